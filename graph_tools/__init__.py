@@ -1,0 +1,1 @@
+"""graph_tools: load, search, repair and edit TensorFlow-1 graphs (frozen files, SavedModels, checkpoints, sessions)."""

@@ -1,0 +1,89 @@
+"""The one door to TensorFlow: every other module of graph_tools and tf1_ig reaches it through this file.
+
+TensorFlow itself is imported at the first use of an attribute, so that ``import tf1_ig`` is quick, a saved result can
+be shown on a machine without TensorFlow, and a missing TensorFlow is one clear error. Importing changes nothing in the
+process: TF 2 behaviour (eager execution, control flow v2, resource variables) stays as the program set it.
+
+Every private symbol of TensorFlow that the project uses is named in ``_load`` with the releases it was checked on;
+a new release of TensorFlow should change this file and no other.
+"""
+
+import contextlib
+import threading
+from typing import Any
+
+from graph_tools.errors import TensorFlowMissingError
+
+_lock = threading.RLock()
+_INSTALL = ("pip install 'tf1-ig[tf]' (newest TensorFlow 2.x), or, for Python 3.7, pip install 'tf1-ig[tf1]' "
+            "(TensorFlow 1.15)")
+
+
+def __getattr__(name: str) -> Any:
+    """First use of any TensorFlow symbol: import TensorFlow and fill this module (PEP 562)."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    with _lock:
+        if "tf" not in globals():
+            globals().update(_load())
+    try:
+        return globals()[name]
+    except KeyError:
+        raise AttributeError("graph_tools._tf has no symbol %r" % name) from None
+
+
+def _load() -> dict:
+    try:
+        import tensorflow
+        import tensorflow.compat.v1 as tf
+    except ImportError as missing:
+        raise TensorFlowMissingError("TensorFlow cannot be imported (%s); install it: %s" % (missing, _INSTALL)) from (
+            missing)
+    # Private, checked on 1.15.5, 2.15.1, 2.21.0.
+    from tensorflow.core.framework import function_pb2
+    from tensorflow.core.protobuf import control_flow_pb2
+    from tensorflow.python.framework import op_def_registry, ops, tensor_util
+    from tensorflow.python.ops import control_flow_ops, control_flow_util, gen_resource_variable_ops, gen_state_ops
+
+    return {
+        "tf": tf,
+        "tensorflow": tensorflow,
+        "version": tuple(int(part) for part in tensorflow.__version__.split(".")[:2]),
+        "function_pb2": function_pb2,
+        "control_flow_pb2": control_flow_pb2,
+        "op_def_registry": op_def_registry,
+        "ops": ops,
+        "control_flow_ops": control_flow_ops,
+        "control_flow_util": control_flow_util,
+        "raw_assign_resource": gen_resource_variable_ops.assign_variable_op,
+        "raw_assign_ref": lambda ref, value: gen_state_ops.assign(ref, value, validate_shape=False),
+        "make_ndarray": tensor_util.MakeNdarray,
+    }
+
+
+def session_config():
+    """The ``tf.ConfigProto`` of every session we open ourselves.
+
+    The meta-optimizer is off: on TF 1.15 it hangs on some restored loops, on 2.x it overflows the stack on very deep
+    graphs, and it can reorder float arithmetic between two otherwise equal runs.
+    """
+    config = __getattr__("tf").ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return config
+
+
+@contextlib.contextmanager
+def control_flow_v1():
+    """Lowered (v1) control flow while a gradient is built, and nowhere else.
+
+    TF 2 builds TensorArray gradients for functional loops unless this flag is off; a frozen graph holds the lowered
+    form. The flag is the process's: it is put back on every exit, and other threads of ours wait their turn.
+    """
+    util = __getattr__("control_flow_util")
+    with _lock:
+        before = util.ENABLE_CONTROL_FLOW_V2
+        util.ENABLE_CONTROL_FLOW_V2 = False
+        try:
+            yield
+        finally:
+            util.ENABLE_CONTROL_FLOW_V2 = before

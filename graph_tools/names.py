@@ -1,0 +1,70 @@
+"""Names of tensors and nodes: ``"a/b:0"`` is a tensor, ``"a/b"`` its node, ``"^a/b"`` a control input."""
+
+import difflib
+from typing import Iterable, List, NamedTuple
+
+from graph_tools.errors import TensorNotFoundError
+
+
+class TensorRef(NamedTuple):
+    """Output ``port`` of the node ``node``; port -1 is a control edge."""
+
+    node: str
+    port: int
+
+    @property
+    def is_control(self) -> bool:
+        return self.port < 0
+
+    def __str__(self) -> str:
+        return "^" + self.node if self.is_control else "%s:%d" % (self.node, self.port)
+
+
+def parse(name: str) -> TensorRef:
+    """Reads a tensor name or a ``NodeDef.input`` entry: ``"a"`` means ``"a:0"``, ``"^a"`` a control edge.
+
+    >>> parse("a/b"), parse("a:1"), parse("^a")
+    (TensorRef(node='a/b', port=0), TensorRef(node='a', port=1), TensorRef(node='a', port=-1))
+    """
+    if name.startswith("^"):
+        return TensorRef(name[1:], -1)
+    node, colon, port = name.rpartition(":")
+    if colon and port.isdigit():
+        return TensorRef(node, int(port))
+    return TensorRef(name, 0)
+
+
+def tensor_name(tensor) -> str:
+    """The canonical name (``"a/b:0"``) of a tensor given by name, as a ``tf.Tensor`` or as a ``Candidate``.
+
+    >>> tensor_name("a/b")
+    'a/b:0'
+    """
+    if isinstance(tensor, bytes):
+        tensor = tensor.decode("utf-8")
+    if isinstance(tensor, str):
+        return str(parse(tensor))
+    name = getattr(tensor, "tensor", None) or getattr(tensor, "name", None)
+    if not isinstance(name, str):
+        raise TypeError("a tensor is given by name, as a tf.Tensor or as a Candidate, not as %r" % (tensor,))
+    return str(parse(name))
+
+
+def nearest(wrong: str, known: Iterable[str], most: int = 3) -> List[str]:
+    """The known names that look most like a wrong one, best first (empty when none is similar)."""
+    known = list(known)
+    lowered = {}
+    for name in known:
+        lowered.setdefault(name.lower(), name)
+    found = [lowered[match] for match in difflib.get_close_matches(wrong.lower(), list(lowered), most, 0.6)]
+    tail = wrong.lower().rpartition("/")[2]
+    found += [name for name in known if tail and name.lower().rpartition("/")[2] == tail and name not in found]
+    return found[:most]
+
+
+def unknown_tensor(wrong: str, known: Iterable[str], where: str) -> TensorNotFoundError:
+    """The error for a name that is not in the graph; it shows the nearest names that are."""
+    found = nearest(wrong, known)
+    hint = "did you mean %s?" % " or ".join(repr(name) for name in found) if found else (
+        "list the names with: tf1-ig inspect MODEL")
+    return TensorNotFoundError("no tensor %r in %s; %s" % (wrong, where, hint))

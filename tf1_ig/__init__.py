@@ -1,0 +1,1 @@
+"""tf1_ig: Integrated Gradients for TensorFlow-1 graphs."""
