@@ -1,1 +1,3 @@
 """graph_tools: load, search, repair and edit TensorFlow-1 graphs (frozen files, SavedModels, checkpoints, sessions)."""
+
+from graph_tools.find.candidates import Candidate, Candidates

@@ -1,0 +1,123 @@
+"""What a search of a graph returns: candidates with the evidence for each, and near misses with theirs."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Iterable, List, NamedTuple, Optional, Tuple
+
+from graph_tools.errors import AmbiguousCandidateError, NoCandidateError
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A tensor that may be what was searched for; it can be passed wherever a tensor name can.
+
+    Attributes:
+      tensor: its name, ``"a/b:0"``.
+      kind: the sort of thing it is (``"gather"``, ``"placeholder"``, ``"softmax"``, …).
+      why: one sentence with the evidence.
+      nodes: names of the nodes that were matched.
+      dtype: name of its dtype (``"float32"``), ``""`` when it is not known.
+      shape: ``(None, 40, 100)``; ``None`` when the rank is unknown.
+    """
+
+    tensor: str
+    kind: str
+    why: str
+    nodes: Tuple[str, ...] = ()
+    dtype: str = ""
+    shape: Optional[Tuple[Optional[int], ...]] = None
+
+    def __str__(self) -> str:
+        return self.tensor
+
+
+class Miss(NamedTuple):
+    """Something that looked right and was not taken: the node or tensor, and the reason."""
+
+    name: str
+    why: str
+
+
+class Candidates(Sequence):
+    """The candidates of one search, best first; immutable.
+
+    Attributes:
+      what: the thing searched for, in a word (``"embedding"``), for messages.
+      misses: near misses, as ``Miss(name, why)``.
+
+    Example:
+      >>> found = Candidates([Candidate("scores:0", "softmax", "nothing else consumes it")], what="output")
+      >>> found.only().tensor
+      'scores:0'
+    """
+
+    def __init__(self, found: Iterable[Candidate] = (), misses: Iterable[Miss] = (), what: str = "candidate"):
+        self._found = tuple(found)
+        self.misses = tuple(Miss(*miss) for miss in misses)
+        self.what = what
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return Candidates(self._found[index], self.misses, self.what)
+        return self._found[index]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, Candidates) and (self._found, self.misses) == (other._found, other.misses)
+
+    def __hash__(self) -> int:
+        return hash((self._found, self.misses))
+
+    def of_kind(self, *kinds: str) -> "Candidates":
+        """Those of the given kinds, in the same order."""
+        return Candidates([one for one in self._found if one.kind in kinds], self.misses, self.what)
+
+    def only(self, kind: Optional[str] = None) -> Candidate:
+        """The one candidate (of a kind, when one is given).
+
+        Raises:
+          NoCandidateError: there is none; the message lists the near misses.
+          AmbiguousCandidateError: there are several; the message lists them all, with what to type.
+        """
+        found = self._found if kind is None else self.of_kind(kind)._found
+        label = self.what if kind is None else "%s of kind %r" % (self.what, kind)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise AmbiguousCandidateError("%d candidates for the %s; pass the name of the one you mean: %s" % (
+                len(found), label, "; ".join("%r (%s: %s)" % (one.tensor, one.kind, one.why) for one in found)))
+        if kind is not None and self._found:
+            reason = "found were: %s" % "; ".join("%r (%s)" % (one.tensor, one.kind) for one in self._found)
+        elif self.misses:
+            reason = "looked at and rejected: %s" % "; ".join("%r (%s)" % miss for miss in self.misses[:8])
+        else:
+            reason = "nothing in the graph looks like one"
+        raise NoCandidateError("no %s found; %s; pass the tensor's name instead" % (label, reason))
+
+    def __repr__(self) -> str:
+        return "Candidates(%d %s, %d misses)" % (len(self), self.what, len(self.misses))
+
+    def __str__(self) -> str:
+        rows = [("", self.what, "kind", "dtype", "shape", "why")]
+        rows += [(str(number), one.tensor, one.kind, one.dtype, format_shape(one.shape), one.why)
+                 for number, one in enumerate(self._found)]
+        rows += [("x", miss.name, "", "", "", miss.why) for miss in self.misses]
+        return "\n".join(_align(rows))
+
+
+def format_shape(shape: Optional[Tuple[Optional[int], ...]]) -> str:
+    """A shape for people: ``[?, 40, 100]``, ``[...]`` when the rank is unknown.
+
+    >>> format_shape((None, 3)), format_shape(None)
+    ('[?, 3]', '[...]')
+    """
+    if shape is None:
+        return "[...]"
+    return "[%s]" % ", ".join("?" if size is None else str(size) for size in shape)
+
+
+def _align(rows: List[Tuple[str, ...]]) -> List[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    return ["  ".join([cell.ljust(width) for cell, width in zip(row, widths)] + [row[-1]]).rstrip() for row in rows]
