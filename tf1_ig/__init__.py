@@ -1,1 +1,3 @@
 """tf1_ig: Integrated Gradients for TensorFlow-1 graphs."""
+
+from tf1_ig.attribution import Attribution, load_attribution

@@ -1,0 +1,186 @@
+"""The result of an explanation: a plain record of numpy arrays, saved and loaded without pickle or TensorFlow.
+
+The methods that draw (``to_html``, ``to_frame``, ``save`` as ``.html``) are doors to ``tf1_ig.show``: they import it
+when they are called, so that the record itself depends on numpy alone.
+"""
+
+import dataclasses
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from tf1_ig import storage
+
+Values = Union[np.ndarray, List[np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Attribution:
+    """Integrated Gradients of one batch of examples, and what is needed to judge and to show them.
+
+    ``delta = Σ values − (score − baseline_score)`` per row; 0 is a complete attribution (Sundararajan, Taly, Yan:
+    Axiomatic Attribution for Deep Networks, ICML 2017, proposition 1).
+
+    Attributes:
+      values: by input tensor name, float ``[batch, …, dim]``, or for sparse lookups a list with one
+        ``[occurrences, dim]`` array per row.
+      score, baseline_score, delta: float64 ``[batch]``; both scores were taken under the same other feeds.
+      label: int64 ``[batch]``, or ``[batch, k]`` where an index tuple was explained (k = 0: the output has no classes).
+      steps: int ``[batch]``, nodes of the rule that were used.
+      evaluations: int ``[batch]``, rows sent forward and backward through the model.
+      converged: bool ``[batch]``, true where the completeness error is within ``tolerance``.
+      output: name of the explained tensor.
+      method: name of the quadrature rule, or ``"adaptive"``.
+      tolerance: relative completeness error that was asked for; ``None`` when the steps were fixed.
+      baseline: what the path starts from, in words (``"zero"``).
+      prediction: int64 ``[batch]`` or ``[batch, k]``, the top class of each row where the output has classes.
+      outputs: the model's output rows at the real input.
+      baseline_output: the model's output rows at the baseline.
+      token_texts: one list of texts per row.
+      running: how points were run: ``"packed"``, ``"fixed batch"``, ``"in company"`` or ``"one at a time"``.
+      held_fixed: names of the other feeds, which kept their values along the path.
+      notes: what the reader must know, one sentence each.
+      error_estimate: float ``[batch]``, estimated absolute error of the integral.
+      path: one ``(alphas, scores)`` pair of float arrays per row: the score along the path.
+
+    >>> attribution.values["embedding/lookup:0"].shape                                    # doctest: +SKIP
+    (2, 40, 64)
+    >>> attribution.tokens["embedding/lookup:0"].shape, attribution.converged             # doctest: +SKIP
+    ((2, 40), array([ True,  True]))
+    """
+
+    values: Dict[str, Values]
+    score: np.ndarray
+    baseline_score: np.ndarray
+    delta: np.ndarray
+    label: np.ndarray
+    steps: np.ndarray
+    evaluations: np.ndarray
+    converged: np.ndarray
+    output: str
+    method: str
+    tolerance: Optional[float] = None
+    baseline: str = "zero"
+    prediction: Optional[np.ndarray] = None
+    outputs: Optional[np.ndarray] = None
+    baseline_output: Optional[np.ndarray] = None
+    token_texts: Optional[List[List[str]]] = None
+    running: str = "packed"
+    held_fixed: Tuple[str, ...] = ()
+    notes: Tuple[str, ...] = ()
+    error_estimate: Optional[np.ndarray] = None
+    path: Optional[List[Tuple[np.ndarray, np.ndarray]]] = None
+
+    @property
+    def tokens(self) -> Dict[str, Values]:
+        """The values summed over their last axis: ``[batch, …]`` arrays, or lists of ``[occurrences]`` arrays."""
+        return {name: [np.sum(row, axis=-1) for row in value] if isinstance(value, list) else np.sum(value, axis=-1)
+                for name, value in self.values.items()}
+
+    @property
+    def relative_delta(self) -> np.ndarray:
+        """``|delta| / |score − baseline_score|`` per row: float64 ``[batch]``, 0 where both are 0, else infinite."""
+        size, difference = np.abs(self.delta), np.abs(np.asarray(self.score) - self.baseline_score)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where((size == 0) & (difference == 0), 0.0, size / difference)
+
+    def label_text(self, row: int, class_names: Optional[Sequence[str]] = None) -> str:
+        """The explained label of a row for people: ``"3"``, ``"(4, 1)"``, a class name, ``""`` without classes."""
+        return _class_text(self.label, row, class_names)
+
+    def prediction_text(self, row: int, class_names: Optional[Sequence[str]] = None) -> str:
+        """The predicted class of a row for people; ``""`` where the output has no classes."""
+        return _class_text(self.prediction, row, class_names)
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def __getitem__(self, row: Union[int, slice, Sequence[int]]) -> "Attribution":
+        """The same result for one row (still with a batch axis, of length 1), a slice, or a list of rows."""
+        rows = np.arange(len(self))[row]
+        return _select(self, [int(number) for number in np.atleast_1d(rows)])
+
+    def __str__(self) -> str:
+        lines = ["Integrated Gradients of %s, %s, baseline %s (%s, %d example%s)" % (
+            self.output, ", ".join(self.values), self.baseline, self.method, len(self), "s" * (len(self) != 1))]
+        for row in range(min(len(self), 10)):
+            label = self.label_text(row)
+            lines.append("  [%d] %sscore %.6g, baseline %.6g, delta %+.2g (%s), %d steps" % (
+                row, "label %s, " % label if label else "", self.score[row], self.baseline_score[row],
+                self.delta[row], "converged" if self.converged[row] else "NOT converged", self.steps[row]))
+        if len(self) > 10:
+            lines.append("  … and %d more" % (len(self) - 10))
+        return "\n".join(lines + ["  note: " + note for note in self.notes])
+
+    __repr__ = __str__
+
+    def save(self, path) -> None:
+        """Writes the result: ``.npz`` (exact), ``.json`` (strict JSON) or ``.html`` (the text view), by suffix."""
+        if str(path).lower().endswith(".html"):
+            with open(str(path), "w", encoding="utf-8") as file:
+                file.write(self.to_html())
+        else:
+            storage.save(self, path)
+
+    def to_frame(self):
+        """A ``pandas.DataFrame`` with one line per token: example, input, position, token, attribution, label, score.
+
+        Raises:
+          MissingPackageError: pandas is not installed.
+        """
+        from tf1_ig.show.table import frame
+
+        return frame(self)
+
+    def to_html(self, tokens: Optional[Sequence[Any]] = None, **options) -> str:
+        """One self-contained HTML page (see ``tf1_ig.show.text.page`` for the options).
+
+        Args:
+          tokens: texts of the tokens, a list per row (or one list when there is one row); ``None`` takes
+            ``token_texts``, else positions.
+        """
+        from tf1_ig.show.text import page
+
+        return page(self, tokens=tokens, **options)
+
+    def _repr_html_(self) -> str:
+        from tf1_ig.show.text import fragment
+
+        return fragment(self)
+
+
+def load_attribution(path) -> Attribution:
+    """Reads a result that ``Attribution.save`` wrote as ``.npz`` or ``.json``.
+
+    Raises:
+      ResultFileMissingError: there is no such file.
+      ResultFormatError: the file is not such a result.
+    """
+    return Attribution(**storage.load(path))
+
+
+def _class_text(classes: Optional[np.ndarray], row: int, class_names: Optional[Sequence[str]]) -> str:
+    if classes is None:
+        return ""
+    numbers = [int(number) for number in np.atleast_1d(np.asarray(classes)[row])]
+    if not numbers:
+        return ""
+    last = numbers[-1]
+    known = class_names is not None and 0 <= last < len(class_names)
+    texts = [str(number) for number in numbers[:-1]] + [str(class_names[last]) if known else str(last)]
+    return texts[0] if len(texts) == 1 else "(%s)" % ", ".join(texts)
+
+
+def _select(attribution: Attribution, rows: List[int]) -> Attribution:
+    changes = {}
+    for field in dataclasses.fields(attribution):
+        value = getattr(attribution, field.name)
+        if field.name == "values":
+            changes["values"] = {name: _rows(each, rows) for name, each in value.items()}
+        elif isinstance(value, (np.ndarray, list)):
+            changes[field.name] = _rows(value, rows)
+    return dataclasses.replace(attribution, **changes)
+
+
+def _rows(value, rows: List[int]):
+    return [value[row] for row in rows] if isinstance(value, list) else value[rows]

@@ -1,0 +1,165 @@
+"""Results on disk: ``.npz`` (exact) and strict ``.json`` (readable by anything), both without pickle.
+
+Both files hold the same tree: arrays by a path such as ``values/0`` or ``values/0/3`` (row 3 of a ragged input), and
+one record of everything that is not an array.
+"""
+
+import json
+import os
+import zipfile
+from typing import Any, Dict, List
+
+import numpy as np
+
+from tf1_ig.errors import ResultFileMissingError, ResultFormatError
+
+FORMAT = "tf1-ig attribution"
+VERSION = 1
+
+_ARRAYS = ("score", "baseline_score", "delta", "label", "steps", "evaluations", "converged", "prediction", "outputs",
+           "baseline_output", "error_estimate")
+_PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "held_fixed", "notes")
+_RECORD = "record"  # name of the .npz entry that holds the record as UTF-8 JSON
+
+
+def save(attribution, path) -> None:
+    """Writes an ``Attribution`` to ``path``, by its suffix (``.npz`` or ``.json``)."""
+    path = os.fspath(path)
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in (".npz", ".json"):
+        raise ResultFormatError("a result cannot be saved as %r; end the name in .npz, .json or .html" % path)
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise ResultFileMissingError("no folder %r to save the result in; create it first" % folder)
+    arrays, record = _flatten(attribution)
+    if suffix == ".npz":
+        text = np.frombuffer(json.dumps(record).encode("utf-8"), np.uint8)
+        with open(path, "wb") as file:
+            np.savez_compressed(file, **dict(arrays, **{_RECORD: text}))
+    else:
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(_to_json(attribution, arrays, record), file, allow_nan=False, ensure_ascii=False)
+
+
+def load(path) -> Dict[str, Any]:
+    """The fields of the ``Attribution`` that was saved to ``path``."""
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise ResultFileMissingError("no file %r; save a result with attribution.save(path) first" % path)
+    suffix = os.path.splitext(path)[1].lower()
+    try:
+        if suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                record = json.loads(bytes(bytearray(file[_RECORD])).decode("utf-8"))
+                arrays = {name: file[name] for name in file.files if name != _RECORD}
+        elif suffix == ".json":
+            with open(path, encoding="utf-8") as file:
+                arrays, record = _from_json(json.load(file))
+        else:
+            raise ResultFormatError("%r is not a saved result; it ends in .npz or .json" % path)
+        return _unflatten(arrays, record)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as wrong:
+        if isinstance(wrong, ResultFormatError):
+            raise
+        raise ResultFormatError("%r is not a result that attribution.save wrote (%s: %s)" % (
+            path, type(wrong).__name__, wrong)) from wrong
+
+
+def _flatten(attribution):
+    """Arrays by path, and the record: format, plain fields, and which inputs and paths are ragged."""
+    arrays = {name: np.asarray(getattr(attribution, name)) for name in _ARRAYS
+              if getattr(attribution, name) is not None}
+    inputs: List[Dict[str, Any]] = []
+    for number, (name, value) in enumerate(attribution.values.items()):
+        ragged = isinstance(value, list)
+        inputs.append({"tensor": name, "rows": len(value) if ragged else None})
+        for row, part in enumerate(value) if ragged else [(None, value)]:
+            arrays["values/%d" % number + ("/%d" % row if ragged else "")] = np.asarray(part)
+    for row, (alphas, scores) in enumerate(attribution.path or ()):
+        arrays["path/%d/alphas" % row], arrays["path/%d/scores" % row] = np.asarray(alphas), np.asarray(scores)
+    record = {"format": FORMAT, "version": VERSION, "inputs": inputs,
+              "path": None if attribution.path is None else len(attribution.path)}
+    record.update((name, _plain(getattr(attribution, name))) for name in _PLAIN)
+    # A dtype that numpy itself does not have (bfloat16) cannot be written without pickle.
+    return {name: array if array.dtype.kind in "biuf" else array.astype(np.float64)
+            for name, array in arrays.items()}, record
+
+
+def _plain(value):
+    """JSON-ready copy of a plain field: strings, one number, or nested sequences of strings."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if value is None or isinstance(value, str) else float(value)
+
+
+def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[str, Any]:
+    if record.get("format") != FORMAT:
+        raise ResultFormatError("the file is no saved result: its format is %r, not %r" % (record.get("format"), FORMAT))
+    if record["version"] > VERSION:
+        raise ResultFormatError("the result was saved by a newer tf1-ig (format version %s, this one reads %d); "
+                                "pip install --upgrade tf1-ig" % (record["version"], VERSION))
+    fields: Dict[str, Any] = {name: arrays.get(name) for name in _ARRAYS}
+    fields.update((name, record[name]) for name in _PLAIN)
+    fields["held_fixed"], fields["notes"] = tuple(record["held_fixed"]), tuple(record["notes"])
+    fields["values"] = {}
+    for number, each in enumerate(record["inputs"]):
+        key = "values/%d" % number
+        fields["values"][each["tensor"]] = arrays[key] if each["rows"] is None else [
+            arrays["%s/%d" % (key, row)] for row in range(each["rows"])]
+    fields["path"] = None if record["path"] is None else [
+        (arrays["path/%d/alphas" % row], arrays["path/%d/scores" % row]) for row in range(record["path"])]
+    return fields
+
+
+def _to_json(attribution, arrays, record) -> Dict[str, Any]:
+    """The record with the arrays as nested lists where a reader looks for them, and their dtypes and shapes."""
+    tree = dict(record)
+    tree.update((name, _numbers(arrays[name])) for name in _ARRAYS if name in arrays)
+    tree["values"], tree["tokens"] = {}, {}
+    sums = attribution.tokens
+    for number, each in enumerate(record["inputs"]):
+        name, key = each["tensor"], "values/%d" % number
+        ragged = each["rows"] is not None
+        keys = ["%s/%d" % (key, row) for row in range(each["rows"])] if ragged else [key]
+        lists = [_numbers(arrays[part]) for part in keys]
+        tree["values"][name] = lists if ragged else lists[0]
+        tree["tokens"][name] = [_numbers(row) for row in sums[name]] if ragged else _numbers(sums[name])
+    if record["path"] is not None:
+        tree["path"] = [{"alphas": _numbers(arrays["path/%d/alphas" % row]),
+                         "scores": _numbers(arrays["path/%d/scores" % row])} for row in range(record["path"])]
+    tree["arrays"] = {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in arrays.items()}
+    return tree
+
+
+def _from_json(tree: Dict[str, Any]):
+    if not isinstance(tree, dict) or tree.get("format") != FORMAT:
+        raise ResultFormatError("the file holds JSON, but not a saved result (no \"format\": %r)" % FORMAT)
+    record = dict(tree, path=None if tree["path"] is None else len(tree["path"]))
+    arrays = {}
+    for name, kind in tree["arrays"].items():
+        parts = name.split("/")
+        if parts[0] == "values":
+            data = tree["values"][tree["inputs"][int(parts[1])]["tensor"]]
+            data = data[int(parts[2])] if len(parts) == 3 else data
+        elif parts[0] == "path":
+            data = tree["path"][int(parts[1])][parts[2]]
+        else:
+            data = tree[name]
+        # Sizes and names come from the file: numpy converts, nothing is evaluated; "NaN" reads as a float.
+        arrays[name] = np.asarray(data, dtype=np.dtype(kind["dtype"])).reshape(kind["shape"])
+    return arrays, record
+
+
+def _numbers(array) -> Any:
+    """Nested lists of an array; what strict JSON has no number for becomes "NaN", "Infinity" or "-Infinity"."""
+    array = np.asarray(array)
+    if array.dtype.kind != "f":
+        return array.tolist()
+    wide = array.astype(np.float64)
+    if np.isfinite(wide).all():
+        return wide.tolist()
+    named = wide.astype(object)
+    named[np.isnan(wide)], named[np.isposinf(wide)], named[np.isneginf(wide)] = "NaN", "Infinity", "-Infinity"
+    return named.tolist()
