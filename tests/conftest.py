@@ -1,0 +1,35 @@
+"""Marks, and a place per test run for what TensorFlow prints."""
+
+import os
+
+# Quiet TensorFlow's C++ log before any test imports it; a real error still shows in the exception.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+MARKS = (
+    "slow: takes more than a few seconds; run with the rest unless deselected with -m 'not slow'",
+    "real: needs a model or data that a published package ships (fetched once into the user's cache folder)",
+)
+
+
+def pytest_configure(config):
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
+
+
+def pytest_report_header(config):
+    """Says which leg this is, at the top of the run (TensorFlow is asked for its version without being imported)."""
+    del config
+    return "TensorFlow leg: " + _tensorflow_version()
+
+
+def _tensorflow_version():
+    try:
+        from importlib.metadata import PackageNotFoundError, version
+    except ImportError:
+        from importlib_metadata import PackageNotFoundError, version
+    for name in ("tensorflow", "tensorflow-cpu"):
+        try:
+            return "%s %s" % (name, version(name))
+        except PackageNotFoundError:
+            continue
+    return "none installed"
