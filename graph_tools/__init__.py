@@ -1,3 +1,5 @@
 """graph_tools: load, search, repair and edit TensorFlow-1 graphs (frozen files, SavedModels, checkpoints, sessions)."""
 
 from graph_tools.find.candidates import Candidate, Candidates
+from graph_tools.load import load
+from graph_tools.model import Model

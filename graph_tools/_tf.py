@@ -39,6 +39,8 @@ def _load() -> dict:
     except ImportError as missing:
         raise TensorFlowMissingError("TensorFlow cannot be imported (%s); install it: %s" % (missing, _INSTALL)) from (
             missing)
+    from google.protobuf import message, text_format
+
     # Private, checked on 1.15.5, 2.15.1, 2.21.0.
     from tensorflow.core.framework import function_pb2
     from tensorflow.core.protobuf import control_flow_pb2
@@ -58,6 +60,9 @@ def _load() -> dict:
         "raw_assign_resource": gen_resource_variable_ops.assign_variable_op,
         "raw_assign_ref": lambda ref, value: gen_state_ops.assign(ref, value, validate_shape=False),
         "make_ndarray": tensor_util.MakeNdarray,
+        "DecodeError": message.DecodeError,
+        "text_format": text_format,
+        "TextParseError": text_format.ParseError,
     }
 
 
