@@ -42,6 +42,7 @@ class Attribution:
       notes: what the reader must know, one sentence each.
       error_estimate: float ``[batch]``, estimated absolute error of the integral.
       path: one ``(alphas, scores)`` pair of float arrays per row: the score along the path.
+      output_kind: ``"softmax"``, ``"sigmoid"``, ``"logits"``, … where the graph told; ``None`` where it did not.
 
     >>> attribution.values["embedding/lookup:0"].shape                                    # doctest: +SKIP
     (2, 40, 64)
@@ -70,6 +71,7 @@ class Attribution:
     notes: Tuple[str, ...] = ()
     error_estimate: Optional[np.ndarray] = None
     path: Optional[List[Tuple[np.ndarray, np.ndarray]]] = None
+    output_kind: Optional[str] = None
 
     @property
     def tokens(self) -> Dict[str, Values]:
@@ -133,18 +135,18 @@ class Attribution:
         return frame(self)
 
     def to_html(self, tokens: Optional[Sequence[Any]] = None, **options) -> str:
-        """One self-contained HTML page (see ``tf1_ig.show.text.page`` for the options).
+        """One self-contained HTML page (see ``tf1_ig.show.report.page`` for the options).
 
         Args:
           tokens: texts of the tokens, a list per row (or one list when there is one row); ``None`` takes
             ``token_texts``, else positions.
         """
-        from tf1_ig.show.text import page
+        from tf1_ig.show.report import page
 
         return page(self, tokens=tokens, **options)
 
     def _repr_html_(self) -> str:
-        from tf1_ig.show.text import fragment
+        from tf1_ig.show.report import fragment
 
         return fragment(self)
 

@@ -18,7 +18,7 @@ VERSION = 1
 
 _ARRAYS = ("score", "baseline_score", "delta", "label", "steps", "evaluations", "converged", "prediction", "outputs",
            "baseline_output", "error_estimate")
-_PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "held_fixed", "notes")
+_PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "held_fixed", "notes", "output_kind")
 _RECORD = "record"  # name of the .npz entry that holds the record as UTF-8 JSON
 
 
