@@ -156,7 +156,7 @@ def load_attribution(path) -> Attribution:
 
     Raises:
       ResultFileMissingError: there is no such file.
-      ResultFormatError: the file is not such a result.
+      ResultFileError: the file is not such a result.
     """
     return Attribution(**storage.load(path))
 

@@ -1,14 +1,30 @@
-"""Errors of tf1_ig that are not about a graph; all derive from ``graph_tools.errors.GraphToolsError``."""
+"""What can go wrong while explaining; every kind derives from ``graph_tools.GraphToolsError``."""
 
 from graph_tools.errors import GraphToolsError
 
 
+class LabelError(GraphToolsError, ValueError):
+    """The label is missing, out of range, or does not fit the axes of the output."""
+
+
+class BaselineError(GraphToolsError, ValueError):
+    """The baseline has the wrong shape, or cannot be computed from the feed."""
+
+
+class MethodError(GraphToolsError, ValueError):
+    """There is no quadrature rule of that name, or not with that many steps."""
+
+
+class BatchError(GraphToolsError, ValueError):
+    """How the rows of the feed, of the attributed tensor and of the output belong together cannot be told."""
+
+
+class ResultFileError(GraphToolsError, ValueError):
+    """A file of attributions cannot be written or read."""
+
+
 class ResultFileMissingError(GraphToolsError, FileNotFoundError):
     """There is no saved result where it was said to be, or no folder to save it to."""
-
-
-class ResultFormatError(GraphToolsError, ValueError):
-    """The file, or the suffix, is not one that a result is saved as."""
 
 
 class MissingPackageError(GraphToolsError, ImportError):

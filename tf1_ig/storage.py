@@ -11,7 +11,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from tf1_ig.errors import ResultFileMissingError, ResultFormatError
+from tf1_ig.errors import ResultFileMissingError, ResultFileError
 
 FORMAT = "tf1-ig attribution"
 VERSION = 1
@@ -27,7 +27,7 @@ def save(attribution, path) -> None:
     path = os.fspath(path)
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in (".npz", ".json"):
-        raise ResultFormatError("a result cannot be saved as %r; end the name in .npz, .json or .html" % path)
+        raise ResultFileError("a result cannot be saved as %r; end the name in .npz, .json or .html" % path)
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise ResultFileMissingError("no folder %r to save the result in; create it first" % folder)
@@ -56,12 +56,12 @@ def load(path) -> Dict[str, Any]:
             with open(path, encoding="utf-8") as file:
                 arrays, record = _from_json(json.load(file))
         else:
-            raise ResultFormatError("%r is not a saved result; it ends in .npz or .json" % path)
+            raise ResultFileError("%r is not a saved result; it ends in .npz or .json" % path)
         return _unflatten(arrays, record)
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as wrong:
-        if isinstance(wrong, ResultFormatError):
+        if isinstance(wrong, ResultFileError):
             raise
-        raise ResultFormatError("%r is not a result that attribution.save wrote (%s: %s)" % (
+        raise ResultFileError("%r is not a result that attribution.save wrote (%s: %s)" % (
             path, type(wrong).__name__, wrong)) from wrong
 
 
@@ -96,9 +96,9 @@ def _plain(value):
 
 def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[str, Any]:
     if record.get("format") != FORMAT:
-        raise ResultFormatError("the file is no saved result: its format is %r, not %r" % (record.get("format"), FORMAT))
+        raise ResultFileError("the file is no saved result: its format is %r, not %r" % (record.get("format"), FORMAT))
     if record["version"] > VERSION:
-        raise ResultFormatError("the result was saved by a newer tf1-ig (format version %s, this one reads %d); "
+        raise ResultFileError("the result was saved by a newer tf1-ig (format version %s, this one reads %d); "
                                 "pip install --upgrade tf1-ig" % (record["version"], VERSION))
     fields: Dict[str, Any] = {name: arrays.get(name) for name in _ARRAYS}
     fields.update((name, record[name]) for name in _PLAIN)
@@ -135,7 +135,7 @@ def _to_json(attribution, arrays, record) -> Dict[str, Any]:
 
 def _from_json(tree: Dict[str, Any]):
     if not isinstance(tree, dict) or tree.get("format") != FORMAT:
-        raise ResultFormatError("the file holds JSON, but not a saved result (no \"format\": %r)" % FORMAT)
+        raise ResultFileError("the file holds JSON, but not a saved result (no \"format\": %r)" % FORMAT)
     record = dict(tree, path=None if tree["path"] is None else len(tree["path"]))
     arrays = {}
     for name, kind in tree["arrays"].items():
