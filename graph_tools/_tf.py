@@ -42,8 +42,9 @@ def _load() -> dict:
     from google.protobuf import message, text_format
 
     # Private, checked on 1.15.5, 2.15.1, 2.21.0.
-    from tensorflow.core.framework import function_pb2
-    from tensorflow.core.protobuf import control_flow_pb2
+    from tensorflow.core.framework import function_pb2, variable_pb2
+    from tensorflow.core.protobuf import control_flow_pb2, queue_runner_pb2, saver_pb2
+    from tensorflow.python.feature_column import feature_column, feature_column_v2
     from tensorflow.python.framework import op_def_registry, ops, tensor_util
     from tensorflow.python.ops import control_flow_ops, control_flow_util, gen_resource_variable_ops, gen_state_ops
 
@@ -53,17 +54,38 @@ def _load() -> dict:
         "version": tuple(int(part) for part in tensorflow.__version__.split(".")[:2]),
         "function_pb2": function_pb2,
         "control_flow_pb2": control_flow_pb2,
+        "queue_runner_pb2": queue_runner_pb2,
+        "saver_pb2": saver_pb2,
+        "variable_pb2": variable_pb2,
         "op_def_registry": op_def_registry,
         "ops": ops,
         "control_flow_ops": control_flow_ops,
         "control_flow_util": control_flow_util,
+        "feature_column_modules": (feature_column, feature_column_v2),
+        "feature_column_builders": (feature_column._LazyBuilder, feature_column_v2.FeatureTransformationCache),
+        # FeatureColumn moved to a module of its own after 1.15.
+        "feature_column_bases": (feature_column._FeatureColumn,
+                                 getattr(feature_column_v2, "fc_types", feature_column_v2).FeatureColumn),
         "raw_assign_resource": gen_resource_variable_ops.assign_variable_op,
         "raw_assign_ref": lambda ref, value: gen_state_ops.assign(ref, value, validate_shape=False),
+        "gradient_function": ops.get_gradient_function,
         "make_ndarray": tensor_util.MakeNdarray,
         "DecodeError": message.DecodeError,
         "text_format": text_format,
         "TextParseError": text_format.ParseError,
     }
+
+
+def registered_ops() -> dict:
+    """Every op that the running TensorFlow knows at this moment, as ``OpDef`` by name (custom libraries included)."""
+    from tensorflow.core.framework import op_def_pb2
+    try:  # 2.15.1, 2.21.0
+        from tensorflow.python.client.pywrap_tf_session import TF_GetAllOpList, TF_GetBuffer
+    except ImportError:  # 1.15.5
+        from tensorflow.python.pywrap_tensorflow import TF_GetAllOpList, TF_GetBuffer
+    ops = op_def_pb2.OpList()
+    ops.ParseFromString(bytes(TF_GetBuffer(TF_GetAllOpList())))
+    return {op.name: op for op in ops.op}
 
 
 def session_config():

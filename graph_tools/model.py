@@ -43,7 +43,8 @@ class Model:
     def index(self) -> GraphIndex:
         """The GraphDef indexed for walking (made once)."""
         if "index" not in self._cache:
-            self._cache["index"] = GraphIndex(self.meta_graph.graph_def)
+            # Of a copy: reading a map field of a message by key can add the key to it.
+            self._cache["index"] = GraphIndex(self.graph_def)
         return self._cache["index"]
 
     @property

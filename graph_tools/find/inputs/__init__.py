@@ -1,0 +1,113 @@
+"""Every way into a graph: placeholders, queues, iterators, staging areas, readers, parsers, Python functions.
+
+A new mechanism is a function ``(GraphIndex) -> iterable of Input`` in a file of its own and one line in MECHANISMS.
+"""
+
+from typing import Iterator, List, Optional, Sequence, Set
+
+from graph_tools import names
+from graph_tools.find.candidates import Candidates, Miss
+from graph_tools.find.inputs import lookalikes, production
+from graph_tools.find.inputs.iterators import iterators
+from graph_tools.find.inputs.placeholders import placeholders
+from graph_tools.find.inputs.queues import queues
+from graph_tools.find.inputs.record import Component, Input, mark_used
+from graph_tools.walk import GraphIndex
+
+__all__ = ["MECHANISMS", "Component", "Input", "find_inputs", "scan"]
+
+# In the order tried. Each takes a GraphIndex and yields an Input for every occurrence.
+MECHANISMS = (
+    placeholders,
+    queues,
+    iterators,
+)
+# Kinds whose output does not depend, through tensors, on another input of the model.
+SOURCES = ("placeholder", "sparse_placeholder", "queue", "iterator", "staging_area", "reader")
+
+
+def find_inputs(model, output=None) -> Candidates:
+    """Finds where data enters a graph.
+
+    Args:
+      model: a ``Model``.
+      output: keep the inputs that this tensor depends on; ``None`` keeps those that anything but input production
+        (filling a queue, a summary) depends on.
+
+    Returns:
+      ``Candidates`` of ``Input``: those that must be fed first, then those with a default; ``misses`` tells of
+      placeholders that nothing reads, producers behind a queue, and constants or variables that look like an input
+      that was frozen in.
+
+    Raises:
+      TensorNotFoundError: the output is not in the graph.
+
+    Example:
+      >>> gt.find_inputs(model).only(kind="queue").tensors  # doctest: +SKIP
+      ('batch:0', 'batch:1')
+    """
+    index = model.index
+    found = scan(index)
+    if output is not None:
+        output = names.tensor_name(output)
+        if names.parse(output).node not in index:
+            raise names.unknown_tensor(output, index.tensor_names(), model.source)
+    taken, misses = _sort_out(index, found, output)
+    taken.sort(key=lambda one: (one.default is not None, one.shape == ()))
+    return Candidates(taken, misses + list(lookalikes.misses(index, output)), "input")
+
+
+def scan(index: GraphIndex) -> List[Input]:
+    """Every occurrence of every mechanism, used or not, in the order of MECHANISMS."""
+    return [one for mechanism in MECHANISMS for one in mechanism(index)]
+
+
+def needed_nodes(index: GraphIndex, found: Sequence[Input], output: Optional[str] = None,
+                 sources: Sequence[Input] = ()) -> Set[str]:
+    """Nodes on the model's side of the sources: ancestors of the output, or of anything that is not production.
+
+    Args:
+      index: the graph.
+      found: all its inputs.
+      output: a tensor name, or ``None``.
+      sources: inputs that count as sources besides those whose kind is in SOURCES (a parser that will be replaced).
+    """
+    handovers = {node for one in found if one.kind in SOURCES or one in sources for node in one.nodes}
+    if output is None:
+        return production.model_side(index, handovers.__contains__)
+    return index.ancestors([output], control=False, stop=handovers.__contains__)
+
+
+def _sort_out(index: GraphIndex, found: List[Input], output):
+    needed = needed_nodes(index, found, output)
+    taken, misses = [], []
+    for one in found:
+        marked = mark_used(one, needed.__contains__, output)
+        if _names_a_checkpoint(index, one):
+            misses.append(Miss(one.tensor, "%s, but it names the checkpoint file of the saver" % one.why))
+        elif any(component.used for component in marked.components):
+            taken.append(marked)
+        else:
+            misses += _why_unused(index, one, output)
+    return taken, misses
+
+
+def _names_a_checkpoint(index: GraphIndex, one: Input) -> bool:
+    if one.kind != "placeholder" or one.dtype != "string":
+        return False
+    readers = index.descendants(one.consumers, control=False, stop=lambda name: (
+        index.op(name) in production.CHECKPOINTING))
+    return any(index.op(name) in production.CHECKPOINTING for name in readers)
+
+
+def _why_unused(index: GraphIndex, one: Input, output) -> Iterator[Miss]:
+    if output is not None:
+        yield Miss(one.tensor, "%s, but %r does not depend on it" % (one.why, output))
+    elif not one.consumers:
+        yield Miss(one.tensor, "%s, but nothing reads it" % one.why)
+    else:
+        ends = index.descendants(one.consumers, control=False)
+        ends = sorted(name for name in ends if index.op(name) in production.DELIVERIES)
+        where = ("only feeds the input pipeline (%s)" % ", ".join(repr(name) for name in ends[:3]) if ends else
+                 "only serves summaries or initialisers")
+        yield Miss(one.tensor, "%s, but it %s" % (one.why, where))
