@@ -2,6 +2,7 @@
 
 from graph_tools.edit.placeholders import swap_inputs
 from graph_tools.find.candidates import Candidate, Candidates
+from graph_tools.find.embeddings import find_embeddings
 from graph_tools.find.inputs import find_inputs
 from graph_tools.load import load
 from graph_tools.model import Model

@@ -31,6 +31,40 @@ class Candidate:
         return self.tensor
 
 
+@dataclasses.dataclass(frozen=True)
+class Embedding(Candidate):
+    """A lookup of rows in a table: the place where a text or categorical model becomes differentiable.
+
+    Attributes:
+      ids: the tensor that says which rows are taken (for one-hot lookups the ids before the one-hot).
+      table: the variable, constant or computed tensor that holds the rows; the first part of a partitioned one.
+      parts: every variable or constant that the table is made of.
+      dim: length of a row; vocab_size: number of rows. ``None`` when the graph does not say.
+      per_occurrence: whether ``tensor`` has one row per occurrence of an id. False where ``Unique`` merged repeats
+        over the whole batch, and where an op combines rows straight from the table: ``split_occurrences`` helps.
+      rows_combined_at: the tensor in which rows of one example were summed or averaged; ``""`` when they are not.
+      owner: the tensor that says which example each row of ``tensor`` belongs to, -1 for a row that was only put in
+        to fill an empty example; ``None`` when the leading axis is the batch or a multiple of it.
+      strings: the string tensor that was hashed or looked up to make the ids, entry by entry; ``None``: there is none.
+      weights: the tensor of weights, one a row, of a weighted lookup.
+      in_loop: the lookup runs inside a while loop, where its rows cannot be fetched or fed.
+      caveat: why it is ranked below the others; ``""`` when nothing speaks against it.
+    """
+
+    ids: str = ""
+    table: str = ""
+    parts: Tuple[str, ...] = ()
+    dim: Optional[int] = None
+    vocab_size: Optional[int] = None
+    per_occurrence: bool = True
+    rows_combined_at: str = ""
+    owner: Optional[str] = None
+    strings: Optional[str] = None
+    weights: Optional[str] = None
+    in_loop: bool = False
+    caveat: str = ""
+
+
 class Miss(NamedTuple):
     """Something that looked right and was not taken: the node or tensor, and the reason."""
 

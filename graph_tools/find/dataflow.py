@@ -1,0 +1,164 @@
+"""What the values of each node are made of: the input's own values, a mask of them, learned floats, a model's choice.
+
+A lookup of embeddings is a gather whose *indices* carry the values of an input and whose *table* does not. Many other
+gathers look alike: positions (the indices come from a range or a shape), the last step of a sequence (the gathered
+tensor depends on the input), a decoder that feeds back its own argmax. What separates them is where the values come
+from, so this module propagates that, forward, over a GraphDef, as bits per node. Loops are walked until nothing
+changes; a bit is only ever added, so that ends.
+"""
+
+from typing import Dict, Iterable, Optional
+
+from graph_tools.walk import GraphIndex
+
+VALUE = 1  # an input's own values (ids, strings, numbers), perhaps hashed, looked up in an integer table, reshaped
+MASK = 2  # the outcome of comparing them: which entries are padding, how many there are
+POSITION = 4  # a running count over such a mask
+LEARNED = 8  # floats that a layer or a table of embeddings computed from them
+CHOSEN = 16  # a discrete choice made from learned floats: argmax, sampling, non-maximum suppression
+KNOB = 32  # a scalar of the caller's that is no data: keep probability, training flag
+
+_MADE_OF_DATA = VALUE | MASK | POSITION | LEARNED | CHOSEN
+
+SOURCES = frozenset((
+    "Placeholder", "PlaceholderV2", "PlaceholderWithDefault", "IteratorGetNext", "IteratorGetNextSync",
+    "IteratorGetNextAsOptional", "QueueDequeue", "QueueDequeueV2", "QueueDequeueMany", "QueueDequeueManyV2",
+    "QueueDequeueUpTo", "QueueDequeueUpToV2", "ReaderRead", "ReaderReadV2", "ReaderReadUpTo", "ReaderReadUpToV2",
+    "Unstage", "MapUnstage", "MapUnstageNoKey", "OrderedMapUnstage", "OrderedMapUnstageNoKey", "StagePeek", "MapPeek",
+    "PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "RecvTPUEmbeddingActivations", "InfeedDequeue",
+    "InfeedDequeueTuple", "_Arg", "_Recv", "_HostRecv"))
+
+# Their outputs say how large something is, never what it holds.
+_SHAPE_OPS = frozenset((
+    "Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike", "BroadcastGradientArgs", "BroadcastArgs",
+    "TensorArrayV3", "TensorArrayV2", "TensorArray", "TensorArraySizeV3", "TensorListReserve", "TensorListLength",
+    "EmptyTensorList", "QueueSizeV2", "QueueSize", "LookupTableSizeV2", "NoOp", "Assert", "RandomUniform",
+    "RandomStandardNormal", "TruncatedNormal", "RandomUniformInt", "StatelessRandomUniform"))
+
+# The inputs whose values reach the output; the others only say how many, where to, or along which axis.
+_DATA_SLOTS: Dict[str, Iterable[int]] = {
+    "Reshape": (0,), "ExpandDims": (0,), "Squeeze": (0,), "Tile": (0,), "Transpose": (0,), "Slice": (0, 1),
+    "StridedSlice": (0, 1), "Pad": (0,), "PadV2": (0,), "MirrorPad": (0,), "BroadcastTo": (0,), "Fill": (1,),
+    "Range": (0, 2), "LinSpace": (0,), "OneHot": (0,), "Cumsum": (0,), "Cumprod": (0,), "ArgMax": (0,), "ArgMin": (0,),
+    "Multinomial": (0,), "TopK": (0,), "TopKV2": (0,), "ReverseV2": (0,), "ReverseSequence": (0,), "Split": (1,),
+    "SplitV": (0,), "Sum": (0,), "Mean": (0,), "Max": (0,), "Min": (0,), "Prod": (0,), "Any": (0,), "All": (0,),
+    "GatherV2": (0, 1), "Switch": (0,), "RefSwitch": (0,), "UniqueV2": (0,), "Roll": (0,), "Bincount": (0,),
+    "ResizeBilinear": (0,), "SegmentSum": (0,), "SegmentMean": (0,), "SegmentMax": (0,),
+    "UnsortedSegmentSum": (0,), "DynamicPartition": (0,), "TensorArrayReadV3": (2,), "TensorArrayGatherV3": (2,),
+    "TensorArrayConcatV3": (2,), "TensorArrayWriteV3": (2, 3), "TensorArrayScatterV3": (2, 3),
+    "TensorArraySplitV3": (1, 3), "TensorListGetItem": (0,), "TensorListSetItem": (0, 2), "TensorListStack": (0,),
+    "TensorListFromTensor": (0,), "TensorListPushBack": (0, 1), "InvertPermutation": (0,), "SpaceToBatchND": (0,),
+    "BatchToSpaceND": (0,), "SparseReshape": (0,), "LookupTableFindV2": (1, 2), "LookupTableFind": (1, 2),
+}
+
+_COMPARISONS = frozenset((
+    "Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual", "LogicalAnd", "LogicalOr", "LogicalNot",
+    "ApproximateEqual", "Sign", "IsNan", "IsInf", "IsFinite", "Where", "Any", "All", "InTopK", "InTopKV2", "LoopCond",
+    "RegexFullMatch", "StaticRegexFullMatch"))
+
+_CHOICES = frozenset((
+    "ArgMax", "ArgMin", "TopK", "TopKV2", "Multinomial", "StatelessMultinomial", "NonMaxSuppression",
+    "NonMaxSuppressionV2", "NonMaxSuppressionV3", "NonMaxSuppressionV4", "NonMaxSuppressionV5",
+    "NonMaxSuppressionWithOverlaps", "CombinedNonMaxSuppression", "CTCGreedyDecoder", "CTCBeamSearchDecoder",
+    "Bucketize", "RandomCategorical", "GatherTree", "LearnedUnigramCandidateSampler", "BeamSearchStep"))
+
+_SELECTS = frozenset(("Select", "SelectV2"))
+
+LAYERS = frozenset((
+    "MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2dNative",
+    "Conv2DBackpropInput", "Einsum", "SparseTensorDenseMatMul", "SparseMatMul", "QuantizedMatMul", "QuantizedConv2D",
+    "_FusedMatMul", "_FusedConv2D", "LSTMBlockCell", "BlockLSTM", "BlockLSTMV2", "LSTMBlockFusedCell", "GRUBlockCell",
+    "CudnnRNN", "CudnnRNNV2", "CudnnRNNV3", "XlaDot", "XlaDotV2"))
+
+_GATHERS = frozenset(("Gather", "GatherV2", "ResourceGather", "GatherNd", "ResourceGatherNd"))
+_FLOATS = frozenset((1, 2, 14, 19))  # DT_FLOAT, DT_DOUBLE, DT_BFLOAT16, DT_HALF
+_NUMBERS_OR_BOOL = _FLOATS | {10}  # and DT_BOOL
+
+
+class Dataflow:
+    """Bits per node of one GraphDef, computed once; see the constants of this module.
+
+    Example:
+      >>> flow = Dataflow(model.index)                # doctest: +SKIP
+      >>> bool(flow.bits("embedding_lookup") & LEARNED)  # doctest: +SKIP
+      True
+    """
+
+    def __init__(self, index: GraphIndex):
+        self.index = index
+        self._bits: Dict[str, int] = {}
+        todo = [name for name, node in index.nodes.items() if node.op in SOURCES]
+        while todo:
+            name = todo.pop()
+            bits = self._bits_of(name)
+            if bits & ~self._bits.get(name, 0):
+                self._bits[name] = self._bits.get(name, 0) | bits
+                todo.extend(use.node for use in index.consumers(name, control=False))
+
+    def bits(self, node_name: str) -> int:
+        """What the values of a node are made of; 0: not of any input."""
+        return self._bits.get(node_name, 0)
+
+    def is_data(self, node_name: str) -> bool:
+        """Whether the values of a node depend on data that is fed (a knob such as a keep probability is not data)."""
+        return bool(self.bits(node_name) & _MADE_OF_DATA)
+
+    def _bits_of(self, name: str) -> int:
+        node = self.index.nodes[name]
+        op = node.op
+        if op in SOURCES:
+            return _source_bits(node)
+        if op in _SHAPE_OPS:
+            return 0
+        inputs = self.index.data_inputs(name)
+        slots = _DATA_SLOTS.get(op)
+        coming = [self.bits(ref.node) for ref in inputs]
+        if op in _SELECTS and len(coming) == 3:
+            return _compared(coming[0]) | coming[1] | coming[2]
+        if slots is not None:
+            coming = [coming[slot] for slot in slots if slot < len(coming)]
+        bits = 0
+        for one in coming:
+            bits |= one
+        return self._transferred(node, bits)
+
+    def _transferred(self, node, bits: int) -> int:
+        op = node.op
+        if op in _COMPARISONS:
+            return _compared(bits)
+        if op in _CHOICES and bits & LEARNED:
+            return CHOSEN
+        if op == "Cast" and bits & LEARNED and node.attr["DstT"].type not in _FLOATS:
+            return bits & ~LEARNED | CHOSEN
+        if op in ("Cumsum", "Cumprod") and bits & MASK and not bits & VALUE:
+            return bits & ~MASK | POSITION
+        if op in LAYERS or (op in _GATHERS and _gathers_floats(node)):
+            return LEARNED if bits & (_MADE_OF_DATA | KNOB) else 0
+        return bits
+
+
+def _compared(bits: int) -> int:
+    """What remains of some values once they were compared."""
+    found = bits & KNOB
+    if bits & (VALUE | MASK | POSITION):
+        found |= MASK
+    if bits & (LEARNED | CHOSEN):
+        found |= CHOSEN
+    return found
+
+
+def _source_bits(node) -> int:
+    """KNOB for a scalar float or flag, and for a float of unknown shape with a default; VALUE for all else."""
+    if node.op.startswith("Placeholder") and node.attr["dtype"].type in _NUMBERS_OR_BOOL:
+        shape: Optional[object] = node.attr["shape"].shape if "shape" in node.attr else None
+        scalar = shape is None or shape.unknown_rank or not shape.dim
+        if scalar:
+            return KNOB
+    return VALUE
+
+
+def _gathers_floats(node) -> bool:
+    for attr in ("Tparams", "dtype"):
+        if attr in node.attr:
+            return node.attr[attr].type in _FLOATS
+    return False

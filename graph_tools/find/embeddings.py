@@ -1,0 +1,56 @@
+"""Find the lookups of embeddings in a graph, best first, each with its evidence, and near misses with theirs."""
+
+from typing import List, Optional, Set
+
+from graph_tools.find.candidates import Candidates, Embedding, Miss
+from graph_tools.find.embeddings_gather import gather_nd, gathers, partitioned, with_caveat
+from graph_tools.find.view import SHAPE_READERS, View, ref_of
+
+# In the order tried: a pattern claims the nodes that a later one must not report again.
+PATTERNS = (partitioned, gathers, gather_nd)
+
+
+def find_embeddings(model, output=None) -> Candidates:
+    """Finds the lookups whose rows an attribution can be made to.
+
+    Args:
+      model: a ``Model``.
+      output: a tensor (name, ``tf.Tensor`` or ``Candidate``); lookups that never reach it become misses.
+        ``None``: all are listed, those that reach no likely prediction last.
+
+    Returns:
+      ``Candidates`` of ``Embedding``, best first: those nothing speaks against, then larger tables before smaller.
+
+    Raises:
+      TensorNotFoundError: there is no such output.
+
+    Example:
+      >>> found = find_embeddings(model)      # doctest: +SKIP
+      >>> found[0].tensor, found[0].vocab_size  # doctest: +SKIP
+      ('embedding_lookup:0', 30522)
+    """
+    view = View(model)
+    found: List[Embedding] = []
+    misses: List[Miss] = []
+    claimed: Set[str] = set()
+    for pattern in PATTERNS:
+        for one in pattern(view, claimed):
+            (misses if isinstance(one, Miss) else found).append(one)
+    found, unreached = _reaching(view, found, output)
+    return Candidates(sorted(found, key=_rank), misses + unreached, what="embedding")
+
+
+def _reaching(view: View, found: List[Embedding], output):
+    if output is None:
+        return found, []
+    output = ref_of(output)
+    if output.node not in view.index:
+        from graph_tools.names import unknown_tensor
+        raise unknown_tensor(str(output), view.index.tensor_names(), view.model.source)
+    needed = view.index.ancestors([str(output)], control=False, stop=lambda name: view.op(name) in SHAPE_READERS)
+    kept = [one for one in found if ref_of(one).node in needed]
+    return kept, [Miss(one.tensor, "it never reaches %s (%s)" % (output, one.why)) for one in found if one not in kept]
+
+
+def _rank(one: Embedding):
+    return bool(one.caveat), one.in_loop, -(one.vocab_size or 0), -(one.dim or 0)

@@ -1,0 +1,84 @@
+"""The table behind a lookup: which variables or constants its rows come from, how many there are, how long."""
+
+from typing import List, NamedTuple, Optional, Set, Tuple
+
+from graph_tools.find.view import COPIES, FLOATS, Shape, View
+from graph_tools.names import TensorRef
+
+VARIABLES = frozenset(("VarHandleOp", "VariableV2", "Variable", "AutoReloadVariable"))
+QUANTISED = frozenset(("uint8", "int8", "int16", "uint16", "quint8", "qint8", "quint16", "qint16", "qint32"))
+
+
+class Table(NamedTuple):
+    """A matrix of rows.
+
+    Attributes:
+      name: the variable or constant it is, or the tensor that is computed from several.
+      parts: the variables and constants it is made of.
+      shape: static shape; ``None`` when unknown.
+      dtype: of a row's entries.
+      computed: the op that computes it from its parts (``"ConcatV2"``), ``""`` when it is a variable or a constant.
+    """
+
+    name: str
+    parts: Tuple[str, ...]
+    shape: Shape
+    dtype: str
+    computed: str
+
+    @property
+    def vocab_size(self) -> Optional[int]:
+        return self.shape[0] if self.shape else None
+
+    @property
+    def dim(self) -> Optional[int]:
+        return self.shape[-1] if self.shape and len(self.shape) > 1 else None
+
+
+def read_table(view: View, ref: TensorRef) -> Table:
+    """The table that a lookup reads at ``ref`` (a value, or the handle of a resource variable)."""
+    source = view.origin(ref)
+    op = view.op(source)
+    if op in VARIABLES:
+        attr = view.index.nodes[source.node].attr
+        shape = attr["shape"].shape
+        sizes: Shape = None if shape.unknown_rank else tuple(
+            None if dim.size < 0 else int(dim.size) for dim in shape.dim)
+        if op == "VarHandleOp" or view.shape(ref) is None:
+            return Table(str(source), (str(source),), sizes, _dtype_name(view, source, op), "")
+    if op in VARIABLES or op == "Const":
+        return Table(str(source), (str(source),), view.shape(ref), view.dtype(ref), "")
+    return Table(str(source), tuple(_parts(view, source)), view.shape(ref), view.dtype(ref), op)
+
+
+def _dtype_name(view: View, source: TensorRef, op: str) -> str:
+    if op != "VarHandleOp":
+        return view.dtype(source)
+    from graph_tools import _tf
+    return _tf.tf.as_dtype(view.index.nodes[source.node].attr["dtype"].type).name
+
+
+def _parts(view: View, ref: TensorRef) -> List[str]:
+    """Variables and constants of rank two or more that a computed table is made of, in the order met."""
+    found: List[str] = []
+    seen: Set[str] = set()
+    todo = [ref]
+    while todo and len(seen) < 500:
+        one = view.origin(todo.pop(0), COPIES)
+        if one.node in seen:
+            continue
+        seen.add(one.node)
+        op = view.op(one)
+        if op in VARIABLES or op == "Const":
+            if _is_matrix(view, one, op):
+                found.append(str(one))
+            continue
+        todo.extend(view.inputs(one.node))
+    return found
+
+
+def _is_matrix(view: View, ref: TensorRef, op: str) -> bool:
+    if op == "VarHandleOp":
+        return len(view.index.nodes[ref.node].attr["shape"].shape.dim) >= 2
+    shape = view.shape(ref)
+    return shape is not None and len(shape) >= 2 and view.dtype(ref) in FLOATS | QUANTISED

@@ -1,0 +1,123 @@
+"""What the searches look at: one model's nodes, where their values come from, their static shapes and dtypes."""
+
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+
+from graph_tools import _tf, names
+from graph_tools.find.dataflow import Dataflow
+from graph_tools.names import TensorRef
+from graph_tools.walk import Use
+
+Shape = Optional[Tuple[Optional[int], ...]]
+
+# Ops that hand their first input on unchanged.
+COPIES = frozenset(("Identity", "StopGradient", "PreventGradient", "Enter", "RefEnter", "Exit", "CheckNumerics",
+                    "Snapshot", "DeepCopy", "ReadVariableOp", "PlaceholderWithDefault", "RefIdentity", "Switch",
+                    "RefSwitch", "EnsureShape"))
+# Consumers that only ask how large a tensor is.
+SHAPE_READERS = frozenset(("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"))
+
+FLOATS = frozenset(("float16", "bfloat16", "float32", "float64"))
+
+
+class View:
+    """One model as the searches see it; made once per search.
+
+    Attributes:
+      model, index, flow: the model, its ``GraphIndex`` and the ``Dataflow`` over it.
+      loop_nodes: names of the nodes that run inside a while loop.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.index = model.index
+        self.flow = Dataflow(self.index)
+        self.loop_nodes = self._find_loop_nodes()
+        self._tensors: Dict[str, Any] = {}
+
+    def _find_loop_nodes(self) -> Set[str]:
+        """How many loops deep each node runs, by propagation from the Enter nodes; those deeper than none."""
+        depth: Dict[str, int] = {}
+        todo = [name for name, node in self.index.nodes.items() if node.op in ("Enter", "RefEnter")]
+        while todo:
+            name = todo.pop()
+            inputs = [depth.get(ref.node, 0) for ref in self.index.inputs(name)]
+            step = {"Enter": 1, "RefEnter": 1, "Exit": -1, "RefExit": -1}.get(self.index.op(name), 0)
+            found = max(inputs + [0]) + step
+            if found > depth.get(name, 0):
+                depth[name] = found
+                todo.extend(use.node for use in self.index.consumers(name))
+        return set(depth)
+
+    def tensor(self, ref) -> Any:
+        """The ``tf.Tensor`` of the imported graph."""
+        name = str(ref)
+        if name not in self._tensors:
+            self._tensors[name] = self.model.graph.get_tensor_by_name(name)
+        return self._tensors[name]
+
+    def shape(self, ref) -> Shape:
+        """Static shape; ``None`` when the rank is unknown."""
+        shape = self.tensor(ref).shape
+        if shape.ndims is None:
+            return None
+        return tuple(None if size is None else int(size) for size in shape.as_list())
+
+    def dtype(self, ref) -> str:
+        """Name of the dtype, without the mark of a reference (``"float32"``)."""
+        return self.tensor(ref).dtype.base_dtype.name
+
+    def is_float(self, ref) -> bool:
+        return self.dtype(ref) in FLOATS
+
+    def op(self, ref) -> str:
+        return self.index.op(ref.node if isinstance(ref, TensorRef) else ref)
+
+    def inputs(self, node_name: str) -> List[TensorRef]:
+        return self.index.data_inputs(node_name)
+
+    def origin(self, ref: TensorRef, ops: Iterable[str] = COPIES) -> TensorRef:
+        """Back through ops that hand their first input on (a value that only passes through)."""
+        seen = set()
+        while self.op(ref) in ops and ref not in seen and self.op(ref) != "PlaceholderWithDefault":
+            seen.add(ref)
+            inputs = self.inputs(ref.node)
+            if not inputs:
+                break
+            ref = inputs[0]
+        return ref
+
+    def constant(self, ref: TensorRef) -> Optional[Any]:
+        """The value of a tensor that is a constant behind copies, as a numpy array; ``None`` when it is not one."""
+        ref = self.origin(ref)
+        if self.op(ref) != "Const":
+            return None
+        return _tf.make_ndarray(self.index.nodes[ref.node].attr["value"].tensor)
+
+    def value_uses(self, ref: TensorRef) -> List[Use]:
+        """Where the values of a tensor are consumed; uses that only ask for its shape are left out."""
+        return [use for use in self.index.uses(ref) if self.index.op(use.node) not in SHAPE_READERS]
+
+    def forward_copies(self, ref: TensorRef) -> List[TensorRef]:
+        """The tensor and every tensor that is the same value behind copies (Identity and the like)."""
+        found, todo = [], [ref]
+        while todo:
+            one = todo.pop(0)
+            if one in found:
+                continue
+            found.append(one)
+            todo.extend(TensorRef(use.node, 0) for use in self.index.uses(one)
+                        if self.index.op(use.node) in COPIES and use.slot == 0
+                        and self.index.op(use.node) not in ("Switch", "RefSwitch", "Enter", "Exit"))
+        return found
+
+    def uses_behind_copies(self, ref: TensorRef) -> List[Use]:
+        """Where the values of a tensor, or of a copy of it, are consumed by anything but a copy."""
+        copies = self.forward_copies(ref)
+        nodes = {copy.node for copy in copies}
+        return [use for copy in copies for use in self.value_uses(copy)
+                if not (use.node in nodes and use.slot == 0)]
+
+
+def ref_of(tensor) -> TensorRef:
+    """A tensor name or Candidate as a ``TensorRef``."""
+    return names.parse(names.tensor_name(tensor))
