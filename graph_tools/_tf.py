@@ -43,10 +43,13 @@ def _load() -> dict:
 
     # Private, checked on 1.15.5, 2.15.1, 2.21.0.
     from tensorflow.core.framework import function_pb2, variable_pb2
-    from tensorflow.core.protobuf import control_flow_pb2, queue_runner_pb2, saver_pb2
+    from tensorflow.core.protobuf import (control_flow_pb2, queue_runner_pb2, saved_model_pb2, saver_pb2,
+                                          trackable_object_graph_pb2)
     from tensorflow.python.feature_column import feature_column, feature_column_v2
     from tensorflow.python.framework import op_def_registry, ops, tensor_util
-    from tensorflow.python.ops import control_flow_ops, control_flow_util, gen_resource_variable_ops, gen_state_ops
+    from tensorflow.python.ops import (control_flow_ops, control_flow_util, gen_io_ops, gen_resource_variable_ops,
+                                       gen_state_ops)
+    from tensorflow.python.ops import tensor_array_grad
 
     return {
         "tf": tf,
@@ -61,6 +64,13 @@ def _load() -> dict:
         "ops": ops,
         "control_flow_ops": control_flow_ops,
         "control_flow_util": control_flow_util,
+        "context_from_proto": control_flow_ops.from_control_flow_context_def,
+        "get_context": lambda op: op._get_control_flow_context(),
+        "set_context": lambda op, context: op._set_control_flow_context(context),
+        "update_input": lambda op, slot, tensor: op._update_input(slot, tensor),
+        "set_string_attr": lambda op, name, text: op._set_attr(name, tf.AttrValue(s=text.encode("utf-8"))),
+        "set_gradient_function": _set_gradient_function,
+        "gradient_source": tensor_array_grad._GetGradSource,
         "feature_column_modules": (feature_column, feature_column_v2),
         "feature_column_builders": (feature_column._LazyBuilder, feature_column_v2.FeatureTransformationCache),
         # FeatureColumn moved to a module of its own after 1.15.
@@ -70,6 +80,9 @@ def _load() -> dict:
         "raw_assign_ref": lambda ref, value: gen_state_ops.assign(ref, value, validate_shape=False),
         "gradient_function": ops.get_gradient_function,
         "make_ndarray": tensor_util.MakeNdarray,
+        "raw_restore": gen_io_ops.restore_v2,
+        "SavedModel": saved_model_pb2.SavedModel,
+        "TrackableObjectGraph": trackable_object_graph_pb2.TrackableObjectGraph,
         "DecodeError": message.DecodeError,
         "text_format": text_format,
         "TextParseError": text_format.ParseError,
@@ -114,3 +127,23 @@ def control_flow_v1():
             yield
         finally:
             util.ENABLE_CONTROL_FLOW_V2 = before
+
+
+def _set_gradient_function(op, gradient) -> None:
+    """Lets ``tf.gradients`` use ``gradient`` for this one op, unless somebody gave it one of its own."""
+    if hasattr(op, "_gradient_function"):  # from 2.x on; checked on 2.15.1, 2.21.0
+        op._gradient_function = op._gradient_function or gradient
+        return
+    util, tf = __getattr__("control_flow_util"), __getattr__("tf")
+    if not util.ENABLE_CONTROL_FLOW_V2 or "_gradient_op_type" in op.node_def.attr:
+        return
+    # 1.15.5 with control flow v2 switched on: an op can only name a registered gradient.
+    name = "GraphTools" + op.type
+    with _lock:
+        if name not in _registered:
+            tf.RegisterGradient(name)(gradient)
+            _registered.add(name)
+    op._set_attr("_gradient_op_type", tf.AttrValue(s=name.encode("utf-8")))
+
+
+_registered = set()

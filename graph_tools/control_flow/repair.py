@@ -1,0 +1,279 @@
+"""What a graph must have before its loops and branches can be differentiated, and the changes that put it there.
+
+``tf.gradients`` relies on the exact shape in which ``tf.while_loop`` and ``tf.cond`` write a graph. Pruning and
+optimisers keep what a forward run needs and no more:
+
+* a loop variable whose final value nobody reads loses its Exit, and with it its gradient;
+* the Identity behind a loop Switch is dropped, and a Switch with several readers is visited with part of its
+  gradient: no error, wrong numbers;
+* equal Switches of the two branches are merged into one, which belongs to neither branch;
+* the Identity that other nodes of a branch are tied to (its pivot) is gone;
+* a Merge written by another builder lists *true* before *false*, or the next iteration before the first.
+
+A plan of changes is made on plain values; it is carried out on a GraphDef (``normalize``) or on a live graph.
+"""
+
+from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
+
+from graph_tools.control_flow.structure import (
+    ENTERS, IDENTITIES, MERGES, NEXTS, SWITCHES, Arm, Node, Nodes, Place, Structure, analyse)
+from graph_tools.names import TensorRef
+
+# DataType numbers through which gradients flow (half, float, double, bfloat16, complex, resource, variant) and 0 for
+# unknown; their reference types are 100 higher. A Switch on anything else may serve both branches.
+_DIFFERENTIABLE = frozenset((0, 1, 2, 8, 14, 18, 19, 20, 21))
+
+
+class Add(NamedTuple):
+    """Add a node; its ``dtype`` is the attribute ``T``."""
+
+    node: Node
+
+
+class Rewire(NamedTuple):
+    """Let input ``slot`` of ``node`` read another tensor."""
+
+    node: str
+    slot: int
+    tensor: TensorRef
+
+
+class Rename(NamedTuple):
+    """Give an Enter another frame name."""
+
+    node: str
+    frame: str
+
+
+class Plan(NamedTuple):
+    """Changes in the order they are to be made, and the structure that they lead to."""
+
+    changes: Tuple
+    structure: Structure
+
+
+def plan(nodes: Nodes, leave: FrozenSet[str] = frozenset(), frames: FrozenSet[str] = frozenset()) -> Plan:
+    """The changes that make loops and branches differentiable (none for a graph that is as TensorFlow wrote it).
+
+    Args:
+      nodes: the graph; not changed.
+      leave: nodes that must stay as they are, because they have a context already.
+      frames: frame names that are taken.
+    """
+    nodes = dict(nodes)
+    structure = analyse(nodes)
+    changes: List = []
+    for step in (_order_merges, _single_use, _add_exits, _split_switches, _add_pivots):
+        found = list(step(structure, leave))
+        if found:
+            _change(nodes, found)
+            changes += found
+            structure = analyse(nodes)
+    found = list(_rename_frames(structure, leave, frames))
+    if found:
+        _change(nodes, found)
+        changes += found
+        structure = analyse(nodes)
+    return Plan(tuple(changes), structure)
+
+
+def _change(nodes: Nodes, changes) -> None:
+    for change in changes:
+        if isinstance(change, Add):
+            nodes[change.node.name] = change.node
+        elif isinstance(change, Rewire):
+            node = nodes[change.node]
+            inputs = node.inputs[:change.slot] + (change.tensor,) + node.inputs[change.slot + 1:]
+            nodes[change.node] = node._replace(inputs=inputs)
+        else:
+            nodes[change.node] = nodes[change.node]._replace(frame=change.frame)
+
+
+class _Names:
+    """Names for new nodes that are free in the graph and among themselves."""
+
+    def __init__(self, nodes: Nodes):
+        self._taken = set(nodes)
+
+    def __call__(self, wish: str) -> str:
+        name, number = wish, 1
+        while name in self._taken:
+            name, number = "%s_%d" % (wish, number), number + 1
+        self._taken.add(name)
+        return name
+
+
+def _ref(node: Node) -> str:
+    """Prefix of the op types that go with a node: those on reference types have their own."""
+    return "Ref" if node.op.startswith("Ref") else ""
+
+
+def _order_merges(structure: Structure, leave) -> Iterator:
+    """Inputs of a Merge in the order that its gradient takes for granted: (false, true), (first, next iteration)."""
+    nodes, free = structure.nodes, _Names(structure.nodes)
+    for node in list(nodes.values()):
+        if node.op not in MERGES or len(node.inputs) != 2 or node.name in leave:
+            continue
+        first, second = node.inputs
+        if nodes[first.node].op in NEXTS:
+            wrong = nodes[second.node].op not in NEXTS
+        else:
+            here, there = structure.output_arms(first), structure.output_arms(second)
+            wrong = (any(arm.branch == 1 and Arm(arm.pred, 0) in there for arm in here) and
+                     not any(arm.branch == 0 and Arm(arm.pred, 1) in there for arm in here))
+        if not wrong:
+            continue
+        yield Rewire(node.name, 0, second)
+        yield Rewire(node.name, 1, first)
+        readers = structure.uses.get(TensorRef(node.name, 1), ())
+        if readers:  # output 1 says which input came: 0 becomes 1 and 1 becomes 0
+            int32, index = 3, TensorRef(node.name, 1)
+            one = Node(free(node.name + "_one"), "OnesLike", (index,), dtype=int32)
+            other = Node(free(node.name + "_other"), "Sub", (TensorRef(one.name, 0), index), dtype=int32)
+            yield Add(one)
+            yield Add(other)
+            for reader, slot in readers:
+                yield Rewire(reader, slot, TensorRef(other.name, 0))
+
+
+def _single_use(structure: Structure, leave) -> Iterator:
+    """Each output of a loop Switch has one reader, the one into the body an Identity.
+
+    ``tf.gradients`` takes the second visit to a loop Switch for the last one.
+    """
+    nodes, uses, free = structure.nodes, structure.uses, _Names(structure.nodes)
+    for loop in structure.loops.values():
+        if loop.pivot in leave:
+            continue
+        for number, variable in enumerate(loop.variables):
+            switch = nodes[variable.switch]
+            for port, suffix in ((0, "_final"), (1, "_body")):
+                output = TensorRef(switch.name, port)
+                readers = uses.get(output, [])
+                alone = len(readers) == 1 and (port == 0 or _plain_identity(nodes[readers[0][0]]))
+                # The first variable's Identity is what the body's constants are tied to.
+                if alone or not readers and (port == 0 or number > 0):
+                    continue
+                identity = Node(free(switch.name + suffix), _ref(switch) + "Identity", (output,), dtype=switch.dtype)
+                yield Add(identity)
+                for reader, slot in readers:
+                    yield Rewire(reader, slot, TensorRef(identity.name, 0))
+
+
+def _plain_identity(node: Node) -> bool:
+    return node.op in IDENTITIES and not node.controls
+
+
+def _add_exits(structure: Structure, leave) -> Iterator:
+    """An Exit for every loop variable: gradients enter the backward loop through it."""
+    nodes, free = structure.nodes, _Names(structure.nodes)
+    for loop in structure.loops.values():
+        if loop.pivot in leave:
+            continue
+        for variable in loop.variables:
+            if not variable.exits:
+                switch = nodes[variable.switch]
+                readers = structure.uses.get(TensorRef(switch.name, 0))
+                final = TensorRef(readers[0][0], 0) if readers and _plain_identity(nodes[readers[0][0]]) else (
+                    TensorRef(switch.name, 0))
+                yield Add(Node(free(switch.name + "_exit"), _ref(switch) + "Exit", (final,), dtype=switch.dtype))
+
+
+def _split_switches(structure: Structure, leave) -> Iterator:
+    """One Switch per branch where a differentiable value goes into both."""
+    nodes, uses, free = structure.nodes, structure.uses, _Names(structure.nodes)
+    for name in structure.switch_pred:
+        node = nodes[name]
+        readers = uses.get(TensorRef(name, 0))
+        if (name in leave or not readers or not uses.get(TensorRef(name, 1)) or
+                node.dtype % 100 not in _DIFFERENTIABLE):
+            continue
+        twin = node._replace(name=free(name + "_false"))
+        yield Add(twin)
+        for reader, slot in readers:
+            yield Rewire(reader, slot, TensorRef(twin.name, 0))
+
+
+def _add_pivots(structure: Structure, leave) -> Iterator:
+    """Something to tie new nodes of a branch to, in every branch."""
+    free, present = _Names(structure.nodes), pivots(structure)
+    sides: Dict[Tuple[TensorRef, Place], str] = {}
+    for place in places(structure):
+        if not place.arms or place in present or occupied(structure, place) <= leave:
+            continue
+        pred, branch = place.arms[-1]
+        read = structure.preds[pred]
+        key = (pred, place._replace(arms=place.arms[:-1]))
+        if key not in sides:
+            switch = Node(free(pred.node + "_pivot"), "Switch", (read, read), dtype=10)
+            sides[key] = switch.name
+            yield Add(switch)
+        yield Add(Node(free("%s_%s" % (sides[key], "ft"[branch])), "Identity", (TensorRef(sides[key], branch),),
+                       dtype=10))
+
+
+def occupied(structure: Structure, place: Place):
+    """Names of the nodes whose own place this is."""
+    return frozenset(name for name, own in structure.place.items() if own == place)
+
+
+def places(structure: Structure) -> List[Place]:
+    """Every place that needs a context, outer ones first."""
+    found: Dict[Place, int] = {}
+
+    def depth(place: Optional[Place]) -> int:
+        if place is None or place == Place():
+            return 0
+        if place not in found:
+            found[place] = 1 + depth(outer(structure, place))
+        return found[place]
+
+    for place in set(structure.place.values()):
+        depth(place)
+    return sorted(found, key=lambda place: (found[place], str(place)))
+
+
+def outer(structure: Structure, place: Place) -> Optional[Place]:
+    """The place around a place; none around the graph's own."""
+    if place.arms:
+        return place._replace(arms=place.arms[:-1])
+    return structure.loops[place.loop].parent if place.loop else None
+
+
+def pivots(structure: Structure) -> Dict[Place, str]:
+    """For each branch a node that runs whenever the branch is taken: an Identity of the predicate if there is one.
+
+    A Switch will not do (it runs in both cases), nor will anything that runs under further conditions.
+    """
+    found: Dict[Place, Tuple[int, str]] = {}
+    for name in structure.order:
+        node, place = structure.nodes[name], structure.place[name]
+        if not place.arms or node.op in SWITCHES + MERGES + ENTERS + NEXTS or len(node.inputs) != 1:
+            continue
+        source = structure.nodes.get(node.inputs[0].node)
+        if source is None or source.op not in SWITCHES or source.name not in structure.switch_pred:
+            continue
+        arms = structure.output_arms(node.inputs[0])
+        if structure.switch_pred[source.name] != place.arms[-1].pred or arms != structure.arms[name]:
+            continue
+        rank = (0 if node.op in IDENTITIES and source.inputs[0] == source.inputs[1] else
+                1 if node.op in IDENTITIES else 2)
+        if place not in found or rank < found[place][0]:
+            found[place] = (rank, name)
+    return {place: name for place, (_, name) in found.items()}
+
+
+def _rename_frames(structure: Structure, leave, frames) -> Iterator:
+    """A frame name of its own for every loop: the executor tells loops apart by it."""
+    taken = set(frames) | {loop.frame for loop in structure.loops.values() if loop.pivot in leave}
+    wished = {loop.frame for loop in structure.loops.values()}
+    for loop in structure.loops.values():
+        if loop.pivot in leave:
+            continue
+        name, number = loop.frame, 1
+        while name in taken or (number > 1 and name in wished):
+            name, number = "%s_%d" % (loop.frame, number), number + 1
+        taken.add(name)
+        if name != loop.frame or any(structure.nodes[enter].frame != name for enter in loop.enters):
+            for enter in loop.enters:
+                yield Rename(enter, name)

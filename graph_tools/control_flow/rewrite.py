@@ -1,0 +1,75 @@
+"""Carries out a repair plan on a GraphDef value or on a live graph."""
+
+from graph_tools import _tf
+from graph_tools.control_flow import repair
+from graph_tools.control_flow.structure import ENTERS, read_graph_def
+from graph_tools.names import TensorRef
+
+
+def normalize(graph_def):
+    """The GraphDef with the structure that gradients of loops and branches need; equal values for every fetch.
+
+    Adds the Exits, Identities, pivots and Switches that are missing, and makes frame names unique. Pure: the argument
+    is not changed, and a graph that lacks nothing is returned as it is. Needs no TensorFlow.
+
+    Args:
+      graph_def: a ``GraphDef``.
+
+    Returns:
+      A ``GraphDef``; the same object when there is nothing to repair.
+
+    Raises:
+      ControlFlowError: loops and branches cannot be told apart, because the graph is damaged.
+    """
+    changes = repair.plan(read_graph_def(graph_def)).changes
+    if not changes:
+        return graph_def
+    changed = type(graph_def)()
+    changed.CopyFrom(graph_def)
+    nodes = {node.name: node for node in changed.node}
+    for change in changes:
+        if isinstance(change, repair.Add):
+            node = nodes[change.node.name] = changed.node.add()
+            node.name, node.op = change.node.name, change.node.op
+            node.input.extend(_entry(ref) for ref in change.node.inputs)
+            node.input.extend("^" + control for control in change.node.controls)
+            node.attr["T"].type = change.node.dtype
+            node.device = nodes[change.node.inputs[0].node].device
+        elif isinstance(change, repair.Rewire):
+            nodes[change.node].input[change.slot] = _entry(change.tensor)
+        else:
+            nodes[change.node].attr["frame_name"].s = change.frame.encode("utf-8")
+    return changed
+
+
+def _entry(ref: TensorRef) -> str:
+    return "%s:%d" % ref if ref.port else ref.node
+
+
+def apply_to_graph(graph, changes) -> None:
+    """Carries out a plan on a live ``tf.Graph``."""
+    with graph.as_default(), _tf.tf.control_dependencies(None), _tf.tf.name_scope(None), graph.device(None):
+        for change in changes:
+            if isinstance(change, repair.Add):
+                _add(graph, change.node)
+            elif isinstance(change, repair.Rewire):
+                _tf.update_input(graph.get_operation_by_name(change.node), change.slot, _tensor(graph, change.tensor))
+            else:
+                _tf.set_string_attr(graph.get_operation_by_name(change.node), "frame_name", change.frame)
+
+
+def _add(graph, node) -> None:
+    """One op without context; op types are those that a plan can hold."""
+    raw, inputs = _tf.tf.raw_ops, [_tensor(graph, ref) for ref in node.inputs]
+    make = getattr(raw, node.op)
+    controls = [graph.get_operation_by_name(name) for name in node.controls]
+    arguments = {"Sub": ("x", "y"), "OnesLike": ("x",), "Identity": ("input",), "RefIdentity": ("input",)}.get(
+        node.op, ("data", "pred")[:len(inputs)])
+    with graph.control_dependencies(controls), graph.device(inputs[0].op.device):
+        made = make(name=node.name, **dict(zip(arguments, inputs)))
+    made = made[0] if isinstance(made, (list, tuple)) else made
+    assert made.op.name == node.name and node.op not in ENTERS
+
+
+def _tensor(graph, ref: TensorRef):
+    return graph.get_operation_by_name(ref.node).outputs[ref.port]
