@@ -58,11 +58,11 @@ def load(path) -> Dict[str, Any]:
         else:
             raise ResultFileError("%r is not a saved result; it ends in .npz or .json" % path)
         return _unflatten(arrays, record)
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as wrong:
-        if isinstance(wrong, ResultFileError):
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as bad:
+        if isinstance(bad, ResultFileError):
             raise
         raise ResultFileError("%r is not a result that attribution.save wrote (%s: %s)" % (
-            path, type(wrong).__name__, wrong)) from wrong
+            path, type(bad).__name__, bad)) from bad
 
 
 def _flatten(attribution):

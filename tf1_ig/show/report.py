@@ -1,0 +1,157 @@
+"""The page of a result: one card per example with its text, images or features, the facts and the checks."""
+
+import math
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from tf1_ig import check
+from tf1_ig.errors import ShowError
+from tf1_ig.show import path, render, table, tokens as token_view
+
+_FRAGMENT_ROWS = 5  # a notebook cell shows the first examples; the page shows all
+
+
+class Fact(NamedTuple):
+    name: str
+    text: str
+    value: Optional[float] = None
+
+
+class Card(NamedTuple):
+    """One example, ready to draw."""
+
+    row: int
+    label: str
+    prediction: str
+    verdict: str
+    verdict_text: str
+    facts: Tuple[Fact, ...]
+    blocks: Tuple[Any, ...]
+    scale: float
+    strongest: Tuple[token_view.Strip, ...]
+    totals: Optional[table.Bars]
+    path: Optional[path.Curve]
+
+
+def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
+         title: Optional[str] = None, palette: str = "blue-orange", join: Optional[str] = None,
+         fold: Optional[int] = token_view.FOLD_ABOVE, scale: Any = "row") -> str:
+    """One self-contained HTML page: no script, no network, light and dark.
+
+    Args:
+      attribution: the result to show.
+      tokens: texts, a list per row (or one list when there is one row); ``None`` takes ``attribution.token_texts``,
+        else positions.
+      class_names: names of the classes by number.
+      title: heading of the page.
+      palette: name of a palette (``tf1_ig.show.palette.PALETTES``).
+      join: what stands between tokens; ``None`` decides by the tokens.
+      fold: texts longer than this are folded to the passages that matter; ``None`` never folds.
+      scale: the magnitude that gets the full colour: ``"row"`` (largest of each example), ``"all"`` or a number.
+
+    Raises:
+      ShowError: tokens for another number of rows, an unknown palette.
+    """
+    context = _context(attribution, tokens, class_names, join, fold, scale, len(attribution))
+    return render.render("page.html", palette, title=title or "Why %s?" % _subject(attribution, class_names),
+                         subtitle="Integrated Gradients of %s, attributed to %s" % (
+                             attribution.output, ", ".join(attribution.values)), **context)
+
+
+def fragment(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
+             palette: str = "blue-orange", join: Optional[str] = None, fold: Optional[int] = token_view.FOLD_ABOVE,
+             scale: Any = "row") -> str:
+    """The same as one HTML element for a notebook cell, first examples only; its styles stay inside it."""
+    context = _context(attribution, tokens, class_names, join, fold, scale, min(_FRAGMENT_ROWS, len(attribution)))
+    return render.render("fragment.html", palette, **context)
+
+
+def _context(attribution, tokens, class_names, join, fold, scale, most):
+    texts = _texts(attribution, tokens)
+    sums = attribution.tokens
+    cards = [_card(attribution, sums, None if texts is None else texts[row], row, class_names, join, fold,
+                   _scale(sums, row, scale)) for row in range(most)]
+    asked = "fixed steps" if attribution.tolerance is None else "tolerance %.3g" % attribution.tolerance
+    words = "Method %s (%s), baseline %s, points run %s." % (
+        attribution.method, asked, attribution.baseline, attribution.running)
+    held = ("Held at their own values along the path: %s." % ", ".join(attribution.held_fixed),)
+    return {"cards": cards, "report": check.check(attribution), "more": len(attribution) - most, "method_text": words,
+            "notes": (held if attribution.held_fixed else ()) + tuple(attribution.notes)}
+
+
+def _subject(attribution, class_names) -> str:
+    labels = {attribution.label_text(row, class_names) for row in range(len(attribution))}
+    return labels.pop() if len(labels) == 1 and labels != {""} else attribution.output
+
+
+def _texts(attribution, tokens) -> Optional[List[Any]]:
+    if tokens is None:
+        return attribution.token_texts
+    tokens = list(tokens)
+    if len(attribution) == 1 and tokens and not isinstance(tokens[0], (list, tuple, np.ndarray)):
+        tokens = [tokens]
+    if len(tokens) != len(attribution):
+        raise ShowError("tokens were given for %d rows, the result has %d; give one list of tokens per row"
+                        % (len(tokens), len(attribution)))
+    if any(isinstance(row, (str, bytes)) for row in tokens):
+        raise ShowError("tokens are a list of texts per row, not one string per row; split the strings first")
+    return tokens
+
+
+def _scale(sums, row, scale) -> float:
+    if scale == "row":
+        return token_view.largest(*[each[row] for each in sums.values()])
+    if scale == "all":
+        return token_view.largest(*[part for each in sums.values() for part in each])
+    if isinstance(scale, (int, float)) and scale > 0:
+        return float(scale)
+    raise ShowError("scale is \"row\", \"all\" or a positive number, not %r" % (scale,))
+
+
+def _card(attribution, sums, texts, row, class_names, join, fold, scale) -> Card:
+    blocks = [_block(attribution, name, row, np.asarray(each[row]), texts, join, fold, scale)
+              for name, each in sums.items()]
+    strips = [block for block in blocks if isinstance(block, token_view.Strip)]
+    if len(strips) > 1 and len(strips) == len(blocks) and len({len(each[row]) for each in sums.values()}) == 1:
+        together = np.sum([np.asarray(each[row], np.float64) for each in sums.values()], axis=0)
+        scale = max(scale, token_view.largest(together))
+        strips = [token_view.strip(texts, together, "all inputs together", scale, join, fold)]
+        blocks = strips + [_block(attribution, name, row, np.asarray(each[row]), texts, join, fold, scale)
+                           for name, each in sums.items()]
+    verdict, verdict_text = _verdict(attribution, row)
+    return Card(row, attribution.label_text(row, class_names), attribution.prediction_text(row, class_names), verdict,
+                verdict_text, _facts(attribution, row), tuple(blocks), scale,
+                tuple(strip for strip in strips if strip.strongest and strip.count > 4),
+                table.totals(attribution, row) if len(sums) > 1 else None, path.curve(attribution, row))
+
+
+def _block(attribution, name, row, sums, texts, join, fold, scale):
+    """The view that fits the shape of one input: a strip of tokens, or signed bars."""
+    if sums.ndim == 1:
+        return token_view.strip(texts, sums, name, scale, join, fold)
+    if sums.ndim == 0:
+        return table.features(np.asarray(attribution.values[name][row]), texts, name)
+    return table.largest_entries(sums, name)
+
+
+def _verdict(attribution, row) -> Tuple[str, str]:
+    relative = float(attribution.relative_delta[row])
+    if not math.isfinite(float(attribution.delta[row])):
+        return "fail", "not a number"
+    share = "%.2g %%" % (100 * relative) if math.isfinite(relative) else "%.2g" % abs(attribution.delta[row])
+    if attribution.converged[row]:
+        return "ok", "complete to %s" % share
+    return ("warn" if relative <= check.ROUGH else "fail"), "sum is off by %s" % share
+
+
+def _facts(attribution, row) -> Tuple[Fact, ...]:
+    score, baseline = float(attribution.score[row]), float(attribution.baseline_score[row])
+    delta = float(attribution.delta[row])
+    facts = [Fact("Score", render.plain(score), score),
+             Fact("Baseline score", render.plain(baseline), baseline),
+             Fact("Difference", token_view.number(score - baseline), score - baseline),
+             Fact("Sum of attributions", token_view.number(score - baseline + delta), score - baseline + delta),
+             Fact("Delta", token_view.number(delta), delta),
+             Fact("Steps", str(int(attribution.steps[row])), float(attribution.steps[row]))]
+    return tuple(facts)

@@ -1,0 +1,135 @@
+"""Features as signed bars, and results as a table (a pandas frame, totals per input, means over rows)."""
+
+from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from tf1_ig.errors import MissingPackageError
+from tf1_ig.show import tokens as token_view
+
+_MOST_BARS = 40
+
+
+class Bar(NamedTuple):
+    """One signed bar; ``spread`` is a half-width (one standard deviation) as a share of the axis, or ``None``."""
+
+    text: str
+    value: float
+    share: float
+    kind: str
+    detail: str
+    spread: Optional[float] = None
+
+
+class Bars(NamedTuple):
+    """A titled list of bars on one symmetric scale."""
+
+    name: str
+    rows: Tuple[Bar, ...]
+    scale: float
+    notes: Tuple[str, ...] = ()
+
+
+def bars(texts: Sequence[Any], values, name: str = "", details: Optional[Sequence[str]] = None,
+         spreads: Optional[Sequence[float]] = None, order: bool = True, most: int = _MOST_BARS) -> Bars:
+    """Signed bars of named numbers, largest magnitude first.
+
+    Args:
+      texts: names, one per value.
+      values: float ``[n]``.
+      name: a heading.
+      details: a short text per value, such as the feature's own value or category.
+      spreads: standard deviations, one per value.
+      order: false keeps the given order.
+      most: so many are drawn; the rest is counted in a note.
+    """
+    values = np.asarray(values, np.float64)
+    size = np.where(np.isfinite(values), np.abs(values), np.inf)
+    rank = np.argsort(-size, kind="stable") if order else np.arange(len(values))
+    reach = np.abs(values) + (0 if spreads is None else np.asarray(spreads, np.float64))
+    scale = token_view.largest(reach)
+    rows = []
+    for index in rank[:most]:
+        value = float(values[index])
+        finite = bool(np.isfinite(value))
+        kind = "nan" if not finite else "zero" if value == 0 or scale == 0 else "positive" if value > 0 else "negative"
+        rows.append(Bar(token_view.printable(token_view.text_of(texts[index])), value,
+                        abs(value) / scale if kind in ("positive", "negative") else 0.0, kind,
+                        "" if details is None else token_view.printable(str(details[index])),
+                        None if spreads is None or scale == 0 else float(spreads[index]) / scale))
+    rest = values[rank[most:]]
+    notes = ("%d more, together %s." % (len(rest), token_view.number(float(np.nansum(rest)))),) if len(rest) else ()
+    return Bars(name, tuple(rows), scale, notes)
+
+
+def features(values, texts: Optional[Sequence[Any]] = None, name: str = "",
+             details: Optional[Sequence[str]] = None) -> Bars:
+    """Bars for an input that is a plain row of numbers, ``[features]``."""
+    values = np.asarray(values, np.float64).reshape(-1)
+    if texts is None or len(texts) != len(values):
+        texts = ["[%d]" % index for index in range(len(values))]
+    return bars(texts, values, name, details)
+
+
+def largest_entries(values, name: str = "") -> Bars:
+    """Bars of the largest entries of an array of any rank, named by their index."""
+    values = np.asarray(values, np.float64)
+    return bars(["[%s]" % ", ".join(map(str, index)) for index in np.ndindex(*values.shape)], values.reshape(-1), name)
+
+
+def totals(attribution, row: int) -> Bars:
+    """Bars of what each input tensor contributes to one example in all."""
+    names = list(attribution.values)
+    return bars(names, [float(np.sum(np.asarray(attribution.values[name][row], np.float64))) for name in names],
+                "Total per input")
+
+
+def aggregate(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None, signed: bool = False) -> Bars:
+    """Mean attribution per token text (or per position) over all rows, with its spread.
+
+    Args:
+      attribution: a result with several rows.
+      tokens: texts, a list per row; ``None`` takes ``attribution.token_texts``, else positions.
+      signed: the mean of the signed values instead of the mean of their magnitudes.
+    """
+    groups = {}
+    for _, _, _, text, value in entries(attribution, tokens):
+        if np.isfinite(value):
+            groups.setdefault(text, []).append(value if signed else abs(value))
+    names = list(groups)
+    return bars(names, [float(np.mean(groups[name])) for name in names],
+                "Mean %sattribution" % ("" if signed else "absolute "), ["×%d" % len(groups[name]) for name in names],
+                [float(np.std(groups[name])) for name in names])
+
+
+def entries(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None
+            ) -> Iterable[Tuple[int, str, Any, str, float]]:
+    """``(example, input, position, text, attribution)`` of every token, in order.
+
+    For an input that is a plain row of features the entries are its features.
+    """
+    tokens = attribution.token_texts if tokens is None else tokens
+    sums = attribution.tokens
+    for row in range(len(attribution)):
+        for name, each in sums.items():
+            part = np.asarray(each[row])
+            part = part if part.ndim else np.asarray(attribution.values[name][row])
+            texts = [] if tokens is None else tokens[row]
+            for index in np.ndindex(*part.shape):
+                position = index[0] if len(index) == 1 else index
+                known = len(index) == 1 and index[0] < len(texts)
+                yield row, name, position, token_view.text_of(texts[index[0]]) if known else "", float(part[index])
+
+
+def frame(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None):
+    """The entries as a ``pandas.DataFrame``, with the label and the scores of their example."""
+    try:
+        import pandas
+    except ImportError as missing:
+        raise MissingPackageError("pandas is needed for a frame (%s); install it: pip install pandas" % missing) from (
+            missing)
+    found: List[Tuple[Any, ...]] = [
+        entry + (attribution.label_text(entry[0]), float(attribution.score[entry[0]]),
+                 float(attribution.baseline_score[entry[0]])) for entry in entries(attribution, tokens)]
+    return pandas.DataFrame(found, columns=["example", "input", "position", "token", "attribution", "label", "score",
+                                            "baseline_score"])
