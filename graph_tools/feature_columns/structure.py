@@ -1,0 +1,171 @@
+"""What stands between a column's ids and its combined tensor, found by walking the graph that was just built.
+
+The walk needs no patch of the lookup functions: whatever built the rows, they lie on the way from the ids and the
+table to the combined tensor.
+"""
+
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+GATHERS = ("Gather", "GatherV2", "ResourceGather")
+SPARSE_SEGMENTS = tuple("SparseSegment%s%s" % (how, more) for how in ("Sum", "Mean", "SqrtN")
+                        for more in ("", "WithNumSegments"))
+SEGMENTS = ("SegmentSum", "SegmentMean", "SegmentSumV2", "UnsortedSegmentSum")
+UNIQUE = ("Unique", "UniqueV2")
+VARIABLES = ("VariableV2", "Variable", "VarHandleOp")
+# What may stand between the words of an input and ids, one word to one id.
+ELEMENTWISE = ("Identity", "Cast", "Select", "SelectV2", "Add", "AddV2", "Reshape", "Switch", "Merge")
+
+
+class Lookup(NamedTuple):
+    """The way from a table to the combined tensor; fields as in ``Column``."""
+
+    rows: Any = None
+    per_occurrence: Optional[bool] = None
+    row_index: Any = None
+    segment_ids: Any = None
+    fill: Any = None
+    lookups: Tuple[Any, ...] = ()
+    table: Tuple[str, ...] = ()
+
+
+class Layer(NamedTuple):
+    """Where columns come together: the concatenating or summing op, and the input number of each column."""
+
+    op: Any
+    places: Dict[int, int]
+
+
+def find_lookup(combined, ids: Iterable[Any]) -> Lookup:
+    """Rows, combiner and table between the id tensors and ``combined``; an empty ``Lookup`` when there is no table.
+
+    Args:
+      combined: the dense tensor of a column.
+      ids: every tensor from which the walk must not go further up (ids, their indices, weights, raw input).
+    """
+    sources = {tensor.op for tensor in ids}
+    region = _above(combined, sources)
+    fed = _fed_by(region, sources)
+    gathers = [op for op in region if op.type in GATHERS and op.outputs[0].dtype.is_floating
+               and op.inputs[0].op not in fed and op.inputs[1].op in fed]
+    direct = [op for op in region if op.type in SPARSE_SEGMENTS and op.inputs[0].op not in fed]
+    if not gathers and not direct:
+        return Lookup()
+    holding = _fed_by(region, set(gathers))
+    combiner = next((op for op in region if op.type in SPARSE_SEGMENTS + SEGMENTS
+                     and (op in direct or op.inputs[0].op in holding)), None)
+    fill = next((op for op in region if op.type == "SparseFillEmptyRows" and op.outputs[1].dtype.is_integer), None)
+    once = any(op.type in UNIQUE for gather in gathers for op in _above(gather.inputs[1], sources))
+    tables = [op.inputs[0] for op in gathers + direct]
+    found = Lookup(fill=fill, lookups=tuple(op.outputs[0] for op in gathers), table=_variables(tables))
+    if combiner is None:
+        return found._replace(rows=gathers[0].outputs[0] if len(gathers) == 1 else combined, per_occurrence=not once)
+    if combiner.type in SPARSE_SEGMENTS:
+        return found._replace(rows=combiner.inputs[0], per_occurrence=False, row_index=combiner.inputs[1],
+                              segment_ids=combiner.inputs[2])
+    return found._replace(rows=_unweighted(combiner.inputs[0], holding), per_occurrence=True,
+                          segment_ids=combiner.inputs[1])
+
+
+def _unweighted(rows, holding: Set[Any]):
+    """Rows as they were before each was multiplied with its weight."""
+    while rows.op.type in ("Mul", "Cast", "Identity"):
+        operands = [tensor for tensor in rows.op.inputs if tensor.op in holding]
+        if len(operands) != 1:
+            break
+        rows = operands[0]
+    return rows
+
+
+def _above(tensor, sources: Set[Any]) -> List[Any]:
+    """Ops that ``tensor`` is made from, nearest first, down to ``sources`` (which are left out)."""
+    found, seen = [], set()
+    todo = [tensor.op]
+    while todo:
+        following = []
+        for op in todo:
+            if op not in seen and op not in sources:
+                seen.add(op)
+                found.append(op)
+                following.extend(other.op for other in op.inputs)
+        todo = following
+    return found
+
+
+def _fed_by(region: List[Any], sources: Set[Any]) -> Set[Any]:
+    """Ops of the region that depend on a source, the sources themselves included."""
+    fed = set(sources)
+    todo = list(sources)
+    inside = set(region)
+    consumers: Dict[Any, List[Any]] = {}
+    for op in region:
+        for tensor in op.inputs:
+            consumers.setdefault(tensor.op, []).append(op)
+    while todo:
+        for op in consumers.get(todo.pop(), ()):
+            if op in inside and op not in fed:
+                fed.add(op)
+                todo.append(op)
+    return fed
+
+
+def _variables(tables: Iterable[Any]) -> Tuple[str, ...]:
+    names: List[str] = []
+    for table in tables:
+        names += [op.name for op in _above(table, set()) if op.type in VARIABLES and op.name not in names]
+    return tuple(sorted(names, key=_part))
+
+
+def _part(name: str):
+    """Sorts ``…/part_10`` behind ``…/part_9``."""
+    head, _, number = name.rpartition("_")
+    return (head, int(number)) if number.isdigit() else (name, -1)
+
+
+def find_keys(values, sources: Iterable[Any]):
+    """The tensor of words (or numbers) from which ids were made one by one; ``None`` when they were not.
+
+    A vocabulary with out-of-vocabulary buckets both looks up and hashes each word; the looked up form is the input's.
+    """
+    stop = {tensor.op for tensor in sources}
+    hashed = None
+    seen, todo = set(), [values.op]
+    while todo:
+        op = todo.pop(0)
+        if op in seen:
+            continue
+        seen.add(op)
+        if op.type in ("LookupTableFindV2", "LookupTableFind"):
+            return op.inputs[1]
+        if op.type.startswith("StringToHashBucket"):
+            hashed = hashed if hashed is not None else op.inputs[0]
+        elif op.type in ELEMENTWISE and op not in stop:
+            todo.extend(tensor.op for tensor in op.inputs)
+    return hashed
+
+
+def find_layer(parts: List[Any], summed: bool, taken: Set[Any]) -> Optional[Layer]:
+    """Where the given tensors, one per column, are concatenated (each reshaped first) or summed.
+
+    With a single column TensorFlow puts an ``Identity`` in place of the op.
+
+    Args:
+      parts: dense tensors, or weighted sums of a linear model.
+      summed: whether a sum is looked for.
+      taken: ops that are the layer of other columns (one raw tensor can be a part of several layers).
+
+    Returns:
+      the op that takes most of the parts, with the input number of each (by position in ``parts``).
+    """
+    joining = {"AddN" if summed else "ConcatV2"} | ({"Identity"} if len(parts) == 1 else set())
+    places: Dict[Any, Dict[int, int]] = {}
+    for number, part in enumerate(parts):
+        flat = [op.outputs[0] for op in part.consumers() if op.type == "Reshape" and op.inputs[0].name == part.name]
+        for tensor in [part] if summed or not flat else flat:
+            for op in tensor.consumers():
+                if op.type in joining and op not in taken:
+                    slot = next(slot for slot, other in enumerate(op.inputs) if other.name == tensor.name)
+                    places.setdefault(op, {}).setdefault(number, slot)
+    if not places:
+        return None
+    best = max(places, key=lambda op: len(places[op]))
+    return Layer(best, places[best])
