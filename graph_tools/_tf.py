@@ -43,7 +43,7 @@ def _load() -> dict:
 
     # Private, checked on 1.15.5, 2.15.1, 2.21.0.
     from tensorflow.core.framework import function_pb2, variable_pb2
-    from tensorflow.core.protobuf import (control_flow_pb2, queue_runner_pb2, saved_model_pb2, saver_pb2,
+    from tensorflow.core.protobuf import (control_flow_pb2, meta_graph_pb2, queue_runner_pb2, saved_model_pb2, saver_pb2,
                                           trackable_object_graph_pb2)
     from tensorflow.python.feature_column import feature_column, feature_column_v2
     from tensorflow.python.framework import op_def_registry, ops, tensor_util
@@ -81,6 +81,7 @@ def _load() -> dict:
         "gradient_function": ops.get_gradient_function,
         "make_ndarray": tensor_util.MakeNdarray,
         "raw_restore": gen_io_ops.restore_v2,
+        "AssetFileDef": meta_graph_pb2.AssetFileDef,
         "SavedModel": saved_model_pb2.SavedModel,
         "TrackableObjectGraph": trackable_object_graph_pb2.TrackableObjectGraph,
         "DecodeError": message.DecodeError,

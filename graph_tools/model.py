@@ -22,6 +22,7 @@ class Model:
       assets: path of the file by the name of the tensor that must hold it (vocabulary files of a SavedModel).
       initializers: nodes to run once in a new session (table initialisers); nothing else of the graph runs at start.
       warnings: what a load had to repair or could not bring over, one sentence each.
+      format: ``"frozen"``, ``"saved_model"``, ``"meta_graph"``, ``"session"`` or ``"estimator"``.
     """
 
     meta_graph: Any
@@ -30,6 +31,7 @@ class Model:
     assets: Mapping[str, str] = dataclasses.field(default_factory=dict)
     initializers: Tuple[str, ...] = ()
     warnings: Tuple[str, ...] = ()
+    format: str = ""
     _cache: Dict[str, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     @property

@@ -2,29 +2,41 @@
 
 import os
 
-from graph_tools.errors import ModelFileMissingError
-from graph_tools.load import frozen
+from graph_tools.errors import ModelFileMissingError, ModelFormatError
+from graph_tools.load import frozen, meta_graph, saved_model
+from graph_tools.load.read import Artefact
 from graph_tools.model import Model
 
-FORMATS = (frozen,)
+FORMATS = (meta_graph, saved_model, frozen)
 
 
 def load(path, tags=None, signature=None) -> Model:
-    """Loads a model from a file or folder, whatever its format.
+    """Loads a model from a file or folder; what it is, its content says, not its name.
 
     Args:
-      path: a frozen graph (``.pb``, ``.pbtxt``), a SavedModel folder, a checkpoint prefix or its ``.meta``.
-      tags: the tags of the MetaGraph to take from a SavedModel (``None``: the serving one, or the only one).
-      signature: name of the signature to keep (``None``: all).
+      path: a frozen graph (``.pb``, ``.pbtxt``), a SavedModel folder (or the ``saved_model.pb`` in it), the prefix of
+        a checkpoint with a ``.meta`` beside it (or the ``.meta``), a training folder (its latest checkpoint is taken).
+      tags: the tags of the graph to take from a SavedModel, as a set or a comma-separated string; ``None`` takes the
+        only graph, or the one tagged ``serve``.
+      signature: name of the one signature to keep; ``None`` keeps all.
+
+    Returns:
+      A ``Model``. What had to be repaired or left out is in ``model.warnings``.
 
     Raises:
-      ModelFileMissingError: there is nothing at that path.
-      ModelFormatError: what is there is not a model, or is broken.
+      ModelFileMissingError: there is nothing at that path, or the variables are missing.
+      ModelFormatError: what is there is not a model, is damaged, or has no such tags or signature.
+      ReleaseError: the running TensorFlow lacks an op or an attribute of the graph.
 
     >>> model = load("model.pb")  # doctest: +SKIP
     """
-    path = os.fspath(path)
+    artefact = Artefact(os.path.expanduser(os.fspath(path)))
     for kind in FORMATS:
-        if kind.matches(path):
-            return kind.load(path, tags=tags, signature=signature)
-    raise ModelFileMissingError("no file or folder %r; check the path" % path)
+        if kind.matches(artefact):
+            return kind.load(artefact, tags=tags, signature=signature)
+    if artefact.is_folder:
+        there = artefact.files()
+        raise ModelFormatError("folder %r holds no saved_model.pb and no checkpoint (%s); give the path of a model in "
+                               "it" % (artefact.path, ", ".join(there[:5]) + (", …" if len(there) > 5 else "")
+                                       if there else "it is empty"))
+    raise ModelFileMissingError("no file or folder %r; check the path" % artefact.path)

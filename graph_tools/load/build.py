@@ -1,0 +1,66 @@
+"""The last step of every load: check, repair and complete a MetaGraphDef into a ``Model``."""
+
+from typing import Any, Mapping, Optional, Tuple
+
+from graph_tools import names, variables
+from graph_tools.errors import ModelFormatError
+from graph_tools.load import release, scan, tables
+from graph_tools.model import Model
+
+
+def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]] = None,
+          assets: Mapping[str, str] = (), signature: Optional[str] = None,
+          warnings: Tuple[str, ...] = ()) -> Model:
+    """A Model from a MetaGraphDef that the caller owns (it is changed) and the values of its variables.
+
+    Args:
+      meta_graph: the ``MetaGraphDef``, parsed and not yet imported anywhere.
+      source: what it is and where it came from, for people and for messages.
+      kind: the format: ``"frozen"``, ``"saved_model"``, ``"meta_graph"``, ``"session"``, ``"estimator"``.
+      values: values of variables by node name (may be lazy).
+      assets: file path by the name of the tensor that must hold it.
+      signature: keep only this signature.
+      warnings: what the format itself had to say.
+
+    Raises:
+      ModelFormatError: the graph is torn, or there is no such signature.
+      ReleaseError: the running TensorFlow is too old for it.
+    """
+    values = {} if values is None else values
+    graph_def = meta_graph.graph_def
+    scan.check(graph_def, source)
+    warnings += scan.warnings(graph_def) + release.fit(meta_graph, source)
+    found = tables.initializers(graph_def, assets)
+    missing = [node.name for node in graph_def.node if node.op in variables.VARIABLES and node.name not in values]
+    if missing:
+        warnings += ("%d variable%s no value (%s%s); what depends on %s cannot be run" % (
+            len(missing), " has" if len(missing) == 1 else "s have", ", ".join(repr(name) for name in missing[:3]),
+            ", …" if len(missing) > 3 else "", "it" if len(missing) == 1 else "them"),)
+    _keep_signature(meta_graph, signature, source)
+    return Model(meta_graph, source, variables=values, assets=found.assets, initializers=found.initializers,
+                 warnings=warnings + found.warnings + _dangling(meta_graph), format=kind)
+
+
+def _keep_signature(meta_graph, signature: Optional[str], source: str) -> None:
+    """Drops every signature but the one that was asked for, in place."""
+    if signature is None:
+        return
+    there = [key for key in meta_graph.signature_def if not key.startswith("__saved_model")]
+    if signature not in meta_graph.signature_def:
+        raise ModelFormatError("%s has no signature %r; it has %s" % (
+            source, signature, ", ".join(repr(key) for key in sorted(there)) or "none"))
+    for key in there:
+        if key != signature:
+            del meta_graph.signature_def[key]
+
+
+def _dangling(meta_graph) -> Tuple[str, ...]:
+    """Signatures that name tensors which are not in the graph."""
+    known = {node.name for node in meta_graph.graph_def.node}
+    found = []
+    for key, signature in sorted(meta_graph.signature_def.items()):
+        lost = [info.name for info in list(signature.inputs.values()) + list(signature.outputs.values())
+                if info.name and names.parse(info.name).node not in known]
+        if lost:
+            found.append("signature %r names %r, which is not in the graph" % (key, lost[0]))
+    return tuple(found)

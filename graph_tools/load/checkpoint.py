@@ -1,0 +1,152 @@
+"""Values of variables straight from a checkpoint, without running any op of the graph."""
+
+import re
+from collections.abc import Mapping
+from typing import Dict, Iterator, Optional, Tuple
+
+import numpy as np
+
+from graph_tools import _tf, variables
+from graph_tools.errors import ModelFileMissingError, ModelFormatError
+from graph_tools.load import restores
+from graph_tools.load.restores import Stored
+
+OBJECT_GRAPH = "_CHECKPOINTABLEOBJECT_GRAPH"
+
+
+class Checkpoint:
+    """A checkpoint that was opened for reading (V1 or V2, name-based or object-based)."""
+
+    def __init__(self, prefix: str):
+        tf = _tf.tf
+        self.prefix = prefix
+        shards = "-?????-of-?????" if not _tf.tf.io.gfile.exists(prefix + ".index") and (
+            not _tf.tf.io.gfile.exists(prefix)) else ""
+        try:
+            self._reader = tf.train.NewCheckpointReader(prefix + shards)
+        except (tf.errors.OpError, ValueError, RuntimeError) as problem:
+            raise ModelFormatError("checkpoint %r cannot be read (%s); is a file of it missing or cut short? Copy "
+                                   "its .index and all its .data files again" % (prefix, _first_line(problem))) from (
+                problem)
+        self.keys = self._reader.get_variable_to_shape_map()
+
+    def full_names(self) -> Dict[str, str]:
+        """Key by the name that the variable had, for an object-based (TF 2) checkpoint; else empty."""
+        if OBJECT_GRAPH not in self.keys:
+            return {}
+        graph = _tf.TrackableObjectGraph()
+        graph.ParseFromString(bytes(self._reader.get_tensor(OBJECT_GRAPH)))
+        return {attribute.full_name: attribute.checkpoint_key for node in graph.nodes
+                for attribute in node.attributes if attribute.full_name}
+
+    def read(self, stored: Stored) -> np.ndarray:
+        """The value at a key, or the slice of it."""
+        try:
+            if stored.slice:
+                return self._read_slice(stored)
+            return np.asarray(self._reader.get_tensor(stored.key))
+        except (_tf.tf.errors.OpError, ValueError, RuntimeError) as problem:
+            raise ModelFormatError("checkpoint %r: the value of %r cannot be read (%s); copy the .data files "
+                                   "again" % (self.prefix, stored.key, _first_line(problem))) from problem
+
+    def _read_slice(self, stored: Stored) -> np.ndarray:
+        """One part of a partitioned variable, read by a restore op of our own in a graph of its own."""
+        tf = _tf.tf
+        with tf.Graph().as_default(), tf.device("/cpu:0"):
+            dtype = self._reader.get_variable_to_dtype_map()[stored.key]
+            value = _tf.raw_restore(self.prefix, [stored.key], [stored.slice], [dtype])[0]
+            with tf.Session(config=_tf.session_config()) as session:
+                return session.run(value)
+
+
+class CheckpointValues(Mapping):
+    """Values of variables by node name, each read from the checkpoint when it is asked for.
+
+    The value of a mutable table is the pair ``(keys, values)``.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, places: Dict[str, Tuple[Stored, ...]], shapes: Dict[str, tuple]):
+        self._checkpoint, self._places, self._shapes = checkpoint, places, shapes
+
+    def __getitem__(self, node_name: str):
+        place = self._places[node_name]
+        if len(place) == 2:
+            return tuple(self._checkpoint.read(stored) for stored in place)
+        value = self._checkpoint.read(place[0])
+        shape = self._shapes.get(node_name)
+        if shape is None or shape == value.shape:
+            return value
+        if int(np.prod(shape)) != value.size:
+            raise ModelFormatError("checkpoint %r: %r has shape %s but variable %r needs %s; the checkpoint is of "
+                                   "another graph" % (self._checkpoint.prefix, place[0].key, list(value.shape),
+                                                      node_name, list(shape)))
+        return value.reshape(shape)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def values(graph_def, saver_def, checkpoint: Checkpoint) -> CheckpointValues:
+    """Finds for each variable and mutable table of a graph where in the checkpoint its value is.
+
+    Args:
+      graph_def: the graph.
+      saver_def: its ``SaverDef`` (may be empty); the restore op it names is followed first.
+      checkpoint: the opened checkpoint.
+    """
+    wanted = [node for node in graph_def.node if node.op in variables.VARIABLES or node.op in variables.MUTABLE_TABLES]
+    restored = restores.places(graph_def, saver_def.restore_op_name)
+    named = checkpoint.full_names()
+    shared = {}
+    places = {}
+    for node in wanted:
+        place = _place(node, restored, named, checkpoint.keys)
+        if place:
+            places[node.name] = place
+            shared[variables.identity(node)] = place
+    for node in wanted:  # two handles may stand for one variable
+        if node.name not in places and variables.identity(node) in shared:
+            places[node.name] = shared[variables.identity(node)]
+    return CheckpointValues(checkpoint, places, {node.name: variables.shape(node) for node in wanted})
+
+
+def exists(prefix: str) -> bool:
+    """Whether there is a checkpoint of that prefix, V2 (``.index``), V1 in one file, or V1 in shards."""
+    files = _tf.tf.io.gfile
+    if files.exists(prefix + ".index") or files.exists(prefix) and not files.isdir(prefix):
+        return True
+    folder, _, name = prefix.rpartition("/")
+    shard = re.compile(re.escape(name) + r"-\d{5}-of-\d{5}$")
+    return files.isdir(folder or ".") and any(shard.match(other) for other in files.listdir(folder or "."))
+
+
+def open_checkpoint(prefix: str, what: str) -> Checkpoint:
+    """Opens a checkpoint; ``what`` says in the error who needs it."""
+    if not exists(prefix):
+        raise ModelFileMissingError("%s has variables, but there is no checkpoint %r (no %s.index); copy it there" % (
+            what, prefix, prefix))
+    return Checkpoint(prefix)
+
+
+def _place(node, restored, named, keys) -> Optional[Tuple[Stored, ...]]:
+    """Where the value of one variable or table is: by restore op, else by name."""
+    for place in restored.get(node.name, ()):
+        if all(stored.key in keys for stored in place):
+            return place
+    shared_name = node.attr["shared_name"].s.decode("utf-8") if "shared_name" in node.attr else ""
+    for name in (node.name, shared_name):
+        if node.op in variables.MUTABLE_TABLES:
+            if name + "-keys" in keys and name + "-values" in keys:
+                return Stored(name + "-keys"), Stored(name + "-values")
+        elif name and name in keys:
+            return (Stored(name),)
+        elif named.get(name) in keys:
+            return (Stored(named[name]),)
+    return None
+
+
+def _first_line(problem: Exception) -> str:
+    return " ".join(str(getattr(problem, "message", "") or problem).split())[:200]

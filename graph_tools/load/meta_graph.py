@@ -1,0 +1,84 @@
+"""A training checkpoint: a MetaGraphDef in a ``.meta`` file and the values in the checkpoint beside it."""
+
+import os
+import re
+from typing import Optional
+
+from graph_tools import _tf, variables
+from graph_tools.errors import ModelFileMissingError, ModelFormatError
+from graph_tools.load import build, checkpoint
+from graph_tools.load.read import Artefact, join
+from graph_tools.model import Model
+
+_PART = re.compile(r"(\.meta|\.index|\.data-\d{5}-of-\d{5}|-\d{5}-of-\d{5})$")
+
+
+def matches(artefact: Artefact) -> bool:
+    if _prefix(artefact) is not None:
+        return True
+    return artefact.is_file and isinstance(artefact.message, _tf.tf.MetaGraphDef)
+
+
+def load(artefact: Artefact, tags=None, signature=None) -> Model:
+    """Reads a MetaGraphDef and, lazily, the variables of its checkpoint.
+
+    The path is the prefix of the checkpoint, any file of it (``.meta``, ``.index``, ``.data-…``), or a folder with a
+    ``checkpoint`` file, of which the latest checkpoint is taken. The graph's own restore op is not run.
+    """
+    prefix = _prefix(artefact)
+    if prefix is None:  # a MetaGraphDef under any other name
+        prefix, file = os.path.splitext(artefact.path)[0], artefact
+    else:
+        file = Artefact(prefix + ".meta")
+    if not file.is_file:
+        raise ModelFileMissingError(_no_graph(prefix))
+    meta_graph = _tf.tf.MetaGraphDef()
+    if isinstance(file.message, _tf.tf.MetaGraphDef):
+        meta_graph.CopyFrom(file.message)
+    elif isinstance(file.message, _tf.tf.GraphDef):
+        meta_graph.graph_def.CopyFrom(file.message)
+    else:
+        raise ModelFormatError("%r is a SavedModel, not the graph of a checkpoint; give the path of its folder" % (
+            file.path,))
+    source = "checkpoint %s" % prefix
+    values = {}
+    if checkpoint.exists(prefix) or any(node.op in variables.VARIABLES for node in meta_graph.graph_def.node):
+        values = checkpoint.values(meta_graph.graph_def, meta_graph.saver_def,
+                                   checkpoint.open_checkpoint(prefix, "graph %r" % file.path))
+    return build.model(meta_graph, source, "meta_graph", values, _assets(meta_graph), signature)
+
+
+def _prefix(artefact: Artefact) -> Optional[str]:
+    """The checkpoint prefix that a path stands for, or ``None`` when it stands for none."""
+    if artefact.is_folder:
+        if "checkpoint" not in artefact.files() or "saved_model.pb" in artefact.files():
+            return None
+        latest = _tf.tf.train.latest_checkpoint(artefact.path)
+        if latest is None:
+            raise ModelFileMissingError("the file %r names no checkpoint that is there; give the prefix of one" % (
+                join(artefact.path, "checkpoint"),))
+        return latest
+    part = _PART.search(artefact.path)
+    if part and artefact.is_file:
+        return artefact.path[:part.start()]
+    exists = _tf.tf.io.gfile.exists
+    if exists(artefact.path + ".meta") or exists(artefact.path + ".index"):
+        return artefact.path
+    return None
+
+
+def _no_graph(prefix: str) -> str:
+    """The error line for a checkpoint that has no ``.meta`` beside it."""
+    if not checkpoint.exists(prefix):
+        return "no file %r and no checkpoint of that name; check the path" % (prefix + ".meta")
+    if checkpoint.OBJECT_GRAPH in checkpoint.Checkpoint(prefix).keys:
+        return ("checkpoint %r was written by tf.train.Checkpoint (TF 2) and holds values only, no graph; export a "
+                "SavedModel with the program that built the model, and give its folder" % prefix)
+    return ("checkpoint %r has no graph: %s.meta is missing; copy it beside the checkpoint, or export a SavedModel "
+            "with the program that built the model" % (prefix, prefix))
+
+
+def _assets(meta_graph) -> dict:
+    """Vocabulary files that a ``.meta`` names are constants of the graph; only definitions with a full path count."""
+    return {asset.tensor_info.name: asset.filename for asset in meta_graph.asset_file_def
+            if os.path.isabs(asset.filename)}

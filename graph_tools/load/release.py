@@ -1,0 +1,153 @@
+"""Make a graph fit the running TensorFlow: drop newer attributes at their default, name what cannot be dropped."""
+
+from typing import Dict, List, NamedTuple, Optional, Set, Tuple
+
+from graph_tools import _tf, functions, walk
+from graph_tools.errors import ReleaseError
+from graph_tools.load import newer
+
+
+class Misfit(NamedTuple):
+    """A node that the running TensorFlow cannot have: the op (and attribute) it does not know."""
+
+    node: str
+    op: str
+    attr: str
+    value: str
+    function: str
+
+
+def fit(meta_graph, where: str) -> Tuple[str, ...]:
+    """Drops, in place, attributes that this TensorFlow does not know and that are at their default.
+
+    Args:
+      meta_graph: a MetaGraphDef that belongs to the caller.
+      where: the file, for messages.
+
+    Returns:
+      A warning for each function of the library that this TensorFlow could not run.
+
+    Raises:
+      ReleaseError: the graph itself needs an op or an attribute that this TensorFlow does not have.
+    """
+    graph_def = meta_graph.graph_def
+    known = _tf.registered_ops()
+    library = {function.signature.name for function in graph_def.library.function}
+    defaults = _writers_defaults(meta_graph)
+    misfits = [_fit_node(node, "", known, library, defaults) for node in graph_def.node]
+    misfits = [misfit for misfit in misfits if misfit]
+    if misfits:
+        raise ReleaseError(_explain(misfits, meta_graph, where))
+    inside = []
+    for function in graph_def.library.function:
+        found = [_fit_node(node, function.signature.name, known, library, defaults) for node in function.node_def]
+        inside += [misfit for misfit in found if misfit][:1]
+    needed = _functions_behind_signatures(meta_graph)
+    fatal = [misfit for misfit in inside if misfit.function in needed]
+    if fatal:
+        raise ReleaseError(_explain(fatal, meta_graph, where))
+    return tuple("function %r cannot run here: op %s%s is not in TensorFlow %s" % (
+        misfit.function, misfit.op, " with attribute %s=%s" % (misfit.attr, misfit.value) if misfit.attr else "",
+        _tf.tf.__version__) for misfit in inside)
+
+
+def strip_newer(graph_def) -> None:
+    """Drops, in place, every attribute that came after TensorFlow 1.15 and is at its default.
+
+    A file written that way loads in all releases that know its ops.
+    """
+    for node in functions.all_nodes(graph_def):
+        for name in list(node.attr):
+            default = _newer_attributes().get((node.op, name))
+            if default is not None and _is_default(node.attr[name], default[0]):
+                del node.attr[name]
+
+
+def _fit_node(node, function: str, known, library: Set[str], defaults) -> Optional[Misfit]:
+    """Drops what can be dropped from one node; returns what remains in the way."""
+    if node.op in library:
+        return None
+    op_def = known.get(node.op)
+    if op_def is None:
+        return Misfit(node.name, node.op, "", "", function)
+    attributes = {attribute.name for attribute in op_def.attr}
+    for name in [name for name in node.attr if not name.startswith("_") and name not in attributes]:
+        value = node.attr[name]
+        default = defaults.get((node.op, name))
+        at_default = default is not None and value == default
+        table = _newer_attributes().get((node.op, name))
+        if at_default or table is not None and _is_default(value, table[0]):
+            del node.attr[name]
+        else:
+            shown = _tf.text_format.MessageToString(value, as_one_line=True).strip()
+            return Misfit(node.name, node.op, name, shown, function)
+    return None
+
+
+_table: Dict[Tuple[str, str], Tuple[Optional[object], str]] = {}
+
+
+def _newer_attributes():
+    """``newer.ATTRIBUTES`` by (op, attribute): the default as a message (``None``: any value), and the release."""
+    if not _table:
+        filled = {}
+        for entry in newer.ATTRIBUTES:
+            default = _tf.text_format.Parse(entry.default, _tf.tf.AttrValue()) if entry.default else None
+            filled.update({(op, entry.name): (default, entry.release) for op in entry.ops.split()})
+        _table.update(filled)
+    return _table
+
+
+def _is_default(value, default) -> bool:
+    return default is None or value == default
+
+
+def _writers_defaults(meta_graph) -> dict:
+    """Defaults that the writer recorded with the ops it used (``MetaInfoDef.stripped_op_list``)."""
+    return {(op.name, attribute.name): attribute.default_value
+            for op in meta_graph.meta_info_def.stripped_op_list.op for attribute in op.attr
+            if attribute.HasField("default_value")}
+
+
+def _functions_behind_signatures(meta_graph) -> Set[str]:
+    """Functions that some signature's outputs run; without signatures, all that the graph calls."""
+    index = walk.GraphIndex(meta_graph.graph_def)
+    outputs = [info.name for key, signature in meta_graph.signature_def.items() if not key.startswith("__saved_model")
+               for info in signature.outputs.values() if info.name]
+    start = index.ancestors(outputs) if outputs else set(index.nodes)
+    return functions.reach((name for node in start for name in functions.called(index.nodes[node])),
+                           functions.calls(meta_graph.graph_def.library))
+
+
+def _explain(misfits: List[Misfit], meta_graph, where: str) -> str:
+    """One line: the first op in the way, how many more, and which release has it."""
+    first = misfits[0]
+    writer = meta_graph.meta_info_def.tensorflow_version
+    message = "%s: node %r%s needs op %s%s, which TensorFlow %s does not have" % (
+        where, first.node, " (in function %r)" % first.function if first.function else "", first.op,
+        " with attribute %s={%s}" % (first.attr, first.value) if first.attr else "", _tf.tf.__version__)
+    kinds = sorted({"%s.%s" % (misfit.op, misfit.attr) if misfit.attr else misfit.op for misfit in misfits[1:]})
+    others = [kind for kind in kinds if kind != ("%s.%s" % (first.op, first.attr) if first.attr else first.op)]
+    if others:
+        message += " (nor %s%s)" % (", ".join(others[:4]), ", …" if len(others) > 4 else "")
+    return message + "; " + _advice(first, writer)
+
+
+def _advice(misfit: Misfit, writer: str) -> str:
+    release = _newer_attributes()[misfit.op, misfit.attr][1] if (misfit.op, misfit.attr) in _newer_attributes() else next(
+        (release for release, ops in newer.OPS.items() if not misfit.attr and misfit.op in ops), "")
+    if release:
+        return "load it with TensorFlow %s or newer%s" % (
+            release, " (it was written by %s)" % writer if writer else "")
+    if misfit.attr:
+        return "load it with %s" % ("TensorFlow %s, which wrote it, or newer" % writer if writer else
+                                    "a TensorFlow newer than %s" % _tf.tf.__version__)
+    return ("if it is a custom op, load its library first (tf.load_op_library(path)%s); otherwise use %s" % (
+        ", or import the tf.contrib module that has it" if _tf.version < (2, 0) else "",
+        "TensorFlow %s, which wrote the file" % writer if writer else "the TensorFlow release that wrote the file"))
+
+
+def unreadable(problem: Exception, where: str) -> ReleaseError:
+    """The error for a graph that TensorFlow itself refuses to import."""
+    return ReleaseError("%s: TensorFlow %s cannot import the graph: %s; load it with the release that wrote it" % (
+        where, _tf.tf.__version__, " ".join(str(problem).split())))

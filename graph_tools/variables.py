@@ -1,0 +1,39 @@
+"""What holds state in a graph: variables and tables that can change, and how TensorFlow tells them apart."""
+
+from typing import Optional, Tuple
+
+from graph_tools import names, walk
+
+VARIABLES = frozenset(("VariableV2", "Variable", "VarHandleOp"))
+# Tables that can change, so that a checkpoint holds their content: keys and values.
+MUTABLE_TABLES = frozenset((
+    "MutableHashTable", "MutableHashTableV2", "MutableHashTableOfTensors", "MutableHashTableOfTensorsV2",
+    "MutableDenseHashTable", "MutableDenseHashTableV2"))
+# Ops whose output is their first input, as far as where a value comes from is concerned.
+PASSES = frozenset(("Identity", "IdentityN", "Reshape", "Cast", "StopGradient", "RefIdentity"))
+
+
+def identity(node) -> Tuple[str, str, str]:
+    """What TensorFlow knows a variable by: nodes with equal identity share one value."""
+    shared = node.attr["shared_name"].s if "shared_name" in node.attr else b""
+    container = node.attr["container"].s if "container" in node.attr else b""
+    return node.op, container.decode("utf-8"), shared.decode("utf-8") or node.name
+
+
+def shape(node) -> Optional[tuple]:
+    """The static shape of a variable, or ``None`` when it is not known."""
+    if "shape" not in node.attr or node.attr["shape"].shape.unknown_rank:
+        return None
+    shape = tuple(dim.size for dim in node.attr["shape"].shape.dim)
+    # A scalar shape and a forgotten one look alike in old files: only trust a shape that says something.
+    return None if -1 in shape or (not shape and node.op != "VarHandleOp") else shape
+
+
+def root(index: walk.GraphIndex, ref: names.TensorRef) -> str:
+    """The node behind identities (never round a loop: a node is visited once)."""
+    seen = set()
+    while index.op(ref.node) in PASSES and ref.node not in seen:
+        seen.add(ref.node)
+        inputs = index.data_inputs(ref.node)
+        ref = inputs[ref.port if index.op(ref.node) == "IdentityN" else 0]
+    return ref.node
