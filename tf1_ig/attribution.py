@@ -25,7 +25,7 @@ class Attribution:
       values: by input tensor name, float ``[batch, …, dim]``, or for sparse lookups a list with one
         ``[occurrences, dim]`` array per row.
       score, baseline_score, delta: float64 ``[batch]``; both scores were taken under the same other feeds.
-      label: int64 ``[batch]``, or ``[batch, k]`` where an index tuple was explained (k = 0: the output has no classes).
+      label: int64 ``[batch]`` (-1: the output has no classes), or ``[batch, k]`` where an index tuple was explained.
       steps: int ``[batch]``, nodes of the rule that were used.
       evaluations: int ``[batch]``, rows sent forward and backward through the model.
       converged: bool ``[batch]``, true where the completeness error is within ``tolerance``.
@@ -165,7 +165,7 @@ def _class_text(classes: Optional[np.ndarray], row: int, class_names: Optional[S
     if classes is None:
         return ""
     numbers = [int(number) for number in np.atleast_1d(np.asarray(classes)[row])]
-    if not numbers:
+    if not numbers or numbers[-1] < 0:
         return ""
     last = numbers[-1]
     known = class_names is not None and 0 <= last < len(class_names)

@@ -1,0 +1,109 @@
+"""Baselines: the input that stands for *nothing there*. One function and one line in ``BASELINES`` for each named one.
+
+The baseline is a value of the attributed tensors (embedding rows, pixels); everything else that is fed stays as the
+caller fed it, so that score and baseline score differ by the attributed tensors alone.
+"""
+
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence
+
+import numpy as np
+
+from graph_tools import names
+from tf1_ig.errors import BaselineError
+
+
+class Inputs(NamedTuple):
+    """The attributed tensors at the caller's input: entries along axis 0, and the row each entry belongs to."""
+
+    names: Sequence[str]
+    entries: Sequence[np.ndarray]
+    owner: Sequence[np.ndarray]
+    batch: int
+    # The same tensors under the caller's feed with some values replaced.
+    under: Callable[[Mapping[Any, Any]], List[np.ndarray]]
+
+
+def zero(inputs: Inputs) -> List[np.ndarray]:
+    """All zeros."""
+    return [np.zeros_like(entries) for entries in inputs.entries]
+
+
+def mean(inputs: Inputs) -> List[np.ndarray]:
+    """The mean over the rows of the feed, position by position where rows are equally long, else over all entries."""
+    return [_mean(entries, entries, inputs.batch) for entries in inputs.entries]
+
+
+BASELINES: Dict[str, Callable[[Inputs], List[np.ndarray]]] = {
+    "zero": zero,
+    "mean": mean,
+}
+
+
+def _mean(rows: np.ndarray, like: np.ndarray, batch: int) -> np.ndarray:
+    block, ragged = divmod(len(like), batch)
+    if not ragged and block and len(rows) % block == 0:
+        position_means = rows.reshape((-1, block) + rows.shape[1:]).mean(axis=0)
+        return np.tile(position_means, (batch,) + (1,) * (like.ndim - 1)).astype(like.dtype)
+    return np.broadcast_to(rows.mean(axis=0), like.shape).astype(like.dtype)
+
+
+def resolve(baseline: Any, inputs: Inputs) -> List[np.ndarray]:
+    """The baseline as one array per attributed tensor, shaped like its entries.
+
+    Args:
+      baseline: a name in ``BASELINES``; a number or an array that broadcasts to the attributed tensor or to one row of
+        it; ``{"mean": rows}`` for the mean of given rows of the attributed tensor; ``{tensor: value}`` where the tensor
+        is an attributed one (its baseline value) or any other tensor that can be fed, such as the ids
+        (``{"ids:0": 0}``: the rows which padding would look up, everything else unchanged).
+      inputs: the attributed tensors at the caller's input.
+
+    Raises:
+      BaselineError: an unknown name, or a shape that does not fit.
+    """
+    if isinstance(baseline, str):
+        if baseline not in BASELINES:
+            raise BaselineError("no baseline %r; choose one of %s, an array, or {tensor: value}" % (
+                baseline, ", ".join(map(repr, BASELINES))))
+        return BASELINES[baseline](inputs)
+    if isinstance(baseline, Mapping):
+        return _from_mapping(baseline, inputs)
+    given = list(baseline) if isinstance(baseline, (list, tuple)) and len(inputs.names) > 1 else [baseline]
+    if len(given) == 1 and len(inputs.names) > 1 and np.ndim(given[0]) == 0:
+        given = given * len(inputs.names)
+    if len(given) != len(inputs.names):
+        raise BaselineError("%d inputs are explained together (%s) but %d baseline was given; pass {tensor: baseline}"
+                            % (len(inputs.names), ", ".join(inputs.names), len(given)))
+    return [_fit(value, name, entries, inputs.batch)
+            for value, name, entries in zip(given, inputs.names, inputs.entries)]
+
+
+def _from_mapping(baseline: Mapping[Any, Any], inputs: Inputs) -> List[np.ndarray]:
+    if set(baseline) == {"mean"}:
+        return [_mean(np.asarray(baseline["mean"], np.float64), entries, inputs.batch) for entries in inputs.entries]
+    named = {names.tensor_name(tensor): value for tensor, value in baseline.items()}
+    direct = {name: value for name, value in named.items() if name in inputs.names}
+    fed = {tensor: value for tensor, value in baseline.items() if names.tensor_name(tensor) not in direct}
+    arrays = inputs.under(fed) if fed else zero(inputs)
+    for name, entries, array in zip(inputs.names, inputs.entries, arrays):
+        if array.shape != entries.shape:
+            raise BaselineError("with the baseline feed, %s has shape %s instead of %s; keep the feed's shape" % (
+                name, list(array.shape), list(entries.shape)))
+    return [_fit(direct[name], name, entries, inputs.batch) if name in direct else array
+            for name, entries, array in zip(inputs.names, inputs.entries, arrays)]
+
+
+def _fit(value: Any, name: str, entries: np.ndarray, batch: int) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise BaselineError("the baseline for %s holds %s values; give numbers" % (name, array.dtype))
+    block = len(entries) // batch
+    shapes = [entries.shape]
+    if len(entries) == block * batch:
+        shapes.append((batch, block) + entries.shape[1:])
+    for shape in shapes:
+        try:
+            return np.broadcast_to(array, shape).reshape(entries.shape).astype(entries.dtype)
+        except ValueError:
+            continue
+    raise BaselineError("the baseline for %s has shape %s; it must broadcast to %s" % (
+        name, list(array.shape), list(shapes[-1] if block != 1 else entries.shape)))

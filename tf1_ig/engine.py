@@ -1,0 +1,345 @@
+"""The operated graph and its session: interpolation, score, gradient and weighted sum inside TensorFlow.
+
+Only ids, labels, weights and alphas go in; only scores and attribution sums come out. The graph is built once and
+finalized: explaining a thousand times adds no op.
+"""
+
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from graph_tools import _tf, names
+from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError
+from tf1_ig import target
+from tf1_ig.feeds import as_fed, describe
+
+# Ops whose result comes from outside: fetching through them would block for ever, or take a batch from training.
+BLOCKING_OPS = ("QueueDequeue", "QueueDequeueMany", "QueueDequeueUpTo", "IteratorGetNext", "Unstage", "ReaderRead",
+                "ReaderReadUpTo", "BarrierTakeMany", "OrderedMapUnstage", "MapUnstage", "StagePeek", "RecordInput")
+
+
+class AttributedInput(NamedTuple):
+    """A tensor to attribute to; ``owner`` names the tensor that says which row each entry belongs to (ragged rows)."""
+
+    tensor: str
+    owner: Optional[str] = None
+
+
+class _Path(NamedTuple):
+    """Tensors of the path of one attributed input."""
+
+    value: Any        # the model's own tensor: what the input is under a feed
+    owner: Any
+    actual: Any       # placeholder [entries, ...]
+    baseline: Any     # placeholder [entries, ...]
+    entry: Any        # placeholder [points]: which entry each point interpolates
+    alpha: Any        # placeholder [points]
+    weight: Any       # placeholder [points]
+    interpolated: Any  # [points, ...]
+    point: Any        # the same in the layout of the model's tensor
+    gradient: Any = None
+    slope: Any = None
+    total: Any = None
+
+
+class PathPoints(NamedTuple):
+    """One run: for each attributed input its entries and the points to interpolate; and the rows that they make."""
+
+    actual: Sequence[np.ndarray]
+    baseline: Sequence[np.ndarray]
+    entry: Sequence[np.ndarray]
+    alpha: Sequence[np.ndarray]
+    rows: int
+    feeds: Mapping[str, np.ndarray]
+
+
+class Engine:
+    """Owns the operated graph of one (model, output, inputs) and its session; use as a context manager."""
+
+    def __init__(self, model, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int], config=None):
+        self.batch_axis = batch_axis
+        self.output_name = output
+        self.inputs = list(inputs)
+        self.graph = _tf.tf.Graph()
+        plain = model.graph
+        with self.graph.as_default(), _tf.tf.name_scope(_free_scope(model)):
+            self._paths = [self._interpolate(plain, spec) for spec in self.inputs]
+        model.import_into(self.graph, {path_spec.tensor: path.point
+                                       for path_spec, path in zip(self.inputs, self._paths)})
+        self.output = self.graph.get_tensor_by_name(output)
+        with self.graph.as_default(), _tf.tf.name_scope(_free_scope(model) + "/target"):
+            self._build_target()
+        restore = model.prepare_restore(self.graph)
+        self.graph.finalize()
+        self._dependencies: Dict[Tuple[str, frozenset], Set[Any]] = {}
+        self.session = _tf.tf.Session(graph=self.graph, config=config or _tf.session_config())
+        try:
+            restore(self.session)
+        except BaseException:
+            self.session.close()
+            raise
+
+    def close(self) -> None:
+        self.session.close()
+
+    def _interpolate(self, plain, spec: AttributedInput) -> _Path:
+        """Placeholders and the points ``(1 - alpha) * baseline + alpha * actual`` (exact at both ends)."""
+        tf = _tf.tf
+        tensor = plain.get_tensor_by_name(spec.tensor)
+        dtype = tensor.dtype.base_dtype
+        if not dtype.is_floating:
+            raise GradientError("input %s is %s, and only floats can be attributed to; choose a float tensor computed "
+                                "from it (tf1-ig inspect lists the embeddings)" % (spec.tensor, dtype.name))
+        shape = tensor.shape
+        if self.batch_axis is not None and shape.ndims is not None and shape.ndims > self.batch_axis:
+            sizes = shape.as_list()
+            shape = tf.TensorShape(sizes[:self.batch_axis] + sizes[self.batch_axis + 1:])
+            layout = tf.TensorShape([None if axis == self.batch_axis else n for axis, n in enumerate(sizes)])
+        else:
+            layout = shape
+            shape = shape if self.batch_axis is None else tf.TensorShape(None)
+        rows = tf.TensorShape([None]).concatenate(shape) if shape.ndims is not None else tf.TensorShape(None)
+        actual, baseline = tf.placeholder(dtype, rows, "actual"), tf.placeholder(dtype, rows, "baseline")
+        entry, alpha = tf.placeholder(tf.int32, [None], "entry"), tf.placeholder(tf.float32, [None], "alpha")
+        weight = tf.placeholder(tf.float32, [None], "weight")
+        part = _like_rows(tf.cast(alpha, dtype), actual)
+        interpolated = (1 - part) * tf.gather(baseline, entry) + part * tf.gather(actual, entry)
+        point = interpolated
+        if self.batch_axis is None:
+            point = tf.squeeze(interpolated, [0]) if rows.ndims is not None else tf.reshape(
+                interpolated, tf.shape(interpolated)[1:])
+        elif self.batch_axis > 0:
+            point = tf.transpose(interpolated, _front_to(self.batch_axis, layout.ndims, spec.tensor))
+        point.set_shape(layout)
+        return _Path(None, None, actual, baseline, entry, alpha, weight, interpolated, point)
+
+    def _build_target(self) -> None:
+        tf = _tf.tf
+        order = None
+        if self.batch_axis:
+            order = tf.placeholder(tf.int32, [None], "output_order")
+        self._output_order = order
+        self._target = target.build(self.output, [path.interpolated for path in self._paths], order)
+        for position, (spec, path, gradient) in enumerate(zip(self.inputs, self._paths, self._target.gradients)):
+            if gradient is None:
+                raise GradientError("no gradient path from output %s to input %s: %s" % (
+                    self.output_name, spec.tensor, target.cut(self.output, path.interpolated)))
+            gradient = tf.cast(gradient, tf.float32) if gradient.dtype.size < 4 else gradient
+            rise = tf.cast(tf.gather(path.actual, path.entry) - tf.gather(path.baseline, path.entry), gradient.dtype)
+            flat = tf.reshape(gradient * rise, tf.stack([tf.shape(gradient)[0], -1]))
+            weighted = gradient * tf.cast(_like_rows(path.weight, gradient), gradient.dtype)
+            self._paths[position] = path._replace(
+                value=self.graph.get_tensor_by_name(spec.tensor),
+                owner=self.graph.get_tensor_by_name(spec.owner) if spec.owner else None,
+                gradient=gradient, slope=tf.reduce_sum(flat, axis=1),
+                total=tf.unsorted_segment_sum(weighted, path.entry, tf.shape(path.actual)[0]))
+
+    # -- feeding -----------------------------------------------------------------------------------------------------
+
+    def prepare_feed(self, feed: Mapping[Any, Any]) -> Dict[str, np.ndarray]:
+        """The caller's feed by tensor name, cast without loss, and complete for everything that will be run.
+
+        Raises:
+          FeedError: an unknown or twice-fed tensor, a value that does not fit, or a missing placeholder.
+          BlockedRunError: a queue or an iterator is upstream and not fed.
+        """
+        if not isinstance(feed, Mapping):
+            raise FeedError("the feed is a %s; pass a dict of {tensor name: array}" % type(feed).__name__)
+        values: Dict[str, np.ndarray] = {}
+        for key, value in feed.items():
+            for name, part in _unpack_sparse(key, value):
+                tensor = self.find_tensor(name)
+                if tensor.name in values:
+                    raise FeedError("tensor %s is fed twice (by name and as an object?); feed it once" % tensor.name)
+                if not self.graph.is_feedable(tensor):
+                    raise FeedError("tensor %s cannot be fed (%s)" % (tensor.name, tensor.op.type))
+                values[tensor.name] = self.fed_value(tensor, part)
+        self._require(values)
+        return values
+
+    def fed_value(self, tensor: Any, value: Any) -> np.ndarray:
+        """A value as it will be fed to a tensor of the graph, cast without loss."""
+        return as_fed(tensor.name, value, _numpy_dtype(tensor), _static_shape(tensor))
+
+    def fetch(self, tensor: Any, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Any tensor under a feed."""
+        return np.asarray(self._run(tensor, dict(values)))
+
+    def find_tensor(self, name: Any):
+        """The tensor of that name in the operated graph; the error for a wrong one shows the nearest names."""
+        name = names.tensor_name(name)
+        try:
+            return self.graph.get_tensor_by_name(name)
+        except (KeyError, ValueError):
+            raise names.unknown_tensor(name, (op.outputs[0].name for op in self.graph.get_operations() if op.outputs),
+                                       "the graph") from None
+
+    def _require(self, values: Mapping[str, np.ndarray]) -> None:
+        upstream = sorted(self._upstream("all", self._all_fetches(), values), key=lambda op: op.name)
+        lacking = [op.outputs[0] for op in upstream if op.type == "Placeholder" and op.outputs[0].name not in values
+                   and op.outputs[0].name not in self._own]
+        if lacking:
+            raise FeedError("the feed lacks %s, which %s depends on; add it to the feed" % (
+                ", ".join(describe(tensor.name, _numpy_dtype(tensor), _static_shape(tensor)) for tensor in lacking),
+                self.output_name))
+        for op in upstream:
+            if any(op.type.startswith(kind) for kind in BLOCKING_OPS):
+                raise BlockedRunError("%s (%s) is not fed, and running it would wait for data; feed %s, or take the "
+                                      "model through graph_tools.swap_inputs first" % (
+                                          op.name, op.type, ", ".join(output.name for output in op.outputs)))
+
+    def _all_fetches(self) -> List[Any]:
+        found = [self._target.score]
+        for path in self._paths:
+            found += [path.value, path.slope] + ([path.owner] if path.owner is not None else [])
+        return found
+
+    def _upstream(self, kind: str, fetches: Sequence[Any], fed: Iterable[str]) -> Set[Any]:
+        """Ops that a run of the fetches executes when these tensors are fed, fed tensors' producers left out."""
+        fed = frozenset(fed)
+        found = self._dependencies.get((kind, fed))
+        if found is None:
+            found, todo = set(), [tensor.op for tensor in fetches if tensor.name not in fed]
+            while todo:
+                op = todo.pop()
+                if op not in found:
+                    found.add(op)
+                    todo.extend(tensor.op for tensor in op.inputs if tensor.name not in fed)
+                    todo.extend(op.control_inputs)
+            self._dependencies[kind, fed] = found
+        return found
+
+    def path_feeds(self, values: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """The part of the feed that the path depends on (ids that are only looked up need not be repeated)."""
+        used = self._upstream("path", [self._target.score] + [path.slope for path in self._paths], values)
+        consumed = {tensor.name for op in used for tensor in op.inputs}
+        return {name: value for name, value in values.items() if name in consumed or name == self.output.name}
+
+    def static_shapes(self, feed_names: Iterable[str]) -> Dict[str, Any]:
+        return {name: _static_shape(self.graph.get_tensor_by_name(name)) for name in feed_names}
+
+    @property
+    def _own(self) -> Set[str]:
+        """Names of our own placeholders."""
+        own = [self._target.rows, self._target.label, self._target.share]
+        own += [] if self._output_order is None else [self._output_order]
+        for path in self._paths:
+            own += [path.actual, path.baseline, path.entry, path.alpha, path.weight]
+        return {tensor.name for tensor in own}
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def read(self, values: Mapping[str, np.ndarray]) -> Tuple[List[np.ndarray], List[Optional[np.ndarray]]]:
+        """The attributed tensors under a feed, and the owners of their entries where rows are ragged."""
+        fetches = [(path.value, path.owner if path.owner is not None else ()) for path in self._paths]
+        found = self._run(fetches, values)
+        return [value for value, _ in found], [None if isinstance(owner, (tuple, list)) else owner
+                                               for _, owner in found]
+
+    def run_outputs(self, points: PathPoints, order: Optional[Sequence[int]]) -> np.ndarray:
+        """Output rows ``[rows, elements]`` at the given points."""
+        return self._run(self._target.outputs, self._feed(points, order))
+
+    def run_raw_output(self, points: PathPoints) -> np.ndarray:
+        """The output as the model shapes it."""
+        return self._run(self.output, self._feed(points, None))
+
+    def run_scores(self, points: PathPoints, order, label: np.ndarray) -> np.ndarray:
+        return self._run(self._target.score, self._feed(points, order, label))
+
+    def run_gradients(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray):
+        """Scores ``[rows]``, and for every input slopes ``[points]`` and gradients ``[points, …]``."""
+        return self._run((self._target.score, [(path.slope, path.gradient) for path in self._paths]),
+                         self._feed(points, order, label, share))
+
+    def run_weighted(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray,
+                     weights: Sequence[np.ndarray]):
+        """Scores ``[rows]``, and for every input slopes ``[points]`` and weighted gradient sums ``[entries, …]``."""
+        feed = self._feed(points, order, label, share)
+        feed.update((path.weight.name, weight) for path, weight in zip(self._paths, weights))
+        return self._run((self._target.score, [(path.slope, path.total) for path in self._paths]), feed)
+
+    def _feed(self, points: PathPoints, order, label=None, share=None) -> Dict[Any, Any]:
+        # By name: in a TF 2 program tensors cannot be the keys of a dict.
+        feed = dict(points.feeds)
+        for path, *arrays in zip(self._paths, points.actual, points.baseline, points.entry, points.alpha):
+            tensors = (path.actual, path.baseline, path.entry, path.alpha)
+            feed.update((tensor.name, array) for tensor, array in zip(tensors, arrays))
+        feed[self._target.rows.name] = points.rows
+        if self._output_order is not None:
+            feed[self._output_order.name] = order if order is not None else np.arange(len(self.output.shape))
+        if label is not None:
+            feed[self._target.label.name] = label
+        if share is not None:
+            feed[self._target.share.name] = share
+        return feed
+
+    def _run(self, fetches, feed):
+        try:
+            return self.session.run(fetches, feed)
+        except _tf.tf.errors.ResourceExhaustedError:
+            raise
+        except _tf.tf.errors.OpError as failed:
+            raise RunFailed(_one_line(failed)) from failed
+
+
+class RunFailed(GraphToolsError, RuntimeError):
+    """TensorFlow refused a run; the message is its own, in one line."""
+
+
+def _one_line(failed) -> str:
+    """What TensorFlow said, without the listings around it: the line above ``[[node …]]``, and the node."""
+    lines = [line.strip() for line in (failed.message or str(failed)).splitlines() if line.strip()]
+    marks = [number for number, line in enumerate(lines) if line.startswith(("[[{{node", "[[node"))]
+    if marks and marks[0]:
+        told = lines[marks[0] - 1]
+    elif lines and "[[" in lines[0]:
+        told = lines[0].partition("[[")[0].strip()
+    else:
+        told = next((line for line in lines if not line.endswith(":")), type(failed).__name__)
+    node = getattr(getattr(failed, "node_def", None), "name", "")
+    return told[:300] + ("" if not node or node in told else " (at node %s)" % node)
+
+
+def _like_rows(vector, tensor):
+    """``[n]`` reshaped to ``[n, 1, …]`` with the rank of ``tensor``."""
+    tf = _tf.tf
+    if tensor.shape.ndims is not None:
+        return tf.reshape(vector, [-1] + [1] * (tensor.shape.ndims - 1))
+    return tf.reshape(vector, tf.concat([[-1], tf.ones([tf.rank(tensor) - 1], tf.int32)], axis=0))
+
+
+def _front_to(axis: int, rank: Optional[int], name: str) -> List[int]:
+    if rank is None or rank <= axis:
+        raise GradientError("input %s has %s, so its batch axis cannot be %d; pass another batch_axis" % (
+            name, "an unknown rank" if rank is None else "rank %d" % rank, axis))
+    return list(range(1, axis + 1)) + [0] + list(range(axis + 1, rank))
+
+
+def _free_scope(model) -> str:
+    taken = {name.partition("/")[0] for name in model.index.nodes}
+    scope = "tf1_ig"
+    while scope in taken:
+        scope += "_"
+    return scope
+
+
+def _unpack_sparse(key: Any, value: Any) -> List[Tuple[Any, Any]]:
+    """A SparseTensor fed by its placeholder, or a SparseTensorValue by the placeholder's name, as three feeds."""
+    parts = ("indices", "values", "dense_shape")
+    if not all(hasattr(value, part) for part in parts):
+        return [(key, value)]
+    if all(hasattr(key, part) for part in parts):
+        tensors = [getattr(key, part) for part in parts]
+    else:
+        stem = names.parse(names.tensor_name(key)).node
+        tensors = [stem + suffix + ":0" for suffix in ("/indices", "/values", "/shape")]
+    return [(tensor, np.asarray(getattr(value, part))) for tensor, part in zip(tensors, parts)]
+
+
+def _numpy_dtype(tensor) -> Any:
+    return object if tensor.dtype.base_dtype == _tf.tf.string else tensor.dtype.base_dtype.as_numpy_dtype
+
+
+def _static_shape(tensor):
+    return None if tensor.shape.ndims is None else tuple(tensor.shape.as_list())

@@ -1,0 +1,372 @@
+"""``IntegratedGradients``: one object per (model, output, inputs) that explains batch after batch."""
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+import graph_tools as gt
+from graph_tools import _tf, names
+from tf1_ig import baselines, feeds, integrate, probe, quadrature, resolve, target
+from tf1_ig.attribution import Attribution
+from tf1_ig.engine import Engine
+from tf1_ig.errors import BatchError, MethodError
+from tf1_ig.packing import ONE_AT_A_TIME, Batch, PointRunner, Running
+
+# Rows in one run, and the most floats of attributed tensors in one run: enough to use the machine, little memory.
+ROWS_PER_RUN = 256
+FLOATS_PER_RUN = 1 << 22
+
+
+class IntegratedGradients:
+    """Integrated Gradients of one output of a model by one or several of its tensors.
+
+    ``attribution = (input - baseline) * mean over the path of d score / d input`` (Sundararajan, Taly, Yan: Axiomatic
+    Attribution for Deep Networks, ICML 2017, equation 1), computed on a copy of the graph that is operated on once;
+    the model, the caller's graph and the caller's session are never touched.
+
+    Args:
+      model: a ``graph_tools.Model``.
+      output: the tensor to explain, by name, as a ``tf.Tensor`` or as a ``Candidate``.
+      inputs: one tensor or several, interpolated together: embedding rows, pixels, numeric columns; by name, as
+        ``tf.Tensor`` or as ``Candidate``. ``"auto"``: every embedding that reaches the output, or where there is none
+        the float placeholders that do.
+      batch_axis: the axis of the examples in feeds and attributed tensors; ``None``: the feed is one example.
+      config: ``tf.ConfigProto`` of the session.
+
+    Raises:
+      GraphToolsError: the kind and the message say what: an unknown tensor, no gradient path, an ambiguous choice.
+
+    Example:
+      >>> with tf1_ig.IntegratedGradients(gt.load("model.pb"), "scores:0") as explainer:      # doctest: +SKIP
+      ...     result = explainer.explain({"ids:0": ids}, label="top")
+      ...     result.tokens
+    """
+
+    def __init__(self, model, output, inputs="auto", batch_axis: Optional[int] = 0, config=None):
+        self.resolved = resolve.resolve(model, output, inputs)
+        self.batch_axis = batch_axis
+        self._engine = Engine(self.resolved.model, self.resolved.output,
+                              [spec.attributed for spec in self.resolved.inputs], batch_axis, config)
+        self._probed: Dict[Any, Tuple[int, probe.Probed]] = {}
+
+    @property
+    def output(self) -> str:
+        """Name of the explained tensor."""
+        return self.resolved.output
+
+    @property
+    def inputs(self) -> Tuple[str, ...]:
+        """Names of the attributed tensors, as they were given."""
+        return tuple(spec.name for spec in self.resolved.inputs)
+
+    def __enter__(self) -> "IntegratedGradients":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the session."""
+        self._engine.close()
+
+    def explain(self, feed: Mapping[Any, Any], label: Any = None, baseline: Any = "zero",
+                method: str = "gausslegendre", steps: Optional[int] = None, tolerance: float = 0.01,
+                max_steps: int = 1024, batch_size: Optional[int] = None, tokens: Any = None, progress: bool = False,
+                shared_feeds: Sequence[Any] = (), row_feeds: Sequence[Any] = ()) -> Attribution:
+        """Explains every row of a feed.
+
+        Args:
+          feed: arrays by tensor (name, ``tf.Tensor`` or ``Candidate``), as for ``session.run``; it is not changed.
+          label: which element of an output row: a class, one per row, an index tuple for outputs of rank > 2 such as
+            ``(token, class)``, one such tuple per row, or ``"top"``; ``None`` where a row has a single element.
+          baseline: ``"zero"``, ``"mean"``, an array, ``{"mean": rows}``, or ``{tensor: value}`` (also
+            ``{"ids:0": padding_id}``); see ``tf1_ig.baselines.resolve``.
+          method: the rule of a fixed number of steps: ``"gausslegendre"``, ``"midpoint"``, ``"trapezoid"``,
+            ``"left"``, ``"right"``.
+          steps: number of nodes of that rule; ``None``: nodes are placed where they are needed until the completeness
+            error is within ``tolerance``, whatever ``method`` says.
+          tolerance: relative completeness error, ``|delta| / |score - baseline_score|``.
+          max_steps: most nodes for one row; a row that needs more comes back with ``converged`` false.
+          batch_size: most rows in one run.
+          tokens: texts to show, one list per row (or one list for a single row).
+          progress: show a progress bar.
+          shared_feeds: feeds that all rows share although their length is a multiple of the batch.
+          row_feeds: feeds whose leading axis follows the rows although it could be taken for a constant.
+
+        Returns:
+          An ``Attribution``.
+
+        Raises:
+          FeedError, LabelError, BaselineError, MethodError, BatchError: what is wrong and what to pass instead.
+        """
+        rule = _rule(method, steps, tolerance, max_steps, batch_size)
+        texts = tokens
+        values = self._engine.prepare_feed(self._renamed(feed))
+        task = self._task(values, shared_feeds, row_feeds, baseline)
+        flat_label, labels = target.resolve_label(label, task.row_shape, task.outputs, self.output)
+        with _progress(progress, task.batch.count * steps if rule else None) as advance:
+            integral = self._integrate(task, flat_label, rule, tolerance, max_steps, batch_size, advance)
+        return self._attribution(task, integral, flat_label, labels, "adaptive" if rule is None else method,
+                                 tolerance, rule is None, _describe_baseline(baseline), texts)
+
+    # -- what is to be done ------------------------------------------------------------------------------------------
+
+    def _renamed(self, feed: Mapping[Any, Any]) -> Any:
+        """The feed with old names of swapped inputs (a dequeue) replaced by their placeholders."""
+        if not isinstance(feed, Mapping) or not self.resolved.renamed:
+            return feed
+        return {self.resolved.renamed.get(_name_or_self(key), key): value for key, value in feed.items()}
+
+    def _task(self, values, shared_feeds, row_feeds, baseline) -> "_Task":
+        """Reads the attributed tensors, tells the rows apart and proves how they may be run."""
+        actual, owners = self._engine.read(values)
+        axis = self.batch_axis or 0
+        if self.batch_axis is None:
+            entries = [array[None] for array in actual]
+        else:
+            for spec, array in zip(self.resolved.inputs, actual):
+                if array.ndim <= axis:
+                    raise BatchError("input %s has shape %s and no axis %d; pass batch_axis=None when the feed is one "
+                                     "example" % (spec.name, list(array.shape), axis))
+            entries = [np.moveaxis(array, axis, 0) for array in actual]
+        under = lambda replaced: self._entries_under(values, replaced)  # noqa: E731
+        path_feeds = self._engine.path_feeds(values)
+        shared = [self._engine.find_tensor(name).name for name in self._renamed_names(shared_feeds)]
+        by_row = [self._engine.find_tensor(name).name for name in self._renamed_names(row_feeds)]
+        whole = Batch(1, entries, entries, [np.zeros(len(array), np.int64) for array in entries],
+                      {name: feeds.FedTensor(name, value) for name, value in path_feeds.items()})
+        raw = self._engine.run_raw_output(
+            PointRunner(self._engine, whole, Running(ONE_AT_A_TIME)).points_in_company(0, 1.0))
+        first = None
+        for count in self._counts(raw, entries, owners, values):
+            owner = [_owner(given, len(array), count) for given, array in zip(owners, entries)]
+            base = baselines.resolve(baseline, baselines.Inputs(self.inputs, entries, owner, count, under))
+            fed = feeds.belong(path_feeds, self._engine.static_shapes(path_feeds), count, self.batch_axis,
+                               self._free_batch(), shared, by_row)
+            batch = Batch(count, entries, base, owner, fed)
+            probed = self._probe(batch)
+            found = _Task(batch._replace(feeds=probed.feeds), probed, *self._outputs(batch, probed, raw), values)
+            if probed.running.mode not in (probe.IN_COMPANY,):
+                return found
+            first = first or found
+        return first
+
+    def _renamed_names(self, tensors) -> List[Any]:
+        return [self.resolved.renamed.get(_name_or_self(tensor), tensor) for tensor in tensors]
+
+    def _entries_under(self, values, replaced) -> List[np.ndarray]:
+        """The attributed tensors under the feed with some values replaced (scalars fill the tensor's shape)."""
+        feed = dict(values)
+        for key, value in self._renamed(replaced).items():
+            tensor = self._engine.find_tensor(key)
+            if np.ndim(value) == 0:
+                like = values[tensor.name] if tensor.name in values else self._engine.fetch(tensor, values)
+                value = np.full(like.shape, value, dtype=None if like.dtype == object else like.dtype)
+            feed[tensor.name] = self._engine.fed_value(tensor, value)
+        actual, _ = self._engine.read(feed)
+        if self.batch_axis is None:
+            return [array[None] for array in actual]
+        return [np.moveaxis(array, self.batch_axis, 0) for array in actual]
+
+    def _counts(self, raw: np.ndarray, entries, owners, values) -> List[int]:
+        """Numbers of examples the feed may hold, likeliest first; which is right, the probe says."""
+        if self.batch_axis is None:
+            return [1]
+        dense = [len(array) for array, owner in zip(entries, owners) if owner is None]
+        lengths = [raw.shape[0]] if raw.ndim else []
+        if self.batch_axis and raw.ndim > self.batch_axis:
+            lengths.append(raw.shape[self.batch_axis])
+        lengths += sorted(set(dense), reverse=True)
+        lengths += sorted({value.shape[0] for value in values.values() if value.ndim}, reverse=True)
+        least = max([int(owner.max()) + 1 for owner in owners if owner is not None and owner.size] + [1])
+        # The number of examples divides every leading length, and the output has at least one element for each.
+        found = [count for count in dict.fromkeys(lengths) if count >= least and not any(
+            length % count for length in dense) and raw.size % count == 0] if 0 not in lengths else []
+        if not found:
+            raise BatchError("output %s has shape %s, which has no batch axis for inputs with leading sizes %s; pass "
+                             "batch_axis=None to explain the whole feed as one example" % (
+                                 self.output, list(raw.shape), dense or [least]))
+        return found
+
+    def _free_batch(self) -> bool:
+        shapes = self._engine.static_shapes(spec.attributed.tensor for spec in self.resolved.inputs)
+        axis = self.batch_axis or 0
+        return all(shape is None or len(shape) <= axis or shape[axis] is None for shape in shapes.values())
+
+    def _probe(self, batch: Batch) -> probe.Probed:
+        """How the rows may be run: measured once for each shape of feed, as it is a fact of the graph."""
+        key = (batch.count if batch.count <= 2 else 3, frozenset(
+            (name, fed.axis, fed.block if batch.count > 1 else fed.value.shape, fed.decided,
+             fed.value.item() if fed.value.ndim == 0 else None) for name, fed in batch.feeds.items()))
+        if key in self._probed:
+            count, known = self._probed[key]
+            if known.steady and (known.running.only is None or count == batch.count) and (
+                    known.running.mode in (probe.PACKED, probe.FIXED_BATCH)):
+                feeds_now = {name: fed._replace(block=0) if known.feeds[name].block == 0 else fed
+                             for name, fed in batch.feeds.items()}
+                return known._replace(feeds=feeds_now)
+        found = probe.probe(self._engine, batch, self.batch_axis is None)
+        self._probed[key] = (batch.count, found)
+        return found
+
+    def _outputs(self, batch: Batch, probed: probe.Probed, raw: np.ndarray):
+        """Shape of one output row, and the output rows ``[batch, elements]`` at the caller's input."""
+        order = probed.running.output_order
+        moved = raw if order is None else raw.transpose(order)
+        if self.batch_axis is None:
+            return raw.shape, moved.reshape(1, -1)
+        if moved.ndim and moved.shape[0] == batch.count:
+            row_shape = moved.shape[1:]
+        elif moved.ndim and moved.shape[0] % batch.count == 0:
+            row_shape = (moved.shape[0] // batch.count,) + moved.shape[1:]
+        else:
+            row_shape = moved.shape
+        return row_shape, moved.reshape(batch.count, -1)
+
+    # -- doing it ----------------------------------------------------------------------------------------------------
+
+    def _integrate(self, task, flat_label, rule, tolerance, max_steps, batch_size, advance) -> integrate.Integral:
+        floats = sum(array.size for array in task.batch.actual) // task.batch.count
+        rows_per_run = batch_size or max(1, min(ROWS_PER_RUN, FLOATS_PER_RUN // max(1, floats)))
+        while True:
+            runner = PointRunner(self._engine, task.batch, task.probed.running, flat_label, rows_per_run, advance)
+            try:
+                if rule is not None:
+                    return integrate.by_rule(runner, *rule)
+                return integrate.adaptive(runner, tolerance, max_steps, together=rows_per_run)
+            except _tf.tf.errors.ResourceExhaustedError:
+                if rows_per_run == 1 or task.probed.running.mode != probe.PACKED:
+                    raise
+                rows_per_run = max(1, rows_per_run // 2)
+
+    def _attribution(self, task, integral, flat_label, labels, method, tolerance, adaptive, baseline,
+                     texts) -> Attribution:
+        batch = task.batch
+        values = self._values(batch, integral.gradient)
+        rise = integral.score - integral.baseline_score
+        total = sum(np.array([np.sum(row) for row in value], np.float64) for value in values.values())
+        delta = total - rise
+        with np.errstate(invalid="ignore"):
+            rounding = integrate.ROUNDING * np.maximum(np.abs(integral.score), np.abs(integral.baseline_score))
+            converged = np.abs(delta) <= np.maximum(tolerance * np.abs(rise), rounding)
+        baseline_outputs = PointRunner(self._engine, batch, task.probed.running).outputs(
+            integrate.Rows(np.arange(batch.count), np.zeros(batch.count)))
+        shape = (batch.count,) + tuple(task.row_shape)
+        return Attribution(
+            values=values, score=integral.score, baseline_score=integral.baseline_score, delta=delta, label=labels,
+            steps=integral.steps, evaluations=integral.evaluations, converged=converged, output=self.output,
+            method=method, tolerance=tolerance if adaptive else None, baseline=baseline,
+            prediction=_prediction(task.outputs, task.row_shape, labels), outputs=task.outputs.reshape(shape),
+            baseline_output=baseline_outputs.reshape(shape), token_texts=_texts(texts, batch.count),
+            running=task.probed.running.mode, held_fixed=tuple(sorted(task.values)),
+            notes=self.resolved.notes + task.probed.notes, error_estimate=integral.error_estimate,
+            path=integral.path, output_kind=self.resolved.output_kind)
+
+    def _values(self, batch: Batch, gradient: List[np.ndarray]) -> Dict[str, Any]:
+        """``(input - baseline) * mean gradient`` by input, in the caller's layout (float64)."""
+        values: Dict[str, Any] = {}
+        taken = [0] * batch.count
+        for spec, actual, base, owner, entries_of in zip(self.resolved.inputs, batch.actual, batch.baseline,
+                                                         batch.owner, batch.entries_of):
+            rows = []
+            for example in range(batch.count):
+                entries = entries_of.get(example, np.zeros(0, np.int64))
+                shape = (len(entries),) + actual.shape[1:]
+                size = int(np.prod(shape))
+                mean = gradient[example][taken[example]:taken[example] + size].reshape(shape)
+                taken[example] += size
+                rows.append((actual[entries].astype(np.float64) - base[entries]) * mean)
+            if spec.attributed.owner is None:
+                block = len(actual) // batch.count
+                values[spec.name] = np.stack([row[0] if block == 1 else row for row in rows])
+            else:
+                values[spec.name] = rows
+        return values
+
+
+class _Task(NamedTuple):
+    batch: Batch
+    probed: probe.Probed
+    row_shape: Tuple[int, ...]
+    outputs: np.ndarray
+    values: Dict[str, np.ndarray]
+
+
+def _rule(method, steps, tolerance, max_steps, batch_size):
+    """Nodes and weights of a fixed rule, or ``None`` for adaptive; wrong arguments stop here."""
+    if method not in quadrature.RULES:
+        quadrature.nodes_and_weights(method, 1)
+    if not isinstance(tolerance, (int, float, np.floating)) or not tolerance > 0:
+        raise MethodError("tolerance must be a number above 0 such as 0.01 (one per cent), not %r" % (tolerance,))
+    if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
+        raise MethodError("batch_size must be a whole number of at least 1, or None, not %r" % (batch_size,))
+    if steps is not None:
+        return quadrature.nodes_and_weights(method, steps)
+    if not isinstance(max_steps, (int, np.integer)) or max_steps < 3:
+        raise MethodError("max_steps must be a whole number of at least 3, not %r" % (max_steps,))
+    return None
+
+
+def _owner(given: Optional[np.ndarray], entries: int, count: int) -> np.ndarray:
+    if given is None:
+        return np.repeat(np.arange(count), entries // count)
+    return np.asarray(given, np.int64).reshape(-1)
+
+
+def _name_or_self(tensor) -> Any:
+    try:
+        return names.tensor_name(tensor)
+    except TypeError:
+        return tensor
+
+
+def _prediction(outputs: np.ndarray, row_shape: Tuple[int, ...], labels: np.ndarray) -> Optional[np.ndarray]:
+    """The top class of each row; for outputs of higher rank the top class at the explained position."""
+    if not row_shape or row_shape[-1] < 2:
+        return None
+    shaped = outputs.reshape((len(outputs),) + tuple(row_shape))
+    if len(row_shape) == 1:
+        return np.argmax(shaped, axis=1)
+    found = labels.copy()
+    for row, label in enumerate(labels):
+        found[row, -1] = np.argmax(shaped[(row,) + tuple(label[:-1])])
+    return found
+
+
+def _texts(tokens: Any, count: int) -> Optional[List[List[str]]]:
+    if tokens is None:
+        return None
+    rows = list(tokens)
+    if count == 1 and rows and all(isinstance(token, (str, bytes)) for token in rows):
+        rows = [rows]
+    if len(rows) != count:
+        raise gt.FeedError("tokens has %d rows, the feed has %d; pass one list of texts per row" % (len(rows), count))
+    return [[token.decode("utf-8", "replace") if isinstance(token, bytes) else str(token) for token in row]
+            for row in rows]
+
+
+def _describe_baseline(baseline: Any) -> str:
+    if isinstance(baseline, str):
+        return baseline
+    if isinstance(baseline, Mapping):
+        return "{%s}" % ", ".join("%s: %s" % (key if isinstance(key, str) else _name_or_self(key), value if np.ndim(
+            value) == 0 else "array %s" % (list(np.shape(value)),)) for key, value in baseline.items())
+    return str(baseline) if np.ndim(baseline) == 0 else "array %s" % (list(np.shape(baseline)),)
+
+
+class _progress:
+    """A progress bar over evaluated rows, or nothing."""
+
+    def __init__(self, shown: bool, total: Optional[int]):
+        self._bar = None
+        if shown:
+            import tqdm
+
+            self._bar = tqdm.tqdm(total=total, unit="rows", desc="explain")
+
+    def __enter__(self):
+        return self._bar.update if self._bar is not None else (lambda rows: None)
+
+    def __exit__(self, *_):
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,179 @@
+"""How fed values belong to the rows of a batch, and feeds for other sets of rows made from them.
+
+The points of a path are run as rows of one large batch, so everything else that is fed must be repeated along: row by
+row, in equal blocks (several entries a row), as a sparse triple, or not at all.
+"""
+
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from graph_tools import names
+from graph_tools.errors import FeedError
+
+Shape = Optional[Tuple[Optional[int], ...]]
+
+
+def describe(name: str, dtype: Any, shape: Shape) -> str:
+    """A tensor for an error message: name, dtype and shape."""
+    sizes = "unknown shape" if shape is None else "[%s]" % ", ".join("?" if n is None else str(n) for n in shape)
+    return "%s (%s, %s)" % (name, np.dtype(dtype).name if dtype is not object else "string", sizes)
+
+
+def as_fed(name: str, value: Any, dtype: Any, shape: Shape) -> np.ndarray:
+    """The value as an array of the tensor's dtype, or a ``FeedError`` where that would change it.
+
+    Args:
+      name: the tensor's name, for the message.
+      value: what the caller feeds; anything ``np.asarray`` takes.
+      dtype: the tensor's numpy dtype (``object`` for strings).
+      shape: its static shape, ``None`` for unknown dimensions or rank.
+    """
+    what = describe(name, dtype, shape)
+    try:
+        array = np.asarray(value)
+        if array.dtype == object and dtype is not object:
+            array = np.asarray(value, dtype)
+    except (TypeError, ValueError) as wrong:
+        raise FeedError("the feed for %s is not an array (rows of unequal length?): %s; pad the rows to one length"
+                        % (what, wrong)) from None
+    array = _cast(what, array, dtype)
+    fits = shape is None or (len(shape) == array.ndim and all(
+        size is None or size == given for size, given in zip(shape, array.shape)))
+    if not fits:
+        raise FeedError("the feed for %s has shape %s; feed an array of the tensor's shape" % (
+            what, list(array.shape)))
+    return array
+
+
+def _cast(what: str, array: np.ndarray, dtype: Any) -> np.ndarray:
+    if dtype is object:
+        if array.dtype.kind not in "OSU":
+            raise FeedError("the feed for %s holds %s values; feed strings" % (what, array.dtype))
+        return array.astype(object)
+    dtype = np.dtype(dtype)
+    if array.dtype == dtype:
+        return array
+    if array.dtype.kind in "OSU" or (array.dtype.kind == "b") != (dtype.kind == "b") or array.dtype.kind == "c":
+        raise FeedError("the feed for %s holds %s values; feed %s values" % (what, array.dtype, dtype.name))
+    with np.errstate(all="ignore"):
+        cast = array.astype(dtype)
+        if dtype.kind in "iu":
+            back = cast.astype(array.dtype)
+            changed = (back != array) | ((array < 0) & (dtype.kind == "u"))
+        else:
+            changed = np.isfinite(array) & ~np.isfinite(cast.astype(np.float64))
+    if np.any(changed):
+        where = tuple(int(i) for i in np.argwhere(changed)[0])
+        raise FeedError("the feed for %s would change in the cast to %s: %r at %s becomes %r; feed %s values" % (
+            what, dtype.name, array[where].item(), list(where), cast[where].item(), dtype.name))
+    return cast
+
+
+class FedTensor(NamedTuple):
+    """A fed value and how it belongs to the batch.
+
+    ``block`` entries along ``axis`` belong to each row; a block of 0 means that all rows share the value.
+    ``part`` is ``"indices"``, ``"values"`` or ``"shape"`` for the three tensors of a sparse feed (rows are then the
+    first column of the indices), and ``mates`` their names in that order.
+    """
+
+    name: str
+    value: np.ndarray
+    axis: int = 0
+    block: int = 0
+    part: str = ""
+    mates: Tuple[str, str, str] = ("", "", "")
+    decided: bool = False
+
+
+def belong(values: Mapping[str, np.ndarray], shapes: Mapping[str, Shape], batch: int, batch_axis: Optional[int],
+           free_batch: bool, shared: Iterable[str] = (), by_row: Iterable[str] = ()) -> Dict[str, FedTensor]:
+    """The likeliest way in which each fed value belongs to ``batch`` rows; what the caller says is decided.
+
+    Args:
+      values: arrays by tensor name.
+      shapes: static shapes by tensor name.
+      batch: number of examples.
+      batch_axis: axis of the rows, ``None`` when the feed is one example.
+      free_batch: whether the graph takes any number of rows; then a feed whose static leading size is fixed is shared.
+      shared, by_row: names the caller has decided.
+    """
+    triples = _sparse_triples(values)
+    fed = {}
+    for name, value in values.items():
+        axis = batch_axis if batch_axis is not None and value.ndim > batch_axis else 0
+        if batch_axis is None or value.ndim == 0 or name in shared:
+            fed[name] = FedTensor(name, value, decided=True)
+        elif name in triples:
+            fed[name] = FedTensor(name, value, 0, 1, triples[name][0], triples[name][1], True)
+        elif name in by_row:
+            if value.shape[axis] % batch:
+                raise FeedError("the feed for %s has %d entries along axis %d, not a multiple of the %d rows; leave it "
+                                "out of row_feeds" % (name, value.shape[axis], axis, batch))
+            fed[name] = FedTensor(name, value, axis, value.shape[axis] // batch, decided=True)
+        else:
+            fed[name] = _guess(name, value, axis, shapes.get(name), batch, free_batch)
+    return fed
+
+
+def _guess(name: str, value: np.ndarray, axis: int, shape: Shape, batch: int, free_batch: bool) -> FedTensor:
+    size = value.shape[axis]
+    fixed = shape is not None and len(shape) > axis and shape[axis] is not None
+    if size % batch or size == 0 or (fixed and free_batch):
+        return FedTensor(name, value, decided=True)
+    return FedTensor(name, value, axis, size // batch)
+
+
+def _sparse_triples(values: Mapping[str, np.ndarray]) -> Dict[str, Tuple[str, Tuple[str, str, str]]]:
+    """Feeds named ``p/indices``, ``p/values``, ``p/shape`` with the ranks of a SparseTensor, as sparse_placeholder does."""
+    found = {}
+    for name, value in values.items():
+        node = names.parse(name).node
+        if not node.endswith("/indices") or value.ndim != 2 or value.dtype != np.int64:
+            continue
+        mates = tuple(node[:-len("indices")] + part + ":0" for part in ("indices", "values", "shape"))
+        if all(mate in values for mate in mates) and values[mates[2]].ndim == 1:
+            for part, mate in zip(("indices", "values", "shape"), mates):
+                found[mate] = (part, mates)
+    return found
+
+
+def take_rows(fed: Mapping[str, FedTensor], rows: np.ndarray, batch: int) -> Dict[str, np.ndarray]:
+    """The feed of a batch whose row ``i`` is row ``rows[i]`` of the caller's batch."""
+    whole = len(rows) == batch and np.array_equal(rows, np.arange(batch))
+    return {name: tensor.value if whole or not tensor.block else _take(fed, tensor, rows, batch)
+            for name, tensor in fed.items()}
+
+
+def _take(fed: Mapping[str, FedTensor], tensor: FedTensor, rows: np.ndarray, batch: int) -> np.ndarray:
+    if tensor.part:
+        return _take_sparse(fed, tensor, rows)
+    moved = np.moveaxis(tensor.value, tensor.axis, 0)
+    blocks = moved.reshape((batch, tensor.block) + moved.shape[1:])[rows]
+    return np.moveaxis(blocks.reshape((-1,) + moved.shape[1:]), 0, tensor.axis)
+
+
+def _take_sparse(fed: Mapping[str, FedTensor], tensor: FedTensor, rows: np.ndarray) -> np.ndarray:
+    indices = fed[tensor.mates[0]].value
+    if tensor.part == "shape":
+        return np.concatenate([np.array([len(rows)], tensor.value.dtype), tensor.value[1:]])
+    entries, position = ragged_take(rows_of(indices[:, 0]), rows)
+    if tensor.part == "values":
+        return tensor.value[entries]
+    return np.concatenate([position[:, None].astype(indices.dtype), indices[entries, 1:]], axis=1)
+
+
+def rows_of(owner: np.ndarray) -> Dict[int, np.ndarray]:
+    """Positions of the entries of each row, in order: ``{row: positions}``."""
+    order = np.argsort(owner, kind="stable")
+    rows, starts = np.unique(owner[order], return_index=True)
+    return dict(zip(rows.tolist(), np.split(order, starts[1:])))
+
+
+def ragged_take(entries_of: Mapping[int, np.ndarray], rows: Sequence[int]) -> Tuple[np.ndarray, np.ndarray]:
+    """Entries of the given rows one after the other, and for each entry the position of its row in ``rows``."""
+    nothing = np.zeros(0, np.int64)
+    chosen: List[np.ndarray] = [entries_of.get(int(row), nothing) for row in rows]
+    lengths = [len(entries) for entries in chosen]
+    return np.concatenate(chosen + [nothing]), np.repeat(np.arange(len(chosen)), lengths)

@@ -1,0 +1,215 @@
+"""The integral of the gradient along the path, by a fixed rule or adaptively. Plain numpy, no TensorFlow.
+
+Whoever evaluates the model is an ``Evaluator``; here only nodes, weights and errors are decided. Gradients are flat
+vectors, one per (example, alpha), so that dense and ragged inputs look alike.
+
+The adaptive rule uses what every evaluation gives away for free: beside the gradient, the score ``F(alpha)`` and its
+derivative along the path, ``f(alpha) = sum of gradient * (input - baseline)``. The true integral of ``f`` over any
+interval is ``F(b) - F(a)``, so the error of the rule on *each half panel* is known, not estimated. Refinement goes
+where it is largest, and stops on the sum of absolute errors: errors of opposite sign cannot cancel each other.
+"""
+
+import abc
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+FIRST_NODES = (0.0, 0.25, 0.5, 0.75, 1.0)
+# Scores are float32: a completeness error below this share of the score itself cannot be told from rounding.
+ROUNDING = 1e-6
+
+
+class Rows(NamedTuple):
+    """Points to evaluate: ``alpha[i]`` of the way from the baseline to the input of example ``example[i]``."""
+
+    example: np.ndarray
+    alpha: np.ndarray
+
+
+class Evaluated(NamedTuple):
+    """Score, derivative along the path and flat gradient at each row."""
+
+    score: np.ndarray
+    slope: np.ndarray
+    gradient: List[np.ndarray]
+
+
+class Evaluator(abc.ABC):
+    """What integration asks of a model; ``tf1_ig.engine`` answers with TensorFlow, the tests with closed forms."""
+
+    count: int
+
+    @abc.abstractmethod
+    def scores(self, rows: Rows) -> np.ndarray:
+        """Scores only (no gradient is computed)."""
+
+    @abc.abstractmethod
+    def gradients(self, rows: Rows) -> Evaluated:
+        """Score, slope and gradient at each row."""
+
+    @abc.abstractmethod
+    def weighted(self, rows: Rows, weights: np.ndarray) -> Tuple[np.ndarray, np.ndarray, List[np.ndarray]]:
+        """Scores and slopes by row, and for every example the weighted sum of its gradients (float64)."""
+
+
+class Integral(NamedTuple):
+    """The mean gradient along the path of each example, and what is known of it; arrays are ``[examples]``."""
+
+    gradient: List[np.ndarray]
+    score: np.ndarray
+    baseline_score: np.ndarray
+    steps: np.ndarray
+    evaluations: np.ndarray
+    error_estimate: Optional[np.ndarray]
+    path: List[Tuple[np.ndarray, np.ndarray]]
+
+
+def by_rule(evaluator: Evaluator, alphas: np.ndarray, weights: np.ndarray) -> Integral:
+    """The integral by fixed nodes and weights (both ``[steps]``), the same for every example."""
+    count, steps = evaluator.count, len(alphas)
+    rows = Rows(np.repeat(np.arange(count), steps), np.tile(alphas, count))
+    node_scores, _, gradient = evaluator.weighted(rows, np.tile(weights, count))
+    ends = evaluator.scores(Rows(np.repeat(np.arange(count), 2), np.tile([0.0, 1.0], count))).reshape(count, 2)
+    path = [_sorted_path(np.concatenate([alphas, [0.0, 1.0]]), np.concatenate([inner, outer]))
+            for inner, outer in zip(node_scores.reshape(count, steps), ends)]
+    return Integral(gradient, ends[:, 1], ends[:, 0], np.full(count, steps), np.full(count, steps), None, path)
+
+
+def _sorted_path(alphas: np.ndarray, scores: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    unique, first = np.unique(alphas, return_index=True)
+    return unique, scores[first]
+
+
+def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: int = 64,
+             on_progress: Callable[[int], None] = lambda evaluations: None) -> Integral:
+    """The integral with nodes where they are needed, every evaluation used.
+
+    Args:
+      evaluator: the model.
+      tolerance: stop when the sum of absolute interval errors is at most this share of |score - baseline score|.
+      max_steps: most nodes per example; an example that has not converged by then is returned as it stands.
+      together: examples that are refined at the same time (bounds memory; their points share runs).
+      on_progress: called with the number of evaluations after each round.
+    """
+    results = []
+    for start in range(0, evaluator.count, together):
+        paths = [_Path(example) for example in range(start, min(start + together, evaluator.count))]
+        first = FIRST_NODES if max_steps >= len(FIRST_NODES) else FIRST_NODES[::2]
+        wanted = {path.example: list(first) for path in paths}
+        while wanted:
+            rows = Rows(np.array([example for example, nodes in wanted.items() for _ in nodes], np.int64),
+                        np.array([alpha for nodes in wanted.values() for alpha in nodes], np.float64))
+            found = evaluator.gradients(rows)
+            for example, alpha, score, slope, gradient in zip(rows.example, rows.alpha, *found):
+                paths[example - start].add(alpha, score, slope, gradient)
+            on_progress(len(rows.alpha))
+            wanted = {path.example: nodes for path in paths if path.example in wanted
+                      for nodes in [path.refine(tolerance, max_steps)] if nodes}
+        results += [path.result() for path in paths]
+    gradient, score, baseline_score, steps, error, path = zip(*results)
+    steps = np.array(steps)
+    return Integral(list(gradient), np.array(score), np.array(baseline_score), steps, steps.copy(), np.array(error),
+                    list(path))
+
+
+class _Panel(NamedTuple):
+    """An interval [a, b] with its midpoint m, the weights of its rule on (a, m, b) and its known error."""
+
+    a: float
+    m: float
+    b: float
+    weights: Tuple[float, float, float]
+    error: float
+
+
+class _Path:
+    """Nodes and panels of one example. Gradients are kept only while a panel that may still be split needs them."""
+
+    def __init__(self, example: int):
+        self.example = example
+        self.score: Dict[float, float] = {}
+        self.slope: Dict[float, float] = {}
+        self.gradient: Dict[float, np.ndarray] = {}
+        self.open: List[_Panel] = []
+        self.settled: Optional[np.ndarray] = None
+        self.settled_error = 0.0
+
+    def add(self, alpha: float, score: float, slope: float, gradient: np.ndarray) -> None:
+        self.score[alpha], self.slope[alpha], self.gradient[alpha] = float(score), float(slope), gradient
+
+    def refine(self, tolerance: float, max_steps: int) -> List[float]:
+        """Makes panels of the new nodes; returns the nodes that are wanted next (none: finished)."""
+        if self.settled is None:
+            self.settled = np.zeros(self.gradient[0.0].shape, np.float64)
+            first = sorted(self.score)
+            self.open = [self._panel(*first[i:i + 3]) for i in range(0, len(first) - 2, 2)]
+        else:
+            self.open = [half for panel in self.open for half in self._split_if_evaluated(panel)]
+        scale = abs(self.score[1.0] - self.score[0.0])
+        allowed = max(tolerance * scale, ROUNDING * max(abs(score) for score in self.score.values()))
+        if not np.isfinite(allowed):
+            return []
+        self._settle(allowed)
+        remaining = self.settled_error + sum(panel.error for panel in self.open)
+        wanted: List[float] = []
+        # Splitting the worst panels until the rest is well within what is allowed leaves few rounds; a factor of a
+        # half would be met by luck more often than by convergence.
+        for panel in sorted(self.open, key=lambda panel: -panel.error) if remaining > allowed else ():
+            if remaining <= allowed / 4.0 or len(self.score) + len(wanted) + 2 > max_steps or panel.b - panel.a < 1e-6:
+                break
+            wanted += [(panel.a + panel.m) / 2.0, (panel.m + panel.b) / 2.0]
+            remaining -= panel.error
+        return wanted
+
+    def result(self):
+        total = self.settled.copy()
+        for panel in self.open:
+            total += self._vector(panel)
+        alphas = np.array(sorted(self.score))
+        error = self.settled_error + sum(panel.error for panel in self.open)
+        return (total, self.score[1.0], self.score[0.0], len(self.score), error,
+                (alphas, np.array([self.score[alpha] for alpha in alphas])))
+
+    def _split_if_evaluated(self, panel: _Panel) -> List[_Panel]:
+        left, right = (panel.a + panel.m) / 2.0, (panel.m + panel.b) / 2.0
+        if left not in self.score:
+            return [panel]
+        return [self._panel(panel.a, left, panel.m), self._panel(panel.m, right, panel.b)]
+
+    def _panel(self, a: float, m: float, b: float) -> _Panel:
+        """The panel with whichever rule has the smaller error on both of its halves.
+
+        Simpson for smooth stretches; the midpoint where a kink sits on an end, or where the gradient at an end does
+        not exist (a norm at a zero baseline). The halves of Simpson's parabola are integrated separately, so that
+        errors of opposite sign inside one panel are seen as well.
+        """
+        h = b - a
+        fa, fm, fb = self.slope[a], self.slope[m], self.slope[b]
+        rise_left, rise_right = self.score[m] - self.score[a], self.score[b] - self.score[m]
+        simpson = (abs(rise_left - h / 24.0 * (5 * fa + 8 * fm - fb))
+                   + abs(rise_right - h / 24.0 * (5 * fb + 8 * fm - fa)))
+        middle = abs(rise_left - h / 2.0 * fm) + abs(rise_right - h / 2.0 * fm)
+        if np.isfinite(simpson) and (simpson <= middle or not np.isfinite(middle)):
+            return _Panel(a, m, b, (h / 6.0, 4.0 * h / 6.0, h / 6.0), simpson)
+        return _Panel(a, m, b, (0.0, h, 0.0), middle if np.isfinite(middle) else np.inf)
+
+    def _vector(self, panel: _Panel) -> np.ndarray:
+        """The panel's share of the integral; a node of weight 0 is left out (its gradient may be NaN)."""
+        total = np.zeros(self.settled.shape, np.float64)
+        for alpha, weight in zip((panel.a, panel.m, panel.b), panel.weights):
+            if weight:
+                total += weight * self.gradient[alpha]
+        return total
+
+    def _settle(self, allowed: float) -> None:
+        """Adds up panels whose error is far below their share, and forgets gradients nobody needs any more."""
+        still_open = []
+        for panel in self.open:
+            if panel.error <= allowed * (panel.b - panel.a) / 16.0:
+                self.settled += self._vector(panel)
+                self.settled_error += panel.error
+            else:
+                still_open.append(panel)
+        self.open = still_open
+        needed = {alpha for panel in still_open for alpha in (panel.a, panel.m, panel.b)}
+        self.gradient = {alpha: vector for alpha, vector in self.gradient.items() if alpha in needed}

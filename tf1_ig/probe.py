@@ -1,0 +1,130 @@
+"""Measures how the rows of a batch may be run: alone, in any company, in a fixed number, or only as they came.
+
+Stacking path points into one batch is right only when no row influences another (batch norm in training mode, a mean
+over the batch, … couple them silently). This is proven by running rows alone and in company and comparing outputs,
+never assumed. The same measurement tells which feeds repeat with the rows and which are shared by all.
+"""
+
+import itertools
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from tf1_ig.engine import Engine, RunFailed
+from tf1_ig.feeds import FedTensor
+from tf1_ig.integrate import Rows
+from tf1_ig.packing import FIXED_BATCH, IN_COMPANY, ONE_AT_A_TIME, PACKED, Batch, PointRunner, Running
+
+# Batch norm in training mode moves outputs by 5e-3 and more, different kernels for different batch sizes by about
+# 1e-6 (both relative to the largest output); the border lies between, nearer to the noise.
+SAME = 5e-5
+
+
+class Probed(NamedTuple):
+    """What was measured: how to run, how feeds belong to the rows, and what the reader must know."""
+
+    running: Running
+    feeds: Dict[str, FedTensor]
+    notes: Tuple[str, ...]
+    steady: bool
+
+
+def probe(engine: Engine, batch: Batch, single: bool) -> Probed:
+    """Finds the widest way of running rows of ``batch`` that gives every row the output it has in the caller's batch.
+
+    Args:
+      engine: the operated graph.
+      batch: the caller's batch; its feeds carry the likeliest way in which they belong to the rows.
+      single: the feed is one example without a batch axis.
+    """
+    orders = _output_orders(engine, batch)
+    company = Running(ONE_AT_A_TIME if single or batch.count == 1 else IN_COMPANY, output_order=orders[0])
+    whole = PointRunner(engine, batch, company)
+    expected = _Expected(whole)
+    if not expected.steady:
+        return Probed(company, batch.feeds, (
+            "two runs of the same input give outputs that differ by %.2g: something in the graph is random (dropout "
+            "left on?), and so are these attributions; feed what switches it off" % expected.unsteadiness,), False)
+    if single:
+        return Probed(company, batch.feeds, (), True)
+    for running, order, feeds in itertools.product(_ways_to_run(batch.count), orders, _ways_to_belong(batch.feeds)):
+        running = running._replace(output_order=order)
+        if expected.met_by(PointRunner(engine, batch._replace(feeds=feeds), running)):
+            return Probed(running, feeds, _notes(running), True)
+    return Probed(company, batch.feeds, _notes(company), True)
+
+
+class _Expected:
+    """Outputs of a few rows in the caller's own batch, and the test whether another way of running agrees."""
+
+    def __init__(self, whole: PointRunner):
+        count = whole.count
+        self.rows = Rows(np.array([0, count - 1, 0, count - 1]), np.array([1.0, 1.0, 0.6, 0.25]))
+        self.outputs = np.asarray(whole.outputs(self.rows), np.float64)
+        self.unsteadiness = _difference(np.asarray(whole.outputs(self.rows), np.float64), self.outputs)
+        self.steady = self.unsteadiness <= SAME * _size(self.outputs)
+
+    def met_by(self, runner: PointRunner) -> bool:
+        """Whether rows alone, and the same rows in strange company, give the outputs that they should."""
+        alone = [Rows(self.rows.example[i:i + 1], self.rows.alpha[i:i + 1]) for i in range(len(self.rows.alpha))]
+        mixed = np.array([2, 0, 3, 1, 2])
+        strangers = Rows(self.rows.example[mixed], self.rows.alpha[mixed])
+        try:
+            return all(self._same(runner.outputs(rows), [i]) for i, rows in enumerate(alone)) and (
+                self._same(runner.outputs(strangers), mixed))
+        except (RunFailed, ValueError, IndexError):
+            return False
+
+    def _same(self, outputs: np.ndarray, which) -> bool:
+        expected = self.outputs[which]
+        return outputs.shape == expected.shape and _difference(outputs, expected) <= SAME * _size(self.outputs)
+
+
+def _difference(first: np.ndarray, second: np.ndarray) -> float:
+    """Largest difference; two values that are not finite in the same way are the same."""
+    same = (first == second) | (np.isnan(first) & np.isnan(second))
+    with np.errstate(invalid="ignore"):
+        difference = np.where(same, 0.0, np.abs(np.asarray(first, np.float64) - second))
+    return float(np.max(np.where(np.isnan(difference), np.inf, difference))) if difference.size else 0.0
+
+
+def _size(outputs: np.ndarray) -> float:
+    finite = np.abs(outputs[np.isfinite(outputs)])
+    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+
+
+def _ways_to_run(count: int) -> List[Running]:
+    return [Running(PACKED), Running(PACKED, least=2), Running(FIXED_BATCH, only=count)]
+
+
+def _ways_to_belong(feeds: Dict[str, FedTensor]) -> List[Dict[str, FedTensor]]:
+    """The likeliest way first, then with each undecided feed (and with all of them) shared by all rows."""
+    undecided = [name for name, fed in feeds.items() if not fed.decided]
+    ways = [dict(feeds)]
+    for names in [[name] for name in undecided] + ([undecided] if len(undecided) > 1 else []):
+        ways.append({name: fed._replace(block=0) if name in names else fed for name, fed in feeds.items()})
+    return ways
+
+
+def _output_orders(engine: Engine, batch: Batch) -> List[Optional[Tuple[int, ...]]]:
+    """Which axis of the output may be the rows': the first, or with another batch axis that one, by its length."""
+    if not engine.batch_axis:
+        return [None]
+    points = PointRunner(engine, batch, Running(IN_COMPANY)).points_in_company(0, 1.0)
+    shape = engine.run_raw_output(points).shape
+    axes = [axis for axis in range(len(shape)) if shape[axis] == batch.count]
+    axes.sort(key=lambda axis: axis != engine.batch_axis if len(shape) > 2 else axis)
+    return [tuple([axis] + [other for other in range(len(shape)) if other != axis]) for axis in axes] or [
+        tuple(range(len(shape)))]
+
+
+def _notes(running: Running) -> Tuple[str, ...]:
+    if running.mode == FIXED_BATCH:
+        return ("the graph takes exactly %d row%s; points were run %d at a time" % (
+            running.only, "s" * (running.only != 1), running.only),)
+    if running.mode == IN_COMPANY:
+        return ("rows of a batch influence each other (batch norm in training mode, a mean over the batch, …): each "
+                "row was explained in the company of the other rows of the feed, which were held fixed",)
+    if running.mode == ONE_AT_A_TIME:
+        return ("a row run alone and in company differs, or the graph takes one row: points were run one at a time",)
+    return ()

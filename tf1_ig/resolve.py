@@ -1,0 +1,116 @@
+"""From what the caller names to what can be operated on: the output, the attributed tensors, and the edits they need."""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import graph_tools as gt
+from graph_tools import names
+from graph_tools.errors import NoCandidateError
+from graph_tools.find.candidates import Candidate, Embedding
+from graph_tools.model import Model
+from tf1_ig.engine import BLOCKING_OPS, AttributedInput
+
+
+class ResolvedInput(NamedTuple):
+    """An attributed tensor under the name the caller knows, and as it stands in the operated model."""
+
+    name: str
+    attributed: AttributedInput
+    candidate: Optional[Candidate] = None
+
+
+class Resolved(NamedTuple):
+    model: Model
+    output: str
+    inputs: Tuple[ResolvedInput, ...]
+    # New tensor name by old one, where queues were swapped for placeholders.
+    renamed: Dict[str, str]
+    notes: Tuple[str, ...]
+    output_kind: Optional[str]
+
+
+def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
+    """Checks the caller's names, chooses the inputs when asked to, swaps queues and splits merged lookups.
+
+    Raises:
+      TensorNotFoundError: a name is not in the graph.
+      NoCandidateError: ``inputs="auto"`` found nothing to attribute to.
+      TypeError: ``model`` is not a ``Model``.
+    """
+    if not isinstance(model, Model):
+        raise TypeError("model is a %s; pass gt.load(path) or gt.from_session(session)" % type(model).__name__)
+    output_name = _known(model, output)
+    model, renamed = _without_queues(model, output_name)
+    output_name = renamed.get(output_name, output_name)
+    notes: List[str] = []
+    chosen = _choose(model, output_name) if isinstance(inputs, str) and inputs == "auto" else _listed(inputs)
+    resolved = []
+    for given in chosen:
+        name = names.tensor_name(given)
+        model, spec = _operable(model, given, renamed.get(name, name), notes)
+        resolved.append(ResolvedInput(name, spec, given if isinstance(given, Candidate) else None))
+    _refuse_nested(model, [spec.attributed.tensor for spec in resolved])
+    kind = output.kind if isinstance(output, Candidate) else next(
+        (found.kind for found in gt.find_outputs(model) if found.tensor == output_name), None)
+    return Resolved(model, output_name, tuple(resolved), renamed, tuple(notes), kind)
+
+
+def _known(model: Model, tensor: Any) -> str:
+    name = names.tensor_name(tensor)
+    try:
+        return model.graph.get_tensor_by_name(name).name
+    except (KeyError, ValueError):
+        raise names.unknown_tensor(name, model.index.tensor_names(), model.source) from None
+
+
+def _listed(inputs: Any) -> Sequence[Any]:
+    return list(inputs) if isinstance(inputs, (list, tuple, gt.Candidates)) else [inputs]
+
+
+def _without_queues(model: Model, output: str) -> Tuple[Model, Dict[str, str]]:
+    """The model with placeholders where queues, iterators or readers feed the output, and their new names."""
+    upstream = model.index.ancestors([output])
+    if not any(model.index.op(node).startswith(kind) for node in upstream for kind in BLOCKING_OPS):
+        return model, {}
+    swapped, edit = gt.swap_inputs(model)
+    return swapped, dict(edit.placeholders)
+
+
+def _choose(model: Model, output: str) -> List[Candidate]:
+    """Every embedding that decides about the output, or else the float placeholders that do."""
+    embeddings = gt.find_embeddings(model, output=output)
+    sound = [found for found in embeddings if not found.caveat and not found.in_loop]
+    if sound:
+        return sound
+    floats = [found for found in gt.find_inputs(model, output=output)
+              if found.kind == "placeholder" and found.dtype.startswith(("float", "bfloat")) and found.shape != ()]
+    if floats:
+        return floats
+    doubtful = "; ".join("%r (%s)" % (found.tensor, found.caveat or "inside a loop") for found in embeddings)
+    raise NoCandidateError("no embedding and no float placeholder leads to %s%s; pass inputs=TENSOR (tf1-ig inspect shows "
+                           "what was looked at)" % (output, ", only %s" % doubtful if doubtful else ""))
+
+
+def _operable(model: Model, given: Any, name: str, notes: List[str]) -> Tuple[Model, AttributedInput]:
+    """The tensor to interpolate for what the caller gave: for merged or combined lookups, after the split."""
+    if not isinstance(given, Embedding):
+        _known(model, name)
+        return model, AttributedInput(name)
+    if given.per_occurrence:
+        return model, AttributedInput(name, given.owner)
+    model, edit = gt.split_occurrences(model, given)
+    row_tensor = edit.placeholders[given.tensor]
+    found = next(one for one in gt.find_embeddings(model) if one.tensor == row_tensor)
+    notes.append("%s merges or combines the rows of its ids; attributions are to one row per occurrence" % given.tensor)
+    return model, AttributedInput(found.tensor, found.owner)
+
+
+def _refuse_nested(model: Model, tensors: Sequence[str]) -> None:
+    """Two inputs of which one is computed from the other cannot move along the path together."""
+    for first in tensors:
+        for second in tensors:
+            node = names.parse(second).node
+            if first != second and node in model.index.descendants_of_tensor(first):
+                raise gt.GraphToolsError("input %s is computed from input %s; explain one of them" % (second, first))
+    repeated = [tensor for tensor in tensors if list(tensors).count(tensor) > 1]
+    if repeated:
+        raise gt.GraphToolsError("input %s is given twice; give it once" % repeated[0])
