@@ -1,0 +1,105 @@
+#!/bin/sh
+# One TensorFlow leg: its Python found, its virtual environment built in the checkout, its tests run.
+#
+#   scripts/leg.sh build LEG              build or refresh the environment (nothing to do when setup.py is unchanged)
+#   scripts/leg.sh test LEG [PYTEST …]    build, then run the tests
+#   scripts/leg.sh run LEG COMMAND …      build, then run a command of the environment
+#
+# LEG is newest (the newest TensorFlow 2.x that the Python found supports; Python 3.9 to 3.13), tf221, tf215 or tf115
+# (Python 3.7). PYTHON=3.12 or PYTHON=/path/to/python chooses the interpreter. A leg whose Python is not on this
+# machine is skipped with a message, or fails where CI=true.
+set -eu
+cd "$(dirname "$0")/.."
+
+action=${1:?build, test or run} leg=${2:?newest, tf221, tf215 or tf115}
+shift 2
+# Linux on x86-64 has a build without GPU support, half the size; what runs on the CPU is the same.
+case "$(uname -sm)" in "Linux x86_64") tensorflow=tensorflow-cpu ;; *) tensorflow=tensorflow ;; esac
+case $leg in
+newest) folder=.venv versions="3.12 3.13 3.11 3.10 3.9" install="$tensorflow>=2.15,<3 .[test,lint]" ;;
+tf221) folder=.venv-tf221 versions="3.12 3.13 3.11 3.10" install="$tensorflow==2.21.0 .[test]" ;;
+tf215) folder=.venv-tf215 versions="3.11 3.10 3.9" install="$tensorflow==2.15.1 .[test]" ;;
+tf115) folder=.venv-tf115 versions="3.7" install=".[tf1,test]" ;;
+*) echo "leg.sh: no leg $leg (newest, tf221, tf215, tf115)" >&2 && exit 2 ;;
+esac
+python=$folder/bin/python
+
+say() { echo "[$leg] $*"; }
+
+# Names under which a Python version may be had, best first: PATH, pyenv (whose shims may not run), uv.
+candidates() {
+    echo "python$1"
+    for found in "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python; do
+        [ -x "$found" ] && echo "$found"
+    done
+    if command -v pyenv >/dev/null 2>&1; then
+        for version in $(pyenv versions --bare 2>/dev/null | grep "^$1\.[0-9]*\$"); do
+            echo "$(pyenv prefix "$version" 2>/dev/null)/bin/python"
+        done
+    fi
+    if command -v uv >/dev/null 2>&1; then uv python find --no-project "$1" 2>/dev/null || true; fi
+}
+
+# Whether $1 runs, is of a version in the list $2 and can build environments (Debian packages venv apart).
+usable() {
+    "$1" -c 'import sys, ssl, venv, ensurepip
+sys.exit("%d.%d" % sys.version_info[:2] not in sys.argv[1].split())' "$2" </dev/null >/dev/null 2>&1
+}
+
+find_python() {
+    case ${PYTHON:-} in
+    "") ;;
+    *[!0-9.]*) if usable "$PYTHON" "$versions"; then echo "$PYTHON"; fi && return ;;
+    *) case " $versions " in *" $PYTHON "*) versions=$PYTHON ;; *) return ;; esac ;;
+    esac
+    # The Python that is active comes before others on the machine.
+    for candidate in python3 python $(for version in $versions; do candidates "$version"; done); do
+        if usable "$candidate" "$versions"; then echo "$candidate" && return; fi
+    done
+}
+
+missing_python() {
+    message="no Python of $versions that runs and has venv${PYTHON:+ (PYTHON=$PYTHON)}; install one (for instance with \
+pyenv, uv or the system's packages, python3-venv included), or give its path: PYTHON=/path/to/python"
+    if [ "$leg" = newest ] || [ "${CI:-}" = true ]; then say "error: $message" >&2 && exit 1; fi
+    say "SKIPPED: $message"
+    exit 0
+}
+
+build() {
+    stamp=$folder/.installed
+    # A checkout that was moved has an environment that still points at its old place.
+    if "$python" -c "" >/dev/null 2>&1 && grep -qsxF "$PWD" "$folder/.place"; then
+        [ "$stamp" -nt setup.py ] && [ "$stamp" -nt pyproject.toml ] && [ "$stamp" -nt scripts/leg.sh ] && return
+        say "refreshing $folder"
+    else
+        found=$(find_python)
+        [ -n "$found" ] || missing_python
+        say "building $folder with $("$found" -V 2>&1) ($found)"
+        "$found" -m venv --clear "$folder"
+        echo "$PWD" >"$folder/.place"
+    fi
+    "$python" -m pip install -qq --upgrade pip
+    # Word splitting of $install is meant: requirements hold no spaces.
+    # shellcheck disable=SC2086
+    (set -f && "$python" -m pip install -qq $(for part in $install; do
+        case $part in .*) echo "--editable $part" ;; *) echo "$part" ;; esac
+    done))
+    touch "$stamp"
+    say "ready: $("$python" -m pip list 2>/dev/null | grep -iE '^(tensorflow|tensorflow[-_]cpu|numpy) ' | tr -s ' \n' ' ')"
+}
+
+build
+case $action in
+build) ;;
+test)
+    say "pytest on $("$python" -V 2>&1)"
+    exec "$python" -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile "$@"
+    ;;
+run)
+    command=$1
+    shift
+    exec "$folder/bin/$command" "$@"
+    ;;
+*) echo "leg.sh: no action $action (build, test, run)" >&2 && exit 2 ;;
+esac

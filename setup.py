@@ -1,0 +1,46 @@
+"""Package metadata; the settings of the tools are in pyproject.toml."""
+
+import pathlib
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+
+setup(
+    name="tf1-ig",
+    version="0.1.0",
+    description="Integrated Gradients for TensorFlow-1 graphs: frozen files, SavedModels, checkpoints, live sessions",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["graph_tools", "graph_tools.*", "tf1_ig", "tf1_ig.*"]),
+    package_data={
+        "graph_tools": ["py.typed"],
+        "tf1_ig": ["py.typed"],
+        "tf1_ig.demo": ["model.pb", "model.json", "vocab.txt"],
+        "tf1_ig.show": ["templates/*"],
+    },
+    entry_points={"console_scripts": ["tf1-ig=tf1_ig.cli:main"]},
+    python_requires=">=3.7",
+    # TensorFlow is not here: whoever has a model has the TensorFlow that runs it, and two of them in one environment
+    # overwrite each other. The lower bounds are what Python 3.7 and TensorFlow 1.15 work with.
+    install_requires=["numpy>=1.16", "jinja2>=2.11", "ipython>=7.20", "tqdm>=4.40"],
+    extras_require={
+        "tf": ["tensorflow>=2.15,<3"],
+        "tf-cpu": ["tensorflow-cpu>=2.15,<3"],
+        "tf1": ["tensorflow==1.15.5", "protobuf<3.21", "numpy<1.19"],
+        "frame": ["pandas>=1.0"],
+        "plot": ["matplotlib>=3.2"],
+        "test": ["pytest>=7", "pytest-timeout>=2", "pytest-xdist>=3", "pandas>=1.0", "matplotlib>=3.2"],
+        "lint": ["ruff==0.17.*"],
+    },
+    classifiers=[
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+)
