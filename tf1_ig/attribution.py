@@ -118,8 +118,8 @@ class Attribution:
 
     def save(self, path) -> None:
         """Writes the result: ``.npz`` (exact), ``.json`` (strict JSON) or ``.html`` (the text view), by suffix."""
-        if str(path).lower().endswith(".html"):
-            with open(str(path), "w", encoding="utf-8") as file:
+        if storage.check_path(path, (".npz", ".json", ".html")) == ".html":
+            with open(path, "w", encoding="utf-8") as file:
                 file.write(self.to_html())
         else:
             storage.save(self, path)

@@ -25,12 +25,7 @@ _RECORD = "record"  # name of the .npz entry that holds the record as UTF-8 JSON
 def save(attribution, path) -> None:
     """Writes an ``Attribution`` to ``path``, by its suffix (``.npz`` or ``.json``)."""
     path = os.fspath(path)
-    suffix = os.path.splitext(path)[1].lower()
-    if suffix not in (".npz", ".json"):
-        raise ResultFileError("a result cannot be saved as %r; end the name in .npz, .json or .html" % path)
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        raise ResultFileMissingError("no folder %r to save the result in; create it first" % folder)
+    suffix = check_path(path, (".npz", ".json"))
     arrays, record = _flatten(attribution)
     if suffix == ".npz":
         text = np.frombuffer(json.dumps(record).encode("utf-8"), np.uint8)
@@ -39,6 +34,18 @@ def save(attribution, path) -> None:
     else:
         with open(path, "w", encoding="utf-8") as file:
             json.dump(_to_json(attribution, arrays, record), file, allow_nan=False, ensure_ascii=False)
+
+
+def check_path(path, suffixes) -> str:
+    """The suffix of a path that can be saved to; said before the work is done, not after."""
+    path = os.fspath(path)
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in suffixes:
+        raise ResultFileError("a result cannot be saved as %r; end the name in .npz, .json or .html" % path)
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise ResultFileMissingError("no folder %r to save the result in; create it first" % folder)
+    return suffix
 
 
 def load(path) -> Dict[str, Any]:

@@ -1,0 +1,299 @@
+"""The command line: ``tf1-ig inspect | explain | edit | demo``.
+
+Exit status: 0 done; 1 the graph or the data will not do (one ``error:`` line); 2 wrong usage.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import warnings
+from typing import Any, List, Optional, Sequence
+
+from graph_tools.errors import GraphToolsError
+
+_TOP = 10          # tokens printed per example
+_ROWS = 20         # examples printed; all of them are saved
+_BAR = 16          # characters of the longest bar
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Runs one command; returns the exit status.
+
+    Args:
+      argv: the words after the program's name; ``None`` takes those of the process, and then TensorFlow's own log is
+        silenced: the process is ours.
+    """
+    if argv is None:
+        _own_process()
+    try:
+        options = _parser().parse_args(argv)
+    except SystemExit as stop:  # argparse has said why
+        return int(stop.code or 0)
+    try:
+        return options.run(options)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; nothing more may be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except GraphToolsError as wrong:
+        return _fail(options, str(wrong), wrong)
+    except (OSError, MemoryError) as wrong:
+        return _fail(options, "%s: %s" % (type(wrong).__name__, wrong), wrong)
+    except Exception as wrong:  # noqa: B902 a traceback is no message for a user; --debug shows it
+        return _fail(options, "unexpected %s: %s; run again with --debug and report it" % (
+            type(wrong).__name__, wrong), wrong)
+
+
+def _fail(options, message: str, error: BaseException) -> int:
+    if options.debug:
+        raise error
+    sys.stdout.flush()
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return 1
+
+
+def _own_process() -> None:
+    """Quietens what TensorFlow and its friends print at import and at run; only ever called in our own process."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore")
+    for name in ("tensorflow", "absl", "h5py"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tf1-ig", description="Explain predictions of TensorFlow-1 graphs with Integrated Gradients.")
+    parser.set_defaults(debug=False)
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command")
+    commands.required = True
+
+    inspect = commands.add_parser("inspect", help="what goes in, what comes out, what can be explained")
+    inspect.set_defaults(run=_inspect)
+    _model(inspect)
+    inspect.add_argument("--json", action="store_true", help="print one JSON object")
+
+    explain = commands.add_parser("explain", help="attribute a prediction to the parts of its input")
+    explain.set_defaults(run=_explain)
+    _model(explain)
+    _explain_options(explain)
+
+    edit = commands.add_parser("edit", help="write a changed copy of a graph")
+    edit.set_defaults(run=_edit)
+    _model(edit)
+    edit.add_argument("--swap-inputs", action="store_true", required=True,
+                      help="queues, iterators, readers and staging areas become placeholders")
+    edit.add_argument("--out", required=True, metavar="PATH", help=".pb, .pbtxt, or a folder for a SavedModel")
+
+    demo = commands.add_parser("demo", help="explain sentences with the model that comes with tf1-ig")
+    demo.set_defaults(run=_demo)
+    demo.add_argument("sentences", nargs="*", metavar="SENTENCE", help="sentences to explain (default: examples)")
+    demo.add_argument("--out", default="demo.html", metavar="FILE", help="HTML file to write (default: demo.html)")
+    demo.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _model(parser) -> None:
+    parser.add_argument("model", metavar="MODEL",
+                        help="frozen .pb or .pbtxt, SavedModel folder, checkpoint prefix, .meta")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _explain_options(parser) -> None:
+    parser.add_argument("--feed", required=True, metavar="FILE", help=".npz or .json: an array per input tensor")
+    parser.add_argument("--out", metavar="FILE", help="write .html, .json or .npz")
+    parser.add_argument("--output", metavar="T", help="tensor to explain (default: the one likely head)")
+    parser.add_argument("--input", action="append", metavar="T", dest="inputs",
+                        help="tensor to attribute to; repeat for several (default: the embeddings)")
+    parser.add_argument("--label", metavar="L",
+                        help="top (default), none, a class, an index tuple 4,1, or [0,1] per row")
+    parser.add_argument("--baseline", default="zero", metavar="B",
+                        help="zero (default), mean, a number, a .npy file, or '{\"ids:0\": 0}'")
+    effort = parser.add_mutually_exclusive_group()
+    effort.add_argument("--tolerance", type=_positive(float), default=0.01, metavar="R",
+                        help="relative completeness error to reach (default: 0.01)")
+    effort.add_argument("--steps", type=_positive(int), metavar="N", help="a fixed number of points instead")
+    parser.add_argument("--method", default="gausslegendre", metavar="RULE",
+                        help="rule of --steps (gausslegendre, midpoint, …)")
+    parser.add_argument("--max-steps", type=_positive(int), default=1024, metavar="N", help="most points per example")
+    parser.add_argument("--batch-axis", default="0", metavar="N", help="axis of the examples, or none: one example")
+    parser.add_argument("--batch-size", type=_positive(int), metavar="N", help="most points in one run")
+    parser.add_argument("--vocab", metavar="FILE", help="one token a line; shows the texts of fed ids")
+    parser.add_argument("--tokens", metavar="FILE", help="texts to show: .json list of lists, or a row a line")
+    parser.add_argument("--classes", metavar="FILE", help="names of the classes, one a line")
+
+
+def _positive(kind):
+    def positive(text: str):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
+        if not value > 0:
+            raise argparse.ArgumentTypeError("%r is not a positive %s" % (
+                text, "whole number" if kind is int else "number"))
+        return value
+    return positive
+
+
+# -- commands --------------------------------------------------------------------------------------------------------
+
+def _inspect(options) -> int:
+    from tf1_ig import inspection
+
+    found = inspection.inspect(options.model)
+    print(inspection.as_json(found) if options.json else inspection.as_text(found))
+    return 0
+
+
+def _explain(options) -> int:
+    import graph_tools as gt
+    from tf1_ig import feed_file, inspection, storage
+    from tf1_ig.check import check
+    from tf1_ig.explainer import IntegratedGradients
+
+    if options.out:
+        storage.check_path(options.out, (".npz", ".json", ".html"))
+    feed = feed_file.read_feed(options.feed)
+    baseline, batch_axis = feed_file.parse_baseline(options.baseline), _axis(options.batch_axis)
+    class_names = feed_file.read_lines(options.classes) if options.classes else None
+    model = gt.load(options.model)
+    output = options.output or _only_output(model, inspection)
+    inputs = options.inputs or "auto"
+    label = feed_file.parse_label(options.label) if options.label is not None else _default_label(model, output)
+    tokens = _tokens(options, model, feed, output)
+    with IntegratedGradients(model, output, inputs, batch_axis=batch_axis) as explainer:
+        result = explainer.explain(
+            feed, label=label, baseline=baseline, method=options.method, steps=options.steps,
+            tolerance=options.tolerance, max_steps=options.max_steps, batch_size=options.batch_size, tokens=tokens)
+        report = check(*([result, explainer] if hasattr(explainer, "findings") else [result]))
+    print(summary(result, report, class_names))
+    if options.out:
+        if options.out.lower().endswith(".html"):
+            with open(options.out, "w", encoding="utf-8") as file:
+                file.write(result.to_html(class_names=class_names))
+        else:
+            result.save(options.out)
+        print("wrote %s" % options.out)
+    return 0
+
+
+def _edit(options) -> int:
+    import graph_tools as gt
+
+    model, edit = gt.swap_inputs(gt.load(options.model))
+    model.save(options.out)
+    print(edit)
+    for old, new in edit.placeholders.items():
+        print("feed %s instead of %s" % (new, old))
+    print("wrote %s" % options.out)
+    return 0
+
+
+def _demo(options) -> int:
+    from tf1_ig import demo
+
+    demo.run(options.sentences or None, options.out)
+    return 0
+
+
+# -- what explain needs to know --------------------------------------------------------------------------------------
+
+def _only_output(model, inspection) -> Any:
+    """The one head, or the error that proposes the missing option."""
+    import graph_tools as gt
+    from graph_tools.errors import AmbiguousCandidateError
+
+    found = gt.find_outputs(model)
+    chosen = inspection.choose_output(model, found)
+    if chosen is None and len(found) > 1:
+        raise AmbiguousCandidateError("%d outputs may be the one to explain; add one of: %s" % (
+            len(found), "; ".join("--output %s (%s)" % (one.tensor, one.kind) for one in found[:8])))
+    if chosen is None:
+        found.only()
+    print("explaining %s (%s); --output names another" % (chosen.tensor, chosen.kind), file=sys.stderr)
+    return chosen
+
+
+def _default_label(model, output) -> Optional[str]:
+    """``"top"`` where the output has classes to choose from; outputs of rank 0 and 1 have none."""
+    from graph_tools import names
+
+    try:
+        shape = model.graph.get_tensor_by_name(names.tensor_name(output)).shape
+    except (KeyError, ValueError):
+        return None  # the explainer says what is wrong with the name
+    return None if shape.ndims is not None and shape.ndims < 2 else "top"
+
+
+def _tokens(options, model, feed, output) -> Optional[List[List[str]]]:
+    """Texts to show: given, or looked up for the ids that are fed."""
+    import graph_tools as gt
+    from graph_tools import names
+    from graph_tools.errors import FeedError
+    from tf1_ig import feed_file
+
+    if options.tokens:
+        return feed_file.read_tokens(options.tokens)
+    if not options.vocab:
+        return None
+    fed = {names.tensor_name(name): value for name, value in feed.items()}
+    wanted = [embedding.ids for embedding in gt.find_embeddings(model, output=output)]
+    whole = [name for name, value in fed.items() if value.dtype.kind in "iu" and value.ndim == 2]
+    chosen = [name for name in wanted if name in fed] or whole
+    if len(set(chosen)) != 1:
+        raise FeedError("--vocab needs one fed tensor of ids [batch, tokens], and there are %d in the feed (%s); give "
+                        "the texts with --tokens" % (len(set(chosen)), ", ".join(sorted(set(chosen))) or "none"))
+    return feed_file.decode(fed[chosen[0]], feed_file.read_lines(options.vocab))
+
+
+def _axis(text: str) -> Optional[int]:
+    from tf1_ig.errors import BatchError
+
+    if text.strip().lower() == "none":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise BatchError("--batch-axis is a number or none, not %r" % text) from None
+
+
+# -- what is printed -------------------------------------------------------------------------------------------------
+
+def summary(result, report, class_names=None) -> str:
+    """The result for a terminal: scores, the strongest tokens as bars, and what the checks say."""
+    lines: List[str] = []
+    for row in range(min(len(result), _ROWS)):
+        lines += _row_lines(result, row, class_names)
+    if len(result) > _ROWS:
+        lines.append("… and %d more examples" % (len(result) - _ROWS))
+    told = [finding for finding in report if finding.verdict != "ok"]
+    lines.append("checks: %d of %d ok" % (len(report) - len(told), len(report)))
+    if told:
+        lines += ["  " + line for line in str(type(report)(tuple(told))).splitlines()]
+    return "\n".join(lines + ["note: " + note for note in result.notes])
+
+
+def _row_lines(result, row: int, class_names) -> List[str]:
+    from tf1_ig.show import table
+    from tf1_ig.show.tokens import number
+
+    label, predicted = result.label_text(row, class_names), result.prediction_text(row, class_names)
+    head = "[%d] " % row + ("%s%s, " % (label, "" if predicted in ("", label) else " (predicted %s)" % predicted)
+                            if label else "")
+    state = "converged" if result.converged[row] else "NOT converged"
+    lines = [head + "score %.4g, baseline %.4g, delta %+.2g (%s, %d steps)" % (
+        result.score[row], result.baseline_score[row], result.delta[row], state, result.steps[row])]
+    several = len(result.values) > 1
+    one = result[row]
+    found = [("%s%s" % (text or "[%s]" % (position,), "  in " + name if several else ""), value)
+             for _, name, position, text, value in table.entries(one)]
+    for bar in table.bars([text for text, _ in found], [value for _, value in found], most=_TOP).rows:
+        sign = "−" if bar.kind == "negative" else "+"
+        lines.append("    %10s  %-*s  %s" % (number(bar.value), _BAR, sign * int(round(_BAR * bar.share)), bar.text))
+    return lines

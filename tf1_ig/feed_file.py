@@ -1,0 +1,131 @@
+"""Feeds, tokens, class names and baselines from files and from the words of a command line."""
+
+import ast
+import json
+import os
+import zipfile
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+
+from graph_tools.errors import FeedError
+from tf1_ig.errors import BaselineError, LabelError
+
+
+def read_feed(path: str) -> Dict[str, Any]:
+    """The feed in a ``.npz`` file (one array per tensor name) or a ``.json`` file (an object of nested lists).
+
+    Raises:
+      FeedError: no such file, another format, or pickled objects inside.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in (".npz", ".json"):
+        raise FeedError("feed file %r is neither .npz nor .json; write it with np.savez('feed.npz', **{'ids:0': ids})" %
+                        path)
+    try:
+        if suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        return _json_object(path)
+    except FileNotFoundError:
+        raise FeedError("no feed file %r; check the path" % path) from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as wrong:
+        if isinstance(wrong, FeedError):
+            raise
+        raise FeedError("feed file %r cannot be read (%s); strings go in as a numpy 'U' or 'S' array, or in a .json "
+                        "file" % (path, " ".join(str(wrong).split()))) from wrong
+
+
+def _json_object(path: str) -> Dict[str, Any]:
+    with open(path, encoding="utf-8") as file:
+        tree = json.load(file)
+    if not isinstance(tree, dict):
+        raise FeedError("feed file %r holds a JSON %s, not an object; write {\"tensor:0\": [[…]]}" % (
+            path, type(tree).__name__))
+    return {name: _array(path, name, value) for name, value in tree.items()}
+
+
+def _array(path: str, name: str, value: Any) -> np.ndarray:
+    """Nested lists as an array; JSON has no dtype, so whole numbers stay whole and the model's tensor decides."""
+    try:
+        array = np.array(value)
+    except ValueError:
+        array = np.array(None)
+    if array.dtype.kind not in "biufU":
+        raise FeedError("feed file %r: %r is not a regular array of numbers or strings (rows of unequal length?); pad "
+                        "the rows" % (path, name))
+    return array
+
+
+def read_lines(path: str) -> List[str]:
+    """Lines of a text file, such as a vocabulary (line number = id) or class names."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return [line.rstrip("\r\n") for line in file]
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise FeedError("file %r cannot be read (%s); it holds one token or class a line, in UTF-8" % (
+            path, wrong)) from wrong
+
+
+def read_tokens(path: str) -> List[List[str]]:
+    """Tokens of every row: ``.json`` with a list of lists, or text with one row a line, tokens between spaces."""
+    if not path.lower().endswith(".json"):
+        return [line.split() for line in read_lines(path)]
+    try:
+        with open(path, encoding="utf-8") as file:
+            rows = json.load(file)
+    except (OSError, ValueError) as wrong:
+        raise FeedError("token file %r cannot be read (%s)" % (path, wrong)) from wrong
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        raise FeedError("token file %r is not a list of lists of texts; write [[\"good\", \"film\"], …]" % path)
+    return [[str(token) for token in row] for row in rows]
+
+
+def decode(ids, vocabulary: List[str]) -> List[List[str]]:
+    """Texts of rows of ids; an id outside of the vocabulary is shown as itself."""
+    return [[vocabulary[number] if 0 <= number < len(vocabulary) else "[id %d]" % number
+             for number in np.asarray(row).reshape(-1).tolist()] for row in np.asarray(ids)]
+
+
+def parse_label(text: Optional[str]) -> Any:
+    """A label from the command line: ``top``, ``none``, ``3``, ``4,1`` (an index tuple), ``[0,1,1]`` (one per row)."""
+    word = (text or "").strip()
+    if word.lower() in ("", "none"):
+        return None
+    if word.lower() == "top":
+        return "top"
+    try:
+        value = ast.literal_eval(word)
+        if _is_label(value):
+            return value
+    except (ValueError, SyntaxError):
+        pass
+    raise LabelError("label %r is none of: top, none, a class such as 3, an index tuple such as 4,1, one class per row "
+                     "such as [0,1,1]" % text)
+
+
+def _is_label(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(_is_label(part) for part in value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def parse_baseline(text: str) -> Any:
+    """A baseline from the command line: a name, a number, a ``.npy``/``.npz``/``.json`` file, or ``{"ids:0": 0}``."""
+    word = text.strip()
+    suffix = os.path.splitext(word)[1].lower()
+    try:
+        if word.startswith(("{", "[")):
+            value = json.loads(word)
+            return value if isinstance(value, dict) else np.array(value)
+        if suffix == ".npy":
+            return np.load(word, allow_pickle=False)
+        if suffix in (".npz", ".json"):
+            return read_feed(word)
+    except (OSError, ValueError) as wrong:
+        raise BaselineError("baseline %r cannot be read (%s); give zero, mean, a number, a .npy file, or "
+                            "'{\"ids:0\": 0}'" % (text, " ".join(str(wrong).split()))) from wrong
+    try:
+        return float(word)
+    except ValueError:
+        return word

@@ -1,0 +1,230 @@
+"""The first five minutes with an unknown graph: what goes in, what comes out, what stands in the way, what to type."""
+
+import json
+import os
+import shlex
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import graph_tools as gt
+from graph_tools.errors import GraphToolsError
+from graph_tools.find.candidates import Candidate, Candidates, format_shape
+from graph_tools.load import FORMATS
+from graph_tools.report import Finding
+from tf1_ig import explainer
+
+_SHOWN = 12  # candidates and near misses of one kind printed; --json has them all
+
+
+class Inspection(NamedTuple):
+    """What was found in a model.
+
+    Attributes:
+      path: what was inspected, as given.
+      format: name of the format (``"frozen"``, ``"saved_model"``, …).
+      model: the loaded model.
+      inputs, embeddings, outputs: candidates, with near misses.
+      output: the head that would be explained when nobody says which; ``None`` when that has to be said.
+      findings: facts of the graph that matter for explaining it.
+      obstacle: why explaining ``output`` would fail, the fix included; ``""`` when a trial went through.
+      warnings: what a load had to repair, and what stands in the way.
+    """
+
+    path: str
+    format: str
+    model: Any
+    inputs: Candidates
+    embeddings: Candidates
+    outputs: Candidates
+    output: Optional[Candidate]
+    findings: Tuple[Finding, ...]
+    obstacle: str
+    warnings: Tuple[str, ...]
+
+
+def inspect(path) -> Inspection:
+    """Loads a model and finds its inputs, embeddings and outputs; tries whether the likeliest output can be explained.
+
+    Nothing of the model is run but the import of its graph and, for the trial, the restoring of its variables.
+
+    Raises:
+      GraphToolsError: the file cannot be loaded.
+    """
+    path = os.fspath(path)
+    model = gt.load(path)
+    outputs = gt.find_outputs(model)
+    output = choose_output(model, outputs)
+    inputs, embeddings = gt.find_inputs(model), gt.find_embeddings(model)
+    findings, obstacle = _trial(model, output)
+    warnings = list(model.warnings)
+    if not outputs:
+        warnings.append("no tensor looks like a prediction; name the one to explain with --output")
+    elif output is None:
+        warnings.append("several outputs may be the one to explain; name it with --output")
+    if not embeddings and not any(one.dtype.startswith("float") for one in inputs):
+        warnings.append("no embedding and no float input: nothing to attribute to was recognised; name a float tensor "
+                        "with --input")
+    warnings += [finding.advice for finding in findings if finding.verdict != "ok" and finding.advice]
+    if obstacle:
+        warnings.append(obstacle)
+    return Inspection(path, format_of(path), model, inputs, embeddings, outputs, output, findings, obstacle,
+                      tuple(dict.fromkeys(warnings)))
+
+
+def format_of(path) -> str:
+    """Name of the format that ``gt.load`` takes the path for; ``""`` when none matches."""
+    return next((kind.__name__.rpartition(".")[2] for kind in FORMATS if kind.matches(os.fspath(path))), "")
+
+
+def choose_output(model, outputs: Sequence[Candidate]) -> Optional[Candidate]:
+    """The one head to explain: a head whose logits are also listed is one head; ``None`` when there are several."""
+    heads = list(outputs)
+    for head in outputs:
+        upstream = model.index.ancestors([head.tensor], control=False)
+        heads = [other for other in heads if other is head or _node(other) not in upstream
+                 or _node(head) in model.index.ancestors([other.tensor], control=False)]
+    probable = [head for head in heads if head.kind in ("softmax", "sigmoid")] or heads
+    return probable[0] if len(probable) == 1 else None
+
+
+def _node(candidate: Candidate) -> str:
+    return candidate.tensor.rpartition(":")[0]
+
+
+def _trial(model, output: Optional[Candidate]) -> Tuple[Tuple[Finding, ...], str]:
+    """Facts of the graph, and the error that an explanation of this output would meet."""
+    if output is None:
+        return (), ""
+    try:
+        with explainer.IntegratedGradients(model, output) as trial:
+            told = getattr(trial, "findings", None)
+            return tuple(told()) if callable(told) else (), ""
+    except GraphToolsError as wrong:
+        return (), one_line(wrong)
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error in one line."""
+    return " ".join(str(error).split())
+
+
+# -- for programs ----------------------------------------------------------------------------------------------------
+
+def as_json(found: Inspection) -> str:
+    """A JSON object with ``format``, ``inputs``, ``embeddings``, ``outputs``, ``warnings`` and more."""
+    tree: Dict[str, Any] = {
+        "format": found.format, "source": found.model.source, "path": found.path,
+        "nodes": len(found.model.index.nodes), "variables": len(found.model.variables),
+        "signatures": sorted(found.model.signatures)}
+    for name, candidates in (("inputs", found.inputs), ("embeddings", found.embeddings), ("outputs", found.outputs)):
+        tree[name] = [_candidate_json(one) for one in candidates]
+        tree.setdefault("misses", {})[name] = [{"name": miss.name, "why": miss.why} for miss in candidates.misses]
+    tree["warnings"] = list(found.warnings)
+    tree["findings"] = [{"name": each.name, "verdict": each.verdict, "value": each.value_text, "advice": each.advice}
+                        for each in found.findings]
+    tree["explained"] = found.output.tensor if found.output is not None else None
+    tree["next"] = next_command(found)
+    return json.dumps(tree, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _candidate_json(candidate: Candidate) -> Dict[str, Any]:
+    fields = {name: getattr(candidate, name) for name in ("tensor", "kind", "why", "dtype", "shape")}
+    for name in ("tensors", "ids", "table", "dim", "vocab_size", "per_occurrence", "caveat", "batch", "default",
+                 "signatures", "logits"):
+        if getattr(candidate, name, None) not in (None, "", ()):
+            fields[name] = getattr(candidate, name)
+    return json.loads(json.dumps(fields, default=str))
+
+
+# -- for people ------------------------------------------------------------------------------------------------------
+
+def as_text(found: Inspection) -> str:
+    """The same as a page for a terminal."""
+    model = found.model
+    lines = ["%s: %s" % (found.path, model.source), "%d nodes%s%s" % (
+        len(model.index.nodes),
+        ", %d variables" % len(model.variables) if model.variables else "",
+        ", signatures: %s" % ", ".join(sorted(model.signatures)) if model.signatures else "")]
+    lines += _section("What goes in", found.inputs, _input_row, "nothing: no placeholder, queue or iterator")
+    lines += _section("Where the embedding is", found.embeddings, _embedding_row, "no embedding was recognised")
+    lines += _section("What comes out", found.outputs, _output_row, "no tensor looks like a prediction")
+    lines += ["", "What stands in the way"]
+    lines += ["  - " + warning for warning in found.warnings] or ["  nothing found: a gradient reaches every input"]
+    lines += ["", "Next"] + ["  " + line for line in _next(found)]
+    return "\n".join(lines)
+
+
+def _section(title: str, candidates: Candidates, row, empty: str) -> List[str]:
+    lines = ["", title]
+    rows = [row(one) for one in candidates[:_SHOWN]]
+    widths = [max((len(cells[column]) for cells in rows), default=0) for column in range(3)]
+    for cells in rows:
+        lines.append("  " + "  ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip())
+        lines += ["      " + text for text in cells[3:] if text]
+    lines += [] if rows else ["  " + empty]
+    if len(candidates) > _SHOWN:
+        lines.append("  … and %d more (--json lists them)" % (len(candidates) - _SHOWN))
+    lines += ["  not %s: %s" % miss for miss in candidates.misses[:3]]
+    if len(candidates.misses) > 3:
+        lines.append("  … and %d more near misses (--json lists them)" % (len(candidates.misses) - 3))
+    return lines
+
+
+def _input_row(one) -> Tuple[str, ...]:
+    components = [part for part in getattr(one, "components", ()) if part.used]
+    more = ["%s  %s %s" % (part.tensor, part.dtype, format_shape(part.shape)) for part in components
+            if part.tensor != one.tensor]
+    default = getattr(one, "default", None)
+    return (one.tensor, "%s %s" % (one.dtype, format_shape(one.shape)), one.kind, one.why,
+            "may be left out: default %s" % default if default else "") + tuple(more)
+
+
+def _embedding_row(one) -> Tuple[str, ...]:
+    table = "table %s%s" % (one.table, " [%s, %s]" % (one.vocab_size or "?", one.dim or "?"))
+    merged = "" if one.per_occurrence else "repeated ids share a row; explain splits them into one row per occurrence"
+    return (one.tensor, format_shape(one.shape), one.kind, "ids %s, %s" % (one.ids, table), one.why, merged, one.caveat)
+
+
+def _output_row(one) -> Tuple[str, ...]:
+    return one.tensor, ("%s %s" % (one.dtype, format_shape(one.shape))).strip(), one.kind, one.why
+
+
+def _next(found: Inspection) -> List[str]:
+    if not found.outputs:
+        return ["tf1-ig explain %s --feed FILE --output TENSOR --out why.html" % shlex.quote(found.path)]
+    if found.output is None:
+        return ["choose one:"] + ["  " + _command(found.path, one) for one in found.outputs[:_SHOWN]]
+    if found.obstacle:
+        return ["mend what stands in the way, then:", next_command(found)]
+    return ["put the inputs into a file (a row per example; JSON works too):", feed_example(found),
+            "explain it:", next_command(found)]
+
+
+def next_command(found: Inspection) -> Optional[str]:
+    """The command that explains this model; ``None`` while it is open which output."""
+    return None if found.output is None else _command(found.path, found.output)
+
+
+def _command(path: str, output: Candidate) -> str:
+    label = ' --label "(POSITION, CLASS)"' if output.shape is not None and len(output.shape) > 2 else ""
+    return "tf1-ig explain %s --feed feed.npz --output %s%s --out why.html" % (
+        shlex.quote(path), shlex.quote(output.tensor), label)
+
+
+def feed_example(found: Inspection) -> str:
+    """A line of Python that writes a feed file for the inputs that the output depends on."""
+    needed = gt.find_inputs(found.model, output=found.output)
+    parts = []
+    for one in needed:
+        if getattr(one, "default", None):
+            continue
+        for part in getattr(one, "components", ()) or (one,):
+            if getattr(part, "used", True):
+                parts.append("%r: %s" % (part.tensor, _example_array(part.dtype, part.shape)))
+    return "python -c \"import numpy as np; np.savez('feed.npz', **{%s})\"" % ", ".join(parts)
+
+
+def _example_array(dtype: str, shape) -> str:
+    if shape == ():
+        return {"bool": "False"}.get(dtype, "1.0" if dtype.startswith("float") else "0")
+    sizes = "?" if shape is None else "x".join("N" if size is None else str(size) for size in shape)
+    return "ARRAY_%s_%s" % (dtype, sizes)
