@@ -43,6 +43,7 @@ class Embedding(Candidate):
       per_occurrence: whether ``tensor`` has one row per occurrence of an id. False where ``Unique`` merged repeats
         over the whole batch, and where an op combines rows straight from the table: ``split_occurrences`` helps.
       rows_combined_at: the tensor in which rows of one example were summed or averaged; ``""`` when they are not.
+      segments: the segment ids of the op that combines rows, one for each entry of ``ids``; ``None``: nothing does.
       owner: the tensor that says which example each row of ``tensor`` belongs to, -1 for a row that was only put in
         to fill an empty example; ``None`` when the leading axis is the batch or a multiple of it.
       strings: the string tensor that was hashed or looked up to make the ids, entry by entry; ``None``: there is none.
@@ -58,6 +59,7 @@ class Embedding(Candidate):
     vocab_size: Optional[int] = None
     per_occurrence: bool = True
     rows_combined_at: str = ""
+    segments: Optional[str] = None
     owner: Optional[str] = None
     strings: Optional[str] = None
     weights: Optional[str] = None
@@ -77,7 +79,7 @@ class Candidates(Sequence):
 
     Attributes:
       what: the thing searched for, in a word (``"embedding"``), for messages.
-      misses: near misses, as ``Miss(name, why)``.
+      misses: near misses, as ``Miss(name, why)``, one a name.
 
     Example:
       >>> found = Candidates([Candidate("scores:0", "softmax", "nothing else consumes it")], what="output")
@@ -87,7 +89,7 @@ class Candidates(Sequence):
 
     def __init__(self, found: Iterable[Candidate] = (), misses: Iterable[Miss] = (), what: str = "candidate"):
         self._found = tuple(found)
-        self.misses = tuple(Miss(*miss) for miss in misses)
+        self.misses = tuple({miss[0]: Miss(*miss) for miss in misses}.values())
         self.what = what
 
     def __getitem__(self, index):
@@ -150,6 +152,16 @@ def format_shape(shape: Optional[Tuple[Optional[int], ...]]) -> str:
     if shape is None:
         return "[...]"
     return "[%s]" % ", ".join("?" if size is None else str(size) for size in shape)
+
+
+def short(name: str) -> str:
+    """A name for sentences: its last two parts, when there are more.
+
+    >>> short("dnn/input_layer/word_embedding/lookup:0"), short("lookup:0")
+    ('.../word_embedding/lookup:0', 'lookup:0')
+    """
+    parts = name.split("/")
+    return name if len(parts) <= 3 else ".../" + "/".join(parts[-2:])
 
 
 def _align(rows: List[Tuple[str, ...]]) -> List[str]:

@@ -128,7 +128,8 @@ class Dataflow:
             return _compared(bits)
         if op in _CHOICES and bits & LEARNED:
             return CHOSEN
-        if op == "Cast" and bits & LEARNED and node.attr["DstT"].type not in _FLOATS:
+        if op == "Cast" and bits & LEARNED and "DstT" in node.attr and (
+                node.attr["DstT"].type not in _FLOATS):
             return bits & ~LEARNED | CHOSEN
         if op in ("Cumsum", "Cumprod") and bits & MASK and not bits & VALUE:
             return bits & ~MASK | POSITION
@@ -149,7 +150,8 @@ def _compared(bits: int) -> int:
 
 def _source_bits(node) -> int:
     """KNOB for a scalar float or flag, and for a float of unknown shape with a default; VALUE for all else."""
-    if node.op.startswith("Placeholder") and node.attr["dtype"].type in _NUMBERS_OR_BOOL:
+    if node.op.startswith("Placeholder") and "dtype" in node.attr and (
+            node.attr["dtype"].type in _NUMBERS_OR_BOOL):
         shape: Optional[object] = node.attr["shape"].shape if "shape" in node.attr else None
         scalar = shape is None or shape.unknown_rank or not shape.dim
         if scalar:

@@ -1,13 +1,17 @@
 """Find the lookups of embeddings in a graph, best first, each with its evidence, and near misses with theirs."""
 
-from typing import List, Optional, Set
+from typing import List, Set, Tuple
 
 from graph_tools.find.candidates import Candidates, Embedding, Miss
 from graph_tools.find.embeddings_gather import gather_nd, gathers, partitioned, with_caveat
+from graph_tools.find.embeddings_onehot import one_hot_products
+from graph_tools.find.embeddings_sparse import combined_on_table, read_combination
+from graph_tools.find.outputs import find_heads
 from graph_tools.find.view import SHAPE_READERS, View, ref_of
+from graph_tools.names import unknown_tensor
 
 # In the order tried: a pattern claims the nodes that a later one must not report again.
-PATTERNS = (partitioned, gathers, gather_nd)
+PATTERNS = (partitioned, gathers, gather_nd, combined_on_table, one_hot_products)
 
 
 def find_embeddings(model, output=None) -> Candidates:
@@ -35,21 +39,40 @@ def find_embeddings(model, output=None) -> Candidates:
     claimed: Set[str] = set()
     for pattern in PATTERNS:
         for one in pattern(view, claimed):
-            (misses if isinstance(one, Miss) else found).append(one)
+            if isinstance(one, Miss):
+                misses.append(one)
+            else:
+                found += read_combination(view, one)
     found, unreached = _reaching(view, found, output)
     return Candidates(sorted(found, key=_rank), misses + unreached, what="embedding")
 
 
-def _reaching(view: View, found: List[Embedding], output):
+def _reaching(view: View, found: List[Embedding], output) -> Tuple[List[Embedding], List[Miss]]:
     if output is None:
-        return found, []
+        return _doubtful_where_unreached(view, found), []
     output = ref_of(output)
     if output.node not in view.index:
-        from graph_tools.names import unknown_tensor
         raise unknown_tensor(str(output), view.index.tensor_names(), view.model.source)
-    needed = view.index.ancestors([str(output)], control=False, stop=lambda name: view.op(name) in SHAPE_READERS)
+    needed = _needed(view, [output])
     kept = [one for one in found if ref_of(one).node in needed]
     return kept, [Miss(one.tensor, "it never reaches %s (%s)" % (output, one.why)) for one in found if one not in kept]
+
+
+def _needed(view: View, outputs) -> Set[str]:
+    """Nodes whose values (not only their shapes) the outputs are computed from."""
+    return view.index.ancestors([str(one) for one in outputs], control=False,
+                                stop=lambda name: view.op(name) in SHAPE_READERS)
+
+
+def _doubtful_where_unreached(view: View, found: List[Embedding]) -> List[Embedding]:
+    """The candidates, with a caveat for those that reach none of the likely predictions."""
+    heads = find_heads(view)
+    needed = _needed(view, [head.tensor for head in heads])
+    if not heads:
+        return found
+    return [one if ref_of(one).node in needed else with_caveat(
+        one, "it reaches none of the likely predictions (%s)" % ", ".join(head.tensor for head in heads[:3]))
+            for one in found]
 
 
 def _rank(one: Embedding):

@@ -118,19 +118,19 @@ def reject_lookup(view: View, name: str, params: TensorRef, ids: TensorRef) -> O
         return Miss(name, "")
     if flow.is_data(params.node):
         return Miss(name, "what it gathers from (%s) depends on the input: it picks among computed values, for "
-                    "instance the last step or the masked positions" % params)
+                    "instance the last step or the masked positions" % str(params))
     if table.shape is not None and len(table.shape) < 2:
         return Miss(name, "%s is a vector of shape %s, it has no rows" % (table.name, format_shape(table.shape)))
     bits = flow.bits(ids.node)
     if bits & (VALUE | KNOB):
         return None
     if bits & (CHOSEN | LEARNED):
-        return Miss(name, "the model itself chooses the indices %s (argmax, sampling or the like)" % ids)
+        return Miss(name, "the model itself chooses the indices %s (argmax, sampling or the like)" % str(ids))
     if bits & POSITION:
-        return Miss(name, "its indices %s count the entries that are not padding: positions" % ids)
+        return Miss(name, "its indices %s count the entries that are not padding: positions" % str(ids))
     if bits & MASK:
         return None
-    return Miss(name, "its indices %s do not depend on the values of any input: positions, or constants" % ids)
+    return Miss(name, "its indices %s do not depend on the values of any input: positions, or constants" % str(ids))
 
 
 def _wrong_axis(view: View, name: str, params: TensorRef) -> Optional[Miss]:

@@ -55,6 +55,10 @@ class View:
             self._tensors[name] = self.model.graph.get_tensor_by_name(name)
         return self._tensors[name]
 
+    def tensor_count(self, node_name: str) -> int:
+        """How many outputs a node has."""
+        return len(self.model.graph.get_operation_by_name(node_name).outputs)
+
     def shape(self, ref) -> Shape:
         """Static shape; ``None`` when the rank is unknown."""
         shape = self.tensor(ref).shape
@@ -71,6 +75,11 @@ class View:
 
     def op(self, ref) -> str:
         return self.index.op(ref.node if isinstance(ref, TensorRef) else ref)
+
+    def flag(self, node_name: str, attribute: str) -> bool:
+        """A boolean attribute of a node; False where it has none (reading must not add it to the message)."""
+        attr = self.index.nodes[node_name].attr
+        return attribute in attr and attr[attribute].b
 
     def inputs(self, node_name: str) -> List[TensorRef]:
         return self.index.data_inputs(node_name)
