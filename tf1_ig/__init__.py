@@ -1,4 +1,7 @@
 """tf1_ig: Integrated Gradients for TensorFlow-1 graphs."""
 
 from tf1_ig.attribution import Attribution, load_attribution
+from tf1_ig.check import check
 from tf1_ig.explainer import IntegratedGradients
+from tf1_ig.reference_loop import ig_text
+from tf1_ig.show.text import visualize_token_attrs

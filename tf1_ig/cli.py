@@ -7,6 +7,7 @@ import argparse
 import logging
 import os
 import sys
+import tempfile
 import warnings
 from typing import Any, List, Optional, Sequence
 
@@ -24,13 +25,13 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
       argv: the words after the program's name; ``None`` takes those of the process, and then TensorFlow's own log is
         silenced: the process is ours.
     """
-    if argv is None:
-        _own_process()
     try:
         options = _parser().parse_args(argv)
     except SystemExit as stop:  # argparse has said why
         return int(stop.code or 0)
     try:
+        if argv is None:
+            _own_process()
         return options.run(options)
     except BrokenPipeError:
         # The reader (head, less) has seen enough; nothing more may be written, not even at exit.
@@ -64,6 +65,26 @@ def _own_process() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    _import_quietly()
+
+
+def _import_quietly() -> None:
+    """Imports TensorFlow with its C++ chatter kept aside (2.21 prints some at any log level), shown if it fails."""
+    from graph_tools import _tf
+
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            _tf.tf  # noqa: B018 the first use imports
+        except BaseException:
+            aside.seek(0)
+            os.write(screen, aside.read())
+            raise
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -293,7 +314,10 @@ def _row_lines(result, row: int, class_names) -> List[str]:
     one = result[row]
     found = [("%s%s" % (text or "[%s]" % (position,), "  in " + name if several else ""), value)
              for _, name, position, text, value in table.entries(one)]
-    for bar in table.bars([text for text, _ in found], [value for _, value in found], most=_TOP).rows:
+    bars = table.bars([text for text, _ in found], [value for _, value in found], most=_TOP).rows
+    if all(bar.kind == "zero" for bar in bars):
+        return lines + ["    every attribution is zero"]
+    for bar in (bar for bar in bars if bar.kind != "zero"):
         sign = "−" if bar.kind == "negative" else "+"
         lines.append("    %10s  %-*s  %s" % (number(bar.value), _BAR, sign * int(round(_BAR * bar.share)), bar.text))
     return lines

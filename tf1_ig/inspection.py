@@ -8,7 +8,6 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import graph_tools as gt
 from graph_tools.errors import GraphToolsError
 from graph_tools.find.candidates import Candidate, Candidates, format_shape
-from graph_tools.load import FORMATS
 from graph_tools.report import Finding
 from tf1_ig import explainer
 
@@ -66,13 +65,8 @@ def inspect(path) -> Inspection:
     warnings += [finding.advice for finding in findings if finding.verdict != "ok" and finding.advice]
     if obstacle:
         warnings.append(obstacle)
-    return Inspection(path, format_of(path), model, inputs, embeddings, outputs, output, findings, obstacle,
+    return Inspection(path, model.format, model, inputs, embeddings, outputs, output, findings, obstacle,
                       tuple(dict.fromkeys(warnings)))
-
-
-def format_of(path) -> str:
-    """Name of the format that ``gt.load`` takes the path for; ``""`` when none matches."""
-    return next((kind.__name__.rpartition(".")[2] for kind in FORMATS if kind.matches(os.fspath(path))), "")
 
 
 def choose_output(model, outputs: Sequence[Candidate]) -> Optional[Candidate]:

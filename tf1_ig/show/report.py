@@ -5,7 +5,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from tf1_ig import check
+from tf1_ig.check import ROUGH, check
 from tf1_ig.errors import ShowError
 from tf1_ig.show import path, render, table, tokens as token_view
 
@@ -76,7 +76,7 @@ def _context(attribution, tokens, class_names, join, fold, scale, most):
     words = "Method %s (%s), baseline %s, points run %s." % (
         attribution.method, asked, attribution.baseline, attribution.running)
     held = ("Held at their own values along the path: %s." % ", ".join(attribution.held_fixed),)
-    return {"cards": cards, "report": check.check(attribution), "more": len(attribution) - most, "method_text": words,
+    return {"cards": cards, "report": check(attribution), "more": len(attribution) - most, "method_text": words,
             "notes": (held if attribution.held_fixed else ()) + tuple(attribution.notes)}
 
 
@@ -142,7 +142,7 @@ def _verdict(attribution, row) -> Tuple[str, str]:
     share = "%.2g %%" % (100 * relative) if math.isfinite(relative) else "%.2g" % abs(attribution.delta[row])
     if attribution.converged[row]:
         return "ok", "complete to %s" % share
-    return ("warn" if relative <= check.ROUGH else "fail"), "sum is off by %s" % share
+    return ("warn" if relative <= ROUGH else "fail"), "sum is off by %s" % share
 
 
 def _facts(attribution, row) -> Tuple[Fact, ...]:

@@ -215,23 +215,34 @@ def _unspaced(char: str) -> bool:
 
 
 def _segments(tokens: List[Token], fold: Optional[int]) -> Tuple[Segment, ...]:
-    if fold is None or len(tokens) <= fold:
-        return (Segment(tuple(tokens), False, _total(tokens)),)
-    keep = np.zeros(len(tokens), bool)
-    for token in tokens:
-        if token.strength >= _MATTERS or token.kind == "nan":
-            keep[max(0, token.position - _CONTEXT):token.position + _CONTEXT + 1] = True
-    if not keep.any():
-        keep[:2 * _CONTEXT] = True
+    """The tokens in stretches, those that do not matter folded: quiet parts of a long text, and padding at its end."""
+    keep = np.ones(len(tokens), bool)
+    if fold is not None and len(tokens) > fold:
+        keep[:] = False
+        for token in tokens:
+            if token.strength >= _MATTERS or token.kind == "nan":
+                keep[max(0, token.position - _CONTEXT):token.position + _CONTEXT + 1] = True
+        if not keep.any():
+            keep[:2 * _CONTEXT] = True
+    padding = _padding(tokens) if fold is not None else 0
+    keep[len(tokens) - padding:] = False
     edges = [0] + (np.flatnonzero(np.diff(keep)) + 1).tolist() + [len(tokens)]
     found: List[Segment] = []
     for start, end in zip(edges, edges[1:]):
         part = tuple(tokens[start:end])
-        folded = not keep[start] and len(part) >= _SHORTEST_FOLD
+        folded = bool(part) and not keep[start] and (len(part) >= _SHORTEST_FOLD or end - start == padding)
         if found and not folded and not found[-1].folded:
             part = found.pop().tokens + part
         found.append(Segment(part, folded, _total(part)))
     return tuple(found)
+
+
+def _padding(tokens: List[Token]) -> int:
+    """How many equal tokens without any effect the text ends with; 0 when they are few, or all there is."""
+    count = 0
+    while count < len(tokens) and tokens[-1 - count].kind == "zero" and tokens[-1 - count].text == tokens[-1].text:
+        count += 1
+    return count if 3 <= count < len(tokens) else 0
 
 
 def _total(tokens: Sequence[Token]) -> float:
