@@ -11,8 +11,9 @@ from graph_tools.find.inputs import Input, needed_nodes, scan
 from graph_tools.find.inputs.record import Component, Shape, mark_used, shape_of
 from graph_tools.walk import GraphIndex
 
-# Kinds that are swapped when nobody says which; a parser or a Python function only when it is asked for.
-SWAPPED = ("queue", "iterator", "staging_area", "reader")
+# Kinds that are swapped when nobody says which. A Python function too when it depends on no other input; a parser, or
+# a function of something fed, only when it is asked for.
+SWAPPED = ("queue", "iterator", "staging_area", "infeed", "reader")
 REPLACES = "_replaces"  # attribute of a new placeholder: the tensor it stands for
 
 
@@ -69,13 +70,19 @@ def _choose(index: GraphIndex, found: Sequence[Input], inputs, parsed: bool) -> 
         wanted = list(dict.fromkeys(_owner(found, one) for one in asked))
     else:
         kinds = SWAPPED + (("parse_example",) if parsed else ())
-        wanted = [one for one in found if one.kind in kinds]
+        wanted = [one for one in found if one.kind in kinds or (
+            one.kind == "py_func" and not _depends_on_another(index, one, found))]
     needed = needed_nodes(index, found, sources=wanted)
     marked = [mark_used(one, needed.__contains__) for one in wanted if one.kind not in _FED]
     return [one for one in marked if inputs is not None or any(component.used for component in one.components)]
 
 
 _FED = ("placeholder", "sparse_placeholder")
+
+
+def _depends_on_another(index: GraphIndex, one: Input, found: Sequence[Input]) -> bool:
+    others = {node for other in found if other is not one for node in other.nodes}
+    return not others.isdisjoint(index.ancestors(one.nodes, control=False))
 
 
 def _owner(found: Sequence[Input], asked) -> Input:

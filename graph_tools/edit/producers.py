@@ -1,11 +1,13 @@
 """What only served to fill the queues and iterators that an edit has replaced, and can go with them."""
 
-from typing import Iterable, Iterator, Set
+from typing import FrozenSet, Iterable, Iterator, Set
 
 from graph_tools import _tf, names
 from graph_tools.find.inputs import production
 from graph_tools.find.inputs.iterators import FROM_HANDLE, ITERATORS
 from graph_tools.find.inputs.queues import QUEUES
+from graph_tools.find.inputs.readers import READERS
+from graph_tools.find.inputs.staging import UNSTAGES, area
 from graph_tools.walk import GraphIndex
 
 # What is done to a stateful node without using what it holds, by its op type.
@@ -14,10 +16,11 @@ _VARIABLE_SERVICES = frozenset(("Assign", "AssignVariableOp", "VarIsInitializedO
 _TABLE_SERVICES = frozenset(name + version for version in ("", "V2") for name in (
     "InitializeTable", "InitializeTableFromTextFile", "LookupTableImport", "LookupTableSize", "LookupTableExport"))
 _SERVICES_OF = dict(
-    [(op, production.DELIVERIES | production.SERVICES) for op in QUEUES | ITERATORS]
+    [(op, production.DELIVERIES | production.SERVICES) for op in QUEUES | ITERATORS | READERS]
     + [(op, _VARIABLE_SERVICES) for op in ("Variable", "VariableV2", "VarHandleOp")]
     + [(op + version, _TABLE_SERVICES) for op in ("HashTable", "MutableHashTable", "MutableDenseHashTable",
                                                   "MutableHashTableOfTensors") for version in ("", "V2")])
+_HANDLE_PASSING = frozenset(("Switch", "RefSwitch", "Enter", "RefEnter", "Identity"))
 # Ops that take any number of equal inputs: they lose the removed ones and stay.
 VARIADIC = frozenset(("MergeSummary",))
 
@@ -32,13 +35,16 @@ def dead_after(index: GraphIndex, cut: Iterable[str], replaced: Set[str], queue_
     removed: Set[str] = set(cut)
     todo = list(cut) + list(_staged(index, cut))
     removed.update(todo)
+    delivering = production.deliveries(index)
     while True:
         while todo:
             name = todo.pop()
-            found = set(_downstream(index, name, replaced, removed)) | set(_upstream(index, name, removed))
+            found = set(_downstream(index, name, replaced, removed))
+            found.update(ref.node for ref in index.inputs(name)
+                         if ref.node in index and _unused(index, ref.node, removed, delivering))
             todo += found - removed
             removed |= found
-        todo = [name for name in _left_over(index, removed, queue_runners) if name not in removed]
+        todo = [name for name in _left_over(index, removed, delivering, queue_runners) if name not in removed]
         if not todo:
             return removed
         removed.update(todo)
@@ -53,15 +59,9 @@ def queue_runners_of(meta_graph) -> list:
 
 def _staged(index: GraphIndex, cut) -> Iterator[str]:
     """Staging areas have no handle: the ops of one area share a name."""
-    areas = {_area(index.nodes[name]) for name in cut if "stage" in index.op(name).lower()}
+    areas = {area(index.nodes[name]) for name in cut if index.op(name) in UNSTAGES}
     if areas:
-        yield from (name for name, node in index.nodes.items()
-                    if node.op in production.DELIVERIES | production.SERVICES and "shared_name" in node.attr
-                    and _area(node) in areas)
-
-
-def _area(node):
-    return node.attr["container"].s, node.attr["shared_name"].s
+        yield from (name for name, node in index.nodes.items() if node.op in production.STAGING and area(node) in areas)
 
 
 def _downstream(index: GraphIndex, name: str, replaced: Set[str], removed: Set[str]) -> Iterator[str]:
@@ -72,28 +72,35 @@ def _downstream(index: GraphIndex, name: str, replaced: Set[str], removed: Set[s
             yield use.node
 
 
-def _upstream(index: GraphIndex, name: str, removed: Set[str]) -> Iterator[str]:
-    for ref in index.inputs(name):
-        if ref.node in index and _unused(index, ref.node, removed):
-            yield ref.node
+def _unused(index: GraphIndex, name: str, removed: Set[str], delivering: FrozenSet[str]) -> bool:
+    """Whether all that reads a node is removed, or does not count as reading."""
+    services = _SERVICES_OF.get(index.op(name))
+    if services is None:
+        return all(use.node in removed for use in index.consumers(name))
+    return _only_serves(index, name, removed, services, delivering)
 
 
-def _unused(index: GraphIndex, name: str, removed: Set[str]) -> bool:
-    services = _SERVICES_OF.get(index.op(name), frozenset())
-    stateful = bool(services)
-    return all(use.node in removed or index.op(use.node) in services
-               or (stateful and index.op(use.node) in ("Identity", "ReadVariableOp")
-                   and not index.consumers(use.node))
-               for use in index.consumers(name))
+def _only_serves(index: GraphIndex, name: str, removed, services, delivering) -> bool:
+    """Whether a resource goes nowhere but to removed nodes and to services, through Switch and the like."""
+    for use in index.consumers(name):
+        op = index.op(use.node)
+        if use.node in removed or op in services or (use.node in delivering and services & production.DELIVERIES):
+            continue
+        if op in ("Identity", "ReadVariableOp") and not index.consumers(use.node):
+            continue
+        if op not in _HANDLE_PASSING or not _only_serves(index, use.node, removed, services, delivering):
+            return False
+    return True
 
 
-def _left_over(index: GraphIndex, removed: Set[str], queue_runners) -> Iterator[str]:
-    """Queues and iterators that nothing takes from any more, and the ops that ran their threads."""
+def _left_over(index: GraphIndex, removed: Set[str], delivering, queue_runners) -> Iterator[str]:
+    """Queues, iterators and data sets that nothing takes from any more, and the ops that ran their threads."""
     handles_left = any(node.op in FROM_HANDLE and name not in removed for name, node in index.nodes.items())
     for name, node in index.nodes.items():
-        if name not in removed and node.op in QUEUES | ITERATORS and not (node.op in ITERATORS and handles_left):
-            if _unused(index, name, removed):
-                yield name
+        producer = node.op in QUEUES or production.is_data_set(node.op) or (
+            node.op in ITERATORS and not handles_left)
+        if producer and name not in removed and _unused(index, name, removed, delivering):
+            yield name
     for runner in queue_runners:
         if names.parse(runner.queue_name).node in removed:
             for op_name in list(runner.enqueue_op_name) + [runner.close_op_name, runner.cancel_op_name]:

@@ -2,7 +2,7 @@
 
 from typing import Callable, Dict, Iterable, List, Mapping, Set, Tuple
 
-from graph_tools import _tf, names
+from graph_tools import _tf, functions, names
 
 Renamed = Mapping[str, str]
 
@@ -37,35 +37,10 @@ def rebuild(model, graph_def, renamed: Renamed = ()) -> Tuple[object, List[str]]
 
 def functions_called(nodes: Iterable, library) -> Set[str]:
     """Names of the library's functions that the nodes call, directly, through one another, or as gradients."""
-    functions = {function.signature.name: function for function in library.function}
-    gradients = {gradient.function_name: gradient.gradient_func for gradient in library.gradient}
-    seen: Set[str] = set()
-    todo = [name for node in nodes for name in _called(node, functions)]
-    while todo:
-        name = todo.pop()
-        if name in seen or name not in functions:
-            continue
-        seen.add(name)
-        todo += [called for node in functions[name].node_def for called in _called(node, functions)]
-        todo += [called for value in functions[name].attr.values() for called in _in_attr(value)]
-        if name in gradients:
-            todo.append(gradients[name])
-    return seen
-
-
-def _called(node, functions) -> Iterable[str]:
-    if node.op in functions:
-        yield node.op
-    for value in node.attr.values():
-        yield from _in_attr(value)
-
-
-def _in_attr(value) -> Iterable[str]:
-    for func in [value.func] + list(value.list.func):
-        if func.name:
-            yield func.name
-        for nested in func.attr.values():
-            yield from _in_attr(nested)
+    table = functions.calls(library)
+    for gradient in library.gradient:
+        table.setdefault(gradient.function_name, []).append(gradient.gradient_func)
+    return functions.reach([name for node in nodes for name in functions.called(node)], table)
 
 
 def _drop_functions(before, after) -> None:
@@ -74,10 +49,10 @@ def _drop_functions(before, after) -> None:
     gone = functions_called((node for node in before.node if node.name not in kept), before.library)
     gone -= functions_called(after.node, after.library)
     if gone:
-        functions = [function for function in after.library.function if function.signature.name not in gone]
+        left = [function for function in after.library.function if function.signature.name not in gone]
         gradients = [gradient for gradient in after.library.gradient if gradient.function_name not in gone]
         del after.library.function[:], after.library.gradient[:]
-        after.library.function.extend(functions)
+        after.library.function.extend(left)
         after.library.gradient.extend(gradients)
 
 

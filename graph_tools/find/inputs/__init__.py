@@ -9,9 +9,14 @@ from graph_tools import names
 from graph_tools.find.candidates import Candidates, Miss
 from graph_tools.find.inputs import lookalikes, production
 from graph_tools.find.inputs.iterators import iterators
+from graph_tools.find.inputs.parsing import parsers
 from graph_tools.find.inputs.placeholders import placeholders
+from graph_tools.find.inputs.python_functions import python_functions
 from graph_tools.find.inputs.queues import queues
+from graph_tools.find.inputs.readers import readers
 from graph_tools.find.inputs.record import Component, Input, mark_used
+from graph_tools.find.inputs.sparse import open_components
+from graph_tools.find.inputs.staging import infeeds, staging_areas
 from graph_tools.walk import GraphIndex
 
 __all__ = ["MECHANISMS", "Component", "Input", "find_inputs", "scan"]
@@ -21,9 +26,14 @@ MECHANISMS = (
     placeholders,
     queues,
     iterators,
+    staging_areas,
+    infeeds,
+    readers,
+    parsers,
+    python_functions,
 )
 # Kinds whose output does not depend, through tensors, on another input of the model.
-SOURCES = ("placeholder", "sparse_placeholder", "queue", "iterator", "staging_area", "reader")
+SOURCES = ("placeholder", "sparse_placeholder", "queue", "iterator", "staging_area", "infeed", "reader")
 
 
 def find_inputs(model, output=None) -> Candidates:
@@ -59,7 +69,7 @@ def find_inputs(model, output=None) -> Candidates:
 
 def scan(index: GraphIndex) -> List[Input]:
     """Every occurrence of every mechanism, used or not, in the order of MECHANISMS."""
-    return [one for mechanism in MECHANISMS for one in mechanism(index)]
+    return [open_components(index, one) for mechanism in MECHANISMS for one in mechanism(index)]
 
 
 def needed_nodes(index: GraphIndex, found: Sequence[Input], output: Optional[str] = None,

@@ -1,7 +1,8 @@
 """Which nodes only serve to produce input (fill a queue, reset an iterator) and are no part of the model itself."""
 
-from typing import Set
+from typing import FrozenSet, Set
 
+from graph_tools import functions
 from graph_tools.walk import GraphIndex
 
 
@@ -19,8 +20,9 @@ SERVICES = frozenset(
               "ReaderNumWorkUnitsCompleted", "ReaderSerializeState", "ReaderRestoreState")
     + ["BarrierClose", "BarrierIncompleteSize", "BarrierReadySize", "IteratorToStringHandle", "SerializeIterator",
        "DeserializeIterator", "DeleteIterator", "MultiDeviceIteratorToStringHandle", "DeleteMultiDeviceIterator"]
-    + [area + what for area in ("Stage", "MapStage", "OrderedMapStage") for what in ("Size", "Clear", "IncompleteSize")
-       ] + ["MapSize", "MapClear", "MapIncompleteSize", "OrderedMapSize", "OrderedMapClear", "OrderedMapIncompleteSize"])
+    + [area + what for area in ("Stage", "Map", "OrderedMap") for what in ("Size", "Clear", "IncompleteSize")])
+# Those that work on a staging area: no handle leads to it, they share its name.
+STAGING = frozenset(op for op in DELIVERIES | SERVICES if op.startswith(("Stage", "Map", "OrderedMap")))
 SUMMARIES = frozenset((
     "ScalarSummary", "HistogramSummary", "ImageSummary", "AudioSummary", "AudioSummaryV2", "TensorSummary",
     "TensorSummaryV2", "MergeSummary", "WriteSummary", "WriteScalarSummary", "WriteHistogramSummary"))
@@ -31,6 +33,7 @@ CHECKPOINTING = frozenset(("Save", "SaveV2", "SaveSlices", "Restore", "RestoreV2
 _SETTERS = frozenset(("Assign", "AssignVariableOp", "InitializeTable", "InitializeTableV2",
                       "InitializeTableFromTextFile", "InitializeTableFromTextFileV2", "LookupTableImport",
                       "LookupTableImportV2"))
+_PASSING = frozenset(("Merge", "Identity", "NoOp"))
 _NO_END = DELIVERIES | SERVICES | SUMMARIES | CHECKPOINTING | _SETTERS | frozenset(("NoOp",))
 
 
@@ -42,6 +45,32 @@ def model_side(index: GraphIndex, boundary) -> Set[str]:
       boundary: true for the name of a node that hands data over (a dequeue, an iterator's next): it counts, what
         is behind it does not.
     """
-    ends = [name for name in index.nodes if not index.consumers(name, control=False)
-            and index.op(name) not in _NO_END]
+    delivering = deliveries(index)
+    ends = [name for name, node in index.nodes.items() if not index.consumers(name, control=False)
+            and node.op not in _NO_END and name not in delivering and not is_data_set(node.op)
+            and not _waits_for(index, name, delivering)]
     return index.ancestors(ends, control=False, stop=boundary)
+
+
+def is_data_set(op: str) -> bool:
+    """Whether an op makes a ``tf.data`` data set."""
+    return "Dataset" in op and not op.startswith("DatasetTo")
+
+
+def deliveries(index: GraphIndex) -> FrozenSet[str]:
+    """Nodes where data leaves the production side, ``tf.cond``s of TF 2 included whose function does so."""
+    library = index.graph_def.library
+    table = functions.calls(library)
+    bodies = {function.signature.name: function.node_def for function in library.function}
+    doers = {name for name, body in bodies.items() if any(node.op in DELIVERIES for node in body)}
+    callers = {name for name in table if not doers.isdisjoint(functions.reach([name], table))}
+    return frozenset(name for name, node in index.nodes.items() if node.op in DELIVERIES
+                     or (callers and not callers.isdisjoint(functions.called(node)) and not is_data_set(node.op)))
+
+
+def _waits_for(index: GraphIndex, name: str, delivering: FrozenSet[str]) -> bool:
+    """Whether a node is what ``tf.cond`` returns for a branch that enqueues: it carries no data of the model."""
+    if index.op(name) not in _PASSING:
+        return False
+    waited_for = index.ancestors([name], stop=lambda other: index.op(other) not in _PASSING)
+    return not waited_for.isdisjoint(delivering)

@@ -1,0 +1,20 @@
+"""Python functions in the graph: their code is not in it, so that what they return must be fed."""
+
+from typing import Iterator
+
+from graph_tools.find.inputs.record import Component, Input, dtype_list, make_input
+from graph_tools.walk import GraphIndex
+
+PYTHON_FUNCTIONS = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
+
+
+def python_functions(index: GraphIndex) -> Iterator[Input]:
+    """One input for each call of a Python function that returns something."""
+    for node in index.nodes.values():
+        dtypes = dtype_list(node, "Tout") if node.op in PYTHON_FUNCTIONS else []
+        if dtypes:
+            token = node.attr["token"].s.decode("utf-8")
+            components = [Component("%s:%d" % (node.name, port), dtype, None, "output_%d" % port)
+                          for port, dtype in enumerate(dtypes)]
+            yield make_input(index, "py_func", "what the Python function %r returns; its code is not in the graph"
+                             % token, (node.name,), components, producers=(node.name,))

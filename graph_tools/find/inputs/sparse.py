@@ -1,0 +1,43 @@
+"""Components that carry a whole sparse or ragged tensor: the three (or more) tensors it is opened into."""
+
+from typing import List
+
+from graph_tools.find.inputs.record import Component, Input, dtype_list, make_input
+from graph_tools.walk import GraphIndex
+
+_SPARSE = frozenset(("DeserializeSparse", "DeserializeManySparse", "TakeManySparseFromTensorsMap"))
+_RAGGED = "RaggedTensorFromVariant"
+
+
+def open_components(index: GraphIndex, found: Input) -> Input:
+    """The input with every component that carries a sparse or ragged tensor replaced by what it is opened into.
+
+    A queue carries a sparse tensor as a handle or as serialized strings, an iterator as a variant. A component that
+    something else reads as well, or that nothing opens, stays as it is.
+    """
+    components: List[Component] = []
+    openers: List[str] = []
+    for component in found.components:
+        readers = component.consumers
+        if readers and all(index.op(name) in _SPARSE or index.op(name) == _RAGGED for name in readers):
+            components += [part for name in readers for part in _parts(index.nodes[name])]
+            openers += readers
+        else:
+            components.append(component)
+    if not openers:
+        return found
+    return make_input(index, found.kind, "%s; sparse or ragged components are opened by %s" % (
+        found.why, ", ".join(repr(name) for name in openers)), found.nodes + tuple(openers), components,
+                      batch=found.batch, producers=found.producers)
+
+
+def _parts(node) -> List[Component]:
+    if node.op in _SPARSE:
+        values = dtype_list(node, "dtype")[0]
+        return [Component(node.name + ":0", "int64", (None, None), "indices"),
+                Component(node.name + ":1", values, (None,), "values"),
+                Component(node.name + ":2", "int64", (None,), "shape")]
+    depth = node.attr["output_ragged_rank"].i
+    splits = [Component("%s:%d" % (node.name, level), dtype_list(node, "Tsplits")[0], (None,), "row_splits_%d" % level)
+              for level in range(depth)]
+    return splits + [Component("%s:%d" % (node.name, depth), dtype_list(node, "Tvalues")[0], None, "values")]
