@@ -7,6 +7,10 @@ class LabelError(GraphToolsError, ValueError):
     """The label is missing, out of range, or does not fit the axes of the output."""
 
 
+class InputError(GraphToolsError, ValueError):
+    """The tensors to attribute to do not go together."""
+
+
 class BaselineError(GraphToolsError, ValueError):
     """The baseline has the wrong shape, or cannot be computed from the feed."""
 

@@ -4,8 +4,8 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 import numpy as np
 
-import graph_tools as gt
 from graph_tools import _tf, names
+from graph_tools.errors import FeedError
 from tf1_ig import baselines, feeds, integrate, probe, quadrature, resolve, target
 from tf1_ig.attribution import Attribution
 from tf1_ig.engine import Engine
@@ -340,7 +340,7 @@ def _texts(tokens: Any, count: int) -> Optional[List[List[str]]]:
     if count == 1 and rows and all(isinstance(token, (str, bytes)) for token in rows):
         rows = [rows]
     if len(rows) != count:
-        raise gt.FeedError("tokens has %d rows, the feed has %d; pass one list of texts per row" % (len(rows), count))
+        raise FeedError("tokens has %d rows, the feed has %d; pass one list of texts per row" % (len(rows), count))
     return [[token.decode("utf-8", "replace") if isinstance(token, bytes) else str(token) for token in row]
             for row in rows]
 

@@ -47,11 +47,18 @@ def probe(engine: Engine, batch: Batch, single: bool) -> Probed:
             "left on?), and so are these attributions; feed what switches it off" % expected.unsteadiness,), False)
     if single:
         return Probed(company, batch.feeds, (), True)
+    coupled = False
     for running, order, feeds in itertools.product(_ways_to_run(batch.count), orders, _ways_to_belong(batch.feeds)):
         running = running._replace(output_order=order)
-        if expected.met_by(PointRunner(engine, batch._replace(feeds=feeds), running)):
-            return Probed(running, feeds, _notes(running), True)
-    return Probed(company, batch.feeds, _notes(company), True)
+        outcome = expected.compare(PointRunner(engine, batch._replace(feeds=feeds), running))
+        if outcome == MET:
+            return Probed(running, feeds, _notes(running, batch.count, coupled), True)
+        # With the likeliest feeds the graph took other rows along, and they changed what came out.
+        coupled = coupled or (outcome == DIFFERENT and feeds == batch.feeds)
+    return Probed(company, batch.feeds, _notes(company, batch.count, coupled), True)
+
+
+MET, DIFFERENT, REFUSED = "met", "different", "refused"
 
 
 class _Expected:
@@ -64,16 +71,17 @@ class _Expected:
         self.unsteadiness = _difference(np.asarray(whole.outputs(self.rows), np.float64), self.outputs)
         self.steady = self.unsteadiness <= SAME * _size(self.outputs)
 
-    def met_by(self, runner: PointRunner) -> bool:
+    def compare(self, runner: PointRunner) -> str:
         """Whether rows alone, and the same rows in strange company, give the outputs that they should."""
         alone = [Rows(self.rows.example[i:i + 1], self.rows.alpha[i:i + 1]) for i in range(len(self.rows.alpha))]
         mixed = np.array([2, 0, 3, 1, 2])
         strangers = Rows(self.rows.example[mixed], self.rows.alpha[mixed])
         try:
-            return all(self._same(runner.outputs(rows), [i]) for i, rows in enumerate(alone)) and (
-                self._same(runner.outputs(strangers), mixed))
+            same = [self._same(runner.outputs(rows), [i]) for i, rows in enumerate(alone)]
+            same.append(self._same(runner.outputs(strangers), mixed))
         except (RunFailed, ValueError, IndexError):
-            return False
+            return REFUSED
+        return MET if all(same) else DIFFERENT
 
     def _same(self, outputs: np.ndarray, which) -> bool:
         expected = self.outputs[which]
@@ -94,7 +102,8 @@ def _size(outputs: np.ndarray) -> float:
 
 
 def _ways_to_run(count: int) -> List[Running]:
-    return [Running(PACKED), Running(PACKED, least=2), Running(FIXED_BATCH, only=count)]
+    wide = [Running(PACKED), Running(PACKED, least=2)]
+    return wide + ([Running(FIXED_BATCH, only=count)] if count > 1 else [])
 
 
 def _ways_to_belong(feeds: Dict[str, FedTensor]) -> List[Dict[str, FedTensor]]:
@@ -118,13 +127,12 @@ def _output_orders(engine: Engine, batch: Batch) -> List[Optional[Tuple[int, ...
         tuple(range(len(shape)))]
 
 
-def _notes(running: Running) -> Tuple[str, ...]:
+def _notes(running: Running, count: int, coupled: bool) -> Tuple[str, ...]:
     if running.mode == FIXED_BATCH:
-        return ("the graph takes exactly %d row%s; points were run %d at a time" % (
-            running.only, "s" * (running.only != 1), running.only),)
-    if running.mode == IN_COMPANY:
-        return ("rows of a batch influence each other (batch norm in training mode, a mean over the batch, …): each "
-                "row was explained in the company of the other rows of the feed, which were held fixed",)
-    if running.mode == ONE_AT_A_TIME:
-        return ("a row run alone and in company differs, or the graph takes one row: points were run one at a time",)
-    return ()
+        return ("the graph takes exactly %d rows; points were run %d at a time" % (running.only, running.only),)
+    if running.mode == PACKED:
+        return ()
+    if not coupled:
+        return ("the graph takes exactly %d row%s, and points were run one at a time" % (count, "s" * (count != 1)),)
+    return ("rows of a batch influence each other (batch norm in training mode, a mean over the batch, …): each row was "
+            "explained in the company of the other rows of the feed, which were held fixed, one point at a time",)

@@ -8,6 +8,7 @@ from graph_tools.errors import NoCandidateError
 from graph_tools.find.candidates import Candidate, Embedding
 from graph_tools.model import Model
 from tf1_ig.engine import BLOCKING_OPS, AttributedInput
+from tf1_ig.errors import InputError
 
 
 class ResolvedInput(NamedTuple):
@@ -110,7 +111,7 @@ def _refuse_nested(model: Model, tensors: Sequence[str]) -> None:
         for second in tensors:
             node = names.parse(second).node
             if first != second and node in model.index.descendants_of_tensor(first):
-                raise gt.GraphToolsError("input %s is computed from input %s; explain one of them" % (second, first))
+                raise InputError("input %s is computed from input %s; explain one of them" % (second, first))
     repeated = [tensor for tensor in tensors if list(tensors).count(tensor) > 1]
     if repeated:
-        raise gt.GraphToolsError("input %s is given twice; give it once" % repeated[0])
+        raise InputError("input %s is given twice; give it once" % repeated[0])

@@ -1,0 +1,349 @@
+"""Explanations of small models against brute force, closed forms, and the properties of the method."""
+
+import numpy as np
+import pytest
+
+import tf1_ig
+from graph_tools import _tf
+from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError, TensorNotFoundError
+from tests.models import small
+from tests.tf1_ig.brute_force import integrated_gradients, relative_l1
+from tf1_ig.errors import BaselineError, BatchError, LabelError, MethodError
+
+RANDOM = np.random.RandomState(7)
+X = RANDOM.normal(size=(4, 4)).astype(np.float32)
+TEXT = {"ids:0": RANDOM.randint(0, 20, (3, 5)), "lengths:0": [5, 3, 2], "temperature:0": 1.0}
+
+
+def explain(build, output, inputs, feed, batch_axis=0, **more):
+    with tf1_ig.IntegratedGradients(small.model_of(build), output, inputs=inputs, batch_axis=batch_axis) as explainer:
+        return explainer.explain(feed, **more)
+
+
+def test_a_linear_model_is_exact_whatever_the_rule():
+    for more in [{}] + [{"method": method, "steps": 3} for method in tf1_ig.quadrature.RULES]:
+        found = explain(small.linear, "y", "x", {"x": X}, label=[0, 1, 2, 1], **more)
+        np.testing.assert_allclose(found.values["x:0"], X * small.WEIGHTS.T[[0, 1, 2, 1]], atol=1e-6)
+        assert np.abs(found.delta).max() < 1e-5 and found.converged.all()
+
+
+def test_the_papers_relu_example():
+    found = explain(small.relu_pair, "y", "x", {"x": [[3.0, 1.0]]}, steps=1000, method="midpoint")
+    np.testing.assert_allclose(found.values["x:0"], [[1.5, -0.5]], atol=1e-5)
+    np.testing.assert_allclose(explain(small.relu_pair, "y", "x", {"x": [[3.0, 1.0]]}).values["x:0"], [[1.5, -0.5]],
+                               atol=1e-6)
+
+
+def test_a_quadratic_model_has_its_closed_form():
+    base = np.array([0.5, -1.0, 0.0, 2.0])
+    found = explain(small.quadratic, "y", "x", {"x": X}, baseline=base, steps=2)
+    np.testing.assert_allclose(found.values["x:0"], small.WEIGHTS[:, 0] * (X ** 2 - base ** 2), atol=2e-6)
+    np.testing.assert_allclose(found.score - found.baseline_score, found.values["x:0"].sum(1) - found.delta, atol=1e-12)
+
+
+@pytest.mark.parametrize("more", [{"steps": 40}, {"tolerance": 1e-4}, {"steps": 200, "method": "midpoint"}])
+def test_text_rows_match_brute_force_one_row_and_one_point_at_a_time(more):
+    model = small.model_of(small.masked_text)
+    with tf1_ig.IntegratedGradients(model, "scores", "embedding") as explainer:
+        found = explainer.explain(TEXT, label=[0, 2, 1], **more)
+    assert found.running == "packed"
+    for row, label in enumerate([0, 2, 1]):
+        feed = {"ids:0": TEXT["ids:0"][row:row + 1], "lengths:0": TEXT["lengths:0"][row:row + 1], "temperature:0": 1.0}
+        (expected,), score, baseline_score = integrated_gradients(
+            model, ["embedding:0"], "scores:0", (0, label), feed, steps=400)
+        np.testing.assert_allclose(found.values["embedding:0"][row], expected[0], atol=2e-5)
+        assert found.score[row] == pytest.approx(score, abs=1e-6)
+        assert found.baseline_score[row] == pytest.approx(baseline_score, abs=1e-6)
+    assert not found.values["embedding:0"][1, 3:].any(), "masked tokens get nothing"
+
+
+def test_several_inputs_move_together_and_blocks_follow_their_rows():
+    model = small.model_of(small.two_lookups)
+    feed = {"words:0": RANDOM.randint(0, 20, (4, 3)), "characters:0": RANDOM.randint(0, 20, (12, 2))}
+    inputs = ["word_rows:0", "character_rows:0"]
+    with tf1_ig.IntegratedGradients(model, "scores", inputs) as explainer:
+        found = explainer.explain(feed, label="top", tolerance=1e-3)
+        assert explainer.inputs == tuple(inputs)
+    assert found.values["character_rows:0"].shape == (4, 3, 2, 4) and found.converged.all()
+    for row in range(4):
+        one = {"words:0": feed["words:0"][row:row + 1], "characters:0": feed["characters:0"][3 * row:3 * row + 3]}
+        expected, _, _ = integrated_gradients(model, inputs, "scores:0", (0, int(found.label[row])), one)
+        assert relative_l1(found.values["word_rows:0"][row], expected[0][0]) < 1e-3
+        assert relative_l1(found.values["character_rows:0"][row], expected[1]) < 1e-3
+
+
+def test_one_class_at_one_token():
+    model = small.model_of(small.token_tagger)
+    ids = RANDOM.randint(0, 20, (2, 6))
+    with tf1_ig.IntegratedGradients(model, "scores", "auto") as explainer:
+        found = explainer.explain({"ids": ids}, label=(3, 1), steps=30)
+        per_row = explainer.explain({"ids": ids}, label=[(3, 1), (0, 2)], steps=30)
+    for row in range(2):
+        (expected,), _, _ = integrated_gradients(model, ["embedding:0"], "scores:0", (0, 3, 1), {"ids:0": ids[row:row + 1]})
+        np.testing.assert_allclose(found.values["embedding:0"][row], expected[0], atol=3e-5)
+    assert not found.values["embedding:0"][:, 4:].any(), "later tokens cannot matter"
+    np.testing.assert_allclose(per_row.values["embedding:0"][0], found.values["embedding:0"][0], atol=1e-7)
+    assert not per_row.values["embedding:0"][1, 1:].any()
+
+
+def test_rows_in_one_flat_matrix_come_back_by_example():
+    model = small.model_of(small.one_hot_flat)
+    ids = RANDOM.randint(0, 20, (2, 3))
+    with tf1_ig.IntegratedGradients(model, "scores", "rows") as explainer:
+        found = explainer.explain({"ids": ids}, label=2, steps=30)
+    assert found.values["rows:0"].shape == (2, 3, 4) and found.running == "packed"
+    for row in range(2):
+        (expected,), _, _ = integrated_gradients(model, ["rows:0"], "scores:0", (0, 2), {"ids:0": ids[row:row + 1]})
+        np.testing.assert_allclose(found.values["rows:0"][row], expected, atol=3e-5)
+
+
+# -- rows that cannot simply be stacked --------------------------------------------------------------------------------
+
+
+def test_rows_that_influence_each_other_are_explained_in_their_company():
+    model = small.model_of(small.batch_normed)
+    with tf1_ig.IntegratedGradients(model, "y", "x") as explainer:
+        found = explainer.explain({"x": X}, label=1, tolerance=1e-3)
+    assert found.running == "in company" and any("influence each other" in note for note in found.notes)
+    tf = _tf.tf
+    graph = model.new_graph()
+    with graph.as_default(), tf.Session(graph=graph) as session:
+        x, y = graph.get_tensor_by_name("x:0"), graph.get_tensor_by_name("y:0")
+        for row in range(4):
+            gradient = tf.gradients(y[row, 1], x)[0]
+            total = np.zeros(4)
+            for step in range(300):
+                point = X.copy()
+                point[row] *= (step + 0.5) / 300
+                total += session.run(gradient, {x: point})[row] / 300
+            np.testing.assert_allclose(found.values["x:0"][row], X[row] * total, atol=5e-3 * np.abs(X[row] * total).max())
+        np.testing.assert_allclose(found.score, session.run(y, {x: X})[:, 1], atol=1e-6)
+
+
+def test_one_row_alone_is_not_taken_for_independent():
+    found = explain(small.batch_normed, "y", "x", {"x": X[:1]}, label=1)
+    assert found.running == "one at a time" and found.notes
+
+
+def test_a_batch_baked_in_is_filled():
+    found = explain(small.fixed_batch, "y", "x", {"x": X[:2]}, label=1, tolerance=1e-4)
+    assert found.running == "fixed batch" and found.converged.all()
+    free = explain(lambda: _free_tanh(), "y", "x", {"x": X[:2]}, label=1, tolerance=1e-4)
+    np.testing.assert_allclose(found.values["x:0"], free.values["x:0"], atol=1e-5)
+
+
+def _free_tanh():
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    tf.tanh(tf.matmul(x, tf.constant(small.WEIGHTS)), name="y")
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_an_output_that_loses_its_batch_axis_at_one_row(rows):
+    found = explain(small.squeezed, "y", "x", {"x": X[:rows]}, steps=40)
+    expected = explain(lambda: _free_tanh(), "y", "x", {"x": X[:rows]}, label=0, steps=40)
+    np.testing.assert_allclose(found.values["x:0"], expected.values["x:0"], atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_shared_vector_is_not_cut_into_rows(rows):
+    feed = {"x": X[:rows], "class_weights": [1.0, 2.0, 3.0]}
+    found = explain(small.class_weighted, "y", "x", feed, label=1, steps=40)
+    expected = explain(lambda: _free_tanh(), "y", "x", {"x": X[:rows]}, label=1, steps=40)
+    np.testing.assert_allclose(found.values["x:0"], 2 * expected.values["x:0"], atol=1e-6)
+    decided = explain(small.class_weighted, "y", "x", feed, label=1, steps=40, shared_feeds=["class_weights"])
+    np.testing.assert_allclose(decided.values["x:0"], found.values["x:0"], atol=1e-6)
+
+
+def test_a_feed_that_is_one_example():
+    found = explain(small.whole_loss, "loss", "x", {"x": X}, batch_axis=None, tolerance=1e-4)
+    np.testing.assert_allclose(found.values["x:0"], np.tanh(X)[None], atol=1e-4)
+    with pytest.raises(BatchError, match="batch_axis=None"):
+        explain(small.whole_loss, "loss", "x", {"x": X})
+
+
+def test_a_label_indexes_the_whole_output_without_batch_axis():
+    found = explain(lambda: _free_tanh(), "y", "x", {"x": X}, batch_axis=None, label=(2, 1), steps=30)
+    values = found.values["x:0"][0]
+    assert values.shape == X.shape and not values[[0, 1, 3]].any()
+    expected = explain(lambda: _free_tanh(), "y", "x", {"x": X}, label=1, steps=30)
+    np.testing.assert_allclose(values[2], expected.values["x:0"][2], atol=1e-6)
+
+
+def test_rows_along_the_second_axis():
+    steps_first = RANDOM.normal(size=(5, 3, 4)).astype(np.float32)
+    model = small.model_of(small.time_major)
+    with tf1_ig.IntegratedGradients(model, "y", "x", batch_axis=1) as explainer:
+        found = explainer.explain({"x": steps_first}, label=2, steps=30)
+    assert found.values["x:0"].shape == (3, 5, 4) and found.running == "packed"
+    for row in range(3):
+        (expected,), _, _ = integrated_gradients(model, ["x:0"], "y:0", (0, 2), {"x:0": steps_first[:, row:row + 1]})
+        np.testing.assert_allclose(found.values["x:0"][row], expected[:, 0], atol=5e-5)
+
+
+# -- baselines ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_baseline_of_padding_ids_leaves_the_other_feeds_alone():
+    model = small.model_of(small.masked_text)
+    with tf1_ig.IntegratedGradients(model, "scores", "embedding") as explainer:
+        by_ids = explainer.explain(TEXT, label=1, baseline={"ids": 7}, steps=30)
+        by_value = explainer.explain(TEXT, label=1, baseline=small.TABLE[7], steps=30)
+        whole = explainer.explain(TEXT, label=1, baseline={"ids:0": np.full((3, 5), 7)}, steps=30)
+    np.testing.assert_allclose(by_ids.values["embedding:0"], by_value.values["embedding:0"], atol=1e-7)
+    np.testing.assert_allclose(by_ids.values["embedding:0"], whole.values["embedding:0"], atol=1e-7)
+    assert "7" in by_ids.baseline
+
+
+def test_the_mean_of_the_rows_or_of_given_rows():
+    found = explain(small.quadratic, "y", "x", {"x": X}, baseline="mean", steps=2)
+    np.testing.assert_allclose(found.values["x:0"], small.WEIGHTS[:, 0] * (X ** 2 - X.mean(0) ** 2), atol=3e-6)
+    given = explain(small.quadratic, "y", "x", {"x": X[:1]}, baseline={"mean": X}, steps=2)
+    np.testing.assert_allclose(given.values["x:0"][0], found.values["x:0"][0], atol=1e-6)
+
+
+@pytest.mark.parametrize("baseline,message", [("black", "'zero', 'mean'"), (np.zeros((4, 5)), "broadcast"),
+                                              (["a"], "numbers")])
+def test_wrong_baselines(baseline, message):
+    with pytest.raises(BaselineError, match=message):
+        explain(small.linear, "y", "x", {"x": X}, label=0, baseline=baseline)
+
+
+# -- promises ----------------------------------------------------------------------------------------------------------
+
+
+def test_packing_changes_nothing():
+    model = small.model_of(small.masked_text)
+    with tf1_ig.IntegratedGradients(model, "scores", "embedding") as explainer:
+        reference = explainer.explain(TEXT, label="top", steps=33)
+        for rows in (1, 7, 64):
+            found = explainer.explain(TEXT, label="top", steps=33, batch_size=rows)
+            assert relative_l1(found.values["embedding:0"], reference.values["embedding:0"]) < 1e-5
+
+
+def test_the_graph_does_not_grow_and_the_feed_is_not_changed():
+    model = small.model_of(small.masked_text)
+    before = model.graph_def.SerializeToString(deterministic=True)
+    feed = {"ids:0": TEXT["ids:0"].copy(), "lengths:0": [5, 3, 2], "temperature:0": 1.0}
+    with tf1_ig.IntegratedGradients(model, "scores", "embedding") as explainer:
+        graph = explainer._engine.graph
+        count = len(graph.get_operations())
+        for _ in range(20):
+            explainer.explain(feed, label="top", steps=3)
+        assert len(graph.get_operations()) == count and graph.finalized
+    assert model.graph_def.SerializeToString(deterministic=True) == before
+    np.testing.assert_array_equal(feed["ids:0"], TEXT["ids:0"])
+    assert feed["lengths:0"] == [5, 3, 2] and list(feed) == ["ids:0", "lengths:0", "temperature:0"]
+
+
+def test_a_gradient_that_does_not_exist_at_the_baseline():
+    found = explain(small.norm, "y", "x", {"x": X}, tolerance=1e-3)
+    expected = X ** 2 / np.linalg.norm(X, axis=1, keepdims=True)
+    np.testing.assert_allclose(found.values["x:0"], expected, rtol=2e-3, atol=1e-4)
+    assert found.converged.all()
+
+
+def test_a_row_that_is_not_finite_does_not_touch_the_others():
+    broken = X.copy()
+    broken[1, 2] = np.nan
+    for more in ({"steps": 20}, {}):
+        found = explain(lambda: _free_tanh(), "y", "x", {"x": broken}, label=0, **more)
+        good = explain(lambda: _free_tanh(), "y", "x", {"x": X}, label=0, **more)
+        np.testing.assert_allclose(found.values["x:0"][[0, 2, 3]], good.values["x:0"][[0, 2, 3]], atol=1e-6)
+        assert found.converged.tolist() == [True, False, True, True]
+
+
+def test_live_dropout_is_said():
+    found = explain(small.live_dropout, "y", "x", {"x": X}, label=0, steps=5)
+    assert any("random" in note for note in found.notes)
+
+
+def test_a_row_that_cannot_reach_the_tolerance_comes_back_flagged():
+    found = explain(small.relu_pair, "y", "x", {"x": [[5.0, 2.0]]}, tolerance=1e-5, max_steps=9)
+    assert not found.converged[0] and found.steps[0] <= 9 and abs(found.delta[0]) > 1e-5 * found.score[0]
+
+
+def test_the_result_says_what_was_done():
+    found = explain(small.masked_text, "scores", "embedding", TEXT, label="top", tokens=[["a"] * 5, ["b"] * 3, ["c"] * 2])
+    assert found.method == "adaptive" and found.tolerance == 0.01 and found.output == "scores:0"
+    np.testing.assert_array_equal(found.prediction, found.label)
+    np.testing.assert_allclose(found.outputs[np.arange(3), found.label], found.score, atol=1e-6)
+    np.testing.assert_allclose(found.baseline_output[np.arange(3), found.label], found.baseline_score, atol=1e-6)
+    assert set(found.held_fixed) >= {"lengths:0", "temperature:0"}
+    assert found.token_texts[1] == ["b"] * 3
+    np.testing.assert_allclose(found.tokens["embedding:0"].sum(1) - (found.score - found.baseline_score), found.delta,
+                               atol=1e-12)
+    assert explain(small.masked_text, "scores", "embedding", TEXT, label=0, steps=4).tolerance is None
+
+
+def test_the_default_graph_and_the_tf2_switches_are_left_alone():
+    tf = _tf.tf
+    before = (tf.executing_eagerly(), tf.control_flow_v2_enabled(), tf.get_default_graph() if not
+              tf.executing_eagerly() else None)
+    explain(small.masked_text, "scores", "embedding", TEXT, label="top")
+    assert before == (tf.executing_eagerly(), tf.control_flow_v2_enabled(), tf.get_default_graph() if not
+                      tf.executing_eagerly() else None)
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("feed,error,message", [
+    ({"ids": TEXT["ids:0"]}, FeedError, "lacks lengths:0.*temperature:0"),
+    (dict(TEXT, **{"Lengths": [1]}), TensorNotFoundError, "did you mean 'lengths:0'"),
+    (dict(TEXT, **{"lengths": [5, 3, 2]}), FeedError, "fed twice"),
+    (dict(TEXT, **{"ids:0": TEXT["ids:0"] + 0.5}), FeedError, "ids:0.*would change"),
+    (dict(TEXT, **{"ids:0": TEXT["ids:0"][0]}), FeedError, r"ids:0.*shape \[5\]"),
+    (dict(TEXT, **{"ids:0": TEXT["ids:0"] + 100}), GraphToolsError, "not in"),
+    ([1, 2], FeedError, "dict")])
+def test_wrong_feeds(feed, error, message):
+    with pytest.raises(error, match=message) as raised:
+        explain(small.masked_text, "scores", "embedding", feed, label=0)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("more,error,message", [
+    ({"label": 3}, LabelError, "0 to 2"), ({"label": None}, LabelError, "top"), ({"steps": 0}, MethodError, "steps"),
+    ({"method": "simpson"}, MethodError, "gausslegendre"), ({"tolerance": 0}, MethodError, "tolerance"),
+    ({"batch_size": 0}, MethodError, "batch_size"), ({"max_steps": 2}, MethodError, "max_steps"),
+    ({"tokens": [["a"]]}, FeedError, "tokens")])
+def test_wrong_arguments(more, error, message):
+    with pytest.raises(error, match=message):
+        explain(small.masked_text, "scores", "embedding", TEXT, **dict({"label": 0}, **more))
+
+
+@pytest.mark.parametrize("output,inputs,error,message", [
+    ("score", "embedding", TensorNotFoundError, "did you mean 'scores:0'"),
+    ("scores", "embeding", TensorNotFoundError, "embedding:0"),
+    ("scores", "ids", GradientError, "int32"),
+    ("scores", ["embedding", "embedding"], GraphToolsError, "twice"),
+    ("scores", ["table", "embedding"], GraphToolsError, "computed from"),
+    ("ids", "embedding", GradientError, "int32")])
+def test_wrong_tensors(output, inputs, error, message):
+    with pytest.raises(error, match=message):
+        explain(small.masked_text, output, inputs, TEXT, label=0)
+
+
+def test_no_gradient_path_names_the_op_that_cuts_it():
+    with pytest.raises(GradientError, match=r"x:0.*(hot|winner) \((OneHot|ArgMax)\)"):
+        explain(small.argmax_cut, "y", "x", {"x": X}, label=0)
+
+
+def test_a_queue_that_is_not_fed_is_swapped_or_named():
+    def build():
+        tf = _tf.tf
+        queue = tf.FIFOQueue(8, [tf.float32], shapes=[[4]], name="queue")
+        rows = queue.dequeue_many(2, name="batch")
+        with tf.control_dependencies([rows]):
+            tf.tanh(tf.matmul(rows, tf.constant(small.WEIGHTS)), name="y")
+
+    with pytest.raises((FeedError, BlockedRunError), match="batch"):
+        explain(build, "y", "batch", {}, label=0)
+    found = explain(build, "y", "batch", {"batch:0": X[:2]}, label=0, steps=20)
+    expected = explain(lambda: _free_tanh(), "y", "x", {"x": X[:2]}, label=0, steps=20)
+    np.testing.assert_allclose(found.values["batch:0"], expected.values["x:0"], atol=1e-6)
+
+
+def test_a_model_is_wanted_not_a_path():
+    with pytest.raises(TypeError, match="gt.load"):
+        tf1_ig.IntegratedGradients("model.pb", "y")

@@ -1,0 +1,117 @@
+"""The integral on closed forms, without TensorFlow."""
+
+import numpy as np
+import pytest
+
+from tf1_ig import integrate, quadrature
+from tf1_ig.integrate import Evaluated, Evaluator
+
+
+class Curve(Evaluator):
+    """Scores ``F(alpha)`` of examples whose gradient is ``direction * f(alpha)`` with ``sum(direction) == 1``."""
+
+    direction = np.array([0.75, 0.5, -0.25])
+
+    def __init__(self, *curves):
+        self.curves = curves
+        self.count = len(curves)
+        self.asked = []
+
+    def scores(self, rows):
+        return np.array([self.curves[example][0](alpha) for example, alpha in zip(rows.example, rows.alpha)])
+
+    def gradients(self, rows):
+        self.asked += list(zip(rows.example.tolist(), rows.alpha.tolist()))
+        slopes = np.array([self.curves[example][1](alpha) for example, alpha in zip(rows.example, rows.alpha)])
+        return Evaluated(self.scores(rows), slopes, [self.direction * slope for slope in slopes])
+
+    def weighted(self, rows, weights):
+        found = self.gradients(rows)
+        totals = [sum(weight * gradient for owner, weight, gradient in zip(rows.example, weights, found.gradient)
+                      if owner == example) for example in range(self.count)]
+        return found.score, found.slope, totals
+
+
+SMOOTH = (lambda a: np.tanh(3 * a), lambda a: 3 / np.cosh(3 * a) ** 2)
+EARLY = (lambda a: 1 - np.exp(-40 * a), lambda a: 40 * np.exp(-40 * a))
+KINK = (lambda a: max(0.0, a - 0.37), lambda a: float(a > 0.37))
+FALLING = (lambda a: 5 - 2 * a ** 3, lambda a: -6 * a ** 2)
+WAVES = (lambda a: a + np.sin(20 * a), lambda a: 1 + 20 * np.cos(20 * a))
+ROOT = (np.sqrt, lambda a: np.inf if a == 0 else 0.5 / np.sqrt(a))
+UNDEFINED = (lambda a: 2 * a, lambda a: np.nan if a == 0 else 2.0)
+CURVES = [SMOOTH, EARLY, KINK, FALLING, WAVES]
+
+
+@pytest.mark.parametrize("tolerance", [0.1, 0.01, 1e-4])
+def test_adaptive_meets_the_tolerance_and_knows_its_error(tolerance):
+    curve = Curve(*CURVES)
+    found = integrate.adaptive(curve, tolerance, 4096)
+    for example, (score, _) in enumerate(CURVES):
+        rise = score(1.0) - score(0.0)
+        error = abs(found.gradient[example].sum() - rise)
+        assert error <= tolerance * abs(rise)
+        assert error <= found.error_estimate[example] + 1e-12
+        assert (found.score[example], found.baseline_score[example]) == (score(1.0), score(0.0))
+
+
+def test_adaptive_uses_every_evaluation_once():
+    curve = Curve(*CURVES)
+    found = integrate.adaptive(curve, 1e-3, 4096)
+    assert len(curve.asked) == len(set(curve.asked)) == found.evaluations.sum()
+    for example, (alphas, scores) in enumerate(found.path):
+        assert sorted(alpha for owner, alpha in curve.asked if owner == example) == alphas.tolist()
+        assert scores.tolist() == [CURVES[example][0](alpha) for alpha in alphas]
+
+
+def test_nodes_gather_where_the_score_changes():
+    alphas, _ = integrate.adaptive(Curve(EARLY), 1e-3, 4096).path[0]
+    assert np.mean(alphas < 0.25) > 0.7
+
+
+def test_errors_of_opposite_sign_do_not_cancel():
+    """A score that rises and falls back: the completeness error of one panel is 0 by symmetry, and still refined."""
+    bump = (lambda a: np.sin(2 * np.pi * a) + 0.05 * a, lambda a: 2 * np.pi * np.cos(2 * np.pi * a) + 0.05)
+    found = integrate.adaptive(Curve(bump), 0.01, 4096)
+    assert found.steps[0] > 40
+
+
+def test_gradients_that_do_not_exist_at_the_baseline_are_not_used():
+    for curve in (UNDEFINED, ROOT):
+        found = integrate.adaptive(Curve(curve), 0.01, 4096)
+        assert np.isfinite(found.gradient[0]).all()
+        assert found.gradient[0].sum() == pytest.approx(curve[0](1.0), rel=0.01)
+
+
+def test_max_steps_is_never_passed_and_the_open_error_is_told():
+    found = integrate.adaptive(Curve(WAVES, SMOOTH), 1e-6, 17)
+    assert found.steps.max() <= 17
+    assert found.error_estimate[0] > 1e-6 * abs(WAVES[0](1.0) - WAVES[0](0.0))
+
+
+def test_a_score_that_does_not_change_is_done_at_once():
+    found = integrate.adaptive(Curve((lambda a: 3.0, lambda a: 0.0)), 0.01, 4096)
+    assert found.steps[0] == 5 and not found.gradient[0].any()
+
+
+def test_a_score_that_is_not_finite_ends_and_stays_visible():
+    found = integrate.adaptive(Curve((lambda a: np.nan, lambda a: np.nan), SMOOTH), 0.01, 4096)
+    assert np.isnan(found.score[0]) and np.isfinite(found.gradient[1]).all()
+
+
+@pytest.mark.parametrize("together", [1, 2, 64])
+def test_how_many_examples_are_refined_together_changes_nothing(together):
+    reference = integrate.adaptive(Curve(*CURVES), 1e-3, 4096)
+    found = integrate.adaptive(Curve(*CURVES), 1e-3, 4096, together=together)
+    np.testing.assert_array_equal(found.steps, reference.steps)
+    np.testing.assert_allclose(found.gradient, reference.gradient, rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", sorted(quadrature.RULES))
+def test_a_fixed_rule_is_the_weighted_sum_over_its_nodes(method):
+    alphas, weights = quadrature.nodes_and_weights(method, 7)
+    found = integrate.by_rule(Curve(SMOOTH, FALLING), alphas, weights)
+    for example, (score, slope) in enumerate([SMOOTH, FALLING]):
+        mean = sum(weight * slope(alpha) for alpha, weight in zip(alphas, weights))
+        np.testing.assert_allclose(found.gradient[example], Curve.direction * mean, rtol=1e-12)
+        assert found.evaluations[example] == found.steps[example] == 7
+        assert (found.score[example], found.baseline_score[example]) == (score(1.0), score(0.0))

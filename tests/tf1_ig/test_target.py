@@ -1,0 +1,54 @@
+"""Labels: every accepted spelling, and the message for every wrong one."""
+
+import numpy as np
+import pytest
+
+from tf1_ig.errors import LabelError
+from tf1_ig.target import resolve_label
+
+OUTPUTS = np.array([[0.1, 0.7, 0.2], [0.5, 0.4, 0.1]])
+TOKENS = np.arange(24.0).reshape(2, 12)
+
+
+@pytest.mark.parametrize("label,expected", [
+    (1, [1, 1]), ([2, 0], [2, 0]), (np.array([0, 1]), [0, 1]), ((2,), [2, 2]), ([[1], [2]], [1, 2]),
+    ("top", [1, 0]), (np.int64(2), [2, 2])])
+def test_labels_of_a_class_output(label, expected):
+    flat, labels = resolve_label(label, (3,), OUTPUTS, "p:0")
+    assert flat.tolist() == labels.tolist() == expected
+
+
+@pytest.mark.parametrize("label,expected", [
+    ((1, 2), [[1, 2], [1, 2]]), ([(0, 1), (3, 0)], [[0, 1], [3, 0]]), ("top", [[3, 2], [3, 2]])])
+def test_index_tuples_of_a_token_output(label, expected):
+    flat, labels = resolve_label(label, (4, 3), TOKENS, "p:0")
+    assert labels.tolist() == expected
+    assert flat.tolist() == [token * 3 + tag for token, tag in expected]
+
+
+def test_an_output_without_classes_takes_no_label():
+    flat, labels = resolve_label(None, (), OUTPUTS[:, :1], "p:0")
+    assert flat.tolist() == [0, 0] and labels.tolist() == [-1, -1]
+    with pytest.raises(LabelError, match="no class axis"):
+        resolve_label(1, (), OUTPUTS[:, :1], "p:0")
+
+
+def test_a_single_column_is_its_own_label():
+    for label in (None, 0, "top"):
+        assert resolve_label(label, (1,), OUTPUTS[:, :1], "p:0")[0].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("label,row_shape,message", [
+    (None, (3,), 'label="top"'), (3, (3,), "out of range.*0 to 2"), (-1, (3,), "out of range"),
+    ([0, 1, 2], (3,), "one such label per row"), (1.5, (3,), "whole numbers"), ("best", (3,), "top"),
+    ([[0, 1], [0]], (3,), "label"), ([], (3,), "whole numbers"), (True, (3,), "whole numbers")])
+def test_wrong_labels_of_a_class_output(label, row_shape, message):
+    with pytest.raises(LabelError, match=message):
+        resolve_label(label, row_shape, OUTPUTS, "p:0")
+
+
+@pytest.mark.parametrize("label,message", [(1, "index tuple"), ((4, 0), "axis 0.*0 to 3"), ((0, 3), "axis 1.*0 to 2"),
+                                           ((0, 1, 2), "index tuple")])
+def test_wrong_labels_of_a_token_output(label, message):
+    with pytest.raises(LabelError, match=message):
+        resolve_label(label, (4, 3), TOKENS, "p:0")
