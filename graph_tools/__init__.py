@@ -1,6 +1,7 @@
 """graph_tools: load, search, repair and edit TensorFlow-1 graphs (frozen files, SavedModels, checkpoints, sessions)."""
 
 from graph_tools.edit.placeholders import swap_inputs
+from graph_tools.edit.prune import prune
 from graph_tools.feature_columns import watch_feature_columns
 from graph_tools.find.candidates import Candidate, Candidates
 from graph_tools.find.embeddings import find_embeddings
@@ -9,3 +10,4 @@ from graph_tools.find.outputs import find_outputs
 from graph_tools.load import load
 from graph_tools.load.estimator import from_estimator
 from graph_tools.model import Model
+from graph_tools.verify import verify

@@ -47,9 +47,10 @@ def _load() -> dict:
                                           trackable_object_graph_pb2)
     from tensorflow.python.feature_column import feature_column, feature_column_v2
     from tensorflow.python.framework import op_def_registry, ops, tensor_util
-    from tensorflow.python.ops import (control_flow_ops, control_flow_util, gen_io_ops, gen_resource_variable_ops,
-                                       gen_state_ops)
+    from tensorflow.python.ops import (control_flow_ops, control_flow_util, gen_io_ops, gen_lookup_ops,
+                                       gen_resource_variable_ops, gen_state_ops)
     from tensorflow.python.ops import tensor_array_grad
+    from tensorflow.python.saved_model import model_utils
 
     return {
         "tf": tf,
@@ -80,7 +81,10 @@ def _load() -> dict:
         "raw_assign_ref": lambda ref, value: gen_state_ops.assign(ref, value, validate_shape=False),
         "gradient_function": ops.get_gradient_function,
         "make_ndarray": tensor_util.MakeNdarray,
+        "model_utils": model_utils,
         "raw_restore": gen_io_ops.restore_v2,
+        "raw_save": gen_io_ops.save_v2,
+        "raw_table_import": gen_lookup_ops.lookup_table_import_v2,
         "AssetFileDef": meta_graph_pb2.AssetFileDef,
         "SavedModel": saved_model_pb2.SavedModel,
         "TrackableObjectGraph": trackable_object_graph_pb2.TrackableObjectGraph,

@@ -4,8 +4,9 @@ import contextlib
 import dataclasses
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
 
-from graph_tools import _tf, control_flow, names
-from graph_tools.errors import StateError
+from graph_tools import _tf, control_flow, functions, names, save, scan, variables
+from graph_tools.errors import GraphToolsError, ReleaseError, StateError, UnsafeModelError
+from graph_tools.feature_columns.column import Column, stored
 from graph_tools.walk import GraphIndex
 
 
@@ -55,6 +56,11 @@ class Model:
         return dict(self.meta_graph.signature_def)
 
     @property
+    def columns(self) -> Dict[str, Column]:
+        """Feature columns by name, where the model came from ``from_estimator``; they hold tensor names."""
+        return stored(self.meta_graph)
+
+    @property
     def graph(self):
         """The graph, imported once, control-flow contexts restored, finalized: for reading and for sessions."""
         if "graph" not in self._cache:
@@ -79,17 +85,26 @@ class Model:
           input_map: replaces tensors for their consumers, ``{"a/b:0": tf.Tensor}``; the producer stays.
         """
         with graph.as_default(), graph.device(None):
-            _tf.tf.import_graph_def(self._importable(), input_map=dict(input_map or {}), name="")
+            try:
+                _tf.tf.import_graph_def(self._importable(), input_map=dict(input_map or {}), name="")
+            except (ValueError, _tf.tf.errors.OpError) as problem:
+                if isinstance(problem, GraphToolsError):
+                    raise
+                raise ReleaseError("%s: TensorFlow %s refuses the graph: %s; load it with the release that wrote it" % (
+                    self.source, _tf.tf.__version__, " ".join(str(problem).split()))) from problem
         control_flow.restore_control_flow(graph)
 
     def _importable(self):
         """The GraphDef as any TensorFlow accepts it and can differentiate it (made once)."""
         if "importable" not in self._cache:
             graph_def = self.graph_def
-            for node in _all_nodes(graph_def):
-                # Stale shapes make TF 2 refuse a graph; colocation with pruned nodes makes TF 1.15 refuse it.
+            for node in functions.all_nodes(graph_def):
+                # Stale shapes make TF 2 refuse a graph; colocation with pruned nodes makes TF 1.15 refuse it; devices
+                # are those of the machine that trained the model.
                 node.attr.pop("_output_shapes", None)
                 node.attr.pop("_class", None)
+                node.ClearField("device")
+            scan.withhold(graph_def)
             self._cache["importable"] = control_flow.normalize(graph_def)
         return self._cache["importable"]
 
@@ -105,10 +120,15 @@ class Model:
                 assignments.append((node_name,) + _assignment(graph, node_name))
 
         def restore(session) -> None:
-            for node_name, placeholder, assign in assignments:
-                session.run(assign, {placeholder: self.variables[node_name]})
+            for node_name, placeholders, assign in assignments:
+                value = self.variables[node_name]
+                session.run(assign, dict(zip(placeholders, value if isinstance(value, tuple) else (value,))))
             if self.initializers:
-                session.run(list(self.initializers), dict(self.assets))
+                try:
+                    session.run(list(self.initializers), dict(self.assets))
+                except _tf.tf.errors.OpError as problem:
+                    raise StateError("%s: a lookup table cannot be initialised (%s); mend its vocabulary file, or feed "
+                                     "the ids behind the table" % (self.source, _one_line(problem))) from problem
 
         return restore
 
@@ -118,11 +138,64 @@ class Model:
 
         Args:
           config: ``tf.ConfigProto``; ``None`` takes ``_tf.session_config()``.
+
+        Raises:
+          StateError: what was run in it needs a variable or a table that has no value.
         """
         graph = self.graph
         with _tf.tf.Session(graph=graph, config=config or _tf.session_config()) as session:
             self._cache["restore"](session)
-            yield session
+            try:
+                yield session
+            except _tf.tf.errors.FailedPreconditionError as problem:
+                raise StateError("%s: what was run needs state that the model does not have: %s; feed a tensor behind "
+                                 "it" % (self.source, _one_line(problem))) from problem
+
+    @property
+    def missing(self) -> Tuple[str, ...]:
+        """Nodes of variables that have no value."""
+        return tuple(node.name for node in self.meta_graph.graph_def.node
+                     if node.op in variables.VARIABLES and node.name not in self.variables)
+
+    def require(self, outputs, fed=()) -> None:
+        """Checks, before anything runs, that the graph can compute some tensors and does nothing else meanwhile.
+
+        Args:
+          outputs: tensors to be run (names, ``tf.Tensor``\ s or candidates).
+          fed: tensors that will be fed; what lies behind them does not run.
+
+        Raises:
+          StateError: a variable among their ancestors has no value.
+          UnsafeModelError: among their ancestors are ops that write files, or that call Python functions which are
+            not in the file (a live session's own functions are its caller's, and pass).
+        """
+        stop = {names.parse(names.tensor_name(tensor)).node for tensor in fed}
+        ancestors = self.index.ancestors([names.tensor_name(tensor) for tensor in outputs],
+                                         stop=lambda name: name in stop) - stop
+        missing = sorted(ancestors.intersection(self.missing))
+        if missing:
+            raise StateError("variable %r%s has no value in %s, and the output depends on it; load a checkpoint that "
+                             "holds it, or feed a tensor behind it" % (
+                                 missing[0], " (and %d more)" % (len(missing) - 1) if len(missing) > 1 else "",
+                                 self.source))
+        unsafe = scan.unsafe(self.meta_graph.graph_def, ancestors, python=self.format != "session")
+        if unsafe:
+            raise UnsafeModelError("%s: the output depends on node %r, an op %s that %s; feed a tensor behind it" % (
+                (self.source,) + unsafe))
+
+    def save(self, path) -> None:
+        """Writes the model: one frozen file (``.pb``, or ``.pbtxt`` in text), or else a SavedModel folder.
+
+        A frozen file holds the variables as constants; a SavedModel keeps them, with its assets and a main op that
+        initialises the tables. Plain TensorFlow of every release that knows the ops loads what is written.
+
+        Raises:
+          ModelFormatError: the folder is there and not empty.
+          EditError: one file cannot hold the model (more than 2 GB).
+
+        >>> model.save("model.pb")  # doctest: +SKIP
+        """
+        save.write(self, path)
 
     def with_graph_def(self, graph_def) -> "Model":
         """The same model over an edited GraphDef (variables that are gone from it are dropped)."""
@@ -130,6 +203,7 @@ class Model:
         meta_graph.CopyFrom(self.meta_graph)
         meta_graph.graph_def.CopyFrom(graph_def)
         kept = {node.name for node in graph_def.node}
+        _trim_signatures(meta_graph, kept)
         return dataclasses.replace(
             self, meta_graph=meta_graph,
             variables=_Subset(self.variables, [name for name in self.variables if name in kept]),
@@ -155,23 +229,31 @@ class _Subset(Mapping):
         return len(self._keys)
 
 
-def _all_nodes(graph_def) -> Iterator[Any]:
-    """Nodes of the graph and of the functions in its library."""
-    for node in graph_def.node:
-        yield node
-    for function in graph_def.library.function:
-        for node in function.node_def:
-            yield node
+def _trim_signatures(meta_graph, kept) -> None:
+    """Drops inputs that are gone from the signatures, and signatures whose outputs are gone, in place."""
+    for key in list(meta_graph.signature_def):
+        signature = meta_graph.signature_def[key]
+        for name in [name for name, info in signature.inputs.items()
+                     if info.name and names.parse(info.name).node not in kept]:
+            del signature.inputs[name]
+        if any(info.name and names.parse(info.name).node not in kept for info in signature.outputs.values()):
+            del meta_graph.signature_def[key]
 
 
 def _assignment(graph, node_name: str):
-    """A placeholder and the op that assigns it to a variable of the graph."""
+    """Placeholders, and the op that gives their values to a variable (or to a table: keys, values) of the graph."""
     tf = _tf.tf
-    variable = graph.get_operation_by_name(node_name)
-    if variable.type == "VarHandleOp":
-        value = tf.placeholder(tf.as_dtype(variable.get_attr("dtype")))
-        return value, _tf.raw_assign_resource(variable.outputs[0], value)
-    if variable.type in ("VariableV2", "Variable"):
-        value = tf.placeholder(tf.as_dtype(variable.get_attr("dtype")))
-        return value, _tf.raw_assign_ref(variable.outputs[0], value)
-    raise StateError("node %r is a %s, not a variable; its value cannot be set" % (node_name, variable.type))
+    node = graph.get_operation_by_name(node_name)
+    if node.type in variables.MUTABLE_TABLES:
+        content = [tf.placeholder(tf.as_dtype(node.get_attr(name))) for name in ("key_dtype", "value_dtype")]
+        return content, _tf.raw_table_import(node.outputs[0], *content)
+    if node.type not in variables.VARIABLES:
+        raise StateError("node %r is a %s, not a variable; its value cannot be set" % (node_name, node.type))
+    value = tf.placeholder(tf.as_dtype(node.get_attr("dtype")))
+    assign = _tf.raw_assign_resource if node.type == "VarHandleOp" else _tf.raw_assign_ref
+    return [value], assign(node.outputs[0], value)
+
+
+def _one_line(problem: Exception) -> str:
+    text = getattr(problem, "message", "") or str(problem)
+    return " ".join(text.partition("[[")[0].split())[:300]
