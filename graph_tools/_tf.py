@@ -43,8 +43,8 @@ def _load() -> dict:
 
     # Private, checked on 1.15.5, 2.15.1, 2.21.0.
     from tensorflow.core.framework import function_pb2, variable_pb2
-    from tensorflow.core.protobuf import (control_flow_pb2, meta_graph_pb2, queue_runner_pb2, saved_model_pb2, saver_pb2,
-                                          trackable_object_graph_pb2)
+    from tensorflow.core.protobuf import (control_flow_pb2, meta_graph_pb2, queue_runner_pb2, saved_model_pb2,
+                                          saver_pb2, trackable_object_graph_pb2)
     from tensorflow.python.feature_column import feature_column, feature_column_v2
     from tensorflow.python.framework import op_def_registry, ops, tensor_util
     from tensorflow.python.ops import (control_flow_ops, control_flow_util, gen_io_ops, gen_lookup_ops,

@@ -64,3 +64,7 @@ class EditError(GraphToolsError, ValueError):
 
 class BlockedRunError(GraphToolsError, TimeoutError):
     """A run waited for data that never came, for instance on an empty queue."""
+
+
+class UnsafeModelError(GraphToolsError, PermissionError):
+    """Running the graph would write files, or call Python functions, on behalf of whoever wrote it."""

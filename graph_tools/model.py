@@ -161,7 +161,7 @@ class Model:
         """Checks, before anything runs, that the graph can compute some tensors and does nothing else meanwhile.
 
         Args:
-          outputs: tensors to be run (names, ``tf.Tensor``\ s or candidates).
+          outputs: tensors to be run (names, ``tf.Tensor`` or candidates).
           fed: tensors that will be fed; what lies behind them does not run.
 
         Raises:
@@ -203,7 +203,6 @@ class Model:
         meta_graph.CopyFrom(self.meta_graph)
         meta_graph.graph_def.CopyFrom(graph_def)
         kept = {node.name for node in graph_def.node}
-        _trim_signatures(meta_graph, kept)
         return dataclasses.replace(
             self, meta_graph=meta_graph,
             variables=_Subset(self.variables, [name for name in self.variables if name in kept]),
@@ -227,17 +226,6 @@ class _Subset(Mapping):
 
     def __len__(self):
         return len(self._keys)
-
-
-def _trim_signatures(meta_graph, kept) -> None:
-    """Drops inputs that are gone from the signatures, and signatures whose outputs are gone, in place."""
-    for key in list(meta_graph.signature_def):
-        signature = meta_graph.signature_def[key]
-        for name in [name for name, info in signature.inputs.items()
-                     if info.name and names.parse(info.name).node not in kept]:
-            del signature.inputs[name]
-        if any(info.name and names.parse(info.name).node not in kept for info in signature.outputs.values()):
-            del meta_graph.signature_def[key]
 
 
 def _assignment(graph, node_name: str):

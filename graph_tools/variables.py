@@ -1,14 +1,17 @@
 """What holds state in a graph: variables and tables that can change, and how TensorFlow tells them apart."""
 
-from typing import Optional, Tuple
+import os
+from typing import Mapping, Optional, Tuple
 
-from graph_tools import names, walk
+from graph_tools import _tf, names, walk
 
 VARIABLES = frozenset(("VariableV2", "Variable", "VarHandleOp"))
 # Tables that can change, so that a checkpoint holds their content: keys and values.
 MUTABLE_TABLES = frozenset((
     "MutableHashTable", "MutableHashTableV2", "MutableHashTableOfTensors", "MutableHashTableOfTensorsV2",
     "MutableDenseHashTable", "MutableDenseHashTableV2"))
+# Initialisers that read a vocabulary file.
+FROM_FILE = frozenset(("InitializeTableFromTextFile", "InitializeTableFromTextFileV2"))
 # Ops whose output is their first input, as far as where a value comes from is concerned.
 PASSES = frozenset(("Identity", "IdentityN", "Reshape", "Cast", "StopGradient", "RefIdentity"))
 
@@ -37,3 +40,25 @@ def root(index: walk.GraphIndex, ref: names.TensorRef) -> str:
         inputs = index.data_inputs(ref.node)
         ref = inputs[ref.port if index.op(ref.node) == "IdentityN" else 0]
     return ref.node
+
+
+def file_name_tensor(index: walk.GraphIndex, initializer: str, assets: Mapping[str, str]) -> Optional[str]:
+    """The tensor, an asset or a constant, that holds the path of an initialiser's vocabulary file; else ``None``."""
+    ref = index.data_inputs(initializer)[1]
+    while str(ref) not in assets:
+        op = index.op(ref.node)
+        if op == "Const":
+            return str(ref)
+        if op not in ("Identity", "PlaceholderWithDefault"):
+            return None
+        ref = index.data_inputs(ref.node)[0]
+    return str(ref)
+
+
+def text_file(index: walk.GraphIndex, initializer: str, assets: Mapping[str, str]) -> Optional[str]:
+    """Path of the vocabulary file of an ``InitializeTableFromTextFile`` node; ``None`` when it is computed."""
+    tensor = file_name_tensor(index, initializer, assets)
+    if tensor is None or tensor in assets:
+        return assets.get(tensor)
+    node = index.nodes[names.parse(tensor).node]
+    return os.fsdecode(_tf.make_ndarray(node.attr["value"].tensor).item())

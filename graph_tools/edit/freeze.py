@@ -5,6 +5,7 @@ from typing import Sequence, Tuple
 
 from graph_tools import constants, names, variables
 from graph_tools.edit import record
+from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import Edit
 from graph_tools.model import Model
 
@@ -26,15 +27,9 @@ def freeze(model: Model, outputs: Sequence = ()) -> Tuple[Model, Edit]:
     >>> frozen, edit = freeze(model)  # doctest: +SKIP
     """
     frozen = constants.of_model(model, [names.tensor_name(tensor) for tensor in outputs])
-    result = model.with_graph_def(frozen.graph_def)
+    result, notes = rebuild(model, frozen.graph_def)
     left = [node.name for node in frozen.graph_def.node if node.op in variables.VARIABLES]
     result = dataclasses.replace(result, variables={
         name: value for name, value in result.variables.items() if name in left or isinstance(value, tuple)})
-    result.meta_graph.ClearField("saver_def")
-    notes = tuple("variable %r has no value and stays a variable" % name for name in left)
-    for key in sorted(result.meta_graph.signature_def):
-        if any(names.parse(info.name).node in frozen.dropped
-               for info in result.meta_graph.signature_def[key].outputs.values()):
-            del result.meta_graph.signature_def[key]
-            notes += ("signature %r is gone: its output changed variables" % key,)
-    return result, record.compare("freeze", model.meta_graph.graph_def, frozen.graph_def, notes=notes)
+    notes += ["variable %r has no value and stays a variable" % name for name in left]
+    return result, record.compare("freeze", model.meta_graph.graph_def, frozen.graph_def, notes=tuple(notes))

@@ -2,9 +2,9 @@
 
 from typing import Any, Mapping, Optional, Tuple
 
-from graph_tools import names, variables
+from graph_tools import names, scan, variables
 from graph_tools.errors import ModelFormatError
-from graph_tools.load import release, scan, tables
+from graph_tools.load import release, tables
 from graph_tools.model import Model
 
 

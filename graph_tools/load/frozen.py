@@ -12,12 +12,6 @@ def matches(artefact: Artefact) -> bool:
 
 def load(artefact: Artefact, tags=None, signature=None) -> Model:
     """Reads a GraphDef (``.pb``, or text as in ``.pbtxt``)."""
-    graph_def = artefact.message
-    warnings = ()
-    if not graph_def.HasField("versions"):
-        # Nodes come first in the file, so that one cut between two nodes still parses; what it loses shows here.
-        warnings = ("the graph carries no version record: it was written by a very old tool, or the file was cut short",)
     meta_graph = _tf.tf.MetaGraphDef()
-    meta_graph.graph_def.CopyFrom(graph_def)
-    return build.model(meta_graph, "frozen GraphDef %s" % artefact.path, "frozen", signature=signature,
-                       warnings=warnings)
+    meta_graph.graph_def.CopyFrom(artefact.message)
+    return build.model(meta_graph, "frozen GraphDef %s" % artefact.path, "frozen", signature=signature)

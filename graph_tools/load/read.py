@@ -44,7 +44,7 @@ class Artefact:
 
     def __init__(self, path: str):
         if _REMOTE.match(path):
-            raise ModelFileMissingError("%r is a web address; download the model and give the path of its folder" % path)
+            raise ModelFileMissingError("%r is a web address; download the model and give its path" % path)
         files = _tf.tf.io.gfile
         self.path = path
         self.is_folder = files.isdir(path)
@@ -103,6 +103,8 @@ def parse(data: bytes, path: str):
     kinds = [_tf.tf.GraphDef, _tf.tf.MetaGraphDef, _tf.SavedModel]
     if data[:1] == b"\x08":  # a number first: the schema version of a SavedModel
         kinds.reverse()
+    elif path.endswith(".meta"):
+        kinds.insert(0, kinds.pop(1))
     problem = ""
     text = _is_text(data)
     for kind in kinds:

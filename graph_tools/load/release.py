@@ -1,10 +1,9 @@
 """Make a graph fit the running TensorFlow: drop newer attributes at their default, name what cannot be dropped."""
 
-from typing import Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import List, NamedTuple, Optional, Set, Tuple
 
-from graph_tools import _tf, functions, walk
+from graph_tools import _tf, functions, newer, walk
 from graph_tools.errors import ReleaseError
-from graph_tools.load import newer
 
 
 class Misfit(NamedTuple):
@@ -51,18 +50,6 @@ def fit(meta_graph, where: str) -> Tuple[str, ...]:
         _tf.tf.__version__) for misfit in inside)
 
 
-def strip_newer(graph_def) -> None:
-    """Drops, in place, every attribute that came after TensorFlow 1.15 and is at its default.
-
-    A file written that way loads in all releases that know its ops.
-    """
-    for node in functions.all_nodes(graph_def):
-        for name in list(node.attr):
-            default = _newer_attributes().get((node.op, name))
-            if default is not None and _is_default(node.attr[name], default[0]):
-                del node.attr[name]
-
-
 def _fit_node(node, function: str, known, library: Set[str], defaults) -> Optional[Misfit]:
     """Drops what can be dropped from one node; returns what remains in the way."""
     if node.op in library:
@@ -75,31 +62,13 @@ def _fit_node(node, function: str, known, library: Set[str], defaults) -> Option
         value = node.attr[name]
         default = defaults.get((node.op, name))
         at_default = default is not None and value == default
-        table = _newer_attributes().get((node.op, name))
-        if at_default or table is not None and _is_default(value, table[0]):
+        table = newer.attributes().get((node.op, name))
+        if at_default or table is not None and newer.is_default(value, table[0]):
             del node.attr[name]
         else:
             shown = _tf.text_format.MessageToString(value, as_one_line=True).strip()
             return Misfit(node.name, node.op, name, shown, function)
     return None
-
-
-_table: Dict[Tuple[str, str], Tuple[Optional[object], str]] = {}
-
-
-def _newer_attributes():
-    """``newer.ATTRIBUTES`` by (op, attribute): the default as a message (``None``: any value), and the release."""
-    if not _table:
-        filled = {}
-        for entry in newer.ATTRIBUTES:
-            default = _tf.text_format.Parse(entry.default, _tf.tf.AttrValue()) if entry.default else None
-            filled.update({(op, entry.name): (default, entry.release) for op in entry.ops.split()})
-        _table.update(filled)
-    return _table
-
-
-def _is_default(value, default) -> bool:
-    return default is None or value == default
 
 
 def _writers_defaults(meta_graph) -> dict:
@@ -134,7 +103,7 @@ def _explain(misfits: List[Misfit], meta_graph, where: str) -> str:
 
 
 def _advice(misfit: Misfit, writer: str) -> str:
-    release = _newer_attributes()[misfit.op, misfit.attr][1] if (misfit.op, misfit.attr) in _newer_attributes() else next(
+    release = newer.attributes()[misfit.op, misfit.attr][1] if (misfit.op, misfit.attr) in newer.attributes() else next(
         (release for release, ops in newer.OPS.items() if not misfit.attr and misfit.op in ops), "")
     if release:
         return "load it with TensorFlow %s or newer%s" % (
@@ -145,9 +114,3 @@ def _advice(misfit: Misfit, writer: str) -> str:
     return ("if it is a custom op, load its library first (tf.load_op_library(path)%s); otherwise use %s" % (
         ", or import the tf.contrib module that has it" if _tf.version < (2, 0) else "",
         "TensorFlow %s, which wrote the file" % writer if writer else "the TensorFlow release that wrote the file"))
-
-
-def unreadable(problem: Exception, where: str) -> ReleaseError:
-    """The error for a graph that TensorFlow itself refuses to import."""
-    return ReleaseError("%s: TensorFlow %s cannot import the graph: %s; load it with the release that wrote it" % (
-        where, _tf.tf.__version__, " ".join(str(problem).split())))

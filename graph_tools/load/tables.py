@@ -7,21 +7,19 @@ tables are looked up in the graph by type, and run when all that they depend on 
 import os
 from typing import Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-from graph_tools import _tf, functions, names, variables, walk
-from graph_tools.load import scan
+from graph_tools import functions, names, scan, variables, walk
 
 INITIALIZERS = frozenset((
     "InitializeTable", "InitializeTableV2", "InitializeTableFromTextFile", "InitializeTableFromTextFileV2",
     "InitializeTableFromDataset", "LookupTableImport", "LookupTableImportV2"))
 STATIC_TABLES = frozenset(("HashTable", "HashTableV2", "AnonymousHashTable"))
-_FROM_FILE = frozenset(("InitializeTableFromTextFile", "InitializeTableFromTextFileV2"))
 _CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 # Ops with an effect, or with a value that a file cannot carry: an initialiser that depends on one is not run.
 _UNSAFE = scan.PYTHON | frozenset((
-    "WriteFile", "SaveV2", "Save", "SaveSlices", "RestoreV2", "Restore", "RestoreSlice", "MergeV2Checkpoints", "ReadFile",
-    "MatchingFiles", "PrintV2", "Print", "Assign", "AssignAdd", "AssignSub", "AssignVariableOp", "AssignAddVariableOp",
-    "AssignSubVariableOp", "QueueDequeue", "QueueDequeueV2", "QueueDequeueMany", "QueueDequeueManyV2", "QueueEnqueueV2",
-    "QueueEnqueueManyV2", "ReaderReadV2", "Abort", "ScatterUpdate", "DeleteSessionTensor"))
+    "WriteFile", "SaveV2", "Save", "SaveSlices", "RestoreV2", "Restore", "RestoreSlice", "MergeV2Checkpoints",
+    "ReadFile", "MatchingFiles", "PrintV2", "Print", "Assign", "AssignAdd", "AssignSub", "AssignVariableOp",
+    "AssignAddVariableOp", "AssignSubVariableOp", "QueueDequeue", "QueueDequeueV2", "QueueDequeueMany",
+    "QueueDequeueManyV2", "QueueEnqueueV2", "QueueEnqueueManyV2", "ReaderReadV2", "Abort", "ScatterUpdate", "DeleteSessionTensor"))
 
 
 class Found(NamedTuple):
@@ -82,27 +80,11 @@ def _problem(index: walk.GraphIndex, node, ops: Set[str], assets: Mapping[str, s
     if holes:
         return "its initialiser %r needs a value for placeholder %r" % (node.name, sorted(holes)[0])
     for name in sorted(ancestors):
-        if index.op(name) in _FROM_FILE:
-            path = text_file(index, name, assets)
+        if index.op(name) in variables.FROM_FILE:
+            path = variables.text_file(index, name, assets)
             if path is not None and not os.path.exists(path):
                 return "its vocabulary file %r is not there; put it there, or feed the ids tensor behind it" % path
     return None
-
-
-def text_file(index: walk.GraphIndex, initializer: str, assets: Mapping[str, str]) -> Optional[str]:
-    """Path of the vocabulary file of an ``InitializeTableFromTextFile`` node; ``None`` when it is computed."""
-    ref = index.data_inputs(initializer)[1]
-    while True:
-        if str(ref) in assets:
-            return assets[str(ref)]
-        node = index.nodes.get(ref.node)
-        if node is None:
-            return None
-        if node.op == "Const":
-            return os.fsdecode(_tf.make_ndarray(node.attr["value"].tensor).item())
-        if node.op not in ("Identity", "PlaceholderWithDefault"):
-            return None
-        ref = index.data_inputs(ref.node)[0]
 
 
 def _tables_of(index: walk.GraphIndex, node) -> Set[str]:

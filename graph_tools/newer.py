@@ -4,7 +4,9 @@ Found by comparing the op registries of 1.15.5, 2.15.1 and 2.21.0. Left out: int
 those of TPU, XLA and MKL, which an older release could not run anyway.
 """
 
-from typing import NamedTuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+from graph_tools import _tf
 
 
 class NewerAttribute(NamedTuple):
@@ -179,3 +181,20 @@ OPS = {
         StoreMinibatchStatisticsInFdo UpdateTaskIdAndGlobalCoreArray WeightedFlatMapDataset
     """.split(),
 }
+
+_table: Dict[Tuple[str, str], Tuple[Optional[Any], str]] = {}
+
+
+def attributes() -> Dict[Tuple[str, str], Tuple[Optional[Any], str]]:
+    """``ATTRIBUTES`` by (op, attribute): the default as an ``AttrValue`` (``None``: any value), and the release."""
+    if not _table:
+        filled = {}
+        for entry in ATTRIBUTES:
+            default = _tf.text_format.Parse(entry.default, _tf.tf.AttrValue()) if entry.default else None
+            filled.update({(op, entry.name): (default, entry.release) for op in entry.ops.split()})
+        _table.update(filled)
+    return _table
+
+
+def is_default(value, default: Optional[Any]) -> bool:
+    return default is None or value == default

@@ -4,7 +4,7 @@
 Nothing here imports or runs anything.
 """
 
-from typing import List, Set, Tuple
+from typing import List, Optional, Set, Tuple
 
 from graph_tools import functions, names, walk
 from graph_tools.errors import ModelFormatError
@@ -14,10 +14,13 @@ from graph_tools.errors import ModelFormatError
 EVALUATED = frozenset(("ReadFile", "MatchingFiles", "ImmutableConst", "PyFuncStateless"))
 # Ops that call back into the Python process that made the graph: what they do is not in the file.
 PYTHON = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
+# Ops that write files.
+WRITES = frozenset(("WriteFile", "SaveV2", "Save", "SaveSlices", "MergeV2Checkpoints", "DatasetToTFRecord",
+                    "ExperimentalDatasetToTFRecord"))
 # Ops whose value is not known before a run, so that nothing behind them is evaluated on import.
 _OPEN = frozenset(("Placeholder", "PlaceholderV2", "PlaceholderWithDefault", "_Arg", "Enter", "Merge", "Iterator",
-                   "IteratorV2", "IteratorGetNext", "QueueDequeueV2", "QueueDequeueManyV2", "ReaderReadV2", "VariableV2",
-                   "VarHandleOp", "ReadVariableOp", "PyFunc", "EagerPyFunc"))
+                   "IteratorV2", "IteratorGetNext", "QueueDequeueV2", "QueueDequeueManyV2", "ReaderReadV2",
+                   "VariableV2", "VarHandleOp", "ReadVariableOp", "PyFunc", "EagerPyFunc"))
 
 
 def check(graph_def, where: str) -> None:
@@ -38,6 +41,29 @@ def check(graph_def, where: str) -> None:
     if circle:
         raise ModelFormatError("%s: function %s calls itself, and TensorFlow dies of that; the file is damaged or "
                                "hostile" % (where, " -> ".join(repr(name) for name in circle[:5])))
+
+
+def unsafe(graph_def, running: Set[str], python: bool = True) -> Optional[Tuple[str, str, str]]:
+    """The first node among those that will run that writes files or (if ``python``) calls back into Python.
+
+    Functions that the nodes call are looked into.
+
+    Returns:
+      The node, the op, and what it does; ``None`` when all is harmless.
+    """
+    table = functions.calls(graph_def.library)
+    inside = {function.signature.name: {node.op for node in function.node_def}
+              for function in graph_def.library.function}
+    refused = [(WRITES, "writes a file")] + ([(PYTHON, "calls a Python function that is not in the file")]
+                                             if python else [])
+    for node in graph_def.node:
+        if node.name not in running:
+            continue
+        ops = {node.op}.union(*(inside[name] for name in functions.reach(functions.called(node), table)))
+        for kinds, what in refused:
+            if ops & kinds:
+                return node.name, sorted(ops & kinds)[0], what
+    return None
 
 
 def evaluated_on_import(graph_def) -> List[str]:

@@ -1,0 +1,189 @@
+"""Write a model so that plain TensorFlow of any release loads it: a frozen file, or a SavedModel folder."""
+
+import os
+from typing import Any, Dict, List
+
+import numpy as np
+
+from graph_tools import _tf, constants, portable, variables, walk
+from graph_tools.errors import EditError, ModelFormatError
+
+_SCOPE = "graph_tools_save"
+_INIT = "__saved_model_init_op"
+
+
+def write(model, path) -> None:
+    """Writes a model to ``path``; the kind of file is told by its ending (see ``Model.save``)."""
+    path = os.path.expanduser(os.fspath(path))
+    if path.endswith(".pb"):
+        _write_file(path, _frozen(model).SerializeToString())
+    elif path.endswith(".pbtxt"):
+        _write_file(path, _tf.text_format.MessageToString(_frozen(model)).encode("utf-8"))
+    else:
+        _write_saved_model(model, path)
+
+
+def _frozen(model):
+    graph_def = constants.of_model(model).graph_def
+    portable.strip(graph_def)
+    if graph_def.ByteSize() > 2 ** 31 - 2 ** 20:
+        raise EditError("the graph is more than 2 GB, which no file of one GraphDef can hold; save a SavedModel folder")
+    return graph_def
+
+
+def _write_file(path: str, data: bytes) -> None:
+    """Writes all or nothing: a reader never sees half a file."""
+    files = _tf.tf.io.gfile
+    folder = os.path.dirname(path)
+    if folder:
+        files.makedirs(folder)
+    with files.GFile(path + ".part", "wb") as file:
+        file.write(data)
+    files.rename(path + ".part", path, overwrite=True)
+
+
+def _write_saved_model(model, folder: str) -> None:
+    """Variables in a checkpoint, assets copied, a main op that initialises the tables."""
+    files = _tf.tf.io.gfile
+    if files.exists(folder) and (not files.isdir(folder) or files.listdir(folder)):
+        raise ModelFormatError("%r is there already and a SavedModel needs a folder of its own; give a new path, or "
+                               "one that ends in .pb for a frozen file" % folder)
+    meta_graph = _tf.tf.MetaGraphDef()
+    meta_graph.CopyFrom(model.meta_graph)
+    portable.strip(meta_graph.graph_def)
+    portable.clean_collections(meta_graph)
+    meta_graph.meta_info_def.ClearField("tags")
+    meta_graph.meta_info_def.tags.append("serve")
+    files.makedirs(folder)
+    _add_saver(meta_graph, model, folder)
+    _add_assets(meta_graph, model, folder)
+    _add_main_op(meta_graph, model)
+    saved_model = _tf.SavedModel(saved_model_schema_version=1, meta_graphs=[meta_graph])
+    _write_file(folder.rstrip("/") + "/saved_model.pb", saved_model.SerializeToString())
+
+
+def _add_saver(meta_graph, model, folder: str) -> None:
+    """Adds save and restore ops for the variables that have values, and writes the checkpoint they belong to."""
+    meta_graph.ClearField("saver_def")
+    stored = [node for node in meta_graph.graph_def.node if node.op in variables.VARIABLES
+              and node.name in model.variables]
+    if not stored:
+        return
+    graph_def = meta_graph.graph_def
+    add = _Adder(graph_def)
+    default = add.constant("filename/default", np.array("model", object))
+    filename = add("filename", "PlaceholderWithDefault", [default], dtype=_tf.tf.string, shape=[])
+    keys = add.constant("keys", np.array([node.name for node in stored], object))
+    slices = add.constant("slices", np.array([""] * len(stored), object))
+    types = [_tf.tf.as_dtype(node.attr["dtype"].type).base_dtype for node in stored]
+    values = [add("read_%d" % number, "ReadVariableOp", [node.name], dtype=types[number])
+              if node.op == "VarHandleOp" else node.name for number, node in enumerate(stored)]
+    saved = add("save", "SaveV2", [filename, keys, slices] + values, dtypes=types)
+    restored = add("restore", "RestoreV2", [filename, keys, slices], dtypes=types)
+    assigned = []
+    for number, node in enumerate(stored):
+        value = add("value_%d" % number, "Identity", ["%s:%d" % (restored, number)], T=types[number])
+        if node.op == "VarHandleOp":
+            assigned.append(add("assign_%d" % number, "AssignVariableOp", [node.name, value], dtype=types[number]))
+        else:
+            assigned.append(add("assign_%d" % number, "Assign", [node.name, value], T=types[number],
+                                validate_shape=False))
+    saver = meta_graph.saver_def
+    saver.filename_tensor_name = filename + ":0"
+    saver.save_tensor_name = add("saved", "Identity", [filename, "^" + saved], T=_tf.tf.string) + ":0"
+    saver.restore_op_name = add("restore_all", "NoOp", ["^" + name for name in assigned])
+    saver.version = 2
+    _write_checkpoint(model, stored, types, folder)
+
+
+def _write_checkpoint(model, stored: List[Any], types: List[Any], folder: str) -> None:
+    """Writes ``variables/variables`` with an op of our own, in a graph of its own."""
+    tf = _tf.tf
+    tf.io.gfile.makedirs(folder.rstrip("/") + "/variables")
+    with tf.Graph().as_default(), tf.device("/cpu:0"):
+        values = [tf.placeholder(dtype) for dtype in types]
+        names_ = [node.name for node in stored]
+        save = _tf.raw_save(folder.rstrip("/") + "/variables/variables", names_, [""] * len(names_), values)
+        with tf.Session(config=_tf.session_config()) as session:
+            session.run(save, {value: model.variables[node.name] for value, node in zip(values, stored)})
+
+
+def _add_assets(meta_graph, model, folder: str) -> None:
+    """Copies vocabulary files into the folder, those that the graph names by a constant path too."""
+    index = walk.GraphIndex(meta_graph.graph_def)
+    assets: Dict[str, str] = dict(model.assets)
+    for name in model.initializers:
+        for node_name in index.ancestors([name]):
+            if index.op(node_name) in variables.FROM_FILE:
+                tensor = variables.file_name_tensor(index, node_name, assets)
+                path = variables.text_file(index, node_name, assets)
+                if tensor is not None and path is not None:
+                    assets.setdefault(tensor, path)
+    del meta_graph.asset_file_def[:]
+    files = _tf.tf.io.gfile
+    taken: Dict[str, str] = {}
+    for tensor, path in sorted(assets.items()):
+        base = os.path.basename(path)
+        while taken.setdefault(base, path) != path:
+            base = "_" + base
+        files.makedirs(folder.rstrip("/") + "/assets")
+        files.copy(path, "%s/assets/%s" % (folder.rstrip("/"), base), overwrite=True)
+        asset = meta_graph.asset_file_def.add(filename=base)
+        asset.tensor_info.name = tensor
+        asset.tensor_info.dtype = 7  # DT_STRING
+    if "saved_model_assets" in meta_graph.collection_def:
+        del meta_graph.collection_def["saved_model_assets"]
+
+
+def _add_main_op(meta_graph, model) -> None:
+    """A main op that runs the table initialisers, where all releases look for it; whatever was there goes."""
+    for key in ("saved_model_main_op", "legacy_init_op"):
+        if key in meta_graph.collection_def:
+            del meta_graph.collection_def[key]
+    if _INIT in meta_graph.signature_def:
+        del meta_graph.signature_def[_INIT]
+    if not model.initializers:
+        return
+    add = _Adder(meta_graph.graph_def)
+    init = add("init_tables", "NoOp", ["^" + name for name in model.initializers])
+    meta_graph.collection_def["saved_model_main_op"].node_list.value.append(init)
+    meta_graph.signature_def[_INIT].outputs[_INIT].name = init
+
+
+class _Adder:
+    """Adds nodes to a GraphDef under a scope of our own."""
+
+    def __init__(self, graph_def):
+        self._graph_def = graph_def
+        there = {node.name for node in graph_def.node}
+        scope, number = _SCOPE, 0
+        while any(name.startswith(scope + "/") for name in there) and not number:
+            number = 1 + max([0] + [int(name.split("/")[0].rpartition("_")[2]) for name in there
+                                    if name.split("/")[0].rpartition("_")[2].isdigit()
+                                    and name.startswith(_SCOPE)])
+            scope = "%s_%d" % (_SCOPE, number)
+        self._scope = scope
+
+    def __call__(self, name: str, op: str, inputs: List[str], **attrs) -> str:
+        node = self._graph_def.node.add(name="%s/%s" % (self._scope, name), op=op)
+        node.input.extend(inputs)
+        for key, value in attrs.items():
+            _set(node.attr[key], value)
+        return node.name
+
+    def constant(self, name: str, value) -> str:
+        full = self(name, "Const", [], dtype=_tf.tf.as_dtype(value.dtype))
+        self._graph_def.node[-1].attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(value))
+        return full
+
+
+def _set(attr, value) -> None:
+    """Writes an attribute: a dtype, a list of dtypes, a flag, or an (empty) shape."""
+    if isinstance(value, bool):
+        attr.b = value
+    elif value == []:
+        attr.shape.SetInParent()
+    elif isinstance(value, list):
+        attr.list.type.extend(dtype.as_datatype_enum for dtype in value)
+    else:
+        attr.type = value.as_datatype_enum
