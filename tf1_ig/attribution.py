@@ -76,8 +76,9 @@ class Attribution:
     @property
     def tokens(self) -> Dict[str, Values]:
         """The values summed over their last axis: ``[batch, …]`` arrays, or lists of ``[occurrences]`` arrays."""
-        return {name: [np.sum(row, axis=-1) for row in value] if isinstance(value, list) else np.sum(value, axis=-1)
-                for name, value in self.values.items()}
+        with np.errstate(invalid="ignore"):  # Inf − Inf is a NaN, and check says so
+            return {name: [np.sum(row, axis=-1) for row in value] if isinstance(value, list) else np.sum(value, axis=-1)
+                    for name, value in self.values.items()}
 
     @property
     def relative_delta(self) -> np.ndarray:

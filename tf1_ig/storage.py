@@ -63,11 +63,11 @@ def load(path) -> Dict[str, Any]:
             with open(path, encoding="utf-8") as file:
                 arrays, record = _from_json(json.load(file))
         else:
-            raise ResultFileError("%r is not a saved result; it ends in .npz or .json" % path)
+            raise ResultFileError("not a saved result; those end in .npz or .json")
         return _unflatten(arrays, record)
+    except ResultFileError as told:
+        raise ResultFileError("%r: %s" % (path, told)) from told
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as bad:
-        if isinstance(bad, ResultFileError):
-            raise
         raise ResultFileError("%r is not a result that attribution.save wrote (%s: %s)" % (
             path, type(bad).__name__, bad)) from bad
 
@@ -103,7 +103,7 @@ def _plain(value):
 
 def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[str, Any]:
     if record.get("format") != FORMAT:
-        raise ResultFileError("the file is no saved result: its format is %r, not %r" % (record.get("format"), FORMAT))
+        raise ResultFileError("not a saved result: its format is %r, not %r" % (record.get("format"), FORMAT))
     if record["version"] > VERSION:
         raise ResultFileError("the result was saved by a newer tf1-ig (format version %s, this one reads %d); "
                                 "pip install --upgrade tf1-ig" % (record["version"], VERSION))
@@ -142,7 +142,7 @@ def _to_json(attribution, arrays, record) -> Dict[str, Any]:
 
 def _from_json(tree: Dict[str, Any]):
     if not isinstance(tree, dict) or tree.get("format") != FORMAT:
-        raise ResultFileError("the file holds JSON, but not a saved result (no \"format\": %r)" % FORMAT)
+        raise ResultFileError("holds JSON, but not a saved result (no \"format\": %r)" % FORMAT)
     record = dict(tree, path=None if tree["path"] is None else len(tree["path"]))
     arrays = {}
     for name, kind in tree["arrays"].items():

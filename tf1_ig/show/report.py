@@ -54,7 +54,7 @@ def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optio
       ShowError: tokens for another number of rows, an unknown palette.
     """
     context = _context(attribution, tokens, class_names, join, fold, scale, len(attribution))
-    return render.render("page.html", palette, title=title or "Why %s?" % _subject(attribution, class_names),
+    return render.render("page.html", palette, title=title or _question(attribution, class_names),
                          subtitle="Integrated Gradients of %s, attributed to %s" % (
                              attribution.output, ", ".join(attribution.values)), **context)
 
@@ -80,9 +80,16 @@ def _context(attribution, tokens, class_names, join, fold, scale, most):
             "notes": (held if attribution.held_fixed else ()) + tuple(attribution.notes)}
 
 
-def _subject(attribution, class_names) -> str:
-    labels = {attribution.label_text(row, class_names) for row in range(len(attribution))}
-    return labels.pop() if len(labels) == 1 and labels != {""} else attribution.output
+def _question(attribution, class_names) -> str:
+    labels = {_class(attribution.label_text(row, class_names)) for row in range(len(attribution))}
+    if len(labels) == 1 and labels != {""}:
+        return "Why %s?" % labels.pop()
+    return "What decides %s?" % attribution.output
+
+
+def _class(label: str) -> str:
+    """A bare class number says that it is one."""
+    return "class " + label if label.lstrip("-").isdigit() else label
 
 
 def _texts(attribution, tokens) -> Optional[List[Any]]:
@@ -120,8 +127,9 @@ def _card(attribution, sums, texts, row, class_names, join, fold, scale) -> Card
         blocks = strips + [_block(attribution, name, row, np.asarray(each[row]), texts, join, fold, scale)
                            for name, each in sums.items()]
     verdict, verdict_text = _verdict(attribution, row)
-    return Card(row, attribution.label_text(row, class_names), attribution.prediction_text(row, class_names), verdict,
-                verdict_text, _facts(attribution, row), tuple(blocks), scale,
+    return Card(row, _class(attribution.label_text(row, class_names)),
+                _class(attribution.prediction_text(row, class_names)), verdict, verdict_text,
+                _facts(attribution, row), tuple(blocks), scale,
                 tuple(strip for strip in strips if strip.strongest and strip.count > 4),
                 table.totals(attribution, row) if len(sums) > 1 else None, path.curve(attribution, row))
 
@@ -139,9 +147,11 @@ def _verdict(attribution, row) -> Tuple[str, str]:
     relative = float(attribution.relative_delta[row])
     if not math.isfinite(float(attribution.delta[row])):
         return "fail", "not a number"
-    share = "%.2g %%" % (100 * relative) if math.isfinite(relative) else "%.2g" % abs(attribution.delta[row])
+    percent = 100 * relative
+    share = ("%.2g" % abs(attribution.delta[row]) if not math.isfinite(relative) else
+             "under 0.01 %" if percent < 0.01 else "%.2g %%" % percent)
     if attribution.converged[row]:
-        return "ok", "complete to %s" % share
+        return "ok", "complete, off by %s" % share
     return ("warn" if relative <= ROUGH else "fail"), "sum is off by %s" % share
 
 

@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+
+import tf1_ig
+from graph_tools.report import Finding
+from tests.tf1_ig.results import result
+from tf1_ig.check import CHECKS, check
+
+
+def _softmax(rows):
+    return np.array(rows, np.float32)
+
+
+GOOD = {
+    "plain": {},
+    "softmax": dict(outputs=_softmax([[0.05, 0.95], [0.3, 0.7]]), baseline_output=_softmax([[0.45, 0.55]] * 2),
+                    output_kind="softmax", prediction=np.array([1, 1])),
+    "many classes": dict(outputs=_softmax([[0.1] * 8 + [0.2]] * 2), baseline_output=_softmax([[1 / 9.0] * 9] * 2),
+                         label=np.array([8, 8])),
+    "per token": dict(outputs=np.full((2, 3, 4), 0.25), baseline_output=np.full((2, 3, 4), 0.25), output_kind="softmax",
+                      label=np.array([[0, 1], [2, 3]]), prediction=np.array([[0, 1], [2, 3]])),
+    "sigmoid": dict(outputs=np.array([[0.9], [0.7]]), baseline_output=np.array([[0.5], [0.4]]), output_kind="sigmoid",
+                    label=np.zeros((2, 0), np.int64)),
+    "regression": dict(outputs=np.array([[210.5], [-3.0]]), baseline_output=np.array([[100.0]] * 2),
+                       label=np.zeros((2, 0), np.int64)),
+    "fixed steps": dict(tolerance=None, method="gausslegendre", delta=np.array([0.001, 0.0])),
+    "tokens": dict(token_texts=[["good", "<unk>", "film"], ["<pad>", "a", "b"]],
+                   values=((0.75, 0.05, -0.05), (0.01, 0.24, 0.5))),
+}
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+def test_a_sound_result_raises_no_alarm(name):
+    report = check(result(**GOOD[name]))
+    assert report.ok and report.worst == "ok", str(report)
+    assert report["completeness"].value <= 0.01 and report["finite numbers"].value == 0
+
+
+BAD = {
+    # Name of the check, its verdict, a word of the advice, and the result.
+    "off by a lot": ("completeness", "fail", "more steps", dict(
+        delta=np.array([0.4, 0.0]), converged=np.array([False, True]))),
+    "off by a little": ("completeness", "warn", "sum to", dict(
+        delta=np.array([0.02, 0.0]), converged=np.array([False, True]))),
+    "an input listed twice": ("completeness", "fail", "2 times as much", dict(
+        delta=np.array([0.75, 0.75]), converged=np.zeros(2, bool))),
+    "a gap that steps cannot close": ("completeness", "fail", "will not help", dict(
+        delta=np.array([-0.3, 0.0]), converged=np.array([False, True]), error_estimate=np.array([1e-4, 1e-9]))),
+    "a jump": ("completeness", "fail", "jumps", dict(
+        delta=np.array([-0.3, 0.0]), converged=np.array([False, True]),
+        path=[(np.linspace(0, 1, 20), np.r_[np.zeros(9), np.ones(11)])] * 2)),
+    "out of points": ("convergence", "warn", "1 of 2 rows", dict(
+        delta=np.array([0.02, 0.0]), converged=np.array([False, True]))),
+    "nan": ("finite numbers", "fail", "along the path", dict(
+        values=((np.nan, 0.5, 0.5), (0.5, 0.1, 0.15)), score=np.array([1.2, 0.95]),
+        delta=np.array([np.nan, 0.0]), converged=np.array([False, True]))),
+    "nan at the baseline": ("finite numbers", "fail", "at the baseline", dict(
+        baseline_score=np.array([np.nan, 0.2]), delta=np.array([np.nan, 0.0]), converged=np.array([False, True]))),
+    "infinite score": ("finite numbers", "fail", "at the input", dict(
+        score=np.array([np.inf, 0.95]), delta=np.array([-np.inf, 0.0]), converged=np.array([False, True]))),
+    "zero gradient": ("gradient", "fail", "without a gradient", dict(
+        values=((0.0, 0.0), (0.0, 0.0)), score=np.array([0.9, 0.9]), delta=np.array([-0.7, -0.7]),
+        converged=np.zeros(2, bool))),
+    "no effect at all": ("effect", "fail", "no effect", dict(values=((0.0, 0.0), (0.0, 0.0)))),
+    "no effect of one row": ("effect", "warn", "Row 1", dict(values=((0.5, 0.1), (0.0, 0.0)))),
+    "rounding": ("precision", "warn", "float32", dict(
+        values=((4e-6, 1e-6), (0.5, 0.1)), baseline_score=np.array([0.9, 0.2]), score=np.array([0.900005, 0.8]))),
+    "cancellation": ("cancellation", "warn", "times larger", dict(values=((5.0, -4.99), (0.5, 0.1)))),
+    "batch statistics": ("row independence", "warn", "influence each other", dict(running="in company")),
+    "logits": ("output kind", "warn", "softmax or sigmoid", dict(outputs=np.array([[-3.0, 8.0], [1.0, 2.0]]))),
+    "logits that the graph tells": ("output kind", "warn", "softmax or sigmoid", dict(output_kind="logits")),
+    "saturated": ("saturation", "warn", "flat", dict(
+        score=np.array([0.99999, 0.95]), baseline_score=np.array([0.24999, 0.2]), output_kind="softmax",
+        outputs=_softmax([[1e-5, 0.99999], [0.05, 0.95]]))),
+    "baseline leans": ("baseline", "warn", "two-class", dict(
+        outputs=_softmax([[0.05, 0.95]] * 2), baseline_output=_softmax([[0.95, 0.05], [0.5, 0.5]]))),
+    "sigmoid baseline leans": ("baseline", "warn", "two-class", dict(
+        outputs=np.array([[0.9], [0.8]]), baseline_output=np.array([[0.02], [0.02]]), output_kind="sigmoid",
+        label=np.zeros((2, 0), np.int64))),
+    "baseline of many classes": ("baseline", "warn", "class 2 with 0.96", dict(
+        outputs=_softmax([[0.1, 0.8, 0.05, 0.05]] * 2), baseline_output=_softmax([[0.01, 0.02, 0.96, 0.01]] * 2))),
+    "padding": ("padding", "warn", "mask", dict(
+        values=((0.5, 0.1, 0.4), (0.5, 0.0, 0.25)), token_texts=[["good", "film"], ["a", "b"]])),
+    "unknown words": ("unknown tokens", "warn", "vocabulary", dict(
+        values=((0.5, 0.1, 0.4), (0.5, 0.0, 0.25)), token_texts=[["[UNK]", "b", "c"], ["a", "b", "c"]])),
+    "cut off": ("cut off", "warn", "2 tokens", dict(token_texts=[list("abcde"), list("abc")])),
+    "random": ("repeatability", "fail", "random", dict(
+        values=((0.5, 0.1), (0.1, 0.5)), outputs=_softmax([[0.2, 0.8]] * 2), token_texts=[["a", "b"]] * 2)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BAD))
+def test_what_is_wrong_is_said(name):
+    check_name, verdict, words, fields = BAD[name]
+    report = check(result(**fields))
+    finding = report[check_name]
+    assert finding.verdict == verdict and words in finding.advice, str(report)
+    assert report.ok == (verdict != "fail") or report.worst == "fail"
+    assert "\n" not in finding.advice and finding.advice[-1] in ".?"
+
+
+def test_every_check_has_a_case_that_makes_it_speak():
+    spoken = set()
+    for each in CHECKS:
+        for _, _, _, fields in BAD.values():
+            with np.errstate(all="ignore"):
+                spoken |= {each.__name__ for finding in each(result(**fields)) if finding.verdict != "ok"}
+    # Asking about another class than the predicted one is nobody's mistake: that check only ever informs.
+    assert spoken == {each.__name__ for each in CHECKS} - {"prediction"}
+
+
+def test_explaining_another_class_than_the_predicted_is_said_and_is_no_fault():
+    finding = check(result(prediction=np.array([1, 0])))["explained label"]
+    assert finding.verdict == "ok" and "Row 1" in finding.advice and "predicts 0" in finding.advice
+
+
+def test_equal_rows_with_equal_attributions_are_no_alarm():
+    report = check(result(values=((0.5, 0.1), (0.5, 0.1)), outputs=_softmax([[0.2, 0.8]] * 2),
+                          token_texts=[["a", "b"]] * 2))
+    assert report.worst == "ok"
+
+
+def test_baselines_are_compared_with_each_other():
+    one = result(values=((1.0, 0.0, 0.1), (0.5, 0.2, 0.1)))
+    alike = result(values=((0.9, 0.1, 0.1), (0.5, 0.2, 0.1)), baseline="mean")
+    other = result(values=((0.0, 1.0, 0.0), (0.5, 0.2, 0.1)), baseline="noise")
+    cosine = 0.91 / np.sqrt(1.01) / np.sqrt(0.83)
+    agree = check(one, alike)["baselines agree"]
+    assert agree.verdict == "ok" and abs(agree.value - min(cosine, 1.0)) < 1e-12
+    assert "zero and the noise" in check(one, alike, other)["baselines agree"].advice
+    assert not [finding for finding in check(one) if finding.name == "baselines agree"]
+
+
+def test_an_explainer_tells_its_own_findings():
+    class Explainer:
+        def findings(self):
+            return [Finding("dropout", "fail", 0.5, "Feed 1.0 to keep:0.")]
+
+    report = check(result(), Explainer())
+    assert not report.ok and report["dropout"].value == 0.5 and "keep:0" in str(report)
+    with pytest.raises(TypeError, match="not int"):
+        check(3)
+
+
+def test_the_package_exports_the_check():
+    assert tf1_ig.check is check
