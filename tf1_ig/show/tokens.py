@@ -193,7 +193,7 @@ def _spacing(texts: Sequence[str], join: Optional[str]) -> List[str]:
     """What is written before each token."""
     if join is not None:
         return [""] + [join] * (len(texts) - 1) if texts else []
-    words = [text for text in texts if text.strip()]
+    words = [text for text in texts if text]
     carry = sum(text[:1].isspace() or text[-1:].isspace() or text[0] in "\u2581\u0120" for text in words)
     spaced = carry > 0.2 * len(words)
     letters = len(texts) > 3 and all(len(text) <= 1 for text in texts)
