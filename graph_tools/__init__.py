@@ -8,7 +8,7 @@ from graph_tools.find.candidates import Candidate, Candidates
 from graph_tools.find.embeddings import find_embeddings
 from graph_tools.find.inputs import find_inputs
 from graph_tools.find.outputs import find_outputs
-from graph_tools.load import load
+from graph_tools.load import from_session, load
 from graph_tools.load.estimator import from_estimator
 from graph_tools.model import Model
 from graph_tools.verify import verify

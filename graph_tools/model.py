@@ -148,8 +148,10 @@ class Model:
             try:
                 yield session
             except _tf.tf.errors.FailedPreconditionError as problem:
-                raise StateError("%s: what was run needs state that the model does not have: %s; feed a tensor behind "
-                                 "it" % (self.source, _one_line(problem))) from problem
+                lost = sorted(self.index.ancestors([problem.op.name]).intersection(self.missing)) if problem.op else ()
+                raise StateError("%s: %s; feed a tensor behind it" % (
+                    self.source, "variable %r has no value" % lost[0] if lost else
+                    "what was run needs state that the model does not have (%s)" % _one_line(problem))) from problem
 
     @property
     def missing(self) -> Tuple[str, ...]:

@@ -5,6 +5,7 @@ import os
 from graph_tools.errors import ModelFileMissingError, ModelFormatError
 from graph_tools.load import frozen, meta_graph, saved_model
 from graph_tools.load.read import Artefact
+from graph_tools.load.session import from_session
 from graph_tools.model import Model
 
 FORMATS = (meta_graph, saved_model, frozen)

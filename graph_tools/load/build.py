@@ -10,7 +10,7 @@ from graph_tools.model import Model
 
 def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]] = None,
           assets: Mapping[str, str] = (), signature: Optional[str] = None,
-          warnings: Tuple[str, ...] = ()) -> Model:
+          warnings: Tuple[str, ...] = (), no_value: str = "has no value") -> Model:
     """A Model from a MetaGraphDef that the caller owns (it is changed) and the values of its variables.
 
     Args:
@@ -21,6 +21,7 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
       assets: file path by the name of the tensor that must hold it.
       signature: keep only this signature.
       warnings: what the format itself had to say.
+      no_value: how to say that a variable has no value.
 
     Raises:
       ModelFormatError: the graph is torn, or there is no such signature.
@@ -33,9 +34,9 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
     found = tables.initializers(graph_def, assets)
     missing = [node.name for node in graph_def.node if node.op in variables.VARIABLES and node.name not in values]
     if missing:
-        warnings += ("%d variable%s no value (%s%s); what depends on %s cannot be run" % (
-            len(missing), " has" if len(missing) == 1 else "s have", ", ".join(repr(name) for name in missing[:3]),
-            ", …" if len(missing) > 3 else "", "it" if len(missing) == 1 else "them"),)
+        warnings += ("variable %s %s, and what depends on it cannot be run" % (
+            ", ".join(repr(name) for name in missing[:3]) + (
+                " (and %d more)" % (len(missing) - 3) if len(missing) > 3 else ""), no_value),)
     _keep_signature(meta_graph, signature, source)
     return Model(meta_graph, source, variables=values, assets=found.assets, initializers=found.initializers,
                  warnings=warnings + found.warnings + _dangling(meta_graph), format=kind)

@@ -19,7 +19,8 @@ _UNSAFE = scan.PYTHON | frozenset((
     "WriteFile", "SaveV2", "Save", "SaveSlices", "RestoreV2", "Restore", "RestoreSlice", "MergeV2Checkpoints",
     "ReadFile", "MatchingFiles", "PrintV2", "Print", "Assign", "AssignAdd", "AssignSub", "AssignVariableOp",
     "AssignAddVariableOp", "AssignSubVariableOp", "QueueDequeue", "QueueDequeueV2", "QueueDequeueMany",
-    "QueueDequeueManyV2", "QueueEnqueueV2", "QueueEnqueueManyV2", "ReaderReadV2", "Abort", "ScatterUpdate", "DeleteSessionTensor"))
+    "QueueDequeueManyV2", "QueueEnqueueV2", "QueueEnqueueManyV2", "ReaderReadV2", "Abort",
+    "ScatterUpdate", "DeleteSessionTensor"))
 
 
 class Found(NamedTuple):
