@@ -1,7 +1,7 @@
 """Names of tensors and nodes: ``"a/b:0"`` is a tensor, ``"a/b"`` its node, ``"^a/b"`` a control input."""
 
 import difflib
-from typing import Iterable, List, NamedTuple
+from typing import Iterable, List, Mapping, NamedTuple
 
 from graph_tools.errors import TensorNotFoundError
 
@@ -48,6 +48,18 @@ def tensor_name(tensor) -> str:
     if not isinstance(name, str):
         raise TypeError("a tensor is given by name, as a tf.Tensor or as a Candidate, not as %r" % (tensor,))
     return str(parse(name))
+
+
+def tensor_names(tensors) -> List[str]:
+    """The canonical names of one tensor or several (a list, a tuple, the values of a mapping).
+
+    >>> tensor_names("a"), tensor_names(["a", "b:1"])
+    (['a:0'], ['a:0', 'b:1'])
+    """
+    if isinstance(tensors, Mapping):
+        tensors = tensors.values()
+    one = isinstance(tensors, (str, bytes)) or hasattr(tensors, "tensor") or hasattr(tensors, "name")
+    return [tensor_name(tensor) for tensor in ([tensors] if one else tensors)]
 
 
 def nearest(wrong: str, known: Iterable[str], most: int = 3) -> List[str]:

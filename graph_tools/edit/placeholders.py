@@ -5,7 +5,7 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tu
 from graph_tools import _tf, names
 from graph_tools.edit import branches, producers
 from graph_tools.edit.rebuild import rebuild
-from graph_tools.edit.record import Edit, compare
+from graph_tools.edit.record import REPLACES, Edit, compare
 from graph_tools.errors import EditError
 from graph_tools.find.inputs import Input, needed_nodes, scan
 from graph_tools.find.inputs.record import Component, Shape, mark_used, shape_of
@@ -14,7 +14,6 @@ from graph_tools.walk import GraphIndex
 # Kinds that are swapped when nobody says which. A Python function too when it depends on no other input; a parser, or
 # a function of something fed, only when it is asked for.
 SWAPPED = ("queue", "iterator", "staging_area", "infeed", "reader")
-REPLACES = "_replaces"  # attribute of a new placeholder: the tensor it stands for
 
 
 def swap_inputs(model, inputs=None, parsed: bool = False) -> Tuple[object, Edit]:

@@ -3,6 +3,9 @@
 import dataclasses
 from typing import Dict, List, Mapping, Tuple
 
+# Attribute of a placeholder that an edit made: the name of the tensor it stands for.
+REPLACES = "_replaces"
+
 
 @dataclasses.dataclass(frozen=True)
 class Edit:

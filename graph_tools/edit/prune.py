@@ -1,0 +1,55 @@
+"""Keep what the outputs need, and nothing else."""
+
+from typing import List, Set, Tuple
+
+from graph_tools import names
+from graph_tools.edit.rebuild import rebuild
+from graph_tools.edit.record import Edit, compare
+from graph_tools.errors import EditError
+from graph_tools.walk import GraphIndex
+
+
+def prune(model, outputs) -> Tuple[object, Edit]:
+    """Drops every node that the outputs do not depend on.
+
+    Control inputs count as dependence. The initialisers of the lookup tables that remain are kept; functions,
+    signatures, collections, variables and assets follow. Nodes keep their names, order and versions.
+
+    Args:
+      model: the ``Model``; it is not changed.
+      outputs: a tensor, or several.
+
+    Returns:
+      The new ``Model`` and the ``Edit``.
+
+    Raises:
+      TensorNotFoundError: an output is not in the graph.
+      EditError: there are no outputs.
+
+    Example:
+      >>> small, edit = gt.prune(model, ["softmax:0"])  # doctest: +SKIP
+    """
+    index = model.index
+    wanted = names.tensor_names(outputs)
+    if not wanted:
+        raise EditError("prune needs at least one output; find them with: graph_tools.find_outputs(model)")
+    for name in wanted:
+        if names.parse(name).node not in index:
+            raise names.unknown_tensor(name, index.tensor_names(), model.source)
+    kept = index.ancestors(wanted)
+    kept |= index.ancestors(_initializers(index, model.initializers, kept))
+    graph_def = model.graph_def
+    nodes = [node for node in graph_def.node if node.name in kept]
+    if len(nodes) == len(graph_def.node):
+        return model, Edit("prune", notes=("nothing to drop: the outputs need every node",))
+    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
+    del graph_def.node[:]
+    graph_def.node.extend(copies)
+    edited, notes = rebuild(model, graph_def)
+    return edited, compare("prune", model.meta_graph.graph_def, graph_def, notes=tuple(notes))
+
+
+def _initializers(index: GraphIndex, initializers, kept: Set[str]) -> List[str]:
+    """The initialisers that set up something that is kept: their first input leads to it."""
+    return [name for name in initializers
+            if any(ref.node in kept for ref in index.data_inputs(names.parse(name).node)[:1])]
