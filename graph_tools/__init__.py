@@ -1,6 +1,7 @@
 """graph_tools: load, search, repair and edit TensorFlow-1 graphs (frozen files, SavedModels, checkpoints, sessions)."""
 
 from graph_tools.edit.freeze import freeze
+from graph_tools.edit.occurrences import split_occurrences
 from graph_tools.edit.placeholders import swap_inputs
 from graph_tools.edit.prune import prune
 from graph_tools.feature_columns import watch_feature_columns

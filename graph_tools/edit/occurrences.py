@@ -320,4 +320,4 @@ def _add_strings(view: View, build: _Builder, ids: TensorRef) -> Tuple[str, ...]
         attrs["Tparams" if "Tparams" in attrs else "T"] = _tf.tf.AttrValue(type=_type("string"))
         strings = build.add(node.op, leaf, inputs, **attrs)._replace(port=move.port)
     build.add("Identity", STRINGS, [strings], T=_type("string"))
-    return ("the strings behind the ids come from %s" % path.strings,)
+    return ("the strings behind the ids come from %s" % str(path.strings),)

@@ -7,7 +7,7 @@ from, so this module propagates that, forward, over a GraphDef, as bits per node
 changes; a bit is only ever added, so that ends.
 """
 
-from typing import Dict, Iterable, Optional
+from typing import Dict, Iterable, Optional, Set
 
 from graph_tools.walk import GraphIndex
 
@@ -86,6 +86,7 @@ class Dataflow:
 
     def __init__(self, index: GraphIndex):
         self.index = index
+        self._data = self._reached_by_data()
         self._bits: Dict[str, int] = {}
         todo = [name for name, node in index.nodes.items() if node.op in SOURCES]
         while todo:
@@ -95,13 +96,31 @@ class Dataflow:
                 self._bits[name] = self._bits.get(name, 0) | bits
                 todo.extend(use.node for use in index.consumers(name, control=False))
 
+    def _reached_by_data(self) -> Set[str]:
+        """Nodes whose values depend on data at all; known first, since a gather is judged by what it gathers from."""
+        found: Set[str] = set()
+        todo = [name for name, node in self.index.nodes.items()
+                if node.op in SOURCES and _source_bits(node) & _MADE_OF_DATA]
+        while todo:
+            name = todo.pop()
+            if name not in found:
+                found.add(name)
+                todo += [use.node for use in self.index.consumers(name, control=False)
+                         if self._carries(use.node, use.slot)]
+        return found
+
+    def _carries(self, name: str, slot: int) -> bool:
+        """Whether the values of an input reach the output of a node."""
+        op = self.index.op(name)
+        return op not in _SHAPE_OPS and slot in _DATA_SLOTS.get(op, (slot,))
+
     def bits(self, node_name: str) -> int:
         """What the values of a node are made of; 0: not of any input."""
         return self._bits.get(node_name, 0)
 
     def is_data(self, node_name: str) -> bool:
         """Whether the values of a node depend on data that is fed (a knob such as a keep probability is not data)."""
-        return bool(self.bits(node_name) & _MADE_OF_DATA)
+        return node_name in self._data
 
     def _bits_of(self, name: str) -> int:
         node = self.index.nodes[name]
@@ -111,6 +130,8 @@ class Dataflow:
         if op in _SHAPE_OPS:
             return 0
         inputs = self.index.data_inputs(name)
+        if op in _GATHERS and len(inputs) >= 2 and _gathers_floats(node):
+            return self._gathered(inputs)
         slots = _DATA_SLOTS.get(op)
         coming = [self.bits(ref.node) for ref in inputs]
         if op in _SELECTS and len(coming) == 3:
@@ -133,9 +154,16 @@ class Dataflow:
             return bits & ~LEARNED | CHOSEN
         if op in ("Cumsum", "Cumprod") and bits & MASK and not bits & VALUE:
             return bits & ~MASK | POSITION
-        if op in LAYERS or (op in _GATHERS and _gathers_floats(node)):
+        if op in LAYERS:
             return LEARNED if bits & (_MADE_OF_DATA | KNOB) else 0
         return bits
+
+    def _gathered(self, inputs) -> int:
+        """Rows of a table by an input's ids are learned floats; entries picked from data stay what they were."""
+        params, indices = self.bits(inputs[0].node), self.bits(inputs[1].node)
+        if self.is_data(inputs[0].node):
+            return params
+        return LEARNED if indices & (_MADE_OF_DATA | KNOB) else params
 
 
 def _compared(bits: int) -> int:

@@ -31,12 +31,14 @@ class Combined(NamedTuple):
     """Where rows, one an occurrence, are combined.
 
     Attributes:
-      node: the op that combines them.
+      node: the segment op that adds them up.
+      result: the tensor in which they are combined; for weighted means, after the division.
       segments: its segment ids.
       weights: what each row was multiplied with before, if anything.
     """
 
     node: str
+    result: TensorRef
     segments: TensorRef
     weights: Optional[TensorRef]
 
@@ -114,13 +116,16 @@ def _spread_again(view: View, base: Embedding, gather: str, merged: str) -> Embe
 
 def _with_owner(view: View, one: Embedding, combined: Combined) -> Embedding:
     """The candidate with the segment ids that say whose each row is, and the weights."""
+    for copy in view.forward_copies(ref_of(one.tensor)):
+        if is_split(view, copy.node):
+            one = dataclasses.replace(one, tensor=str(copy))
     node = ref_of(one.tensor).node
     kind = "sparse_weighted" if combined.weights is not None else "sparse" if one.kind == "sparse" else "ragged"
     scope = node.rpartition("/")[0]
     split = is_split(view, node)
     sibling = {name: "%s/%s:0" % (scope, name) for name in (OWNER, STRINGS) if "%s/%s" % (scope, name) in view.index}
     return dataclasses.replace(
-        one, kind="occurrences" if split else kind, rows_combined_at=combined.node + ":0",
+        one, kind="occurrences" if split else kind, rows_combined_at=str(combined.result),
         segments=str(combined.segments), owner=sibling.get(OWNER, str(combined.segments)) if split else
         str(combined.segments), strings=sibling.get(STRINGS) if split else one.strings,
         weights=str(combined.weights) if combined.weights is not None else None, nodes=one.nodes + (combined.node,),
@@ -138,13 +143,22 @@ def combination_of(view: View, rows: TensorRef) -> Optional[Combined]:
     for use in view.uses_behind_copies(rows):
         op = view.op(use.node)
         if op in _DENSE_COMBINERS and use.slot == 0:
-            return Combined(use.node, view.inputs(use.node)[1], None)
+            return Combined(use.node, TensorRef(use.node, 0), view.inputs(use.node)[1], None)
         if op == "Mul":
             other = view.inputs(use.node)[1 - use.slot]
             for after in view.uses_behind_copies(TensorRef(use.node, 0)):
                 if view.op(after.node) in _DENSE_COMBINERS and after.slot == 0:
-                    return Combined(after.node, view.inputs(after.node)[1], view.origin(other, _RESHAPES))
+                    return Combined(after.node, _normalised(view, TensorRef(after.node, 0)),
+                                    view.inputs(after.node)[1], view.origin(other, _RESHAPES))
     return None
+
+
+def _normalised(view: View, total: TensorRef) -> TensorRef:
+    """A weighted sum after its division by the sum (or the root of the squares) of the weights, when there is one."""
+    uses = view.uses_behind_copies(total)
+    if len(uses) == 1 and uses[0].slot == 0 and view.op(uses[0].node) in ("RealDiv", "DivNoNan"):
+        return TensorRef(uses[0].node, 0)
+    return total
 
 
 def _one_id_a_row(view: View, one: Embedding) -> bool:

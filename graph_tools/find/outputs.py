@@ -188,7 +188,7 @@ class _Search:
             if self.view.is_float(end) and self.view.shape(end) != ():
                 return [self._output(end, self.view.op(end).lower(), "%s of the last layer, and nothing consumes it" % (
                     self.view.op(end)), [end.node]),
-                        self._output(ref, "logits", "it is what %s is computed from" % end, [ref.node])]
+                        self._output(ref, "logits", "it is what %s is computed from" % (end,), [ref.node])]
         return [self._output(ref, "logits", "the last layer ends here; it is read by %s" % ", ".join(readers),
                              [ref.node])]
 

@@ -2,10 +2,12 @@
 
 from typing import List, NamedTuple, Optional, Set, Tuple
 
-from graph_tools.find.view import COPIES, FLOATS, Shape, View
+from graph_tools import _tf
+from graph_tools.find.view import COPIES, FLOATS, Shape, View, ref_of
 from graph_tools.names import TensorRef
 
 VARIABLES = frozenset(("VarHandleOp", "VariableV2", "Variable", "AutoReloadVariable"))
+_ENTRY_BY_ENTRY = frozenset(("Mul", "RealDiv", "Add", "AddV2", "Sub", "Select", "SelectV2", "MulNoNan"))
 QUANTISED = frozenset(("uint8", "int8", "int16", "uint16", "quint8", "qint8", "quint16", "qint16", "qint32"))
 
 
@@ -48,13 +50,15 @@ def read_table(view: View, ref: TensorRef) -> Table:
             return Table(str(source), (str(source),), sizes, _dtype_name(view, source, op), "")
     if op in VARIABLES or op == "Const":
         return Table(str(source), (str(source),), view.shape(ref), view.dtype(ref), "")
-    return Table(str(source), tuple(_parts(view, source)), view.shape(ref), view.dtype(ref), op)
+    parts, shape = _parts(view, source), view.shape(ref)
+    if shape is None and op in _ENTRY_BY_ENTRY and len(parts) == 1:  # dropout by a rate of unknown shape, for instance
+        shape = read_table(view, ref_of(parts[0])).shape
+    return Table(str(source), tuple(parts), shape, view.dtype(ref), op)
 
 
 def _dtype_name(view: View, source: TensorRef, op: str) -> str:
     if op != "VarHandleOp":
         return view.dtype(source)
-    from graph_tools import _tf
     return _tf.tf.as_dtype(view.index.nodes[source.node].attr["dtype"].type).name
 
 
