@@ -75,13 +75,16 @@ def test_gradients_through_the_restored_loops_agree_with_finite_differences(segm
 def test_minlp_equals_its_native_gradients():
     folder = fetch_package("minlp")
     model = gt.load(str(_found(folder, "b-fine-cnn-crf-an2cn.pb")))
-    ids = np.random.RandomState(0).randint(1, 5000, (3, 9))
+    words = [line.rstrip("\n") for line in _found(folder, "*.vocab").open(encoding="utf-8")]
+    sentences = ["南京市长江大桥今天", "他说的确实在理由中", "我们在北京大学学习"]
+    ids = np.array([[words.index(character) for character in sentence] for sentence in sentences])
     with tf1_ig.IntegratedGradients(model, "logits") as explainer:
-        found = explainer.explain({"char_ids_batch:0": ids}, label=(4, 2))
+        found = explainer.explain({"char_ids_batch:0": ids}, label=(4, 2), tolerance=0.005)
         name, = explainer.inputs
     assert found.converged.all()
     for row in range(3):
-        (expected,), _, _ = integrated_gradients(model, [name], "logits:0", (0, 4, 2), {"char_ids_batch:0": ids[row:row + 1]})
+        # A network of ReLUs and maxima: 200 midpoints are 0.5 to 1 % off themselves.
+        (expected,), _, _ = integrated_gradients(model, [name], "logits:0", (0, 4, 2), {"char_ids_batch:0": ids[row:row + 1]}, steps=1000)
         assert relative_l1(found.tokens[name][row], expected[0].sum(-1)) < 0.01
 
 

@@ -69,10 +69,27 @@ def test_nodes_gather_where_the_score_changes():
 
 
 def test_errors_of_opposite_sign_do_not_cancel():
-    """A score that rises and falls back: the completeness error of one panel is 0 by symmetry, and still refined."""
+    """A score that rises and falls back: by symmetry every coarse grid is complete, and the attributions are wrong."""
     bump = (lambda a: np.sin(2 * np.pi * a) + 0.05 * a, lambda a: 2 * np.pi * np.cos(2 * np.pi * a) + 0.05)
-    found = integrate.adaptive(Curve(bump), 0.01, 4096)
-    assert found.steps[0] > 40
+
+    class TwoFeatures(Curve):
+        """The first feature fades out along the path while the second fades in: each integrates to 0.025."""
+
+        def gradients(self, rows):
+            found = super().gradients(rows)
+            return found._replace(gradient=[slope * np.array([1.0 - alpha, alpha])
+                                            for slope, alpha in zip(found.slope, rows.alpha)])
+
+    found = integrate.adaptive(TwoFeatures(bump), 0.01, 4096)
+    np.testing.assert_allclose(found.gradient[0], [0.025, 0.025], atol=0.02)
+    assert found.steps[0] > len(integrate.FIRST_NODES)
+
+
+def test_errors_add_by_runs_of_one_sign():
+    assert integrate.by_runs(np.array([])) == 0.0
+    assert integrate.by_runs(np.array([1.0, 1.0, 1.0])) == pytest.approx(3.0)
+    assert integrate.by_runs(np.array([1.0, -1.0, 1.0, -1.0])) == pytest.approx(2.0)
+    assert integrate.by_runs(np.array([3.0, 0.0, 1.0, -3.0])) == pytest.approx(5.0)
 
 
 def test_gradients_that_do_not_exist_at_the_baseline_are_not_used():
