@@ -126,7 +126,8 @@ class _Builder:
     def _make(self, place: Place):
         outer = self.made.get(repair.outer(self.structure, place))
         definition = self._branch(place) if place.arms else self._loop(place)
-        with self.graph.as_default():
+        # Without control dependencies a graph has no context of its own either.
+        with self.graph.as_default(), _tf.tf.control_dependencies(None):
             if outer is not None:
                 outer.Enter()
             try:

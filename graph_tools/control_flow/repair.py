@@ -63,7 +63,7 @@ def plan(nodes: Nodes, leave: FrozenSet[str] = frozenset(), frames: FrozenSet[st
     nodes = dict(nodes)
     structure = analyse(nodes)
     changes: List = []
-    for step in (_order_merges, _single_use, _add_exits, _split_switches, _add_pivots):
+    for step in (_order_merges, _single_use, _add_exits, _split_switches, _guard_enters, _add_pivots):
         found = list(step(structure, leave))
         if found:
             _change(nodes, found)
@@ -194,12 +194,41 @@ def _split_switches(structure: Structure, leave) -> Iterator:
             yield Rewire(reader, slot, TensorRef(twin.name, 0))
 
 
+def _guard_enters(structure: Structure, leave) -> Iterator:
+    """All values of a loop enter it under the same conditions.
+
+    An optimiser that drops control edges lets a counter start in a branch that is not taken; forward nobody notices,
+    backward the loop waits for values that never come. Loops that let such a counter out are left as they are.
+    """
+    nodes, free = structure.nodes, _Names(structure.nodes)
+    for loop in structure.loops.values():
+        lacking = {}
+        for name in loop.enters:
+            source = nodes[name].inputs[0]
+            here = structure.output_arms(source).union(*(structure.arms[control] for control in nodes[name].controls))
+            lacking[name] = [arm for arm in loop.parent.arms if arm not in here]
+        read = {variable.enter for variable in loop.variables
+                if any(structure.uses.get(TensorRef(name, 0)) for name in variable.exits)}
+        if loop.pivot in leave or any(lacking.get(enter) for enter in read):
+            continue
+        for name, arms in lacking.items():
+            source = nodes[name].inputs[0]
+            for arm in arms:
+                switch = Node(free(name + "_guard"), "Switch", (source, structure.preds[arm.pred]),
+                              dtype=nodes[name].dtype)
+                yield Add(switch)
+                source = TensorRef(switch.name, arm.branch)
+            if arms:
+                yield Rewire(name, 0, source)
+
+
 def _add_pivots(structure: Structure, leave) -> Iterator:
     """Something to tie new nodes of a branch to, in every branch."""
     free, present = _Names(structure.nodes), pivots(structure)
+    lively = {place for name, place in structure.place.items() if name not in leave}
     sides: Dict[Tuple[TensorRef, Place], str] = {}
     for place in places(structure):
-        if not place.arms or place in present or occupied(structure, place) <= leave:
+        if not place.arms or place in present or place not in lively:
             continue
         pred, branch = place.arms[-1]
         read = structure.preds[pred]
@@ -210,11 +239,6 @@ def _add_pivots(structure: Structure, leave) -> Iterator:
             yield Add(switch)
         yield Add(Node(free("%s_%s" % (sides[key], "ft"[branch])), "Identity", (TensorRef(sides[key], branch),),
                        dtype=10))
-
-
-def occupied(structure: Structure, place: Place):
-    """Names of the nodes whose own place this is."""
-    return frozenset(name for name, own in structure.place.items() if own == place)
 
 
 def places(structure: Structure) -> List[Place]:

@@ -1,0 +1,372 @@
+"""Restored loops and branches: gradients equal those of the live graph, and finite differences."""
+
+import pathlib
+import threading
+
+import numpy as np
+import pytest
+
+from graph_tools import _tf, control_flow
+from graph_tools.control_flow import repair, structure
+from graph_tools.errors import ControlFlowError
+from tests.models import control_flow as models
+from tests.models import freezing
+
+FIXTURES = sorted((pathlib.Path(__file__).parent.parent / "fixtures" / "control_flow").glob("*.npz"))
+IS_TF1 = _tf.version[0] == 1
+KINDS = {kind.name: kind for kind in models.BOTH + (models.TF1 if IS_TF1 else ())}
+# What 1.15 wrote is read by all; on 1.15 itself the live kinds cover the rest.
+WRITTEN_BY_TF1 = [path for path in FIXTURES if not IS_TF1 or path.stem.startswith("w")]
+
+
+def _differentiate(graph, output, inputs):
+    with graph.as_default():
+        return freezing.dense_gradients(graph.get_tensor_by_name(output),
+                                        [graph.get_tensor_by_name(name) for name in inputs])
+
+
+def _session(graph):
+    return _tf.tf.Session(graph=graph, config=_tf.session_config())
+
+
+def _run(session, fetches, feed):
+    """A run that cannot hang: a broken gradient loop would wait for ever."""
+    return session.run(fetches, feed, options=_tf.tf.RunOptions(timeout_in_ms=60000))
+
+
+def _directional(session, frozen, feed, name, direction):
+    step = 1e-6 if frozen.exact else 1e-2
+    ahead, behind = (session.run(frozen.output, dict(feed, **{name: feed[name] + sign * step * direction}))
+                     for sign in (1, -1))
+    return (float(ahead) - float(behind)) / (2 * step)
+
+
+def _assert_gradients(frozen, graph, differences=True):
+    """Value and gradients for every feed, against the live graph's; and against finite differences."""
+    gradients = _differentiate(graph, frozen.output, frozen.inputs)
+    tight = dict(rtol=1e-9, atol=1e-12) if frozen.exact else dict(rtol=2e-4, atol=2e-6)
+    with _session(graph) as session:
+        for number, feed in enumerate(frozen.feeds):
+            value, found = _run(session, (frozen.output, gradients), feed)
+            np.testing.assert_allclose(value, frozen.values[number], **tight)
+            for live, gradient in zip(frozen.gradients[number], found):
+                np.testing.assert_allclose(gradient, live, **tight)
+            if differences:
+                for name, gradient in zip(frozen.inputs, found):
+                    direction = np.cos(1.3 * np.arange(gradient.size)).reshape(gradient.shape)
+                    expected = _directional(session, frozen, feed, name, direction)
+                    np.testing.assert_allclose(np.sum(gradient * direction), expected,
+                                               **(dict(rtol=1e-5, atol=1e-7) if frozen.exact else
+                                                  dict(rtol=2e-2, atol=2e-2)))
+
+
+# --- the families ---------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", list(KINDS))
+def test_gradients_equal_the_live_graphs(name):
+    frozen = freezing.freeze(KINDS[name], tuple(freezing.OPTIMIZERS) if IS_TF1 else ("frozen", "trained", "grappler"))
+    for variant, graph_def in frozen.graphs.items():
+        graph = freezing.imported(graph_def)
+        control_flow.restore_control_flow(graph)
+        _assert_gradients(frozen, graph, differences=variant in ("frozen", "grappler"))
+
+
+@pytest.mark.parametrize("path", WRITTEN_BY_TF1, ids=lambda path: path.stem)
+def test_gradients_of_graphs_written_by_tf1(path):
+    frozen = freezing.load(path)
+    for variant, graph_def in frozen.graphs.items():
+        graph = freezing.imported(control_flow.normalize(graph_def))
+        control_flow.restore_control_flow(graph)
+        _assert_gradients(frozen, graph, differences=variant == "frozen")
+
+
+def test_the_fixtures_cover_every_kind():
+    kinds = [kind.name for kind in models.BOTH + models.TF1]
+    assert len(kinds) == len(set(kinds)) >= 38
+    assert sorted(kinds) == [path.stem for path in FIXTURES]
+    assert all({"frozen", "trained", "grappler"} <= set(freezing.load(path).graphs) for path in FIXTURES[::10])
+
+
+@pytest.mark.parametrize("name", ["while_simple", "bidirectional", "nested_wcw", "cond_nested", "map_fn_over_scan"])
+def test_a_live_graph_is_left_alone(name):
+    """TensorFlow's own contexts, gradients already built: nothing to do, nothing added, nothing moved."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph, _tf.control_flow_v1():
+        case = KINDS[name].build()
+        tf.gradients(case.output, case.inputs)
+        before = graph.as_graph_def()
+        contexts = [op._get_control_flow_context() for op in graph.get_operations()]
+        assert control_flow.restore_control_flow(graph) == 0
+        assert graph.as_graph_def() == before
+        after = [op._get_control_flow_context() for op in graph.get_operations()]
+        assert all(was is now for was, now in zip(contexts, after) if was is not None)
+
+
+# --- how many contexts, and once ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name, contexts", [
+    ("while_simple", 1), ("while_nested_three", 3), ("cond_top", 2), ("cond_shared_predicate", 2), ("nested_wcwc", 6),
+    ("cond_nested", 4), ("bidirectional", 2), ("static_rnn", None), ("batch_norm_inference", 0)])
+def test_counts_contexts_and_is_idempotent(name, contexts):
+    frozen = freezing.load(_fixture(name))
+    graph = freezing.imported(frozen.graphs["frozen"])
+    made = control_flow.restore_control_flow(graph)
+    assert made == contexts or contexts is None and made > 0
+    before = graph.as_graph_def()
+    assert control_flow.restore_control_flow(graph) == 0
+    gradients = _differentiate(graph, frozen.output, frozen.inputs)
+    assert control_flow.restore_control_flow(graph) == 0
+    assert gradients[0] is not None and len(graph.as_graph_def().node) > len(before.node)
+    _assert_gradients(frozen, graph, differences=False)  # a second call of tf.gradients on the same graph
+
+
+def _fixture(name):
+    return next(path for path in FIXTURES if path.stem == name)
+
+
+@pytest.mark.parametrize("path", FIXTURES[::3], ids=lambda path: path.stem)
+def test_normalize_is_pure_and_idempotent(path):
+    for graph_def in freezing.load(path).graphs.values():
+        before = graph_def.SerializeToString(deterministic=True)
+        once = control_flow.normalize(graph_def)
+        assert graph_def.SerializeToString(deterministic=True) == before
+        assert control_flow.normalize(once) is once
+        assert {node.name for node in graph_def.node} <= {node.name for node in once.node}
+
+
+def test_a_normalized_graph_is_restored_without_another_change():
+    for path in FIXTURES[::5]:
+        for graph_def in freezing.load(path).graphs.values():
+            graph = freezing.imported(control_flow.normalize(graph_def))
+            graph.finalize()
+            control_flow.restore_control_flow(graph)
+
+
+def test_normalize_does_not_need_tensorflow(tmp_path):
+    """Structure is found on names and numbers alone."""
+    nodes = structure.read_graph_def(freezing.load(_fixture("nested_wcw")).graphs["grappler"])
+    plan = repair.plan(nodes)
+    assert plan.changes and len(plan.structure.loops) == 2
+    assert {len(place.arms) for place in plan.structure.place.values()} == {0, 1}
+
+
+# --- what optimisers take away --------------------------------------------------------------------------------------
+
+def test_the_missing_identity_makes_gradients_silently_wrong_and_is_put_back():
+    """With the structure left as an optimiser leaves it, contexts alone give wrong numbers; restored, right ones."""
+    frozen = freezing.load(_fixture("while_several_uses"))
+    bare = frozen.graphs["trained"]
+    switch = next(node.name for node in bare.node if node.op == "Switch" and node.name == "while/Switch_1")
+    readers = [node for node in bare.node if switch + ":1" in node.input]
+    assert len(readers) > 1 and all(node.op != "Identity" for node in readers)
+    changes = repair.plan(structure.read_graph_def(bare)).changes
+    added = [change.node for change in changes if isinstance(change, repair.Add)]
+    assert [node.op for node in added if node.inputs[0].node == switch] == ["Identity"]
+    graph = freezing.imported(bare)
+    control_flow.restore_control_flow(graph)
+    assert [op.type for op in graph.get_tensor_by_name(switch + ":1").consumers()] == ["Identity"]
+    _assert_gradients(frozen, graph)
+
+
+def test_pruned_exits_come_back():
+    frozen = freezing.load(_fixture("while_unread_variables")).graphs["frozen"]
+    loop, = structure.analyse(structure.read_graph_def(frozen)).loops.values()
+    assert sum(not variable.exits for variable in loop.variables) == 3
+    loop, = structure.analyse(structure.read_graph_def(control_flow.normalize(frozen))).loops.values()
+    assert all(len(variable.exits) == 1 for variable in loop.variables)
+
+
+def test_true_before_false_and_next_before_first_are_put_in_order():
+    """Lowered control flow of TF 2 merges (then, else), where gradients take (false, true) for granted."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float64, [3], "x")
+        flag = tf.placeholder(tf.bool, [], "flag")
+        no, yes = tf.raw_ops.Switch(data=x, pred=flag)
+        merged, which = tf.raw_ops.Merge(inputs=[tf.sin(yes), no * no])
+        tf.add(tf.reduce_sum(merged), tf.cast(which, tf.float64) * 10.0, name="y")
+        with tf.Session() as session:
+            feed = {"x:0": [0.1, 0.2, 0.3]}
+            expected = [session.run("y:0", dict(feed, **{"flag:0": value})) for value in (True, False)]
+        control_flow.restore_control_flow(graph)
+        gradient, = tf.gradients(graph.get_tensor_by_name("y:0"), x)
+        with _session(graph) as session:
+            for value, before, slope in ((True, expected[0], np.cos), (False, expected[1], lambda z: 2 * z)):
+                now, found = session.run(("y:0", gradient), dict(feed, **{"flag:0": value}))
+                np.testing.assert_allclose(now, before)
+                np.testing.assert_allclose(found, slope(np.array(feed["x:0"])))
+
+
+def test_a_counter_that_lost_its_branch_is_guarded():
+    """Without its control edges a loop's counter starts in a branch that is not taken."""
+    frozen = freezing.load(_fixture("nested_cw"))
+    graph_def = _tf.tf.GraphDef()
+    graph_def.CopyFrom(frozen.graphs["frozen"])
+    counters = [node for node in graph_def.node if node.op == "Const" and node.name == "cond/while/Const"]
+    assert counters and counters[0].input
+    for node in counters:
+        del node.input[:]
+    graph = freezing.imported(graph_def)
+    control_flow.restore_control_flow(graph)
+    _assert_gradients(frozen, graph)
+
+
+def test_values_of_fetches_do_not_change():
+    for path in FIXTURES[::6]:
+        frozen = freezing.load(path)
+        for graph_def in frozen.graphs.values():
+            with _session(freezing.imported(control_flow.normalize(graph_def))) as session:
+                for feed, value in zip(frozen.feeds, frozen.values):
+                    np.testing.assert_allclose(session.run(frozen.output, feed), value, rtol=1e-6)
+
+
+# --- several graphs in one ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", ["nested_wcw", "bidirectional", "while_siblings"])
+@pytest.mark.parametrize("between", [False, True], ids=["restored once", "restored after each"])
+def test_one_graph_imported_twice(name, between):
+    frozen = freezing.load(_fixture(name))
+    graph = _tf.tf.Graph()
+    made = 0
+    for scope in ("a", "b"):
+        with graph.as_default():
+            _tf.tf.import_graph_def(frozen.graphs["frozen"], name=scope)
+        if between:
+            made += control_flow.restore_control_flow(graph)
+    made += control_flow.restore_control_flow(graph)
+    alone = control_flow.restore_control_flow(freezing.imported(frozen.graphs["frozen"]))
+    assert made == 2 * alone
+    frames = {op.get_attr("frame_name") for op in graph.get_operations() if op.type == "Enter"}
+    assert len(frames) == 2 * len(structure.analyse(structure.read_graph_def(frozen.graphs["frozen"])).loops)
+    names = [scope + "/" + frozen.output for scope in ("a", "b")]
+    with graph.as_default():
+        total = graph.get_tensor_by_name(names[0]) + 3.0 * graph.get_tensor_by_name(names[1])
+        gradients = _tf.tf.gradients(total, [graph.get_tensor_by_name("%s/%s" % (scope, frozen.inputs[0]))
+                                             for scope in ("a", "b")])
+    feed = {"%s/%s" % (scope, key): value for scope in ("a", "b") for key, value in frozen.feeds[0].items()}
+    with _session(graph) as session:
+        first, second = _run(session, gradients, feed)
+    np.testing.assert_allclose(first, frozen.gradients[0][0], rtol=1e-9)
+    np.testing.assert_allclose(second, 3.0 * frozen.gradients[0][0], rtol=1e-9)
+
+
+def test_two_loops_of_one_name_in_one_graph_def():
+    frozen = freezing.load(_fixture("while_simple"))
+    both = _tf.tf.GraphDef()
+    for scope in ("a", "b"):
+        both.MergeFrom(freezing.imported(frozen.graphs["frozen"], name=scope).as_graph_def())
+    frames = [node.attr["frame_name"].s for node in both.node if node.op == "Enter"]
+    assert len(set(frames)) == 1
+    changed = control_flow.normalize(both)
+    assert len({node.attr["frame_name"].s for node in changed.node if node.op == "Enter"}) == 2
+    feed = {"%s/%s" % (scope, key): value for scope in ("a", "b") for key, value in frozen.feeds[0].items()}
+    with _session(freezing.imported(changed)) as session:
+        for value in _run(session, ["%s/%s" % (scope, frozen.output) for scope in ("a", "b")], feed):
+            np.testing.assert_allclose(value, frozen.values[0])
+
+
+@pytest.mark.parametrize("name", ["nested_wcw", "bidirectional", "cond_nested", "nested_cwc"])
+def test_a_meta_graph_carries_the_restored_contexts(name):
+    tf, frozen = _tf.tf, freezing.load(_fixture(name))
+    graph = freezing.imported(frozen.graphs["grappler"])
+    made = control_flow.restore_control_flow(graph)
+    meta_graph = tf.train.export_meta_graph(graph=graph)
+    again = tf.Graph()
+    with again.as_default():
+        tf.train.import_meta_graph(meta_graph)
+    assert made > 0 and control_flow.restore_control_flow(again) == 0
+    _assert_gradients(frozen, again, differences=False)
+
+
+def test_imported_inside_a_live_loop():
+    """The loop around is TensorFlow's, the one inside is restored; the gradient goes through both."""
+    tf, frozen = _tf.tf, freezing.load(_fixture("while_simple"))
+    graph_def = frozen.graphs["frozen"]
+    with tf.Graph().as_default() as graph, _tf.control_flow_v1():
+        x = tf.placeholder(tf.float64, [2, 3], "outer_x")
+
+        def body(i, v):
+            y, = tf.import_graph_def(graph_def, {frozen.inputs[0]: v}, [frozen.output], name="inner")
+            return i + 1, tf.sin(v) * y
+
+        value = tf.while_loop(lambda i, v: i < 2, body, (tf.constant(0), x))[1]
+        output = tf.reduce_sum(value, name="y")
+        assert control_flow.restore_control_flow(graph) == 1
+        gradient, = tf.gradients(output, x)
+        start = frozen.feeds[0][frozen.inputs[0]]
+        direction = np.cos(np.arange(6.0)).reshape(2, 3)
+        with _session(graph) as session:
+            found = np.sum(_run(session, gradient, {x: start}) * direction)
+            ahead, behind = (session.run(output, {x: start + sign * 1e-6 * direction}) for sign in (1, -1))
+    np.testing.assert_allclose(found, (ahead - behind) / 2e-6, rtol=1e-6)
+
+
+# --- what cannot be done is said ------------------------------------------------------------------------------------
+
+def test_a_finalized_graph_that_lacks_nodes_is_an_error():
+    graph = freezing.imported(freezing.load(_fixture("while_simple")).graphs["trained"])
+    graph.finalize()
+    with pytest.raises(ControlFlowError, match="finalized.*while/Switch.*finalize()"):
+        control_flow.restore_control_flow(graph)
+
+
+def test_a_finalized_graph_that_lacks_nothing_is_restored():
+    graph = freezing.imported(control_flow.normalize(freezing.load(_fixture("nested_wcw")).graphs["frozen"]))
+    graph.finalize()
+    assert control_flow.restore_control_flow(graph) == 4
+
+
+def test_a_damaged_loop_is_named():
+    graph_def = _tf.tf.GraphDef()
+    graph_def.CopyFrom(freezing.load(_fixture("while_simple")).graphs["frozen"])
+    for node in graph_def.node:
+        if node.op == "NextIteration":
+            node.op = "Identity"
+    with pytest.raises(ControlFlowError, match="depends on itself"):
+        control_flow.normalize(graph_def)
+
+
+# --- TensorFlow 2 stays as it was -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", ["bidirectional", "map_fn_over_scan", "tensor_array_split_concat",
+                                  "tensor_array_gather_scatter", "nested_wcw"])
+@pytest.mark.parametrize("enabled", [True, False], ids=["v2 on", "v2 off"])
+def test_control_flow_v2_may_be_on_or_off(name, enabled, monkeypatch):
+    """A user's own tf.gradients works under either setting, and finds the setting as it was."""
+    monkeypatch.setattr(_tf.control_flow_util, "ENABLE_CONTROL_FLOW_V2", enabled)
+    frozen = freezing.load(_fixture(name))
+    graph = freezing.imported(frozen.graphs["frozen"])
+    control_flow.restore_control_flow(graph)
+    _assert_gradients(frozen, graph, differences=False)
+    assert _tf.control_flow_util.ENABLE_CONTROL_FLOW_V2 is enabled
+
+
+def test_no_global_is_touched_when_restoring_fails():
+    before = _tf.control_flow_util.ENABLE_CONTROL_FLOW_V2, _tf.tf.get_default_graph()
+    graph = freezing.imported(freezing.load(_fixture("while_simple")).graphs["trained"])
+    graph.finalize()
+    with pytest.raises(ControlFlowError):
+        control_flow.restore_control_flow(graph)
+    assert (_tf.control_flow_util.ENABLE_CONTROL_FLOW_V2, _tf.tf.get_default_graph()) == before
+
+
+def test_threads_restore_and_differentiate_at_once():
+    frozen = freezing.load(_fixture("bidirectional"))
+    before = _tf.control_flow_util.ENABLE_CONTROL_FLOW_V2
+    failures = []
+
+    def work():
+        try:
+            graph = freezing.imported(frozen.graphs["trained"])
+            control_flow.restore_control_flow(graph)
+            _assert_gradients(frozen, graph, differences=False)
+        except BaseException as failure:  # a thread's failure must reach the test
+            failures.append(failure)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert _tf.control_flow_util.ENABLE_CONTROL_FLOW_V2 is before
