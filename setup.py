@@ -31,7 +31,10 @@ setup(
         "tf1": ["tensorflow==1.15.5", "protobuf<3.21", "numpy<1.19"],
         "frame": ["pandas>=1.0"],
         "plot": ["matplotlib>=3.2"],
-        "test": ["pytest>=7", "pytest-timeout>=2", "pytest-xdist>=3", "pandas>=1.0", "matplotlib>=3.2"],
+        "test": [
+            "pytest>=7", "pytest-timeout>=2", "pytest-xdist>=3", "pandas>=1.0", "matplotlib>=3.2", "setuptools>=64",
+            "wheel",
+        ],
         "lint": ["ruff==0.17.*"],
     },
     classifiers=[

@@ -1,5 +1,6 @@
 """tf1_ig: Integrated Gradients for TensorFlow-1 graphs."""
 
+from tf1_ig import _neighbour  # first: says so when another distribution's graph_tools is in the way
 from tf1_ig.attribution import Attribution, load_attribution
 from tf1_ig.check import check
 from tf1_ig.explainer import IntegratedGradients

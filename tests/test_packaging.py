@@ -1,0 +1,86 @@
+"""What a user gets from pip: both packages with their data, one command, no TensorFlow forced on anybody."""
+
+import email
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SOURCES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "LICENSE", "Makefile",
+           "graph_tools", "tf1_ig")
+
+
+def _run(*command, **options):
+    done = subprocess.run([sys.executable] + [str(word) for word in command], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, universal_newlines=True, timeout=300, **options)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel built from a copy of the sources (a build writes beside them)."""
+    folder = tmp_path_factory.mktemp("wheel")
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(str(source), str(folder / name), ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(str(source), str(folder / name))
+    _run("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder / "out", folder)
+    path, = (folder / "out").glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel):
+    with zipfile.ZipFile(str(wheel)) as archive:
+        name, = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return email.message_from_string(archive.read(name).decode("utf-8"))
+
+
+def test_the_wheel_holds_both_packages_with_their_data_and_nothing_else(wheel):
+    with zipfile.ZipFile(str(wheel)) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    expected = {str(path.relative_to(ROOT)) for package in ("graph_tools", "tf1_ig")
+                for path in (ROOT / package).rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert held == expected
+    assert {"graph_tools/py.typed", "tf1_ig/py.typed", "tf1_ig/demo/model.pb", "tf1_ig/demo/vocab.txt",
+            "tf1_ig/demo/model.json", "tf1_ig/show/templates/page.html"} <= held
+
+
+def test_an_installed_wheel_runs_away_from_the_checkout(wheel, tmp_path):
+    _run("-m", "pip", "install", "--no-deps", "--quiet", "--target", tmp_path / "site", wheel)
+    code = ("import sys; sys.path.insert(0, 'site'); import graph_tools, tf1_ig; from tf1_ig import cli, demo; "
+            "assert 'site' in tf1_ig.__file__ and 'site' in graph_tools.__file__; "
+            "print(len(demo.load_vocabulary()), demo.facts()['classes'], callable(cli.main))")
+    assert _run("-c", code, cwd=str(tmp_path)).split()[-1] == "True"
+
+
+def test_the_command_is_declared(wheel):
+    with zipfile.ZipFile(str(wheel)) as archive:
+        name, = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
+        assert re.search(r"tf1-ig\s*=\s*tf1_ig\.cli:main", archive.read(name).decode("utf-8"))
+
+
+def test_tensorflow_is_never_installed_unasked(metadata):
+    required = metadata.get_all("Requires-Dist")
+    plain = sorted(re.split(r"[^\w-]", line)[0].lower() for line in required if "extra ==" not in line)
+    assert plain == ["ipython", "jinja2", "numpy", "tqdm"]
+    assert metadata["Name"] == "tf1-ig" and metadata["Requires-Python"] == ">=3.7"
+    assert metadata["License"] == "Apache-2.0" or metadata["License-Expression"] == "Apache-2.0"
+    by_extra = {extra: [line for line in required if re.search(r"extra == .%s\b" % extra, line)]
+                for extra in metadata.get_all("Provides-Extra")}
+    assert any(re.match(r"tensorflow *\(?==1\.15\.5\)?", line) for line in by_extra["tf1"])
+    assert all(by_extra.values())
+
+
+def test_every_extra_that_the_readme_names_exists(metadata):
+    named = {extra for extras in re.findall(r"(?:tf1-ig|\.)\[([\w,-]+)\]", (ROOT / "README.md").read_text("utf-8"))
+             for extra in extras.split(",")}
+    assert named and named <= set(metadata.get_all("Provides-Extra"))
