@@ -1,5 +1,6 @@
 """Find the lookups of embeddings in a graph, best first, each with its evidence, and near misses with theirs."""
 
+import dataclasses
 from typing import List, Set, Tuple
 
 from graph_tools.find.candidates import Candidates, Embedding, Miss
@@ -7,7 +8,7 @@ from graph_tools.find.embeddings_gather import gather_nd, gathers, partitioned, 
 from graph_tools.find.embeddings_onehot import one_hot_products
 from graph_tools.find.embeddings_sparse import combined_on_table, read_combination
 from graph_tools.find.outputs import find_heads
-from graph_tools.find.view import SHAPE_READERS, View, ref_of
+from graph_tools.find.view import COPIES, SHAPE_READERS, View, ref_of
 from graph_tools.names import unknown_tensor
 
 # In the order tried: a pattern claims the nodes that a later one must not report again.
@@ -43,7 +44,7 @@ def find_embeddings(model, output=None) -> Candidates:
                 misses.append(one)
             else:
                 found += read_combination(view, one)
-    found, unreached = _reaching(view, found, output)
+    found, unreached = _reaching(view, _with_sums(view, found), output)
     return Candidates(sorted(found, key=_rank), misses + unreached, what="embedding")
 
 
@@ -56,6 +57,45 @@ def _reaching(view: View, found: List[Embedding], output) -> Tuple[List[Embeddin
     needed = _needed(view, [output])
     kept = [one for one in found if ref_of(one).node in needed]
     return kept, [Miss(one.tensor, "it never reaches %s (%s)" % (output, one.why)) for one in found if one not in kept]
+
+
+# Rows may be reshaped and scaled on the way to the sum with other rows.
+_TO_SUMS = COPIES | {"Reshape", "ExpandDims", "Squeeze", "Cast", "Transpose", "Mul", "Slice", "StridedSlice"}
+_SUMS = ("Add", "AddV2", "AddN")
+_FEW_ROWS = 16
+
+
+def _with_sums(view: View, found: List[Embedding]) -> List[Embedding]:
+    """Says of a table of few rows that they are added to the rows of a larger one: token types, segments, flags."""
+    sums = {one.tensor: _sums(view, one) for one in found}
+    noted = []
+    for one in found:
+        larger = [other for other in found if (other.vocab_size or 0) > 4 * (one.vocab_size or 0)
+                  and sums[one.tensor] & sums[other.tensor]]
+        if larger and (one.vocab_size or 0) <= _FEW_ROWS:
+            one = dataclasses.replace(one, why="%s; they are added to the rows of %s, so perhaps token types" % (
+                one.why, larger[0].table))
+        noted.append(one)
+    return noted
+
+
+def _sums(view: View, one: Embedding) -> Set[str]:
+    """Additions that the rows reach through reshapes, scales and further additions."""
+    found: Set[str] = set()
+    seen: Set[str] = set()
+    todo = [ref_of(one).node]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for use in view.index.consumers(name, control=False):
+            op = view.op(use.node)
+            if op in _SUMS:
+                found.add(use.node)
+            if op in _SUMS or op in _TO_SUMS:
+                todo.append(use.node)
+    return found
 
 
 def _needed(view: View, outputs) -> Set[str]:

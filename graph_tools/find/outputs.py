@@ -75,6 +75,8 @@ def find_heads(view: View) -> Candidates:
         found.setdefault(one.tensor, one)
     for one in search.linear_heads(set(found)):
         found.setdefault(one.tensor, one)
+    for one in search.loss_logits(set(found)):
+        found.setdefault(one.tensor, one)
     if not found:
         for one in search.other_ends(scalars=False) or search.other_ends(scalars=True):
             found.setdefault(one.tensor, one)
@@ -102,6 +104,7 @@ class _Search:
     def __init__(self, view: View):
         self.view = view
         self.misses: List[Miss] = []
+        self._only_in_losses: List[Output] = []
         self._training = self._training_nodes()
         self._layers = self._learned_layers()
 
@@ -189,8 +192,21 @@ class _Search:
                 return [self._output(end, self.view.op(end).lower(), "%s of the last layer, and nothing consumes it" % (
                     self.view.op(end)), [end.node]),
                         self._output(ref, "logits", "it is what %s is computed from" % (end,), [ref.node])]
-        return [self._output(ref, "logits", "the last layer ends here; it is read by %s" % ", ".join(readers),
-                             [ref.node])]
+        self._only_in_losses.append(self._output(
+            ref, "logits", "the last layer ends here; it is read by %s" % ", ".join(readers), [ref.node]))
+        return []
+
+    def loss_logits(self, taken: Set[str]) -> List[Output]:
+        """Last layers that only a loss written out in elementary ops reads; with labels of their own they are misses."""
+        needed, found = self._sources(taken), []
+        for one in self._only_in_losses:
+            labels = sorted(self._sources([one.tensor]) - needed) if taken else []
+            if labels:
+                self.misses.append(Miss(one.tensor, "it needs %s, which no other prediction needs: part of a loss" % (
+                    ", ".join(label + ":0" for label in labels))))
+            else:
+                found.append(one)
+        return found
 
     def _end_of_linear(self, ref: TensorRef) -> Optional[TensorRef]:
         """Forward from a layer's product through bias, sums, reshapes and the exit of a loop."""
