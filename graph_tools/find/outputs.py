@@ -141,8 +141,8 @@ class _Search:
             if node.op not in HEADS or not view.flow.is_data(name):
                 continue
             ref = TensorRef(name, 0)
-            if _GRADIENT_SCOPE.search(name) or name in self._training:
-                self.misses.append(Miss(str(ref), "only gradients, updates or summaries consume this %s" % node.op))
+            if _GRADIENT_SCOPE.search(name):
+                self.misses.append(Miss(str(ref), "it belongs to a gradient"))
             elif name in self._layers.before and name in view.loop_nodes and node.op == "Sigmoid":
                 continue  # a gate of a recurrent cell, which nobody takes for a prediction
             elif name in self._layers.before:

@@ -14,7 +14,7 @@ COPIES = frozenset(("Identity", "StopGradient", "PreventGradient", "Enter", "Ref
                     "Snapshot", "DeepCopy", "ReadVariableOp", "PlaceholderWithDefault", "RefIdentity", "Switch",
                     "RefSwitch", "EnsureShape"))
 # Consumers that only ask how large a tensor is.
-SHAPE_READERS = frozenset(("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"))
+SHAPE_READERS = frozenset(("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike", "TensorArraySizeV3"))
 
 FLOATS = frozenset(("float16", "bfloat16", "float32", "float64"))
 
