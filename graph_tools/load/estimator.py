@@ -51,8 +51,8 @@ def from_estimator(estimator, serving_input_receiver_fn) -> Model:
                                       tf.estimator.ModeKeys.PREDICT, estimator.config)
         meta_graph = _export(graph, spec)
         assets = _assets(graph)
-    for name, signature in _signatures(receiver, spec).items():
-        meta_graph.signature_def[name].CopyFrom(signature)
+        for name, signature in _signatures(receiver, spec).items():
+            meta_graph.signature_def[name].CopyFrom(signature)
     columns = watch.columns_of(graph) if watch.graphs else {}
     feature_columns.store(columns, meta_graph)
     source = "Estimator checkpoint %s" % prefix

@@ -65,7 +65,7 @@ def named(columns):
     return {column.name: column for column in columns}
 
 
-@pytest.fixture(params=CASES, ids=[case[0] for case in CASES])
+@pytest.fixture(scope="module", params=CASES, ids=[case[0] for case in CASES])
 def built(request):
     """A layer that was built under a watch: the graph, the watch, the layer's tensor, the columns by name."""
     _, build, make = request.param
@@ -75,7 +75,7 @@ def built(request):
         columns = make()
         with watch_feature_columns() as watch:
             layer = build(features, columns)
-        yield graph, watch, layer, columns
+    return graph, watch, layer, columns
 
 
 def run(graph, fetches):
