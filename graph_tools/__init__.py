@@ -4,6 +4,22 @@ from graph_tools.edit.freeze import freeze
 from graph_tools.edit.occurrences import split_occurrences
 from graph_tools.edit.placeholders import swap_inputs
 from graph_tools.edit.prune import prune
+from graph_tools.errors import (
+    AmbiguousCandidateError,
+    BlockedRunError,
+    ControlFlowError,
+    EditError,
+    FeedError,
+    GradientError,
+    GraphToolsError,
+    ModelFileMissingError,
+    ModelFormatError,
+    NoCandidateError,
+    ReleaseError,
+    StateError,
+    TensorFlowMissingError,
+    TensorNotFoundError,
+)
 from graph_tools.feature_columns import watch_feature_columns
 from graph_tools.find.candidates import Candidate, Candidates
 from graph_tools.find.embeddings import find_embeddings
@@ -12,4 +28,5 @@ from graph_tools.find.outputs import find_outputs
 from graph_tools.load import from_session, load
 from graph_tools.load.estimator import from_estimator
 from graph_tools.model import Model
+from graph_tools.report import Finding, Report
 from graph_tools.verify import verify

@@ -13,6 +13,7 @@ from graph_tools.report import Finding, Report
 
 ROUGH = 0.05       # relative completeness error above which the numbers are not to be used (the published guide's 5 %)
 _CLOSE = 0.01      # … and below which nobody needs to think about it
+_ROUNDING = 1e-6   # relative change of a score that float32 arithmetic makes by itself
 _SURE = 0.9999     # probability from which a class is saturated in float32 training
 _INFORMED = 0.5    # normalised entropy under which a baseline already says something
 _LEANS = 0.2       # a binary baseline with a class this unlikely leans to the other
@@ -103,14 +104,15 @@ def convergence(result) -> Iterable[Finding]:
 
 def effect(result) -> Iterable[Finding]:
     """Rows where nothing is attributed: no effect, or no gradient."""
-    mass, difference = _mass(result), np.abs(_difference(result))
-    silent = mass == 0
-    cut = np.flatnonzero(silent & (difference > 0))
+    silent, difference = _mass(result) == 0, np.abs(_difference(result))
+    moved = difference > _ROUNDING * _size(result)
+    cut = np.flatnonzero(silent & moved)
     if len(cut):
-        yield Finding("gradient", "fail", len(cut), "Row %d: the score changes by %.4g but every gradient is zero; the "
-                      "change runs through ops without a gradient (rounding, argmax, comparisons), or the class is "
-                      "saturated along the whole path." % (cut[0], difference[cut[0]]))
-    still = np.flatnonzero(silent & (difference == 0))
+        yield Finding("gradient", "fail", len(cut),
+                      "Row %d: the score changes by %.4g but every gradient is zero; the change runs through ops "
+                      "without a gradient (rounding, argmax, comparisons), or the class is saturated along the whole "
+                      "path." % (cut[0], difference[cut[0]]))
+    still = np.flatnonzero(silent & ~moved)
     if len(still):
         yield Finding("effect", "fail" if len(still) == len(result) else "warn", len(still),
                       "Row %d: the score is the same at the baseline and every attribution is zero. The input has no "
@@ -122,14 +124,12 @@ def effect(result) -> Iterable[Finding]:
 
 def precision(result) -> Iterable[Finding]:
     """Score differences that drown in float32 rounding."""
-    size = np.maximum(np.abs(result.score), np.abs(result.baseline_score))
-    ratio = np.abs(_difference(result)) / size
-    low = np.flatnonzero((ratio > 0) & (ratio < 1e-5))
+    ratio = np.abs(_difference(result)) / _size(result)
+    low = np.flatnonzero((ratio > 0) & (ratio < 1e-5) & (_mass(result) > 0))
     if len(low):
         yield Finding("precision", "warn", float(ratio[low[0]]),
-                      "Row %d: the scores agree to %.1g of their size, which is "
-                      "about what float32 can tell; explain the logits, or choose another baseline." % (
-                          low[0], ratio[low[0]]))
+                      "Row %d: the scores agree to %.1g of their size, which is about what float32 can tell; explain "
+                      "the logits, or choose another baseline." % (low[0], ratio[low[0]]))
 
 
 def cancellation(result) -> Iterable[Finding]:
@@ -294,6 +294,11 @@ def _sentence(text: str) -> str:
 
 def _difference(result) -> np.ndarray:
     return np.asarray(result.score, np.float64) - np.asarray(result.baseline_score, np.float64)
+
+
+def _size(result) -> np.ndarray:
+    """The larger magnitude of the two scores of each row."""
+    return np.maximum(np.abs(np.asarray(result.score, np.float64)), np.abs(result.baseline_score))
 
 
 def _flat(result, row: int) -> np.ndarray:

@@ -16,6 +16,8 @@ from graph_tools.errors import GraphToolsError
 _TOP = 10          # tokens printed per example
 _ROWS = 20         # examples printed; all of them are saved
 _BAR = 16          # characters of the longest bar
+_SUFFIXES = (".html", ".json", ".npz")
+_BY_RANK = ()      # no label was given: top where the output has classes
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -127,11 +129,11 @@ def _model(parser) -> None:
 
 def _explain_options(parser) -> None:
     parser.add_argument("--feed", required=True, metavar="FILE", help=".npz or .json: an array per input tensor")
-    parser.add_argument("--out", metavar="FILE", help="write .html, .json or .npz")
+    parser.add_argument("--out", metavar="FILE", type=_result_file, help="write .html, .json or .npz")
     parser.add_argument("--output", metavar="T", help="tensor to explain (default: the one likely head)")
     parser.add_argument("--input", action="append", metavar="T", dest="inputs",
                         help="tensor to attribute to; repeat for several (default: the embeddings)")
-    parser.add_argument("--label", metavar="L",
+    parser.add_argument("--label", metavar="L", type=_label, default=_BY_RANK,
                         help="top (default), none, a class, an index tuple 4,1, or [0,1] per row")
     parser.add_argument("--baseline", default="zero", metavar="B",
                         help="zero (default), mean, a number, a .npy file, or '{\"ids:0\": 0}'")
@@ -142,7 +144,8 @@ def _explain_options(parser) -> None:
     parser.add_argument("--method", default="gausslegendre", metavar="RULE",
                         help="rule of --steps (gausslegendre, midpoint, …)")
     parser.add_argument("--max-steps", type=_positive(int), default=1024, metavar="N", help="most points per example")
-    parser.add_argument("--batch-axis", default="0", metavar="N", help="axis of the examples, or none: one example")
+    parser.add_argument("--batch-axis", type=_axis, default=0, metavar="N",
+                        help="axis of the examples, or none: one example")
     parser.add_argument("--batch-size", type=_positive(int), metavar="N", help="most points in one run")
     parser.add_argument("--vocab", metavar="FILE", help="one token a line; shows the texts of fed ids")
     parser.add_argument("--tokens", metavar="FILE", help="texts to show: .json list of lists, or a row a line")
@@ -162,6 +165,30 @@ def _positive(kind):
     return positive
 
 
+def _axis(text: str) -> Optional[int]:
+    if text.strip().lower() == "none":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("%r is neither a number nor none" % text) from None
+
+
+def _label(text: str) -> Any:
+    from tf1_ig import feed_file
+
+    try:
+        return feed_file.parse_label(text)
+    except GraphToolsError as wrong:
+        raise argparse.ArgumentTypeError(str(wrong)) from None
+
+
+def _result_file(text: str) -> str:
+    if os.path.splitext(text)[1].lower() not in _SUFFIXES:
+        raise argparse.ArgumentTypeError("%r does not end in %s" % (text, ", ".join(_SUFFIXES)))
+    return text
+
+
 # -- commands --------------------------------------------------------------------------------------------------------
 
 def _inspect(options) -> int:
@@ -179,20 +206,22 @@ def _explain(options) -> int:
     from tf1_ig.explainer import IntegratedGradients
 
     if options.out:
-        storage.check_path(options.out, (".npz", ".json", ".html"))
-    feed = feed_file.read_feed(options.feed)
-    baseline, batch_axis = feed_file.parse_baseline(options.baseline), _axis(options.batch_axis)
+        storage.check_path(options.out, _SUFFIXES)
+    feed, baseline = feed_file.read_feed(options.feed), feed_file.parse_baseline(options.baseline)
     class_names = feed_file.read_lines(options.classes) if options.classes else None
     model = gt.load(options.model)
     output = options.output or _only_output(model, inspection)
     inputs = options.inputs or "auto"
-    label = feed_file.parse_label(options.label) if options.label is not None else _default_label(model, output)
+    label = _default_label(model, output) if options.label is _BY_RANK else options.label
     tokens = _tokens(options, model, feed, output)
-    with IntegratedGradients(model, output, inputs, batch_axis=batch_axis) as explainer:
+    with IntegratedGradients(model, output, inputs, batch_axis=options.batch_axis) as explainer:
         result = explainer.explain(
             feed, label=label, baseline=baseline, method=options.method, steps=options.steps,
             tolerance=options.tolerance, max_steps=options.max_steps, batch_size=options.batch_size, tokens=tokens)
         report = check(*([result, explainer] if hasattr(explainer, "findings") else [result]))
+    print(result.output + " by")
+    for number, name in enumerate(result.values):
+        print("  input %d: %s" % (number, name))
     print(summary(result, report, class_names))
     if options.out:
         if options.out.lower().endswith(".html"):
@@ -237,7 +266,6 @@ def _only_output(model, inspection) -> Any:
             len(found), "; ".join("--output %s (%s)" % (one.tensor, one.kind) for one in found[:8])))
     if chosen is None:
         found.only()
-    print("explaining %s (%s); --output names another" % (chosen.tensor, chosen.kind), file=sys.stderr)
     return chosen
 
 
@@ -273,17 +301,6 @@ def _tokens(options, model, feed, output) -> Optional[List[List[str]]]:
     return feed_file.decode(fed[chosen[0]], feed_file.read_lines(options.vocab))
 
 
-def _axis(text: str) -> Optional[int]:
-    from tf1_ig.errors import BatchError
-
-    if text.strip().lower() == "none":
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise BatchError("--batch-axis is a number or none, not %r" % text) from None
-
-
 # -- what is printed -------------------------------------------------------------------------------------------------
 
 def summary(result, report, class_names=None) -> str:
@@ -312,7 +329,8 @@ def _row_lines(result, row: int, class_names) -> List[str]:
         result.score[row], result.baseline_score[row], result.delta[row], state, result.steps[row])]
     several = len(result.values) > 1
     one = result[row]
-    found = [("%s%s" % (text or "[%s]" % (position,), "  in " + name if several else ""), value)
+    numbers = {name: number for number, name in enumerate(result.values)}
+    found = [("%s%s" % (text or "[%s]" % (position,), "  in input %d" % numbers[name] if several else ""), value)
              for _, name, position, text, value in table.entries(one)]
     bars = table.bars([text for text, _ in found], [value for _, value in found], most=_TOP).rows
     if all(bar.kind == "zero" for bar in bars):

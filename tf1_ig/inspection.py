@@ -5,13 +5,17 @@ import os
 import shlex
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+import numpy as np
+
 import graph_tools as gt
 from graph_tools.errors import GraphToolsError
 from graph_tools.find.candidates import Candidate, Candidates, format_shape
 from graph_tools.report import Finding
 from tf1_ig import explainer
 
-_SHOWN = 12  # candidates and near misses of one kind printed; --json has them all
+_SHOWN, _MISSES = 12, 3  # candidates and near misses of one kind printed; --json has them all
+_COLUMN = 56             # names longer than this do not push the columns of the others
+_TOKENS = 8              # tokens in the example feed
 
 
 class Inspection(NamedTuple):
@@ -134,32 +138,36 @@ def _candidate_json(candidate: Candidate) -> Dict[str, Any]:
 def as_text(found: Inspection) -> str:
     """The same as a page for a terminal."""
     model = found.model
-    lines = ["%s: %s" % (found.path, model.source), "%d nodes%s%s" % (
+    lines = [model.source, "%d nodes%s%s" % (
         len(model.index.nodes),
         ", %d variables" % len(model.variables) if model.variables else "",
         ", signatures: %s" % ", ".join(sorted(model.signatures)) if model.signatures else "")]
     lines += _section("What goes in", found.inputs, _input_row, "nothing: no placeholder, queue or iterator")
     lines += _section("Where the embedding is", found.embeddings, _embedding_row, "no embedding was recognised")
     lines += _section("What comes out", found.outputs, _output_row, "no tensor looks like a prediction")
-    lines += ["", "What stands in the way"]
-    lines += ["  - " + warning for warning in found.warnings] or ["  nothing found: a gradient reaches every input"]
+    clear = "not tried: no output was chosen" if found.output is None else (
+        "nothing: %s can be explained, a gradient reaches every input" % found.output)
+    lines += ["", "What stands in the way"] + (["  - " + warning for warning in found.warnings] or ["  " + clear])
     lines += ["", "Next"] + ["  " + line for line in _next(found)]
     return "\n".join(lines)
 
 
 def _section(title: str, candidates: Candidates, row, empty: str) -> List[str]:
+    """One heading, its candidates in columns as wide as the usual name, and the first near misses."""
     lines = ["", title]
     rows = [row(one) for one in candidates[:_SHOWN]]
-    widths = [max((len(cells[column]) for cells in rows), default=0) for column in range(3)]
+    widths = [max([len(cells[column]) for cells in rows if len(cells[column]) <= _COLUMN], default=0)
+              for column in range(2)]
     for cells in rows:
-        lines.append("  " + "  ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip())
+        head = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths))
+        lines.append("  %s  %s" % (head, cells[2]))
         lines += ["      " + text for text in cells[3:] if text]
     lines += [] if rows else ["  " + empty]
     if len(candidates) > _SHOWN:
         lines.append("  … and %d more (--json lists them)" % (len(candidates) - _SHOWN))
-    lines += ["  not %s: %s" % miss for miss in candidates.misses[:3]]
-    if len(candidates.misses) > 3:
-        lines.append("  … and %d more near misses (--json lists them)" % (len(candidates.misses) - 3))
+    lines += ["  not %s: %s" % miss for miss in candidates.misses[:_MISSES]]
+    if len(candidates.misses) > _MISSES:
+        lines.append("  … and %d more near misses (--json lists them)" % (len(candidates.misses) - _MISSES))
     return lines
 
 
@@ -187,10 +195,9 @@ def _next(found: Inspection) -> List[str]:
         return ["tf1-ig explain %s --feed FILE --output TENSOR --out why.html" % shlex.quote(found.path)]
     if found.output is None:
         return ["choose one:"] + ["  " + _command(found.path, one) for one in found.outputs[:_SHOWN]]
-    if found.obstacle:
-        return ["mend what stands in the way, then:", next_command(found)]
-    return ["put the inputs into a file (a row per example; JSON works too):", feed_example(found),
-            "explain it:", next_command(found)]
+    steps = ["a feed that fits; put your own rows in its place:", "  " + feed_example(found),
+             "then:", "  " + next_command(found)]
+    return (["mend what stands in the way first."] if found.obstacle else []) + steps
 
 
 def next_command(found: Inspection) -> Optional[str]:
@@ -199,26 +206,37 @@ def next_command(found: Inspection) -> Optional[str]:
 
 
 def _command(path: str, output: Candidate) -> str:
-    label = ' --label "(POSITION, CLASS)"' if output.shape is not None and len(output.shape) > 2 else ""
+    # A prediction per position: the first position, the first class, for the reader to change.
+    label = " --label " + ",".join("0" * (len(output.shape) - 1)) if output.shape and len(output.shape) > 2 else ""
     return "tf1-ig explain %s --feed feed.npz --output %s%s --out why.html" % (
         shlex.quote(path), shlex.quote(output.tensor), label)
 
 
 def feed_example(found: Inspection) -> str:
-    """A line of Python that writes a feed file for the inputs that the output depends on."""
-    needed = gt.find_inputs(found.model, output=found.output)
+    """A line of shell that writes a feed file of the right tensors, dtypes and shapes: one made-up example."""
+    ids = {one.ids: one.vocab_size for one in found.embeddings}
     parts = []
-    for one in needed:
+    for one in gt.find_inputs(found.model, output=found.output):
         if getattr(one, "default", None):
             continue
         for part in getattr(one, "components", ()) or (one,):
             if getattr(part, "used", True):
-                parts.append("%r: %s" % (part.tensor, _example_array(part.dtype, part.shape)))
-    return "python -c \"import numpy as np; np.savez('feed.npz', **{%s})\"" % ", ".join(parts)
+                parts.append("%s: %s" % (json.dumps(part.tensor), _example_array(
+                    part.dtype, part.shape, part.tensor in ids, ids.get(part.tensor))))
+    return "python -c %s" % shlex.quote("import numpy as np; np.savez(\"feed.npz\", **{%s})" % ", ".join(parts))
 
 
-def _example_array(dtype: str, shape) -> str:
-    if shape == ():
-        return {"bool": "False"}.get(dtype, "1.0" if dtype.startswith("float") else "0")
-    sizes = "?" if shape is None else "x".join("N" if size is None else str(size) for size in shape)
-    return "ARRAY_%s_%s" % (dtype, sizes)
+def _example_array(dtype: str, shape, is_ids: bool, vocabulary: Optional[int]) -> str:
+    """An array of one example; where the graph tells no shape, ids are ``[1, tokens]`` and floats a switch at 1.0."""
+    if shape is None:
+        shape = (1, _TOKENS) if is_ids else () if dtype.startswith("float") else (1,)
+    sizes = tuple((1 if axis == 0 else _TOKENS) if size is None else size for axis, size in enumerate(shape))
+    if dtype == "string":
+        return "np.full(%s, \"text\")" % (sizes,)
+    if is_ids and dtype.startswith("int"):
+        count = int(np.prod(sizes, dtype=np.int64))
+        if vocabulary is None or vocabulary > count:
+            return "np.arange(1, %d, dtype=\"%s\").reshape(%s)" % (count + 1, dtype, sizes)
+    elif dtype.startswith("int") and len(sizes) == 1:
+        return "np.full(%s, %d, \"%s\")" % (sizes, _TOKENS, dtype)  # lengths of the examples, most often
+    return "np.%s(%s, \"%s\")" % ("ones" if sizes == () else "zeros", sizes, dtype)

@@ -62,6 +62,8 @@ class Page(HTMLParser):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
+        if tag in _VOID:
+            return
         assert self.open and self.open[-1] == tag, (tag, self.open)
         self.open.pop()
         if tag == "bdi":
