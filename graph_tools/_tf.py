@@ -67,9 +67,11 @@ def _load() -> dict:
         "control_flow_util": control_flow_util,
         "context_from_proto": control_flow_ops.from_control_flow_context_def,
         "get_context": lambda op: op._get_control_flow_context(),
+        "output_context": control_flow_util.GetOutputContext,
         "set_context": lambda op, context: op._set_control_flow_context(context),
         "update_input": lambda op, slot, tensor: op._update_input(slot, tensor),
         "set_string_attr": lambda op, name, text: op._set_attr(name, tf.AttrValue(s=text.encode("utf-8"))),
+        "refuse_gradient": _refuse_gradient,
         "set_gradient_function": _set_gradient_function,
         "gradient_source": tensor_array_grad._GetGradSource,
         "feature_column_modules": (feature_column, feature_column_v2),
@@ -132,6 +134,21 @@ def control_flow_v1():
             yield
         finally:
             util.ENABLE_CONTROL_FLOW_V2 = before
+
+
+class _FrozenGradient:
+    """Stands for the gradient state of a backward loop that came from a file; its forward loop is not known."""
+
+    class _Unknown:
+        outer_context = None
+        grad_state = None
+
+    forward_context = _Unknown()
+
+
+def _refuse_gradient(context) -> None:
+    """Lets ``tf.gradients`` refuse a loop as it refuses second derivatives of loops that it has built itself."""
+    context._grad_state = _FrozenGradient()
 
 
 def _set_gradient_function(op, gradient) -> None:

@@ -49,12 +49,28 @@ def restore_control_flow(graph) -> int:
                     len(changes), _first(changes)))
         rewrite.apply_to_graph(graph, changes)
         tensor_arrays.use_version_1(graph)
+        _claim_names(graph, nodes)
         return _Builder(graph, structure, leave).build()
 
 
 def _first(changes) -> str:
     change = changes[0]
     return change.node.name if isinstance(change, repair.Add) else change.node
+
+
+def _claim_names(graph, nodes) -> None:
+    """Keeps new gradients apart from loops and gradient arrays that are in the graph.
+
+    ``tf.gradients`` names its loops and arrays after its own scope, which it takes to be free; in a graph that was
+    frozen with gradients in it, it is not, and two loops of one name are one loop to the executor.
+    """
+    names = {node.frame for node in nodes.values() if node.frame}
+    names.update(graph.get_operation_by_name(name).get_attr("source").decode("utf-8", "replace")
+                 for name, node in nodes.items() if node.op.startswith("TensorArrayGrad"))
+    with graph.as_default(), _tf.tf.name_scope(None):
+        for name in sorted(names):
+            if graph.unique_name(name, mark_as_used=False) == name:
+                graph.unique_name(name)
 
 
 def _restored(graph, structure: Structure) -> FrozenSet[str]:
@@ -135,6 +151,8 @@ class _Builder:
             finally:
                 if outer is not None:
                     outer.Exit()
+        if not place.arms and self._runs_backward(place):
+            _tf.refuse_gradient(context)
         if outer is None:
             keys = _tf.tf.GraphKeys
             # get_collection_ref, because a finalized graph takes no more through add_to_collection
@@ -164,6 +182,13 @@ class _Builder:
                 proto.values_def.values.append(value)
                 proto.values_def.external_values[value] = name + ":0"
         return definition
+
+    def _runs_backward(self, place: Place) -> bool:
+        """Whether a loop is itself a gradient: it pops what the loop forward has pushed.
+
+        Nothing flows through a stack for ``tf.gradients``, so a second derivative would silently lack terms.
+        """
+        return any(op.type in ("StackPop", "StackPopV2") for op in self.members.get(place, ()))
 
     def _body(self, loop) -> str:
         """The Identity that stands at the start of the body."""

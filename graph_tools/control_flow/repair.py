@@ -224,21 +224,25 @@ def _guard_enters(structure: Structure, leave) -> Iterator:
 
 def _add_pivots(structure: Structure, leave) -> Iterator:
     """Something to tie new nodes of a branch to, in every branch."""
-    free, present = _Names(structure.nodes), pivots(structure)
+    free, known = _Names(structure.nodes), pivots(structure)
     lively = {place for name, place in structure.place.items() if name not in leave}
-    sides: Dict[Tuple[TensorRef, Place], str] = {}
+    switches: Dict[Tuple[TensorRef, Place], str] = {}
     for place in places(structure):
-        if not place.arms or place in present or place not in lively:
+        if not place.arms or place in known or place not in lively:
             continue
         pred, branch = place.arms[-1]
-        read = structure.preds[pred]
-        key = (pred, place._replace(arms=place.arms[:-1]))
-        if key not in sides:
+        read, around = structure.preds[pred], place._replace(arms=place.arms[:-1])
+        if (pred, around) not in switches:
             switch = Node(free(pred.node + "_pivot"), "Switch", (read, read), dtype=10)
-            sides[key] = switch.name
+            switches[pred, around] = switch.name
             yield Add(switch)
-        yield Add(Node(free("%s_%s" % (sides[key], "ft"[branch])), "Identity", (TensorRef(sides[key], branch),),
-                       dtype=10))
+        name = switches[pred, around]
+        # A predicate from outside the branch around says nothing of that branch; tie the pivot to both.
+        inside = set(around.arms) <= structure.output_arms(read)
+        controls = () if inside or around not in known else (known[around],)
+        pivot = Node(free("%s_%s" % (name, "ft"[branch])), "Identity", (TensorRef(name, branch),), controls, dtype=10)
+        known[place] = pivot.name
+        yield Add(pivot)
 
 
 def places(structure: Structure) -> List[Place]:
@@ -277,8 +281,7 @@ def pivots(structure: Structure) -> Dict[Place, str]:
         source = structure.nodes.get(node.inputs[0].node)
         if source is None or source.op not in SWITCHES or source.name not in structure.switch_pred:
             continue
-        arms = structure.output_arms(node.inputs[0])
-        if structure.switch_pred[source.name] != place.arms[-1].pred or arms != structure.arms[name]:
+        if structure.switch_pred[source.name] != place.arms[-1].pred:
             continue
         rank = (0 if node.op in IDENTITIES and source.inputs[0] == source.inputs[1] else
                 1 if node.op in IDENTITIES else 2)

@@ -59,14 +59,21 @@ def apply_to_graph(graph, changes) -> None:
 
 
 def _add(graph, node) -> None:
-    """One op without context; op types are those that a plan can hold."""
+    """One op, in the context of what it reads (a loop around an import has one); types are those a plan can hold."""
     raw, inputs = _tf.tf.raw_ops, [_tensor(graph, ref) for ref in node.inputs]
     make = getattr(raw, node.op)
     controls = [graph.get_operation_by_name(name) for name in node.controls]
     arguments = {"Sub": ("x", "y"), "OnesLike": ("x",), "Identity": ("input",), "RefIdentity": ("input",)}.get(
         node.op, ("data", "pred")[:len(inputs)])
+    context = _tf.output_context(inputs[0].op)
     with graph.control_dependencies(controls), graph.device(inputs[0].op.device):
-        made = make(name=node.name, **dict(zip(arguments, inputs)))
+        if context is not None:
+            context.Enter()
+        try:
+            made = make(name=node.name, **dict(zip(arguments, inputs)))
+        finally:
+            if context is not None:
+                context.Exit()
     made = made[0] if isinstance(made, (list, tuple)) else made
     assert made.op.name == node.name and node.op not in ENTERS
 

@@ -253,6 +253,8 @@ class _ArmWalk:
                 arms = arms | self.floor[loop]
             if node.op in EXITS:
                 arms = self.floor[loop] if loop else arms
+            elif node.op == "ControlTrigger":  # waits for its inputs, and runs whether or not they had a value
+                arms = self.floor[loop] if loop else frozenset()
             self.arms[name] = arms
             if node.op in SWITCHES and len(node.inputs) > 1:
                 self._switch(node)

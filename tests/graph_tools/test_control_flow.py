@@ -202,10 +202,9 @@ def test_a_counter_that_lost_its_branch_is_guarded():
     frozen = freezing.load(_fixture("nested_cw"))
     graph_def = _tf.tf.GraphDef()
     graph_def.CopyFrom(frozen.graphs["frozen"])
-    counters = [node for node in graph_def.node if node.op == "Const" and node.name == "cond/while/Const"]
-    assert counters and counters[0].input
-    for node in counters:
-        del node.input[:]
+    counter, = (node for node in graph_def.node if node.name == "cond/Const")
+    assert [entry[0] for entry in counter.input] == ["^"]
+    del counter.input[:]
     graph = freezing.imported(graph_def)
     control_flow.restore_control_flow(graph)
     _assert_gradients(frozen, graph)
@@ -270,7 +269,8 @@ def test_a_meta_graph_carries_the_restored_contexts(name):
     tf, frozen = _tf.tf, freezing.load(_fixture(name))
     graph = freezing.imported(frozen.graphs["grappler"])
     made = control_flow.restore_control_flow(graph)
-    meta_graph = tf.train.export_meta_graph(graph=graph)
+    with graph.as_default():
+        meta_graph = tf.train.export_meta_graph()
     again = tf.Graph()
     with again.as_default():
         tf.train.import_meta_graph(meta_graph)
