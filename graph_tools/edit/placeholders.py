@@ -50,7 +50,8 @@ def swap_inputs(model, inputs=None, parsed: bool = False) -> Tuple[object, Edit]
             "nothing to replace: no queue, iterator, staging area or reader feeds this model",))
     plan = _plan(index, chosen)
     cut = {node for one in chosen for node in one.nodes}
-    removed = producers.dead_after(index, cut, set(plan.tensors), producers.queue_runners_of(model.meta_graph))
+    read = {names.parse(entry).node for node in plan.added for entry in node.input}
+    removed = producers.dead_after(index, cut, set(plan.tensors), read, producers.queue_runners_of(model.meta_graph))
     removed -= set(plan.in_place)
     graph_def = _rewrite(model.graph_def, plan, removed)
     edited, notes = rebuild(model, graph_def, plan.tensors)

@@ -25,12 +25,13 @@ _HANDLE_PASSING = frozenset(("Switch", "RefSwitch", "Enter", "RefEnter", "Identi
 VARIADIC = frozenset(("MergeSummary",))
 
 
-def dead_after(index: GraphIndex, cut: Iterable[str], replaced: Set[str], queue_runners=()) -> Set[str]:
+def dead_after(index: GraphIndex, cut: Iterable[str], replaced: Set[str], spared: Set[str] = frozenset(),
+               queue_runners=()) -> Set[str]:
     """Nodes to remove once the ``replaced`` tensors of the ``cut`` nodes come from elsewhere, those nodes included.
 
     Downstream: what reads something of a removed node that is not replaced (the size of a queue and its summary).
     Upstream: what nothing reads any more, where initialising or filling does not count as reading. Placeholders that
-    only filled a queue go, the variables of the model stay.
+    only filled a queue go, the variables of the model stay, and so do the ``spared`` nodes, which the new nodes read.
     """
     removed: Set[str] = set(cut)
     todo = list(cut) + list(_staged(index, cut))
@@ -40,8 +41,8 @@ def dead_after(index: GraphIndex, cut: Iterable[str], replaced: Set[str], queue_
         while todo:
             name = todo.pop()
             found = set(_downstream(index, name, replaced, removed))
-            found.update(ref.node for ref in index.inputs(name)
-                         if ref.node in index and _unused(index, ref.node, removed, delivering))
+            behind = {ref.node for ref in index.inputs(name) if ref.node in index} - spared
+            found.update(other for other in behind if _unused(index, other, removed, delivering))
             todo += found - removed
             removed |= found
         todo = [name for name in _left_over(index, removed, delivering, queue_runners) if name not in removed]

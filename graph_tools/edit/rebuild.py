@@ -12,11 +12,11 @@ def rebuild(model, graph_def, renamed: Renamed = ()) -> Tuple[object, List[str]]
 
     Args:
       model: the model before the edit; it is left as it is.
-      graph_def: the edited GraphDef. Functions of its library that only removed nodes called are dropped from it.
+      graph_def: the edited GraphDef. Functions of its library that no node calls are dropped from it.
       renamed: new tensor name by old one; signatures and collections of names are rewritten.
     """
     renamed = dict(renamed)
-    _drop_functions(model.meta_graph.graph_def, graph_def)
+    _drop_functions(graph_def)
     edited = model.with_graph_def(graph_def)
     meta_graph, kept = edited.meta_graph, {node.name for node in graph_def.node}
     notes = _rewrite_signatures(meta_graph, kept, renamed)
@@ -43,17 +43,13 @@ def functions_called(nodes: Iterable, library) -> Set[str]:
     return functions.reach([name for node in nodes for name in functions.called(node)], table)
 
 
-def _drop_functions(before, after) -> None:
-    """Drops from the edited graph's library what only nodes that are gone have called."""
-    kept = {node.name for node in after.node}
-    gone = functions_called((node for node in before.node if node.name not in kept), before.library)
-    gone -= functions_called(after.node, after.library)
-    if gone:
-        left = [function for function in after.library.function if function.signature.name not in gone]
-        gradients = [gradient for gradient in after.library.gradient if gradient.function_name not in gone]
-        del after.library.function[:], after.library.gradient[:]
-        after.library.function.extend(left)
-        after.library.gradient.extend(gradients)
+def _drop_functions(graph_def) -> None:
+    """Drops, in place, the functions that no node can call."""
+    library, called = graph_def.library, functions_called(graph_def.node, graph_def.library)
+    left = type(library)()
+    left.function.extend(function for function in library.function if function.signature.name in called)
+    left.gradient.extend(gradient for gradient in library.gradient if gradient.function_name in called)
+    library.CopyFrom(left)
 
 
 # ---- signatures

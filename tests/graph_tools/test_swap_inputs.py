@@ -123,7 +123,7 @@ def test_a_tensor_that_comes_out_of_nothing_is_an_error_that_lists_the_inputs(bu
 def test_the_summary_of_the_queue_goes_and_that_of_the_loss_stays():
     tf = _tf.tf
     with tf.Graph().as_default() as graph:
-        ids, label = queues.train_batch(tf, "")
+        ids, label, _ = queues.train_batch(tf, "")
         queues.classify(ids, label)
         tf.summary.scalar("loss_now", graph.get_tensor_by_name("loss:0"))
         tf.summary.merge_all(name="merged")

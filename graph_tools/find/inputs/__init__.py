@@ -84,7 +84,7 @@ def needed_nodes(index: GraphIndex, found: Sequence[Input], output: Optional[str
     """
     handovers = {node for one in found if one.kind in SOURCES or one in sources for node in one.nodes}
     if output is None:
-        return production.model_side(index, handovers.__contains__)
+        return production.model_side(index, handovers)
     return index.ancestors([output], control=False, stop=handovers.__contains__)
 
 

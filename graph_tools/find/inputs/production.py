@@ -37,19 +37,25 @@ _PASSING = frozenset(("Merge", "Identity", "NoOp"))
 _NO_END = DELIVERIES | SERVICES | SUMMARIES | CHECKPOINTING | _SETTERS | frozenset(("NoOp",))
 
 
-def model_side(index: GraphIndex, boundary) -> Set[str]:
-    """Nodes that something other than input production or a summary depends on.
+def model_side(index: GraphIndex, handovers: Set[str]) -> Set[str]:
+    """Nodes that something other than input production depends on.
+
+    A summary counts when it depends on data that goes no further into input production: the loss counts, how full a
+    queue is and the single examples that are batched later do not.
 
     Args:
       index: the graph.
-      boundary: true for the name of a node that hands data over (a dequeue, an iterator's next): it counts, what
-        is behind it does not.
+      handovers: nodes that hand data over (placeholders, dequeues, an iterator's next): they count, what is behind
+        them does not.
     """
     delivering = deliveries(index)
     ends = [name for name, node in index.nodes.items() if not index.consumers(name, control=False)
             and node.op not in _NO_END and name not in delivering and not is_data_set(node.op)
             and not _waits_for(index, name, delivering)]
-    return index.ancestors(ends, control=False, stop=boundary)
+    last = {name for name in handovers if index.descendants([name], control=False).isdisjoint(delivering)}
+    ends += [name for name, node in index.nodes.items() if node.op in SUMMARIES and not last.isdisjoint(
+        index.ancestors([name], control=False, stop=handovers.__contains__))]
+    return index.ancestors(ends, control=False, stop=handovers.__contains__)
 
 
 def is_data_set(op: str) -> bool:
