@@ -9,5 +9,5 @@ import graph_tools
 if not hasattr(graph_tools, "swap_inputs"):
     raise ImportError(
         "the package graph_tools in %s is not the one that tf1_ig needs: the unrelated distribution graph-tools has "
-        "the same import name; pip uninstall graph-tools, then pip install --force-reinstall --no-deps tf1-ig" % (
+        "the same import name; pip uninstall graph-tools, then reinstall tf1-ig (pip's --force-reinstall --no-deps)" % (
             getattr(graph_tools, "__file__", "?"),))
