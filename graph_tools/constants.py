@@ -23,6 +23,8 @@ _CALLS = {
     "Case": (("branches",), "Tin", "Tout", 1), "StatelessCase": (("branches",), "Tin", "Tout", 1),
     "While": (("cond", "body"), "T", "T", 0), "StatelessWhile": (("cond", "body"), "T", "T", 0),
 }
+# Output names of ops that become ones whose output is named "output".
+_OUTPUT_NAMES = {"ReadVariableOp": "value", "VarIsInitializedOp": "is_initialized"}
 # Saving and restoring makes no sense without variables.
 _SAVERS = frozenset(("SaveV2", "SaveSlices", "Save", "RestoreV2", "RestoreSlice", "Restore", "MergeV2Checkpoints"))
 
@@ -131,7 +133,9 @@ class _Library:
                 del function.arg_attr[number]
         for number, what in outputs.items():
             function.signature.output_arg[number].type = what.dtype
+        before = {node.name: node.op for node in scope.nodes}
         gone = scope.rewrite(held)
+        _rename_outputs(function, scope.nodes, before)
         kept = [node for node in scope.nodes + scope.added if node.name not in gone]
         kept = [_without_control(node, gone) for node in kept]
         for signal, node_name in list(function.control_ret.items()):
@@ -294,6 +298,23 @@ class _Scope:
                     gone.add(name)
                     todo.append(name)
         return gone
+
+
+def _rename_outputs(function, nodes, before: Dict[str, str]) -> None:
+    """In functions an output goes by its name in the op's definition, which differs where the op has changed."""
+    old = {node.name: _OUTPUT_NAMES[before[node.name]] for node in nodes
+           if before[node.name] in _OUTPUT_NAMES and before[node.name] != node.op}
+    if not old:
+        return
+
+    def renamed(entry: str) -> str:
+        ref = functions.tensor_of(entry)
+        return "%s:output:0" % ref.node if old.get(ref.node) == ref.name and ref.name else entry
+
+    for node in nodes:
+        node.input[:] = [renamed(entry) for entry in node.input]
+    for name in list(function.ret):
+        function.ret[name] = renamed(function.ret[name])
 
 
 def _graph_tensor(entry: str) -> Tensor:

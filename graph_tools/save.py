@@ -5,7 +5,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from graph_tools import _tf, constants, portable, variables, walk
+from graph_tools import _tf, constants, names, portable, variables, vocabulary, walk
 from graph_tools.errors import EditError, ModelFormatError
 
 _SCOPE = "graph_tools_save"
@@ -25,10 +25,20 @@ def write(model, path) -> None:
 
 def _frozen(model):
     graph_def = constants.of_model(model).graph_def
+    vocabulary.import_tables(graph_def, _tables(model))
+    there = {node.name for node in graph_def.node}
+    vocabulary.inline(graph_def, {name: path for name, path in model.assets.items()
+                                  if names.parse(name).node in there})
     portable.strip(graph_def)
     if graph_def.ByteSize() > 2 ** 31 - 2 ** 20:
         raise EditError("the graph is more than 2 GB, which no file of one GraphDef can hold; save a SavedModel folder")
     return graph_def
+
+
+def _tables(model) -> Dict[str, Any]:
+    """Keys and values of mutable tables."""
+    return {node.name: model.variables[node.name] for node in model.meta_graph.graph_def.node
+            if node.op in variables.MUTABLE_TABLES and node.name in model.variables}
 
 
 def _write_file(path: str, data: bytes) -> None:
@@ -52,12 +62,15 @@ def _write_saved_model(model, folder: str) -> None:
     meta_graph.CopyFrom(model.meta_graph)
     portable.strip(meta_graph.graph_def)
     portable.clean_collections(meta_graph)
+    # The checkpoint goes by node names: TF 2's object graph would send its loader after keys that are not there.
+    meta_graph.ClearField("object_graph_def")
     meta_graph.meta_info_def.ClearField("tags")
     meta_graph.meta_info_def.tags.append("serve")
     files.makedirs(folder)
+    imports = vocabulary.import_tables(meta_graph.graph_def, _tables(model))
     _add_saver(meta_graph, model, folder)
     _add_assets(meta_graph, model, folder)
-    _add_main_op(meta_graph, model)
+    _add_main_op(meta_graph, model.initializers + imports)
     saved_model = _tf.SavedModel(saved_model_schema_version=1, meta_graphs=[meta_graph])
     _write_file(folder.rstrip("/") + "/saved_model.pb", saved_model.SerializeToString())
 
@@ -128,6 +141,8 @@ def _add_assets(meta_graph, model, folder: str) -> None:
             base = "_" + base
         files.makedirs(folder.rstrip("/") + "/assets")
         files.copy(path, "%s/assets/%s" % (folder.rstrip("/"), base), overwrite=True)
+        # TF 2 cannot load tables that hang off a placeholder; loaders overwrite the constant with their own path.
+        _hold_path(index.nodes[names.parse(tensor).node], base)
         asset = meta_graph.asset_file_def.add(filename=base)
         asset.tensor_info.name = tensor
         asset.tensor_info.dtype = 7  # DT_STRING
@@ -135,17 +150,26 @@ def _add_assets(meta_graph, model, folder: str) -> None:
         del meta_graph.collection_def["saved_model_assets"]
 
 
-def _add_main_op(meta_graph, model) -> None:
+def _hold_path(node, path: str) -> None:
+    """Makes the node that an asset is fed to a constant, in place."""
+    name = node.name
+    node.Clear()
+    node.name, node.op = name, "Const"
+    node.attr["dtype"].type = 7  # DT_STRING
+    node.attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(path))
+
+
+def _add_main_op(meta_graph, initializers) -> None:
     """A main op that runs the table initialisers, where all releases look for it; whatever was there goes."""
     for key in ("saved_model_main_op", "legacy_init_op"):
         if key in meta_graph.collection_def:
             del meta_graph.collection_def[key]
     if _INIT in meta_graph.signature_def:
         del meta_graph.signature_def[_INIT]
-    if not model.initializers:
+    if not initializers:
         return
     add = _Adder(meta_graph.graph_def)
-    init = add("init_tables", "NoOp", ["^" + name for name in model.initializers])
+    init = add("init_tables", "NoOp", ["^" + name for name in initializers])
     meta_graph.collection_def["saved_model_main_op"].node_list.value.append(init)
     meta_graph.signature_def[_INIT].outputs[_INIT].name = init
 

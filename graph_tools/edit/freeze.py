@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Sequence, Tuple
 
-from graph_tools import constants, names, variables
+from graph_tools import constants, names
 from graph_tools.edit import record
 from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import Edit
@@ -28,8 +28,9 @@ def freeze(model: Model, outputs: Sequence = ()) -> Tuple[Model, Edit]:
     """
     frozen = constants.of_model(model, [names.tensor_name(tensor) for tensor in outputs])
     result, notes = rebuild(model, frozen.graph_def)
-    left = [node.name for node in frozen.graph_def.node if node.op in variables.VARIABLES]
+    missing = [name for name in result.missing if not result.signatures or name in result.index.ancestors(
+        info.name for signature in result.signatures.values() for info in signature.outputs.values() if info.name)]
     result = dataclasses.replace(result, variables={
-        name: value for name, value in result.variables.items() if name in left or isinstance(value, tuple)})
-    notes += ["variable %r has no value and stays a variable" % name for name in left]
+        name: value for name, value in result.variables.items() if isinstance(value, tuple)})
+    notes += ["variable %r has no value and stays a variable" % name for name in missing]
     return result, record.compare("freeze", model.meta_graph.graph_def, frozen.graph_def, notes=tuple(notes))

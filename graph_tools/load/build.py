@@ -1,8 +1,11 @@
 """The last step of every load: check, repair and complete a MetaGraphDef into a ``Model``."""
 
-from typing import Any, Mapping, Optional, Tuple
+from collections import ChainMap
+from typing import Any, List, Mapping, Optional, Tuple
 
-from graph_tools import names, scan, variables
+import numpy as np
+
+from graph_tools import names, scan, variables, walk
 from graph_tools.errors import ModelFormatError
 from graph_tools.load import release, tables
 from graph_tools.model import Model
@@ -31,8 +34,11 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
     graph_def = meta_graph.graph_def
     scan.check(graph_def, source)
     warnings += scan.warnings(graph_def) + release.fit(meta_graph, source)
-    found = tables.initializers(graph_def, assets)
-    missing = [node.name for node in graph_def.node if node.op in variables.VARIABLES and node.name not in values]
+    found = tables.initializers(graph_def, assets, values)
+    paths = tables.asset_variables(graph_def, found.assets)
+    if paths:
+        values = ChainMap({name: np.array(path.encode("utf-8"), object) for name, path in paths.items()}, values)
+    missing = _missing(meta_graph, values)
     if missing:
         warnings += ("variable %s %s, and what depends on it cannot be run" % (
             ", ".join(repr(name) for name in missing[:3]) + (
@@ -40,6 +46,18 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
     _keep_signature(meta_graph, signature, source)
     return Model(meta_graph, source, variables=values, assets=found.assets, initializers=found.initializers,
                  warnings=warnings + found.warnings + _dangling(meta_graph), format=kind)
+
+
+def _missing(meta_graph, values) -> List[str]:
+    """Variables without a value that some signature needs; without signatures, all."""
+    graph_def = meta_graph.graph_def
+    missing = [node.name for node in graph_def.node if node.op in variables.VARIABLES and node.name not in values]
+    outputs = [info.name for key, signature in meta_graph.signature_def.items() if not key.startswith("__saved_model")
+               for info in signature.outputs.values() if info.name]
+    if missing and outputs:
+        needed = walk.GraphIndex(graph_def).ancestors(outputs)
+        missing = [name for name in missing if name in needed]
+    return missing
 
 
 def _keep_signature(meta_graph, signature: Optional[str], source: str) -> None:

@@ -4,10 +4,9 @@ A SavedModel's ``main_op`` or ``legacy_init_op`` is an op of the file's choosing
 tables are looked up in the graph by type, and run when all that they depend on is harmless.
 """
 
-import os
 from typing import Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-from graph_tools import functions, names, scan, variables, walk
+from graph_tools import _tf, functions, names, scan, variables, walk
 
 INITIALIZERS = frozenset((
     "InitializeTable", "InitializeTableV2", "InitializeTableFromTextFile", "InitializeTableFromTextFileV2",
@@ -31,12 +30,13 @@ class Found(NamedTuple):
     warnings: Tuple[str, ...]
 
 
-def initializers(graph_def, assets: Mapping[str, str] = ()) -> Found:
+def initializers(graph_def, assets: Mapping[str, str] = (), values: Mapping = ()) -> Found:
     """The initialisers of a graph's tables.
 
     Args:
       graph_def: the graph.
       assets: file path by the name of the tensor that must hold it.
+      values: what is known of variables and mutable tables, by node name.
     """
     index = walk.GraphIndex(graph_def)
     assets = dict(assets)
@@ -44,17 +44,13 @@ def initializers(graph_def, assets: Mapping[str, str] = ()) -> Found:
     table = functions.calls(graph_def.library)
     run: List[str] = []
     warnings: List[str] = []
-    ready: Set[str] = set()
+    ready: Set[str] = {node.name for node in graph_def.node
+                       if node.op in variables.MUTABLE_TABLES and node.name in values}
     for node in graph_def.node:
-        if node.op in INITIALIZERS:
-            ops = {index.op(name) for name in index.ancestors([node.name])}
-        elif node.op in _CALLS and _initializes(node, library, table):
-            ops = {index.op(name) for name in index.ancestors([node.name])}
-            ops |= {inner.op for name in functions.reach(functions.called(node), table)
-                    for inner in library[name].node_def}
-        else:
+        inside = _filled_inside(node, library, table)
+        if node.op not in INITIALIZERS and not inside:
             continue
-        problem = _problem(index, node, ops, assets)
+        problem = _problem(index, node, assets)
         if problem is None:
             run.append(node.name)
             ready |= _tables_of(index, node)
@@ -64,28 +60,49 @@ def initializers(graph_def, assets: Mapping[str, str] = ()) -> Found:
     return Found(tuple(run), assets, tuple(warnings) + _lost(graph_def, index, ready, warnings))
 
 
-def _initializes(node, library, table) -> bool:
-    """Whether a call does nothing but fill tables (and there is one to fill)."""
-    inner = [inner for name in functions.reach(functions.called(node), table) for inner in library[name].node_def]
-    return any(each.op in INITIALIZERS for each in inner) and not any(each.op in _UNSAFE for each in inner)
+def _filled_inside(node, library, table) -> bool:
+    """Whether a node calls a function that does nothing but fill tables (and there is one to fill)."""
+    if node.op not in _CALLS:
+        return False
+    ops = {inner.op for name in functions.reach(functions.called(node), table) for inner in library[name].node_def}
+    return bool(ops & INITIALIZERS) and not ops & _UNSAFE
 
 
-def _problem(index: walk.GraphIndex, node, ops: Set[str], assets: Mapping[str, str]) -> Optional[str]:
+def asset_variables(graph_def, assets: Mapping[str, str]) -> Dict[str, str]:
+    """Variables that hold the path of an asset, as TF 2 has them: path by node name."""
+    index = walk.GraphIndex(graph_def)
+    return {variables.root(index, index.data_inputs(node.name)[0]): assets[_path_source(index, node)]
+            for node in graph_def.node if node.op == "AssignVariableOp" and _path_source(index, node) in assets}
+
+
+def _path_source(index: walk.GraphIndex, assign) -> str:
+    """The tensor that an assignment stores, behind identities."""
+    return variables.root(index, index.data_inputs(assign.name)[1]) + ":0"
+
+
+def _problem(index: walk.GraphIndex, node, assets: Mapping[str, str]) -> Optional[str]:
     """Why an initialiser cannot be run, or ``None``."""
     fed = {names.parse(name).node for name in assets}
-    unsafe = sorted(ops & _UNSAFE)
+    unsafe = sorted(name for name in index.ancestors([node.name]) if index.op(name) in _UNSAFE and not (
+        index.op(name) == "AssignVariableOp" and _path_source(index, index.nodes[name]) in assets))
     if unsafe:
-        return "its initialiser %r depends on %s, which is not run at load" % (node.name, unsafe[0])
+        return "its initialiser %r depends on %r, an op %s, which is not run at load" % (
+            node.name, unsafe[0], index.op(unsafe[0]))
     ancestors = index.ancestors([node.name])
     holes = [name for name in ancestors if index.op(name) in ("Placeholder", "PlaceholderV2") and name not in fed]
     if holes:
         return "its initialiser %r needs a value for placeholder %r" % (node.name, sorted(holes)[0])
-    for name in sorted(ancestors):
-        if index.op(name) in variables.FROM_FILE:
-            path = variables.text_file(index, name, assets)
-            if path is not None and not os.path.exists(path):
-                return "its vocabulary file %r is not there; put it there, or feed the ids tensor behind it" % path
+    for path in sorted(_files(index, ancestors, assets)):
+        if not _tf.tf.io.gfile.exists(path):
+            return "its vocabulary file %r is not there; put it there, or feed the ids behind the table" % path
     return None
+
+
+def _files(index: walk.GraphIndex, ancestors: Set[str], assets: Mapping[str, str]) -> Set[str]:
+    """Files that an initialiser with these ancestors reads, as far as the graph tells."""
+    paths = {path for name, path in assets.items() if names.parse(name).node in ancestors}
+    paths |= {variables.text_file(index, name, assets) for name in ancestors if index.op(name) in variables.FROM_FILE}
+    return paths - {None}
 
 
 def _tables_of(index: walk.GraphIndex, node) -> Set[str]:
@@ -95,15 +112,18 @@ def _tables_of(index: walk.GraphIndex, node) -> Set[str]:
 
 
 def _lost(graph_def, index: walk.GraphIndex, ready: Set[str], told: List[str]) -> Tuple[str, ...]:
-    """Static tables that nothing fills: freezing cut their initialisers off."""
-    shared: Dict[Tuple, bool] = {}
-    for name in ready:
-        shared[variables.identity(index.nodes[name])] = True
-    empty = [node.name for node in graph_def.node if node.op in STATIC_TABLES and node.name not in ready
-             and variables.identity(node) not in shared
-             and not any(repr(node.name) in warning for warning in told)]
-    return tuple("lookup table %r lost its initialiser when the graph was frozen; load the SavedModel it came from, or "
-                 "feed the ids: %s" % (name, _lookups(index, name)) for name in empty)
+    """Tables that nothing fills: freezing cut their initialisers off, or the checkpoint does not hold them."""
+    filled = {variables.identity(index.nodes[name]) for name in ready}
+    found = []
+    for node in graph_def.node:
+        if node.op not in STATIC_TABLES and node.op not in variables.MUTABLE_TABLES:
+            continue
+        if variables.identity(node) in filled or any(repr(node.name) in warning for warning in told):
+            continue
+        why = "lost its initialiser when the graph was frozen" if node.op in STATIC_TABLES else "has no content"
+        found.append("lookup table %r %s; load the SavedModel or checkpoint it came from, or feed the ids: %s" % (
+            node.name, why, _lookups(index, node.name)))
+    return tuple(found)
 
 
 def _lookups(index: walk.GraphIndex, table: str) -> str:

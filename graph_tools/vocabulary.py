@@ -1,0 +1,116 @@
+"""The content of lookup tables taken into the graph, so that one frozen file is all that a model needs."""
+
+from typing import Any, List, Mapping, Tuple
+
+import numpy as np
+
+from graph_tools import _tf, names, variables, walk
+from graph_tools.errors import ModelFileMissingError, ModelFormatError
+
+_WHOLE_LINE, _LINE_NUMBER = -2, -1
+
+
+def inline(graph_def, assets: Mapping[str, str]) -> None:
+    """Replaces, in place, table initialisers that read a file by ones that hold its content.
+
+    Where the file is read in a function, its path becomes a constant instead.
+
+    Args:
+      graph_def: the graph.
+      assets: file path by the name of the tensor that must hold it.
+
+    Raises:
+      ModelFileMissingError: a vocabulary file is not there.
+      ModelFormatError: a line of it is not what the table needs.
+    """
+    index = walk.GraphIndex(graph_def)
+    for node in list(graph_def.node):
+        if node.op in variables.FROM_FILE:
+            path = variables.text_file(index, node.name, assets)
+            table = index.nodes.get(variables.root(index, index.data_inputs(node.name)[0]))
+            if path is not None and table is not None and "key_dtype" in table.attr:
+                _hold(graph_def, node, table, path)
+    for name, path in assets.items():
+        node = index.nodes[names.parse(name).node]
+        node.Clear()
+        node.name, node.op = names.parse(name).node, "Const"
+        node.attr["dtype"].type = 7  # DT_STRING
+        node.attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(path))
+
+
+def import_tables(graph_def, contents: Mapping[str, Tuple[Any, Any]]) -> Tuple[str, ...]:
+    """Adds to the graph, in place, an op for each mutable table that fills it; returns their names.
+
+    Args:
+      graph_def: the graph.
+      contents: keys and values by the name of the table's node.
+    """
+    added = []
+    for node in list(graph_def.node):
+        if node.name not in contents:
+            continue
+        fill = "%s/graph_tools_import" % node.name
+        inputs = [node.name] + _constants(graph_def, fill, *contents[node.name])
+        op = graph_def.node.add(name=fill, op="LookupTableImportV2" if node.op.endswith("V2") else "LookupTableImport")
+        op.input.extend(inputs)
+        op.attr["Tin"].type = node.attr["key_dtype"].type
+        op.attr["Tout"].type = node.attr["value_dtype"].type
+        added.append(fill)
+    return tuple(added)
+
+
+def _constants(graph_def, scope: str, keys, values) -> List[str]:
+    """Adds two constants; returns their names."""
+    made = []
+    for name, content in (("keys", keys), ("values", values)):
+        constant = graph_def.node.add(name="%s/%s" % (scope, name), op="Const")
+        constant.attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(content))
+        constant.attr["dtype"].type = constant.attr["value"].tensor.dtype
+        made.append(constant.name)
+    return made
+
+
+def _hold(graph_def, node, table, path: str) -> None:
+    """Makes one initialiser hold the keys and values of its file."""
+    tf = _tf.tf
+    keys, values = _read(node, path, tf.as_dtype(table.attr["key_dtype"].type),
+                         tf.as_dtype(table.attr["value_dtype"].type))
+    node.op = "InitializeTableV2" if node.op.endswith("V2") else "InitializeTable"
+    for attr in list(node.attr):
+        if not attr.startswith("_"):
+            del node.attr[attr]
+    node.attr["Tkey"].type = table.attr["key_dtype"].type
+    node.attr["Tval"].type = table.attr["value_dtype"].type
+    table_input, control = node.input[0], [entry for entry in node.input if entry.startswith("^")]
+    node.input[:] = [table_input] + _constants(graph_def, node.name, keys, values) + control
+
+
+def _read(node, path: str, key_type, value_type) -> Tuple[np.ndarray, np.ndarray]:
+    """Keys and values as the op reads them: the whole line, its number, or a column of it."""
+    try:
+        with _tf.tf.io.gfile.GFile(path, "rb") as file:
+            lines = file.read().split(b"\n")
+    except _tf.tf.errors.OpError as problem:
+        raise ModelFileMissingError("vocabulary file %r of %r cannot be read (%s); put it there" % (
+            path, node.name, problem.message)) from problem
+    if lines and not lines[-1]:
+        lines.pop()
+    size = node.attr["vocab_size"].i if "vocab_size" in node.attr else -1
+    offset = node.attr["offset"].i if "offset" in node.attr else 0
+    lines = lines[:size] if size >= 0 else lines
+    delimiter = node.attr["delimiter"].s if "delimiter" in node.attr else b"\t"
+
+    def column(which: int, dtype) -> np.ndarray:
+        if which == _LINE_NUMBER:
+            found: List[Any] = [number + offset for number in range(len(lines))]
+        else:
+            found = lines if which == _WHOLE_LINE else [line.split(delimiter)[which] for line in lines]
+        if dtype == _tf.tf.string:
+            return np.array(found, object)
+        return np.array([float(each) if dtype.is_floating else int(each) for each in found], dtype.as_numpy_dtype)
+
+    try:
+        return column(node.attr["key_index"].i, key_type), column(node.attr["value_index"].i, value_type)
+    except (IndexError, ValueError) as problem:
+        raise ModelFormatError("vocabulary file %r does not fit table %r (%s); mend the file" % (
+            path, node.name, problem)) from problem
