@@ -42,6 +42,9 @@ class Attribution:
       notes: what the reader must know, one sentence each.
       error_estimate: float ``[batch]``, estimated absolute error of the integral.
       path: one ``(alphas, scores)`` pair of float arrays per row: the score along the path.
+      ids: by input tensor name, the id behind each entry: ``[batch, …]``, or a list with one array per row.
+      strings: by input tensor name, the string behind each entry where the graph hashes or looks up strings: one list
+        of texts per row.
       output_kind: ``"softmax"``, ``"sigmoid"``, ``"logits"``, … where the graph told; ``None`` where it did not.
 
     >>> attribution.values["embedding/lookup:0"].shape                                    # doctest: +SKIP
@@ -72,6 +75,8 @@ class Attribution:
     error_estimate: Optional[np.ndarray] = None
     path: Optional[List[Tuple[np.ndarray, np.ndarray]]] = None
     output_kind: Optional[str] = None
+    ids: Optional[Dict[str, Values]] = None
+    strings: Optional[Dict[str, List[List[str]]]] = None
 
     @property
     def tokens(self) -> Dict[str, Values]:
@@ -178,8 +183,8 @@ def _select(attribution: Attribution, rows: List[int]) -> Attribution:
     changes = {}
     for field in dataclasses.fields(attribution):
         value = getattr(attribution, field.name)
-        if field.name == "values":
-            changes["values"] = {name: _rows(each, rows) for name, each in value.items()}
+        if isinstance(value, dict):
+            changes[field.name] = {name: _rows(each, rows) for name, each in value.items()}
         elif isinstance(value, (np.ndarray, list)):
             changes[field.name] = _rows(value, rows)
     return dataclasses.replace(attribution, **changes)

@@ -145,7 +145,9 @@ class IntegratedGradients:
                                self._free_batch(), shared, by_row)
             batch = Batch(count, entries, base, owner, fed)
             probed = self._probe(batch)
-            found = _Task(batch._replace(feeds=probed.feeds), probed, *self._outputs(batch, probed, raw), values)
+            row_shape, outputs = self._outputs(batch, probed, raw)
+            found = _Task(batch._replace(feeds=probed.feeds), probed, row_shape, outputs, values,
+                          [None if given is None else np.ravel(given) >= 0 for given in owners])
             if probed.running.mode not in (probe.IN_COMPANY,):
                 return found
             first = first or found
@@ -178,7 +180,7 @@ class IntegratedGradients:
             lengths.append(raw.shape[self.batch_axis])
         lengths += sorted(set(dense), reverse=True)
         lengths += sorted({value.shape[0] for value in values.values() if value.ndim}, reverse=True)
-        least = max([int(owner.max()) + 1 for owner in owners if owner is not None and owner.size] + [1])
+        least = max([int(_owner(owner, 0, 1).max()) + 1 for owner in owners if owner is not None and owner.size] + [1])
         # The number of examples divides every leading length, and the output has at least one element for each.
         found = [count for count in dict.fromkeys(lengths) if count >= least and not any(
             length % count for length in dense) and raw.size % count == 0] if 0 not in lengths else []
@@ -242,7 +244,7 @@ class IntegratedGradients:
     def _attribution(self, task, integral, flat_label, labels, method, tolerance, adaptive, baseline,
                      texts) -> Attribution:
         batch = task.batch
-        values = self._values(batch, integral.gradient)
+        values = self._values(task, integral.gradient)
         rise = integral.score - integral.baseline_score
         total = sum(np.array([np.sum(row) for row in value], np.float64) for value in values.values())
         delta = total - rise
@@ -260,14 +262,34 @@ class IntegratedGradients:
             baseline_output=baseline_outputs.reshape(shape), token_texts=_texts(texts, batch.count),
             running=task.probed.running.mode, held_fixed=tuple(sorted(task.values)),
             notes=self.resolved.notes + task.probed.notes, error_estimate=integral.error_estimate,
-            path=integral.path, output_kind=self.resolved.output_kind)
+            path=integral.path, output_kind=self.resolved.output_kind, **self._behind_entries(task))
 
-    def _values(self, batch: Batch, gradient: List[np.ndarray]) -> Dict[str, Any]:
+    def _behind_entries(self, task: "_Task") -> Dict[str, Any]:
+        """The ids and, where the graph hashes or looks up strings, the strings behind each attributed entry."""
+        ids: Dict[str, Any] = {}
+        strings: Dict[str, Any] = {}
+        nothing = np.zeros(0, np.int64)
+        for spec, entries_of, actual, own in zip(self.resolved.inputs, task.batch.entries_of, task.batch.actual, task.own):
+            entries = [entries_of.get(example, nothing) for example in range(task.batch.count)]
+            entries = entries if own is None else [each[own[each]] for each in entries]
+            for kind, name in (("ids", spec.ids), ("strings", spec.strings)):
+                found = self._engine.fetch(self._engine.find_tensor(name), task.values) if name else None
+                if found is None or not found.size or found.size % max(1, len(actual)):
+                    continue
+                by_entry = found.reshape((len(actual), -1))
+                rows = [by_entry[each].ravel() for each in entries]
+                if kind == "strings":
+                    strings[spec.name] = _texts(rows, task.batch.count)
+                else:
+                    ids[spec.name] = rows if spec.attributed.owner is not None else np.stack(rows)
+        return {"ids": ids or None, "strings": strings or None}
+
+    def _values(self, task: "_Task", gradient: List[np.ndarray]) -> Dict[str, Any]:
         """``(input - baseline) * mean gradient`` by input, in the caller's layout (float64)."""
         values: Dict[str, Any] = {}
-        taken = [0] * batch.count
-        for spec, actual, base, owner, entries_of in zip(self.resolved.inputs, batch.actual, batch.baseline,
-                                                         batch.owner, batch.entries_of):
+        batch, taken = task.batch, [0] * task.batch.count
+        for spec, actual, base, own, entries_of in zip(self.resolved.inputs, batch.actual, batch.baseline, task.own,
+                                                       batch.entries_of):
             rows = []
             for example in range(batch.count):
                 entries = entries_of.get(example, np.zeros(0, np.int64))
@@ -276,7 +298,9 @@ class IntegratedGradients:
                 mean = gradient[example][taken[example]:taken[example] + size].reshape(shape)
                 taken[example] += size
                 rows.append((actual[entries].astype(np.float64) - base[entries]) * mean)
-            if spec.attributed.owner is None:
+                if own is not None:
+                    rows[-1] = rows[-1][own[entries]]
+            if own is None:
                 block = len(actual) // batch.count
                 values[spec.name] = np.stack([row[0] if block == 1 else row for row in rows])
             else:
@@ -290,6 +314,8 @@ class _Task(NamedTuple):
     row_shape: Tuple[int, ...]
     outputs: np.ndarray
     values: Dict[str, np.ndarray]
+    # By ragged input: the entries that are the example's own, not put in to fill an empty one and discarded later.
+    own: List[Optional[np.ndarray]]
 
 
 def _rule(method, steps, tolerance, max_steps, batch_size):
@@ -310,7 +336,8 @@ def _rule(method, steps, tolerance, max_steps, batch_size):
 def _owner(given: Optional[np.ndarray], entries: int, count: int) -> np.ndarray:
     if given is None:
         return np.repeat(np.arange(count), entries // count)
-    return np.asarray(given, np.int64).reshape(-1)
+    given = np.asarray(given, np.int64).reshape(-1)
+    return np.where(given < 0, ~given, given)
 
 
 def _name_or_self(tensor) -> Any:

@@ -12,11 +12,15 @@ from tf1_ig.errors import InputError
 
 
 class ResolvedInput(NamedTuple):
-    """An attributed tensor under the name the caller knows, and as it stands in the operated model."""
+    """An attributed tensor under the name the caller knows, and as it stands in the operated model.
+
+    ``ids`` and ``strings`` name the tensors with the id and the string behind each entry, where there are such.
+    """
 
     name: str
     attributed: AttributedInput
-    candidate: Optional[Candidate] = None
+    ids: Optional[str] = None
+    strings: Optional[str] = None
 
 
 class Resolved(NamedTuple):
@@ -47,8 +51,9 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     resolved = []
     for given in chosen:
         name = names.tensor_name(given)
-        model, spec = _operable(model, given, renamed.get(name, name), notes)
-        resolved.append(ResolvedInput(name, spec, given if isinstance(given, Candidate) else None))
+        model, spec, found = _operable(model, given, renamed.get(name, name), notes)
+        resolved.append(ResolvedInput(name, spec, renamed.get(found.ids, found.ids) if found and found.ids else None,
+                                      renamed.get(found.strings, found.strings) if found and found.strings else None))
     _refuse_nested(model, [spec.attributed.tensor for spec in resolved])
     kind = output.kind if isinstance(output, Candidate) else next(
         (found.kind for found in gt.find_outputs(model) if found.tensor == output_name), None)
@@ -91,18 +96,20 @@ def _choose(model: Model, output: str) -> List[Candidate]:
                            "what was looked at)" % (output, ", only %s" % doubtful if doubtful else ""))
 
 
-def _operable(model: Model, given: Any, name: str, notes: List[str]) -> Tuple[Model, AttributedInput]:
-    """The tensor to interpolate for what the caller gave: for merged or combined lookups, after the split."""
+def _operable(model: Model, given: Any, name: str, notes: List[str]) -> Tuple[
+        Model, AttributedInput, Optional[Embedding]]:
+    """The tensor to interpolate for what the caller gave (for merged or combined lookups, after the split)."""
     if not isinstance(given, Embedding):
         _known(model, name)
-        return model, AttributedInput(name)
+        known = next((found for found in gt.find_embeddings(model) if found.tensor == name), None)
+        return model, AttributedInput(name), known if known is not None and known.per_occurrence else None
     if given.per_occurrence:
-        return model, AttributedInput(name, given.owner)
+        return model, AttributedInput(name, given.owner), given
     model, edit = gt.split_occurrences(model, given)
     row_tensor = edit.placeholders[given.tensor]
     found = next(one for one in gt.find_embeddings(model) if one.tensor == row_tensor)
     notes.append("%s merges or combines the rows of its ids; attributions are to one row per occurrence" % given.tensor)
-    return model, AttributedInput(found.tensor, found.owner)
+    return model, AttributedInput(found.tensor, found.owner), found
 
 
 def _refuse_nested(model: Model, tensors: Sequence[str]) -> None:

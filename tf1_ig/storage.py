@@ -18,7 +18,8 @@ VERSION = 1
 
 _ARRAYS = ("score", "baseline_score", "delta", "label", "steps", "evaluations", "converged", "prediction", "outputs",
            "baseline_output", "error_estimate")
-_PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "held_fixed", "notes", "output_kind")
+_PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "held_fixed", "notes", "output_kind", "strings")
+_BY_INPUT = ("values", "ids")  # arrays, or lists of arrays, by the name of the input tensor
 _RECORD = "record"  # name of the .npz entry that holds the record as UTF-8 JSON
 
 
@@ -80,8 +81,11 @@ def _flatten(attribution):
     for number, (name, value) in enumerate(attribution.values.items()):
         ragged = isinstance(value, list)
         inputs.append({"tensor": name, "rows": len(value) if ragged else None})
-        for row, part in enumerate(value) if ragged else [(None, value)]:
-            arrays["values/%d" % number + ("/%d" % row if ragged else "")] = np.asarray(part)
+        for kind in _BY_INPUT:
+            value = (getattr(attribution, kind) or {}).get(name)
+            for row, part in enumerate(value) if isinstance(value, list) else [(None, value)]:
+                if part is not None:
+                    arrays["%s/%d" % (kind, number) + ("" if row is None else "/%d" % row)] = np.asarray(part)
     for row, (alphas, scores) in enumerate(attribution.path or ()):
         arrays["path/%d/alphas" % row], arrays["path/%d/scores" % row] = np.asarray(alphas), np.asarray(scores)
     record = {"format": FORMAT, "version": VERSION, "inputs": inputs,
@@ -93,7 +97,9 @@ def _flatten(attribution):
 
 
 def _plain(value):
-    """JSON-ready copy of a plain field: strings, one number, or nested sequences of strings."""
+    """JSON-ready copy of a plain field: strings, one number, or nested sequences and mappings of strings."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, bytes):
@@ -110,14 +116,22 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
     fields: Dict[str, Any] = {name: arrays.get(name) for name in _ARRAYS}
     fields.update((name, record[name]) for name in _PLAIN)
     fields["held_fixed"], fields["notes"] = tuple(record["held_fixed"]), tuple(record["notes"])
-    fields["values"] = {}
-    for number, each in enumerate(record["inputs"]):
-        key = "values/%d" % number
-        fields["values"][each["tensor"]] = arrays[key] if each["rows"] is None else [
-            arrays["%s/%d" % (key, row)] for row in range(each["rows"])]
+    for kind in _BY_INPUT:
+        fields[kind] = {each["tensor"]: _by_rows(arrays, "%s/%d" % (kind, number))
+                        for number, each in enumerate(record["inputs"])
+                        if any(key.split("/")[:2] == [kind, str(number)] for key in arrays) or each["rows"] == 0}
+    fields["ids"] = fields["ids"] or None
     fields["path"] = None if record["path"] is None else [
         (arrays["path/%d/alphas" % row], arrays["path/%d/scores" % row]) for row in range(record["path"])]
     return fields
+
+
+def _by_rows(arrays: Dict[str, np.ndarray], key: str):
+    """The array of that path, or the list of the arrays of its rows."""
+    if key in arrays:
+        return arrays[key]
+    count = sum(1 for name in arrays if name.startswith(key + "/"))
+    return [arrays["%s/%d" % (key, row)] for row in range(count)]
 
 
 def _to_json(attribution, arrays, record) -> Dict[str, Any]:
@@ -133,6 +147,8 @@ def _to_json(attribution, arrays, record) -> Dict[str, Any]:
         lists = [_numbers(arrays[part]) for part in keys]
         tree["values"][name] = lists if ragged else lists[0]
         tree["tokens"][name] = [_numbers(row) for row in sums[name]] if ragged else _numbers(sums[name])
+    tree["ids"] = {name: [_numbers(row) for row in value] if isinstance(value, list) else _numbers(value)
+                   for name, value in (attribution.ids or {}).items()}
     if record["path"] is not None:
         tree["path"] = [{"alphas": _numbers(arrays["path/%d/alphas" % row]),
                          "scores": _numbers(arrays["path/%d/scores" % row])} for row in range(record["path"])]
@@ -147,8 +163,8 @@ def _from_json(tree: Dict[str, Any]):
     arrays = {}
     for name, kind in tree["arrays"].items():
         parts = name.split("/")
-        if parts[0] == "values":
-            data = tree["values"][tree["inputs"][int(parts[1])]["tensor"]]
+        if parts[0] in _BY_INPUT:
+            data = tree[parts[0]][tree["inputs"][int(parts[1])]["tensor"]]
             data = data[int(parts[2])] if len(parts) == 3 else data
         elif parts[0] == "path":
             data = tree["path"][int(parts[1])][parts[2]]

@@ -25,8 +25,9 @@ def split_occurrences(model, embedding) -> Tuple[Any, Edit]:
     Three tensors are new, below the node that combines the rows (``C``):
 
     * ``C/occurrences/rows:0``, ``[occurrences, dim]``: the rows, to be attributed to;
-    * ``C/occurrences/owner:0``, ``[occurrences]`` int64: the example each row belongs to, counted from 0; -1 for the row
-      that a ``safe_`` lookup puts into an empty example and later discards (also the padding of a sequence column);
+    * ``C/occurrences/owner:0``, ``[occurrences]`` int64: the example each row belongs to, counted from 0; ``~example``
+      (-1 for example 0, -2 for example 1, …) for the row that a ``safe_`` lookup puts into an empty example and later
+      discards (also the padding of a sequence column);
     * ``C/occurrences/strings:0``, ``[occurrences]``: the string behind each id, where the graph has one.
 
     ``find_embeddings`` on the new model reports them as one candidate of kind ``"occurrences"``.
@@ -258,7 +259,7 @@ def _discards_fillers(view: View, empty: TensorRef) -> bool:
 
 
 def _add_owner(view: View, build: _Builder, segments: TensorRef) -> None:
-    """``owner = segment // (segments per example)``, -1 for fillers."""
+    """``owner = segment // (segments per example)``, inverted for fillers."""
     filling, int64 = _read_filling(view, segments), _type("int64")
     steps: List[Tuple[str, List[Any], dict]] = []
     owner = segments
@@ -275,9 +276,8 @@ def _add_owner(view: View, build: _Builder, segments: TensorRef) -> None:
     axis = build.constant("is_filler/axis", 0, "int32", segments)
     flags = build.add("GatherV2", "is_filler", [filling.empty, segments, axis], Tparams=_type("bool"),
                       Tindices=_type(view.dtype(segments)), Taxis=_type("int32"))
-    ones = build.add("OnesLike", "owner_ones", [owner], T=int64)
-    none = build.add("Neg", "owner_none", [ones], T=int64)
-    build.add("Select", OWNER, [flags, none, owner], T=int64)
+    filled = build.add("Invert", "owner_of_filler", [owner], T=int64)
+    build.add("Select", OWNER, [flags, filled, owner], T=int64)
 
 
 def _segments_per_example(view: View, build: _Builder, filling: _Filling) -> TensorRef:

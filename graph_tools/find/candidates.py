@@ -44,8 +44,8 @@ class Embedding(Candidate):
         over the whole batch, and where an op combines rows straight from the table: ``split_occurrences`` helps.
       rows_combined_at: the tensor in which rows of one example were summed or averaged; ``""`` when they are not.
       segments: the segment ids of the op that combines rows, one for each entry of ``ids``; ``None``: nothing does.
-      owner: the tensor that says which example each row of ``tensor`` belongs to, -1 for a row that was only put in
-        to fill an empty example; ``None`` when the leading axis is the batch or a multiple of it.
+      owner: the tensor that says which example each row of ``tensor`` belongs to; ``~example`` (below 0) for a row
+        that was only put in to fill an empty example; ``None`` when the leading axis is the batch or a multiple of it.
       strings: the string tensor that was hashed or looked up to make the ids, entry by entry; ``None``: there is none.
       weights: the tensor of weights, one a row, of a weighted lookup.
       in_loop: the lookup runs inside a while loop, where its rows cannot be fetched or fed.

@@ -61,7 +61,7 @@ class Pattern(NamedTuple):
 # Making models of graphs.
 
 def live_and_frozen(pattern: Pattern) -> Tuple[Built, Model, Optional[Model]]:
-    """The pattern as a model of a live graph (with variables) and frozen; without the latter where freezing loses a table."""
+    """The pattern as a model of a live graph, and frozen (``None`` where freezing loses what fills a lookup table)."""
     tf = _tf.tf
     graph = tf.Graph()
     with graph.as_default(), _tf.control_flow_v1():
@@ -103,7 +103,8 @@ def dense(rows, kind, expected=None, table=TABLE, feed=lambda ids: {"ids:0": ids
     """A pattern with one row per id of ``[batch, 3]`` ids."""
     feeds = [IDS, MORE_IDS]
     expected = expected if expected is not None else [table[ids] for ids in feeds]
-    return Built([feed(ids) for ids in feeds], head(rows, table.shape[1]), [Lookup((kind,), True, expected, table=table)])
+    lookup = Lookup((kind,), True, expected, table=table)
+    return Built([feed(ids) for ids in feeds], head(rows, table.shape[1]), [lookup])
 
 
 def nothing(rows) -> Built:
@@ -251,7 +252,8 @@ def one_hot_tensordot():
 
 def one_hot_transposed():
     tf = _tf.tf
-    flat = tf.matmul(tf.one_hot(tf.reshape(ids_placeholder(), [-1]), ROWS), variable("table", TABLE.T), transpose_b=True)
+    hot = tf.one_hot(tf.reshape(ids_placeholder(), [-1]), ROWS)
+    flat = tf.matmul(hot, variable("table", TABLE.T), transpose_b=True)
     return dense(tf.reshape(flat, [-1, 3, DIM]), "one_hot", [TABLE[ids.reshape(-1)] for ids in (IDS, MORE_IDS)])
 
 
@@ -380,12 +382,12 @@ def weights_of(bags):
 
 
 def occurrences_of(bags, fillers=False, table=TABLE):
-    """The rows of all ids in order, and whose they are; an empty bag has a filler with id 0, owned by nobody."""
+    """The rows of all ids in order, and whose they are; an empty bag has a filler with id 0, marked by the inverse."""
     rows, owner = [], []
     for number, bag in enumerate(bags):
         for one in bag if bag or not fillers else [0]:
             rows.append(table[one])
-            owner.append(number if bag else -1)
+            owner.append(number if bag else ~number)
     return np.array(rows).reshape(-1, table.shape[1]), owner
 
 
@@ -448,7 +450,8 @@ def _two_parts():
 def safe_default_id():
     """A default id is a real lookup: the row of an empty example belongs to it."""
     tf = _tf.tf
-    features = tf.nn.safe_embedding_lookup_sparse(variable("table"), sparse_placeholder(), combiner="mean", default_id=5)
+    features = tf.nn.safe_embedding_lookup_sparse(
+        variable("table"), sparse_placeholder(), combiner="mean", default_id=5)
     bags = [[bag or [5] for bag in some] for some in (BAGS_WITH_EMPTY, MORE_BAGS_WITH_EMPTY)]
     built = sparse_built(tf.reshape(features, [-1, DIM]), bags, MAYBE_ON_TABLE)
     return built._replace(feeds=[sparse_feed(BAGS_WITH_EMPTY), sparse_feed(MORE_BAGS_WITH_EMPTY)])
@@ -637,7 +640,7 @@ def column_partitioned():
 
 
 def _sequence(layer_of):
-    """A sequence column: one id a step, steps past the end filled; owners are examples, fillers nobody's."""
+    """A sequence column: one id a step, steps past the end filled; owners are examples, fillers are nobody's."""
     def build():
         tf = _tf.tf
         from tensorflow.python.feature_column import sequence_feature_column as sequences
@@ -655,7 +658,7 @@ def _sequence(layer_of):
 def _padded_occurrences(bags):
     width = max(map(len, bags))
     rows = [TABLE[bag[step]] if step < len(bag) else TABLE[0] for bag in bags for step in range(width)]
-    owner = [number if step < len(bag) else -1 for number, bag in enumerate(bags) for step in range(width)]
+    owner = [number if step < len(bag) else ~number for number, bag in enumerate(bags) for step in range(width)]
     return np.array(rows), owner
 
 
@@ -673,8 +676,43 @@ def column_indicator():
     tf = _tf.tf
     column = tf.feature_column.categorical_column_with_identity("words", ROWS)
     features = tf.feature_column.input_layer(_column_inputs(), [tf.feature_column.indicator_column(column)])
-    return Built([_columns_feed(BAGS), _columns_feed(MORE_BAGS)], head(tf.matmul(features, variable("table"))), [])
+    return Built([_columns_feed(BAGS), _columns_feed(MORE_BAGS)], head(tf.matmul(features, variable("table"))),
+                 [Lookup(("multi_hot",), False, [_counts(bags) for bags in (BAGS, MORE_BAGS)], table=np.eye(ROWS))])
 
+
+def _counts(bags):
+    return np.array([np.bincount(bag, minlength=ROWS) for bag in bags], np.float32)
+
+
+def column_bucketized_one_hot():
+    tf = _tf.tf
+    column = tf.feature_column.bucketized_column(tf.feature_column.numeric_column("words"), [1.0, 2.0, 3.0])
+    other = tf.feature_column.numeric_column("other")
+    placeholders = {name: tf.placeholder(tf.float32, [None, 1], name) for name in ("words", "other")}
+    features = tf.feature_column.input_layer(placeholders, [column, other])
+    numbers = [np.array([[0.5], [2.5]], np.float32), np.array([[1.5], [7.0], [2.1]], np.float32)]
+    buckets = [np.eye(4)[np.digitize(number, [1.0, 2.0, 3.0])] for number in numbers]
+    return Built([{"words:0": number, "other:0": number} for number in numbers],
+                 head(tf.matmul(features, variable("table", np.resize(TABLE, (5, DIM))))),
+                 [Lookup(("one_hot_features",), True, buckets, table=np.eye(4))])
+
+
+def one_hot_characters():
+    """Characters as one-hot vectors straight into a convolution."""
+    tf = _tf.tf
+    hot = tf.one_hot(ids_placeholder(), ROWS)
+    features = tf.nn.conv1d(hot, variable("filters", np.resize(TABLE, (2, ROWS, DIM))), stride=1, padding="SAME")
+    return Built([{"ids:0": IDS}, {"ids:0": MORE_IDS}], head(features), [
+        Lookup(("one_hot_features",), True, [np.eye(ROWS)[ids] for ids in (IDS, MORE_IDS)], table=np.eye(ROWS))])
+
+
+def one_hot_selection():
+    """A one-hot vector that picks the last step is no feature."""
+    tf = _tf.tf
+    places = tf.placeholder(tf.int32, [None], "last")
+    rows = tf.nn.embedding_lookup(variable("table"), ids_placeholder())
+    picked = tf.reduce_sum(tf.tanh(rows) * tf.expand_dims(tf.one_hot(places, 3), -1), 1)
+    return dense(picked, "gather", feed=lambda ids: {"ids:0": ids, "last:0": ids[:, 0] % 3})
 
 def patterns() -> Dict[str, Pattern]:
     """All patterns by name; asks the running TensorFlow what it has, so it is called by tests only."""
@@ -686,12 +724,13 @@ def patterns() -> Dict[str, Pattern]:
     found = {build.__name__: Pattern(build) for build in (
         lookup_refvar, lookup_resvar, lookup_part2_mod, lookup_part3_div, lookup_part4_mod_resource, lookup_max_norm,
         lookup_part2_max_norm, gather_refvar, gather_constant, gather_nd, gather_nd_by_field, zero_padded_table,
-        transposed_table, scaled_table, table_with_dropout, scaled_masked_normalised, quantised_table, dequantised_table, half_table,
+        transposed_table, scaled_table, table_with_dropout, scaled_masked_normalised, quantised_table,
+        dequantised_table, half_table,
         one_hot_bert, one_hot_tensordot, one_hot_transposed, one_hot_einsum, bert_gather, gather_along_columns,
         multi_hot_product, negative_ids_wrapped, flat_ids_unique, hash_bucket, string_vocabulary, inside_while,
         safe_default_id, sparse_hashed_strings, ragged_segment_mean, two_tables_one_bag, one_table_two_bags,
         column_hashed_strings, column_weighted, column_bucketized, column_shared, column_linear, column_partitioned,
-        column_indicator)}
+        column_indicator, column_bucketized_one_hot, one_hot_characters, one_hot_selection)}
     for how in ("sum", "mean", "sqrtn"):
         found["els_" + how] = Pattern(_els(how))
         found["els_%s_weighted" % how] = Pattern(_els(how, weighted=True))
