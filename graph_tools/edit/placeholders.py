@@ -7,7 +7,7 @@ from graph_tools.edit import branches, producers
 from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import REPLACES, Edit, compare
 from graph_tools.errors import EditError
-from graph_tools.find.inputs import Input, needed_nodes, scan
+from graph_tools.find.inputs import PLACEHOLDER_KINDS, Input, needed_nodes, scan
 from graph_tools.find.inputs.record import Component, Shape, mark_used, shape_of
 from graph_tools.walk import GraphIndex
 
@@ -73,11 +73,8 @@ def _choose(index: GraphIndex, found: Sequence[Input], inputs, parsed: bool) -> 
         wanted = [one for one in found if one.kind in kinds or (
             one.kind == "py_func" and not _depends_on_another(index, one, found))]
     needed = needed_nodes(index, found, sources=wanted)
-    marked = [mark_used(one, needed.__contains__) for one in wanted if one.kind not in _FED]
+    marked = [mark_used(one, needed.__contains__) for one in wanted if one.kind not in PLACEHOLDER_KINDS]
     return [one for one in marked if inputs is not None or any(component.used for component in one.components)]
-
-
-_FED = ("placeholder", "sparse_placeholder")
 
 
 def _depends_on_another(index: GraphIndex, one: Input, found: Sequence[Input]) -> bool:

@@ -209,7 +209,7 @@ def train_maybe_shuffle_batch(tf, folder):
 # ---- files, readers, decoders
 
 
-def _write_records(tf, folder) -> str:
+def write_records(tf, folder) -> str:
     path = os.path.join(folder, "examples.tfrecord")
     with tf.python_io.TFRecordWriter(path) as writer:
         for example in serialized():
@@ -227,14 +227,14 @@ def serialized():
         "ids": feature(ids), "label": feature([label])})).SerializeToString() for ids, label in zip(IDS, LABELS)]
 
 
-def _features(tf):
+def features(tf):
     return {"ids": tf.FixedLenFeature([3], tf.int64), "label": tf.FixedLenFeature([], tf.int64)}
 
 
 def records_parsed_then_batched(tf, folder):
-    names = tf.train.string_input_producer([_write_records(tf, folder)], num_epochs=20)
+    names = tf.train.string_input_producer([write_records(tf, folder)], num_epochs=20)
     _, record = tf.TFRecordReader().read(names)
-    parsed = tf.parse_single_example(record, _features(tf))
+    parsed = tf.parse_single_example(record, features(tf))
     return Pipeline(*tf.train.batch([parsed["ids"], parsed["label"]], 2))
 
 

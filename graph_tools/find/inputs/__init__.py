@@ -33,7 +33,8 @@ MECHANISMS = (
     python_functions,
 )
 # Kinds whose output does not depend, through tensors, on another input of the model.
-SOURCES = ("placeholder", "sparse_placeholder", "queue", "iterator", "staging_area", "infeed", "reader")
+PLACEHOLDER_KINDS = ("placeholder", "sparse_placeholder")
+SOURCES = PLACEHOLDER_KINDS + ("queue", "iterator", "staging_area", "infeed", "reader")
 
 
 def find_inputs(model, output=None) -> Candidates:
@@ -82,10 +83,14 @@ def needed_nodes(index: GraphIndex, found: Sequence[Input], output: Optional[str
       output: a tensor name, or ``None``.
       sources: inputs that count as sources besides those whose kind is in SOURCES (a parser that will be replaced).
     """
-    handovers = {node for one in found if one.kind in SOURCES or one in sources for node in one.nodes}
+    sources = [one for one in found if one.kind in SOURCES or one in sources]
+    handovers = {node for one in sources for node in one.nodes}
     if output is None:
-        return production.model_side(index, handovers)
-    return index.ancestors([output], control=False, stop=handovers.__contains__)
+        needed = production.model_side(index, handovers)
+    else:
+        needed = index.ancestors([output], control=False, stop=handovers.__contains__)
+    # What a dequeue reads (its batch size, say) is needed by the input pipeline, not by the model.
+    return needed - {node for one in sources if one.kind not in PLACEHOLDER_KINDS for node in one.nodes}
 
 
 def _sort_out(index: GraphIndex, found: List[Input], output):

@@ -6,6 +6,7 @@ from graph_tools.find.inputs.record import Component, Input, dtype_list, make_in
 from graph_tools.walk import GraphIndex
 
 _SPARSE = frozenset(("DeserializeSparse", "DeserializeManySparse", "TakeManySparseFromTensorsMap"))
+_RESHAPING = frozenset(("Identity", "Squeeze", "Reshape", "ExpandDims"))
 _RAGGED = "RaggedTensorFromVariant"
 
 
@@ -18,17 +19,27 @@ def open_components(index: GraphIndex, found: Input) -> Input:
     components: List[Component] = []
     openers: List[str] = []
     for component in found.components:
-        readers = component.consumers
-        if readers and all(index.op(name) in _SPARSE or index.op(name) == _RAGGED for name in readers):
-            components += [part for name in readers for part in _parts(index.nodes[name])]
-            openers += readers
-        else:
-            components.append(component)
+        readers = _openers(index, component.tensor)
+        openers += readers
+        components += [part for name in readers for part in _parts(index.nodes[name])] or [component]
     if not openers:
         return found
     return make_input(index, found.kind, "%s; sparse or ragged components are opened by %s" % (
         found.why, ", ".join(repr(name) for name in openers)), found.nodes + tuple(openers), components,
                       batch=found.batch, producers=found.producers)
+
+
+def _openers(index: GraphIndex, tensor: str) -> List[str]:
+    """The nodes that open a tensor, when nothing else reads it."""
+    found: List[str] = []
+    for use in index.uses(tensor):
+        op = index.op(use.node)
+        inner = [use.node] if op in _SPARSE or op == _RAGGED else (
+            _openers(index, use.node + ":0") if op in _RESHAPING else [])
+        if not inner:
+            return []
+        found += inner
+    return list(dict.fromkeys(found))
 
 
 def _parts(node) -> List[Component]:
