@@ -99,6 +99,7 @@ class Column:
       per_occurrence: whether ``rows`` has one row per occurrence; ``None`` without rows.
       row_index: int ``[n]``, the row of each occurrence; ``None`` where rows are per occurrence.
       segment_ids: int ``[n]``, the bag (example, or example and time step) into which each occurrence is combined.
+      bags: float ``[bags, dim]``, the rows of each bag combined.
       occurrences: ``Sparse`` ids aligned with ``row_index`` (or with rows that are per occurrence): what is left of
         ``ids`` when invalid ones are dropped and every empty bag has got a filler.
       is_empty: bool ``[bags]``, true where the bag holds nothing but a filler.
@@ -107,6 +108,8 @@ class Column:
       shared_with: names of the other columns that look up the same table.
       combiner: ``"mean"``, ``"sum"``, ``"sqrtn"``, or ``None``.
       sequence_length: int ``[batch]`` for a sequence column.
+      part: what of the column enters the layer, float ``[batch, width]``; unlike ``combined``, which can be the very
+        placeholder that other columns read too, it is the column's own.
       layer: the tensor in which the columns of one layer come together (concatenated, or summed in a linear model).
       slice: ``(start, stop)`` on the last axis of ``layer``; ``None`` where columns are summed.
       width: number of elements per example (and time step) in ``combined``.
@@ -126,6 +129,7 @@ class Column:
     per_occurrence: Optional[bool] = None
     row_index: Any = None
     segment_ids: Any = None
+    bags: Any = None
     occurrences: Optional[Sparse] = None
     is_empty: Any = None
     lookups: Tuple[Any, ...] = ()
@@ -133,6 +137,7 @@ class Column:
     shared_with: Tuple[str, ...] = ()
     combiner: Optional[str] = None
     sequence_length: Any = None
+    part: Any = None
     layer: Any = None
     slice: Optional[Tuple[int, int]] = None
     width: Optional[int] = None
@@ -171,8 +176,8 @@ class Column:
         return cls(**entry)
 
 
-_TENSOR_FIELDS = ("raw", "combined", "ids", "keys", "weights", "rows", "row_index", "segment_ids", "occurrences",
-                  "is_empty", "lookups", "sequence_length", "layer")
+_TENSOR_FIELDS = ("raw", "combined", "ids", "keys", "weights", "rows", "row_index", "segment_ids", "bags",
+                  "occurrences", "is_empty", "lookups", "sequence_length", "part", "layer")
 
 
 def _named(value):

@@ -6,12 +6,14 @@ table to the combined tensor.
 
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
+from graph_tools import variables
+
 GATHERS = ("Gather", "GatherV2", "ResourceGather")
 SPARSE_SEGMENTS = tuple("SparseSegment%s%s" % (how, more) for how in ("Sum", "Mean", "SqrtN")
                         for more in ("", "WithNumSegments"))
 SEGMENTS = ("SegmentSum", "SegmentMean", "SegmentSumV2", "UnsortedSegmentSum")
 UNIQUE = ("Unique", "UniqueV2")
-VARIABLES = ("VariableV2", "Variable", "VarHandleOp")
+VARIABLES = tuple(variables.VARIABLES)
 # What may stand between the words of an input and ids, one word to one id.
 ELEMENTWISE = ("Identity", "Cast", "Select", "SelectV2", "Add", "AddV2", "Reshape", "Switch", "Merge")
 
@@ -23,6 +25,7 @@ class Lookup(NamedTuple):
     per_occurrence: Optional[bool] = None
     row_index: Any = None
     segment_ids: Any = None
+    bags: Any = None
     fill: Any = None
     lookups: Tuple[Any, ...] = ()
     table: Tuple[str, ...] = ()
@@ -33,6 +36,15 @@ class Layer(NamedTuple):
 
     op: Any
     places: Dict[int, int]
+
+    def slices(self) -> Dict[int, Optional[Tuple[int, int]]]:
+        """``(start, stop)`` on the last axis of a concatenation, by column; ``None`` where widths are not static."""
+        widths = [tensor.shape.as_list()[-1] if tensor.shape.ndims else None for tensor in self.op.inputs]
+        found: Dict[int, Optional[Tuple[int, int]]] = {}
+        for number, slot in self.places.items():
+            known = None not in widths[:slot + 1]
+            found[number] = (sum(widths[:slot]), sum(widths[:slot + 1])) if known else None
+        return found
 
 
 def find_lookup(combined, ids: Iterable[Any]) -> Lookup:
@@ -61,9 +73,15 @@ def find_lookup(combined, ids: Iterable[Any]) -> Lookup:
         return found._replace(rows=gathers[0].outputs[0] if len(gathers) == 1 else combined, per_occurrence=not once)
     if combiner.type in SPARSE_SEGMENTS:
         return found._replace(rows=combiner.inputs[0], per_occurrence=False, row_index=combiner.inputs[1],
-                              segment_ids=combiner.inputs[2])
+                              segment_ids=combiner.inputs[2], bags=combiner.outputs[0])
     return found._replace(rows=_unweighted(combiner.inputs[0], holding), per_occurrence=True,
-                          segment_ids=combiner.inputs[1])
+                          segment_ids=combiner.inputs[1], bags=_divided(combiner.outputs[0]))
+
+
+def _divided(total):
+    """A weighted sum after its division by the weights, where one follows."""
+    uses = [op for op in total.consumers() if op.type in ("RealDiv", "DivNoNan") and op.inputs[0].name == total.name]
+    return uses[0].outputs[0] if len(uses) == 1 else total
 
 
 def _unweighted(rows, holding: Set[Any]):
@@ -111,7 +129,9 @@ def _fed_by(region: List[Any], sources: Set[Any]) -> Set[Any]:
 def _variables(tables: Iterable[Any]) -> Tuple[str, ...]:
     names: List[str] = []
     for table in tables:
-        names += [op.name for op in _above(table, set()) if op.type in VARIABLES and op.name not in names]
+        # In a frozen graph the variable is a constant of the same name.
+        names += [op.name for op in _above(table, set()) if op.name not in names and (
+            op.type in VARIABLES or op.type == "Const" and op.outputs[0].dtype.is_floating)]
     return tuple(sorted(names, key=_part))
 
 

@@ -139,14 +139,15 @@ def _part(use: patch.Use):
 
 
 def _join(found: List[Column], members: List[int], layer: structure.Layer, summed: bool) -> None:
-    """Notes the layer, and each column's slice of it, in the records."""
-    widths = [tensor.shape.as_list()[-1] if tensor.shape.ndims else None for tensor in layer.op.inputs]
+    """Notes the layer, and each column's part of it, in the records."""
+    slices = {} if summed else layer.slices()
     for member, slot in layer.places.items():
         number = members[member]
-        width = found[number].width
-        before = widths[:slot]
-        place = (sum(before), sum(before) + width) if width is not None and None not in before else None
-        found[number] = dataclasses.replace(found[number], layer=layer.op.outputs[0], slice=None if summed else place)
+        part = layer.op.inputs[slot]
+        if summed:
+            # A dense column of a linear model is multiplied with its weights before the sum.
+            part = part.op.inputs[0] if part.op.type == "MatMul" else part
+        found[number] = dataclasses.replace(found[number], layer=layer.op.outputs[0], slice=slices.get(member), part=part)
 
 
 def _harvest_one(use: patch.Use) -> Column:
@@ -175,7 +176,7 @@ def _harvest_one(use: patch.Use) -> Column:
         keys=None if ids is None else structure.find_keys(ids.values, [part for value in raw.values()
                                                                        for part in _parts(value)]),
         rows=found.rows, per_occurrence=found.per_occurrence, row_index=found.row_index,
-        segment_ids=found.segment_ids, lookups=found.lookups, table=found.table,
+        segment_ids=found.segment_ids, bags=found.bags, part=combined, lookups=found.lookups, table=found.table,
         occurrences=ids if found.fill is None else Sparse(*found.fill.outputs[:2], found.fill.inputs[2]),
         is_empty=None if found.fill is None else found.fill.outputs[2],
         combiner=use.combiner or getattr(column, "combiner", None),
