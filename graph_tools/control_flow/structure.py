@@ -266,9 +266,8 @@ class _ArmWalk:
         incoming = [self._output(ref) for ref in node.inputs
                     if ref.node in self.nodes and not closes_loop(self.nodes, ref, node)]
         if node.op in MERGES and incoming:
-            arms = frozenset.intersection(*incoming)
-        else:
-            arms = frozenset().union(*incoming)
+            return frozenset.intersection(*incoming)  # a Merge waits for control edges, but dead ones do not stop it
+        arms = frozenset().union(*incoming)
         for name in node.controls:
             if name in self.nodes:
                 arms = arms | self.arms[name]
