@@ -1,8 +1,8 @@
 """Give each occurrence of an id its own row, where a lookup merged repeats or combined rows straight off the table.
 
 ``embedding_lookup_sparse`` takes one row per *distinct* id of the whole batch, and a 2.x release none at all: nothing
-there can be interpolated per example or per word. The rewrite puts a tensor between: ``Gather(rows, indices)``, then the
-dense segment op that computes the same sum, mean or sum over the root of the count. Forward values stay what they were.
+there can be interpolated per example or per word. The rewrite puts a tensor between, ``Gather(rows, indices)``, and then
+the dense segment op that computes the same sum, mean, or sum over the root of the count. Forward values stay the same.
 """
 
 from typing import Any, List, NamedTuple, Optional, Tuple
@@ -51,15 +51,16 @@ def split_occurrences(model, embedding) -> Tuple[Any, Edit]:
     """
     view = View(model)
     one = _resolve(model, embedding)
-    if one.kind == "occurrences" or (one.per_occurrence and not one.rows_combined_at):
+    if one.kind in ("occurrences", "multi_hot") or (one.per_occurrence and not one.rows_combined_at):
+        each = "column per category" if one.kind == "multi_hot" else "row per occurrence"
         return model, Edit("split occurrences", placeholders={one.tensor: one.tensor},
-                           notes=("%s has one row per occurrence already" % one.tensor,))
+                           notes=("%s needs no split: it has one %s" % (one.tensor, each),))
     if one.in_loop:
         raise EditError("the lookup %r runs inside a while loop, where no tensor can hold the rows of all steps; "
                         "attribute to a tensor outside the loop" % one.tensor)
     if not one.rows_combined_at:
-        raise EditError("cannot split %r: %s; attribute to a tensor after the rows are spread over their places again" % (
-            one.tensor, one.caveat or "nothing combines its rows"))
+        raise EditError("cannot split %r: %s; attribute to a tensor after the rows are spread over their places "
+                        "again" % (one.tensor, one.caveat or "nothing combines its rows"))
     graph_def = model.graph_def
     build = _Builder(graph_def, names.parse(one.rows_combined_at).node)
     rows = _split_combiner(view, build) if view.op(build.combiner) in COMBINERS else _split_rows(build, one)
@@ -312,7 +313,7 @@ def _add_strings(view: View, build: _Builder, ids: TensorRef) -> Tuple[str, ...]
     strings = path.strings
     for number, move in enumerate(path.moves):
         node, leaf = view.index.nodes[move.node], "strings_%d" % number
-        inputs: List[Any] = [ref for ref in view.index.inputs(move.node)]
+        inputs: List[Any] = list(view.index.inputs(move.node))
         inputs[MOVES[node.op]] = strings
         if node.op == "SparseFillEmptyRows":
             inputs[3] = build.constant(leaf + "/filler", b"", "string", strings)

@@ -71,8 +71,8 @@ LAYERS = frozenset((
     "CudnnRNN", "CudnnRNNV2", "CudnnRNNV3", "XlaDot", "XlaDotV2"))
 
 _GATHERS = frozenset(("Gather", "GatherV2", "ResourceGather", "GatherNd", "ResourceGatherNd"))
-_FLOATS = frozenset((1, 2, 14, 19))  # DT_FLOAT, DT_DOUBLE, DT_BFLOAT16, DT_HALF
-_NUMBERS_OR_BOOL = _FLOATS | {10}  # and DT_BOOL
+FLOAT_TYPES = frozenset((1, 2, 14, 19))  # DT_FLOAT, DT_DOUBLE, DT_BFLOAT16, DT_HALF
+_NUMBERS_OR_BOOL = FLOAT_TYPES | {10}  # and DT_BOOL
 
 
 class Dataflow:
@@ -150,7 +150,7 @@ class Dataflow:
         if op in _CHOICES and bits & LEARNED:
             return CHOSEN
         if op == "Cast" and bits & LEARNED and "DstT" in node.attr and (
-                node.attr["DstT"].type not in _FLOATS):
+                node.attr["DstT"].type not in FLOAT_TYPES):
             return bits & ~LEARNED | CHOSEN
         if op in ("Cumsum", "Cumprod") and bits & MASK and not bits & VALUE:
             return bits & ~MASK | POSITION
@@ -190,5 +190,5 @@ def _source_bits(node) -> int:
 def _gathers_floats(node) -> bool:
     for attr in ("Tparams", "dtype"):
         if attr in node.attr:
-            return node.attr[attr].type in _FLOATS
+            return node.attr[attr].type in FLOAT_TYPES
     return False

@@ -3,16 +3,17 @@
 import dataclasses
 from typing import List, Set, Tuple
 
-from graph_tools.find.candidates import Candidates, Embedding, Miss
-from graph_tools.find.embeddings_gather import gather_nd, gathers, partitioned, with_caveat
-from graph_tools.find.embeddings_onehot import one_hot_products
-from graph_tools.find.embeddings_sparse import combined_on_table, read_combination
+from graph_tools.find.candidates import Candidates, Embedding, Miss, short
+from graph_tools.find.dataflow import FLOAT_TYPES
+from graph_tools.find.embeddings_gather import GATHERS, gather_nd, gathers, partitioned, with_caveat
+from graph_tools.find.embeddings_onehot import one_hot_features, one_hot_products
+from graph_tools.find.embeddings_sparse import COMBINERS, combined_on_table, read_combination
 from graph_tools.find.outputs import find_heads
-from graph_tools.find.view import COPIES, SHAPE_READERS, View, ref_of
+from graph_tools.find.view import COPIES, GRADIENT_SCOPE, SHAPE_READERS, View, ref_of
 from graph_tools.names import unknown_tensor
 
 # In the order tried: a pattern claims the nodes that a later one must not report again.
-PATTERNS = (partitioned, gathers, gather_nd, combined_on_table, one_hot_products)
+PATTERNS = (partitioned, gathers, gather_nd, combined_on_table, one_hot_products, one_hot_features)
 
 
 def find_embeddings(model, output=None) -> Candidates:
@@ -44,6 +45,10 @@ def find_embeddings(model, output=None) -> Candidates:
                 misses.append(one)
             else:
                 found += read_combination(view, one)
+    misses += _inside_functions(view)
+    own = {node for one in found for node in one.nodes}
+    misses = [miss for miss in misses if miss.name not in own and not GRADIENT_SCOPE.search(miss.name)]
+    found = [one for one in found if not GRADIENT_SCOPE.search(one.tensor)]
     found, unreached = _reaching(view, _with_sums(view, found), output)
     return Candidates(sorted(found, key=_rank), misses + unreached, what="embedding")
 
@@ -57,6 +62,41 @@ def _reaching(view: View, found: List[Embedding], output) -> Tuple[List[Embeddin
     needed = _needed(view, [output])
     kept = [one for one in found if ref_of(one).node in needed]
     return kept, [Miss(one.tensor, "it never reaches %s (%s)" % (output, one.why)) for one in found if one not in kept]
+
+
+def _inside_functions(view: View) -> List[Miss]:
+    """Calls of functions whose bodies hold something that may be a lookup; a search does not look inside."""
+    library = {function.signature.name: function for function in view.index.graph_def.library.function}
+    holding = {name: [node.name for node in function.node_def if _may_look_up(node)]
+               for name, function in library.items()}
+    misses = []
+    for name, node in view.index.nodes.items():
+        todo, seen = _called(node), set()
+        while todo:
+            function = todo.pop()
+            if function in seen or function not in library:
+                continue
+            seen.add(function)
+            if holding[function] and view.flow.is_data(name):
+                misses.append(Miss(name, "it calls function %s, whose %s may be a lookup; rows inside a function can "
+                                   "be neither fetched nor fed: inline the functions of the graph first" % (
+                                       function, holding[function][0])))
+                break
+            todo += [other for inner in library[function].node_def for other in _called(inner)]
+    return misses
+
+
+def _called(node) -> List[str]:
+    """Names of the functions that a node calls."""
+    found = [value.func.name for value in node.attr.values() if value.HasField("func")]
+    return found + [one.name for value in node.attr.values() if value.HasField("list") for one in value.list.func]
+
+
+def _may_look_up(node) -> bool:
+    if node.op in COMBINERS:
+        return True
+    return node.op in GATHERS and any(key in node.attr and node.attr[key].type in FLOAT_TYPES
+                                      for key in ("Tparams", "dtype"))
 
 
 # Rows may be reshaped and scaled on the way to the sum with other rows.
@@ -74,7 +114,7 @@ def _with_sums(view: View, found: List[Embedding]) -> List[Embedding]:
                   and sums[one.tensor] & sums[other.tensor]]
         if larger and (one.vocab_size or 0) <= _FEW_ROWS:
             one = dataclasses.replace(one, why="%s; they are added to the rows of %s, so perhaps token types" % (
-                one.why, larger[0].table))
+                one.why, short(larger[0].table)))
         noted.append(one)
     return noted
 
@@ -116,4 +156,4 @@ def _doubtful_where_unreached(view: View, found: List[Embedding]) -> List[Embedd
 
 
 def _rank(one: Embedding):
-    return bool(one.caveat), one.in_loop, -(one.vocab_size or 0), -(one.dim or 0)
+    return bool(one.caveat), one.in_loop, not one.table, -(one.vocab_size or 0), -(one.dim or 0)

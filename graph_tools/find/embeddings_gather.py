@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, List, Optional, Set, Tuple, Union
 
-from graph_tools.find.candidates import Embedding, Miss, format_shape
+from graph_tools.find.candidates import Embedding, Miss, format_shape, short
 from graph_tools.find.dataflow import CHOSEN, KNOB, LEARNED, MASK, POSITION, VALUE
 from graph_tools.find.tables import QUANTISED, Table, read_table
 from graph_tools.find.view import COPIES, FLOATS, View
@@ -43,7 +43,7 @@ def gather_nd(view: View, claimed: Set[str]) -> List[Found]:
         if rejected is None and view.shape(TensorRef(name, 0)) is not None and view.shape(ids) is not None:
             depth, table = view.shape(ids)[-1:], read_table(view, params)
             if depth and depth[0] is not None and table.shape is not None and depth[0] >= len(table.shape):
-                rejected = Miss(name, "its indices address single entries of %s, not rows" % table.name)
+                rejected = Miss(name, "its indices address single entries of %s, not rows" % short(table.name))
         if rejected is not None:
             found.append(rejected if rejected.why else None)
         else:
@@ -118,19 +118,21 @@ def reject_lookup(view: View, name: str, params: TensorRef, ids: TensorRef) -> O
         return Miss(name, "")
     if flow.is_data(params.node):
         return Miss(name, "what it gathers from (%s) depends on the input: it picks among computed values, for "
-                    "instance the last step or the masked positions" % str(params))
+                    "instance the last step or the masked positions" % short(str(params)))
     if table.shape is not None and len(table.shape) < 2:
-        return Miss(name, "%s is a vector of shape %s, it has no rows" % (table.name, format_shape(table.shape)))
+        return Miss(name, "%s is a vector of shape %s, it has no rows" % (
+            short(table.name), format_shape(table.shape)))
     bits = flow.bits(ids.node)
     if bits & (VALUE | KNOB):
         return None
     if bits & (CHOSEN | LEARNED):
-        return Miss(name, "the model itself chooses the indices %s (argmax, sampling or the like)" % str(ids))
+        return Miss(name, "the model itself chooses the indices %s (argmax, sampling or the like)" % short(str(ids)))
     if bits & POSITION:
-        return Miss(name, "its indices %s count the entries that are not padding: positions" % str(ids))
+        return Miss(name, "its indices %s count the entries that are not padding: positions" % short(str(ids)))
     if bits & MASK:
         return None
-    return Miss(name, "its indices %s do not depend on the values of any input: positions, or constants" % str(ids))
+    return Miss(name, "its indices %s do not depend on the values of any input: positions, or constants" % (
+        short(str(ids))))
 
 
 def _wrong_axis(view: View, name: str, params: TensorRef) -> Optional[Miss]:
@@ -163,19 +165,24 @@ def lookup(view: View, kind: str, nodes: List[str], params: TensorRef, ids: Tens
     """The candidate for a lookup whose rows first appear at ``rows``; what follows (clip, cast) is read here."""
     table = table or read_table(view, params)
     tensor, after, notes = finish_rows(view, rows)
-    of = "%s%s" % (table.name, " (%s of %s)" % (table.computed, ", ".join(table.parts)) if table.computed and
-                   table.parts else "")
-    if len(table.parts) > 1 and not table.computed:
-        of = "the %d parts of %s" % (len(table.parts), table.name)
-    why = "%s takes rows of %s, %s x %s, by the ids %s%s" % (
-        view.op(nodes[0]), of, _count(table.vocab_size), _count(table.dim), ids,
-        "".join("; " + note for note in notes))
+    why = "%s takes rows of %s, by the ids %s%s" % (
+        view.op(nodes[0]), describe_table(table), short(str(ids)), "".join("; " + note for note in notes))
     nodes = nodes + after
     return Embedding(
         tensor=str(tensor), kind=kind, why=why, nodes=tuple(nodes), dtype=view.dtype(tensor),
         shape=view.shape(tensor), ids=str(ids), table=table.name, parts=table.parts, dim=table.dim,
         vocab_size=table.vocab_size, in_loop=any(node in view.loop_nodes for node in nodes),
         caveat=caveat_of(view, ids, nodes))
+
+
+def describe_table(table: Table) -> str:
+    """``words:0, 50 x 4``; for a table of several parts, or computed from others, which."""
+    of = short(table.name)
+    if table.computed and table.parts:
+        of = "%s (%s of %s)" % (of, table.computed, ", ".join(short(part) for part in table.parts))
+    elif len(table.parts) > 1:
+        of = "the %d parts of %s" % (len(table.parts), of)
+    return "%s, %s x %s" % (of, _count(table.vocab_size), _count(table.dim))
 
 
 def _count(size: Optional[int]) -> str:
@@ -229,7 +236,7 @@ def _clip(view: View, rows: TensorRef) -> Optional[Tuple[TensorRef, List[str], s
             divisor: Any = view.inputs(after.node)[1] if view.op(after.node) == "RealDiv" and after.slot == 0 else None
             if divisor is not None and view.op(divisor) == "Maximum" and divisor.node in norms:
                 return (TensorRef(after.node, 0), [use.node, after.node],
-                        "each row is clipped to a norm at %s" % after.node)
+                        "each row is clipped to a norm at %s" % short(after.node))
     return None
 
 

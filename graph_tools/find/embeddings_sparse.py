@@ -1,14 +1,14 @@
-"""Lookups that combine rows: ``embedding_lookup_sparse`` and its relatives, merged by ``Unique`` or straight off a table.
+"""Lookups that combine rows: ``embedding_lookup_sparse`` and its relatives, in both forms TensorFlow writes.
 
 Two forms are in the wild. Older releases, and resource, partitioned, clipped or weighted tables: ``Unique`` merges the
-ids of the whole batch, a gather takes one row per distinct id, ``SparseSegmentSum/Mean/SqrtN`` (or, with weights, a
-second gather, a product and ``SegmentSum``) combines them. Releases 2.x else: ``SparseSegment…`` reads the table itself.
+ids of the whole batch, a gather takes one row per distinct id, ``SparseSegmentSum/Mean/SqrtN`` (with weights: a second
+gather, a product and ``SegmentSum``) combines them. Releases 2.x else: ``SparseSegment…`` reads the table itself.
 """
 
 import dataclasses
 from typing import List, NamedTuple, Optional, Set
 
-from graph_tools.find.candidates import Embedding
+from graph_tools.find.candidates import Embedding, short
 from graph_tools.find.embeddings_gather import Found, finish_rows, lookup, reject_lookup, with_caveat
 from graph_tools.find.view import COPIES, View, ref_of
 from graph_tools.names import TensorRef
@@ -64,8 +64,8 @@ def combined_on_table(view: View, claimed: Set[str]) -> List[Found]:
 
 
 def read_combination(view: View, one: Embedding) -> List[Embedding]:
-    """A lookup with what becomes of its rows: merged repeats, the second gather, the combiner, the owner of each row."""
-    if one.kind == "sparse_on_table":
+    """A lookup with what becomes of its rows: merged repeats, a second gather, the combiner, the owner of each row."""
+    if one.kind in ("sparse_on_table", "multi_hot", "one_hot_features"):
         return [one]
     unique = view.origin(ref_of(one.ids), _RESHAPES)
     if view.op(unique) in _UNIQUES and unique.port == 0:
@@ -81,9 +81,10 @@ def read_combination(view: View, one: Embedding) -> List[Embedding]:
 def _merged(view: View, one: Embedding, unique: TensorRef) -> List[Embedding]:
     """The candidates for rows of distinct ids: one per place where they are spread over the occurrences again."""
     ids = view.inputs(unique.node)[0]
-    base = dataclasses.replace(one, kind="sparse", ids=str(ids), per_occurrence=False,
+    why = one.why.replace("by the ids " + short(one.ids), "by the ids " + short(str(ids)))
+    base = dataclasses.replace(one, kind="sparse", ids=str(ids), per_occurrence=False, why=why,
                                strings=aligned_strings(view, ids), nodes=one.nodes + (unique.node,))
-    merged = "%s merged repeated ids over the whole batch" % unique.node
+    merged = "%s merged repeats over the whole batch" % short(unique.node)
     spread = TensorRef(unique.node, 1)
     found: List[Embedding] = []
     for use in view.uses_behind_copies(ref_of(one.tensor)):
@@ -93,12 +94,12 @@ def _merged(view: View, one: Embedding, unique: TensorRef) -> List[Embedding]:
         if view.op(use.node) in COMBINERS:
             found.append(dataclasses.replace(
                 base, rows_combined_at=use.node + ":0", segments=str(inputs[2]), nodes=base.nodes + (use.node,),
-                why="%s; %s, and %s combines the rows" % (one.why, merged, use.node)))
+                why="%s; %s, and %s combines the rows" % (why, merged, short(use.node))))
         elif view.op(use.node) in _GATHERS:
             found.append(_spread_again(view, base, use.node, merged))
     if found:
         return found
-    return [with_caveat(dataclasses.replace(base, why="%s; %s" % (one.why, merged)),
+    return [with_caveat(dataclasses.replace(base, why="%s; %s" % (why, merged)),
                         "repeats are merged, and what spreads them over their places again is not known")]
 
 
@@ -109,7 +110,7 @@ def _spread_again(view: View, base: Embedding, gather: str, merged: str) -> Embe
         base, tensor=str(rows), dtype=view.dtype(rows), shape=view.shape(rows), per_occurrence=True,
         nodes=base.nodes + (gather,) + tuple(nodes),
         why="%s; %s, and %s gives each occurrence its row again%s" % (
-            base.why, merged, gather, "".join("; " + note for note in notes)))
+            base.why, merged, short(gather), "".join("; " + note for note in notes)))
     combined = combination_of(view, rows)
     return _with_owner(view, one, combined) if combined is not None else dataclasses.replace(one, kind="gather_unique")
 
@@ -129,7 +130,7 @@ def _with_owner(view: View, one: Embedding, combined: Combined) -> Embedding:
         segments=str(combined.segments), owner=sibling.get(OWNER, str(combined.segments)) if split else
         str(combined.segments), strings=sibling.get(STRINGS) if split else one.strings,
         weights=str(combined.weights) if combined.weights is not None else None, nodes=one.nodes + (combined.node,),
-        why="%s; %s combines the rows" % (one.why, combined.node))
+        why="%s; %s combines the rows" % (one.why, short(combined.node)))
 
 
 def is_split(view: View, node_name: str) -> bool:

@@ -10,9 +10,9 @@ import re
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set
 
 from graph_tools import names
-from graph_tools.find.candidates import Candidate, Candidates, Miss, format_shape
+from graph_tools.find.candidates import Candidate, Candidates, Miss, format_shape, short
 from graph_tools.find.dataflow import LAYERS, LEARNED, SOURCES
-from graph_tools.find.view import FLOATS, SHAPE_READERS, View
+from graph_tools.find.view import FLOATS, GRADIENT_SCOPE, SHAPE_READERS, View
 from graph_tools.names import TensorRef
 from graph_tools.walk import Use
 
@@ -31,7 +31,6 @@ _LOGIT_READERS = frozenset(("ArgMax", "TopK", "TopKV2", "InTopK", "InTopKV2", "M
 _SUMMARIES = re.compile(r"(Summary|SummaryV2)$")
 _UPDATES = re.compile(r"^(Resource)?(Sparse)?(Apply|Scatter|Assign)|^Assign|^(Save|SaveV2|MergeV2Checkpoints|NoOp)$"
                       r"|Enqueue|^Stage$|^MapStage$|^AccumulatorApply|^SparseAccumulatorApply")
-_GRADIENT_SCOPE = re.compile(r"(^|/)(gradients?|gradient_tape)(_\d+)?/")
 # A linear head may be reshaped, shifted or collected from the steps of a loop before anything reads it.
 _LINEAR = frozenset((
     "Identity", "Reshape", "Squeeze", "ExpandDims", "Transpose", "BiasAdd", "Add", "AddV2", "AddN", "Exit", "RefExit",
@@ -113,9 +112,9 @@ class _Search:
         index = self.view.index
         ends = [name for name, node in index.nodes.items()
                 if not index.consumers(name, control=False) and not _UPDATES.search(node.op)
-                and not _SUMMARIES.search(node.op) and not _GRADIENT_SCOPE.search(name)]
+                and not _SUMMARIES.search(node.op) and not GRADIENT_SCOPE.search(name)]
         useful = index.ancestors(ends, control=False)
-        return {name for name in index.nodes if name not in useful or _GRADIENT_SCOPE.search(name)}
+        return {name for name in index.nodes if name not in useful or GRADIENT_SCOPE.search(name)}
 
     def _learned_layers(self) -> _Layers:
         view = self.view
@@ -128,7 +127,8 @@ class _Search:
     def _uses(self, ref: TensorRef) -> List[Use]:
         return [use for use in self.view.value_uses(ref) if use.node not in self._training]
 
-    def _output(self, ref: TensorRef, kind: str, why: str, nodes: Iterable[str], logits: Optional[str] = None) -> Output:
+    def _output(self, ref: TensorRef, kind: str, why: str, nodes: Iterable[str],
+                logits: Optional[str] = None) -> Output:
         shape = self.view.shape(ref)
         if shape is not None and len(shape) > 2:
             why += "; it has shape %s: one prediction a position, a label is an index tuple" % format_shape(shape)
@@ -141,7 +141,7 @@ class _Search:
             if node.op not in HEADS or not view.flow.is_data(name):
                 continue
             ref = TensorRef(name, 0)
-            if _GRADIENT_SCOPE.search(name):
+            if GRADIENT_SCOPE.search(name):
                 self.misses.append(Miss(str(ref), "it belongs to a gradient"))
             elif name in self._layers.before and name in view.loop_nodes and node.op == "Sigmoid":
                 continue  # a gate of a recurrent cell, which nobody takes for a prediction
@@ -151,9 +151,11 @@ class _Search:
                 self.misses.append(Miss(str(ref), "it runs inside a while loop, where it cannot be fetched"))
             else:
                 source = view.inputs(name)[0]
-                found.append(self._output(ref, HEADS[node.op], "%s of %s after the last layer" % (node.op, source),
+                found.append(self._output(ref, HEADS[node.op], "%s of %s after the last layer" % (
+                    node.op, short(str(source))),
                                           [name], logits=str(source)))
-                found.append(self._output(source, "logits", "it is what %s %s is computed from" % (node.op, ref),
+                found.append(self._output(source, "logits", "it is what %s %s is computed from" % (
+                    node.op, short(str(ref))),
                                           [source.node]))
         return found
 
@@ -175,10 +177,10 @@ class _Search:
                 self.misses.append(Miss(str(ref), "it is a scalar: a loss, a metric or a regularisation term"))
             elif not readers:
                 found.append(self._output(ref, "logits", "the last layer, %s %s, ends here and nothing consumes it" % (
-                    self.view.op(name), name), [name, ref.node]))
+                    self.view.op(name), short(name)), [name, ref.node]))
             elif any(reader in _LOGIT_READERS for reader in readers):
                 found.append(self._output(ref, "logits", "the last layer, %s %s, ends here; it is read by %s" % (
-                    self.view.op(name), name, ", ".join(readers)), [name, ref.node]))
+                    self.view.op(name), short(name), ", ".join(readers)), [name, ref.node]))
             else:
                 found += self._activation(ref, readers)
         return found
@@ -197,7 +199,7 @@ class _Search:
         return []
 
     def loss_logits(self, taken: Set[str]) -> List[Output]:
-        """Last layers that only a loss written out in elementary ops reads; with labels of their own they are misses."""
+        """Last layers that only a loss in elementary ops reads; those with labels of their own are misses."""
         needed, found = self._sources(taken), []
         for one in self._only_in_losses:
             labels = sorted(self._sources([one.tensor]) - needed) if taken else []

@@ -1,5 +1,6 @@
 """What the searches look at: one model's nodes, where their values come from, their static shapes and dtypes."""
 
+import re
 from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from graph_tools import _tf, names
@@ -15,6 +16,9 @@ COPIES = frozenset(("Identity", "StopGradient", "PreventGradient", "Enter", "Ref
                     "RefSwitch", "EnsureShape"))
 # Consumers that only ask how large a tensor is.
 SHAPE_READERS = frozenset(("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike", "TensorArraySizeV3"))
+
+# Where tf.gradients and the optimisers put what they build, unless they were told otherwise.
+GRADIENT_SCOPE = re.compile(r"(^|/)(gradients?|gradient_tape)(_\d+)?/")
 
 FLOATS = frozenset(("float16", "bfloat16", "float32", "float64"))
 
@@ -103,8 +107,9 @@ class View:
         return _tf.make_ndarray(self.index.nodes[ref.node].attr["value"].tensor)
 
     def value_uses(self, ref: TensorRef) -> List[Use]:
-        """Where the values of a tensor are consumed; uses that only ask for its shape are left out."""
-        return [use for use in self.index.uses(ref) if self.index.op(use.node) not in SHAPE_READERS]
+        """Where the values of a tensor are consumed; not by gradients, nor where only its shape is asked for."""
+        return [use for use in self.index.uses(ref) if self.index.op(use.node) not in SHAPE_READERS
+                and not GRADIENT_SCOPE.search(use.node)]
 
     def forward_copies(self, ref: TensorRef) -> List[TensorRef]:
         """The tensor and every tensor that is the same value behind copies (Identity and the like)."""

@@ -1,10 +1,11 @@
-"""Every pattern of lookup, live and frozen, on the release that runs: found, the right tensor, the right per_occurrence."""
+"""Every pattern of lookup, live and frozen: found, the right tensor, the right ``per_occurrence``."""
 
 import numpy as np
 import pytest
 
 import graph_tools as gt
 from graph_tools import _tf
+from graph_tools.errors import TensorNotFoundError
 from tests.models import embeddings as models
 
 PATTERNS = models.patterns()
@@ -68,3 +69,62 @@ def _matched(model, built, found):
                 and np.allclose(expected.table[ids[place]], rows, atol=1e-6)]
         ordered.append(left.pop(best[0]))
     return ordered
+
+
+TRAINED = ("lookup_refvar", "lookup_resvar", "lookup_part2_mod", "lookup_max_norm", "half_table", "els_mean",
+           "els_mean_weighted", "els_mean_resource", "safe_els_sqrtn", "column_input_layer_mean", "one_hot_bert",
+           "bert_gather", "two_tables_one_bag")
+
+
+@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("optimiser", ["AdamOptimizer", "GradientDescentOptimizer"])
+def test_a_training_graph_holds_the_same_lookups(name, optimiser):
+    """Gradients gather too, and optimisers look up slots: nothing of that is found, and the split still works."""
+    tf = _tf.tf
+    graph = tf.Graph()
+    with graph.as_default(), _tf.control_flow_v1():
+        built = PATTERNS[name].build()
+        plain = models.of_graph(graph)
+        labels = tf.placeholder(tf.int32, [None], "labels")
+        scores = graph.get_tensor_by_name(built.output)
+        loss = tf.reduce_mean(-tf.log(tf.reduce_sum(scores * tf.one_hot(labels, 3), 1)))
+        tf.summary.scalar("loss", loss)
+        getattr(tf.train, optimiser)(0.1).minimize(loss)
+        trained = models.of_graph(graph)
+    before, after = gt.find_embeddings(plain), gt.find_embeddings(trained)
+    assert [(one.tensor, one.kind, one.owner, one.rows_combined_at, one.caveat) for one in after] == [
+        (one.tensor, one.kind, one.owner, one.rows_combined_at, one.caveat) for one in before], str(after)
+    assert [(one.tensor, one.kind) for one in gt.find_outputs(trained)] == [
+        (one.tensor, one.kind) for one in gt.find_outputs(plain)]
+    assert not any("gradients/" in miss.name for miss in after.misses)
+
+
+def test_lookup_inside_a_function_is_a_miss_with_advice():
+    tf = _tf.tf
+    graph = tf.Graph()
+    with graph.as_default():
+        table = tf.constant(models.TABLE)
+
+        @_tf.tensorflow.function
+        def look_up(ids):
+            return tf.gather(table, ids)
+
+        models.head(tf.ensure_shape(look_up(models.ids_placeholder()), [None, 3, 4]))
+    found = gt.find_embeddings(models.of_graph(graph))
+    assert not found and "inline" in found.misses[0].why, str(found)
+
+
+def test_shared_output_filter_names_the_output():
+    built, live, _ = models.live_and_frozen(PATTERNS["lookup_refvar"])
+    with pytest.raises(TensorNotFoundError, match="scores"):
+        gt.find_embeddings(live, output="score:0")
+    assert gt.find_embeddings(live, output=gt.find_outputs(live)[0])[0].ids == "ids:0"
+    assert not gt.find_embeddings(live, output="table:0") and built.output == "scores:0"
+
+
+def test_nothing_is_changed():
+    _, live, _ = models.live_and_frozen(PATTERNS["two_tables_one_bag"])
+    before = live.meta_graph.SerializeToString(deterministic=True)
+    gt.find_embeddings(live)
+    gt.find_outputs(live)
+    assert live.meta_graph.SerializeToString(deterministic=True) == before

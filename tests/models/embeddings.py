@@ -81,6 +81,13 @@ def live_and_frozen(pattern: Pattern) -> Tuple[Built, Model, Optional[Model]]:
     return built, model, Model(frozen, "frozen graph")
 
 
+def of_graph(graph) -> Model:
+    """A graph as a model without variable values: enough to search, not to run."""
+    meta_graph = _tf.tf.MetaGraphDef()
+    meta_graph.graph_def.CopyFrom(graph.as_graph_def())
+    return Model(meta_graph, "graph built in code")
+
+
 def variable(name, value=TABLE, resource=False):
     return _tf.tf.get_variable(name, initializer=_tf.tf.constant(value), use_resource=resource)
 

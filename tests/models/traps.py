@@ -18,8 +18,8 @@ class Trap(NamedTuple):
     """A builder and what must be said.
 
     Attributes:
-      verdict: ``"miss"``: no candidate reads the table, a near miss or nothing at all names it; ``"below"``: a candidate
-        after the true one; ``"unreached"``: a candidate with a caveat, gone once the output is named.
+      verdict: ``"miss"``: no candidate reads the table, a near miss or nothing at all names it; ``"below"``: a
+        candidate after the true one; ``"unreached"``: a candidate with a caveat, gone once the output is named.
       reason: must occur in the miss, the caveat or the ``why``; ``""``: no need to mention it.
     """
 
