@@ -111,7 +111,7 @@ def test_a_queue_reports_components_batch_control_edges_and_readers():
     assert label.consumers == ("SparseSoftmaxCrossEntropyWithLogits/SparseSoftmaxCrossEntropyWithLogits",)
     assert "dequeue_many of 2 from FIFOQueueV2 'examples'" in found.why
     misses = {miss.name: miss.why for miss in gt.find_inputs(case.model).misses}
-    assert "only feeds the input pipeline ('examples_enqueue" in misses["fill_ids:0"]
+    assert "only feeds the input pipeline ('examples_EnqueueMany')" in misses["fill_ids:0"]
 
 
 def test_used_and_unused_components():

@@ -1,0 +1,130 @@
+"""The numeric proof of an edit, and runs that cannot hang."""
+
+import _thread
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import graph_tools as gt
+from graph_tools import _tf, runs
+from graph_tools.errors import BlockedRunError, FeedError, TensorNotFoundError
+from tests.models import queues
+
+_FEEDS = {"dequeue:0": queues.IDS[:4], "dequeue:1": queues.LABELS[:4]}
+
+
+@pytest.fixture(scope="module")
+def blocked():
+    """The classifier behind a queue that nothing fills, with a control edge that leads to it."""
+    return queues.build(dict((name, build) for name, build, _, _ in queues.MECHANISMS)["fifo_dequeue_many"],
+                        control=True).model
+
+
+def _changed(model, node_name, change):
+    graph_def = model.graph_def
+    change(next(node for node in graph_def.node if node.name == node_name))
+    return model.with_graph_def(graph_def)
+
+
+def _with_weights(model, values):
+    return _changed(model, "Const", lambda node: node.attr["value"].tensor.CopyFrom(
+        _tf.tf.make_tensor_proto(np.asarray(values, np.float32))))
+
+
+def test_a_swap_is_proven(blocked):
+    edited, edit = gt.swap_inputs(blocked)
+    report = gt.verify(blocked, edited, _FEEDS, ["logits", "loss"])
+    assert report.ok and [finding.name for finding in report] == ["nothing to wait for", "logits:0", "loss:0"]
+    assert report["logits:0"].value == 0
+    assert gt.verify(blocked, edited, _FEEDS, "logits", edit=edit).ok
+    after = {edit.placeholders[name]: value for name, value in _FEEDS.items()}
+    assert gt.verify(blocked, edited, (_FEEDS, after), "logits").ok
+
+
+def test_a_change_of_one_number_is_seen(blocked):
+    edited, _ = gt.swap_inputs(blocked)
+    name = [node.name for node in edited.index.nodes.values() if node.op == "Const" and len(
+        node.attr["value"].tensor.tensor_shape.dim) == 2 and node.name != "table"][0]
+    weights = queues.WEIGHTS.copy()
+    weights[2, 1] += 1e-3
+    wrong = _changed(edited, name, lambda node: node.attr["value"].tensor.CopyFrom(
+        _tf.tf.make_tensor_proto(weights)))
+    report = gt.verify(blocked, wrong, _FEEDS, ["logits", "loss"])
+    assert not report.ok and report["logits:0"].verdict == "fail"
+    expected = np.abs(queues.TABLE[queues.IDS[:4]].mean(axis=1)[:, 2]).max() * 1e-3
+    scale = max(1., np.abs(queues.logits_of(queues.IDS[:4])).max())
+    assert report["logits:0"].value == pytest.approx(expected / scale, rel=1e-2)
+    assert gt.verify(blocked, wrong, _FEEDS, ["logits", "loss"], tolerance=1e-2).ok
+
+
+def test_nan_equals_nan_and_nothing_else():
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None], name="x")
+        tf.log(x, name="y")
+        tf.as_string(x, name="text")
+    model = queues.Case(graph, None).model
+    assert gt.verify(model, model, {"x": [-1., 0., 2.]}, ["y", "text"]).ok
+    report = gt.verify(model, model, ({"x": [-1., 2.]}, {"x": [1., 2.]}), ["y", "text"])
+    assert report["y:0"].verdict == "fail" and report["y:0"].value == np.inf
+    assert report["text:0"].verdict == "fail" and report["text:0"].value == 1
+    assert gt.verify(model, model, ({"x": [1.]}, {"x": [1., 2.]}), "y")["y:0"].verdict == "fail"
+
+
+def test_a_model_that_still_waits_fails_the_proof(blocked):
+    with pytest.raises(BlockedRunError, match="'dequeue'.*'rows/axis' waits for it through a control edge"):
+        gt.verify(blocked, blocked, _FEEDS, "logits")
+
+
+def test_what_is_missing_is_named(blocked):
+    edited, _ = gt.swap_inputs(blocked)
+    with pytest.raises(BlockedRunError, match="nothing is fed for 'dequeue:1'"):
+        gt.verify(blocked, edited, {"dequeue:0": queues.IDS}, "loss")
+    with pytest.raises(FeedError, match="'dequeu:0' is fed.*did you mean 'dequeue:0'"):
+        gt.verify(blocked, edited, {"dequeu:0": queues.IDS}, "loss")
+    with pytest.raises(TensorNotFoundError, match="'logit:0'"):
+        gt.verify(blocked, edited, _FEEDS, "logit")
+
+
+# ---- runs
+
+
+def test_what_a_run_would_wait_for_is_known_before_it_starts(blocked):
+    (waiting,) = runs.blocking_producers(blocked, "loss")
+    assert waiting.node == "dequeue" and waiting.kind == "queue"
+    assert waiting.unfed == ("dequeue:0", "dequeue:1") and waiting.control == ("rows/axis",)
+    (waiting,) = runs.blocking_producers(blocked, "logits", _FEEDS)
+    assert not waiting.unfed and waiting.control == ("rows/axis",)
+    assert not runs.blocking_producers(blocked, "logits", {"rows": None})
+    assert not runs.blocking_producers(blocked, "logits", {"rows": None, "rows/axis": None})
+    assert not runs.blocking_producers(gt.swap_inputs(blocked)[0], ["logits", "loss"])
+    with pytest.raises(BlockedRunError, match="graph_tools.swap_inputs"):
+        runs.refuse_if_blocking(blocked, "logits", _FEEDS)
+
+
+def test_a_run_on_an_empty_queue_ends_and_leaves_the_session_usable(blocked):
+    with blocked.open_session() as session:
+        start = time.monotonic()
+        with pytest.raises(BlockedRunError, match="waited 0.5 s for 'dequeue'.*FIFOQueueV2 'examples'.*swap_inputs"):
+            runs.run(session, "logits:0", _FEEDS, timeout=0.5)
+        assert time.monotonic() - start < 10
+        np.testing.assert_allclose(runs.run(session, "table:0", timeout=10), queues.TABLE)
+
+
+def test_control_c_ends_a_run_that_waits(blocked):
+    with blocked.open_session() as session:
+        timer = threading.Timer(0.7, _thread.interrupt_main)
+        start = time.monotonic()
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            runs.run(session, "logits:0", _FEEDS, timeout=5)
+        assert time.monotonic() - start < 3
+
+
+def test_other_errors_of_a_run_arrive_as_they_are(blocked):
+    edited, edit = gt.swap_inputs(blocked)
+    with edited.open_session() as session:
+        with pytest.raises(_tf.tf.errors.InvalidArgumentError):
+            runs.run(session, "logits:0", {edit.placeholders["dequeue:0"]: [[99, 0, 0]]})
