@@ -10,7 +10,8 @@ def result(values=((0.25, -0.5, 1.0), (0.5, 0.0, 0.25)), name="embedding/lookup:
     sums = np.array(values, np.float64)
     spread = np.stack([sums * 0.75, sums * 0.25], axis=-1) if sums.ndim > 1 else sums
     rows = len(sums)
-    total = np.nansum(sums.reshape(rows, -1), axis=1)
+    with np.errstate(invalid="ignore"):
+        total = np.nansum(sums.reshape(rows, -1), axis=1)
     base = np.full(rows, 0.2)
     known = dict(
         values={name: spread}, score=base + total, baseline_score=base, delta=np.zeros(rows),

@@ -7,7 +7,7 @@ import numpy as np
 
 from tf1_ig.check import ROUGH, check
 from tf1_ig.errors import ShowError
-from tf1_ig.show import path, render, table, tokens as token_view
+from tf1_ig.show import image, path, render, table, tokens as token_view
 
 _FRAGMENT_ROWS = 5  # a notebook cell shows the first examples; the page shows all
 
@@ -16,6 +16,14 @@ class Fact(NamedTuple):
     name: str
     text: str
     value: Optional[float] = None
+
+
+class _Options(NamedTuple):
+    class_names: Optional[Sequence[str]]
+    palette: str
+    join: Optional[str]
+    fold: Optional[int]
+    scale: Any
 
 
 class Card(NamedTuple):
@@ -28,7 +36,7 @@ class Card(NamedTuple):
     verdict_text: str
     facts: Tuple[Fact, ...]
     blocks: Tuple[Any, ...]
-    scale: float
+    scale: Optional[float]
     strongest: Tuple[token_view.Strip, ...]
     totals: Optional[table.Bars]
     path: Optional[path.Curve]
@@ -36,7 +44,7 @@ class Card(NamedTuple):
 
 def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
          title: Optional[str] = None, palette: str = "blue-orange", join: Optional[str] = None,
-         fold: Optional[int] = token_view.FOLD_ABOVE, scale: Any = "row") -> str:
+         fold: Optional[int] = token_view.FOLD_ABOVE, scale: Any = "row", images: Any = None) -> str:
     """One self-contained HTML page: no script, no network, light and dark.
 
     Args:
@@ -49,11 +57,14 @@ def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optio
       join: what stands between tokens; ``None`` decides by the tokens.
       fold: texts longer than this are folded to the passages that matter; ``None`` never folds.
       scale: the magnitude that gets the full colour: ``"row"`` (largest of each example), ``"all"`` or a number.
+      images: the pictures that were explained, ``[batch, height, width]`` or with channels, shown beside their
+        attributions.
 
     Raises:
-      ShowError: tokens for another number of rows, an unknown palette.
+      ShowError: tokens or images for another number of rows, an unknown palette.
     """
-    context = _context(attribution, tokens, class_names, join, fold, scale, len(attribution))
+    options = _Options(class_names, palette, join, fold, scale)
+    context = _context(attribution, tokens, images, options, len(attribution))
     return render.render("page.html", palette, title=title or _question(attribution, class_names),
                          subtitle="Integrated Gradients of %s, attributed to %s" % (
                              attribution.output, ", ".join(attribution.values)), **context)
@@ -61,17 +72,21 @@ def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optio
 
 def fragment(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
              palette: str = "blue-orange", join: Optional[str] = None, fold: Optional[int] = token_view.FOLD_ABOVE,
-             scale: Any = "row") -> str:
+             scale: Any = "row", images: Any = None) -> str:
     """The same as one HTML element for a notebook cell, first examples only; its styles stay inside it."""
-    context = _context(attribution, tokens, class_names, join, fold, scale, min(_FRAGMENT_ROWS, len(attribution)))
+    options = _Options(class_names, palette, join, fold, scale)
+    context = _context(attribution, tokens, images, options, min(_FRAGMENT_ROWS, len(attribution)))
     return render.render("fragment.html", palette, **context)
 
 
-def _context(attribution, tokens, class_names, join, fold, scale, most):
+def _context(attribution, tokens, images, options, most):
     texts = _texts(attribution, tokens)
+    if images is not None and len(images) != len(attribution):
+        raise ShowError("images were given for %d rows, the result has %d; give one per row" % (
+            len(images), len(attribution)))
     sums = attribution.tokens
-    cards = [_card(attribution, sums, None if texts is None else texts[row], row, class_names, join, fold,
-                   _scale(sums, row, scale)) for row in range(most)]
+    cards = [_card(attribution, sums, None if texts is None else texts[row], None if images is None else images[row],
+                   row, options) for row in range(most)]
     asked = "fixed steps" if attribution.tolerance is None else "tolerance %.3g" % attribution.tolerance
     words = "Method %s (%s), baseline %s, points run %s." % (
         attribution.method, asked, attribution.baseline, attribution.running)
@@ -116,28 +131,40 @@ def _scale(sums, row, scale) -> float:
     raise ShowError("scale is \"row\", \"all\" or a positive number, not %r" % (scale,))
 
 
-def _card(attribution, sums, texts, row, class_names, join, fold, scale) -> Card:
-    blocks = [_block(attribution, name, row, np.asarray(each[row]), texts, join, fold, scale)
-              for name, each in sums.items()]
-    strips = [block for block in blocks if isinstance(block, token_view.Strip)]
-    if len(strips) > 1 and len(strips) == len(blocks) and len({len(each[row]) for each in sums.values()}) == 1:
-        together = np.sum([np.asarray(each[row], np.float64) for each in sums.values()], axis=0)
+def _card(attribution, sums, texts, picture, row, options) -> Card:
+    scale = _scale(sums, row, options.scale)
+    strips = [name for name, each in sums.items() if not _is_picture(attribution, name, row, picture)
+              and np.ndim(each[row]) == 1]
+    together = None
+    if len(strips) > 1 and len(strips) == len(sums) and len({len(sums[name][row]) for name in strips}) == 1:
+        together = np.sum([np.asarray(sums[name][row], np.float64) for name in strips], axis=0)
         scale = max(scale, token_view.largest(together))
-        strips = [token_view.strip(texts, together, "all inputs together", scale, join, fold)]
-        blocks = strips + [_block(attribution, name, row, np.asarray(each[row]), texts, join, fold, scale)
-                           for name, each in sums.items()]
+    blocks = [_block(attribution, name, row, np.asarray(each[row]), texts, picture, scale, options)
+              for name, each in sums.items()]
+    if together is not None:
+        blocks.insert(0, token_view.strip(texts, together, "all inputs together", scale, options.join, options.fold))
+    ranked = blocks[:1] if together is not None else [block for block in blocks if isinstance(block, token_view.Strip)]
     verdict, verdict_text = _verdict(attribution, row)
-    return Card(row, _class(attribution.label_text(row, class_names)),
-                _class(attribution.prediction_text(row, class_names)), verdict, verdict_text,
-                _facts(attribution, row), tuple(blocks), scale,
-                tuple(strip for strip in strips if strip.strongest and strip.count > 4),
+    return Card(row, _class(attribution.label_text(row, options.class_names)),
+                _class(attribution.prediction_text(row, options.class_names)), verdict, verdict_text,
+                _facts(attribution, row), tuple(blocks), scale if strips else None,
+                tuple(strip for strip in ranked if strip.strongest and strip.count > 4),
                 table.totals(attribution, row) if len(sums) > 1 else None, path.curve(attribution, row))
 
 
-def _block(attribution, name, row, sums, texts, join, fold, scale):
-    """The view that fits the shape of one input: a strip of tokens, or signed bars."""
+def _is_picture(attribution, name, row, picture) -> bool:
+    """Whether one example of an input is drawn as a picture: ``[height, width, channels]``, or of the given picture."""
+    shape = np.shape(attribution.values[name][row])
+    return len(shape) == 3 or (picture is not None and shape[:2] == np.shape(picture)[:2] and len(shape) == 2)
+
+
+def _block(attribution, name, row, sums, texts, picture, scale, options):
+    """The view that fits the shape of one input: a strip of tokens, pictures, or signed bars."""
+    if _is_picture(attribution, name, row, picture):
+        fits = picture is not None and np.shape(picture)[:2] == np.shape(attribution.values[name][row])[:2]
+        return image.pictures(attribution.values[name][row], picture if fits else None, name, options.palette)
     if sums.ndim == 1:
-        return token_view.strip(texts, sums, name, scale, join, fold)
+        return token_view.strip(texts, sums, name, scale, options.join, options.fold)
     if sums.ndim == 0:
         return table.features(np.asarray(attribution.values[name][row]), texts, name)
     return table.largest_entries(sums, name)

@@ -1,0 +1,233 @@
+"""Attributions over an image or another two-dimensional input: polarity, clipping, clean-up, outlines, overlay.
+
+The pipeline follows the IG authors' published visualisation: the strengths are clipped at shares of the attribution
+mass and mapped linearly; small specks can be removed and regions outlined. Nothing is divided by a flat map's zero.
+"""
+
+from typing import NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from tf1_ig.errors import ShowError
+from tf1_ig.show import palette as palettes, tokens as token_view
+from tf1_ig.show.png import png_base64
+
+POLARITIES = ("both", "positive", "negative")
+CLIP_ABOVE = 99.9     # per cent of the attribution mass that keeps its own strength
+_SMALLEST_SIDE = 160  # pixels: smaller pictures are enlarged by whole factors, so that single pixels can be seen
+
+
+class Picture(NamedTuple):
+    """A PNG as base64, with words for those who cannot see it; ``width`` in CSS pixels."""
+
+    caption: str
+    png: str
+    width: int
+
+
+class Pictures(NamedTuple):
+    """The pictures of one input of one example; ``full`` is the magnitude from which the colour is full."""
+
+    name: str
+    pictures: Tuple[Picture, ...]
+    total: float
+    full: float
+    notes: Tuple[str, ...] = ()
+
+
+def strengths(attributions, polarity: str = "both", clip_above: float = CLIP_ABOVE, clip_below: float = 0.0,
+              low: float = 0.0) -> np.ndarray:
+    """Signed strengths in [−1, 1] of a map of attributions.
+
+    Args:
+      attributions: float ``[height, width]``, or ``[height, width, channels]`` which is summed over channels.
+      polarity: ``"both"``, or only ``"positive"`` or ``"negative"`` values.
+      clip_above: share of the attribution mass, in per cent, that gets less than the full strength: what the smallest
+        part of the remaining mass holds is clipped to it. 100 clips nothing.
+      clip_below: share of the mass that is shown as nothing, its smallest values first.
+      low: strength of the smallest value that is shown, so that it can be seen.
+
+    Returns:
+      float64 ``[height, width]``; all zeros for a map without any effect; NaN and Inf count as zero.
+    """
+    values = flat(attributions)
+    if polarity not in POLARITIES:
+        raise ShowError("polarity is one of %s, not %r" % (", ".join(POLARITIES), polarity))
+    if not 0 <= clip_below < clip_above <= 100 or not 0 <= low < 1:
+        raise ShowError("clip_below and clip_above are per cent with 0 <= below < above <= 100, low is in [0, 1)")
+    values = {"both": values, "positive": np.maximum(values, 0), "negative": np.minimum(values, 0)}[polarity]
+    size = np.abs(values)
+    top = _mass_threshold(size, 100 - clip_above)
+    if top <= 0:
+        return np.zeros_like(values)
+    bottom = _mass_threshold(size, 100 - clip_below) if clip_below > 0 else 0.0
+    # Where all that is shown is equal there is no range to map: it is all at full strength.
+    part = np.clip((size - bottom) / (top - bottom), 0, 1) if top > bottom else np.ones_like(size)
+    return np.where((size > 0) & (size >= bottom), np.sign(values) * (low + (1 - low) * part), 0.0)
+
+
+def flat(attributions) -> np.ndarray:
+    """A map of attributions as float64 ``[height, width]``: channels summed, NaN and Inf as zero."""
+    values = np.asarray(attributions, np.float64)
+    if values.ndim not in (2, 3):
+        raise ShowError("a map of attributions is [height, width] or [height, width, channels], not %s" %
+                        (list(np.shape(attributions)),))
+    values = values.sum(axis=2) if values.ndim == 3 else values
+    return np.where(np.isfinite(values), values, 0.0)
+
+
+def _mass_threshold(size: np.ndarray, share: float) -> float:
+    """The smallest value of those that together hold ``share`` per cent of the mass, largest first."""
+    ordered = np.sort(size, axis=None)[::-1]
+    if not ordered.size or ordered[0] == 0:
+        return 0.0
+    if share >= 100:
+        return float(ordered[ordered > 0][-1])
+    reached = np.cumsum(ordered)
+    wanted = reached[-1] * share / 100.0 * (1 - 1e-9)  # a share that is reached up to rounding is reached
+    return float(ordered[int(np.searchsorted(reached, wanted))])
+
+
+def clean(mask: np.ndarray) -> np.ndarray:
+    """A bool mask without holes and specks: closing, then opening, with a 3 × 3 square."""
+    closed = _erode(_dilate(mask))
+    return _dilate(_erode(closed))
+
+
+def outline(values: np.ndarray, share: float = 90.0) -> np.ndarray:
+    """Bool border of the 8-connected regions that hold ``share`` per cent of the strength, largest first, cleaned."""
+    labels, count = regions(clean(np.abs(values) > 0))
+    if not count:
+        return np.zeros(values.shape, bool)
+    mass = np.bincount(labels.reshape(-1), np.abs(values).reshape(-1), count + 1)[1:]
+    order = np.argsort(-mass, kind="stable")
+    before = np.cumsum(mass[order]) - mass[order]
+    kept = np.isin(labels, order[before < mass.sum() * share / 100.0] + 1)
+    return kept & ~_erode(kept)
+
+
+def regions(mask: np.ndarray) -> Tuple[np.ndarray, int]:
+    """8-connected regions of a bool mask: int labels ``[height, width]`` (0 outside) and how many there are."""
+    labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
+    while True:
+        # Every pixel takes the largest label around it, until nothing changes; then row and column runs are filled.
+        spread = np.where(mask, _neighbourhood(labels).max(axis=0), 0)
+        spread = np.where(mask, _spread_runs(_spread_runs(spread, mask).T, mask.T).T, 0)
+        if np.array_equal(spread, labels):
+            break
+        labels = spread
+    kept, numbered = np.unique(labels, return_inverse=True)
+    offset = 0 if kept.size and kept[0] == 0 else 1
+    return numbered.reshape(mask.shape) + offset, int(kept.size) - 1 + offset
+
+
+def _spread_runs(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The largest label of each horizontal run of the mask, all along the run."""
+    starts = mask & ~np.pad(mask, ((0, 0), (1, 0)), "constant")[:, :-1]
+    run = np.cumsum(starts.reshape(-1)).reshape(mask.shape)  # a run never crosses a row: each row starts its own
+    most = np.zeros(int(run.max()) + 1 if run.size else 1, labels.dtype)
+    np.maximum.at(most, run[mask], labels[mask])
+    return np.where(mask, most[run], 0)
+
+
+def _neighbourhood(array: np.ndarray) -> np.ndarray:
+    """The array shifted to its nine neighbours (zeros come in from outside): ``[9, height, width]``."""
+    height, width = array.shape
+    padded = np.pad(array, 1, "constant")
+    return np.stack([padded[row:row + height, column:column + width] for row in range(3) for column in range(3)])
+
+
+def _dilate(mask: np.ndarray) -> np.ndarray:
+    return _neighbourhood(mask).any(axis=0)
+
+
+def _erode(mask: np.ndarray) -> np.ndarray:
+    # Outside counts as inside, so that a region at the border keeps its border.
+    return ~_dilate(~mask)
+
+
+def pixels(image) -> np.ndarray:
+    """An image as uint8 ``[height, width, 3]``: grey or colour; uint8 as it is, floats mapped from their own range."""
+    array = np.asarray(image)
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        raise ShowError("an image is [height, width] with 1, 3 or 4 channels, not %s" % (list(np.shape(image)),))
+    array = np.repeat(array, 3, axis=2) if array.shape[2] == 1 else array[:, :, :3]
+    if array.dtype == np.uint8:
+        return array
+    array = np.where(np.isfinite(array), array, 0).astype(np.float64)
+    lowest, highest = float(array.min()), float(array.max())
+    if lowest < 0 or highest > 255:
+        array = (array - lowest) / ((highest - lowest) or 1.0) * 255
+    elif highest <= 1:
+        array = array * 255
+    return np.round(array).astype(np.uint8)
+
+
+def overlay(attributions, image=None, palette: str = "blue-orange", outlines: bool = False, fade: float = 0.35,
+            **options) -> np.ndarray:
+    """The attributions in colour over a faded grey copy of the image (or over white).
+
+    Args:
+      attributions: float ``[height, width]`` or ``[height, width, channels]``.
+      image: the input itself, same height and width; ``None`` draws on white.
+      palette: name of a palette; ``"green-red"`` is what the published guide draws.
+      outlines: draw the borders of the regions that matter instead of colouring every pixel.
+      fade: brightness kept of the image under the colours, 0 to 1.
+      **options: of ``strengths``.
+
+    Returns:
+      uint8 ``[height, width, 3]``.
+    """
+    values = strengths(attributions, **options)
+    shade = palettes.palette(palette).light
+    if image is None:
+        ground = np.full(values.shape + (3,), 255.0)
+    else:
+        picture = pixels(image)
+        if picture.shape[:2] != values.shape:
+            raise ShowError("the image is %s, the attributions are %s; both have the same height and width" % (
+                list(picture.shape[:2]), list(values.shape)))
+        grey = picture @ np.array([0.299, 0.587, 0.114])
+        ground = np.repeat((255 - (255 - grey) * fade)[:, :, None], 3, axis=2)
+    if outlines:
+        border = outline(values)
+        ground = pixels(image).astype(np.float64) if image is not None else ground
+        alpha = border.astype(np.float64)
+    else:
+        alpha = np.abs(values)
+    positive, negative = np.array(shade.positive, np.float64), np.array(shade.negative, np.float64)
+    colour = np.where(values[:, :, None] >= 0, positive, negative)
+    mixed = ground * (1 - alpha[:, :, None]) + colour * alpha[:, :, None]
+    return np.round(mixed).astype(np.uint8)
+
+
+def enlarge(picture: np.ndarray, least: int = _SMALLEST_SIDE) -> np.ndarray:
+    """Every pixel repeated a whole number of times, so that the shorter side is at least ``least``."""
+    factor = max(1, -(-least // max(1, min(picture.shape[:2]))))
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def pictures(attributions, image=None, name: str = "", palette: str = "blue-orange", outlines: bool = False,
+             **options) -> Pictures:
+    """What a page shows of one two-dimensional input: the original, the overlay, and the outlines when asked for."""
+    found = [] if image is None else [_picture("input", pixels(image))]
+    found.append(_picture("attributions", overlay(attributions, image, palette, **options)))
+    if outlines:
+        found.append(_picture("regions", overlay(attributions, image, palette, outlines=True, **options)))
+    values = flat(attributions)
+    place = np.unravel_index(int(np.argmax(np.abs(values))), values.shape)
+    missing = int(np.sum(~np.isfinite(np.asarray(attributions, np.float64))))
+    notes = [] if not missing else ["Not finite numbers, drawn as nothing: %d of %d." % (missing, np.size(attributions))]
+    if values[place] == 0:
+        notes.append("Every attribution is zero: the score does not react to this input; nothing is drawn.")
+    else:
+        notes.append("Strongest: %s at row %d, column %d." % ((token_view.number(float(values[place])),) + place))
+    full = _mass_threshold(np.abs(values), 100 - options.get("clip_above", CLIP_ABOVE))
+    return Pictures(name, tuple(found), float(values.sum()), full, tuple(notes))
+
+
+def _picture(caption: str, array: np.ndarray) -> Picture:
+    shown = enlarge(array)
+    return Picture(caption, png_base64(shown), shown.shape[1])
