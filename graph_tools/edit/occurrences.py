@@ -1,7 +1,7 @@
 """Give each occurrence of an id its own row, where a lookup merged repeats or combined rows straight off the table.
 
 ``embedding_lookup_sparse`` takes one row per *distinct* id of the whole batch, and a 2.x release none at all: nothing
-there can be interpolated per example or per word. The rewrite puts a tensor between, ``Gather(rows, indices)``, and then
+there can be interpolated per example or per word. The rewrite puts a tensor between, ``Gather(rows, indices)``, then
 the dense segment op that computes the same sum, mean, or sum over the root of the count. Forward values stay the same.
 """
 
