@@ -49,13 +49,25 @@ sys.exit("%d.%d" % sys.version_info[:2] not in sys.argv[1].split())' "$2" </dev/
 find_python() {
     case ${PYTHON:-} in
     "") ;;
-    *[!0-9.]*) if usable "$PYTHON" "$versions"; then echo "$PYTHON"; fi && return ;;
-    *) case " $versions " in *" $PYTHON "*) versions=$PYTHON ;; *) return ;; esac ;;
+    *[!0-9.]*)
+        if usable "$PYTHON" "$versions"; then echo "$PYTHON"; fi
+        return 0
+        ;;
+    *) case " $versions " in *" $PYTHON "*) versions=$PYTHON ;; *) return 0 ;; esac ;;
     esac
-    # The Python that is active comes before others on the machine.
-    for candidate in python3 python $(for version in $versions; do candidates "$version"; done); do
-        if usable "$candidate" "$versions"; then echo "$candidate" && return; fi
+    # For the newest TensorFlow the Python that is active comes before others on the machine.
+    case $leg in newest) active="python3 python" ;; *) active= ;; esac
+    for candidate in $active $(for version in $versions; do candidates "$version"; done) python3 python; do
+        if usable "$candidate" "$versions"; then echo "$candidate" && return 0; fi
     done
+}
+
+# Whether the environment that is there works, in this place (a moved one points at its old place), on the Python asked for.
+current() {
+    "$python" -c "" >/dev/null 2>&1 && grep -qsxF "$PWD" "$folder/.place" || return 1
+    [ -z "${PYTHON:-}" ] && return 0
+    wanted=$(find_python)
+    [ -n "$wanted" ] && [ "$("$wanted" -VV 2>&1)" = "$("$python" -VV 2>&1)" ]
 }
 
 missing_python() {
@@ -68,9 +80,8 @@ pyenv, uv or the system's packages, python3-venv included), or give its path: PY
 
 build() {
     stamp=$folder/.installed
-    # A checkout that was moved has an environment that still points at its old place.
-    if "$python" -c "" >/dev/null 2>&1 && grep -qsxF "$PWD" "$folder/.place"; then
-        [ "$stamp" -nt setup.py ] && [ "$stamp" -nt pyproject.toml ] && [ "$stamp" -nt scripts/leg.sh ] && return
+    if current; then
+        [ "$stamp" -nt setup.py ] && [ "$stamp" -nt pyproject.toml ] && [ "$stamp" -nt scripts/leg.sh ] && return 0
         say "refreshing $folder"
     else
         found=$(find_python)
