@@ -26,7 +26,7 @@ class Model:
       format: ``"frozen"``, ``"saved_model"``, ``"meta_graph"``, ``"session"`` or ``"estimator"``.
     """
 
-    meta_graph: Any
+    meta_graph: Any = dataclasses.field(repr=False)
     source: str
     variables: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     assets: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -222,6 +222,9 @@ class _Subset(Mapping):
         if key not in self._keys:
             raise KeyError(key)
         return self._values[key]
+
+    def __contains__(self, key):
+        return key in self._keys
 
     def __iter__(self):
         return iter(self._keys)

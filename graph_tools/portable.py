@@ -17,6 +17,10 @@ def strip(graph_def) -> None:
     there = {node.name for node in graph_def.node}
     for node in functions.all_nodes(graph_def):
         node.attr.pop("_output_shapes", None)
+        _clear(node, "experimental_type")
+    for function in graph_def.library.function:
+        for argument in list(function.signature.input_arg) + list(function.signature.output_arg):
+            _clear(argument, "experimental_full_type")
     for node in graph_def.node:
         if "_class" in node.attr:
             kept = [entry for entry in node.attr["_class"].list.s
@@ -25,6 +29,12 @@ def strip(graph_def) -> None:
             node.attr["_class"].list.s.extend(kept)
             if not kept:
                 del node.attr["_class"]
+
+
+def _clear(message, field: str) -> None:
+    """Clears a field that only newer releases have: an older one cannot read it in text form."""
+    if field in message.DESCRIPTOR.fields_by_name:
+        message.ClearField(field)
 
 
 def clean_collections(meta_graph) -> None:

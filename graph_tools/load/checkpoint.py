@@ -82,6 +82,9 @@ class CheckpointValues(Mapping):
                                                       node_name, list(shape)))
         return value.reshape(shape)
 
+    def __contains__(self, node_name) -> bool:  # a Mapping would read the value to find out
+        return node_name in self._places
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 
