@@ -155,7 +155,8 @@ def test_explain_takes_the_options_of_the_library(tmp_path, capsys):
     model, feed = _text_case(tmp_path)
     out = str(tmp_path / "r.npz")
     status, _, err = _run(capsys, "explain", model, "--feed", feed, "--output", "scores", "--input", "embedding",
-                          "--steps", "7", "--method", "midpoint", "--baseline", '{"ids:0": 0}', "--label", "[0, 2]", "--out", out)
+                          "--steps", "7", "--method", "midpoint", "--baseline", '{"ids:0": 0}', "--label", "[0, 2]",
+                          "--out", out)
     assert status == 0, err
     result = tf1_ig.load_attribution(out)
     assert result.steps.tolist() == [7, 7] and result.method == "midpoint" and result.label.tolist() == [0, 2]

@@ -17,11 +17,11 @@ HOSTILE = [
     "<unk>", "<pad>", "</span>", "</bdi>", "<script>alert(1)</script>", "</script>", "</style><script>x</script>",
     "<img src=x onerror=alert(1)>", "<svg/onload=alert(1)>", "&lt;", "&amp;", "&", "&#60;", "&copy", "\"", "'",
     "\" onmouseover=\"alert(1)", "' style='x", "`", "{{ 7*7 }}", "{% raw %}", "${x}", "<!--", "-->", "]]>",
-    "<![CDATA[", "<b>", "a<b", "a>b", "<", ">", "\\", "\\u003c", "\x00", "\x07", "\x1b[31m", "\r", "\r\n", "\n", "\t", "\x7f",
-    "\x85", "\ud800", "\udfff x", "\uffff", "\ufdd0", "\u202e evil", "\u2066", "\u200f", "\u200b", "\ufeff", "", " ",
-    "  a  ", "é", "e\u0301", "日本", "한국어", "שלום", "مرحبا", "👩‍👩‍👧", "ﷺ", "𝒳", "javascript:alert(1)", "data-value=\"9\"", "href=x",
-    "<a href=//evil>", "<iframe>", "<base href=//evil>", "<meta http-equiv=refresh>", "%3Cscript%3E",
-    "<ſcript>", "＜script＞"]
+    "<![CDATA[", "<b>", "a<b", "a>b", "<", ">", "\\", "\\u003c", "\x00", "\x07", "\x1b[31m", "\r", "\r\n", "\n",
+    "\t", "\x7f", "\x85", "\ud800", "\udfff x", "\uffff", "\ufdd0", "\u202e evil", "\u2066", "\u200f", "\u200b",
+    "\ufeff", "", " ", "  a  ", "é", "é", "日本", "한국어", "שלום", "مرحبا", "👩\u200d👩\u200d👧", "ﷺ", "𝒳",
+    "javascript:alert(1)", "data-value=\"9\"", "href=x", "<a href=//evil>", "<iframe>", "<base href=//evil>",
+    "<meta http-equiv=refresh>", "%3Cscript%3E", "<ſcript>", "＜script＞"]
 
 
 def _strip_page(texts, values, **options):
@@ -107,7 +107,8 @@ def test_no_tokens_at_all_is_an_empty_text():
     (["a", "film", "."], "a film ."), (["un", "##happ", "##y", "man"], "un##happ##y man"),
     (list("好的電影"), "好的電影"),
     (["Python", "很", "好", "ok"], "Python 很好 ok"), (["The", " film", " is", " ok"], "The film is ok"),
-    (list("letters"), "letters"), (["▁The", "▁film", "s"], "▁The▁films"), (["no", " ", "way", " ", "out"], "no way out"),
+    (list("letters"), "letters"), (["▁The", "▁film", "s"], "▁The▁films"),
+    (["no", " ", "way", " ", "out"], "no way out"),
     (["a", "", "bc", "\n", "d", "ef", "g", "h"], "a  bc \n d ef g h")])
 def test_tokens_are_joined_as_their_script_joins_them(texts, shown):
     drawn = tokens.strip(texts, np.ones(len(texts)))

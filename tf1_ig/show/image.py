@@ -4,7 +4,7 @@ The pipeline follows the IG authors' published visualisation: the strengths are 
 mass and mapped linearly; small specks can be removed and regions outlined. Nothing is divided by a flat map's zero.
 """
 
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Tuple
 
 import numpy as np
 
@@ -219,7 +219,8 @@ def pictures(attributions, image=None, name: str = "", palette: str = "blue-oran
     values = flat(attributions)
     place = np.unravel_index(int(np.argmax(np.abs(values))), values.shape)
     missing = int(np.sum(~np.isfinite(np.asarray(attributions, np.float64))))
-    notes = [] if not missing else ["Not finite numbers, drawn as nothing: %d of %d." % (missing, np.size(attributions))]
+    size = np.size(attributions)
+    notes = ["Not finite numbers, drawn as nothing: %d of %d." % (missing, size)] if missing else []
     if values[place] == 0:
         notes.append("Every attribution is zero: the score does not react to this input; nothing is drawn.")
     else:
