@@ -1,5 +1,6 @@
 """graph_tools: load, search, repair and edit TensorFlow-1 graphs (frozen files, SavedModels, checkpoints, sessions)."""
 
+from graph_tools.control_flow import restore_control_flow
 from graph_tools.edit.freeze import freeze
 from graph_tools.edit.occurrences import split_occurrences
 from graph_tools.edit.placeholders import swap_inputs
@@ -21,6 +22,7 @@ from graph_tools.errors import (
     TensorNotFoundError,
 )
 from graph_tools.feature_columns import watch_feature_columns
+from graph_tools.find.columns import find_columns
 from graph_tools.find.candidates import Candidate, Candidates
 from graph_tools.find.embeddings import find_embeddings
 from graph_tools.find.inputs import find_inputs
