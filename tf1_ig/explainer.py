@@ -1,16 +1,18 @@
 """``IntegratedGradients``: one object per (model, output, inputs) that explains batch after batch."""
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from graph_tools import _tf, names
+from graph_tools import _tf
 from graph_tools.errors import FeedError
-from tf1_ig import baselines, feeds, integrate, probe, quadrature, resolve, target
+from graph_tools.report import Finding
+from tf1_ig import graph_facts, integrate, probe, quadrature, resolve, target
 from tf1_ig.attribution import Attribution
 from tf1_ig.engine import Engine
-from tf1_ig.errors import BatchError, MethodError
-from tf1_ig.packing import ONE_AT_A_TIME, Batch, PointRunner, Running
+from tf1_ig.errors import MethodError
+from tf1_ig.packing import PointRunner
+from tf1_ig.task import Task, TaskReader, name_or_self
 
 # Rows in one run, and the most floats of attributed tensors in one run: enough to use the machine, little memory.
 ROWS_PER_RUN = 256
@@ -47,7 +49,7 @@ class IntegratedGradients:
         self.batch_axis = batch_axis
         self._engine = Engine(self.resolved.model, self.resolved.output,
                               [spec.attributed for spec in self.resolved.inputs], batch_axis, config)
-        self._probed: Dict[Any, Tuple[int, probe.Probed]] = {}
+        self._reader = TaskReader(self._engine, self.resolved, batch_axis)
 
     @property
     def output(self) -> str:
@@ -64,6 +66,13 @@ class IntegratedGradients:
 
     def __exit__(self, *_) -> None:
         self.close()
+
+    def findings(self) -> List[Finding]:
+        """What the graph itself says against explanations: random ops, batch statistics, ops that stop gradients."""
+        return graph_facts.findings(graph_facts.Scene(
+            self.resolved.model.index, self.resolved.output,
+            tuple(spec.attributed.tensor for spec in self.resolved.inputs),
+            tuple(spec.ids for spec in self.resolved.inputs if spec.ids)))
 
     def close(self) -> None:
         """Closes the session."""
@@ -101,129 +110,12 @@ class IntegratedGradients:
         """
         rule = _rule(method, steps, tolerance, max_steps, batch_size)
         texts = tokens
-        values = self._engine.prepare_feed(self._renamed(feed))
-        task = self._task(values, shared_feeds, row_feeds, baseline)
+        task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
         flat_label, labels = target.resolve_label(label, task.row_shape, task.outputs, self.output)
         with _progress(progress, task.batch.count * steps if rule else None) as advance:
             integral = self._integrate(task, flat_label, rule, tolerance, max_steps, batch_size, advance)
         return self._attribution(task, integral, flat_label, labels, "adaptive" if rule is None else method,
                                  tolerance, rule is None, _describe_baseline(baseline), texts)
-
-    # -- what is to be done ------------------------------------------------------------------------------------------
-
-    def _renamed(self, feed: Mapping[Any, Any]) -> Any:
-        """The feed with old names of swapped inputs (a dequeue) replaced by their placeholders."""
-        if not isinstance(feed, Mapping) or not self.resolved.renamed:
-            return feed
-        return {self.resolved.renamed.get(_name_or_self(key), key): value for key, value in feed.items()}
-
-    def _task(self, values, shared_feeds, row_feeds, baseline) -> "_Task":
-        """Reads the attributed tensors, tells the rows apart and proves how they may be run."""
-        actual, owners = self._engine.read(values)
-        axis = self.batch_axis or 0
-        if self.batch_axis is None:
-            entries = [array[None] for array in actual]
-        else:
-            for spec, array in zip(self.resolved.inputs, actual):
-                if array.ndim <= axis:
-                    raise BatchError("input %s has shape %s and no axis %d; pass batch_axis=None when the feed is one "
-                                     "example" % (spec.name, list(array.shape), axis))
-            entries = [np.moveaxis(array, axis, 0) for array in actual]
-        under = lambda replaced: self._entries_under(values, replaced)  # noqa: E731
-        path_feeds = self._engine.path_feeds(values)
-        shared = [self._engine.find_tensor(name).name for name in self._renamed_names(shared_feeds)]
-        by_row = [self._engine.find_tensor(name).name for name in self._renamed_names(row_feeds)]
-        whole = Batch(1, entries, entries, [np.zeros(len(array), np.int64) for array in entries],
-                      {name: feeds.FedTensor(name, value) for name, value in path_feeds.items()})
-        raw = self._engine.run_raw_output(
-            PointRunner(self._engine, whole, Running(ONE_AT_A_TIME)).points_in_company(0, 1.0))
-        first = None
-        for count in self._counts(raw, entries, owners, values):
-            owner = [_owner(given, len(array), count) for given, array in zip(owners, entries)]
-            base = baselines.resolve(baseline, baselines.Inputs(self.inputs, entries, owner, count, under))
-            fed = feeds.belong(path_feeds, self._engine.static_shapes(path_feeds), count, self.batch_axis,
-                               self._free_batch(), shared, by_row)
-            batch = Batch(count, entries, base, owner, fed)
-            probed = self._probe(batch)
-            row_shape, outputs = self._outputs(batch, probed, raw)
-            found = _Task(batch._replace(feeds=probed.feeds), probed, row_shape, outputs, values,
-                          [None if given is None else np.ravel(given) >= 0 for given in owners])
-            if probed.running.mode not in (probe.IN_COMPANY,):
-                return found
-            first = first or found
-        return first
-
-    def _renamed_names(self, tensors) -> List[Any]:
-        return [self.resolved.renamed.get(_name_or_self(tensor), tensor) for tensor in tensors]
-
-    def _entries_under(self, values, replaced) -> List[np.ndarray]:
-        """The attributed tensors under the feed with some values replaced (scalars fill the tensor's shape)."""
-        feed = dict(values)
-        for key, value in self._renamed(replaced).items():
-            tensor = self._engine.find_tensor(key)
-            if np.ndim(value) == 0:
-                like = values[tensor.name] if tensor.name in values else self._engine.fetch(tensor, values)
-                value = np.full(like.shape, value, dtype=None if like.dtype == object else like.dtype)
-            feed[tensor.name] = self._engine.fed_value(tensor, value)
-        actual, _ = self._engine.read(feed)
-        if self.batch_axis is None:
-            return [array[None] for array in actual]
-        return [np.moveaxis(array, self.batch_axis, 0) for array in actual]
-
-    def _counts(self, raw: np.ndarray, entries, owners, values) -> List[int]:
-        """Numbers of examples the feed may hold, likeliest first; which is right, the probe says."""
-        if self.batch_axis is None:
-            return [1]
-        dense = [len(array) for array, owner in zip(entries, owners) if owner is None]
-        lengths = [raw.shape[0]] if raw.ndim else []
-        if self.batch_axis and raw.ndim > self.batch_axis:
-            lengths.append(raw.shape[self.batch_axis])
-        lengths += sorted(set(dense), reverse=True)
-        lengths += sorted({value.shape[0] for value in values.values() if value.ndim}, reverse=True)
-        least = max([int(_owner(owner, 0, 1).max()) + 1 for owner in owners if owner is not None and owner.size] + [1])
-        # The number of examples divides every leading length, and the output has at least one element for each.
-        found = [count for count in dict.fromkeys(lengths) if count >= least and not any(
-            length % count for length in dense) and raw.size % count == 0] if 0 not in lengths else []
-        if not found:
-            raise BatchError("output %s has shape %s, which has no batch axis for inputs with leading sizes %s; pass "
-                             "batch_axis=None to explain the whole feed as one example" % (
-                                 self.output, list(raw.shape), dense or [least]))
-        return found
-
-    def _free_batch(self) -> bool:
-        shapes = self._engine.static_shapes(spec.attributed.tensor for spec in self.resolved.inputs)
-        axis = self.batch_axis or 0
-        return all(shape is None or len(shape) <= axis or shape[axis] is None for shape in shapes.values())
-
-    def _probe(self, batch: Batch) -> probe.Probed:
-        """How the rows may be run: measured once for each shape of feed, as it is a fact of the graph."""
-        key = (batch.count if batch.count <= 2 else 3, frozenset(
-            (name, fed.axis, fed.block if batch.count > 1 else fed.value.shape, fed.decided,
-             fed.value.item() if fed.value.ndim == 0 else None) for name, fed in batch.feeds.items()))
-        if key in self._probed:
-            count, known = self._probed[key]
-            if known.steady and (known.running.only is None or count == batch.count) and (
-                    known.running.mode in (probe.PACKED, probe.FIXED_BATCH)):
-                feeds_now = {name: fed._replace(block=0) if known.feeds[name].block == 0 else fed
-                             for name, fed in batch.feeds.items()}
-                return known._replace(feeds=feeds_now)
-        found = probe.probe(self._engine, batch, self.batch_axis is None)
-        self._probed[key] = (batch.count, found)
-        return found
-
-    def _outputs(self, batch: Batch, probed: probe.Probed, raw: np.ndarray):
-        """Shape of one output row, and the output rows ``[batch, elements]`` at the caller's input."""
-        order = probed.running.output_order
-        moved = raw if order is None else raw.transpose(order)
-        if self.batch_axis is None:
-            return raw.shape, moved.reshape(1, -1)
-        if moved.ndim and moved.shape[0] == batch.count:
-            row_shape = moved.shape[1:]
-        elif moved.ndim and moved.shape[0] % batch.count == 0:
-            row_shape = (moved.shape[0] // batch.count,) + moved.shape[1:]
-        else:
-            row_shape = moved.shape
-        return row_shape, moved.reshape(batch.count, -1)
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
@@ -264,12 +156,13 @@ class IntegratedGradients:
             notes=self.resolved.notes + task.probed.notes, error_estimate=integral.error_estimate,
             path=integral.path, output_kind=self.resolved.output_kind, **self._behind_entries(task))
 
-    def _behind_entries(self, task: "_Task") -> Dict[str, Any]:
+    def _behind_entries(self, task: Task) -> Dict[str, Any]:
         """The ids and, where the graph hashes or looks up strings, the strings behind each attributed entry."""
         ids: Dict[str, Any] = {}
         strings: Dict[str, Any] = {}
         nothing = np.zeros(0, np.int64)
-        for spec, entries_of, actual, own in zip(self.resolved.inputs, task.batch.entries_of, task.batch.actual, task.own):
+        for spec, entries_of, actual, own in zip(self.resolved.inputs, task.batch.entries_of, task.batch.actual,
+                                                 task.own):
             entries = [entries_of.get(example, nothing) for example in range(task.batch.count)]
             entries = entries if own is None else [each[own[each]] for each in entries]
             for kind, name in (("ids", spec.ids), ("strings", spec.strings)):
@@ -284,7 +177,7 @@ class IntegratedGradients:
                     ids[spec.name] = rows if spec.attributed.owner is not None else np.stack(rows)
         return {"ids": ids or None, "strings": strings or None}
 
-    def _values(self, task: "_Task", gradient: List[np.ndarray]) -> Dict[str, Any]:
+    def _values(self, task: Task, gradient: List[np.ndarray]) -> Dict[str, Any]:
         """``(input - baseline) * mean gradient`` by input, in the caller's layout (float64)."""
         values: Dict[str, Any] = {}
         batch, taken = task.batch, [0] * task.batch.count
@@ -308,16 +201,6 @@ class IntegratedGradients:
         return values
 
 
-class _Task(NamedTuple):
-    batch: Batch
-    probed: probe.Probed
-    row_shape: Tuple[int, ...]
-    outputs: np.ndarray
-    values: Dict[str, np.ndarray]
-    # By ragged input: the entries that are the example's own, not put in to fill an empty one and discarded later.
-    own: List[Optional[np.ndarray]]
-
-
 def _rule(method, steps, tolerance, max_steps, batch_size):
     """Nodes and weights of a fixed rule, or ``None`` for adaptive; wrong arguments stop here."""
     if method not in quadrature.RULES:
@@ -331,20 +214,6 @@ def _rule(method, steps, tolerance, max_steps, batch_size):
     if not isinstance(max_steps, (int, np.integer)) or max_steps < 3:
         raise MethodError("max_steps must be a whole number of at least 3, not %r" % (max_steps,))
     return None
-
-
-def _owner(given: Optional[np.ndarray], entries: int, count: int) -> np.ndarray:
-    if given is None:
-        return np.repeat(np.arange(count), entries // count)
-    given = np.asarray(given, np.int64).reshape(-1)
-    return np.where(given < 0, ~given, given)
-
-
-def _name_or_self(tensor) -> Any:
-    try:
-        return names.tensor_name(tensor)
-    except TypeError:
-        return tensor
 
 
 def _prediction(outputs: np.ndarray, row_shape: Tuple[int, ...], labels: np.ndarray) -> Optional[np.ndarray]:
@@ -376,7 +245,7 @@ def _describe_baseline(baseline: Any) -> str:
     if isinstance(baseline, str):
         return baseline
     if isinstance(baseline, Mapping):
-        return "{%s}" % ", ".join("%s: %s" % (key if isinstance(key, str) else _name_or_self(key), value if np.ndim(
+        return "{%s}" % ", ".join("%s: %s" % (key if isinstance(key, str) else name_or_self(key), value if np.ndim(
             value) == 0 else "array %s" % (list(np.shape(value)),)) for key, value in baseline.items())
     return str(baseline) if np.ndim(baseline) == 0 else "array %s" % (list(np.shape(baseline)),)
 

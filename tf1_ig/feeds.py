@@ -126,7 +126,7 @@ def _guess(name: str, value: np.ndarray, axis: int, shape: Shape, batch: int, fr
 
 
 def _sparse_triples(values: Mapping[str, np.ndarray]) -> Dict[str, Tuple[str, Tuple[str, str, str]]]:
-    """Feeds named ``p/indices``, ``p/values``, ``p/shape`` with the ranks of a SparseTensor, as sparse_placeholder does."""
+    """Feeds named ``p/indices``, ``p/values``, ``p/shape`` (as sparse_placeholder does), ranked like a SparseTensor."""
     found = {}
     for name, value in values.items():
         node = names.parse(name).node

@@ -6,7 +6,7 @@ never assumed. The same measurement tells which feeds repeat with the rows and w
 """
 
 import itertools
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -134,5 +134,5 @@ def _notes(running: Running, count: int, coupled: bool) -> Tuple[str, ...]:
         return ()
     if not coupled:
         return ("the graph takes exactly %d row%s, and points were run one at a time" % (count, "s" * (count != 1)),)
-    return ("rows of a batch influence each other (batch norm in training mode, a mean over the batch, …): each row was "
-            "explained in the company of the other rows of the feed, which were held fixed, one point at a time",)
+    return ("rows of a batch influence each other (batch norm in training mode, a mean over the batch, …): each row "
+            "was explained in the company of the other rows of the feed, which were held fixed, one point at a time",)

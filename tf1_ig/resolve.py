@@ -1,4 +1,4 @@
-"""From what the caller names to what can be operated on: the output, the attributed tensors, and the edits they need."""
+"""From what the caller names to what can be operated on: the output, the attributed tensors, the edits they need."""
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -92,8 +92,8 @@ def _choose(model: Model, output: str) -> List[Candidate]:
     if floats:
         return floats
     doubtful = "; ".join("%r (%s)" % (found.tensor, found.caveat or "inside a loop") for found in embeddings)
-    raise NoCandidateError("no embedding and no float placeholder leads to %s%s; pass inputs=TENSOR (tf1-ig inspect shows "
-                           "what was looked at)" % (output, ", only %s" % doubtful if doubtful else ""))
+    raise NoCandidateError("no embedding and no float placeholder leads to %s%s; pass inputs=TENSOR (tf1-ig inspect "
+                           "shows what was looked at)" % (output, ", only %s" % doubtful if doubtful else ""))
 
 
 def _operable(model: Model, given: Any, name: str, notes: List[str]) -> Tuple[

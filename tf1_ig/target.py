@@ -128,7 +128,8 @@ def resolve_label(label: Any, row_shape: Tuple[int, ...], outputs: np.ndarray, o
     except ValueError:
         given = np.empty(0, object)
     if given.dtype.kind not in "iu" or given.size == 0:
-        raise LabelError("label %r is not made of whole numbers; pass label= %s, or \"top\"" % (label, _form(row_shape)))
+        raise LabelError("label %r is not made of whole numbers; pass label= %s, or \"top\"" % (
+            label, _form(row_shape)))
     index = _index_rows(label, given.astype(np.int64), row_shape, axes, batch)
     if index is None:
         raise LabelError("label %r does not fit %s and %d rows; pass label= %s, or a list of one such label per row" % (

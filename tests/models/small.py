@@ -142,3 +142,39 @@ def argmax_cut():
     x = tf.placeholder(tf.float32, [None, 4], "x")
     tf.one_hot(tf.argmax(x, axis=1, name="winner"), 4, name="hot")
     tf.multiply(tf.get_default_graph().get_tensor_by_name("hot:0"), 2.0, name="y")
+
+
+def fused_batch_norm(training):
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    hidden = tf.reshape(tf.matmul(x, tf.constant(WEIGHTS)), [-1, 1, 1, 3])
+    ones, zeros = tf.ones([3]), tf.zeros([3])
+    arguments = {} if training else {"mean": zeros + 0.1, "variance": ones}
+    normed = tf.nn.fused_batch_norm(hidden, ones, zeros, is_training=training, name="normed", **arguments)[0]
+    tf.tanh(tf.reshape(normed, [-1, 3]), name="y")
+
+
+def dropout_by_placeholder():
+    """Dropout that a fed keep probability of 1 switches off."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    keep = tf.placeholder(tf.float32, [], "keep")
+    mask = tf.floor(keep + tf.random_uniform(tf.shape(x)))
+    tf.matmul(x / keep * mask, tf.constant(WEIGHTS), name="y")
+
+
+def partly_discrete():
+    """``sum of x + 10 argmax(x)``: only the sum has a gradient."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    tf.add(tf.reduce_sum(x, 1), 10 * tf.cast(tf.argmax(x, axis=1, name="winner"), tf.float32), name="y")
+
+
+def ids_in_a_mask():
+    """Ids that feed the embedding and a mask: padding (id 0) is left out of the mean."""
+    tf = _tf.tf
+    ids = tf.placeholder(tf.int32, [None, None], "ids")
+    rows = tf.nn.embedding_lookup(tf.constant(TABLE, name="table"), ids, name="embedding")
+    mask = tf.expand_dims(tf.cast(tf.not_equal(ids, 0), tf.float32), 2)
+    mean = tf.reduce_sum(tf.tanh(rows) * mask, 1) / tf.maximum(tf.reduce_sum(mask, 1), 1.0)
+    tf.nn.softmax(tf.matmul(mean, tf.constant(WEIGHTS)), name="scores")

@@ -84,13 +84,12 @@ def test_minlp_equals_its_native_gradients():
     assert found.converged.all()
     for row in range(3):
         # A network of ReLUs and maxima: 200 midpoints are 0.5 to 1 % off themselves.
-        (expected,), _, _ = integrated_gradients(model, [name], "logits:0", (0, 4, 2), {"char_ids_batch:0": ids[row:row + 1]}, steps=1000)
+        (expected,), _, _ = integrated_gradients(model, [name], "logits:0", (0, 4, 2),
+                                                 {"char_ids_batch:0": ids[row:row + 1]}, steps=1000)
         assert relative_l1(found.tokens[name][row], expected[0].sum(-1)) < 0.01
 
 
 def test_guesslang_with_wide_and_deep_lookups_together():
-    if not hasattr(gt, "split_occurrences"):
-        pytest.fail("graph_tools.split_occurrences is missing")
     folder = fetch_package("guesslang")
     path = str(_found(folder, "saved_model.pb").parent)
     if gt._tf.version < (2, 5):

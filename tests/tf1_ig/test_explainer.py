@@ -79,7 +79,8 @@ def test_one_class_at_one_token():
         found = explainer.explain({"ids": ids}, label=(3, 1), steps=30)
         per_row = explainer.explain({"ids": ids}, label=[(3, 1), (0, 2)], steps=30)
     for row in range(2):
-        (expected,), _, _ = integrated_gradients(model, ["embedding:0"], "scores:0", (0, 3, 1), {"ids:0": ids[row:row + 1]})
+        (expected,), _, _ = integrated_gradients(
+            model, ["embedding:0"], "scores:0", (0, 3, 1), {"ids:0": ids[row:row + 1]})
         np.testing.assert_allclose(found.values["embedding:0"][row], expected[0], atol=3e-5)
     assert not found.values["embedding:0"][:, 4:].any(), "later tokens cannot matter"
     np.testing.assert_allclose(per_row.values["embedding:0"][0], found.values["embedding:0"][0], atol=1e-7)
@@ -116,7 +117,8 @@ def test_rows_that_influence_each_other_are_explained_in_their_company():
                 point = X.copy()
                 point[row] *= (step + 0.5) / 300
                 total += session.run(gradient, {x: point})[row] / 300
-            np.testing.assert_allclose(found.values["x:0"][row], X[row] * total, atol=5e-3 * np.abs(X[row] * total).max())
+            expected = X[row] * total
+            np.testing.assert_allclose(found.values["x:0"][row], expected, atol=5e-3 * np.abs(expected).max())
         np.testing.assert_allclose(found.score, session.run(y, {x: X})[:, 1], atol=1e-6)
 
 
@@ -264,7 +266,8 @@ def test_a_row_that_cannot_reach_the_tolerance_comes_back_flagged():
 
 
 def test_the_result_says_what_was_done():
-    found = explain(small.masked_text, "scores", "embedding", TEXT, label="top", tokens=[["a"] * 5, ["b"] * 3, ["c"] * 2])
+    texts = [["a"] * 5, ["b"] * 3, ["c"] * 2]
+    found = explain(small.masked_text, "scores", "embedding", TEXT, label="top", tokens=texts)
     assert found.method == "adaptive" and found.tolerance == 0.01 and found.output == "scores:0"
     np.testing.assert_array_equal(found.prediction, found.label)
     np.testing.assert_allclose(found.outputs[np.arange(3), found.label], found.score, atol=1e-6)

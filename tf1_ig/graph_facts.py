@@ -1,0 +1,131 @@
+"""What the operated graph itself says against an explanation, read from its nodes without running them.
+
+A fact is a function of the ``Scene`` that yields findings; ``FACTS`` lists them in the order they print.
+"""
+
+from typing import Callable, Iterable, List, NamedTuple, Sequence, Set, Tuple
+
+from graph_tools import names
+from graph_tools.report import Finding
+from graph_tools.walk import GraphIndex
+
+RANDOM_OPS = ("RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "Multinomial",
+              "RandomShuffle", "RandomGamma", "RandomPoisson", "StatefulUniform", "StatefulStandardNormal",
+              "StatefulTruncatedNormal")
+BATCH_NORM_OPS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+# Values pass through these, gradients do not. Comparisons, shapes and masks are left out: they gate nearly every
+# model and carry no size of their own.
+GRADIENT_STOPS = ("ArgMax", "ArgMin", "Floor", "Ceil", "Round", "Rint", "Sign", "StopGradient", "PreventGradient",
+                  "OneHot", "Bucketize", "PyFunc", "PyFuncStateless", "EagerPyFunc", "FakeQuantWithMinMaxVars")
+# float32, float64, bfloat16, float16 as numbered in types.proto.
+FLOATS = (1, 2, 14, 19)
+_NO_VALUE = ("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike")
+
+
+class Scene(NamedTuple):
+    """One explanation's graph: the nodes between the attributed tensors and the output."""
+
+    index: GraphIndex
+    output: str
+    inputs: Tuple[str, ...]
+    ids: Tuple[str, ...]
+
+    @property
+    def upstream(self) -> Set[str]:
+        """Everything the output depends on when the attributed tensors are given."""
+        given = {names.parse(tensor).node for tensor in self.inputs}
+        return self.index.ancestors([self.output], stop=lambda node: node in given)
+
+    @property
+    def between(self) -> Set[str]:
+        """What depends on an attributed tensor's value and decides about the output."""
+        reached: Set[str] = set()
+        for tensor in self.inputs:
+            reached |= self.index.descendants([use.node for use in self.index.uses(tensor)], control=False,
+                                              stop=lambda node: self.index.op(node) in _NO_VALUE)
+        return {node for node in reached & self.upstream if self.index.op(node) not in _NO_VALUE}
+
+
+def randomness(scene: Scene) -> Iterable[Finding]:
+    """Random ops that the output depends on, and the feed that may switch them off."""
+    found = _of_types(scene.index, scene.upstream, RANDOM_OPS)
+    if not found:
+        yield Finding("randomness", "ok", 0)
+        return
+    behind = scene.index.descendants(found, control=False) & scene.upstream
+    switches = sorted({name for node in behind for ref in scene.index.data_inputs(node)
+                       for name in scene.index.ancestors([ref.node], stop=lambda node: node in found)
+                       if scene.index.op(name) in ("Placeholder", "PlaceholderWithDefault") and _is_scalar(
+                           scene.index.nodes[name])})
+    mend = "Nothing that can be fed switches it off: export the graph in inference mode."
+    if switches:
+        mend = "Feed %s so that nothing is dropped." % " or ".join("%s:0" % name for name in switches[:3])
+    yield Finding("randomness", "warn", len(found), "%s depends on random op %s (dropout?); explanations are only "
+                  "right while it has no effect. %s" % (scene.output, _shown(scene.index, found), mend))
+
+
+def batch_norm(scene: Scene) -> Iterable[Finding]:
+    """Fused batch norm that uses the statistics of the batch."""
+    found = [node for node in _of_types(scene.index, scene.between, BATCH_NORM_OPS)
+             if scene.index.nodes[node].attr["is_training"].b or "is_training" not in scene.index.nodes[node].attr]
+    if found:
+        yield Finding("batch norm", "fail", len(found), "%s takes the statistics of the batch (is_training is true), so "
+                      "every row depends on its company. Export the graph in inference mode." % (
+                          _shown(scene.index, found)))
+
+
+def gradient_stops(scene: Scene) -> Iterable[Finding]:
+    """Ops on the way that pass the value on and stop the gradient: their part of the score is not attributed."""
+    between = scene.between
+    found = _of_types(scene.index, between, GRADIENT_STOPS)
+    found += [node for node in between if scene.index.op(node) == "Cast"
+              and scene.index.nodes[node].attr["SrcT"].type in FLOATS
+              and scene.index.nodes[node].attr["DstT"].type not in FLOATS]
+    if not found:
+        yield Finding("differentiable", "ok", 0)
+        return
+    yield Finding("differentiable", "warn", len(found), "%s let the value through and stop the gradient; what the "
+                  "score owes to them is not attributed, and shows as a delta." % _shown(scene.index, sorted(found)))
+
+
+def side_paths(scene: Scene) -> Iterable[Finding]:
+    """Ids that are used elsewhere on the way to the output: those uses stay fixed along the path."""
+    given = {names.parse(tensor).node for tensor in scene.inputs}
+    lookups = scene.index.ancestors(list(given), control=False)
+    # A feed of which only the shape is used past the embedding decides nothing there.
+    decides = scene.index.ancestors([scene.output], stop=lambda node: node in given or scene.index.op(node) in _NO_VALUE)
+    feeds = {node for tensor in scene.ids for node in scene.index.ancestors([tensor], control=False)
+             if scene.index.op(node).startswith("Placeholder")}
+    also = sorted(feeds & decides)
+    if scene.ids and not also:
+        yield Finding("side paths", "ok", 0)
+    if also:
+        users = sorted({use.node for feed in also for use in scene.index.consumers(feed, control=False)
+                        if use.node in decides and scene.index.op(use.node) not in _NO_VALUE and (
+                            use.node not in lookups or use.node in scene.between)})
+        yield Finding("side paths", "ok", len(also), "%s also reaches the output past the embedding%s (a mask, a "
+                      "length?); that use keeps its value along the path, in the score and in the baseline score alike."
+                      % (", ".join("%s:0" % feed for feed in also), " through %s" % _shown(
+                          scene.index, users) if users else ""))
+
+
+FACTS: Tuple[Callable[[Scene], Iterable[Finding]], ...] = (randomness, batch_norm, gradient_stops, side_paths)
+
+
+def findings(scene: Scene) -> List[Finding]:
+    """All facts of a scene, in order."""
+    return [found for fact in FACTS for found in fact(scene)]
+
+
+def _of_types(index: GraphIndex, nodes: Iterable[str], types: Sequence[str]) -> List[str]:
+    return sorted(node for node in nodes if index.op(node) in types)
+
+
+def _is_scalar(node) -> bool:
+    shape = node.attr["shape"].shape
+    return not shape.unknown_rank and not shape.dim and node.attr["dtype"].type in FLOATS + (10,)  # 10: bool
+
+
+def _shown(index: GraphIndex, nodes: Sequence[str]) -> str:
+    shown = ", ".join("%s (%s)" % (node, index.op(node)) for node in nodes[:3])
+    return shown + (" and %d more" % (len(nodes) - 3) if len(nodes) > 3 else "")

@@ -1,0 +1,175 @@
+"""What there is to explain in one feed: the rows, their entries and baselines, and how they may be run."""
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from graph_tools import names
+from tf1_ig import baselines, feeds, probe
+from tf1_ig.engine import Engine
+from tf1_ig.errors import BatchError
+from tf1_ig.packing import ONE_AT_A_TIME, Batch, PointRunner, Running
+from tf1_ig.resolve import Resolved
+
+
+class Task(NamedTuple):
+    """One feed, ready to be explained.
+
+    ``row_shape`` is the shape of one output row, ``outputs`` the output rows ``[batch, elements]`` at the caller's
+    input, ``values`` the whole feed by tensor name.
+    """
+
+    batch: Batch
+    probed: probe.Probed
+    row_shape: Tuple[int, ...]
+    outputs: np.ndarray
+    values: Dict[str, np.ndarray]
+    # By ragged input: the entries that are the example's own, not put in to fill an empty one and discarded later.
+    own: List[Optional[np.ndarray]]
+
+
+class TaskReader:
+    """Turns feeds into tasks; what was measured about the graph on the way is kept for the next feed."""
+
+    def __init__(self, engine: Engine, resolved: Resolved, batch_axis: Optional[int]):
+        self._engine, self._resolved, self._batch_axis = engine, resolved, batch_axis
+        self._probed: Dict[Any, Tuple[int, probe.Probed]] = {}
+
+    def _renamed(self, feed: Mapping[Any, Any]) -> Any:
+        """The feed with old names of swapped inputs (a dequeue) replaced by their placeholders."""
+        if not isinstance(feed, Mapping) or not self._resolved.renamed:
+            return feed
+        return {self._resolved.renamed.get(name_or_self(key), key): value for key, value in feed.items()}
+
+    def read(self, feed, shared_feeds, row_feeds, baseline) -> "Task":
+        """Reads the attributed tensors, tells the rows apart and proves how they may be run.
+
+        Args:
+          feed: the caller's feed.
+          shared_feeds, row_feeds: names of feeds that the caller has decided about.
+          baseline: as for ``tf1_ig.baselines.resolve``.
+        """
+        values = self._engine.prepare_feed(self._renamed(feed))
+        actual, owners = self._engine.read(values)
+        axis = self._batch_axis or 0
+        if self._batch_axis is None:
+            entries = [array[None] for array in actual]
+        else:
+            for spec, array in zip(self._resolved.inputs, actual):
+                if array.ndim <= axis:
+                    raise BatchError("input %s has shape %s and no axis %d; pass batch_axis=None when the feed is one "
+                                     "example" % (spec.name, list(array.shape), axis))
+            entries = [np.moveaxis(array, axis, 0) for array in actual]
+        under = lambda replaced: self._entries_under(values, replaced)  # noqa: E731
+        path_feeds = self._engine.path_feeds(values)
+        shared = [self._engine.find_tensor(name).name for name in self._renamed_names(shared_feeds)]
+        by_row = [self._engine.find_tensor(name).name for name in self._renamed_names(row_feeds)]
+        whole = Batch(1, entries, entries, [np.zeros(len(array), np.int64) for array in entries],
+                      {name: feeds.FedTensor(name, value) for name, value in path_feeds.items()})
+        raw = self._engine.run_raw_output(
+            PointRunner(self._engine, whole, Running(ONE_AT_A_TIME)).points_in_company(0, 1.0))
+        first = None
+        for count in self._counts(raw, entries, owners, values):
+            owner = [owner_of(given, len(array), count) for given, array in zip(owners, entries)]
+            base = baselines.resolve(baseline, baselines.Inputs(
+                [spec.name for spec in self._resolved.inputs], entries, owner, count, under))
+            fed = feeds.belong(path_feeds, self._engine.static_shapes(path_feeds), count, self._batch_axis,
+                               self._free_batch(), shared, by_row)
+            batch = Batch(count, entries, base, owner, fed)
+            probed = self._probe(batch)
+            row_shape, outputs = self._outputs(batch, probed, raw)
+            found = Task(batch._replace(feeds=probed.feeds), probed, row_shape, outputs, values,
+                          [None if given is None else np.ravel(given) >= 0 for given in owners])
+            if probed.running.mode not in (probe.IN_COMPANY,):
+                return found
+            first = first or found
+        return first
+
+    def _renamed_names(self, tensors) -> List[Any]:
+        return [self._resolved.renamed.get(name_or_self(tensor), tensor) for tensor in tensors]
+
+    def _entries_under(self, values, replaced) -> List[np.ndarray]:
+        """The attributed tensors under the feed with some values replaced (scalars fill the tensor's shape)."""
+        feed = dict(values)
+        for key, value in self._renamed(replaced).items():
+            tensor = self._engine.find_tensor(key)
+            if np.ndim(value) == 0:
+                like = values[tensor.name] if tensor.name in values else self._engine.fetch(tensor, values)
+                value = np.full(like.shape, value, dtype=None if like.dtype == object else like.dtype)
+            feed[tensor.name] = self._engine.fed_value(tensor, value)
+        actual, _ = self._engine.read(feed)
+        if self._batch_axis is None:
+            return [array[None] for array in actual]
+        return [np.moveaxis(array, self._batch_axis, 0) for array in actual]
+
+    def _counts(self, raw: np.ndarray, entries, owners, values) -> List[int]:
+        """Numbers of examples the feed may hold, likeliest first; which is right, the probe says."""
+        if self._batch_axis is None:
+            return [1]
+        dense = [len(array) for array, owner in zip(entries, owners) if owner is None]
+        lengths = [raw.shape[0]] if raw.ndim else []
+        if self._batch_axis and raw.ndim > self._batch_axis:
+            lengths.append(raw.shape[self._batch_axis])
+        lengths += sorted(set(dense), reverse=True)
+        lengths += sorted({value.shape[0] for value in values.values() if value.ndim}, reverse=True)
+        least = 1 + max([int(owner_of(owner, 0, 1).max()) for owner in owners if owner is not None and owner.size],
+                        default=0)
+        # The number of examples divides every leading length, and the output has at least one element for each.
+        found = [count for count in dict.fromkeys(lengths) if count >= least and not any(
+            length % count for length in dense) and raw.size % count == 0] if 0 not in lengths else []
+        if not found:
+            raise BatchError("output %s has shape %s, which has no batch axis for inputs with leading sizes %s; pass "
+                             "batch_axis=None to explain the whole feed as one example" % (
+                                 self._resolved.output, list(raw.shape), dense or [least]))
+        return found
+
+    def _free_batch(self) -> bool:
+        shapes = self._engine.static_shapes(spec.attributed.tensor for spec in self._resolved.inputs)
+        axis = self._batch_axis or 0
+        return all(shape is None or len(shape) <= axis or shape[axis] is None for shape in shapes.values())
+
+    def _probe(self, batch: Batch) -> probe.Probed:
+        """How the rows may be run: measured once for each shape of feed, as it is a fact of the graph."""
+        key = (batch.count if batch.count <= 2 else 3, frozenset(
+            (name, fed.axis, fed.block if batch.count > 1 else fed.value.shape, fed.decided,
+             fed.value.item() if fed.value.ndim == 0 else None) for name, fed in batch.feeds.items()))
+        if key in self._probed:
+            count, known = self._probed[key]
+            if known.steady and (known.running.only is None or count == batch.count) and (
+                    known.running.mode in (probe.PACKED, probe.FIXED_BATCH)):
+                feeds_now = {name: fed._replace(block=0) if known.feeds[name].block == 0 else fed
+                             for name, fed in batch.feeds.items()}
+                return known._replace(feeds=feeds_now)
+        found = probe.probe(self._engine, batch, self._batch_axis is None)
+        self._probed[key] = (batch.count, found)
+        return found
+
+    def _outputs(self, batch: Batch, probed: probe.Probed, raw: np.ndarray):
+        """Shape of one output row, and the output rows ``[batch, elements]`` at the caller's input."""
+        order = probed.running.output_order
+        moved = raw if order is None else raw.transpose(order)
+        if self._batch_axis is None:
+            return raw.shape, moved.reshape(1, -1)
+        if moved.ndim and moved.shape[0] == batch.count:
+            row_shape = moved.shape[1:]
+        elif moved.ndim and moved.shape[0] % batch.count == 0:
+            row_shape = (moved.shape[0] // batch.count,) + moved.shape[1:]
+        else:
+            row_shape = moved.shape
+        return row_shape, moved.reshape(batch.count, -1)
+
+
+def owner_of(given: Optional[np.ndarray], entries: int, count: int) -> np.ndarray:
+    """The row of each entry, from the graph's own owners (fillers are marked by the inverse) or in equal blocks."""
+    if given is None:
+        return np.repeat(np.arange(count), entries // count)
+    given = np.asarray(given, np.int64).reshape(-1)
+    return np.where(given < 0, ~given, given)
+
+
+def name_or_self(tensor) -> Any:
+    """The canonical name of a tensor; what is no tensor is left for others to complain about."""
+    try:
+        return names.tensor_name(tensor)
+    except TypeError:
+        return tensor
