@@ -11,7 +11,9 @@ from graph_tools.errors import ModelFileMissingError, ModelFormatError
 from graph_tools.load import restores
 from graph_tools.load.restores import Stored
 
-OBJECT_GRAPH = "_CHECKPOINTABLEOBJECT_GRAPH"
+# What the reader raises besides errors of TensorFlow, depending on the release.
+_READER_ERRORS = (ValueError, RuntimeError, LookupError, OSError)
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 class Checkpoint:
@@ -20,14 +22,14 @@ class Checkpoint:
     def __init__(self, prefix: str):
         tf = _tf.tf
         self.prefix = prefix
-        shards = "-?????-of-?????" if not _tf.tf.io.gfile.exists(prefix + ".index") and (
-            not _tf.tf.io.gfile.exists(prefix)) else ""
+        shards = "-?????-of-?????" if _shards(prefix, "-") else ""
         try:
             self._reader = tf.train.NewCheckpointReader(prefix + shards)
-        except (tf.errors.OpError, ValueError, RuntimeError) as problem:
+        except (tf.errors.OpError,) + _READER_ERRORS as problem:
             raise ModelFormatError("checkpoint %r cannot be read (%s); is a file of it missing or cut short? Copy "
                                    "its .index and all its .data files again" % (prefix, _first_line(problem))) from (
                 problem)
+        _check_shards(prefix)
         self.keys = self._reader.get_variable_to_shape_map()
 
     def full_names(self) -> Dict[str, str]:
@@ -45,7 +47,7 @@ class Checkpoint:
             if stored.slice:
                 return self._read_slice(stored)
             return np.asarray(self._reader.get_tensor(stored.key))
-        except (_tf.tf.errors.OpError, ValueError, RuntimeError) as problem:
+        except (_tf.tf.errors.OpError,) + _READER_ERRORS as problem:
             raise ModelFormatError("checkpoint %r: the value of %r cannot be read (%s); copy the .data files "
                                    "again" % (self.prefix, stored.key, _first_line(problem))) from problem
 
@@ -119,11 +121,29 @@ def values(graph_def, saver_def, checkpoint: Checkpoint) -> CheckpointValues:
 def exists(prefix: str) -> bool:
     """Whether there is a checkpoint of that prefix, V2 (``.index``), V1 in one file, or V1 in shards."""
     files = _tf.tf.io.gfile
-    if files.exists(prefix + ".index") or files.exists(prefix) and not files.isdir(prefix):
-        return True
+    return files.exists(prefix + ".index") or files.exists(prefix) and not files.isdir(prefix) or bool(
+        _shards(prefix, "-"))
+
+
+def _shards(prefix: str, between: str) -> Dict[int, int]:
+    """The shards of a checkpoint that are there: how many there should be, by number."""
     folder, _, name = prefix.rpartition("/")
-    shard = re.compile(re.escape(name) + r"-\d{5}-of-\d{5}$")
-    return files.isdir(folder or ".") and any(shard.match(other) for other in files.listdir(folder or "."))
+    files = _tf.tf.io.gfile
+    shard = re.compile(re.escape(name + between) + r"(\d{5})-of-(\d{5})$")
+    found = [shard.match(other) for other in files.listdir(folder or ".")] if files.isdir(folder or ".") else []
+    return {int(match.group(1)): int(match.group(2)) for match in found if match}
+
+
+def _check_shards(prefix: str) -> None:
+    """Raises for a V2 checkpoint of which a data file is missing: TensorFlow would notice at the first value only."""
+    if not _tf.tf.io.gfile.exists(prefix + ".index"):
+        return
+    shards = _shards(prefix, ".data-")
+    count = max(list(shards.values()) + [1])
+    missing = [number for number in range(count) if number not in shards]
+    if missing:
+        raise ModelFormatError("checkpoint %r lacks its file %s.data-%05d-of-%05d; copy it beside the .index" % (
+            prefix, prefix, missing[0], count))
 
 
 def open_checkpoint(prefix: str, what: str) -> Checkpoint:

@@ -185,6 +185,22 @@ def test_keys_of_another_name_follow_the_saver(tmp_path):
     np.testing.assert_array_equal(model.variables["two"], [2.0, 2.0])
 
 
+def test_object_based_checkpoints_beside_a_graph(tmp_path):
+    """The keys are paths of Python objects; the names that the variables had are written in the checkpoint too."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        value = tf.get_variable("scope/value", initializer=[1.0, 2.0], use_resource=True)
+        session.run(tf.global_variables_initializer())
+        prefix = tf.train.Checkpoint(thing=value).save(str(tmp_path / "objects"), session=session)
+        graph_def = graph.as_graph_def()
+    meta_graph = tf.MetaGraphDef()  # without the restore ops, only names are left to go by
+    meta_graph.graph_def.node.extend(node for node in graph_def.node if node.name.startswith("scope/value"))
+    meta_graph.graph_def.versions.CopyFrom(graph_def.versions)
+    with open(prefix + ".meta", "wb") as file:
+        file.write(meta_graph.SerializeToString())
+    np.testing.assert_array_equal(gt.load(prefix).variables["scope/value"], [1.0, 2.0])
+
+
 def test_a_missing_value_matters_only_when_it_is_needed(tmp_path):
     tf = _tf.tf
     prefix = str(tmp_path / "partial")
