@@ -8,10 +8,13 @@ the dense segment op that computes the same sum, mean, or sum over the root of t
 from typing import Any, List, NamedTuple, Optional, Tuple
 
 from graph_tools import _tf, names
+from graph_tools.edit.builder import Builder, data_type
+from graph_tools.edit.loops import move_out
 from graph_tools.edit.record import Edit, compare
 from graph_tools.errors import EditError, NoCandidateError
 from graph_tools.find.candidates import Embedding
 from graph_tools.find.embeddings import find_embeddings
+from graph_tools.find.embeddings_loop import loop_lookup
 from graph_tools.find.embeddings_sparse import COMBINERS, MOVES, OWNER, ROWS, SPLIT_SCOPE, STRINGS, string_path
 from graph_tools.find.view import COPIES, View, ref_of
 from graph_tools.names import TensorRef
@@ -30,6 +33,9 @@ def split_occurrences(model, embedding) -> Tuple[Any, Edit]:
       discards (also the padding of a sequence column);
     * ``C/occurrences/strings:0``, ``[occurrences]``: the string behind each id, where the graph has one.
 
+    A lookup inside a while loop whose steps pick their ids from known ones is moved out; its rows,
+    ``[*ids.shape, dim]``, stand before the loop, below the lookup's own name.
+
     ``find_embeddings`` on the new model reports them as one candidate of kind ``"occurrences"``.
 
     Args:
@@ -42,7 +48,7 @@ def split_occurrences(model, embedding) -> Tuple[Any, Edit]:
 
     Raises:
       NoCandidateError: the tensor is no lookup of embeddings.
-      EditError: the lookup runs inside a while loop, or what combines its rows is not known.
+      EditError: what combines the rows is not known, or the lookup is in a while loop and cannot be moved out.
 
     Example:
       >>> split, edit = split_occurrences(model, found[0])  # doctest: +SKIP
@@ -51,24 +57,36 @@ def split_occurrences(model, embedding) -> Tuple[Any, Edit]:
     """
     view = View(model)
     one = _resolve(model, embedding)
-    if one.kind in ("occurrences", "multi_hot") or (one.per_occurrence and not one.rows_combined_at):
+    if not one.in_loop and (one.kind in ("occurrences", "multi_hot") or (
+            one.per_occurrence and not one.rows_combined_at)):
         each = "column per category" if one.kind == "multi_hot" else "row per occurrence"
         return model, Edit("split occurrences", placeholders={one.tensor: one.tensor},
                            notes=("%s needs no split: it has one %s" % (one.tensor, each),))
     if one.in_loop:
-        raise EditError("the lookup %r runs inside a while loop, where no tensor can hold the rows of all steps; "
-                        "attribute to a tensor outside the loop" % one.tensor)
+        return _out_of_loop(model, view, one)
     if not one.rows_combined_at:
         raise EditError("cannot split %r: %s; attribute to a tensor after the rows are spread over their places "
                         "again" % (one.tensor, one.caveat or "nothing combines its rows"))
     graph_def = model.graph_def
-    build = _Builder(graph_def, names.parse(one.rows_combined_at).node)
-    rows = _split_combiner(view, build) if view.op(build.combiner) in COMBINERS else _split_rows(build, one)
+    build = Builder(graph_def, names.parse(one.rows_combined_at).node, SPLIT_SCOPE)
+    rows = _split_combiner(view, build) if view.op(build.anchor) in COMBINERS else _split_rows(build, one)
     segments = ref_of(one.segments)
     _add_owner(view, build, segments)
     notes = _add_strings(view, build, ref_of(one.ids))
     split = model.with_graph_def(graph_def)
     return split, compare("split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: rows}, notes)
+
+
+def _out_of_loop(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
+    path = loop_lookup(view, one)
+    if isinstance(path, str):
+        raise EditError("the lookup %r runs inside a while loop and cannot be moved out: %s; attribute to a tensor "
+                        "outside the loop" % (one.tensor, path))
+    graph_def = model.graph_def
+    rows = move_out(view, Builder(graph_def, path.gather, SPLIT_SCOPE), path)
+    return model.with_graph_def(graph_def), compare(
+        "split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: rows},
+        ("the lookup was moved out of the loop; each step picks its rows",))
 
 
 def _resolve(model, embedding) -> Embedding:
@@ -86,80 +104,28 @@ def _resolve(model, embedding) -> Embedding:
         wanted, ", ".join(repr(one.tensor) for one in found) or "none"))
 
 
-class _Builder:
-    """Adds nodes to a GraphDef below the scope of one combiner."""
-
-    def __init__(self, graph_def, combiner: str):
-        self.graph_def = graph_def
-        self.combiner = combiner
-        self.scope = "%s/%s/" % (combiner, SPLIT_SCOPE)
-        self.nodes = {node.name: node for node in graph_def.node}
-        self.device = self.nodes[combiner].device
-
-    def add(self, op: str, leaf: str, inputs: List[Any], **attrs) -> TensorRef:
-        """A new node ``scope/leaf``; attributes are DataType numbers, bools, or AttrValue messages."""
-        return self.put(op, self.scope + leaf, inputs, **attrs)
-
-    def put(self, op: str, name: str, inputs: List[Any], **attrs) -> TensorRef:
-        node = self.graph_def.node.add(name=name, op=op, device=self.device)
-        node.input.extend(_entry(ref) for ref in inputs)
-        for key, value in attrs.items():
-            if isinstance(value, bool):
-                node.attr[key].b = value
-            elif isinstance(value, int):
-                node.attr[key].type = value
-            else:
-                node.attr[key].CopyFrom(value)
-        self.nodes[name] = node
-        return TensorRef(name, 0)
-
-    def constant(self, leaf: str, value, dtype: str, beside: TensorRef) -> TensorRef:
-        """A constant in the control-flow context of another tensor (a branch of a cond)."""
-        proto = _tf.tf.AttrValue(tensor=_tf.tf.make_tensor_proto(value, dtype))
-        return self.add("Const", leaf, ["^" + beside.node], dtype=_type(dtype), value=proto)
-
-    def take_out(self, name: str):
-        """Removes a node and returns a copy of it, so that another may be put in its place."""
-        taken = type(self.nodes[name])()
-        taken.CopyFrom(self.nodes.pop(name))
-        kept = [node for node in self.graph_def.node if node.name != name]
-        del self.graph_def.node[:]
-        self.graph_def.node.extend(kept)
-        self.nodes = {node.name: node for node in self.graph_def.node}
-        return taken
-
-
-def _entry(ref) -> str:
-    """A ``NodeDef.input`` entry; port 0 is written without its number, as TensorFlow does."""
-    return ref.node if isinstance(ref, TensorRef) and ref.port == 0 else str(ref)
-
-
-def _type(dtype: str) -> int:
-    return _tf.tf.as_dtype(dtype).as_datatype_enum
-
-
-def _split_combiner(view: View, build: _Builder) -> str:
+def _split_combiner(view: View, build: Builder) -> str:
     """``SparseSegment…(data, indices, segments)`` becomes a gather and the dense segment op of the same values."""
-    old = build.take_out(build.combiner)
+    old = build.take_out(build.anchor)
     inputs = [names.parse(entry) for entry in old.input]
     data, indices, segments = inputs[:3]
-    value, index, segment = (_type(view.dtype(ref)) for ref in (data, indices, segments))
+    value, index, segment = (data_type(view.dtype(ref)) for ref in (data, indices, segments))
     axis = build.constant("rows/axis", 0, "int32", indices)
-    rows = build.add("GatherV2", ROWS, [data, indices, axis], Tparams=value, Tindices=index, Taxis=_type("int32"))
+    rows = build.add("GatherV2", ROWS, [data, indices, axis], Tparams=value, Tindices=index, Taxis=data_type("int32"))
     number = inputs[3] if old.op.endswith("WithNumSegments") else None
     combine = _Combine(view, build, segments, segment, number, value)
     control = [ref for ref in inputs if ref.is_control]
     how = COMBINERS[old.op]
     if how == "sum":
-        combine.total(build.combiner, rows, control)
+        combine.total(build.anchor, rows, control)
     elif how == "mean" and number is None:
-        build.put("SegmentMean", build.combiner, [rows, segments] + control, T=value, Tindices=segment)
+        build.put("SegmentMean", build.anchor, [rows, segments] + control, {"T": value, "Tindices": segment})
     else:
         total = combine.total(build.scope + "sum", rows)
         count = combine.count(len(view.shape(data) or (None, None)))
         if how == "sqrtn":
             count = build.add("Sqrt", "sqrt_count", [count], T=value)
-        build.put("RealDiv", build.combiner, [total, count] + control, T=value)
+        build.put("RealDiv", build.anchor, [total, count] + control, {"T": value})
     return str(rows)
 
 
@@ -167,7 +133,7 @@ class _Combine(NamedTuple):
     """Sums over segments, with the number of segments given or read off the last segment id."""
 
     view: View
-    build: _Builder
+    build: Builder
     segments: TensorRef
     segment: int
     number: Optional[TensorRef]
@@ -175,11 +141,10 @@ class _Combine(NamedTuple):
 
     def total(self, name: str, rows: TensorRef, control=()) -> TensorRef:
         if self.number is None:
-            return self.build.put("SegmentSum", name, [rows, self.segments] + list(control), T=self.value,
-                                  Tindices=self.segment)
-        return self.build.put("UnsortedSegmentSum", name, [rows, self.segments, self.number] + list(control),
-                              T=self.value, Tindices=self.segment,
-                              Tnumsegments=_type(self.view.dtype(self.number)))
+            return self.build.put("SegmentSum", name, [rows, self.segments] + list(control),
+                                  {"T": self.value, "Tindices": self.segment})
+        return self.build.put("UnsortedSegmentSum", name, [rows, self.segments, self.number] + list(control), {
+            "T": self.value, "Tindices": self.segment, "Tnumsegments": data_type(self.view.dtype(self.number))})
 
     def count(self, rank: int) -> TensorRef:
         """How many rows each segment has, at least 1, as ``[segments, 1, …]``."""
@@ -191,17 +156,17 @@ class _Combine(NamedTuple):
         least = build.constant("count/least", 1, dtype, self.segments)
         count = build.add("Maximum", "count_or_one", [count, least], T=self.value)
         shape = build.constant("count/shape", [-1] + [1] * (rank - 1), "int32", self.segments)
-        return build.add("Reshape", "count_column", [count, shape], T=self.value, Tshape=_type("int32"))
+        return build.add("Reshape", "count_column", [count, shape], T=self.value, Tshape=data_type("int32"))
 
 
-def _split_rows(build: _Builder, one: Embedding) -> str:
+def _split_rows(build: Builder, one: Embedding) -> str:
     """Rows that exist already get a name of their own, which every consumer reads from now on."""
     tensor = names.parse(one.tensor)
     for node in build.graph_def.node:
         for slot, entry in enumerate(node.input):
             if names.parse(entry) == tensor:
                 node.input[slot] = build.scope + ROWS
-    return str(build.add("Identity", ROWS, [tensor], T=_type(one.dtype)))
+    return str(build.add("Identity", ROWS, [tensor], T=data_type(one.dtype)))
 
 
 # Which example each row belongs to.
@@ -259,13 +224,13 @@ def _discards_fillers(view: View, empty: TensorRef) -> bool:
     return False
 
 
-def _add_owner(view: View, build: _Builder, segments: TensorRef) -> None:
+def _add_owner(view: View, build: Builder, segments: TensorRef) -> None:
     """``owner = segment // (segments per example)``, inverted for fillers."""
-    filling, int64 = _read_filling(view, segments), _type("int64")
+    filling, int64 = _read_filling(view, segments), data_type("int64")
     steps: List[Tuple[str, List[Any], dict]] = []
     owner = segments
     if view.dtype(segments) != "int64":
-        steps.append(("Cast", [], {"SrcT": _type(view.dtype(segments)), "DstT": int64, "Truncate": False}))
+        steps.append(("Cast", [], {"SrcT": data_type(view.dtype(segments)), "DstT": int64, "Truncate": False}))
     if filling.flat is not None:
         per_example = _segments_per_example(view, build, filling)
         steps.append(("FloorDiv", [per_example], {"T": int64}))
@@ -275,15 +240,15 @@ def _add_owner(view: View, build: _Builder, segments: TensorRef) -> None:
         build.add("Identity", OWNER, [owner], T=int64)
         return
     axis = build.constant("is_filler/axis", 0, "int32", segments)
-    flags = build.add("GatherV2", "is_filler", [filling.empty, segments, axis], Tparams=_type("bool"),
-                      Tindices=_type(view.dtype(segments)), Taxis=_type("int32"))
+    flags = build.add("GatherV2", "is_filler", [filling.empty, segments, axis], Tparams=data_type("bool"),
+                      Tindices=data_type(view.dtype(segments)), Taxis=data_type("int32"))
     filled = build.add("Invert", "owner_of_filler", [owner], T=int64)
     build.add("Select", OWNER, [flags, filled, owner], T=int64)
 
 
-def _segments_per_example(view: View, build: _Builder, filling: _Filling) -> TensorRef:
+def _segments_per_example(view: View, build: Builder, filling: _Filling) -> TensorRef:
     """Rows of the flattened matrix over examples of the original shape (1, or the steps of a sequence), at least 1."""
-    int64 = _type("int64")
+    int64 = data_type("int64")
     first = [_first_entry(view, build, shape, leaf) for shape, leaf in (
         (filling.flat, "segments_count"), (filling.original, "examples_count"))]
     one = build.constant("one", 1, "int64", first[0])
@@ -292,20 +257,20 @@ def _segments_per_example(view: View, build: _Builder, filling: _Filling) -> Ten
     return build.add("Maximum", "segments_each_or_one", [each, one], T=int64)
 
 
-def _first_entry(view: View, build: _Builder, shape: TensorRef, leaf: str) -> TensorRef:
+def _first_entry(view: View, build: Builder, shape: TensorRef, leaf: str) -> TensorRef:
     zero = build.constant(leaf + "/zero", 0, "int32", shape)
     axis = build.constant(leaf + "/axis", 0, "int32", shape)
-    entry = build.add("GatherV2", leaf, [shape, zero, axis], Tparams=_type(view.dtype(shape)), Tindices=_type("int32"),
-                      Taxis=_type("int32"))
+    entry = build.add("GatherV2", leaf, [shape, zero, axis], Tparams=data_type(view.dtype(shape)),
+                      Tindices=data_type("int32"), Taxis=data_type("int32"))
     if view.dtype(shape) == "int64":
         return entry
-    return build.add("Cast", leaf + "_cast", [entry], SrcT=_type(view.dtype(shape)), DstT=_type("int64"),
+    return build.add("Cast", leaf + "_cast", [entry], SrcT=data_type(view.dtype(shape)), DstT=data_type("int64"),
                      Truncate=False)
 
 
 # The string behind each id.
 
-def _add_strings(view: View, build: _Builder, ids: TensorRef) -> Tuple[str, ...]:
+def _add_strings(view: View, build: Builder, ids: TensorRef) -> Tuple[str, ...]:
     """Sends the strings through the same selections as the ids made from them; returns a note."""
     path = string_path(view, ids)
     if path is None:
@@ -313,12 +278,10 @@ def _add_strings(view: View, build: _Builder, ids: TensorRef) -> Tuple[str, ...]
     strings = path.strings
     for number, move in enumerate(path.moves):
         node, leaf = view.index.nodes[move.node], "strings_%d" % number
-        inputs: List[Any] = list(view.index.inputs(move.node))
-        inputs[MOVES[node.op]] = strings
+        inputs = {MOVES[node.op]: strings}
         if node.op == "SparseFillEmptyRows":
             inputs[3] = build.constant(leaf + "/filler", b"", "string", strings)
-        attrs = {key: value for key, value in node.attr.items() if not key.startswith("_")}
-        attrs["Tparams" if "Tparams" in attrs else "T"] = _tf.tf.AttrValue(type=_type("string"))
-        strings = build.add(node.op, leaf, inputs, **attrs)._replace(port=move.port)
-    build.add("Identity", STRINGS, [strings], T=_type("string"))
+        key = "Tparams" if "Tparams" in node.attr else "T"
+        strings = build.copy(node, leaf, inputs, {key: data_type("string")}, True)._replace(port=move.port)
+    build.add("Identity", STRINGS, [strings], T=data_type("string"))
     return ("the strings behind the ids come from %s" % str(path.strings),)

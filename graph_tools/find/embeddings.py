@@ -6,6 +6,7 @@ from typing import List, Set, Tuple
 from graph_tools.find.candidates import Candidates, Embedding, Miss, short
 from graph_tools.find.dataflow import FLOAT_TYPES
 from graph_tools.find.embeddings_gather import GATHERS, gather_nd, gathers, partitioned, with_caveat
+from graph_tools.find.embeddings_loop import mark_loop_lookup
 from graph_tools.find.embeddings_onehot import one_hot_features, one_hot_products
 from graph_tools.find.embeddings_sparse import COMBINERS, combined_on_table, read_combination
 from graph_tools.find.outputs import find_heads
@@ -44,7 +45,7 @@ def find_embeddings(model, output=None) -> Candidates:
             if isinstance(one, Miss):
                 misses.append(one)
             else:
-                found += read_combination(view, one)
+                found += [mark_loop_lookup(view, one)] if one.in_loop else read_combination(view, one)
     misses += _inside_functions(view)
     own = {node for one in found for node in one.nodes}
     misses = [miss for miss in misses if miss.name not in own and not GRADIENT_SCOPE.search(miss.name)]

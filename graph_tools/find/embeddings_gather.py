@@ -148,11 +148,9 @@ def _wrong_axis(view: View, name: str, params: TensorRef) -> Optional[Miss]:
     return Miss(name, "it gathers along axis %d of %s, not whole rows" % (int(axis), params))
 
 
-def caveat_of(view: View, ids: TensorRef, nodes: List[str]) -> str:
+def caveat_of(view: View, ids: TensorRef) -> str:
     """What makes a lookup doubtful although it is one."""
     bits = view.flow.bits(ids.node)
-    if any(node in view.loop_nodes for node in nodes):
-        return "it runs inside a while loop, where its rows can be neither fetched nor fed"
     if bits & CHOSEN:
         return "the model itself chooses some of its ids"
     if bits & MASK and not bits & (VALUE | KNOB):
@@ -172,7 +170,7 @@ def lookup(view: View, kind: str, nodes: List[str], params: TensorRef, ids: Tens
         tensor=str(tensor), kind=kind, why=why, nodes=tuple(nodes), dtype=view.dtype(tensor),
         shape=view.shape(tensor), ids=str(ids), table=table.name, parts=table.parts, dim=table.dim,
         vocab_size=table.vocab_size, in_loop=any(node in view.loop_nodes for node in nodes),
-        caveat=caveat_of(view, ids, nodes))
+        caveat=caveat_of(view, ids))
 
 
 def describe_table(table: Table) -> str:

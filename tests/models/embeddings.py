@@ -330,14 +330,65 @@ def string_vocabulary():
                  feed=lambda ids: {"ids:0": np.array([["w%d" % i for i in row] for row in ids], object)})
 
 
-def inside_while():
-    """A lookup at each step of a loop: found, with the reason why its rows can be neither fetched nor fed."""
+def _in_loop(features) -> Built:
+    """A lookup at each step of a loop: its rows exist only step by step, until it is moved out."""
+    moved = [(TABLE[ids], None) for ids in (IDS, MORE_IDS)]
+    return Built([{"ids:0": IDS}, {"ids:0": MORE_IDS}], head(features), [Lookup(("gather",), False, None, moved)])
+
+
+def loop_map(resource=False):
+    """``map_fn`` over the examples: ids in a TensorArray."""
     tf = _tf.tf
-    ids = ids_placeholder()
-    table = variable("table")
-    rows = tf.map_fn(lambda row: tf.gather(table, row), ids, dtype=tf.float32)
-    return Built([{"ids:0": IDS}, {"ids:0": MORE_IDS}], head(tf.reshape(rows, [-1, 3, DIM])),
-                 [Lookup(("gather",), True)])
+    table = variable("table", resource=resource)
+    rows = tf.map_fn(lambda row: tf.gather(table, row), ids_placeholder(), dtype=tf.float32)
+    return _in_loop(tf.reshape(rows, [-1, 3, DIM]))
+
+
+def loop_map_resource():
+    return loop_map(True)
+
+
+def _recurrent(step_rows):
+    """A recurrent network over three steps; ``step_rows(step)`` are the rows of one."""
+    tf = _tf.tf
+    kernel = variable("kernel", TABLE[:DIM])
+    start = tf.zeros([tf.shape(ids_placeholder_again())[0], DIM])
+    _, state = tf.while_loop(lambda step, _: step < 3, lambda step, state: (
+        step + 1, tf.tanh(tf.matmul(state, kernel) + step_rows(step))), [0, start],
+                             shape_invariants=[tf.TensorShape([]), tf.TensorShape([None, DIM])])
+    return _in_loop(state)
+
+
+def ids_placeholder_again():
+    return _tf.tf.get_default_graph().get_tensor_by_name("ids:0")
+
+
+def loop_time_major_array():
+    """The classic unrolled cell: ids turned time-major, read step by step from a TensorArray, cast inside."""
+    tf = _tf.tf
+    turned, table = tf.transpose(ids_placeholder(tf.int64)), variable("table")
+    array = tf.TensorArray(tf.int64, tf.shape(turned)[0]).unstack(turned)
+    return _recurrent(lambda step: tf.nn.embedding_lookup(table, tf.cast(array.read(step), tf.int32)))
+
+
+def loop_slice():
+    tf = _tf.tf
+    ids, table = ids_placeholder(), variable("table")
+    return _recurrent(lambda step: tf.gather(table, ids[:, step]))
+
+
+def loop_gather():
+    tf = _tf.tf
+    turned, table = tf.transpose(ids_placeholder()), variable("table", resource=True)
+    return _recurrent(lambda step: tf.gather(table, tf.gather(turned, step)))
+
+
+def loop_shifted_ids():
+    """Ids changed inside by the step's number: the lookup cannot be moved out, and the reason is said."""
+    tf = _tf.tf
+    ids, table = ids_placeholder(), variable("table")
+    built = _recurrent(lambda step: tf.gather(table, tf.math.floormod(ids[:, step] + step, ROWS)))
+    return built._replace(lookups=[Lookup(("gather",), True)])
 
 
 def keras_embedding():
@@ -734,7 +785,8 @@ def patterns() -> Dict[str, Pattern]:
         transposed_table, scaled_table, table_with_dropout, scaled_masked_normalised, quantised_table,
         dequantised_table, half_table,
         one_hot_bert, one_hot_tensordot, one_hot_transposed, one_hot_einsum, bert_gather, gather_along_columns,
-        multi_hot_product, negative_ids_wrapped, flat_ids_unique, hash_bucket, string_vocabulary, inside_while,
+        multi_hot_product, negative_ids_wrapped, flat_ids_unique, hash_bucket, string_vocabulary, loop_map,
+        loop_map_resource, loop_time_major_array, loop_slice, loop_gather, loop_shifted_ids,
         safe_default_id, sparse_hashed_strings, ragged_segment_mean, two_tables_one_bag, one_table_two_bags,
         column_hashed_strings, column_weighted, column_bucketized, column_shared, column_linear, column_partitioned,
         column_indicator, column_bucketized_one_hot, one_hot_characters, one_hot_selection)}

@@ -1,0 +1,80 @@
+"""Adds, copies and replaces nodes of a GraphDef below one scope; the caller owns the GraphDef (a copy of a model's)."""
+
+from typing import Any, Iterable, List, Mapping, Optional
+
+from graph_tools import _tf, names
+from graph_tools.names import TensorRef
+
+
+def data_type(dtype: str) -> int:
+    """The number of a dtype in a GraphDef."""
+    return _tf.tf.as_dtype(dtype).as_datatype_enum
+
+
+class Builder:
+    """New nodes stand below ``anchor/scope/`` and on the device of the anchor."""
+
+    def __init__(self, graph_def, anchor: str, scope: str):
+        self.graph_def = graph_def
+        self.anchor = anchor
+        self.scope = "%s/%s/" % (anchor, scope)
+        self.nodes = {node.name: node for node in graph_def.node}
+        self.device = self.nodes[anchor].device
+
+    def add(self, op: str, leaf: str, inputs: List[Any], **attrs) -> TensorRef:
+        """A new node in the scope; attributes are DataType numbers, bools, or AttrValue messages."""
+        return self.put(op, self.scope + leaf, inputs, attrs)
+
+    def put(self, op: str, name: str, inputs: List[Any], attrs: Mapping[str, Any]) -> TensorRef:
+        """A new node of any name."""
+        node = self.graph_def.node.add(name=name, op=op, device=self.device)
+        node.input.extend(entry_of(ref) for ref in inputs)
+        for key, value in attrs.items():
+            if isinstance(value, bool):
+                node.attr[key].b = value
+            elif isinstance(value, int):
+                node.attr[key].type = value
+            else:
+                node.attr[key].CopyFrom(value)
+        self.nodes[name] = node
+        return TensorRef(name, 0)
+
+    def constant(self, leaf: str, value, dtype: str, beside: Optional[TensorRef] = None) -> TensorRef:
+        """A constant; ``beside`` puts it in the control-flow context of that tensor (a branch of a cond)."""
+        proto = _tf.tf.AttrValue(tensor=_tf.tf.make_tensor_proto(value, dtype))
+        control = ["^" + beside.node] if beside is not None else []
+        return self.add("Const", leaf, control, dtype=data_type(dtype), value=proto)
+
+    def copy(self, node, leaf: str, inputs: Mapping[int, TensorRef], attrs: Optional[Mapping[str, Any]] = None,
+             control: bool = False, drop: Iterable[str] = ()) -> TensorRef:
+        """A copy of a node in the scope, with some inputs and attributes replaced; control inputs only on demand."""
+        return self._copied(node, self.scope + leaf, inputs, attrs, control, drop)
+
+    def replace(self, name: str, like, inputs: Mapping[int, TensorRef], attrs: Mapping[str, Any]) -> TensorRef:
+        """Puts a copy of the node ``like`` in the place of another, whose consumers it then feeds."""
+        self.take_out(name)
+        return self._copied(like, name, inputs, attrs, True, ())
+
+    def _copied(self, node, name: str, inputs, attrs, control: bool, drop) -> TensorRef:
+        entries = [names.parse(entry) for entry in node.input]
+        data = [ref for ref in entries if not ref.is_control]
+        kept: List[Any] = [inputs.get(slot, ref) for slot, ref in enumerate(data)]
+        kept += [ref for ref in entries if ref.is_control and control]
+        merged = {key: value for key, value in node.attr.items() if key not in drop and not key.startswith("_")}
+        merged.update(attrs or {})
+        return self.put(node.op, name, kept, merged)
+
+    def take_out(self, name: str):
+        """Removes a node and returns a copy of it, so that another may be put in its place."""
+        taken = type(self.nodes[name])()
+        taken.CopyFrom(self.nodes.pop(name))
+        kept = [node for node in self.graph_def.node if node.name != name]
+        del self.graph_def.node[:]
+        self.graph_def.node.extend(kept)
+        self.nodes = {node.name: node for node in self.graph_def.node}
+        return taken
+
+
+def entry_of(ref) -> str:
+    """A ``NodeDef.input`` entry; port 0 is written without its number, as TensorFlow does."""
+    return ref.node if isinstance(ref, TensorRef) and ref.port == 0 else str(ref)
