@@ -84,7 +84,7 @@ def _without_queues(model: Model, output: str) -> Tuple[Model, Dict[str, str]]:
 def _choose(model: Model, output: str) -> List[Candidate]:
     """Every embedding that decides about the output, or else the float placeholders that do."""
     embeddings = gt.find_embeddings(model, output=output)
-    sound = [found for found in embeddings if not found.caveat and not found.in_loop]
+    sound = [found for found in embeddings if not found.caveat]
     if sound:
         return sound
     floats = [found for found in gt.find_inputs(model, output=output)
@@ -103,7 +103,7 @@ def _operable(model: Model, given: Any, name: str, notes: List[str]) -> Tuple[
         _known(model, name)
         known = next((found for found in gt.find_embeddings(model) if found.tensor == name), None)
         return model, AttributedInput(name), known if known is not None and known.per_occurrence else None
-    if given.per_occurrence:
+    if given.per_occurrence and not given.rows_combined_at:
         return model, AttributedInput(name, given.owner), given
     model, edit = gt.split_occurrences(model, given)
     row_tensor = edit.placeholders[given.tensor]
