@@ -69,8 +69,8 @@ def batch_norm(scene: Scene) -> Iterable[Finding]:
     found = [node for node in _of_types(scene.index, scene.between, BATCH_NORM_OPS)
              if scene.index.nodes[node].attr["is_training"].b or "is_training" not in scene.index.nodes[node].attr]
     if found:
-        yield Finding("batch norm", "fail", len(found), "%s takes the statistics of the batch (is_training is true), so "
-                      "every row depends on its company. Export the graph in inference mode." % (
+        yield Finding("batch norm", "fail", len(found), "%s takes the statistics of the batch (is_training is true): "
+                      "rows depend on their company. Export the graph in inference mode." % (
                           _shown(scene.index, found)))
 
 
@@ -93,7 +93,8 @@ def side_paths(scene: Scene) -> Iterable[Finding]:
     given = {names.parse(tensor).node for tensor in scene.inputs}
     lookups = scene.index.ancestors(list(given), control=False)
     # A feed of which only the shape is used past the embedding decides nothing there.
-    decides = scene.index.ancestors([scene.output], stop=lambda node: node in given or scene.index.op(node) in _NO_VALUE)
+    decides = scene.index.ancestors([scene.output],
+                                    stop=lambda node: node in given or scene.index.op(node) in _NO_VALUE)
     feeds = {node for tensor in scene.ids for node in scene.index.ancestors([tensor], control=False)
              if scene.index.op(node).startswith("Placeholder")}
     also = sorted(feeds & decides)
