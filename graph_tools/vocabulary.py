@@ -73,8 +73,8 @@ def _constants(graph_def, scope: str, keys, values) -> List[str]:
 def _hold(graph_def, node, table, path: str) -> None:
     """Makes one initialiser hold the keys and values of its file."""
     tf = _tf.tf
-    keys, values = _read(node, path, tf.as_dtype(table.attr["key_dtype"].type),
-                         tf.as_dtype(table.attr["value_dtype"].type))
+    keys, values = read(node, path, tf.as_dtype(table.attr["key_dtype"].type),
+                        tf.as_dtype(table.attr["value_dtype"].type))
     node.op = "InitializeTableV2" if node.op.endswith("V2") else "InitializeTable"
     for attr in list(node.attr):
         if not attr.startswith("_"):
@@ -85,7 +85,7 @@ def _hold(graph_def, node, table, path: str) -> None:
     node.input[:] = [table_input] + _constants(graph_def, node.name, keys, values) + control
 
 
-def _read(node, path: str, key_type, value_type) -> Tuple[np.ndarray, np.ndarray]:
+def read(node, path: str, key_type, value_type) -> Tuple[np.ndarray, np.ndarray]:
     """Keys and values as the op reads them: the whole line, its number, or a column of it."""
     try:
         with _tf.tf.io.gfile.GFile(path, "rb") as file:

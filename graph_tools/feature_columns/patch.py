@@ -51,8 +51,8 @@ class Log:
 class Frame:
     """One call of a wrapped method that is under way."""
 
-    def __init__(self, kind: str, subject: Any, log: Log, combiner: Optional[str]):
-        self.kind, self.subject, self.log, self.combiner = kind, subject, log, combiner
+    def __init__(self, kind: str, subject: Any, log: Log):
+        self.kind, self.subject, self.log = kind, subject, log
         self.reads: List[Any] = []
         self.sparse: Any = None
         self.inner: Any = None
@@ -68,7 +68,6 @@ class Use(NamedTuple):
     result: Any
     inner: Any
     sparse: Any
-    combiner: Optional[str]
 
 
 _lock = threading.RLock()
@@ -197,7 +196,7 @@ def _open(kind: str, args, kwargs) -> Frame:
         subject = args[1] if len(args) > 1 else kwargs.get("key")
     else:
         subject = args[0] if args else kwargs.get("column")
-    return Frame(kind, subject, _log(builder), kwargs.get("sparse_combiner"))
+    return Frame(kind, subject, _log(builder))
 
 
 def _log(builder) -> Log:
@@ -241,6 +240,5 @@ def _close(frames: List[Frame], result) -> Optional[Use]:
             parent.sparse, parent.inner = parent.sparse or frame.sparse, result
     alone = parent is None if frame.kind == "sparse" else not any(other.kind in USES for other in frames)
     if frame.kind != "get" and alone:
-        return Use(frame.kind, frame.subject, log, tuple(frame.reads), result, frame.inner, frame.sparse,
-                   frame.combiner)
+        return Use(frame.kind, frame.subject, log, tuple(frame.reads), result, frame.inner, frame.sparse)
     return None

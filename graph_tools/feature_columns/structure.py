@@ -9,8 +9,8 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 from graph_tools import variables
 
 GATHERS = ("Gather", "GatherV2", "ResourceGather")
-SPARSE_SEGMENTS = tuple("SparseSegment%s%s" % (how, more) for how in ("Sum", "Mean", "SqrtN")
-                        for more in ("", "WithNumSegments"))
+SPARSE_SEGMENTS = {"SparseSegment%s%s" % (how, more): how.lower() for how in ("Sum", "Mean", "SqrtN")
+                   for more in ("", "WithNumSegments")}
 SEGMENTS = ("SegmentSum", "SegmentMean", "SegmentSumV2", "UnsortedSegmentSum")
 UNIQUE = ("Unique", "UniqueV2")
 VARIABLES = tuple(variables.VARIABLES)
@@ -26,6 +26,7 @@ class Lookup(NamedTuple):
     row_index: Any = None
     segment_ids: Any = None
     bags: Any = None
+    combiner: Optional[str] = None
     fill: Any = None
     lookups: Tuple[Any, ...] = ()
     table: Tuple[str, ...] = ()
@@ -63,7 +64,7 @@ def find_lookup(combined, ids: Iterable[Any]) -> Lookup:
     if not gathers and not direct:
         return Lookup()
     holding = _fed_by(region, set(gathers))
-    combiner = next((op for op in region if op.type in SPARSE_SEGMENTS + SEGMENTS
+    combiner = next((op for op in region if (op.type in SPARSE_SEGMENTS or op.type in SEGMENTS)
                      and (op in direct or op.inputs[0].op in holding)), None)
     fill = next((op for op in region if op.type == "SparseFillEmptyRows" and op.outputs[1].dtype.is_integer), None)
     once = any(op.type in UNIQUE for gather in gathers for op in _above(gather.inputs[1], sources))
@@ -73,15 +74,20 @@ def find_lookup(combined, ids: Iterable[Any]) -> Lookup:
         return found._replace(rows=gathers[0].outputs[0] if len(gathers) == 1 else combined, per_occurrence=not once)
     if combiner.type in SPARSE_SEGMENTS:
         return found._replace(rows=combiner.inputs[0], per_occurrence=False, row_index=combiner.inputs[1],
-                              segment_ids=combiner.inputs[2], bags=combiner.outputs[0])
+                              segment_ids=combiner.inputs[2], bags=combiner.outputs[0],
+                              combiner=SPARSE_SEGMENTS[combiner.type])
+    bags, how = _divided(combiner.outputs[0])
     return found._replace(rows=_unweighted(combiner.inputs[0], holding), per_occurrence=True,
-                          segment_ids=combiner.inputs[1], bags=_divided(combiner.outputs[0]))
+                          segment_ids=combiner.inputs[1], bags=bags,
+                          combiner="mean" if combiner.type == "SegmentMean" else how)
 
 
-def _divided(total):
-    """A weighted sum after its division by the weights, where one follows."""
+def _divided(total) -> Tuple[Any, str]:
+    """A weighted sum after its division by the weights, where one follows, and how rows are combined by that."""
     uses = [op for op in total.consumers() if op.type in ("RealDiv", "DivNoNan") and op.inputs[0].name == total.name]
-    return uses[0].outputs[0] if len(uses) == 1 else total
+    if len(uses) != 1:
+        return total, "sum"
+    return uses[0].outputs[0], "sqrtn" if uses[0].inputs[1].op.type == "Sqrt" else "mean"
 
 
 def _unweighted(rows, holding: Set[Any]):
@@ -133,6 +139,21 @@ def _variables(tables: Iterable[Any]) -> Tuple[str, ...]:
         names += [op.name for op in _above(table, set()) if op.name not in names and (
             op.type in VARIABLES or op.type == "Const" and op.outputs[0].dtype.is_floating)]
     return tuple(sorted(names, key=_part))
+
+
+def table_shape(found: Lookup) -> Tuple[Optional[int], Optional[int]]:
+    """Number of rows of the table that was looked up, and their length; ``None`` where the graph does not say."""
+    tables = [lookup.op.inputs[0] for lookup in found.lookups] or [found.rows]
+    shapes = [_shape_of(table) for table in tables]
+    counts = [shape[0] if shape else None for shape in shapes]
+    return None if None in counts else sum(counts), shapes[0][-1] if shapes[0] else None
+
+
+def _shape_of(table) -> Optional[List[int]]:
+    if table.dtype.name != "resource":
+        return table.shape.as_list() if table.shape.ndims else None
+    shape = table.op.get_attr("shape") if table.op.type == "VarHandleOp" else None
+    return [dim.size for dim in shape.dim] if shape is not None else None
 
 
 def _part(name: str):

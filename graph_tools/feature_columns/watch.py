@@ -68,7 +68,7 @@ class Watch:
         """Columns by name, with live tensors, of the graph that was built last.
 
         A column that is at work in several layers of a graph (wide and deep) is there once per layer: under its name
-        for the first layer, as ``"name@scope of the layer"`` for the others.
+        for the first layer that concatenates it, as ``"name@scope of the layer"`` for the others.
         """
         return self.columns_of(self.graphs[-1]) if self.graphs else {}
 
@@ -118,7 +118,8 @@ def _graph(use: patch.Use) -> Optional[Any]:
 
 
 def harvest(uses: List[patch.Use]) -> Dict[str, Column]:
-    """Columns by name from what a watch saw in one graph."""
+    """Columns by name from what a watch saw in one graph; columns of a linear model after the others."""
+    uses = sorted(uses, key=lambda use: use.kind == "linear")
     layers: List[Tuple[List[int], structure.Layer]] = []
     found = [_harvest_one(use) for use in uses]
     for log in {id(use.log): use.log for use in uses}.values():
@@ -177,9 +178,9 @@ def _harvest_one(use: patch.Use) -> Column:
                                                                        for part in _parts(value)]),
         rows=found.rows, per_occurrence=found.per_occurrence, row_index=found.row_index,
         segment_ids=found.segment_ids, bags=found.bags, part=combined, lookups=found.lookups, table=found.table,
-        occurrences=ids if found.fill is None else Sparse(*found.fill.outputs[:2], found.fill.inputs[2]),
+        occurrences=(ids if found.rows is not None else None) if found.fill is None else Sparse(*found.fill.outputs[:2], found.fill.inputs[2]),
         is_empty=None if found.fill is None else found.fill.outputs[2],
-        combiner=use.combiner or getattr(column, "combiner", None),
+        combiner=found.combiner,
         sequence_length=use.result[1] if use.kind == "sequence" else None, width=width,
         categories=kinds.categories_of(column, width))
 
