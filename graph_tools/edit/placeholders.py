@@ -3,7 +3,7 @@
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from graph_tools import _tf, names
-from graph_tools.edit import branches, producers
+from graph_tools.edit import batch, branches, producers
 from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import REPLACES, Edit, compare
 from graph_tools.errors import EditError
@@ -54,9 +54,10 @@ def swap_inputs(model, inputs=None, parsed: bool = False) -> Tuple[object, Edit]
     removed = producers.dead_after(index, cut, set(plan.tensors), read, producers.queue_runners_of(model.meta_graph))
     removed -= set(plan.in_place)
     graph_def = _rewrite(model.graph_def, plan, removed)
+    freed = _free_batches(graph_def, chosen, plan)
     edited, notes = rebuild(model, graph_def, plan.tensors)
-    notes += ["%s fixed a batch of %d; the placeholders take any" % (one.node, one.batch)
-              for one in chosen if one.batch is not None]
+    notes += ["%r fixed a batch of %d; the placeholders take any" % (one.node, one.batch)
+              for one in chosen if one.batch is not None] + freed
     return edited, compare("swap inputs", model.meta_graph.graph_def, graph_def, plan.tensors, tuple(notes))
 
 
@@ -133,11 +134,11 @@ def _shield(index: GraphIndex, component: Component):
     return readers[0] if len(readers) == 1 and readers[0].op == "PlaceholderWithDefault" else None
 
 
-def _shielded_shape(shield, component: Component, batch: Optional[int]) -> Shape:
+def _shielded_shape(shield, component: Component, fixed: Optional[int]) -> Shape:
     shape = shape_of(shield.attr["shape"].shape)
     if shape is None:
         return component.shape
-    return (None,) + shape[1:] if shape and batch is not None and shape[0] == batch else shape
+    return (None,) + shape[1:] if shape and fixed is not None and shape[0] == fixed else shape
 
 
 def _free_name(name: str, taken: Set[str]) -> str:
@@ -178,6 +179,18 @@ def _rewrite(graph_def, plan: _Plan, removed: Set[str]):
     del graph_def.node[:]
     graph_def.node.extend(kept)
     return graph_def
+
+
+def _free_batches(graph_def, chosen: Sequence[Input], plan: _Plan) -> List[str]:
+    """Frees the fixed batches of the chosen inputs where the rest of the graph has them baked in; returns notes."""
+    sizes: Dict[int, Dict[str, tuple]] = {}
+    for one in chosen:
+        for component in one.components:
+            if one.batch is not None and component.shape and component.tensor in plan.tensors:
+                node = names.parse(plan.tensors[component.tensor]).node
+                sizes.setdefault(one.batch, {})[node] = component.shape
+    return [note for size, placeholders in sizes.items()
+            for note in batch.free_constants(graph_def, placeholders, size)]
 
 
 def _rewired(entry: str, plan: _Plan, removed: Set[str]) -> Optional[str]:

@@ -1,0 +1,408 @@
+"""Free a batch size that was baked into a graph: into placeholders, reshapes, initial states, tiles.
+
+How it is proven: TensorFlow's own shape inference runs with a large prime in place of the batch. A dimension that is a
+multiple of the prime depends on the batch, one that is not does not. A constant is replaced only where that tells
+what it must become; the first op that still turns a batch of any size into the old one is named.
+"""
+
+import re
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from graph_tools import _tf, names
+from graph_tools.edit.rebuild import rebuild
+from graph_tools.edit.record import Edit, compare
+from graph_tools.errors import EditError
+from graph_tools.find.inputs.placeholders import PLACEHOLDERS, placeholder_shape
+from graph_tools.walk import GraphIndex
+
+_PRIME = 1009  # stands for the batch while shapes are inferred
+_ROUNDS = 60  # each mends at least one constant and infers again
+# Ops that make a tensor of a given size, and which input says it.
+_SIZED = {"Fill": 0, "Tile": 1, "BroadcastTo": 1, "RandomUniform": 0, "RandomStandardNormal": 0, "TruncatedNormal": 0}
+
+# How sizes are put together from constants, as far as that matters here.
+_CONSTANT_FOLDS = {
+    "Identity": lambda parts: parts[0],
+    "Enter": lambda parts: parts[0],
+    "ExpandDims": lambda parts: np.expand_dims(parts[0], int(parts[1])),
+    "Pack": np.stack,
+    "ConcatV2": lambda parts: np.concatenate(parts[:-1], int(parts[-1])),
+}
+_BACK = ("NextIteration", "RefNextIteration")
+
+
+def relax_batch(model, inputs=None) -> Tuple[object, Edit]:
+    """Lets placeholders take a batch of any size, and frees it where the graph had the old one baked in.
+
+    Args:
+      model: the ``Model``; it is not changed.
+      inputs: the placeholders whose leading dimension is the batch; ``None`` takes those that fix one.
+
+    Returns:
+      The new ``Model`` and an ``Edit``. Its notes name the op that keeps the batch fixed, where one does.
+
+    Raises:
+      EditError: the placeholders fix different sizes, or a tensor of ``inputs`` is no placeholder.
+    """
+    index = model.index
+    chosen = _placeholders(index, inputs)
+    sizes = {shape[0] for shape in chosen.values()}
+    if not chosen:
+        return model, Edit("relax batch", notes=("nothing to free: no placeholder fixes the size of its batch",))
+    if len(sizes) > 1:
+        raise EditError("placeholders fix different leading sizes: %s; say which share the batch: inputs=[…]" % (
+            ", ".join("%r %s" % (name, list(shape)) for name, shape in chosen.items())))
+    graph_def = model.graph_def
+    set_batch(graph_def, chosen, None)
+    notes = free_constants(graph_def, {name: (None,) + shape[1:] for name, shape in chosen.items()}, sizes.pop())
+    edited, more = rebuild(model, graph_def)
+    return edited, compare("relax batch", model.meta_graph.graph_def, graph_def, notes=tuple(notes + more))
+
+
+def _placeholders(index: GraphIndex, inputs) -> Dict[str, tuple]:
+    if inputs is None:
+        wanted = [name for name, node in index.nodes.items() if node.op in PLACEHOLDERS]
+    else:
+        wanted = [names.parse(name).node for name in names.tensor_names(inputs)]
+    chosen = {}
+    for name in wanted:
+        if index.op(name) not in PLACEHOLDERS:
+            raise EditError("%r is no placeholder; its batch cannot be freed (swap_inputs first?)" % name)
+        shape = placeholder_shape(index, index.nodes[name])
+        if shape and shape[0] is not None and (shape[0] > 1 or inputs is not None):
+            chosen[name] = shape
+    return chosen
+
+
+def set_batch(graph_def, placeholders, size: Optional[int]) -> None:
+    """Sets the leading dimension of placeholders, in place."""
+    for node in graph_def.node:
+        if node.name in placeholders:
+            node.attr["shape"].shape.CopyFrom(
+                _tf.tf.TensorShape((size,) + tuple(placeholders[node.name][1:])).as_proto())
+
+
+def free_constants(graph_def, placeholders: Dict[str, tuple], batch: int) -> List[str]:
+    """Frees, in place, the constants that hold the batch; returns notes, the last one about what could not be freed.
+
+    Args:
+      graph_def: its placeholders have a free leading dimension already.
+      placeholders: their shapes by node name.
+      batch: the size that the graph was built for.
+    """
+    work = _Work(graph_def, placeholders, batch)
+    if batch <= 1:
+        return []
+    if not work.infer(batch):
+        return ["the batch of %d could not be traced: %s" % (batch, work.reason)]
+    built_for = work.shapes
+    for _ in range(_ROUNDS):
+        if not work.infer(_PRIME):
+            if not work.mend_failed():
+                return work.notes + ["%r keeps the batch at %d: %s" % (work.failed, batch, work.reason)]
+        elif not (work.mend_reshapes() or work.mend_loops()):
+            stuck = work.stuck(built_for)
+            return work.notes + (["%r keeps the batch at %d" % (stuck, batch)] if stuck else [])
+    return work.notes + ["the batch of %d is baked into too many places; the last one looked at was %r" % (
+        batch, work.failed)]
+
+
+class _Baked(NamedTuple):
+    """A constant vector of sizes that an op takes as input ``slot``."""
+
+    node: str
+    slot: int
+    value: np.ndarray
+    constant: str
+
+
+class _Work:
+    """One graph while its batch is freed: the GraphDef, and its shapes under the last inference."""
+
+    def __init__(self, graph_def, placeholders: Dict[str, tuple], batch: int):
+        self.graph_def, self.placeholders, self.batch = graph_def, placeholders, batch
+        self.first = next(iter(placeholders))
+        self.notes: List[str] = []
+        self.shapes: Dict[str, Optional[List[Optional[int]]]] = {}
+        self.failed, self.reason = "", ""
+        self._reindex()
+
+    def _reindex(self) -> None:
+        self.index = GraphIndex(self.graph_def)
+        enters = [name for name, node in self.index.nodes.items() if node.op in ("Enter", "RefEnter")]
+        exits = ("Exit", "RefExit")
+        self.in_loop: Set[str] = {name for name in self.index.descendants(
+            enters, stop=lambda name: self.index.op(name) in exits) if self.index.op(name) not in exits}
+
+    def infer(self, size: int) -> bool:
+        """Infers all shapes with a batch of ``size``.
+
+        Where that fails, ``failed`` is the op and ``reason`` what TensorFlow says; the shapes are those of the ops
+        that do not depend on it.
+        """
+        copy = _tf.tf.GraphDef()
+        copy.CopyFrom(self.graph_def)
+        set_batch(copy, self.placeholders, size)
+        for node in copy.node:
+            node.attr.pop("_output_shapes", None)
+            node.attr.pop("_class", None)
+        failed = self._import(copy)
+        if not failed:
+            return True
+        first, reason = failed
+        while failed and failed[0] in self.index:
+            first, reason = failed
+            copy = _without(copy, GraphIndex(copy), first)
+            failed = self._import(copy)
+        self.failed, self.reason = first, reason
+        return False
+
+    def _import(self, graph_def) -> Optional[Tuple[str, str]]:
+        """Reads the shapes of a graph; the op that TensorFlow refuses and what it says, or ``None``."""
+        tf = _tf.tf
+        graph = tf.Graph()
+        try:
+            with graph.as_default():
+                tf.import_graph_def(graph_def, name="")
+        except (ValueError, tf.errors.OpError) as error:
+            found = re.search(r"\{\{node ([^}]+)\}\}|for '([^']+)' \(op:", str(error))
+            return (next(name for name in found.groups() if name) if found else "", str(error).splitlines()[0])
+        self.shapes = {output.name: None if output.shape.rank is None else output.shape.as_list()
+                       for op in graph.get_operations() for output in op.outputs}
+        return None
+
+    # ---- reshapes
+
+    def mend_reshapes(self) -> bool:
+        """Mends every reshape of a tensor with the batch in it to a constant shape without; true if there was one."""
+        mended = [name for name in self.index.nodes if self.index.op(name) == "Reshape" and self._mend_reshape(name)]
+        if mended:
+            self._reindex()
+        return bool(mended)
+
+    def _mend_reshape(self, name: str) -> bool:
+        baked, shape = self._baked(name, 1), self.shapes.get(str(self.index.data_inputs(name)[0]))
+        position = _position(shape, baked.value, self.batch) if baked is not None and shape else None
+        return position is not None and self._free(baked, position)
+
+    # ---- operands that have the old batch
+
+    def mend_failed(self) -> bool:
+        """Frees what gives the op that failed an input of the old batch; true if something was freed."""
+        if self.index.op(self.failed) == "Reshape":
+            mended = self._mend_reshape(self.failed)
+        else:
+            operands = self.index.data_inputs(self.failed)
+            axes = [axis for ref in operands for axis, size in enumerate(self.shapes.get(str(ref)) or ())
+                    if size and size % _PRIME == 0]
+            mended = bool(axes) and any(self._mend_source(ref.node, axes[0], set()) for ref in operands)
+        if mended:
+            self._reindex()
+        return mended
+
+    def mend_loops(self) -> bool:
+        """Frees the initial value of a loop variable whose next value has the batch in it; true if there was one.
+
+        Where no shape tells (what a loop reads from a TensorArray has none), it must at least be computed from the
+        fed data, and the initial value have one equal row for each example.
+        """
+        for name in list(self.index.nodes):
+            inputs = self.index.data_inputs(name)
+            if self.index.op(name) not in ("Merge", "RefMerge") or self.index.op(inputs[-1].node) not in _BACK:
+                continue
+            enter = self.index.data_inputs(inputs[0].node)  # an Enter itself has no static shape
+            start, following = self.shapes.get(str(enter[0])) if enter else None, self.shapes.get(str(inputs[-1]))
+            if not start or self.batch not in start:
+                continue
+            if following and len(following) == len(start) and following[start.index(self.batch)] is not None:
+                grows = following[start.index(self.batch)] % _PRIME == 0
+            else:
+                grows = start[0] == self.batch and not self.index.ancestors(
+                    [inputs[-1].node], control=False).isdisjoint(self.placeholders)
+            if grows and self._mend_source(inputs[0].node, start.index(self.batch), set()):
+                self._reindex()
+                return True
+        return False
+
+    def _mend_source(self, name: str, axis: int, seen: Set[str]) -> bool:
+        """Walks up through ops of the old batch to what made it, and frees its axis that has the batch."""
+        if name in seen or name not in self.index or _has_batch(self.shapes.get(name + ":0")):
+            return False
+        seen.add(name)
+        op = self.index.op(name)
+        if op == "Const":
+            return axis == 0 and self._free_rows(name)
+        if op in _SIZED:
+            baked = self._baked(name, _SIZED[op])
+            return baked is not None and axis < len(baked.value) and baked.value[axis] == self.batch and (
+                self._free(baked, axis))
+        if op == "Reshape":
+            return self._mend_reshape(name)
+        if op in PLACEHOLDERS:
+            return False
+        return any(self._mend_source(ref.node, axis, seen) for ref in self.index.data_inputs(name))
+
+    # ---- how a constant is freed
+
+    def _baked(self, name: str, slot: int) -> Optional[_Baked]:
+        inputs = self.index.data_inputs(name)
+        value = self._value(inputs[slot].node) if len(inputs) > slot else None
+        if value is None or value.ndim != 1 or not value.size:
+            return None
+        return _Baked(name, slot, value, inputs[slot].node)
+
+    def _value(self, name: str) -> Optional[np.ndarray]:
+        """The value of a tensor of sizes that is put together from constants; ``None`` when it is not constant."""
+        node = self.index.nodes.get(name)
+        if node is None:
+            return None
+        if node.op == "Const":
+            return _tf.make_ndarray(node.attr["value"].tensor)
+        if node.op not in _CONSTANT_FOLDS:
+            return None
+        parts = [self._value(ref.node) for ref in self.index.data_inputs(name)]
+        return None if not parts or any(part is None for part in parts) else _CONSTANT_FOLDS[node.op](parts)
+
+    def _free(self, baked: _Baked, position: int) -> bool:
+        """Puts the batch of the fed data at one position of a constant vector of sizes."""
+        reshape = self.index.op(baked.node) == "Reshape"
+        if reshape and -1 not in baked.value:
+            value = baked.value.copy()
+            value[position] = -1
+            self._point(baked, self._constant(baked.node + "/free_batch", value, self._control(baked.constant)))
+        elif baked.node in self.in_loop:
+            return False
+        else:
+            self._point(baked, self._sizes(baked.node + "/free_batch", baked.value, position))
+        self.notes.append("%r had a batch of %d in %s; it takes any now" % (
+            baked.node, self.batch, [int(size) for size in baked.value]))
+        return True
+
+    def _free_rows(self, name: str) -> bool:
+        """Replaces a constant of equal rows, one for each example, by one row repeated."""
+        node = self.index.nodes[name]
+        value = _tf.make_ndarray(node.attr["value"].tensor)
+        if not value.ndim or len(value) != self.batch or name in self.in_loop or not all(
+                np.array_equal(row, value[0]) for row in value[1:]):
+            return False
+        row = self._constant(name + "/row", value[:1], ())
+        sizes = self._sizes(name + "/free_batch", np.array([self.batch] + [1] * (value.ndim - 1), np.int32), 0)
+        tile = self._node(name + "/rows", "Tile", [row, sizes], T=node.attr["dtype"].type,
+                          Tmultiples=_tf.tf.int32.as_datatype_enum)
+        self._rewire(name, tile)
+        self.notes.append("constant %r had %d equal rows; it has one for each example now" % (name, self.batch))
+        return True
+
+    def _sizes(self, name: str, value: np.ndarray, position: int) -> str:
+        """A vector of sizes with (a multiple of) the size of the fed batch at one position."""
+        number = _tf.tf.as_dtype(value.dtype).as_datatype_enum
+        parts = []
+        shape = self._node(name + "/shape", "Shape", [self.first], T=self._dtype(self.first), out_type=number)
+        bounds = [self._constant(name + "/" + label, np.array([at], np.int32), ()) for label, at in (
+            ("begin", 0), ("end", 1), ("stride", 1))]
+        size = self._node(name + "/size", "StridedSlice", [shape] + bounds, T=number,
+                          Index=_tf.tf.int32.as_datatype_enum)
+        factor = int(value[position]) // self.batch
+        if factor > 1:
+            times = self._constant(name + "/times", np.array([factor], value.dtype), ())
+            size = self._node(name + "/product", "Mul", [size, times], T=number)
+        for label, some in (("before", value[:position]), ("batch", None), ("after", value[position + 1:])):
+            if some is None:
+                parts.append(size)
+            elif len(some):
+                parts.append(self._constant("%s/%s" % (name, label), some, ()))
+        if len(parts) == 1:
+            return size
+        axis = self._constant(name + "/axis", np.array(0, np.int32), ())
+        concat = self._node(name, "ConcatV2", parts + [axis], T=number, Tidx=_tf.tf.int32.as_datatype_enum)
+        self.graph_def.node[-1].attr["N"].i = len(parts)
+        return concat
+
+    # ---- nodes
+
+    def _dtype(self, name: str) -> int:
+        return self.index.nodes[name].attr["dtype"].type
+
+    def _control(self, name: str) -> Sequence[str]:
+        return [str(ref) for ref in self.index.inputs(name) if ref.is_control]
+
+    def _constant(self, name: str, value: np.ndarray, control: Sequence[str]) -> str:
+        name = self._node(name, "Const", control, dtype=_tf.tf.as_dtype(value.dtype).as_datatype_enum)
+        self.graph_def.node[-1].attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(value))
+        return name
+
+    def _node(self, name: str, op: str, inputs: Sequence[str], **dtypes: int) -> str:
+        taken = {node.name for node in self.graph_def.node}
+        while name in taken:
+            name += "_"
+        node = self.graph_def.node.add(name=name, op=op)
+        node.input.extend(inputs)
+        for attribute, dtype in dtypes.items():
+            node.attr[attribute].type = dtype
+        return name
+
+    def _point(self, baked: _Baked, source: str) -> None:
+        self.index.nodes[baked.node].input[baked.slot] = source
+
+    def _rewire(self, name: str, source: str) -> None:
+        for use in self.index.uses(name + ":0"):
+            self.index.nodes[use.node].input[use.slot] = source
+
+    # ---- what is left
+
+    def stuck(self, built_for) -> str:
+        """The first op that turns a tensor with the batch in it into one of the old batch (``""``: there is none)."""
+        for node in self.graph_def.node:
+            output = node.name + ":0"
+            was, now = built_for.get(output), self.shapes.get(output)
+            if not was or not now or was != now or was[0] != self.batch:
+                continue
+            sources = [self.shapes.get(str(ref)) for ref in self.index.data_inputs(node.name)]
+            if any(_has_batch(shape) for shape in sources):
+                return node.name
+        return ""
+
+
+def _has_batch(shape) -> bool:
+    return any(size and size % _PRIME == 0 for size in shape or ())
+
+
+def _without(graph_def, index: GraphIndex, failed: str):
+    """The graph without an op and what depends on it; a loop it is in loses its way back, and knows no shape there."""
+    gone = index.descendants([failed], stop=lambda name: index.op(name) in _BACK)
+    left = _tf.tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    for node in graph_def.node:
+        if node.name in gone:
+            continue
+        left.node.extend([node])
+        for slot, entry in enumerate(node.input):
+            if names.parse(entry).node in gone:  # only the Merge of a loop can lose an input here
+                unknown = left.node.add(name="%s/unknown_%d" % (node.name, slot), op="Placeholder")
+                unknown.attr["dtype"].type = node.attr["T"].type
+                unknown.attr["shape"].shape.unknown_rank = True
+                next(other for other in left.node if other.name == node.name).input[slot] = unknown.name
+    return left
+
+
+def _position(shape: Sequence[Optional[int]], target: np.ndarray, batch: int) -> Optional[int]:
+    """Which entry of a constant target shape is the batch, given the shape of what is reshaped.
+
+    A reshape keeps the row-major order, so the dimension that holds the batch must have as many elements before it
+    as the batch has in the source. ``None``: the source has no batch, the target has it already, or it is not certain.
+    """
+    at = [axis for axis, size in enumerate(shape) if size and size % _PRIME == 0]
+    if len(at) != 1 or any(int(size) % _PRIME == 0 for size in target if size > 0):
+        return None
+    before = shape[:at[0]]
+    if any(size is None for size in before):
+        return None
+    before, elements = int(np.prod(before, dtype=np.int64)), 1
+    for position, size in enumerate(int(size) for size in target):
+        if size <= 0:
+            return None
+        if size % batch == 0 and before % elements == 0 and (elements * size) % (before * batch) == 0:
+            return position
+        elements *= size
+    return None
