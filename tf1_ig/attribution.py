@@ -85,6 +85,19 @@ class Attribution:
             return {name: [np.sum(row, axis=-1) for row in value] if isinstance(value, list) else np.sum(value, axis=-1)
                     for name, value in self.values.items()}
 
+    def texts(self, name: str, row: int) -> Optional[List[str]]:
+        """What to call the entries of one input in one row: the given tokens, the strings or the ids behind them.
+
+        ``None`` where the result knows none of these.
+        """
+        if self.token_texts is not None:
+            return list(self.token_texts[row])
+        if self.strings is not None and name in self.strings:
+            return list(self.strings[name][row])
+        if self.ids is not None and name in self.ids:
+            return ["#%d" % number for number in np.asarray(self.ids[name][row]).reshape(-1).tolist()]
+        return None
+
     @property
     def relative_delta(self) -> np.ndarray:
         """``|delta| / |score − baseline_score|`` per row: float64 ``[batch]``, 0 where both are 0, else infinite."""

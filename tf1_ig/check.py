@@ -222,10 +222,10 @@ def prediction(result) -> Iterable[Finding]:
 
 def tokens(result) -> Iterable[Finding]:
     """Tokens that are padding, unknown to the model, or cut off."""
-    if result.token_texts is None:
-        return
     for name, value in result.tokens.items():
-        shares = [_token_shares(texts, np.asarray(each, np.float64)) for texts, each in zip(result.token_texts, value)]
+        texts = [result.texts(name, row) for row in range(len(result))]
+        shares = [_token_shares(text, np.asarray(each, np.float64)) for text, each in zip(texts, value)
+                  if text is not None]
         shares = [each for each in shares if each is not None]
         if not shares:
             continue

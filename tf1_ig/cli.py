@@ -4,12 +4,15 @@ Exit status: 0 done; 1 the graph or the data will not do (one ``error:`` line); 
 """
 
 import argparse
+import dataclasses
 import logging
 import os
 import sys
 import tempfile
 import warnings
 from typing import Any, List, Optional, Sequence
+
+import numpy as np
 
 from graph_tools.errors import GraphToolsError
 
@@ -147,8 +150,9 @@ def _explain_options(parser) -> None:
     parser.add_argument("--batch-axis", type=_axis, default=0, metavar="N",
                         help="axis of the examples, or none: one example")
     parser.add_argument("--batch-size", type=_positive(int), metavar="N", help="most points in one run")
-    parser.add_argument("--vocab", metavar="FILE", help="one token a line; shows the texts of fed ids")
-    parser.add_argument("--tokens", metavar="FILE", help="texts to show: .json list of lists, or a row a line")
+    texts = parser.add_mutually_exclusive_group()
+    texts.add_argument("--vocab", metavar="FILE", help="one token a line, line 0 first: shows the texts of ids")
+    texts.add_argument("--tokens", metavar="FILE", help="texts to show: .json list of lists, or a row a line")
     parser.add_argument("--classes", metavar="FILE", help="names of the classes, one a line")
 
 
@@ -213,12 +217,14 @@ def _explain(options) -> int:
     output = options.output or _only_output(model, inspection)
     inputs = options.inputs or "auto"
     label = _default_label(model, output) if options.label is _BY_RANK else options.label
-    tokens = _tokens(options, model, feed, output)
+    tokens = feed_file.read_tokens(options.tokens) if options.tokens else None
+    vocabulary = feed_file.read_lines(options.vocab) if options.vocab else None
     with IntegratedGradients(model, output, inputs, batch_axis=options.batch_axis) as explainer:
         result = explainer.explain(
             feed, label=label, baseline=baseline, method=options.method, steps=options.steps,
             tolerance=options.tolerance, max_steps=options.max_steps, batch_size=options.batch_size, tokens=tokens)
-        report = check(*([result, explainer] if hasattr(explainer, "findings") else [result]))
+        result = result if vocabulary is None else _decoded(result, vocabulary)
+        report = check(result, explainer)
     print(result.output + " by")
     for number, name in enumerate(result.values):
         print("  input %d: %s" % (number, name))
@@ -280,25 +286,16 @@ def _default_label(model, output) -> Optional[str]:
     return None if shape.ndims is not None and shape.ndims < 2 else "top"
 
 
-def _tokens(options, model, feed, output) -> Optional[List[List[str]]]:
-    """Texts to show: given, or looked up for the ids that are fed."""
-    import graph_tools as gt
-    from graph_tools import names
+def _decoded(result, vocabulary: List[str]):
+    """The result with the texts of its ids, line ``id`` of the vocabulary each."""
     from graph_tools.errors import FeedError
     from tf1_ig import feed_file
 
-    if options.tokens:
-        return feed_file.read_tokens(options.tokens)
-    if not options.vocab:
-        return None
-    fed = {names.tensor_name(name): value for name, value in feed.items()}
-    wanted = [embedding.ids for embedding in gt.find_embeddings(model, output=output)]
-    whole = [name for name, value in fed.items() if value.dtype.kind in "iu" and value.ndim == 2]
-    chosen = [name for name in wanted if name in fed] or whole
-    if len(set(chosen)) != 1:
-        raise FeedError("--vocab needs one fed tensor of ids [batch, tokens], and there are %d in the feed (%s); give "
-                        "the texts with --tokens" % (len(set(chosen)), ", ".join(sorted(set(chosen))) or "none"))
-    return feed_file.decode(fed[chosen[0]], feed_file.read_lines(options.vocab))
+    known = [[np.asarray(row).reshape(-1) for row in rows] for rows in (result.ids or {}).values()]
+    if not known or any(not np.array_equal(one, other) for rows in known for one, other in zip(rows, known[0])):
+        raise FeedError("--vocab needs one sequence of ids, and %s; give the texts with --tokens" % (
+            "the inputs have different ids" if known else "no ids are known for %s" % ", ".join(result.values)))
+    return dataclasses.replace(result, token_texts=[feed_file.decode([row], vocabulary)[0] for row in known[0]])
 
 
 # -- what is printed -------------------------------------------------------------------------------------------------
@@ -327,12 +324,16 @@ def _row_lines(result, row: int, class_names) -> List[str]:
     state = "converged" if result.converged[row] else "NOT converged"
     lines = [head + "score %.4g, baseline %.4g, delta %+.2g (%s, %d steps)" % (
         result.score[row], result.baseline_score[row], result.delta[row], state, result.steps[row])]
-    several = len(result.values) > 1
     one = result[row]
-    numbers = {name: number for number, name in enumerate(result.values)}
-    found = [("%s%s" % (text or "[%s]" % (position,), "  in input %d" % numbers[name] if several else ""), value)
-             for _, name, position, text, value in table.entries(one)]
-    bars = table.bars([text for text, _ in found], [value for _, value in found], most=_TOP).rows
+    found = [(text or "[%s]" % (position,), name, value) for _, name, position, text, value in table.entries(one)]
+    joint = table.together(one, 0)
+    if joint is not None:
+        found = [(text, "", float(value)) for (text, _, _), value in zip(found, joint)]
+        lines[0] += "; all inputs together:"
+    elif len(result.values) > 1:
+        numbers = {name: number for number, name in enumerate(result.values)}
+        found = [("%s  in input %d" % (text, numbers[name]), name, value) for text, name, value in found]
+    bars = table.bars([text for text, _, _ in found], [value for _, _, value in found], most=_TOP).rows
     if all(bar.kind == "zero" for bar in bars):
         return lines + ["    every attribution is zero"]
     for bar in (bar for bar in bars if bar.kind != "zero"):

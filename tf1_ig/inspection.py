@@ -94,8 +94,7 @@ def _trial(model, output: Optional[Candidate]) -> Tuple[Tuple[Finding, ...], str
         return (), ""
     try:
         with explainer.IntegratedGradients(model, output) as trial:
-            told = getattr(trial, "findings", None)
-            return tuple(told()) if callable(told) else (), ""
+            return tuple(trial.findings()), ""
     except GraphToolsError as wrong:
         return (), one_line(wrong)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from graph_tools.errors import GraphToolsError
+from tests.tf1_ig.html_reader import Page
 from tests.tf1_ig.results import result
 from tf1_ig.show import path, table
 
@@ -78,3 +79,29 @@ def test_curves_without_a_slope_or_without_points():
         assert path.curve(flat, 0).points == "8.0,59.0 312.0,59.0"
     assert path.curve(result(), 0) is None
     assert path.curve(result(path=[(np.array([0.0, 1.0]), np.array([np.nan, 0.5]))] * 2), 0) is None
+
+
+def _two_inputs(**fields):
+    one = result(**fields)
+    return dataclasses.replace(one, values={"a:0": one.values["embedding/lookup:0"], "b:0": np.full((2, 3, 2), 0.5)})
+
+
+def test_inputs_of_the_same_tokens_add_up_token_by_token():
+    made = _two_inputs(ids={"a:0": np.array([[4, 5, 6], [7, 8, 9]]), "b:0": np.array([[4, 5, 6], [7, 8, 0]])})
+    np.testing.assert_allclose(table.together(made, 0), [1.25, 0.5, 2.0])
+    assert table.together(made, 1) is None and table.together(result(), 0) is None
+    assert table.together(made, 1, {"a:0": ["x"], "b:0": ["x"]}) is not None
+    page = Page(made.to_html())
+    np.testing.assert_allclose([token.value for token in page.tokens[:3]], [1.25, 0.5, 2.0])
+    assert len(page.tokens) == 9 + 6
+
+
+def test_entries_are_named_by_tokens_else_strings_else_ids():
+    ids = {"a:0": np.array([[4, 5, 6], [7, 8, 9]]), "b:0": np.array([[1, 2, 3]] * 2)}
+    strings = {"b:0": [["x", "y", "z"]] * 2}
+    assert _two_inputs().texts("a:0", 0) is None
+    made = _two_inputs(ids=ids, strings=strings)
+    assert made.texts("a:0", 1) == ["#7", "#8", "#9"] and made.texts("b:0", 1) == ["x", "y", "z"]
+    assert [token.text for token in Page(made[0].to_html()).tokens] == ["#4", "#5", "#6", "x", "y", "z"]
+    told = _two_inputs(ids=ids, strings=strings, token_texts=[["p", "q", "r"]] * 2)
+    assert [entry[3] for entry in table.entries(told)][:3] == ["p", "q", "r"] and told.texts("b:0", 0) == ["p", "q", "r"]

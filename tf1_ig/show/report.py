@@ -1,7 +1,7 @@
 """The page of a result: one card per example with its text, images or features, the facts and the checks."""
 
 import math
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -49,8 +49,8 @@ def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optio
 
     Args:
       attribution: the result to show.
-      tokens: texts, a list per row (or one list when there is one row); ``None`` takes ``attribution.token_texts``,
-        else positions.
+      tokens: texts, a list per row (or one list when there is one row); ``None`` takes what the result knows
+        (``attribution.texts``), else positions.
       class_names: names of the classes by number.
       title: heading of the page.
       palette: name of a palette (``tf1_ig.show.palette.PALETTES``).
@@ -85,8 +85,8 @@ def _context(attribution, tokens, images, options, most):
         raise ShowError("images were given for %d rows, the result has %d; give one per row" % (
             len(images), len(attribution)))
     sums = attribution.tokens
-    cards = [_card(attribution, sums, None if texts is None else texts[row], None if images is None else images[row],
-                   row, options) for row in range(most)]
+    cards = [_card(attribution, sums, {name: rows[row] for name, rows in texts.items()},
+                   None if images is None else images[row], row, options) for row in range(most)]
     asked = "fixed steps" if attribution.tolerance is None else "tolerance %.3g" % attribution.tolerance
     words = "Method %s (%s), baseline %s, points run %s." % (
         attribution.method, asked, attribution.baseline, attribution.running)
@@ -107,9 +107,10 @@ def _class(label: str) -> str:
     return "class " + label if label.lstrip("-").isdigit() else label
 
 
-def _texts(attribution, tokens) -> Optional[List[Any]]:
+def _texts(attribution, tokens) -> Dict[str, List[Any]]:
+    """The texts of every row, by input: those that were given for all inputs, else what the result knows."""
     if tokens is None:
-        return attribution.token_texts
+        return {name: [attribution.texts(name, row) for row in range(len(attribution))] for name in attribution.values}
     tokens = list(tokens)
     if len(attribution) == 1 and tokens and not isinstance(tokens[0], (list, tuple, np.ndarray)):
         tokens = [tokens]
@@ -118,7 +119,7 @@ def _texts(attribution, tokens) -> Optional[List[Any]]:
                         % (len(tokens), len(attribution)))
     if any(isinstance(row, (str, bytes)) for row in tokens):
         raise ShowError("tokens are a list of texts per row, not one string per row; split the strings first")
-    return tokens
+    return dict.fromkeys(attribution.values, tokens)
 
 
 def _scale(sums, row, scale) -> float:
@@ -133,21 +134,20 @@ def _scale(sums, row, scale) -> float:
 
 def _card(attribution, sums, texts, picture, row, options) -> Card:
     scale = _scale(sums, row, options.scale)
-    strips = [name for name, each in sums.items() if not _is_picture(attribution, name, row, picture)
-              and np.ndim(each[row]) == 1]
-    together = None
-    if len(strips) > 1 and len(strips) == len(sums) and len({len(sums[name][row]) for name in strips}) == 1:
-        together = np.sum([np.asarray(sums[name][row], np.float64) for name in strips], axis=0)
+    pictures = {name for name in sums if _is_picture(attribution, name, row, picture)}
+    together = None if pictures else table.together(attribution, row, texts)
+    if together is not None:
         scale = max(scale, token_view.largest(together))
-    blocks = [_block(attribution, name, row, np.asarray(each[row]), texts, picture, scale, options)
+    blocks = [_block(attribution, name, row, np.asarray(each[row]), texts[name], picture, scale, options)
               for name, each in sums.items()]
     if together is not None:
-        blocks.insert(0, token_view.strip(texts, together, "all inputs together", scale, options.join, options.fold))
+        blocks.insert(0, token_view.strip(texts[next(iter(sums))], together, "all inputs together", scale,
+                                          options.join, options.fold))
     ranked = blocks[:1] if together is not None else [block for block in blocks if isinstance(block, token_view.Strip)]
     verdict, verdict_text = _verdict(attribution, row)
     return Card(row, _class(attribution.label_text(row, options.class_names)),
                 _class(attribution.prediction_text(row, options.class_names)), verdict, verdict_text,
-                _facts(attribution, row), tuple(blocks), scale if strips else None,
+                _facts(attribution, row), tuple(blocks), scale if len(pictures) < len(sums) else None,
                 tuple(strip for strip in ranked if strip.strongest and strip.count > 4),
                 table.totals(attribution, row) if len(sums) > 1 else None, path.curve(attribution, row))
 

@@ -1,6 +1,6 @@
 """Features as signed bars, and results as a table (a pandas frame, totals per input, means over rows)."""
 
-from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -84,12 +84,25 @@ def totals(attribution, row: int) -> Bars:
                 "Total per input")
 
 
+def together(attribution, row: int, texts: Optional[Mapping[str, Any]] = None) -> Optional[np.ndarray]:
+    """Token by token sums over all inputs of one example, ``[tokens]``; ``None`` when their tokens are not the same.
+
+    Args:
+      texts: the texts of this row by input; ``None`` takes ``attribution.texts``.
+    """
+    sums = [np.asarray(each[row], np.float64) for each in attribution.tokens.values()]
+    texts = {name: attribution.texts(name, row) for name in attribution.values} if texts is None else texts
+    told = [texts[name] for name in attribution.values]
+    alike = all(each.ndim == 1 and each.shape == sums[0].shape for each in sums) and all(one == told[0] for one in told)
+    return np.sum(sums, axis=0) if len(sums) > 1 and alike else None
+
+
 def aggregate(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None, signed: bool = False) -> Bars:
     """Mean attribution per token text (or per position) over all rows, with its spread.
 
     Args:
       attribution: a result with several rows.
-      tokens: texts, a list per row; ``None`` takes ``attribution.token_texts``, else positions.
+      tokens: texts, a list per row; ``None`` takes ``attribution.texts``, else positions.
       signed: the mean of the signed values instead of the mean of their magnitudes.
     """
     groups = {}
@@ -108,13 +121,12 @@ def entries(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None
 
     For an input that is a plain row of features the entries are its features.
     """
-    tokens = attribution.token_texts if tokens is None else tokens
     sums = attribution.tokens
     for row in range(len(attribution)):
         for name, each in sums.items():
             part = np.asarray(each[row])
             part = part if part.ndim else np.asarray(attribution.values[name][row])
-            texts = [] if tokens is None else tokens[row]
+            texts = (attribution.texts(name, row) or []) if tokens is None else tokens[row]
             for index in np.ndindex(*part.shape):
                 position = index[0] if len(index) == 1 else index
                 known = len(index) == 1 and index[0] < len(texts)
