@@ -7,7 +7,7 @@ import numpy as np
 from graph_tools import _tf
 from graph_tools.errors import FeedError
 from graph_tools.report import Finding
-from tf1_ig import graph_facts, integrate, probe, quadrature, resolve, target
+from tf1_ig import features, graph_facts, integrate, probe, quadrature, resolve, target
 from tf1_ig.attribution import Attribution
 from tf1_ig.engine import Engine
 from tf1_ig.errors import MethodError
@@ -49,6 +49,7 @@ class IntegratedGradients:
         self.batch_axis = batch_axis
         self._engine = Engine(self.resolved.model, self.resolved.output,
                               [spec.attributed for spec in self.resolved.inputs], batch_axis, config)
+        self._steady: Optional[bool] = None
         self._reader = TaskReader(self._engine, self.resolved, batch_axis)
 
     @property
@@ -72,7 +73,7 @@ class IntegratedGradients:
         return graph_facts.findings(graph_facts.Scene(
             self.resolved.model.index, self.resolved.output,
             tuple(spec.attributed.tensor for spec in self.resolved.inputs),
-            tuple(spec.ids for spec in self.resolved.inputs if spec.ids)))
+            tuple(spec.ids for spec in self.resolved.inputs if spec.ids), self._steady))
 
     def close(self) -> None:
         """Closes the session."""
@@ -111,6 +112,7 @@ class IntegratedGradients:
         rule = _rule(method, steps, tolerance, max_steps, batch_size)
         texts = tokens
         task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
+        self._steady = task.probed.steady and self._steady is not False
         flat_label, labels = target.resolve_label(label, task.row_shape, task.outputs, self.output)
         with _progress(progress, task.batch.count * steps if rule else None) as advance:
             integral = self._integrate(task, flat_label, rule, tolerance, max_steps, batch_size, advance)
@@ -146,6 +148,7 @@ class IntegratedGradients:
         baseline_outputs = PointRunner(self._engine, batch, task.probed.running).outputs(
             integrate.Rows(np.arange(batch.count), np.zeros(batch.count)))
         shape = (batch.count,) + tuple(task.row_shape)
+        behind = self._behind_entries(task)
         return Attribution(
             values=values, score=integral.score, baseline_score=integral.baseline_score, delta=delta, label=labels,
             steps=integral.steps, evaluations=integral.evaluations, converged=converged, output=self.output,
@@ -154,7 +157,8 @@ class IntegratedGradients:
             baseline_output=baseline_outputs.reshape(shape), token_texts=_texts(texts, batch.count),
             running=task.probed.running.mode, held_fixed=tuple(sorted(task.values)),
             notes=self.resolved.notes + task.probed.notes, error_estimate=integral.error_estimate,
-            path=integral.path, output_kind=self.resolved.output_kind, **self._behind_entries(task))
+            path=integral.path, output_kind=self.resolved.output_kind,
+            features=features.by_feature(values, self.resolved.columns, behind["ids"], behind["strings"]), **behind)
 
     def _behind_entries(self, task: Task) -> Dict[str, Any]:
         """The ids and, where the graph hashes or looks up strings, the strings behind each attributed entry."""

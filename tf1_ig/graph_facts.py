@@ -3,7 +3,7 @@
 A fact is a function of the ``Scene`` that yields findings; ``FACTS`` lists them in the order they print.
 """
 
-from typing import Callable, Iterable, List, NamedTuple, Sequence, Set, Tuple
+from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from graph_tools import names
 from graph_tools.report import Finding
@@ -29,6 +29,8 @@ class Scene(NamedTuple):
     output: str
     inputs: Tuple[str, ...]
     ids: Tuple[str, ...]
+    # Whether two runs of the same rows agreed so far; ``None``: nothing was run yet.
+    steady: Optional[bool] = None
 
     @property
     def upstream(self) -> Set[str]:
@@ -49,14 +51,19 @@ class Scene(NamedTuple):
 def randomness(scene: Scene) -> Iterable[Finding]:
     """Random ops that the output depends on, and the feed that may switch them off."""
     found = _of_types(scene.index, scene.upstream, RANDOM_OPS)
-    if not found:
-        yield Finding("randomness", "ok", 0)
+    if not found or scene.steady:
+        agreed = "%s had no effect: two runs of the same rows agreed." % _shown(scene.index, found)
+        yield Finding("randomness", "ok", 0, agreed if found else "")
         return
     behind = scene.index.descendants(found, control=False) & scene.upstream
     switches = sorted({name for node in behind for ref in scene.index.data_inputs(node)
                        for name in scene.index.ancestors([ref.node], stop=lambda node: node in found)
                        if scene.index.op(name) in ("Placeholder", "PlaceholderWithDefault") and _is_scalar(
                            scene.index.nodes[name])})
+    if scene.steady is None and switches and all(_off_by_default(scene.index, name) for name in switches):
+        yield Finding("randomness", "ok", 0, "%s is off unless %s is fed." % (
+            _shown(scene.index, found), " or ".join("%s:0" % name for name in switches[:3])))
+        return
     mend = "Nothing that can be fed switches it off: export the graph in inference mode."
     if switches:
         mend = "Feed %s so that nothing is dropped." % " or ".join("%s:0" % name for name in switches[:3])
@@ -125,6 +132,17 @@ def _of_types(index: GraphIndex, nodes: Iterable[str], types: Sequence[str]) -> 
 def _is_scalar(node) -> bool:
     shape = node.attr["shape"].shape
     return not shape.unknown_rank and not shape.dim and node.attr["dtype"].type in FLOATS + (10,)  # 10: bool
+
+
+def _off_by_default(index: GraphIndex, name: str) -> bool:
+    """Whether a placeholder's default keeps everything: a keep probability of 1, a training flag of false."""
+    node = index.nodes[name]
+    if node.op != "PlaceholderWithDefault" or index.op(index.inputs(name)[0].node) != "Const":
+        return False
+    tensor = index.nodes[index.inputs(name)[0].node].attr["value"].tensor
+    if tensor.dtype == 10:
+        return not any(tensor.bool_val)
+    return tensor.dtype == 1 and list(tensor.float_val) == [1.0]
 
 
 def _shown(index: GraphIndex, nodes: Sequence[str]) -> str:

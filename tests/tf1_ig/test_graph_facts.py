@@ -48,7 +48,9 @@ def test_a_good_model_is_left_in_peace(build, output, inputs):
 def test_a_keep_probability_of_one_makes_dropout_harmless():
     with tf1_ig.IntegratedGradients(small.model_of(small.dropout_by_placeholder), "y", "x") as explainer:
         off = explainer.explain({"x": X, "keep": 1.0}, label=0, steps=3)
+        assert tf1_ig.check(explainer)["randomness"].verdict == "ok"
         live = explainer.explain({"x": X, "keep": 0.5}, label=0, steps=3)
+        assert tf1_ig.check(explainer)["randomness"].verdict == "warn"
     np.testing.assert_allclose(off.values["x:0"], X * small.WEIGHTS[:, 0], atol=1e-6)
     assert not off.notes and any("random" in note for note in live.notes)
 
