@@ -11,7 +11,7 @@ import pytest
 from graph_tools.errors import GraphToolsError
 from tests.tf1_ig.html_reader import Page
 from tests.tf1_ig.results import result
-from tf1_ig.show import report, text, tokens
+from tf1_ig.show import compare, report, text, tokens
 
 HOSTILE = [
     "<unk>", "<pad>", "</span>", "</bdi>", "<script>alert(1)</script>", "</script>", "</style><script>x</script>",
@@ -231,3 +231,33 @@ def test_templates_never_switch_escaping_off():
     for name in os.listdir(folder):
         with open(os.path.join(folder, name), encoding="utf-8") as file:
             assert not re.search(r"\|\s*safe|autoescape|Markup", file.read()), name
+
+
+def test_several_labels_stand_side_by_side_on_one_scale():
+    first = result(token_texts=[["a", "b", "c"], ["d", "e", "f"]], label=np.array([0, 0]))
+    other = result(values=((-0.5, 2.0, 0.0), (0.1, 0.2, 0.4)))
+    page = Page(compare.compare([first, other], class_names=["dull", "good"]))
+    sums = np.concatenate([np.stack([first.tokens["embedding/lookup:0"][row], other.tokens["embedding/lookup:0"][row]])
+                           for row in range(2)])
+    np.testing.assert_allclose([token.value for token in page.tokens], sums.reshape(-1))
+    strengths = [token.strength for token in page.tokens[:6]]
+    np.testing.assert_allclose(strengths, np.abs(sums[:2]).reshape(-1) / 2, atol=1e-3)
+    words = " ".join(page.text)
+    assert "for dull" in words and "for good" in words and [token.text for token in page.tokens[3:6]] == ["a", "b", "c"]
+    np.testing.assert_allclose(page.facts["Score"], [first.score[0], other.score[0], first.score[1], other.score[1]])
+
+
+def test_baselines_side_by_side_are_named_and_checked_against_each_other():
+    words = " ".join(Page(compare.compare([result(), result(values=((0.0, 1.0, 0.0), (0.5, 0.1, 0.1)),
+                                                            baseline="mean")])).text)
+    assert "zero baseline" in words and "mean baseline" in words and "baselines agree" in words
+    assert "mine" in " ".join(Page(compare.compare([result(), result()], names=["mine", "yours"])).text)
+
+
+@pytest.mark.parametrize("results, options", [
+    ([], {}), ([result(), result(values=((1.0, 2.0, 3.0),))], {}), ([result(), result(values=np.ones((2, 2)))], {}),
+    ([result()], dict(names=["a", "b"])),
+    ([dataclasses.replace(result(), values={"x:0": np.ones((2, 4, 4, 3))})] * 2, {})])
+def test_results_that_cannot_stand_side_by_side_are_refused(results, options):
+    with pytest.raises(GraphToolsError):
+        compare.compare(results, **options)

@@ -1,21 +1,15 @@
 """The page of a result: one card per example with its text, images or features, the facts and the checks."""
 
-import math
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from tf1_ig.check import ROUGH, check
+from tf1_ig.check import check
 from tf1_ig.errors import ShowError
 from tf1_ig.show import image, path, render, table, tokens as token_view
+from tf1_ig.show.facts import Fact, class_text, facts, texts_by_input, verdict
 
 _FRAGMENT_ROWS = 5  # a notebook cell shows the first examples; the page shows all
-
-
-class Fact(NamedTuple):
-    name: str
-    text: str
-    value: Optional[float] = None
 
 
 class _Options(NamedTuple):
@@ -80,7 +74,7 @@ def fragment(attribution, tokens: Optional[Sequence[Any]] = None, class_names: O
 
 
 def _context(attribution, tokens, images, options, most):
-    texts = _texts(attribution, tokens)
+    texts = texts_by_input(attribution, tokens)
     if images is not None and len(images) != len(attribution):
         raise ShowError("images were given for %d rows, the result has %d; give one per row" % (
             len(images), len(attribution)))
@@ -96,30 +90,10 @@ def _context(attribution, tokens, images, options, most):
 
 
 def _question(attribution, class_names) -> str:
-    labels = {_class(attribution.label_text(row, class_names)) for row in range(len(attribution))}
+    labels = {class_text(attribution.label_text(row, class_names)) for row in range(len(attribution))}
     if len(labels) == 1 and labels != {""}:
         return "Why %s?" % labels.pop()
     return "What decides %s?" % attribution.output
-
-
-def _class(label: str) -> str:
-    """A bare class number says that it is one."""
-    return "class " + label if label.lstrip("-").isdigit() else label
-
-
-def _texts(attribution, tokens) -> Dict[str, List[Any]]:
-    """The texts of every row, by input: those that were given for all inputs, else what the result knows."""
-    if tokens is None:
-        return {name: [attribution.texts(name, row) for row in range(len(attribution))] for name in attribution.values}
-    tokens = list(tokens)
-    if len(attribution) == 1 and tokens and not isinstance(tokens[0], (list, tuple, np.ndarray)):
-        tokens = [tokens]
-    if len(tokens) != len(attribution):
-        raise ShowError("tokens were given for %d rows, the result has %d; give one list of tokens per row"
-                        % (len(tokens), len(attribution)))
-    if any(isinstance(row, (str, bytes)) for row in tokens):
-        raise ShowError("tokens are a list of texts per row, not one string per row; split the strings first")
-    return dict.fromkeys(attribution.values, tokens)
 
 
 def _scale(sums, row, scale) -> float:
@@ -144,12 +118,12 @@ def _card(attribution, sums, texts, picture, row, options) -> Card:
         blocks.insert(0, token_view.strip(texts[next(iter(sums))], together, "all inputs together", scale,
                                           options.join, options.fold))
     ranked = blocks[:1] if together is not None else [block for block in blocks if isinstance(block, token_view.Strip)]
-    verdict, verdict_text = _verdict(attribution, row)
-    return Card(row, _class(attribution.label_text(row, options.class_names)),
-                _class(attribution.prediction_text(row, options.class_names)), verdict, verdict_text,
-                _facts(attribution, row), tuple(blocks), scale if len(pictures) < len(sums) else None,
-                tuple(strip for strip in ranked if strip.strongest and strip.count > 4),
-                table.totals(attribution, row) if len(sums) > 1 else None, path.curve(attribution, row))
+    return Card(
+        row, class_text(attribution.label_text(row, options.class_names)),
+        class_text(attribution.prediction_text(row, options.class_names)), *verdict(attribution, row),
+        facts=facts(attribution, row), blocks=tuple(blocks), scale=scale if len(pictures) < len(sums) else None,
+        strongest=tuple(strip for strip in ranked if strip.strongest and strip.count > 4),
+        totals=table.totals(attribution, row) if len(sums) > 1 else None, path=path.curve(attribution, row))
 
 
 def _is_picture(attribution, name, row, picture) -> bool:
@@ -168,27 +142,3 @@ def _block(attribution, name, row, sums, texts, picture, scale, options):
     if sums.ndim == 0:
         return table.features(np.asarray(attribution.values[name][row]), texts, name)
     return table.largest_entries(sums, name)
-
-
-def _verdict(attribution, row) -> Tuple[str, str]:
-    relative = float(attribution.relative_delta[row])
-    if not math.isfinite(float(attribution.delta[row])):
-        return "fail", "not a number"
-    percent = 100 * relative
-    share = ("%.2g" % abs(attribution.delta[row]) if not math.isfinite(relative) else
-             "under 0.01 %" if percent < 0.01 else "%.2g %%" % percent)
-    if attribution.converged[row]:
-        return "ok", "complete, off by %s" % share
-    return ("warn" if relative <= ROUGH else "fail"), "sum is off by %s" % share
-
-
-def _facts(attribution, row) -> Tuple[Fact, ...]:
-    score, baseline = float(attribution.score[row]), float(attribution.baseline_score[row])
-    delta = float(attribution.delta[row])
-    facts = [Fact("Score", render.plain(score), score),
-             Fact("Baseline score", render.plain(baseline), baseline),
-             Fact("Difference", token_view.number(score - baseline), score - baseline),
-             Fact("Sum of attributions", token_view.number(score - baseline + delta), score - baseline + delta),
-             Fact("Delta", token_view.number(delta), delta),
-             Fact("Steps", str(int(attribution.steps[row])), float(attribution.steps[row]))]
-    return tuple(facts)
