@@ -1,7 +1,9 @@
 # Every target sets up what it needs: a virtual environment in the checkout, built once (see scripts/leg.sh).
-# Needs make and a Python of 3.9 to 3.13; PYTHON=3.11 or PYTHON=/path/to/python chooses one.
+# Needs make and a Python of 3.9 to 3.13; PYTHON=3.11 or PYTHON=/path/to/python chooses one, LEG=tf115, tf215 or tf221
+# another TensorFlow, and ARGS goes to the command: make test ARGS="-k demo", make demo ARGS='"A superb film."'.
 
-LEG = sh scripts/leg.sh
+RUN = sh scripts/leg.sh
+LEG ?= newest
 ARGS ?=
 
 .PHONY: help demo test test-tf1 test-tf215 test-tf221 test-all lint demo-model clean
@@ -10,27 +12,27 @@ help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 demo: ## explain sentences with the model that ships, and write demo.html
-	$(LEG) run newest tf1-ig demo $(ARGS)
+	$(RUN) run $(LEG) tf1-ig demo $(ARGS)
 
 test: ## the tests, on the newest TensorFlow 2.x that the Python found supports
-	$(LEG) test newest $(ARGS)
+	$(RUN) test $(LEG) $(ARGS)
 
 test-tf1: ## the same tests on TensorFlow 1.15 (needs a Python 3.7; skipped where there is none)
-	$(LEG) test tf115 $(ARGS)
+	$(RUN) test tf115 $(ARGS)
 
 test-tf215: ## the same tests on TensorFlow 2.15
-	$(LEG) test tf215 $(ARGS)
+	$(RUN) test tf215 $(ARGS)
 
 test-tf221: ## the same tests on TensorFlow 2.21
-	$(LEG) test tf221 $(ARGS)
+	$(RUN) test tf221 $(ARGS)
 
 test-all: test test-tf1 test-tf215 test-tf221 ## all of them
 
 lint: ## ruff
-	$(LEG) run newest ruff check .
+	$(RUN) run newest ruff check .
 
 demo-model: ## train the demo model again (TensorFlow 1.15)
-	$(LEG) run tf115 python scripts/train_demo.py
+	$(RUN) run tf115 python scripts/train_demo.py
 
 clean: ## remove what was built
 	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .ruff_cache

@@ -5,8 +5,8 @@
 #   scripts/leg.sh test LEG [PYTEST …]    build, then run the tests
 #   scripts/leg.sh run LEG COMMAND …      build, then run a command of the environment
 #
-# LEG is newest (the newest TensorFlow 2.x that the Python found supports; Python 3.9 to 3.13), tf221, tf215 or tf115
-# (Python 3.7). PYTHON=3.12 or PYTHON=/path/to/python chooses the interpreter. A leg whose Python is not on this
+# LEG is newest (the newest TensorFlow 2.x that the Python found supports, 3.9 to 3.13; on 3.7, where there is nothing
+# newer, 1.15), tf221, tf215 or tf115 (Python 3.7). PYTHON=3.12 or PYTHON=/path/to/python chooses the interpreter. A leg whose Python is not on this
 # machine is skipped with a message, or fails where CI=true.
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,7 +16,7 @@ shift 2
 # Linux on x86-64 has a build without GPU support, half the size; what runs on the CPU is the same.
 case "$(uname -sm)" in "Linux x86_64") tensorflow=tensorflow-cpu ;; *) tensorflow=tensorflow ;; esac
 case $leg in
-newest) folder=.venv versions="3.12 3.13 3.11 3.10 3.9" install="$tensorflow>=2.15,<3 .[test,lint]" ;;
+newest) folder=.venv versions="3.12 3.13 3.11 3.10 3.9 3.7" install="$tensorflow>=2.15,<3 .[test,lint]" ;;
 tf221) folder=.venv-tf221 versions="3.12 3.13 3.11 3.10" install="$tensorflow==2.21.0 .[test]" ;;
 tf215) folder=.venv-tf215 versions="3.11 3.10 3.9" install="$tensorflow==2.15.1 .[test]" ;;
 tf115) folder=.venv-tf115 versions="3.7" install=".[tf1,test]" ;;
@@ -55,9 +55,11 @@ find_python() {
         ;;
     *) case " $versions " in *" $PYTHON "*) versions=$PYTHON ;; *) return 0 ;; esac ;;
     esac
-    # For the newest TensorFlow the Python that is active comes before others on the machine.
-    case $leg in newest) active="python3 python" ;; *) active= ;; esac
-    for candidate in $active $(for version in $versions; do candidates "$version"; done) python3 python; do
+    # For the newest TensorFlow the Python that is active comes before others on the machine, unless it is 3.7.
+    for active in python3 python; do
+        if [ "$leg" = newest ] && usable "$active" "${versions% 3.7}"; then echo "$active" && return 0; fi
+    done
+    for candidate in $(for version in $versions; do candidates "$version"; done) python3 python; do
         if usable "$candidate" "$versions"; then echo "$candidate" && return 0; fi
     done
 }
@@ -90,6 +92,7 @@ build() {
         "$found" -m venv --clear "$folder"
         echo "$PWD" >"$folder/.place"
     fi
+    if [ "$leg" = newest ] && usable "$python" 3.7; then install=".[tf1,test,lint]"; fi
     "$python" -m pip install -qq --upgrade pip
     # Word splitting of $install is meant: requirements hold no spaces.
     # shellcheck disable=SC2086
