@@ -22,6 +22,7 @@ from graph_tools.names import TensorRef
 # DataType numbers through which gradients flow (half, float, double, bfloat16, complex, resource, variant) and 0 for
 # unknown; their reference types are 100 higher. A Switch on anything else may serve both branches.
 _DIFFERENTIABLE = frozenset((0, 1, 2, 8, 14, 18, 19, 20, 21))
+_FLOATS_BUT_FLOAT32 = frozenset((2, 8, 14, 18, 19))
 
 
 class Add(NamedTuple):
@@ -63,7 +64,7 @@ def plan(nodes: Nodes, leave: FrozenSet[str] = frozenset(), frames: FrozenSet[st
     nodes = dict(nodes)
     structure = analyse(nodes)
     changes: List = []
-    for step in (_order_merges, _single_use, _add_exits, _split_switches, _guard_enters, _add_pivots):
+    for step in (_order_merges, _single_use, _carry_dtype, _add_exits, _split_switches, _guard_enters, _add_pivots):
         found = list(step(structure, leave))
         if found:
             _change(nodes, found)
@@ -160,6 +161,40 @@ def _single_use(structure: Structure, leave) -> Iterator:
                     yield Rewire(reader, slot, TensorRef(identity.name, 0))
 
 
+def _carry_dtype(structure: Structure, leave) -> Iterator:
+    """A gradient, be it zero, from each iteration of a variable that is not float32 to the one before.
+
+    Where the next value does not depend on the last one, TensorFlow (1.15 to 2.21) fills in zeros, and takes them for
+    float32. Passing both through one IdentityN gives zeros of the right kind, and leaves the values alone.
+    """
+    nodes, uses, free = structure.nodes, structure.uses, _Names(structure.nodes)
+    for loop in structure.loops.values():
+        for variable in loop.variables:
+            switch = nodes[variable.switch]
+            if loop.pivot in leave or not variable.merge or switch.dtype not in _FLOATS_BUT_FLOAT32:
+                continue
+            for slot, entry in enumerate(nodes[variable.merge].inputs):
+                following = nodes[entry.node]
+                if following.op not in NEXTS or nodes[following.inputs[0].node].op == "IdentityN":
+                    continue
+                last = TensorRef(switch.name, 1)
+                if uses.get(last):
+                    last = TensorRef(uses[last][0][0], 0)
+                else:
+                    body = Node(free(switch.name + "_body"), "Identity", (last,), dtype=switch.dtype)
+                    yield Add(body)
+                    last = TensorRef(body.name, 0)
+                both = Node(free(following.name + "_carry"), "IdentityN", (following.inputs[0], last),
+                            dtype=switch.dtype)
+                yield Add(both)
+                if len(uses[entry]) > 1:  # two variables with the same next value share it; their gradients differ
+                    following = following._replace(name=free(following.name + "_own"), inputs=(TensorRef(both.name, 0),))
+                    yield Add(following)
+                    yield Rewire(variable.merge, slot, TensorRef(following.name, 0))
+                else:
+                    yield Rewire(following.name, 0, TensorRef(both.name, 0))
+
+
 def _plain_identity(node: Node) -> bool:
     return node.op in IDENTITIES and not node.controls
 
@@ -182,13 +217,15 @@ def _add_exits(structure: Structure, leave) -> Iterator:
 def _split_switches(structure: Structure, leave) -> Iterator:
     """One Switch per branch where a differentiable value goes into both."""
     nodes, uses, free = structure.nodes, structure.uses, _Names(structure.nodes)
-    for name in structure.switch_pred:
+    split: Dict[TensorRef, TensorRef] = {}
+    for name in structure.switch_pred:  # inputs first
         node = nodes[name]
         readers = uses.get(TensorRef(name, 0))
         if (name in leave or not readers or not uses.get(TensorRef(name, 1)) or
                 node.dtype % 100 not in _DIFFERENTIABLE):
             continue
-        twin = node._replace(name=free(name + "_false"))
+        twin = node._replace(name=free(name + "_false"), inputs=tuple(split.get(ref, ref) for ref in node.inputs))
+        split[TensorRef(name, 0)] = TensorRef(twin.name, 0)
         yield Add(twin)
         for reader, slot in readers:
             yield Rewire(reader, slot, TensorRef(twin.name, 0))

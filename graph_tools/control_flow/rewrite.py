@@ -33,7 +33,10 @@ def normalize(graph_def):
             node.name, node.op = change.node.name, change.node.op
             node.input.extend(_entry(ref) for ref in change.node.inputs)
             node.input.extend("^" + control for control in change.node.controls)
-            node.attr["T"].type = change.node.dtype
+            if node.op == "IdentityN":
+                node.attr["T"].list.type.extend([change.node.dtype] * len(change.node.inputs))
+            else:
+                node.attr["T"].type = change.node.dtype
             node.device = nodes[change.node.inputs[0].node].device
         elif isinstance(change, repair.Rewire):
             nodes[change.node].input[change.slot] = _entry(change.tensor)
@@ -70,7 +73,8 @@ def _add(graph, node) -> None:
         if context is not None:
             context.Enter()
         try:
-            made = make(name=node.name, **dict(zip(arguments, inputs)))
+            made = make(name=node.name, **(
+                {"input": inputs} if node.op == "IdentityN" else dict(zip(arguments, inputs))))
         finally:
             if context is not None:
                 context.Exit()

@@ -47,8 +47,10 @@ def freeze(kind: Kind, variants=("frozen", "trained", "grappler")) -> Frozen:
         with _quiet():
             constant = tf.graph_util.convert_variables_to_constants(session, graph.as_graph_def(),
                                                                     [case.output.op.name])
-    keep = [case.output.op.name] + [x.op.name for x in case.inputs] + [x.op.name for feed in case.feeds for x in feed]
-    feeds = [{tensor.name: np.asarray(value) for tensor, value in feed.items()} for feed in case.feeds]
+    there = {node.name for node in constant.node}
+    feeds = [{tensor.name: np.asarray(value) for tensor, value in feed.items() if tensor.op.name in there}
+             for feed in case.feeds]
+    keep = [case.output.op.name] + [x.op.name for x in case.inputs] + [name[:-2] for feed in feeds for name in feed]
     graphs = {variant: _without_colocation(OPTIMIZERS[variant](constant, keep)) for variant in variants}
     kept = {variant: graph_def for variant, graph_def in graphs.items()
             if variant != "transforms" or _computes(graph_def, case.output.name, feeds, values)}
