@@ -99,7 +99,7 @@ def test_what_looks_like_an_input_and_is_none():
 
 
 def test_a_queue_reports_components_batch_control_edges_and_readers():
-    case = queues.build(dict((name, build) for name, build, _, _ in queues.MECHANISMS)["fifo_dequeue_many"],
+    case = queues.build({name: build for name, build, _, _ in queues.MECHANISMS}["fifo_dequeue_many"],
                         control=True)
     found = gt.find_inputs(case.model).only(kind="queue")
     assert found.tensors == ("dequeue:0", "dequeue:1") and found.tensor == "dequeue:0"

@@ -25,6 +25,10 @@ def test_one_prediction_a_position_is_said():
     assert found[0].shape == (None, None, 3) and "index tuple" in found[0].why
 
 
+def test_transitions_of_a_crf_are_named():
+    assert "transitions transitions:0" in gt.find_outputs(model_of(HEADS["crf_tagger"]))[0].why
+
+
 def test_signatures_come_first_under_their_own_names():
     found = gt.find_outputs(with_signatures())
     assert [(one.tensor, one.kind) for one in found] == [

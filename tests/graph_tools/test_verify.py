@@ -18,7 +18,7 @@ _FEEDS = {"dequeue:0": queues.IDS[:4], "dequeue:1": queues.LABELS[:4]}
 @pytest.fixture(scope="module")
 def blocked():
     """The classifier behind a queue that nothing fills, with a control edge that leads to it."""
-    return queues.build(dict((name, build) for name, build, _, _ in queues.MECHANISMS)["fifo_dequeue_many"],
+    return queues.build({name: build for name, build, _, _ in queues.MECHANISMS}["fifo_dequeue_many"],
                         control=True).model
 
 

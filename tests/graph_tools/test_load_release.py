@@ -1,0 +1,106 @@
+"""What another release wrote: defaults are dropped, the rest is one error that names op, attribute and release."""
+
+import pytest
+
+import graph_tools as gt
+from graph_tools import _tf, newer, portable
+from graph_tools.errors import ReleaseError
+from graph_tools.load import release
+
+
+def meta_graph(op="Relu", writer="", **attrs):
+    """A MetaGraphDef of one node."""
+    result = _tf.tf.MetaGraphDef()
+    result.meta_info_def.tensorflow_version = writer
+    node = result.graph_def.node.add(name="node", op=op)
+    for name, text in attrs.items():
+        _tf.text_format.Parse(text, node.attr[name])
+    return result
+
+
+def test_an_attribute_at_the_default_that_the_writer_recorded_is_dropped():
+    graph = meta_graph(from_the_future="b: true", T="type: DT_FLOAT")
+    op = graph.meta_info_def.stripped_op_list.op.add(name="Relu")
+    _tf.text_format.Parse("b: true", op.attr.add(name="from_the_future").default_value)
+    assert release.fit(graph, "here") == ()
+    assert list(graph.graph_def.node[0].attr) == ["T"]
+
+
+def test_one_that_is_not_at_its_default_is_an_error():
+    graph = meta_graph(writer="9.8.7", from_the_future="b: false")
+    op = graph.meta_info_def.stripped_op_list.op.add(name="Relu")
+    _tf.text_format.Parse("b: true", op.attr.add(name="from_the_future").default_value)
+    with pytest.raises(ReleaseError) as caught:
+        release.fit(graph, "model.pb")
+    for word in ("model.pb", "'node'", "Relu", "from_the_future={b: false}", _tf.tf.__version__, "9.8.7"):
+        assert word in str(caught.value)
+
+
+def test_internal_attributes_pass():
+    graph = meta_graph(_anything="b: true")
+    assert release.fit(graph, "here") == ()
+    assert "_anything" in graph.graph_def.node[0].attr
+
+
+@pytest.mark.parametrize("entry", newer.ATTRIBUTES, ids=lambda entry: entry.name)
+def test_every_listed_attribute_has_a_default_that_its_op_agrees_with(entry):
+    known = _tf.registered_ops()
+    default = newer.attributes()[entry.ops.split()[0], entry.name][0]
+    for op in entry.ops.split():
+        registered = {attr.name: attr for attr in known[op].attr} if op in known else {}
+        if entry.name in registered and default is not None:
+            assert registered[entry.name].default_value == default
+
+
+@pytest.mark.skipif(_tf.version >= (2, 0), reason="these ops and attributes are in this release")
+@pytest.mark.parametrize("op,attrs,words", (
+    ("SparseSegmentMean", {"Tsegmentids": "type: DT_INT64"}, ("Tsegmentids", "2.15")),
+    ("SegmentSumV2", {}, ("SegmentSumV2", "2.15")),
+    ("MatMul", {"grad_a": "b: true"}, ("grad_a", "2.21")),
+))
+def test_old_releases_name_the_release_that_is_needed(op, attrs, words):
+    with pytest.raises(ReleaseError) as caught:
+        release.fit(meta_graph(op, **attrs), "model.pb")
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_several_misfits_make_one_error():
+    graph = meta_graph("NoSuchOpA")
+    graph.graph_def.node.add(name="second", op="NoSuchOpB")
+    with pytest.raises(ReleaseError, match="NoSuchOpA.*nor NoSuchOpB"):
+        release.fit(graph, "model.pb")
+
+
+def test_a_function_that_nothing_needs_may_be_beyond_this_release():
+    """As the functions are that save and restore: a serving signature does not run them."""
+    graph = meta_graph("NoOp")
+    function = graph.graph_def.library.function.add()
+    function.signature.name = "saver"
+    function.node_def.add(name="inner", op="NoSuchOp")
+    graph.graph_def.node.add(name="call", op="saver")
+    graph.graph_def.node.add(name="output", op="NoOp")
+    graph.signature_def["serving"].outputs["y"].name = "output:0"
+    warnings = release.fit(graph, "here")
+    assert len(warnings) == 1 and "NoSuchOp" in warnings[0] and "'saver'" in warnings[0]
+    graph.signature_def["serving"].outputs["y"].name = "call:0"
+    with pytest.raises(ReleaseError, match="in function 'saver'"):
+        release.fit(graph, "here")
+
+
+def test_portable_graphs_lose_newer_defaults_only():
+    graph = meta_graph("TopKV2", index_type="type: DT_INT32", Tk="type: DT_INT64", sorted="b: true").graph_def
+    portable.strip(graph)
+    assert sorted(graph.node[0].attr) == ["Tk", "sorted"]
+
+
+def test_tensorflow_refusing_an_import_is_a_release_error_too(tmp_path):
+    """An attribute that every release knows, with a value that none allows."""
+    graph = meta_graph("Relu", T="type: DT_STRING").graph_def
+    graph.node.add(name="text", op="Placeholder").attr["dtype"].type = 7
+    graph.node[0].input.append("text")
+    path = str(tmp_path / "odd.pb")
+    with open(path, "wb") as file:
+        file.write(graph.SerializeToString())
+    with pytest.raises(ReleaseError, match="odd.pb"):
+        gt.load(path).graph
