@@ -24,7 +24,7 @@ def _run(*command, **options):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """A wheel built from a copy of the sources (a build writes beside them)."""
+    """A wheel built from a source distribution, built from a copy of the sources (a build writes beside them)."""
     folder = tmp_path_factory.mktemp("wheel")
     for name in SOURCES:
         source = ROOT / name
@@ -32,7 +32,9 @@ def wheel(tmp_path_factory):
             shutil.copytree(str(source), str(folder / name), ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(str(source), str(folder / name))
-    _run("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder / "out", folder)
+    _run("setup.py", "--quiet", "sdist", cwd=str(folder))
+    source, = (folder / "dist").glob("*.tar.gz")
+    _run("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder / "out", source)
     path, = (folder / "out").glob("*.whl")
     return path
 
