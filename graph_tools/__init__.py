@@ -1,6 +1,7 @@
 """graph_tools: load, search, repair and edit TensorFlow-1 graphs (frozen files, SavedModels, checkpoints, sessions)."""
 
 from graph_tools.control_flow import restore_control_flow
+from graph_tools.edit.batch import relax_batch
 from graph_tools.edit.freeze import freeze
 from graph_tools.edit.occurrences import split_occurrences
 from graph_tools.edit.placeholders import swap_inputs

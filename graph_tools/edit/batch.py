@@ -5,19 +5,21 @@ multiple of the prime depends on the batch, one that is not does not. A constant
 what it must become; the first op that still turns a batch of any size into the old one is named.
 """
 
-import re
 from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
 from graph_tools import _tf, names
+from graph_tools.edit.batch_shapes import BACK, PRIME, Inference, has_batch, set_batch
+from graph_tools.edit.builder import Builder, data_type, entry_of
 from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import Edit, compare
 from graph_tools.errors import EditError
 from graph_tools.find.inputs.placeholders import PLACEHOLDERS, placeholder_shape
+from graph_tools.find.inputs.record import dtype_name
+from graph_tools.names import TensorRef
 from graph_tools.walk import GraphIndex
 
-_PRIME = 1009  # stands for the batch while shapes are inferred
 _ROUNDS = 60  # each mends at least one constant and infers again
 # Ops that make a tensor of a given size, and which input says it.
 _SIZED = {"Fill": 0, "Tile": 1, "BroadcastTo": 1, "RandomUniform": 0, "RandomStandardNormal": 0, "TruncatedNormal": 0}
@@ -30,7 +32,6 @@ _CONSTANT_FOLDS = {
     "Pack": np.stack,
     "ConcatV2": lambda parts: np.concatenate(parts[:-1], int(parts[-1])),
 }
-_BACK = ("NextIteration", "RefNextIteration")
 
 
 def relax_batch(model, inputs=None) -> Tuple[object, Edit]:
@@ -76,14 +77,6 @@ def _placeholders(index: GraphIndex, inputs) -> Dict[str, tuple]:
     return chosen
 
 
-def set_batch(graph_def, placeholders, size: Optional[int]) -> None:
-    """Sets the leading dimension of placeholders, in place."""
-    for node in graph_def.node:
-        if node.name in placeholders:
-            node.attr["shape"].shape.CopyFrom(
-                _tf.tf.TensorShape((size,) + tuple(placeholders[node.name][1:])).as_proto())
-
-
 def free_constants(graph_def, placeholders: Dict[str, tuple], batch: int) -> List[str]:
     """Frees, in place, the constants that hold the batch; returns notes, the last one about what could not be freed.
 
@@ -99,7 +92,7 @@ def free_constants(graph_def, placeholders: Dict[str, tuple], batch: int) -> Lis
         return ["the batch of %d could not be traced: %s" % (batch, work.reason)]
     built_for = work.shapes
     for _ in range(_ROUNDS):
-        if not work.infer(_PRIME):
+        if not work.infer(PRIME):
             if not work.mend_failed():
                 return work.notes + ["%r keeps the batch at %d: %s" % (work.failed, batch, work.reason)]
         elif not (work.mend_reshapes() or work.mend_loops()):
@@ -137,41 +130,10 @@ class _Work:
             enters, stop=lambda name: self.index.op(name) in exits) if self.index.op(name) not in exits}
 
     def infer(self, size: int) -> bool:
-        """Infers all shapes with a batch of ``size``.
-
-        Where that fails, ``failed`` is the op and ``reason`` what TensorFlow says; the shapes are those of the ops
-        that do not depend on it.
-        """
-        copy = _tf.tf.GraphDef()
-        copy.CopyFrom(self.graph_def)
-        set_batch(copy, self.placeholders, size)
-        for node in copy.node:
-            node.attr.pop("_output_shapes", None)
-            node.attr.pop("_class", None)
-        failed = self._import(copy)
-        if not failed:
-            return True
-        first, reason = failed
-        while failed and failed[0] in self.index:
-            first, reason = failed
-            copy = _without(copy, GraphIndex(copy), first)
-            failed = self._import(copy)
-        self.failed, self.reason = first, reason
-        return False
-
-    def _import(self, graph_def) -> Optional[Tuple[str, str]]:
-        """Reads the shapes of a graph; the op that TensorFlow refuses and what it says, or ``None``."""
-        tf = _tf.tf
-        graph = tf.Graph()
-        try:
-            with graph.as_default():
-                tf.import_graph_def(graph_def, name="")
-        except (ValueError, tf.errors.OpError) as error:
-            found = re.search(r"\{\{node ([^}]+)\}\}|for '([^']+)' \(op:", str(error))
-            return (next(name for name in found.groups() if name) if found else "", str(error).splitlines()[0])
-        self.shapes = {output.name: None if output.shape.rank is None else output.shape.as_list()
-                       for op in graph.get_operations() for output in op.outputs}
-        return None
+        """Infers all shapes with a batch of ``size``; false where an op refuses it."""
+        inference = Inference(self.graph_def, self.placeholders, size)
+        self.shapes, self.failed, self.reason = inference.shapes, inference.failed, inference.reason
+        return not self.reason
 
     # ---- reshapes
 
@@ -196,7 +158,7 @@ class _Work:
         else:
             operands = self.index.data_inputs(self.failed)
             axes = [axis for ref in operands for axis, size in enumerate(self.shapes.get(str(ref)) or ())
-                    if size and size % _PRIME == 0]
+                    if size and size % PRIME == 0]
             mended = bool(axes) and any(self._mend_source(ref.node, axes[0], set()) for ref in operands)
         if mended:
             self._reindex()
@@ -210,14 +172,14 @@ class _Work:
         """
         for name in list(self.index.nodes):
             inputs = self.index.data_inputs(name)
-            if self.index.op(name) not in ("Merge", "RefMerge") or self.index.op(inputs[-1].node) not in _BACK:
+            if self.index.op(name) not in ("Merge", "RefMerge") or self.index.op(inputs[-1].node) not in BACK:
                 continue
             enter = self.index.data_inputs(inputs[0].node)  # an Enter itself has no static shape
             start, following = self.shapes.get(str(enter[0])) if enter else None, self.shapes.get(str(inputs[-1]))
             if not start or self.batch not in start:
                 continue
             if following and len(following) == len(start) and following[start.index(self.batch)] is not None:
-                grows = following[start.index(self.batch)] % _PRIME == 0
+                grows = following[start.index(self.batch)] % PRIME == 0
             else:
                 grows = start[0] == self.batch and not self.index.ancestors(
                     [inputs[-1].node], control=False).isdisjoint(self.placeholders)
@@ -228,7 +190,7 @@ class _Work:
 
     def _mend_source(self, name: str, axis: int, seen: Set[str]) -> bool:
         """Walks up through ops of the old batch to what made it, and frees its axis that has the batch."""
-        if name in seen or name not in self.index or _has_batch(self.shapes.get(name + ":0")):
+        if name in seen or name not in self.index or has_batch(self.shapes.get(name + ":0")):
             return False
         seen.add(name)
         op = self.index.op(name)
@@ -267,15 +229,16 @@ class _Work:
 
     def _free(self, baked: _Baked, position: int) -> bool:
         """Puts the batch of the fed data at one position of a constant vector of sizes."""
-        reshape = self.index.op(baked.node) == "Reshape"
-        if reshape and -1 not in baked.value:
+        if self.index.op(baked.node) == "Reshape" and -1 not in baked.value:
             value = baked.value.copy()
             value[position] = -1
-            self._point(baked, self._constant(baked.node + "/free_batch", value, self._control(baked.constant)))
+            beside = TensorRef(baked.constant, 0) if self._control(baked.constant) else None
+            source = self._builder(baked.node).constant("sizes", value, value.dtype.name, beside)
         elif baked.node in self.in_loop:
             return False
         else:
-            self._point(baked, self._sizes(baked.node + "/free_batch", baked.value, position))
+            source = self._sizes(self._builder(baked.node), baked.value, position)
+        self.index.nodes[baked.node].input[baked.slot] = entry_of(source)
         self.notes.append("%r had a batch of %d in %s; it takes any now" % (
             baked.node, self.batch, [int(size) for size in baked.value]))
         return True
@@ -287,68 +250,41 @@ class _Work:
         if not value.ndim or len(value) != self.batch or name in self.in_loop or not all(
                 np.array_equal(row, value[0]) for row in value[1:]):
             return False
-        row = self._constant(name + "/row", value[:1], ())
-        sizes = self._sizes(name + "/free_batch", np.array([self.batch] + [1] * (value.ndim - 1), np.int32), 0)
-        tile = self._node(name + "/rows", "Tile", [row, sizes], T=node.attr["dtype"].type,
-                          Tmultiples=_tf.tf.int32.as_datatype_enum)
-        self._rewire(name, tile)
+        builder = self._builder(name)
+        row = builder.constant("row", value[:1], dtype_name(node.attr["dtype"].type))
+        sizes = self._sizes(builder, np.array([self.batch] + [1] * (value.ndim - 1), np.int32), 0)
+        rows = builder.add("Tile", "rows", [row, sizes], T=node.attr["dtype"].type, Tmultiples=data_type("int32"))
+        for use in self.index.uses(name + ":0"):
+            self.index.nodes[use.node].input[use.slot] = entry_of(rows)
         self.notes.append("constant %r had %d equal rows; it has one for each example now" % (name, self.batch))
         return True
 
-    def _sizes(self, name: str, value: np.ndarray, position: int) -> str:
+    def _sizes(self, builder: Builder, value: np.ndarray, position: int) -> TensorRef:
         """A vector of sizes with (a multiple of) the size of the fed batch at one position."""
-        number = _tf.tf.as_dtype(value.dtype).as_datatype_enum
-        parts = []
-        shape = self._node(name + "/shape", "Shape", [self.first], T=self._dtype(self.first), out_type=number)
-        bounds = [self._constant(name + "/" + label, np.array([at], np.int32), ()) for label, at in (
-            ("begin", 0), ("end", 1), ("stride", 1))]
-        size = self._node(name + "/size", "StridedSlice", [shape] + bounds, T=number,
-                          Index=_tf.tf.int32.as_datatype_enum)
+        dtype, number = value.dtype.name, data_type(value.dtype.name)
+        fed = self.index.nodes[self.first]
+        shape = builder.add("Shape", "shape", [self.first], T=fed.attr["dtype"].type, out_type=number)
+        bounds = [builder.constant(leaf, [at], "int32") for leaf, at in (("begin", 0), ("end", 1), ("stride", 1))]
+        batch = builder.add("StridedSlice", "batch", [shape] + bounds, T=number, Index=data_type("int32"))
         factor = int(value[position]) // self.batch
         if factor > 1:
-            times = self._constant(name + "/times", np.array([factor], value.dtype), ())
-            size = self._node(name + "/product", "Mul", [size, times], T=number)
-        for label, some in (("before", value[:position]), ("batch", None), ("after", value[position + 1:])):
-            if some is None:
-                parts.append(size)
-            elif len(some):
-                parts.append(self._constant("%s/%s" % (name, label), some, ()))
+            batch = builder.add("Mul", "product", [batch, builder.constant("times", [factor], dtype)], T=number)
+        parts = [builder.constant(leaf, some, dtype) if leaf else batch for leaf, some in (
+            ("before", value[:position]), ("", value), ("after", value[position + 1:])) if len(some)]
         if len(parts) == 1:
-            return size
-        axis = self._constant(name + "/axis", np.array(0, np.int32), ())
-        concat = self._node(name, "ConcatV2", parts + [axis], T=number, Tidx=_tf.tf.int32.as_datatype_enum)
-        self.graph_def.node[-1].attr["N"].i = len(parts)
-        return concat
+            return batch
+        return builder.add("ConcatV2", "sizes", parts + [builder.constant("axis", 0, "int32")], T=number,
+                           Tidx=data_type("int32"), N=_tf.tf.AttrValue(i=len(parts)))
 
-    # ---- nodes
+    def _builder(self, name: str) -> Builder:
+        scope, number = "free_batch", 0
+        while any(other.startswith("%s/%s/" % (name, scope)) for other in self.index.nodes):
+            number += 1
+            scope = "free_batch_%d" % number
+        return Builder(self.graph_def, name, scope)
 
-    def _dtype(self, name: str) -> int:
-        return self.index.nodes[name].attr["dtype"].type
-
-    def _control(self, name: str) -> Sequence[str]:
+    def _control(self, name: str) -> List[str]:
         return [str(ref) for ref in self.index.inputs(name) if ref.is_control]
-
-    def _constant(self, name: str, value: np.ndarray, control: Sequence[str]) -> str:
-        name = self._node(name, "Const", control, dtype=_tf.tf.as_dtype(value.dtype).as_datatype_enum)
-        self.graph_def.node[-1].attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(value))
-        return name
-
-    def _node(self, name: str, op: str, inputs: Sequence[str], **dtypes: int) -> str:
-        taken = {node.name for node in self.graph_def.node}
-        while name in taken:
-            name += "_"
-        node = self.graph_def.node.add(name=name, op=op)
-        node.input.extend(inputs)
-        for attribute, dtype in dtypes.items():
-            node.attr[attribute].type = dtype
-        return name
-
-    def _point(self, baked: _Baked, source: str) -> None:
-        self.index.nodes[baked.node].input[baked.slot] = source
-
-    def _rewire(self, name: str, source: str) -> None:
-        for use in self.index.uses(name + ":0"):
-            self.index.nodes[use.node].input[use.slot] = source
 
     # ---- what is left
 
@@ -360,30 +296,9 @@ class _Work:
             if not was or not now or was != now or was[0] != self.batch:
                 continue
             sources = [self.shapes.get(str(ref)) for ref in self.index.data_inputs(node.name)]
-            if any(_has_batch(shape) for shape in sources):
+            if any(has_batch(shape) for shape in sources):
                 return node.name
         return ""
-
-
-def _has_batch(shape) -> bool:
-    return any(size and size % _PRIME == 0 for size in shape or ())
-
-
-def _without(graph_def, index: GraphIndex, failed: str):
-    """The graph without an op and what depends on it; a loop it is in loses its way back, and knows no shape there."""
-    gone = index.descendants([failed], stop=lambda name: index.op(name) in _BACK)
-    left = _tf.tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
-    for node in graph_def.node:
-        if node.name in gone:
-            continue
-        left.node.extend([node])
-        for slot, entry in enumerate(node.input):
-            if names.parse(entry).node in gone:  # only the Merge of a loop can lose an input here
-                unknown = left.node.add(name="%s/unknown_%d" % (node.name, slot), op="Placeholder")
-                unknown.attr["dtype"].type = node.attr["T"].type
-                unknown.attr["shape"].shape.unknown_rank = True
-                next(other for other in left.node if other.name == node.name).input[slot] = unknown.name
-    return left
 
 
 def _position(shape: Sequence[Optional[int]], target: np.ndarray, batch: int) -> Optional[int]:
@@ -392,8 +307,8 @@ def _position(shape: Sequence[Optional[int]], target: np.ndarray, batch: int) ->
     A reshape keeps the row-major order, so the dimension that holds the batch must have as many elements before it
     as the batch has in the source. ``None``: the source has no batch, the target has it already, or it is not certain.
     """
-    at = [axis for axis, size in enumerate(shape) if size and size % _PRIME == 0]
-    if len(at) != 1 or any(int(size) % _PRIME == 0 for size in target if size > 0):
+    at = [axis for axis, size in enumerate(shape) if size and size % PRIME == 0]
+    if len(at) != 1 or any(int(size) % PRIME == 0 for size in target if size > 0):
         return None
     before = shape[:at[0]]
     if any(size is None for size in before):

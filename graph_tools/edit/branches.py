@@ -2,7 +2,7 @@
 
 from typing import List, Tuple
 
-from graph_tools import _tf, names
+from graph_tools import _tf
 from graph_tools.errors import EditError
 from graph_tools.names import TensorRef
 from graph_tools.walk import GraphIndex
@@ -41,8 +41,8 @@ def _guards(index: GraphIndex, node: str) -> List[Tuple[str, int]]:
         op = index.op(ref.node)
         if op in _ENTERS:
             raise EditError(
-                "%r runs inside the loop %r and takes another batch in each iteration; no placeholder can stand for it: "
-                "move it out of the loop, or explain an output that does not need the loop" % (
+                "%r runs inside the loop %r and takes another batch in each iteration; no placeholder can stand for "
+                "it: move it out of the loop, or prune the graph to an output that does not need the loop" % (
                     node, index.nodes[ref.node].attr["frame_name"].s.decode("utf-8")))
         if op in _SWITCHES:
             predicate = index.data_inputs(ref.node)[1]

@@ -3,7 +3,14 @@
 from typing import Iterator
 
 from graph_tools.find.inputs.record import (
-    Component, Input, dtype_list, free_batch, make_input, resource_behind, shape_list)
+    Component,
+    Input,
+    dtype_list,
+    free_batch,
+    make_input,
+    resource_behind,
+    shape_list,
+)
 from graph_tools.walk import GraphIndex
 
 FROM_HANDLE = frozenset(("IteratorFromStringHandle", "IteratorFromStringHandleV2"))

@@ -6,7 +6,15 @@ import numpy as np
 
 from graph_tools import _tf
 from graph_tools.find.inputs.record import (
-    Component, Input, Shape, dtype_list, free_batch, make_input, resource_behind, shape_of)
+    Component,
+    Input,
+    Shape,
+    dtype_list,
+    free_batch,
+    make_input,
+    resource_behind,
+    shape_of,
+)
 from graph_tools.walk import GraphIndex
 
 QUEUES = frozenset(kind + version for kind in ("FIFOQueue", "PaddingFIFOQueue", "RandomShuffleQueue", "PriorityQueue",

@@ -6,7 +6,15 @@ from graph_tools.find.inputs.iterators import iterators
 from graph_tools.find.inputs.placeholders import placeholders
 from graph_tools.find.inputs.queues import queues
 from graph_tools.find.inputs.record import (
-    Component, Input, Shape, dtype_list, free_batch, make_input, shape_list, shape_of)
+    Component,
+    Input,
+    Shape,
+    dtype_list,
+    free_batch,
+    make_input,
+    shape_list,
+    shape_of,
+)
 from graph_tools.walk import GraphIndex
 
 UNSTAGES = frozenset(area + take for area in ("Map", "OrderedMap") for take in ("Unstage", "UnstageNoKey", "Peek")
