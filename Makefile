@@ -6,7 +6,7 @@ RUN = sh scripts/leg.sh
 LEG ?= newest
 ARGS ?=
 
-.PHONY: help demo test test-tf1 test-tf215 test-tf221 test-all lint demo-model clean
+.PHONY: help demo test test-tf1 test-tf215 test-tf221 test-all lint bench demo-model clean
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -30,6 +30,9 @@ test-all: test test-tf1 test-tf215 test-tf221 ## all of them
 
 lint: ## ruff
 	$(RUN) run newest ruff check .
+
+bench: ## compare with other libraries side by side (minutes; ARGS="--networks cnn --rows 16")
+	$(LEG) run newest python -m benchmarks.run $(ARGS)
 
 demo-model: ## train the demo model again (TensorFlow 1.15)
 	$(RUN) run tf115 python scripts/train_demo.py
