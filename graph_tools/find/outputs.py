@@ -12,7 +12,8 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Set
 from graph_tools import names
 from graph_tools.find.candidates import Candidate, Candidates, Miss, format_shape, short
 from graph_tools.find.dataflow import LAYERS, LEARNED, SOURCES
-from graph_tools.find.view import FLOATS, GRADIENT_SCOPE, SHAPE_READERS, View
+from graph_tools.find.tables import VARIABLES, read_table
+from graph_tools.find.view import FLOATS, GRADIENT_SCOPE, SHAPE_READERS, View, ref_of
 from graph_tools.names import TensorRef
 from graph_tools.walk import Use
 
@@ -132,7 +133,17 @@ class _Search:
         shape = self.view.shape(ref)
         if shape is not None and len(shape) > 2:
             why += "; it has shape %s: one prediction a position, a label is an index tuple" % format_shape(shape)
+            why += self._transitions(shape[-1])
         return Output(str(ref), kind, why, tuple(nodes), self.view.dtype(ref), shape, logits=logits)
+
+    def _transitions(self, tags: Optional[int]) -> str:
+        """What to say when the graph holds transition scores of a CRF over as many tags (and a start, and an end)."""
+        sizes = () if tags is None else (tags, tags + 1, tags + 2)
+        for name, node in self.view.index.nodes.items():
+            if "transition" in name.rpartition("/")[2].lower() and (node.op in VARIABLES or node.op == "Const"):
+                if read_table(self.view, TensorRef(name, 0)).shape in [(size, size) for size in sizes]:
+                    return "; a CRF decodes the tags from it, with the transitions %s:0" % name
+        return ""
 
     def heads(self) -> List[Output]:
         """Softmax, sigmoid and log-softmax after the last layer, each with the logits it was computed from."""
@@ -142,8 +153,8 @@ class _Search:
                 continue
             ref = TensorRef(name, 0)
             if GRADIENT_SCOPE.search(name):
-                self.misses.append(Miss(str(ref), "it belongs to a gradient"))
-            elif name in self._layers.before and name in view.loop_nodes and node.op == "Sigmoid":
+                continue
+            if name in self._layers.before and name in view.loop_nodes and node.op == "Sigmoid":
                 continue  # a gate of a recurrent cell, which nobody takes for a prediction
             elif name in self._layers.before:
                 self.misses.append(Miss(str(ref), "its values flow on into another layer: attention or a gate"))
@@ -171,14 +182,15 @@ class _Search:
                 continue
             if ref.node in within:
                 continue
-            readers = sorted({self.view.op(use.node) for use in self._uses(ref)})
+            readers = sorted({"a cross entropy" if self._flattens_for_loss(use) else self.view.op(use.node)
+                              for use in self._uses(ref)})
             shape = self.view.shape(ref)
             if shape == ():
                 self.misses.append(Miss(str(ref), "it is a scalar: a loss, a metric or a regularisation term"))
             elif not readers:
                 found.append(self._output(ref, "logits", "the last layer, %s %s, ends here and nothing consumes it" % (
                     self.view.op(name), short(name)), [name, ref.node]))
-            elif any(reader in _LOGIT_READERS for reader in readers):
+            elif any(reader in _LOGIT_READERS or reader == "a cross entropy" for reader in readers):
                 found.append(self._output(ref, "logits", "the last layer, %s %s, ends here; it is read by %s" % (
                     self.view.op(name), short(name), ", ".join(readers)), [name, ref.node]))
             else:
@@ -201,7 +213,11 @@ class _Search:
     def loss_logits(self, taken: Set[str]) -> List[Output]:
         """Last layers that only a loss in elementary ops reads; those with labels of their own are misses."""
         needed, found = self._sources(taken), []
+        scalars = [str(ref) for ref in self._ends() if self.view.shape(ref) == ()]
+        to_a_loss = self.view.index.ancestors(scalars, control=False)
         for one in self._only_in_losses:
+            if taken and ref_of(one).node not in to_a_loss:
+                continue  # a step of a recurrent cell that Keras builds once and leaves unused
             labels = sorted(self._sources([one.tensor]) - needed) if taken else []
             if labels:
                 self.misses.append(Miss(one.tensor, "it needs %s, which no other prediction needs: part of a loss" % (
@@ -215,11 +231,11 @@ class _Search:
         seen = set()
         while ref not in seen:
             seen.add(ref)
-            uses = self._uses(ref)
-            if any(self.view.op(use.node) in _LOGIT_READERS for use in uses):
+            uses, inner = self._uses(ref), ref.node in self.view.loop_nodes
+            if not inner and any(self.view.op(use.node) in _LOGIT_READERS or self._flattens_for_loss(use)
+                                 for use in uses):
                 return ref
             onward = [use for use in uses if self._is_linear_step(use)]
-            inner = ref.node in self.view.loop_nodes
             if not onward or (len(onward) != len(uses) and not inner) or (len(onward) > 1 and not inner):
                 return ref
             fresh = [use for use in onward if TensorRef(use.node, 0) not in seen]
@@ -228,6 +244,11 @@ class _Search:
                 return ref
             ref = TensorRef((leaving or fresh)[0].node, 0)
         return ref
+
+    def _flattens_for_loss(self, use: Use) -> bool:
+        """Whether a use is the reshape that a cross entropy makes of its logits."""
+        return self.view.op(use.node) == "Reshape" and any(
+            self.view.op(after.node) in _LOSSES for after in self._uses(TensorRef(use.node, 0)))
 
     def _is_linear_step(self, use: Use) -> bool:
         op = self.view.op(use.node)

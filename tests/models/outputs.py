@@ -173,6 +173,35 @@ def decoder_in_loop():
     tf.transpose(array.stack(), [1, 0, 2], name="logits")
 
 
+def training_tokens_only():
+    """Token logits flattened for the loss, and no softmax: the tensor before the reshape is the head."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 5, 4], "x")
+    logits = tf.tensordot(hidden_tokens(x), weights(4, 3), [[2], [0]], name="logits")
+    truth = tf.placeholder(tf.int32, [None, 5], "labels")
+    loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=tf.reshape(truth, [-1]), logits=tf.reshape(logits, [-1, 3])), name="loss")
+    tf.train.GradientDescentOptimizer(0.1).minimize(loss)
+
+
+def hidden_tokens(x):
+    return _tf.tf.tanh(_tf.tf.tensordot(x, weights(4, 4), [[2], [0]]))
+
+
+def greedy_decoder():
+    """Each step's argmax goes back in; the logits are stacked."""
+    tf = _tf.tf
+    x, kernel, words = inputs(), weights(4, 3, "kernel"), weights(3, 4, "words")
+
+    def step(number, state, word, array):
+        logits = tf.matmul(tf.tanh(state + tf.gather(words, word)), kernel)
+        return number + 1, state, tf.argmax(logits, 1, output_type=tf.int32), array.write(number, logits)
+
+    start = tf.zeros([tf.shape(x)[0]], tf.int32)
+    array = tf.while_loop(lambda number, *_: number < 4, step, [0, x, start, tf.TensorArray(tf.float32, 4)])[-1]
+    tf.transpose(array.stack(), [1, 0, 2], name="logits")
+
+
 def two_tasks():
     tf = _tf.tf
     shared = hidden()
@@ -263,6 +292,7 @@ HEADS = {heads.build.__name__: heads for heads in (
     Heads(training_sigmoid_only, (LOGITS,), (("loss:0", "labels:0"),)),
     Heads(attention, (PROBABILITIES, LOGITS), (("attention:0", "attention"),)),
     Heads(gated, (PROBABILITIES, LOGITS), (("gate:0", "gate"),)),
+    Heads(training_tokens_only, (LOGITS,), (("loss:0", "labels:0"),)), Heads(greedy_decoder, (LOGITS,)),
     Heads(recurrent, (PROBABILITIES, LOGITS)), Heads(decoder_in_loop, (LOGITS,)),
     Heads(two_tasks, (("topic:0", "softmax"), ("click:0", "sigmoid"), ("click_logits:0", "logits"),
                       ("topic_logits:0", "logits"))),

@@ -17,6 +17,7 @@ def test_fool_seg_table_is_a_concat():
     assert (one.vocab_size, one.dim, one.shape) == (6592, 100, (None, None, 100))
     assert one.per_occurrence and one.owner is None and "ConcatV2 of" in one.why
     assert [(head.tensor, head.kind) for head in gt.find_outputs(model)] == [("project/logits:0", "logits")]
+    assert "transitions crf_loss/transitions:0" in gt.find_outputs(model)[0].why
     feed = {"char_inputs:0": [[5, 7, 7], [9, 0, 1]], "lengths:0": [3, 2], "dropout:0": 1.0}
     with model.open_session() as session:
         table, rows = session.run([one.table, one.tensor], feed)
