@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from graph_tools.errors import GraphToolsError
-from tf1_ig.show.words import STYLES, merge
+from tests.tf1_ig.html_reader import Page
+from tests.tf1_ig.results import result
+from tf1_ig.show.words import STYLES, merge, merge_result
 
 
 @pytest.mark.parametrize("style, texts, words", [
@@ -42,3 +44,16 @@ def test_other_misuse_is_refused():
         merge(["a"], [1.0], "syllables")
     with pytest.raises(GraphToolsError, match="2 tokens have 1 values"):
         merge(["a", "b"], [1.0])
+
+
+def test_a_whole_result_is_shown_by_word_with_its_sums_kept(tmp_path):
+    made = result(values=((0.25, 0.5, -1.0), (0.125, 2.0, 0.0)), token_texts=[["un", "##happy", "man"], ["a", "b"]])
+    merged = merge_result(made)
+    assert merged.token_texts == [["unhappy", "man"], ["a", "b"]]
+    assert [row.tolist() for row in merged.tokens["embedding/lookup:0"]] == [[0.75, -1.0], [0.125, 2.0, 0.0]]
+    assert [token.text for token in Page(merged.to_html()).tokens] == ["unhappy", "man", "a", "b"]
+    merged.save(tmp_path / "words.npz")
+    given = merge_result(made[0], [["un##happy", "man"]])
+    assert given.token_texts == [["un##happy", "man"]] and len(made.token_texts[0]) == 3
+    with pytest.raises(GraphToolsError, match="tokens="):
+        merge_result(result())

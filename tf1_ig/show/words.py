@@ -1,5 +1,6 @@
 """Characters and sub-words merged into words, their attributions summed: nothing is gained or lost."""
 
+import dataclasses
 from typing import Any, Callable, Dict, List, Sequence, Tuple, Union
 
 import numpy as np
@@ -90,3 +91,30 @@ def _starts(texts: Sequence[str], words: Sequence[str]) -> List[int]:
     if index != len(texts):
         raise ShowError("the words end before the tokens do, at position %d of %d" % (index, len(texts)))
     return starts
+
+
+def merge_result(attribution, style: Union[str, Sequence[Sequence[str]]] = "wordpiece"):
+    """The same result by word: every view and file then shows words.
+
+    Args:
+      attribution: an ``Attribution`` whose inputs have one entry per token and whose tokens are known.
+      style: name of a style, or the words of every row.
+
+    Returns:
+      An ``Attribution`` whose values are lists of ``[words, dim]`` arrays; scores and sums are unchanged.
+
+    Raises:
+      ShowError: the tokens are not known, or ``merge`` refuses them.
+    """
+    values: Dict[str, List[np.ndarray]] = {name: [] for name in attribution.values}
+    words: List[List[str]] = []
+    for row in range(len(attribution)):
+        for name, value in attribution.values.items():
+            texts = attribution.texts(name, row)
+            if texts is None or np.ndim(value[row]) != 2:
+                raise ShowError("row %d of %s has no known tokens to merge; explain with tokens=" % (row, name))
+            if row == len(words):
+                words.append([])
+            words[row], sums = merge(texts, value[row], style if isinstance(style, str) else style[row])
+            values[name].append(sums)
+    return dataclasses.replace(attribution, values=values, token_texts=words, ids=None, strings=None)
