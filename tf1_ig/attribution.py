@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from tf1_ig import storage
+from tf1_ig.features import Feature
 
 Values = Union[np.ndarray, List[np.ndarray]]
 
@@ -45,6 +46,8 @@ class Attribution:
       ids: by input tensor name, the id behind each entry: ``[batch, …]``, or a list with one array per row.
       strings: by input tensor name, the string behind each entry where the graph hashes or looks up strings: one list
         of texts per row.
+      features: what each category of each feature column contributed, one list of ``Feature`` per row; ``None`` where
+        no input belongs to a feature column (``tf1_ig.features.totals`` sums them).
       output_kind: ``"softmax"``, ``"sigmoid"``, ``"logits"``, … where the graph told; ``None`` where it did not.
 
     >>> attribution.values["embedding/lookup:0"].shape                                    # doctest: +SKIP
@@ -77,6 +80,7 @@ class Attribution:
     output_kind: Optional[str] = None
     ids: Optional[Dict[str, Values]] = None
     strings: Optional[Dict[str, List[List[str]]]] = None
+    features: Optional[List[List[Feature]]] = None
 
     @property
     def tokens(self) -> Dict[str, Values]:

@@ -7,6 +7,7 @@ from graph_tools import names
 from graph_tools.errors import NoCandidateError
 from graph_tools.find.candidates import Candidate, Embedding
 from graph_tools.model import Model
+from tf1_ig import features
 from tf1_ig.engine import BLOCKING_OPS, AttributedInput
 from tf1_ig.errors import InputError
 
@@ -31,6 +32,8 @@ class Resolved(NamedTuple):
     renamed: Dict[str, str]
     notes: Tuple[str, ...]
     output_kind: Optional[str]
+    # Feature columns that reach the output, by name.
+    columns: Dict[str, Any] = {}
 
 
 def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
@@ -47,7 +50,8 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     model, renamed = _without_queues(model, output_name)
     output_name = renamed.get(output_name, output_name)
     notes: List[str] = []
-    chosen = _choose(model, output_name) if isinstance(inputs, str) and inputs == "auto" else _listed(inputs)
+    columns = gt.find_columns(model, output_name)
+    chosen = _choose(model, output_name, columns) if isinstance(inputs, str) and inputs == "auto" else _listed(inputs)
     resolved = []
     for given in chosen:
         name = names.tensor_name(given)
@@ -57,7 +61,7 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     _refuse_nested(model, [spec.attributed.tensor for spec in resolved])
     kind = output.kind if isinstance(output, Candidate) else next(
         (found.kind for found in gt.find_outputs(model) if found.tensor == output_name), None)
-    return Resolved(model, output_name, tuple(resolved), renamed, tuple(notes), kind)
+    return Resolved(model, output_name, tuple(resolved), renamed, tuple(notes), kind, columns)
 
 
 def _known(model: Model, tensor: Any) -> str:
@@ -81,10 +85,15 @@ def _without_queues(model: Model, output: str) -> Tuple[Model, Dict[str, str]]:
     return swapped, dict(edit.placeholders)
 
 
-def _choose(model: Model, output: str) -> List[Candidate]:
-    """Every embedding that decides about the output, or else the float placeholders that do."""
+def _choose(model: Model, output: str, columns: Dict[str, Any]) -> List[Any]:
+    """Every embedding and feature column that decides about the output, or else the float placeholders that do."""
     embeddings = gt.find_embeddings(model, output=output)
     sound = [found for found in embeddings if not found.caveat]
+    if columns:
+        # A column of somebody's own class may be computed from a lookup that is there already.
+        computed = set().union(*[model.index.descendants_of_tensor(found.tensor) for found in sound])
+        sound = [found for found in features.inputs_of(columns, sound)
+                 if not isinstance(found, str) or names.parse(found).node not in computed]
     if sound:
         return sound
     floats = [found for found in gt.find_inputs(model, output=output)

@@ -12,13 +12,15 @@ from typing import Any, Dict, List
 import numpy as np
 
 from tf1_ig.errors import ResultFileMissingError, ResultFileError
+from tf1_ig.features import Feature
 
 FORMAT = "tf1-ig attribution"
 VERSION = 1
 
 _ARRAYS = ("score", "baseline_score", "delta", "label", "steps", "evaluations", "converged", "prediction", "outputs",
            "baseline_output", "error_estimate")
-_PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "held_fixed", "notes", "output_kind", "strings")
+_PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "held_fixed", "notes", "output_kind",
+          "strings", "features")
 _BY_INPUT = ("values", "ids")  # arrays, or lists of arrays, by the name of the input tensor
 _RECORD = "record"  # name of the .npz entry that holds the record as UTF-8 JSON
 
@@ -114,7 +116,9 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
         raise ResultFileError("the result was saved by a newer tf1-ig (format version %s, this one reads %d); "
                                 "pip install --upgrade tf1-ig" % (record["version"], VERSION))
     fields: Dict[str, Any] = {name: arrays.get(name) for name in _ARRAYS}
-    fields.update((name, record[name]) for name in _PLAIN)
+    fields.update((name, record.get(name)) for name in _PLAIN)
+    if fields["features"] is not None:
+        fields["features"] = [[Feature(*one[:-1], int(one[-1])) for one in row] for row in fields["features"]]
     fields["held_fixed"], fields["notes"] = tuple(record["held_fixed"]), tuple(record["notes"])
     for kind in _BY_INPUT:
         fields[kind] = {each["tensor"]: _by_rows(arrays, "%s/%d" % (kind, number))

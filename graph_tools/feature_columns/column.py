@@ -152,7 +152,14 @@ class Column:
         """
         if self.categories.kind == "elements":
             return self.feature + self.categories.label(index)
-        return "%s=%s" % (self.feature, self.categories.label(index) if key is None else key)
+        return "%s=%s" % (self.feature, self.category(index, key))
+
+    def category(self, index: int, key: Optional[str] = None) -> str:
+        """The text of one id: its label, or the word it was made from where ids have no names of their own."""
+        label = self.categories.label(index)
+        if key is None or self.categories.kind != "vocabulary" or not self.categories.values:
+            return label if key is None else key
+        return label if int(index) < len(self.categories.values) else "%s %s" % (key, label)
 
     def by_name(self) -> "Column":
         """The same record with tensor names in place of tensors."""

@@ -79,6 +79,8 @@ def _words(model: Model, table) -> Tuple[Tuple[str, ...], bool]:
 
     Nothing where the table's content cannot be read: its ids are then shown as numbers.
     """
+    if not table.type.startswith("HashTable"):
+        return (), False
     for op in table.outputs[0].consumers():
         if op.type in _FILLS:
             keys, values = [_static(tensor) for tensor in list(op.inputs)[1:3]]

@@ -1,0 +1,133 @@
+"""Attributions by feature and category: ``education=Bachelors``, ``age=[18, 65)``, ``word=good``. Numpy only."""
+
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+
+class Feature(NamedTuple):
+    """What one category of one feature column, or one number of a numeric one, contributed in one example.
+
+    ``column`` is the column's name as ``graph_tools.find_columns`` has it, ``feature`` the name without wrappings
+    (``"pixels[3]"`` for an element), ``category`` empty where there is none or it cannot be told; ``position`` is the
+    number of the occurrence in the example, or its time step; ``input`` names the attributed tensor.
+    """
+
+    column: str
+    feature: str
+    category: str
+    value: float
+    input: str
+    position: int = 0
+
+    @property
+    def label(self) -> str:
+        """``"education=Bachelors"``, ``"age"``, ``"pixels[3]"``."""
+        return "%s=%s" % (self.feature, self.category) if self.category else self.feature
+
+
+def by_feature(values: Mapping[str, Any], columns: Mapping[str, Any], ids: Optional[Mapping[str, Any]] = None,
+               strings: Optional[Mapping[str, Any]] = None) -> Optional[List[List[Feature]]]:
+    """The attributions of each example, told by feature column.
+
+    Args:
+      values: as ``Attribution.values``.
+      columns: ``graph_tools.feature_columns.Column`` records (with tensor names) by name.
+      ids: as ``Attribution.ids``: the id behind each attributed row of a table.
+      strings: as ``Attribution.strings``: the word behind each of them.
+
+    Returns:
+      one list per example, in the order of the inputs; ``None`` when no input belongs to a feature column.
+    """
+    found: List[List[Feature]] = []
+    for tensor, value in values.items():
+        for name, column in _owners(tensor, columns):
+            rows = _rows(tensor, value, name, column, (ids or {}).get(tensor), (strings or {}).get(tensor))
+            for number, row in enumerate(rows):
+                while len(found) <= number:
+                    found.append([])
+                found[number].extend(row)
+    return found or None
+
+
+def totals(features: Iterable[Feature], by: str = "label") -> Dict[str, float]:
+    """Sums of one example's features by ``"label"``, ``"feature"`` or ``"column"``, largest magnitude first.
+
+    >>> totals([Feature("a_indicator", "a", "x", .1, "t:0"), Feature("a", "a", "x", .2, "u:0")])["a=x"]
+    0.30000000000000004
+    """
+    sums: Dict[str, float] = {}
+    for one in features:
+        key = getattr(one, by)
+        sums[key] = sums.get(key, 0.0) + one.value
+    return dict(sorted(sums.items(), key=lambda item: -abs(item[1])))
+
+
+def inputs_of(columns: Mapping[str, Any], embeddings: Sequence[Any]) -> List[Any]:
+    """What to attribute to so that every column counts, once: its lookup where it has one, else its part of the layer.
+
+    Args:
+      columns: ``Column`` records by name.
+      embeddings: ``Embedding`` candidates; those of no column are kept.
+    """
+    looked_up = {name: found for name, column in columns.items() for found in embeddings if _is_lookup(found, column)}
+    chosen: List[Any] = list(embeddings)
+    for name, column in columns.items():
+        if name not in looked_up and column.part is not None and column.part not in chosen:
+            chosen.append(column.part)
+    return chosen
+
+
+def _is_lookup(embedding, column) -> bool:
+    return bool(column.table) and (embedding.tensor in _row_tensors(column) or
+                                   bool(column.bags) and embedding.rows_combined_at == column.bags)
+
+
+def _row_tensors(column) -> List[str]:
+    """Names under which rows of this column alone are attributed to (a table that is read whole is shared)."""
+    return [name for name in (column.bags, column.rows if column.per_occurrence else None) + tuple(column.lookups)
+            if name]
+
+
+def _owners(tensor: str, columns: Mapping[str, Any]) -> List[Any]:
+    """The columns that an attributed tensor speaks for: one, or all of a layer that is attributed to as a whole."""
+    for mine in (lambda one: tensor in _row_tensors(one) or tensor == one.part, lambda one: tensor == one.combined):
+        for name, column in columns.items():
+            if mine(column):
+                return [(name, column)]
+    return [(name, column) for name, column in columns.items() if tensor == column.layer and column.slice is not None]
+
+
+def _rows(tensor: str, value, name: str, column, ids, strings) -> Iterator[List[Feature]]:
+    """One list of features per example."""
+    if isinstance(value, list):
+        for number, row in enumerate(value):
+            words = None if strings is None else strings[number]
+            numbers = None if ids is None else np.reshape(ids[number], -1)
+            yield _occurrences(tensor, np.sum(row, axis=-1), name, column, numbers, words)
+        return
+    whole = tensor == column.layer and column.slice is not None and tensor not in (column.part, column.combined)
+    part = value[..., column.slice[0]:column.slice[1]] if whole else value
+    for row in np.reshape(part, (len(part), -1, column.width or part.shape[-1])):
+        yield [one for step, elements in enumerate(row) for one in _elements(tensor, elements, name, column, step)]
+
+
+def _occurrences(tensor: str, row, name: str, column, ids, words) -> List[Feature]:
+    found = []
+    for position, value in enumerate(np.reshape(row, -1)):
+        word = words[position] if words is not None and len(words) > position else None
+        category = column.category(ids[position], word) if ids is not None and len(ids) > position else word or ""
+        found.append(Feature(name, column.feature, category, float(value), tensor, position))
+    return found
+
+
+def _elements(tensor: str, row, name: str, column, step: int) -> List[Feature]:
+    """Elements of a dense column: the categories that contributed, or the sum where elements have no meaning."""
+    if column.table or column.categories.count != len(row):
+        return [Feature(name, column.feature, "", float(np.sum(row)), tensor, step)]
+    if column.categories.kind == "elements":
+        return [Feature(name, column.describe(number), "", float(value), tensor, step)
+                for number, value in enumerate(row)]
+    # A category that is absent, in the example and in the baseline, contributes exactly nothing.
+    return [Feature(name, column.feature, column.categories.label(number), float(row[number]), tensor, step)
+            for number in np.flatnonzero(row)] or [Feature(name, column.feature, "", 0.0, tensor, step)]
