@@ -32,7 +32,7 @@ lint: ## ruff
 	$(RUN) run newest ruff check .
 
 bench: ## compare with other libraries side by side (minutes; ARGS="--networks cnn --rows 16")
-	$(LEG) run newest python -m benchmarks.run $(ARGS)
+	$(RUN) run newest python -m benchmarks.run $(ARGS)
 
 demo-model: ## train the demo model again (TensorFlow 1.15)
 	$(RUN) run tf115 python scripts/train_demo.py
