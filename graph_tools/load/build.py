@@ -1,6 +1,6 @@
 """The last step of every load: check, repair and complete a MetaGraphDef into a ``Model``."""
 
-from collections import ChainMap
+from collections.abc import Mapping as AbstractMapping
 from typing import Any, List, Mapping, Optional, Tuple
 
 import numpy as np
@@ -37,7 +37,7 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
     found = tables.initializers(graph_def, assets, values)
     paths = tables.asset_variables(graph_def, found.assets)
     if paths:
-        values = ChainMap({name: np.array(path.encode("utf-8"), object) for name, path in paths.items()}, values)
+        values = _Over({name: np.array(path.encode("utf-8"), object) for name, path in paths.items()}, values)
     missing = _missing(meta_graph, values)
     if missing:
         warnings += ("variable %s %s, and what depends on it cannot be run" % (
@@ -46,6 +46,25 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
     _keep_signature(meta_graph, signature, source)
     return Model(meta_graph, source, variables=values, assets=found.assets, initializers=found.initializers,
                  warnings=warnings + found.warnings + _dangling(meta_graph), format=kind)
+
+
+class _Over(AbstractMapping):
+    """One mapping over another that is lazy, and stays so (a ChainMap of Python 3.7 reads every value to list keys)."""
+
+    def __init__(self, over: Mapping[str, Any], under: Mapping[str, Any]):
+        self._over, self._under = over, under
+
+    def __getitem__(self, key):
+        return self._over[key] if key in self._over else self._under[key]
+
+    def __contains__(self, key) -> bool:
+        return key in self._over or key in self._under
+
+    def __iter__(self):
+        return iter(dict.fromkeys(list(self._over) + list(self._under)))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
 
 
 def _missing(meta_graph, values) -> List[str]:

@@ -38,8 +38,11 @@ class Checkpoint:
             return {}
         graph = _tf.TrackableObjectGraph()
         graph.ParseFromString(bytes(self._reader.get_tensor(OBJECT_GRAPH)))
-        return {attribute.full_name: attribute.checkpoint_key for node in graph.nodes
-                for attribute in node.attributes if attribute.full_name}
+        found: Dict[str, set] = {}
+        for attribute in (attribute for node in graph.nodes for attribute in node.attributes):
+            found.setdefault(attribute.full_name, set()).add(attribute.checkpoint_key)
+        # TF 2 does not make names unique: one that several variables had says nothing.
+        return {name: keys.pop() for name, keys in found.items() if name and len(keys) == 1}
 
     def read(self, stored: Stored) -> np.ndarray:
         """The value at a key, or the slice of it."""
@@ -154,6 +157,12 @@ def open_checkpoint(prefix: str, what: str) -> Checkpoint:
     return Checkpoint(prefix)
 
 
+def _fits(node, shape) -> bool:
+    """Whether a value of that shape can be the variable's: a name alone is weak evidence."""
+    wanted = variables.shape(node)
+    return wanted is None or int(np.prod(wanted)) == int(np.prod(shape))
+
+
 def _place(node, restored, named, keys) -> Optional[Tuple[Stored, ...]]:
     """Where the value of one variable or table is: by restore op, else by name."""
     for place in restored.get(node.name, ()):
@@ -164,10 +173,9 @@ def _place(node, restored, named, keys) -> Optional[Tuple[Stored, ...]]:
         if node.op in variables.MUTABLE_TABLES:
             if name + "-keys" in keys and name + "-values" in keys:
                 return Stored(name + "-keys"), Stored(name + "-values")
-        elif name and name in keys:
-            return (Stored(name),)
-        elif named.get(name) in keys:
-            return (Stored(named[name]),)
+        for key in (name, named.get(name, "")):
+            if key and key in keys and _fits(node, keys[key]):
+                return (Stored(key),)
     return None
 
 

@@ -24,7 +24,7 @@ def fit(meta_graph, where: str) -> Tuple[str, ...]:
       where: the file, for messages.
 
     Returns:
-      A warning for each function of the library that this TensorFlow could not run.
+      A warning for each function of the library that had to be left out.
 
     Raises:
       ReleaseError: the graph itself needs an op or an attribute that this TensorFlow does not have.
@@ -45,7 +45,8 @@ def fit(meta_graph, where: str) -> Tuple[str, ...]:
     fatal = [misfit for misfit in inside if misfit.function in needed]
     if fatal:
         raise ReleaseError(_explain(fatal, meta_graph, where))
-    return tuple("function %r cannot run here: op %s%s is not in TensorFlow %s" % (
+    _drop_callers(graph_def, {misfit.function for misfit in inside})
+    return tuple("function %r is left out, with what calls it: op %s%s is not in TensorFlow %s" % (
         misfit.function, misfit.op, " with attribute %s=%s" % (misfit.attr, misfit.value) if misfit.attr else "",
         _tf.tf.__version__) for misfit in inside)
 
@@ -86,6 +87,26 @@ def _functions_behind_signatures(meta_graph) -> Set[str]:
     start = index.ancestors(outputs) if outputs else set(index.nodes)
     return functions.reach((name for node in start for name in functions.called(index.nodes[node])),
                            functions.calls(meta_graph.graph_def.library))
+
+
+def _drop_callers(graph_def, beyond: Set[str]) -> None:
+    """Takes functions that this TensorFlow could not even import out of a graph, in place, with what needs them."""
+    if not beyond:
+        return
+    table = functions.calls(graph_def.library)
+    beyond = {name for name in table if functions.reach([name], table) & beyond}
+    callers = [node.name for node in graph_def.node if set(functions.called(node)) & beyond]
+    gone = walk.GraphIndex(graph_def).descendants(callers, control=False)
+    kept = [node for node in graph_def.node if node.name not in gone]
+    for node in kept:
+        node.input[:] = [entry for entry in node.input if not (entry.startswith("^") and entry[1:] in gone)]
+    library = [function for function in graph_def.library.function if function.signature.name not in beyond]
+    gradients = [gradient for gradient in graph_def.library.gradient
+                 if not {gradient.function_name, gradient.gradient_func} & beyond]
+    rest = type(graph_def)(node=kept, versions=graph_def.versions)
+    rest.library.function.extend(library)
+    rest.library.gradient.extend(gradients)
+    graph_def.CopyFrom(rest)
 
 
 def _explain(misfits: List[Misfit], meta_graph, where: str) -> str:

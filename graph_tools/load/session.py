@@ -78,7 +78,8 @@ def _meta_graph(graph):
         if not isinstance(key, str) or not items:
             continue
         if to_proto is not None:
-            protos = [to_proto(item) for item in items]
+            with graph.as_default():  # a TF 2 thread is eager until told otherwise, and refuses
+                protos = [to_proto(item) for item in items]
             meta_graph.collection_def[key].bytes_list.value.extend(
                 proto.SerializeToString() for proto in protos if proto is not None)
         elif all(isinstance(item, (tf.Tensor, tf.Operation)) for item in items):

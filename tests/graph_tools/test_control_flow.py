@@ -10,9 +10,12 @@ from graph_tools import _tf, control_flow
 from graph_tools.control_flow import repair, structure
 from graph_tools.errors import ControlFlowError
 from tests.models import control_flow as models
-from tests.models import freezing
+from tests.models import freezing, functional
+from tests.models.random_control_flow import random_kind
 
-FIXTURES = sorted((pathlib.Path(__file__).parent.parent / "fixtures" / "control_flow").glob("*.npz"))
+WRITTEN = sorted((pathlib.Path(__file__).parent.parent / "fixtures" / "control_flow").glob("*.npz"))
+FIXTURES = [path for path in WRITTEN if not path.stem.startswith("functional_")]
+FUNCTIONAL = [path for path in WRITTEN if path.stem.startswith("functional_")]
 IS_TF1 = _tf.version[0] == 1
 KINDS = {kind.name: kind for kind in models.BOTH + (models.TF1 if IS_TF1 else ())}
 # What 1.15 wrote is read by all; on 1.15 itself the live kinds cover the rest.
@@ -80,11 +83,44 @@ def test_gradients_of_graphs_written_by_tf1(path):
         _assert_gradients(frozen, graph, differences=variant == "frozen")
 
 
+@pytest.mark.parametrize("path", FUNCTIONAL, ids=lambda path: path.stem)
+def test_gradients_of_functional_and_lowered_control_flow(path):
+    """TF 2's loops and branches, as functions, lowered when frozen, and lowered by the optimiser; on every release."""
+    frozen = freezing.load(path)
+    for variant, graph_def in frozen.graphs.items():
+        graph = freezing.imported(control_flow.normalize(graph_def))
+        made = control_flow.restore_control_flow(graph)
+        assert (made > 0) == (variant != "functional" and path.stem != "functional_call")
+        _assert_gradients(frozen, graph)
+
+
+def _assert_random_program(seed):
+    frozen = freezing.freeze(random_kind(seed))
+    for graph_def in frozen.graphs.values():
+        graph = freezing.imported(graph_def)
+        control_flow.restore_control_flow(graph)
+        assert control_flow.restore_control_flow(graph) == 0
+        _assert_gradients(frozen, graph, differences=False)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_programs(seed):
+    _assert_random_program(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3, 40))
+def test_many_random_programs(seed):
+    _assert_random_program(seed)
+
+
 def test_the_fixtures_cover_every_kind():
     kinds = [kind.name for kind in models.BOTH + models.TF1]
     assert len(kinds) == len(set(kinds)) >= 38
     assert sorted(kinds) == [path.stem for path in FIXTURES]
     assert all({"frozen", "trained", "grappler"} <= set(freezing.load(path).graphs) for path in FIXTURES[::10])
+    assert sorted("functional_" + function.name for function in functional.FUNCTIONS) == [
+        path.stem for path in FUNCTIONAL]
 
 
 @pytest.mark.parametrize("name", ["while_simple", "bidirectional", "nested_wcw", "cond_nested", "map_fn_over_scan"])
@@ -208,6 +244,74 @@ def test_a_counter_that_lost_its_branch_is_guarded():
     graph = freezing.imported(graph_def)
     control_flow.restore_control_flow(graph)
     _assert_gradients(frozen, graph)
+
+
+def _frozen_with_gradients(name):
+    """A graph frozen with its gradient in it, as training jobs leave it: forward and backward loops."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph, _tf.control_flow_v1():
+        case = KINDS[name].build()
+        gradient, = freezing.dense_gradients(case.output, case.inputs)
+        total = tf.reduce_sum(gradient * gradient, name="total")
+        initializer = tf.global_variables_initializer()
+    feed = {tensor.name: value for tensor, value in case.feeds[0].items()}
+    with _session(graph) as session:
+        session.run(initializer)
+        expected = session.run([gradient, total], feed)
+        graph_def = tf.graph_util.convert_variables_to_constants(session, graph.as_graph_def(),
+                                                                 [case.output.op.name, "total"])
+    return case, graph_def, feed, expected
+
+
+@pytest.mark.parametrize("name", ["while_simple", "nested_wcw", "bidirectional", "scan"])
+def test_a_graph_frozen_with_gradients_in_it(name):
+    """New gradients do not mix with those in the file; second derivatives of loops are refused, not wrong."""
+    case, graph_def, feed, (slope, total) = _frozen_with_gradients(name)
+    graph = freezing.imported(control_flow.normalize(graph_def))
+    assert control_flow.restore_control_flow(graph) > 0
+    gradient, = _differentiate(graph, case.output.name, ["x:0"])
+    with _session(graph) as session:
+        found, again = _run(session, [gradient, "total:0"], feed)
+    np.testing.assert_allclose(found, slope, rtol=1e-9)
+    np.testing.assert_allclose(again, total, rtol=1e-9)
+    with graph.as_default():
+        if name == "while_simple":  # nothing but stacks leads back to x
+            assert _tf.tf.gradients(graph.get_tensor_by_name("total:0"), graph.get_tensor_by_name("x:0")) == [None]
+        else:
+            with pytest.raises(TypeError, match="Second-order gradient"):
+                _tf.tf.gradients(graph.get_tensor_by_name("total:0"), graph.get_tensor_by_name("x:0"))
+
+
+def test_second_derivatives_of_branches_are_right():
+    case, graph_def, feed, _ = _frozen_with_gradients("cond_nested")
+    graph = freezing.imported(graph_def)
+    control_flow.restore_control_flow(graph)
+    second, = _differentiate(graph, "total:0", ["x:0"])
+    direction = np.cos(np.arange(6.0)).reshape(2, 3)
+    with _session(graph) as session:
+        ahead, behind = (session.run("total:0", dict(feed, **{"x:0": feed["x:0"] + sign * 1e-6 * direction}))
+                         for sign in (1, -1))
+        np.testing.assert_allclose(np.sum(session.run(second, feed) * direction), (ahead - behind) / 2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_value_that_forgets_the_last_one(dtype):
+    """TensorFlow fills in zeros between the iterations, and in a file without static shapes takes them for float32."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph, _tf.control_flow_v1():
+        x = tf.placeholder(dtype, [None, 3], "x")
+        loop = tf.while_loop(lambda i, u, v: i < 3, lambda i, u, v: (i + 1, tf.sin(u), u * x), (tf.constant(0), x, x))
+        tf.reduce_sum(loop[2], name="y")
+        graph_def = tf.graph_util.extract_sub_graph(graph.as_graph_def(), ["y"])
+    graph = freezing.imported(control_flow.normalize(graph_def))
+    control_flow.restore_control_flow(graph)
+    gradient, = _differentiate(graph, "y:0", ["x:0"])
+    start = np.array([[0.3, -0.5, 0.9]])
+    inner, slope = np.sin(np.sin(start)), np.cos(np.sin(start)) * np.cos(start)  # u after two of three iterations
+    with _session(graph) as session:
+        found = _run(session, gradient, {"x:0": start})
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, slope * start + inner, rtol=2e-3 if dtype == "float16" else 1e-6)
 
 
 def test_values_of_fetches_do_not_change():

@@ -7,8 +7,9 @@ import graph_tools as gt
 from graph_tools import _tf
 from graph_tools.errors import TensorNotFoundError
 from tests.models import embeddings as models
+from tests.models.embedding_patterns import patterns
 
-PATTERNS = models.patterns()
+PATTERNS = patterns()
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,8 @@ def test_pattern(made, name, state):
         if expected.rows is not None:
             for feed, rows in zip(built.feeds, expected.rows):
                 np.testing.assert_allclose(run(model, one.tensor, feed), rows, atol=1e-6)
+        for feed, combined in zip(built.feeds, expected.combined or ()):
+            np.testing.assert_allclose(run(model, one.rows_combined_at, feed), combined, atol=1e-6)
 
 
 def _matched(model, built, found):

@@ -83,6 +83,16 @@ def test_a_function_that_nothing_needs_may_be_beyond_this_release():
     graph.signature_def["serving"].outputs["y"].name = "output:0"
     warnings = release.fit(graph, "here")
     assert len(warnings) == 1 and "NoSuchOp" in warnings[0] and "'saver'" in warnings[0]
+    assert [node.name for node in graph.graph_def.node] == ["node", "output"]
+    assert not graph.graph_def.library.function
+
+
+def test_a_function_that_a_signature_needs_may_not():
+    graph = meta_graph("NoOp")
+    function = graph.graph_def.library.function.add()
+    function.signature.name = "saver"
+    function.node_def.add(name="inner", op="NoSuchOp")
+    graph.graph_def.node.add(name="call", op="saver")
     graph.signature_def["serving"].outputs["y"].name = "call:0"
     with pytest.raises(ReleaseError, match="in function 'saver'"):
         release.fit(graph, "here")

@@ -9,10 +9,12 @@ from graph_tools.edit.occurrences import split_occurrences
 from graph_tools.errors import EditError, NoCandidateError, TensorNotFoundError
 from tests.graph_tools.test_find_embeddings import _matched, run
 from tests.models import embeddings as models
+from tests.models.embedding_patterns import patterns
+from tests.models.embeddings_sparse import sparse_feed, weights_of
 
-PATTERNS = models.patterns()
+PATTERNS = patterns()
 COMBINED = [name for name, pattern in PATTERNS.items() if name.startswith((
-    "els", "safe", "num", "column", "sequence", "sparse", "ragged", "two_tables", "one_table"))
+    "els", "safe", "num", "column", "sequence", "sparse_hashed", "ragged", "two_tables", "one_table"))
             and name not in ("column_indicator", "column_bucketized_one_hot")]
 
 
@@ -63,9 +65,9 @@ def test_repeated_words_have_values_of_their_own(how, weighted):
     split, edit = split_occurrences(live, one)
     rows_name = edit.placeholders[one.tensor]
     bags = [[3, 3, 5], [5, 3, 3, 3]]
-    feed = models.sparse_feed(bags)
+    feed = sparse_feed(bags)
     if weighted:
-        feed.update(models.sparse_feed(models.weights_of(bags), "weight"))
+        feed.update(sparse_feed(weights_of(bags), "weight"))
     graph = split.new_graph()
     with graph.as_default():
         tf = _tf.tf
@@ -87,7 +89,7 @@ def test_repeated_words_have_values_of_their_own(how, weighted):
 def _compare_with_closed_form(attributions, bags, how, weighted, rows):
     """For ``F = |Σ c_i x_i|²`` along the straight line from zero, IG of occurrence i is ``c_i x_i · Σ c_j x_j``."""
     start = 0
-    for bag, weights in zip(bags, models.weights_of(bags)):
+    for bag, weights in zip(bags, weights_of(bags)):
         weights = np.array(weights if weighted else [1.0] * len(bag))
         mine = rows[start:start + len(bag)]
         scale = {"sum": 1.0, "mean": weights.sum(), "sqrtn": np.sqrt((weights ** 2).sum())}[how]
@@ -96,6 +98,20 @@ def _compare_with_closed_form(attributions, bags, how, weighted, rows):
         np.testing.assert_allclose(attributions[start:start + len(bag)], expected, atol=1e-4)
         start += len(bag)
     assert start == len(attributions)
+
+
+def test_strings_of_a_padded_matrix():
+    built, live, frozen = models.live_and_frozen(PATTERNS["sparse_words_made_dense"])
+    for model in (live, frozen):
+        one = gt.find_embeddings(model).only()
+        assert one.strings is None
+        split, edit = split_occurrences(model, one)
+        assert edit.placeholders == {one.tensor: one.tensor} and not edit.removed and not edit.rewired
+        after = gt.find_embeddings(split).only()
+        assert (after.tensor, after.kind, after.per_occurrence) == (one.tensor, one.kind, True)
+        for feed, strings in zip(built.feeds, built.lookups[0].strings):
+            np.testing.assert_array_equal(run(split, after.strings, feed), strings)
+        assert split_occurrences(split, after)[0] is split
 
 
 def test_dense_lookup_comes_back_as_it_is():
