@@ -15,7 +15,7 @@ from graph_tools.errors import EditError, NoCandidateError
 from graph_tools.find.candidates import Embedding
 from graph_tools.find.embeddings import find_embeddings
 from graph_tools.find.embeddings_loop import loop_lookup
-from graph_tools.find.embeddings_sparse import COMBINERS, MOVES, OWNER, ROWS, SPLIT_SCOPE, STRINGS, string_path
+from graph_tools.find.embeddings_sparse import COMBINERS, FILLERS, MOVES, OWNER, ROWS, SPLIT_SCOPE, STRINGS, string_path
 from graph_tools.find.view import COPIES, View, ref_of
 from graph_tools.names import TensorRef
 
@@ -23,7 +23,7 @@ _CASTS = COPIES | {"Cast"}
 
 
 def split_occurrences(model, embedding) -> Tuple[Any, Edit]:
-    """One row per token occurrence, where ``Unique`` had merged them or an op combined them from the table.
+    """Gives each occurrence of an id a row, where ``Unique`` had merged repeats or an op combines rows of the table.
 
     Three tensors are new, below the node that combines the rows (``C``):
 
@@ -44,7 +44,8 @@ def split_occurrences(model, embedding) -> Tuple[Any, Edit]:
 
     Returns:
       ``(new model, Edit)``; ``edit.placeholders`` maps the old tensor to the new rows. A lookup that needs no split
-      comes back as it is, mapped to itself.
+      is mapped to itself, and the model comes back as it is (but for the strings behind its ids, where the graph has
+      them only before they were put in their places).
 
     Raises:
       NoCandidateError: the tensor is no lookup of embeddings.
@@ -55,13 +56,11 @@ def split_occurrences(model, embedding) -> Tuple[Any, Edit]:
       >>> edit.placeholders  # doctest: +SKIP
       {'els/embedding_lookup:0': 'els/occurrences/rows:0'}
     """
-    view = View(model)
     one = _resolve(model, embedding)
+    view = View(model)
     if not one.in_loop and (one.kind in ("occurrences", "multi_hot") or (
             one.per_occurrence and not one.rows_combined_at)):
-        each = "column per category" if one.kind == "multi_hot" else "row per occurrence"
-        return model, Edit("split occurrences", placeholders={one.tensor: one.tensor},
-                           notes=("%s needs no split: it has one %s" % (one.tensor, each),))
+        return _strings_only(model, view, one)
     if one.in_loop:
         return _out_of_loop(model, view, one)
     if not one.rows_combined_at:
@@ -75,6 +74,19 @@ def split_occurrences(model, embedding) -> Tuple[Any, Edit]:
     notes = _add_strings(view, build, ref_of(one.ids))
     split = model.with_graph_def(graph_def)
     return split, compare("split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: rows}, notes)
+
+
+def _strings_only(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
+    """A lookup that needs no split; the strings behind its ids are added where the graph only has them elsewhere."""
+    each = "column per category" if one.kind == "multi_hot" else "row per occurrence"
+    notes = ("%s needs no split: it has one %s" % (one.tensor, each),)
+    path = string_path(view, ref_of(one.ids)) if one.table and one.strings is None else None
+    if path is None:
+        return model, Edit("split occurrences", placeholders={one.tensor: one.tensor}, notes=notes)
+    graph_def = model.graph_def
+    notes += _add_strings(view, Builder(graph_def, ref_of(one.tensor).node, SPLIT_SCOPE), ref_of(one.ids))
+    return model.with_graph_def(graph_def), compare(
+        "split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: one.tensor}, notes)
 
 
 def _out_of_loop(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
@@ -279,8 +291,8 @@ def _add_strings(view: View, build: Builder, ids: TensorRef) -> Tuple[str, ...]:
     for number, move in enumerate(path.moves):
         node, leaf = view.index.nodes[move.node], "strings_%d" % number
         inputs = {MOVES[node.op]: strings}
-        if node.op == "SparseFillEmptyRows":
-            inputs[3] = build.constant(leaf + "/filler", b"", "string", strings)
+        if node.op in FILLERS:
+            inputs[FILLERS[node.op]] = build.constant(leaf + "/filler", b"", "string", strings)
         key = "Tparams" if "Tparams" in node.attr else "T"
         strings = build.copy(node, leaf, inputs, {key: data_type("string")}, True)._replace(port=move.port)
     build.add("Identity", STRINGS, [strings], T=data_type("string"))

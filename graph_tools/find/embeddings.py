@@ -107,15 +107,16 @@ _FEW_ROWS = 16
 
 
 def _with_sums(view: View, found: List[Embedding]) -> List[Embedding]:
-    """Says of a table of few rows that they are added to the rows of a larger one: token types, segments, flags."""
+    """Says of a smaller table that its rows are added to those of a larger one: token types, segments, positions."""
     sums = {one.tensor: _sums(view, one) for one in found}
     noted = []
     for one in found:
         larger = [other for other in found if (other.vocab_size or 0) > 4 * (one.vocab_size or 0)
                   and sums[one.tensor] & sums[other.tensor]]
-        if larger and (one.vocab_size or 0) <= _FEW_ROWS:
-            one = dataclasses.replace(one, why="%s; they are added to the rows of %s, so perhaps token types" % (
-                one.why, short(larger[0].table)))
+        if larger and one.vocab_size:
+            what = "token types" if one.vocab_size <= _FEW_ROWS else "positions that are fed"
+            one = dataclasses.replace(one, why="%s; they are added to the rows of %s, so perhaps %s" % (
+                one.why, short(larger[0].table), what))
         noted.append(one)
     return noted
 

@@ -116,7 +116,7 @@ def reject_lookup(view: View, name: str, params: TensorRef, ids: TensorRef) -> O
     table = read_table(view, params)
     if table.dtype not in FLOATS | QUANTISED:
         return Miss(name, "")
-    if flow.is_data(params.node):
+    if flow.is_data(params.node) and not _is_fed_table(view, params):
         return Miss(name, "what it gathers from (%s) depends on the input: it picks among computed values, for "
                     "instance the last step or the masked positions" % short(str(params)))
     if table.shape is not None and len(table.shape) < 2:
@@ -135,10 +135,19 @@ def reject_lookup(view: View, name: str, params: TensorRef, ids: TensorRef) -> O
         short(str(ids))))
 
 
+def _is_fed_table(view: View, params: TensorRef) -> bool:
+    """Whether a table is a placeholder with a fixed number of rows (pretrained vectors that are fed each time)."""
+    source = view.origin(params, COPIES - {"PlaceholderWithDefault"})
+    shape = view.shape(source) if view.op(source).startswith("Placeholder") else None
+    return shape is not None and len(shape) == 2 and None not in shape
+
+
 def _wrong_axis(view: View, name: str, params: TensorRef) -> Optional[Miss]:
     node = view.index.nodes[name]
     if node.op != "GatherV2":
         return None
+    if "batch_dims" in node.attr and node.attr["batch_dims"].i:
+        return Miss(name, "each example gathers from a part of its own of %s" % short(str(params)))
     axis = view.constant(view.inputs(name)[2])
     rank = len(view.shape(params)) if view.shape(params) is not None else None
     if axis is None:

@@ -75,7 +75,14 @@ def read_combination(view: View, one: Embedding) -> List[Embedding]:
     combined = combination_of(view, ref_of(one.tensor))
     if combined is not None and _one_id_a_row(view, one):
         one = _with_owner(view, one, combined)
-    return [dataclasses.replace(one, strings=one.strings or aligned_strings(view, ref_of(one.ids)))]
+    return [dataclasses.replace(one, strings=one.strings or aligned_strings(view, ref_of(one.ids)) or
+                                _added_strings(view, one))]
+
+
+def _added_strings(view: View, one: Embedding) -> Optional[str]:
+    """The strings that ``split_occurrences`` added below a lookup that needed nothing else."""
+    name = "%s/%s/%s" % (ref_of(one.tensor).node, SPLIT_SCOPE, STRINGS)
+    return name + ":0" if name in view.index else None
 
 
 def _merged(view: View, one: Embedding, unique: TensorRef) -> List[Embedding]:
@@ -191,7 +198,10 @@ class StringPath(NamedTuple):
 
 # Ops that drop, add or move entries, with the slot of the entries; a copy of the node does the same to strings.
 MOVES = {"Gather": 0, "GatherV2": 0, "GatherNd": 0, "Reshape": 0, "SparseFillEmptyRows": 1, "Squeeze": 0,
-         "ExpandDims": 0, "StridedSlice": 0, "Slice": 0, "Transpose": 0, "Tile": 0}
+         "ExpandDims": 0, "StridedSlice": 0, "Slice": 0, "Transpose": 0, "Tile": 0, "SparseToDense": 2,
+         "RaggedTensorToTensor": 1}
+# Where they say what fills gaps: for strings, an empty one.
+FILLERS = {"SparseFillEmptyRows": 3, "SparseToDense": 3, "RaggedTensorToTensor": 2}
 
 
 def string_path(view: View, ids: TensorRef, depth: int = 0) -> Optional[StringPath]:
