@@ -49,7 +49,8 @@ def _load() -> dict:
     from tensorflow.python.framework import op_def_registry, ops, tensor_util
     from tensorflow.python.ops import (control_flow_ops, control_flow_util, gen_io_ops, gen_lookup_ops,
                                        gen_resource_variable_ops, gen_state_ops)
-    from tensorflow.python.ops import tensor_array_grad
+    # Functional loops have gradients on 1.15 as well, once this module is imported; TensorFlow 1.15 itself waits.
+    from tensorflow.python.ops import cond_v2, tensor_array_grad, while_v2
     from tensorflow.python.saved_model import model_utils
 
     return {
@@ -65,6 +66,7 @@ def _load() -> dict:
         "ops": ops,
         "control_flow_ops": control_flow_ops,
         "control_flow_util": control_flow_util,
+        "functional_control_flow": (cond_v2, while_v2),
         "context_from_proto": control_flow_ops.from_control_flow_context_def,
         "get_context": lambda op: op._get_control_flow_context(),
         "output_context": control_flow_util.GetOutputContext,

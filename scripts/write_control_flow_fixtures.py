@@ -1,33 +1,34 @@
-"""Writes tests/fixtures/control_flow: loops and branches as TensorFlow 1.15 writes, freezes and optimises them.
+"""Writes tests/fixtures/control_flow: loops and branches as each generation of TensorFlow freezes and optimises them.
 
-Newer releases cannot write these graphs, but their users load them. Run with TensorFlow 1.15:
+Other releases cannot write these graphs, but their users load them. Run twice:
 
-    python scripts/write_control_flow_fixtures.py
+    python scripts/write_control_flow_fixtures.py       # with TensorFlow 1.15: Enter, Switch and Merge, cells, decoders
+    python scripts/write_control_flow_fixtures.py       # with TensorFlow 2.15: functional ops, and those lowered
 """
 
 import pathlib
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "tests" / "fixtures" / "control_flow"
 
 
 def main() -> int:
     sys.path.insert(0, str(ROOT))
     from graph_tools import _tf
-    from tests.models import control_flow, freezing
+    from tests.models import control_flow, freezing, functional
 
-    if _tf.version[0] != 1:
-        print("error: these graphs are written by TensorFlow 1.15, and this is %s" % _tf.tensorflow.__version__)
-        return 1
-    folder = ROOT / "tests" / "fixtures" / "control_flow"
-    folder.mkdir(parents=True, exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    if _tf.version[0] == 1:
+        made = (freezing.freeze(kind, tuple(freezing.OPTIMIZERS)) for kind in control_flow.BOTH + control_flow.TF1)
+    else:
+        made = (functional.freeze(function) for function in functional.FUNCTIONS)
     total = 0
-    for kind in control_flow.BOTH + control_flow.TF1:
-        frozen = freezing.freeze(kind, tuple(freezing.OPTIMIZERS))
-        path = folder / (kind.name + ".npz")
+    for frozen in made:
+        path = FOLDER / (frozen.name + ".npz")
         freezing.save(frozen, path)
         total += path.stat().st_size
-        print("%-34s %6d bytes  %s" % (kind.name, path.stat().st_size, ", ".join(sorted(frozen.graphs))))
+        print("%-34s %6d bytes  %s" % (frozen.name, path.stat().st_size, ", ".join(sorted(frozen.graphs))))
     print("%d bytes" % total)
     return 0
 

@@ -19,7 +19,7 @@ FUNCTIONAL = [path for path in WRITTEN if path.stem.startswith("functional_")]
 IS_TF1 = _tf.version[0] == 1
 KINDS = {kind.name: kind for kind in models.BOTH + (models.TF1 if IS_TF1 else ())}
 # What 1.15 wrote is read by all; on 1.15 itself the live kinds cover the rest.
-WRITTEN_BY_TF1 = [path for path in FIXTURES if not IS_TF1 or path.stem.startswith("w")]
+WRITTEN_BY_TF1 = [path for path in FIXTURES if not IS_TF1 or path.stem.startswith("while_s")]
 
 
 def _differentiate(graph, output, inputs):
@@ -71,14 +71,16 @@ def test_gradients_equal_the_live_graphs(name):
     for variant, graph_def in frozen.graphs.items():
         graph = freezing.imported(graph_def)
         control_flow.restore_control_flow(graph)
-        _assert_gradients(frozen, graph, differences=variant in ("frozen", "grappler"))
+        _assert_gradients(frozen, graph, differences=variant == "frozen")
 
 
 @pytest.mark.parametrize("path", WRITTEN_BY_TF1, ids=lambda path: path.stem)
 def test_gradients_of_graphs_written_by_tf1(path):
     frozen = freezing.load(path)
-    for variant, graph_def in frozen.graphs.items():
-        graph = freezing.imported(control_flow.normalize(graph_def))
+    # Kinds that this release builds itself differ in what the optimisers of 1.15 make of them.
+    variants = [variant for variant in frozen.graphs if path.stem not in KINDS or variant in ("grappler", "transforms")]
+    for variant in variants:
+        graph = freezing.imported(control_flow.normalize(frozen.graphs[variant]))
         control_flow.restore_control_flow(graph)
         _assert_gradients(frozen, graph, differences=variant == "frozen")
 
@@ -109,7 +111,7 @@ def test_random_programs(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3, 40))
+@pytest.mark.parametrize("seed", range(3, 15))
 def test_many_random_programs(seed):
     _assert_random_program(seed)
 
