@@ -23,7 +23,8 @@ class Categories(NamedTuple):
     """What the ids of a categorical column, or the elements of a dense one, stand for.
 
     ``kind`` decides what ``values`` holds: words of a ``"vocabulary"``, boundaries of ``"buckets"``, the shape of
-    ``"elements"``; nothing for an ``"identity"`` or for ``"hashed"`` ids, whose words only the input knows.
+    ``"elements"``; nothing for an ``"identity"`` or for ``"hashed"`` ids, whose words only the input knows. A
+    ``count`` of 0: nobody knows how many there are.
     """
 
     kind: str
@@ -37,7 +38,7 @@ class Categories(NamedTuple):
         ('[18, 65)', '(not in the vocabulary)')
         """
         index = int(index)
-        if not 0 <= index < self.count:
+        if index < 0 or 0 < self.count <= index:
             return "(no category %d of %d)" % (index, self.count)
         if self.kind == "vocabulary" and self.values:
             return self._word(index)
@@ -50,7 +51,7 @@ class Categories(NamedTuple):
     def _word(self, index: int) -> str:
         if index < len(self.values):
             return str(self.values[index])
-        if self.count - len(self.values) == 1:
+        if self.count - len(self.values) <= 1:
             return "(not in the vocabulary)"
         return "(not in the vocabulary, bucket %d)" % (index - len(self.values))
 
@@ -69,6 +70,18 @@ def _element(index: int, shape: Tuple[int, ...]) -> str:
         index, inside = divmod(index, size)
         place.append(inside)
     return "[%s]" % ", ".join(str(part) for part in reversed(place)) if any(size > 1 for size in shape) else ""
+
+
+class CrossPart(NamedTuple):
+    """One of the features that a crossed column crosses.
+
+    ``values`` are strings or ids, ``[n]`` at the ``indices`` ``[n, 2]`` of a sparse tensor, or a matrix ``[batch, n]``
+    where ``indices`` is ``None``; ``categories`` says what ids stand for, ``None`` for strings.
+    """
+
+    indices: Any
+    values: Any
+    categories: Optional[Categories]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,6 +127,7 @@ class Column:
       slice: ``(start, stop)`` on the last axis of ``layer``; ``None`` where columns are summed.
       width: number of elements per example (and time step) in ``combined``.
       categories: what ids or elements stand for.
+      cross: the parts of a crossed column, in the order of TensorFlow's product: the last varies fastest.
     """
 
     name: str
@@ -142,6 +156,7 @@ class Column:
     slice: Optional[Tuple[int, int]] = None
     width: Optional[int] = None
     categories: Categories = Categories("elements", 1, (1,))
+    cross: Tuple[CrossPart, ...] = ()
 
     def describe(self, index: int, key: Optional[str] = None) -> str:
         """One id or element in words: ``"education=Bachelors"``, ``"age=[18, 65)"``, ``"income"``, ``"pixel[3]"``.
@@ -163,7 +178,9 @@ class Column:
 
     def by_name(self) -> "Column":
         """The same record with tensor names in place of tensors."""
-        return dataclasses.replace(self, **{field: _named(getattr(self, field)) for field in _TENSOR_FIELDS})
+        changes = {field: _named(getattr(self, field)) for field in _TENSOR_FIELDS}
+        cross = tuple(part._replace(indices=_named(part.indices), values=_named(part.values)) for part in self.cross)
+        return dataclasses.replace(self, cross=cross, **changes)
 
     def to_json(self) -> str:
         """The record (with names) as one JSON object; ``from_json`` reads it back."""
@@ -176,11 +193,18 @@ class Column:
             entry[field] = None if entry[field] is None else Sparse(*entry[field])
         entry["raw"] = {key: Sparse(*value) if isinstance(value, list) else value
                         for key, value in entry["raw"].items()}
-        entry["categories"] = Categories(*entry["categories"][:2], tuple(entry["categories"][2]))
+        entry["categories"] = _categories(entry["categories"])
+        entry["cross"] = tuple(CrossPart(indices, values, made and _categories(made))
+                               for indices, values, made in entry["cross"])
         for field in ("chain", "lookups", "table", "shared_with"):
             entry[field] = tuple(entry[field])
         entry["slice"] = None if entry["slice"] is None else tuple(entry["slice"])
         return cls(**entry)
+
+
+def _categories(entry) -> Categories:
+    kind, count, values = entry
+    return Categories(kind, count, tuple(values))
 
 
 _TENSOR_FIELDS = ("raw", "combined", "ids", "keys", "weights", "rows", "row_index", "segment_ids", "bags",

@@ -53,6 +53,14 @@ def feature_name(column) -> str:
     return base.name
 
 
+def crossed_leaves(column) -> List[Any]:
+    """What a crossed column crosses, crosses in crosses opened: feature keys and categorical columns."""
+    found: List[Any] = []
+    for key in column.keys:
+        found += crossed_leaves(key) if not isinstance(key, str) and kind_of(key) == "crossed" else [key]
+    return found
+
+
 def width_of(column) -> Optional[int]:
     """How many elements the column's dense tensor has per example (and time step); ``None`` when it does not say."""
     for name in ("variable_shape", "_variable_shape"):

@@ -12,6 +12,7 @@ GATHERS = ("Gather", "GatherV2", "ResourceGather")
 SPARSE_SEGMENTS = {"SparseSegment%s%s" % (how, more): how.lower() for how in ("Sum", "Mean", "SqrtN")
                    for more in ("", "WithNumSegments")}
 SEGMENTS = ("SegmentSum", "SegmentMean", "SegmentSumV2", "UnsortedSegmentSum")
+CROSSES = ("SparseCross", "SparseCrossHashed", "SparseCrossV2")
 UNIQUE = ("Unique", "UniqueV2")
 VARIABLES = tuple(variables.VARIABLES)
 # What may stand between the words of an input and ids, one word to one id.
@@ -182,6 +183,18 @@ def find_keys(values, sources: Iterable[Any]):
         elif op.type in ELEMENTWISE and op not in stop:
             todo.extend(tensor.op for tensor in op.inputs)
     return hashed
+
+
+def find_cross(tensor) -> List[Tuple[Any, Any]]:
+    """Indices and values of what is crossed upstream of a tensor (no indices for a dense part); empty: nothing is."""
+    op = next((op for op in _above(tensor, set()) if op.type in CROSSES), None)
+    if op is None:
+        return []
+    count, inputs = op.get_attr("N"), list(op.inputs)
+    dense = inputs[3 * count:]
+    if op.type != "SparseCross":  # the later ops end in the number of buckets, the salt, or a separator
+        dense = dense[:len(dense) - (3 if op.type == "SparseCrossHashed" else 1)]
+    return list(zip(inputs[:count], inputs[count:2 * count])) + [(None, tensor) for tensor in dense]
 
 
 def find_layer(parts: List[Any], summed: bool, taken: Set[Any]) -> Optional[Layer]:

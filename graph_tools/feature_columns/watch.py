@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 from graph_tools import _tf
 from graph_tools.errors import NoCandidateError
 from graph_tools.feature_columns import kinds, patch, structure
-from graph_tools.feature_columns.column import Column, Sparse
+from graph_tools.feature_columns.column import Column, CrossPart, Sparse
 
 
 @contextlib.contextmanager
@@ -182,7 +182,18 @@ def _harvest_one(use: patch.Use) -> Column:
         is_empty=None if found.fill is None else found.fill.outputs[2],
         combiner=found.combiner,
         sequence_length=use.result[1] if use.kind == "sequence" else None, width=width,
-        categories=kinds.categories_of(column, width))
+        categories=kinds.categories_of(column, width), cross=_cross(use, chain[-1], ids))
+
+
+def _cross(use: patch.Use, column, ids: Optional[Sparse]) -> Tuple[CrossPart, ...]:
+    """The parts of a crossed column; TensorFlow crosses its sparse parts first, then the dense ones."""
+    if ids is None or kinds.kind_of(column) != "crossed":
+        return ()
+    leaves = kinds.crossed_leaves(column)
+    dense = [leaf for leaf in leaves if isinstance(use.log.raw.get(leaf), _tf.tf.Tensor)]
+    ordered = [leaf for leaf in leaves if leaf not in dense] + dense
+    return tuple(CrossPart(indices, values, None if isinstance(leaf, str) else kinds.categories_of(leaf, None))
+                 for leaf, (indices, values) in zip(ordered, structure.find_cross(ids.values)))
 
 
 def _raw(use: patch.Use) -> Dict[str, Any]:

@@ -6,15 +6,15 @@ import numpy as np
 
 from graph_tools import _tf, names, variables, vocabulary
 from graph_tools.errors import ModelFileMissingError, ModelFormatError
-from graph_tools.feature_columns.column import Categories
+from graph_tools.feature_columns import structure
+from graph_tools.feature_columns.column import Categories, CrossPart
 from graph_tools.model import Model
 
-_CROSSES = ("SparseCross", "SparseCrossHashed", "SparseCrossV2")
 _FINDS = ("LookupTableFind", "LookupTableFindV2")
 _HASHES = ("StringToHashBucketFast", "StringToHashBucket", "StringToHashBucketStrong")
 _FILLS = ("InitializeTable", "InitializeTableV2", "LookupTableImport", "LookupTableImportV2")
 # Nearest first; a cross is made of other ids, a vocabulary with spare buckets both looks up and hashes.
-_MAKERS = (_CROSSES, _FINDS, _HASHES, ("Bucketize",))
+_MAKERS = (structure.CROSSES, _FINDS, _HASHES, ("Bucketize",))
 
 
 class Made(NamedTuple):
@@ -37,7 +37,7 @@ def of_ids(model: Model, tensor, count: Optional[int]) -> Made:
         op = next((op for op in makers if op.type in kinds), None)
         if op is None:
             continue
-        if kinds is _CROSSES:
+        if kinds is structure.CROSSES:
             return Made("crossed", Categories("hashed", count or 0))
         if kinds is _HASHES:
             return Made("hashed", Categories("hashed", count or int(op.get_attr("num_buckets"))))
@@ -48,6 +48,13 @@ def of_ids(model: Model, tensor, count: Optional[int]) -> Made:
         boundaries = tuple(float(boundary) for boundary in op.get_attr("boundaries"))
         return Made("bucketized", Categories("buckets", count or len(boundaries) + 1, boundaries))
     return Made("identity", Categories("identity", count or 0))
+
+
+def of_cross(model: Model, tensor) -> Tuple[CrossPart, ...]:
+    """The parts of the cross on the way to a tensor; none where nothing is crossed."""
+    return tuple(CrossPart(indices, values, None if values.dtype.name == "string" else
+                           of_ids(model, values, None).categories)
+                 for indices, values in structure.find_cross(tensor))
 
 
 def elements(tensor) -> Categories:

@@ -131,7 +131,8 @@ def _column(model: Model, member: _Member, summed: bool, sources) -> Column:
         row_index=found.row_index, segment_ids=found.segment_ids, bags=found.bags, lookups=found.lookups,
         table=found.table, combiner=found.combiner, occurrences=None if fill is None else Sparse(*fill.outputs[:2], fill.inputs[2]),
         is_empty=None if fill is None else fill.outputs[2],
-        categories=categories.elements(part) if chain[0] == "numeric" else made.categories).by_name()
+        categories=categories.elements(part) if chain[0] == "numeric" else made.categories,
+        cross=categories.of_cross(model, combined) if made.kind == "crossed" else ()).by_name()
 
 
 def _kind(scope: str, found: structure.Lookup, made: str, in_linear_model: bool) -> Tuple[str, Tuple[str, ...]]:

@@ -214,6 +214,17 @@ def test_labels():
     assert Categories("identity", 4).label(7) == "(no category 7 of 4)"
 
 
+def test_parts_of_a_cross(built):
+    graph, watch, _, _ = built
+    for column in watch.columns.values():
+        assert bool(column.cross) == ("crossed" in column.chain)
+    if "age_bucketized_X_education_embedding" in watch.columns:
+        sparse, dense = watch.columns["age_bucketized_X_education_embedding"].cross
+        assert sparse.categories.label(1) == "[18, 65)" and dense.categories is None
+        np.testing.assert_array_equal(run(graph, sparse.values), [0, 1, 2])
+        assert dense.values.name == "education:0" and dense.indices is None
+
+
 def test_vocabulary_file(tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("alpha\nbeta\nédouard\n", encoding="utf-8")
