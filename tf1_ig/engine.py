@@ -254,10 +254,10 @@ class Engine:
 
     def run_weighted(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray,
                      weights: Sequence[np.ndarray]):
-        """Scores ``[rows]``, and for every input slopes ``[points]`` and weighted gradient sums ``[entries, …]``."""
+        """Scores ``[rows]``, and for every input weighted gradient sums ``[entries, …]``."""
         feed = self._feed(points, order, label, share)
         feed.update((path.weight.name, weight) for path, weight in zip(self._paths, weights))
-        return self._run((self._target.score, [(path.slope, path.total) for path in self._paths]), feed)
+        return self._run((self._target.score, [path.total for path in self._paths]), feed)
 
     def _feed(self, points: PathPoints, order, label=None, share=None) -> Dict[Any, Any]:
         # By name: in a TF 2 program tensors cannot be the keys of a dict.

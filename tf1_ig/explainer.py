@@ -4,18 +4,17 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from graph_tools import _tf
 from graph_tools.errors import FeedError
 from graph_tools.report import Finding
-from tf1_ig import features, graph_facts, integrate, probe, quadrature, resolve, target
+from tf1_ig import features, graph_facts, integrate, quadrature, resolve, target
 from tf1_ig.attribution import Attribution
 from tf1_ig.engine import Engine
 from tf1_ig.errors import MethodError
-from tf1_ig.packing import PointRunner
+from tf1_ig.packing import PointRunner, RunSizes
 from tf1_ig.task import Task, TaskReader, name_or_self
 
-# Rows in one run, and the most floats of attributed tensors in one run: enough to use the machine, little memory.
-ROWS_PER_RUN = 256
+# Most rows in one run, and most floats of attributed tensors in one run: how many are best is learnt below that.
+ROWS_PER_RUN = 1024
 FLOATS_PER_RUN = 1 << 22
 
 
@@ -50,6 +49,7 @@ class IntegratedGradients:
         self._engine = Engine(self.resolved.model, self.resolved.output,
                               [spec.attributed for spec in self.resolved.inputs], batch_axis, config)
         self._steady: Optional[bool] = None
+        self._sizes: Dict[int, RunSizes] = {}
         self._reader = TaskReader(self._engine, self.resolved, batch_axis)
 
     @property
@@ -114,28 +114,31 @@ class IntegratedGradients:
         task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
         self._steady = task.probed.steady and self._steady is not False
         flat_label, labels = target.resolve_label(label, task.row_shape, task.outputs, self.output)
+        sizes = self._run_sizes(task, batch_size)
+        baseline_outputs = PointRunner(self._engine, task.batch, task.probed.running, sizes=sizes).outputs(
+            integrate.Rows(np.arange(task.batch.count), np.zeros(task.batch.count)))
         with _progress(progress, task.batch.count * steps if rule else None) as advance:
-            integral = self._integrate(task, flat_label, rule, tolerance, max_steps, batch_size, advance)
-        return self._attribution(task, integral, flat_label, labels, "adaptive" if rule is None else method,
+            runner = PointRunner(self._engine, task.batch, task.probed.running, flat_label, sizes, advance)
+            if rule is not None:
+                every = np.arange(task.batch.count)
+                ends = np.stack([baseline_outputs[every, flat_label], task.outputs[every, flat_label]], axis=1)
+                integral = integrate.by_rule(runner, *rule, ends=ends.astype(np.float64))
+            else:
+                integral = integrate.adaptive(runner, tolerance, max_steps)
+        return self._attribution(task, baseline_outputs, integral, labels, "adaptive" if rule is None else method,
                                  tolerance, rule is None, _describe_baseline(baseline), texts)
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
-    def _integrate(self, task, flat_label, rule, tolerance, max_steps, batch_size, advance) -> integrate.Integral:
-        floats = sum(array.size for array in task.batch.actual) // task.batch.count
-        rows_per_run = batch_size or max(1, min(ROWS_PER_RUN, FLOATS_PER_RUN // max(1, floats)))
-        while True:
-            runner = PointRunner(self._engine, task.batch, task.probed.running, flat_label, rows_per_run, advance)
-            try:
-                if rule is not None:
-                    return integrate.by_rule(runner, *rule)
-                return integrate.adaptive(runner, tolerance, max_steps, together=rows_per_run)
-            except _tf.tf.errors.ResourceExhaustedError:
-                if rows_per_run == 1 or task.probed.running.mode != probe.PACKED:
-                    raise
-                rows_per_run = max(1, rows_per_run // 2)
+    def _run_sizes(self, task: Task, batch_size: Optional[int]) -> RunSizes:
+        """What is learnt about the size of runs is kept, for rows of about the same length."""
+        floats = max(1, sum(array.size for array in task.batch.actual) // task.batch.count)
+        most = max(1, min(ROWS_PER_RUN, FLOATS_PER_RUN // floats))
+        if batch_size is not None:
+            return RunSizes(most, fixed=batch_size)
+        return self._sizes.setdefault(floats.bit_length(), RunSizes(most))
 
-    def _attribution(self, task, integral, flat_label, labels, method, tolerance, adaptive, baseline,
+    def _attribution(self, task, baseline_outputs, integral, labels, method, tolerance, adaptive, baseline,
                      texts) -> Attribution:
         batch = task.batch
         values = self._values(task, integral.gradient)
@@ -145,8 +148,6 @@ class IntegratedGradients:
         with np.errstate(invalid="ignore"):
             rounding = integrate.ROUNDING * np.maximum(np.abs(integral.score), np.abs(integral.baseline_score))
             converged = np.abs(delta) <= np.maximum(tolerance * np.abs(rise), rounding)
-        baseline_outputs = PointRunner(self._engine, batch, task.probed.running).outputs(
-            integrate.Rows(np.arange(batch.count), np.zeros(batch.count)))
         shape = (batch.count,) + tuple(task.row_shape)
         behind = self._behind_entries(task)
         return Attribution(
@@ -179,6 +180,11 @@ class IntegratedGradients:
                     strings[spec.name] = _texts(rows, task.batch.count)
                 else:
                     ids[spec.name] = rows if spec.attributed.owner is not None else np.stack(rows)
+            words = features.crossed_words(
+                spec.name, self.resolved.columns,
+                lambda name: self._engine.fetch(self._engine.find_tensor(name), task.values), task.batch.count)
+            if words is not None and [len(row) for row in words] == [len(each) for each in entries]:
+                strings[spec.name] = words
         return {"ids": ids or None, "strings": strings or None}
 
     def _values(self, task: Task, gradient: List[np.ndarray]) -> Dict[str, Any]:

@@ -15,6 +15,7 @@ attributions closely, where the plain sum of absolute values overrates it severa
 """
 
 import abc
+import itertools
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
@@ -53,8 +54,8 @@ class Evaluator(abc.ABC):
         """Score, slope and gradient at each row."""
 
     @abc.abstractmethod
-    def weighted(self, rows: Rows, weights: np.ndarray) -> Tuple[np.ndarray, np.ndarray, List[np.ndarray]]:
-        """Scores and slopes by row, and for every example the weighted sum of its gradients (float64)."""
+    def weighted(self, rows: Rows, weights: np.ndarray) -> Tuple[np.ndarray, List[np.ndarray]]:
+        """Scores by row, and for every example the weighted sum of its gradients (float64)."""
 
 
 class Integral(NamedTuple):
@@ -69,12 +70,17 @@ class Integral(NamedTuple):
     path: List[Tuple[np.ndarray, np.ndarray]]
 
 
-def by_rule(evaluator: Evaluator, alphas: np.ndarray, weights: np.ndarray) -> Integral:
-    """The integral by fixed nodes and weights (both ``[steps]``), the same for every example."""
+def by_rule(evaluator: Evaluator, alphas: np.ndarray, weights: np.ndarray,
+            ends: Optional[np.ndarray] = None) -> Integral:
+    """The integral by fixed nodes and weights (both ``[steps]``), the same for every example.
+
+    ``ends`` are the scores at baseline and input, ``[examples, 2]``, where the caller knows them already.
+    """
     count, steps = evaluator.count, len(alphas)
     rows = Rows(np.repeat(np.arange(count), steps), np.tile(alphas, count))
-    node_scores, _, gradient = evaluator.weighted(rows, np.tile(weights, count))
-    ends = evaluator.scores(Rows(np.repeat(np.arange(count), 2), np.tile([0.0, 1.0], count))).reshape(count, 2)
+    node_scores, gradient = evaluator.weighted(rows, np.tile(weights, count))
+    if ends is None:
+        ends = evaluator.scores(Rows(np.repeat(np.arange(count), 2), np.tile([0.0, 1.0], count))).reshape(count, 2)
     path = [_sorted_path(np.concatenate([alphas, [0.0, 1.0]]), np.concatenate([inner, outer]))
             for inner, outer in zip(node_scores.reshape(count, steps), ends)]
     return Integral(gradient, ends[:, 1], ends[:, 0], np.full(count, steps), np.full(count, steps), None, path)
@@ -85,7 +91,7 @@ def _sorted_path(alphas: np.ndarray, scores: np.ndarray) -> Tuple[np.ndarray, np
     return unique, scores[first]
 
 
-def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: int = 64,
+def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: int = 128,
              on_progress: Callable[[int], None] = lambda evaluations: None) -> Integral:
     """The integral with nodes where they are needed, every evaluation used.
 
@@ -94,25 +100,28 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
       tolerance: stop when the completeness error is at most this share of |score - baseline score|, and the errors
         along the path, added up by runs of one sign, at most this share of the score's total variation.
       max_steps: most nodes per example; an example that has not converged by then is returned as it stands.
-      together: examples that are refined at the same time (bounds memory; their points share runs).
+      together: examples that are refined at the same time (bounds memory). Their points share runs, and an example
+        that is done makes room for the next, so that late rounds stay full.
       on_progress: called with the number of evaluations after each round.
     """
-    results = []
-    for start in range(0, evaluator.count, together):
-        paths = [_Path(example) for example in range(start, min(start + together, evaluator.count))]
-        first = FIRST_NODES if max_steps >= len(FIRST_NODES) else FIRST_NODES[::2]
-        wanted = {path.example: list(first) for path in paths}
-        while wanted:
-            rows = Rows(np.array([example for example, nodes in wanted.items() for _ in nodes], np.int64),
-                        np.array([alpha for nodes in wanted.values() for alpha in nodes], np.float64))
-            found = evaluator.gradients(rows)
-            for example, alpha, score, slope, gradient in zip(rows.example, rows.alpha, *found):
-                paths[example - start].add(alpha, score, slope, gradient)
-            on_progress(len(rows.alpha))
-            wanted = {path.example: nodes for path in paths if path.example in wanted
-                      for nodes in [path.refine(tolerance, max_steps)] if nodes}
-        results += [path.result() for path in paths]
-    gradient, score, baseline_score, steps, error, path = zip(*results)
+    results: Dict[int, Tuple] = {}
+    first = list(FIRST_NODES if max_steps >= len(FIRST_NODES) else FIRST_NODES[::2])
+    waiting = iter(range(evaluator.count))
+    active: Dict[int, _Path] = {}
+    wanted: Dict[int, List[float]] = {}
+    while len(results) < evaluator.count:
+        for example in itertools.islice(waiting, together - len(active)):
+            active[example], wanted[example] = _Path(), first
+        rows = Rows(np.array([example for example, nodes in wanted.items() for _ in nodes], np.int64),
+                    np.array([alpha for nodes in wanted.values() for alpha in nodes], np.float64))
+        for example, alpha, score, slope, gradient in zip(rows.example, rows.alpha, *evaluator.gradients(rows)):
+            active[example].add(alpha, score, slope, gradient)
+        on_progress(len(rows.alpha))
+        wanted = {example: path.refine(tolerance, max_steps) for example, path in active.items()}
+        for example in [example for example, nodes in wanted.items() if not nodes]:
+            del wanted[example]
+            results[example] = active.pop(example).result()
+    gradient, score, baseline_score, steps, error, path = zip(*(results[example] for example in range(evaluator.count)))
     steps = np.array(steps)
     return Integral(list(gradient), np.array(score), np.array(baseline_score), steps, steps.copy(), np.array(error),
                     list(path))
@@ -147,8 +156,7 @@ def by_runs(errors: np.ndarray) -> float:
 class _Path:
     """Nodes and panels of one example. Gradients are kept only while a panel that may still be split needs them."""
 
-    def __init__(self, example: int):
-        self.example = example
+    def __init__(self):
         self.score: Dict[float, float] = {}
         self.slope: Dict[float, float] = {}
         self.gradient: Dict[float, np.ndarray] = {}
@@ -189,7 +197,7 @@ class _Path:
         return np.array([error for _, error in sorted(found)])
 
     def _split_worst(self, until: float, max_steps: int) -> List[float]:
-        """Nodes that halve the worst panels, so many that the root of the other errors' squares is at most ``until``."""
+        """Nodes that halve the worst panels, so many that the root of the rest's squares is at most ``until``."""
         wanted: List[float] = []
         rest = sum(panel.error ** 2 for panel in self.open)
         for panel in sorted(self.open, key=lambda panel: -panel.error):

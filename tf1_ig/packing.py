@@ -1,6 +1,7 @@
 """Points of several examples packed into one run, or run in whatever narrower way is right for the graph."""
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+import time
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -41,14 +42,71 @@ class Running(NamedTuple):
     output_order: Optional[Tuple[int, ...]] = None
 
 
+class RunSizes:
+    """How many rows a run should hold, learnt from the runs themselves: none is made for the measurement alone.
+
+    256 rows are compared with 128; where the larger run clearly pays, larger ones are tried (loops gain up to a
+    thousand rows), where it clearly does not, smaller ones; where both are alike memory decides and nothing larger is
+    tried. Rows that are left over are spread over runs of equal size, so that no tail runs as a tiny batch.
+
+    Args:
+      most: never more rows than this (bounds memory).
+      fixed: exactly this many rows, nothing is learnt.
+    """
+
+    FIRST, LEAST = 256, 32
+    # A size is better than another when it saves more than this share of the time.
+    PAYS = 0.05
+
+    def __init__(self, most: int, fixed: Optional[int] = None):
+        self.most = max(1, int(fixed or most))
+        self.best = fixed or min(self.most, self.FIRST)
+        self._seconds: Dict[int, List[float]] = {}
+        self._trying = [] if fixed or self.best < 2 * self.LEAST else [self.best, self.best // 2]
+
+    def next(self, left: int) -> int:
+        """Rows of the next run when ``left`` rows are still to be run."""
+        if self._trying and left >= self._trying[0]:
+            return self._trying[0]
+        return -(-left // -(-left // self.best))
+
+    def took(self, rows: int, seconds: float) -> None:
+        """A run of that many rows took so long; the first run of a size does not count (it sets up its memory)."""
+        if rows != (self._trying or [0])[0]:
+            return
+        measured = self._seconds.setdefault(rows, [])
+        measured.append(seconds / rows)
+        if len(measured) == 3:
+            self._trying.pop(0)
+            if rows != self.best:
+                self._compare(rows)
+
+    def _compare(self, rows: int) -> None:
+        best, new = min(self._seconds[self.best][1:]), min(self._seconds[rows][1:])
+        further = 0
+        if new < (1 - self.PAYS) * best:
+            further = 2 * rows if rows > self.best else rows // 2
+            self.best = rows
+        elif rows < self.best and best < (1 - self.PAYS) * new and 2 * self.best not in self._seconds:
+            further = 2 * self.best
+        if self.LEAST <= further <= self.most and further not in self._seconds:
+            self._trying = [further]
+
+    def exhausted(self, rows: int) -> None:
+        """A run of that many rows did not fit into memory."""
+        self.most = max(1, rows // 2)
+        self.best = min(self.best, self.most)
+        self._trying = []
+
+
 class PointRunner(Evaluator):
     """Evaluates rows of a batch through an engine."""
 
     def __init__(self, engine: Engine, batch: Batch, running: Running, label: Optional[np.ndarray] = None,
-                 rows_per_run: int = 256, on_rows: Callable[[int], None] = lambda rows: None):
+                 sizes: Optional[RunSizes] = None, on_rows: Callable[[int], None] = lambda rows: None):
         self.engine, self.batch, self.running, self.label = engine, batch, running, label
         self.count = batch.count
-        self.rows_per_run = rows_per_run
+        self.sizes = sizes or RunSizes(RunSizes.FIRST, fixed=RunSizes.FIRST)
         self._on_rows = on_rows
         self._entries_of = batch.entries_of
 
@@ -56,19 +114,20 @@ class PointRunner(Evaluator):
 
     def outputs(self, rows: Rows) -> np.ndarray:
         """Output rows ``[rows, elements]``."""
-        return np.concatenate([
-            self.engine.run_outputs(run.points, self.running.output_order)[run.taken] for run in self._runs(rows)])
+        order = self.running.output_order
+        return np.concatenate([found[run.taken] for run, found in self._runs(
+            rows, lambda run: self.engine.run_outputs(run.points, order))])
 
     def scores(self, rows: Rows) -> np.ndarray:
-        return np.concatenate([
-            self.engine.run_scores(run.points, self.running.output_order, self.label[run.rows.example])[run.taken]
-            for run in self._runs(rows)]).astype(np.float64)
+        order = self.running.output_order
+        return np.concatenate([found[run.taken] for run, found in self._runs(
+            rows, lambda run: self.engine.run_scores(run.points, order, self.label[run.rows.example]))
+                               ]).astype(np.float64)
 
     def gradients(self, rows: Rows) -> Evaluated:
         scores, slopes, vectors = [], [], []
-        for run in self._runs(rows):
-            score, by_input = self.engine.run_gradients(run.points, self.running.output_order,
-                                                        self.label[run.rows.example], run.share)
+        for run, (score, by_input) in self._runs(rows, lambda run: self.engine.run_gradients(
+                run.points, self.running.output_order, self.label[run.rows.example], run.share), timed=True):
             slope = sum(np.bincount(position, slope, len(run.rows.example)) for position, (slope, _) in zip(
                 run.position, by_input))
             parts = [[gradient[entries] for entries in run.entries_by_row(number)]
@@ -79,38 +138,52 @@ class PointRunner(Evaluator):
             self._on_rows(len(run.taken))
         return Evaluated(np.concatenate(scores).astype(np.float64), np.concatenate(slopes), vectors)
 
-    def weighted(self, rows: Rows, weights: np.ndarray) -> Tuple[np.ndarray, np.ndarray, List[np.ndarray]]:
+    def weighted(self, rows: Rows, weights: np.ndarray) -> Tuple[np.ndarray, List[np.ndarray]]:
         totals = [np.zeros(actual.shape, np.float64) for actual in self.batch.actual]
-        scores, slopes, start = [], [], 0
-        for run in self._runs(rows):
+        scores, done = [], 0
+
+        def execute(run):
             padded = np.zeros(len(run.rows.example))
-            padded[run.taken] = weights[start:start + len(run.taken)]
-            start += len(run.taken)
-            score, by_input = self.engine.run_weighted(
-                run.points, self.running.output_order, self.label[run.rows.example], run.share,
-                [padded[position] for position in run.position])
-            slopes.append(sum(np.bincount(position, slope, len(run.rows.example)) for position, (slope, _) in zip(
-                run.position, by_input))[run.taken])
+            padded[run.taken] = weights[done:done + len(run.taken)]
+            return self.engine.run_weighted(run.points, self.running.output_order, self.label[run.rows.example],
+                                            run.share, [padded[position] for position in run.position])
+
+        for run, (score, by_input) in self._runs(rows, execute, timed=True):
+            done += len(run.taken)
             scores.append(score[run.taken])
-            for total, held, (_, part) in zip(totals, run.held, by_input):
+            for total, held, part in zip(totals, run.held, by_input):
                 total[held] += part
             self._on_rows(len(run.taken))
         flat = [np.concatenate([total[entries_of.get(example, ())].ravel() if example in entries_of else np.zeros(0)
                                 for total, entries_of in zip(totals, self._entries_of)])
                 for example in range(self.count)]
-        return np.concatenate(scores).astype(np.float64), np.concatenate(slopes), flat
+        return np.concatenate(scores).astype(np.float64), flat
 
     # -- how rows become runs ----------------------------------------------------------------------------------------
 
-    def _runs(self, rows: Rows):
+    def _runs(self, rows: Rows, execute: Callable[["_Run"], Any], timed: bool = False) -> Iterator[Tuple["_Run", Any]]:
+        """Runs that make up the rows, with what ``execute`` found; one that does not fit into memory is halved."""
         if self.running.mode in (IN_COMPANY, ONE_AT_A_TIME):
             for example, alpha in zip(rows.example, rows.alpha):
-                yield self._in_company(int(example), float(alpha))
+                run = self._in_company(int(example), float(alpha))
+                yield run, execute(run)
             return
-        size = self.running.only or max(self.rows_per_run, self.running.least)
-        for start in range(0, len(rows.example), size):
-            part = Rows(rows.example[start:start + size], rows.alpha[start:start + size])
-            yield self._packed(part, self.running.only or self.running.least)
+        start, least = 0, self.running.only or self.running.least
+        while start < len(rows.example):
+            size = self.running.only or self.sizes.next(len(rows.example) - start)
+            run = self._packed(Rows(rows.example[start:start + size], rows.alpha[start:start + size]), least)
+            begun = time.perf_counter()
+            try:
+                found = execute(run)
+            except _tf.tf.errors.ResourceExhaustedError:
+                if size <= least:
+                    raise
+                self.sizes.exhausted(size)
+                continue
+            if timed and not self.running.only:
+                self.sizes.took(size, time.perf_counter() - begun)
+            start += size
+            yield run, found
 
     def _packed(self, rows: Rows, least: int) -> "_Run":
         taken = np.arange(len(rows.example))

@@ -29,7 +29,7 @@ class Curve(Evaluator):
         found = self.gradients(rows)
         totals = [sum(weight * gradient for owner, weight, gradient in zip(rows.example, weights, found.gradient)
                       if owner == example) for example in range(self.count)]
-        return found.score, found.slope, totals
+        return found.score, totals
 
 
 SMOOTH = (lambda a: np.tanh(3 * a), lambda a: 3 / np.cosh(3 * a) ** 2)

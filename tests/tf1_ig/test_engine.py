@@ -1,0 +1,112 @@
+"""How points become runs: sizes, memory, packing, and nothing of one example in another."""
+
+import numpy as np
+import pytest
+
+import tf1_ig
+from graph_tools import _tf
+from tests.models import small
+from tf1_ig.packing import RunSizes
+
+RANDOM = np.random.RandomState(11)
+X = RANDOM.normal(size=(9, 4)).astype(np.float32)
+
+
+def explainer_of(build, output="y", inputs="x", **more):
+    return tf1_ig.IntegratedGradients(small.model_of(build), output, inputs=inputs, **more)
+
+
+def simulate(sizes, rows, cost):
+    """Runs ``rows`` rows that take ``cost(size)`` seconds a row; returns the sizes of the runs."""
+    made = []
+    while rows:
+        size = sizes.next(rows)
+        sizes.took(size, cost(size) * size)
+        made.append(size)
+        rows -= size
+    return made
+
+
+def test_sizes_climb_to_where_a_row_is_cheapest():
+    sizes = RunSizes(4096)
+    assert sum(simulate(sizes, 60000, lambda size: 1e-3 + 1.0 / size)) == 60000
+    assert sizes.best == 1024 or sizes.best == 2048 or sizes.best == 4096
+    small_is_best = RunSizes(4096)
+    simulate(small_is_best, 60000, lambda size: 1.0 + size)
+    assert small_is_best.best == RunSizes.LEAST
+    flat = RunSizes(4096)
+    simulate(flat, 60000, lambda size: 1.0)
+    assert flat.best == RunSizes.FIRST
+
+
+def test_no_tail_runs_as_a_tiny_batch():
+    fixed = RunSizes(4096, fixed=256)
+    made = simulate(fixed, 258, lambda size: 1.0)
+    assert made == [129, 129]
+    assert max(simulate(RunSizes(100), 1000, lambda size: 1.0)) <= 100
+
+
+@pytest.mark.parametrize("how", [{"steps": 20}, {"tolerance": 1e-4}])
+def test_packing_changes_nothing(how):
+    with explainer_of(small.quadratic) as explainer, explainer_of(small.masked_text, "scores", "embedding") as text:
+        feed = {"ids:0": RANDOM.randint(0, 20, (5, 6)), "lengths:0": [6, 3, 2, 5, 4], "temperature:0": 1.0}
+        for one, given, more in ((explainer, {"x:0": X}, {}), (text, feed, {"label": 1})):
+            found = [one.explain(given, batch_size=size, **dict(how, **more)) for size in (1, 7, 64, None)]
+            for other in found[1:]:
+                np.testing.assert_array_equal(other.evaluations, found[0].evaluations)
+                for name, values in other.values.items():
+                    np.testing.assert_allclose(values, found[0].values[name], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("how", [{"steps": 50}, {"tolerance": 1e-4}])
+def test_a_run_that_does_not_fit_is_halved_and_gives_the_same_numbers(how, monkeypatch):
+    with explainer_of(small.quadratic) as explainer:
+        expected = explainer.explain({"x:0": X}, **how)
+        session, refused = explainer._engine.session, []
+        run, rows = session.run, explainer._engine._target.rows.name
+
+        def cramped(fetches, feed=None):
+            if (feed or {}).get(rows, 0) > 10:
+                refused.append(feed[rows])
+                raise _tf.tf.errors.ResourceExhaustedError(None, None, "no memory for so many rows")
+            return run(fetches, feed)
+
+        monkeypatch.setattr(session, "run", cramped)
+        found = explainer.explain({"x:0": X}, **how)
+    assert refused
+    np.testing.assert_allclose(found.values["x:0"], expected.values["x:0"], rtol=1e-6)
+    np.testing.assert_array_equal(found.evaluations, expected.evaluations)
+
+
+def test_a_row_that_fits_nowhere_is_an_error(monkeypatch):
+    with explainer_of(small.quadratic) as explainer:
+        explainer.explain({"x:0": X}, steps=2)
+        run = explainer._engine.session.run
+
+        def full(fetches, feed=None):
+            if feed and explainer._engine._paths[0].weight.name in feed:
+                raise _tf.tf.errors.ResourceExhaustedError(None, None, "no memory at all")
+            return run(fetches, feed)
+
+        monkeypatch.setattr(explainer._engine.session, "run", full)
+        with pytest.raises(_tf.tf.errors.ResourceExhaustedError):
+            explainer.explain({"x:0": X}, steps=2)
+
+
+@pytest.mark.parametrize("how", [{"steps": 3, "method": "trapezoid"}, {}])
+def test_what_is_not_finite_in_one_row_stays_there(how):
+    """The length of a vector has no gradient at zero: one row at the baseline itself must not touch the others."""
+    with explainer_of(small.norm) as explainer:
+        clean = explainer.explain({"x:0": X[1:]}, baseline=0.5, **how)
+        spoilt = explainer.explain({"x:0": X}, baseline=np.concatenate([[[np.nan] * 4], np.full((8, 4), 0.5)]), **how)
+    assert np.isnan(spoilt.values["x:0"][0]).any()
+    np.testing.assert_allclose(spoilt.values["x:0"][1:], clean.values["x:0"], rtol=1e-5)
+
+
+def test_explaining_adds_no_op():
+    with explainer_of(small.quadratic) as explainer:
+        before = len(explainer._engine.graph.get_operations())
+        for count in range(1, 5):
+            explainer.explain({"x:0": X[:count]})
+            explainer.explain({"x:0": X[:count]}, steps=count)
+        assert len(explainer._engine.graph.get_operations()) == before
