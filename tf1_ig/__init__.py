@@ -4,5 +4,6 @@ from tf1_ig import _neighbour  # first: says so when another distribution's grap
 from tf1_ig.attribution import Attribution, load_attribution
 from tf1_ig.check import check
 from tf1_ig.explainer import IntegratedGradients
+from tf1_ig.hook import ExplainHook
 from tf1_ig.reference_loop import ig_text
 from tf1_ig.show.text import visualize_token_attrs
