@@ -5,8 +5,12 @@ from typing import Dict, FrozenSet, List
 
 from graph_tools import _tf
 from graph_tools.control_flow import repair, rewrite, tensor_arrays
-from graph_tools.control_flow.structure import EXITS, Place, Structure, analyse, read_graph
+from graph_tools.control_flow.arms import Place
+from graph_tools.control_flow.nodes import EXITS, IDENTITIES, read_graph
+from graph_tools.control_flow.places import outer_place, pivots, places
+from graph_tools.control_flow.structure import Structure, analyse
 from graph_tools.errors import ControlFlowError
+from graph_tools.names import TensorRef
 
 _lock = threading.Lock()
 
@@ -90,7 +94,7 @@ class _Builder:
 
     def __init__(self, graph, structure: Structure, leave: FrozenSet[str]):
         self.graph, self.structure, self.leave = graph, structure, leave
-        self.pivots = repair.pivots(structure)
+        self.pivots = pivots(structure)
         self.made: Dict[Place, object] = {}
         self.members: Dict[Place, List] = {}
         for name in structure.order:
@@ -99,7 +103,7 @@ class _Builder:
 
     def build(self) -> int:
         count = 0
-        for place in repair.places(self.structure):
+        for place in places(self.structure):
             self.made[place] = self._existing(place)
             if self.made[place] is None:
                 self.made[place] = self._make(place)
@@ -117,7 +121,7 @@ class _Builder:
             seen = ops
             around = place
             while around is not None and around != Place():
-                outer = repair.outer(self.structure, around)
+                outer = outer_place(self.structure, around)
                 if not around.arms:  # out of a loop, only its Exits are seen
                     seen = [op for op in ops if op.type in EXITS] if around == place else []
                 if outer is not None:
@@ -140,7 +144,7 @@ class _Builder:
         return None
 
     def _make(self, place: Place):
-        outer = self.made.get(repair.outer(self.structure, place))
+        outer = self.made.get(outer_place(self.structure, place))
         definition = self._branch(place) if place.arms else self._loop(place)
         # Without control dependencies a graph has no context of its own either.
         with self.graph.as_default(), _tf.tf.control_dependencies(None):
@@ -193,8 +197,8 @@ class _Builder:
     def _body(self, loop) -> str:
         """The Identity that stands at the start of the body."""
         for variable in loop.variables:
-            for reader, _ in self.structure.uses.get(repair.TensorRef(variable.switch, 1), ()):
-                if self.structure.nodes[reader].op in repair.IDENTITIES:
+            for reader, _ in self.structure.uses.get(TensorRef(variable.switch, 1), ()):
+                if self.structure.nodes[reader].op in IDENTITIES:
                     return reader
         raise ControlFlowError("the body of the loop of %r reads no loop variable; the graph is damaged: freeze the "
                                "model again" % loop.pivot)

@@ -13,10 +13,12 @@ optimisers keep what a forward run needs and no more:
 A plan of changes is made on plain values; it is carried out on a GraphDef (``normalize``) or on a live graph.
 """
 
-from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Tuple
 
-from graph_tools.control_flow.structure import (
-    ENTERS, IDENTITIES, MERGES, NEXTS, SWITCHES, Arm, Node, Nodes, Place, Structure, analyse)
+from graph_tools.control_flow.arms import Arm, Place
+from graph_tools.control_flow.nodes import IDENTITIES, MERGES, NEXTS, Node, Nodes
+from graph_tools.control_flow.places import pivots, places
+from graph_tools.control_flow.structure import Structure, analyse
 from graph_tools.names import TensorRef
 
 # DataType numbers through which gradients flow (half, float, double, bfloat16, complex, resource, variant) and 0 for
@@ -188,9 +190,9 @@ def _carry_dtype(structure: Structure, leave) -> Iterator:
                             dtype=switch.dtype)
                 yield Add(both)
                 if len(uses[entry]) > 1:  # two variables with the same next value share it; their gradients differ
-                    following = following._replace(name=free(following.name + "_own"), inputs=(TensorRef(both.name, 0),))
-                    yield Add(following)
-                    yield Rewire(variable.merge, slot, TensorRef(following.name, 0))
+                    own = following._replace(name=free(following.name + "_own"), inputs=(TensorRef(both.name, 0),))
+                    yield Add(own)
+                    yield Rewire(variable.merge, slot, TensorRef(own.name, 0))
                 else:
                     yield Rewire(following.name, 0, TensorRef(both.name, 0))
 
@@ -280,51 +282,6 @@ def _add_pivots(structure: Structure, leave) -> Iterator:
         pivot = Node(free("%s_%s" % (name, "ft"[branch])), "Identity", (TensorRef(name, branch),), controls, dtype=10)
         known[place] = pivot.name
         yield Add(pivot)
-
-
-def places(structure: Structure) -> List[Place]:
-    """Every place that needs a context, outer ones first."""
-    found: Dict[Place, int] = {}
-
-    def depth(place: Optional[Place]) -> int:
-        if place is None or place == Place():
-            return 0
-        if place not in found:
-            found[place] = 1 + depth(outer(structure, place))
-        return found[place]
-
-    for place in set(structure.place.values()):
-        depth(place)
-    return sorted(found, key=lambda place: (found[place], str(place)))
-
-
-def outer(structure: Structure, place: Place) -> Optional[Place]:
-    """The place around a place; none around the graph's own."""
-    if place.arms:
-        return place._replace(arms=place.arms[:-1])
-    return structure.loops[place.loop].parent if place.loop else None
-
-
-def pivots(structure: Structure) -> Dict[Place, str]:
-    """For each branch a node that runs whenever the branch is taken: an Identity of the predicate if there is one.
-
-    A Switch will not do (it runs in both cases), nor will anything that runs under further conditions.
-    """
-    found: Dict[Place, Tuple[int, str]] = {}
-    for name in structure.order:
-        node, place = structure.nodes[name], structure.place[name]
-        if not place.arms or node.op in SWITCHES + MERGES + ENTERS + NEXTS or len(node.inputs) != 1:
-            continue
-        source = structure.nodes.get(node.inputs[0].node)
-        if source is None or source.op not in SWITCHES or source.name not in structure.switch_pred:
-            continue
-        if structure.switch_pred[source.name] != place.arms[-1].pred:
-            continue
-        rank = (0 if node.op in IDENTITIES and source.inputs[0] == source.inputs[1] else
-                1 if node.op in IDENTITIES else 2)
-        if place not in found or rank < found[place][0]:
-            found[place] = (rank, name)
-    return {place: name for place, (_, name) in found.items()}
 
 
 def _rename_frames(structure: Structure, leave, frames) -> Iterator:

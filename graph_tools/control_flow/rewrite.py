@@ -2,7 +2,7 @@
 
 from graph_tools import _tf
 from graph_tools.control_flow import repair
-from graph_tools.control_flow.structure import ENTERS, read_graph_def
+from graph_tools.control_flow.nodes import read_graph_def
 from graph_tools.names import TensorRef
 
 
@@ -79,7 +79,7 @@ def _add(graph, node) -> None:
             if context is not None:
                 context.Exit()
     made = made[0] if isinstance(made, (list, tuple)) else made
-    assert made.op.name == node.name and node.op not in ENTERS
+    assert made.op.name == node.name  # names were chosen to be free
 
 
 def _tensor(graph, ref: TensorRef):

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from graph_tools import _tf, control_flow
-from graph_tools.control_flow import repair, structure
+from graph_tools.control_flow import nodes, repair, structure
 from graph_tools.errors import ControlFlowError
-from tests.models import control_flow as models
-from tests.models import freezing, functional
+from tests.models import control_flow as models, freezing, functional
 from tests.models.random_control_flow import random_kind
 
 WRITTEN = sorted((pathlib.Path(__file__).parent.parent / "fixtures" / "control_flow").glob("*.npz"))
@@ -182,8 +181,7 @@ def test_a_normalized_graph_is_restored_without_another_change():
 
 def test_normalize_does_not_need_tensorflow(tmp_path):
     """Structure is found on names and numbers alone."""
-    nodes = structure.read_graph_def(freezing.load(_fixture("nested_wcw")).graphs["grappler"])
-    plan = repair.plan(nodes)
+    plan = repair.plan(nodes.read_graph_def(freezing.load(_fixture("nested_wcw")).graphs["grappler"]))
     assert plan.changes and len(plan.structure.loops) == 2
     assert {len(place.arms) for place in plan.structure.place.values()} == {0, 1}
 
@@ -197,7 +195,7 @@ def test_the_missing_identity_makes_gradients_silently_wrong_and_is_put_back():
     switch = next(node.name for node in bare.node if node.op == "Switch" and node.name == "while/Switch_1")
     readers = [node for node in bare.node if switch + ":1" in node.input]
     assert len(readers) > 1 and all(node.op != "Identity" for node in readers)
-    changes = repair.plan(structure.read_graph_def(bare)).changes
+    changes = repair.plan(nodes.read_graph_def(bare)).changes
     added = [change.node for change in changes if isinstance(change, repair.Add)]
     assert [node.op for node in added if node.inputs[0].node == switch] == ["Identity"]
     graph = freezing.imported(bare)
@@ -208,9 +206,9 @@ def test_the_missing_identity_makes_gradients_silently_wrong_and_is_put_back():
 
 def test_pruned_exits_come_back():
     frozen = freezing.load(_fixture("while_unread_variables")).graphs["frozen"]
-    loop, = structure.analyse(structure.read_graph_def(frozen)).loops.values()
+    loop, = structure.analyse(nodes.read_graph_def(frozen)).loops.values()
     assert sum(not variable.exits for variable in loop.variables) == 3
-    loop, = structure.analyse(structure.read_graph_def(control_flow.normalize(frozen))).loops.values()
+    loop, = structure.analyse(nodes.read_graph_def(control_flow.normalize(frozen))).loops.values()
     assert all(len(variable.exits) == 1 for variable in loop.variables)
 
 
@@ -342,7 +340,7 @@ def test_one_graph_imported_twice(name, between):
     alone = control_flow.restore_control_flow(freezing.imported(frozen.graphs["frozen"]))
     assert made == 2 * alone
     frames = {op.get_attr("frame_name") for op in graph.get_operations() if op.type == "Enter"}
-    assert len(frames) == 2 * len(structure.analyse(structure.read_graph_def(frozen.graphs["frozen"])).loops)
+    assert len(frames) == 2 * len(structure.analyse(nodes.read_graph_def(frozen.graphs["frozen"])).loops)
     names = [scope + "/" + frozen.output for scope in ("a", "b")]
     with graph.as_default():
         total = graph.get_tensor_by_name(names[0]) + 3.0 * graph.get_tensor_by_name(names[1])
