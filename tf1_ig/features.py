@@ -1,6 +1,8 @@
 """Attributions by feature and category: ``education=Bachelors``, ``age=[18, 65)``, ``word=good``. Numpy only."""
 
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+import dataclasses
+import itertools
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -50,6 +52,42 @@ def by_feature(values: Mapping[str, Any], columns: Mapping[str, Any], ids: Optio
     return found or None
 
 
+def crossed_words(tensor: str, columns: Mapping[str, Any], fetch: Callable[[str], np.ndarray], count: int) -> Optional[
+        List[List[str]]]:
+    """The words behind each attributed row of a crossed column, ``"HS & nurse"``; ``None`` for any other tensor.
+
+    Args:
+      tensor: name of an attributed tensor.
+      columns: ``Column`` records by name.
+      fetch: gives the value of a tensor under the feed that is explained.
+      count: number of examples.
+    """
+    cross = next((column.cross for _, column in _owners(tensor, columns) if column.cross and column.table), ())
+    if not cross:
+        return None
+    parts = [_part_words(part, fetch, count) for part in cross]
+    # TensorFlow's product: the last part varies fastest.
+    return [[" & ".join(words) for words in itertools.product(*[part[number] for part in parts])]
+            for number in range(count)]
+
+
+def _part_words(part, fetch, count: int) -> List[List[str]]:
+    """One part of a cross as words, a list per example."""
+    values = fetch(part.values)
+    if part.indices is None:
+        rows: List[List[Any]] = [list(row) for row in np.reshape(values, (count, -1))]
+    else:
+        rows = [[] for _ in range(count)]
+        for place, value in zip(fetch(part.indices), values):
+            rows[int(place[0])].append(value)
+    return [[_text(value) if part.categories is None else part.categories.label(value) for value in row]
+            for row in rows]
+
+
+def _text(value) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
 def totals(features: Iterable[Feature], by: str = "label") -> Dict[str, float]:
     """Sums of one example's features by ``"label"``, ``"feature"`` or ``"column"``, largest magnitude first.
 
@@ -70,12 +108,25 @@ def inputs_of(columns: Mapping[str, Any], embeddings: Sequence[Any]) -> List[Any
       columns: ``Column`` records by name.
       embeddings: ``Embedding`` candidates; those of no column are kept.
     """
-    looked_up = {name: found for name, column in columns.items() for found in embeddings if _is_lookup(found, column)}
     chosen: List[Any] = list(embeddings)
-    for name, column in columns.items():
-        if name not in looked_up and column.part is not None and column.part not in chosen:
-            chosen.append(column.part)
+    for column in columns.values():
+        mine = input_of(column, embeddings)
+        if mine is not None and mine not in chosen:
+            chosen.append(mine)
     return chosen
+
+
+def input_of(column, embeddings: Sequence[Any]) -> Optional[Any]:
+    """What to attribute to for one column: the candidate for its rows, else the name of its part of the layer."""
+    return next((found for found in embeddings if _is_lookup(found, column)), column.part)
+
+
+def with_names(columns: Mapping[str, Any], inputs: Iterable[Any]) -> Dict[str, Any]:
+    """Columns that know their rows by the name of the candidate, too (of a partitioned table it is one of several)."""
+    lookups = [found for found in inputs if hasattr(found, "rows_combined_at")]
+    return {name: dataclasses.replace(column, lookups=column.lookups + tuple(
+        found.tensor for found in lookups if _is_lookup(found, column) and found.tensor not in column.lookups))
+        for name, column in columns.items()}
 
 
 def _is_lookup(embedding, column) -> bool:

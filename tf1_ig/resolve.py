@@ -5,6 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import graph_tools as gt
 from graph_tools import names
 from graph_tools.errors import NoCandidateError
+from graph_tools.feature_columns import Column
 from graph_tools.find.candidates import Candidate, Embedding
 from graph_tools.model import Model
 from tf1_ig import features
@@ -51,7 +52,8 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     output_name = renamed.get(output_name, output_name)
     notes: List[str] = []
     columns = gt.find_columns(model, output_name)
-    chosen = _choose(model, output_name, columns) if isinstance(inputs, str) and inputs == "auto" else _listed(inputs)
+    chosen = _choose(model, output_name, columns) if isinstance(inputs, str) and inputs == "auto" else _listed(
+        model, inputs)
     resolved = []
     for given in chosen:
         name = names.tensor_name(given)
@@ -61,7 +63,8 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     _refuse_nested(model, [spec.attributed.tensor for spec in resolved])
     kind = output.kind if isinstance(output, Candidate) else next(
         (found.kind for found in gt.find_outputs(model) if found.tensor == output_name), None)
-    return Resolved(model, output_name, tuple(resolved), renamed, tuple(notes), kind, columns)
+    return Resolved(model, output_name, tuple(resolved), renamed, tuple(notes), kind,
+                    features.with_names(columns, chosen))
 
 
 def _known(model: Model, tensor: Any) -> str:
@@ -72,8 +75,13 @@ def _known(model: Model, tensor: Any) -> str:
         raise names.unknown_tensor(name, model.index.tensor_names(), model.source) from None
 
 
-def _listed(inputs: Any) -> Sequence[Any]:
-    return list(inputs) if isinstance(inputs, (list, tuple, gt.Candidates)) else [inputs]
+def _listed(model: Model, inputs: Any) -> Sequence[Any]:
+    """The caller's inputs one by one; a feature column stands for its rows, or else for its part of the layer."""
+    listed = list(inputs) if isinstance(inputs, (list, tuple, gt.Candidates)) else [inputs]
+    if not any(isinstance(given, Column) for given in listed):
+        return listed
+    embeddings = gt.find_embeddings(model)
+    return [features.input_of(given.by_name(), embeddings) if isinstance(given, Column) else given for given in listed]
 
 
 def _without_queues(model: Model, output: str) -> Tuple[Model, Dict[str, str]]:
