@@ -7,7 +7,7 @@ def strip(graph_def) -> None:
     """Drops, in place, what keeps other releases from reading a graph and says nothing about what it computes.
 
     Attributes that came after TensorFlow 1.15 and are at their default, recorded shapes, colocation with nodes that
-    are gone.
+    are gone, devices of the machine that trained the model.
     """
     table = newer.attributes()
     for node in functions.all_nodes(graph_def):
@@ -18,6 +18,7 @@ def strip(graph_def) -> None:
     for node in functions.all_nodes(graph_def):
         node.attr.pop("_output_shapes", None)
         _clear(node, "experimental_type")
+        node.ClearField("device")
     for function in graph_def.library.function:
         for argument in list(function.signature.input_arg) + list(function.signature.output_arg):
             _clear(argument, "experimental_full_type")
@@ -70,12 +71,12 @@ def _protos() -> dict:
         return [entry.variable_name, entry.initializer_name, entry.snapshot_name, entry.initial_value_name]
 
     def context(entry):
-        return [name for name in list(entry.values_def.values) + list(entry.values_def.external_values.values())]
+        return list(entry.values_def.values) + list(entry.values_def.external_values.values())
 
     variables = (keys.GLOBAL_VARIABLES, keys.LOCAL_VARIABLES, keys.MODEL_VARIABLES, keys.TRAINABLE_VARIABLES,
                  keys.MOVING_AVERAGE_VARIABLES, keys.METRIC_VARIABLES, keys.GLOBAL_STEP,
                  "trainable_resource_variables")
-    protos = {key: (_tf.variable_pb2.VariableDef, variable) for key in variables}
+    protos = dict.fromkeys(variables, (_tf.variable_pb2.VariableDef, variable))
     protos[keys.QUEUE_RUNNERS] = (_tf.queue_runner_pb2.QueueRunnerDef, lambda entry: [
         entry.queue_name, entry.close_op_name, entry.cancel_op_name] + list(entry.enqueue_op_name))
     protos[keys.SAVERS] = (_tf.saver_pb2.SaverDef, lambda entry: [

@@ -2,6 +2,7 @@
 
 import os
 
+from graph_tools import names
 from graph_tools.errors import ModelFileMissingError, ModelFormatError
 from graph_tools.load import frozen, meta_graph, saved_model
 from graph_tools.load.read import Artefact
@@ -31,7 +32,7 @@ def load(path, tags=None, signature=None) -> Model:
 
     >>> model = load("model.pb")  # doctest: +SKIP
     """
-    artefact = Artefact(os.path.expanduser(os.fspath(path)))
+    artefact = Artefact(os.path.expanduser(os.fsdecode(path)))
     for kind in FORMATS:
         if kind.matches(artefact):
             return kind.load(artefact, tags=tags, signature=signature)
@@ -40,4 +41,15 @@ def load(path, tags=None, signature=None) -> Model:
         raise ModelFormatError("folder %r holds no saved_model.pb and no checkpoint (%s); give the path of a model in "
                                "it" % (artefact.path, ", ".join(there[:5]) + (", …" if len(there) > 5 else "")
                                        if there else "it is empty"))
-    raise ModelFileMissingError("no file or folder %r; check the path" % artefact.path)
+    raise ModelFileMissingError("no file or folder %r; %s" % (artefact.path, _advice(artefact.path)))
+
+
+def _advice(path: str) -> str:
+    """What to try instead of a path that is not there: the names in its folder that look like it."""
+    folder, _, name = path.rpartition("/")
+    there = Artefact(folder or ("/" if path.startswith("/") else "."))
+    if not there.is_folder:
+        return "there is no folder %r either; check the path" % folder
+    parts = {meta_graph.prefix_of(other) for other in there.files()}
+    found = [other for other in sorted(parts) if name and other.startswith(name)] or names.nearest(name, sorted(parts))
+    return "did you mean %s?" % " or ".join(repr(other) for other in found[:3]) if found else "check the path"

@@ -67,10 +67,19 @@ def _prefix(artefact: Artefact) -> Optional[str]:
     return None
 
 
+def prefix_of(name: str) -> str:
+    """The checkpoint that a file belongs to by its name; other names are returned as they are."""
+    return _PART.sub("", name)
+
+
 def _no_graph(prefix: str) -> str:
     """The error line for a checkpoint that has no ``.meta`` beside it."""
     if not checkpoint.exists(prefix):
         return "no file %r and no checkpoint of that name; check the path" % (prefix + ".meta")
+    folder = os.path.dirname(os.path.dirname(prefix)) or "."
+    if os.path.basename(os.path.dirname(prefix)) == "variables" and any(
+            _tf.tf.io.gfile.exists(join(folder, name)) for name in ("saved_model.pb", "saved_model.pbtxt")):
+        return "%r are the values of a SavedModel; give the path of its folder, %r" % (prefix, folder)
     if checkpoint.OBJECT_GRAPH in checkpoint.Checkpoint(prefix).keys:
         return ("checkpoint %r was written by tf.train.Checkpoint (TF 2) and holds values only, no graph; export a "
                 "SavedModel with the program that built the model, and give its folder" % prefix)

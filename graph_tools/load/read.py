@@ -4,6 +4,7 @@ Paths go through TensorFlow's file system layer, so that ``gs://`` and the like 
 """
 
 import re
+import warnings
 from typing import Any, List, NamedTuple, Optional
 
 from graph_tools import _tf
@@ -110,13 +111,16 @@ def parse(data: bytes, path: str):
     for kind in kinds:
         message = kind()
         try:
-            if text:
-                _tf.text_format.Parse(data.decode("utf-8"), message, allow_unknown_field=True)
-            else:
-                message.ParseFromString(data)
-            if _makes_sense(message):
+            with warnings.catch_warnings(record=True) as left_over:  # how some releases of protobuf report bytes
+                warnings.simplefilter("always", RuntimeWarning)
+                if text:
+                    _tf.text_format.Parse(data.decode("utf-8"), message, allow_unknown_field=True)
+                else:
+                    message.ParseFromString(data)
+            if not left_over and _makes_sense(message):
                 return message
-        except (_tf.DecodeError, _tf.TextParseError, ValueError) as failure:  # ValueError: names that are no UTF-8
+        # ValueError: names that are no UTF-8.
+        except (_tf.DecodeError, _tf.TextParseError, ValueError) as failure:
             problem = problem or " ".join(str(failure).split())[:120]
     if text:
         raise ModelFormatError("%r is no graph in text form%s; export it again" % (

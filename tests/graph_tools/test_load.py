@@ -157,11 +157,12 @@ def test_slices_of_a_partitioned_variable_are_read_by_slice(written):
             np.testing.assert_array_equal(session.run(part + ("/read:0")), model.variables[part])
 
 
-def test_v1_checkpoints(tmp_path):
+@pytest.mark.parametrize("partitions", (None, 3))
+def test_v1_checkpoints(tmp_path, partitions):
     tf = _tf.tf
     prefix = str(tmp_path / "old.ckpt")
     with tf.Graph().as_default(), tf.Session() as session:
-        formats.build()
+        formats.build(partitions=partitions)
         session.run([tf.global_variables_initializer()])
         tf.train.Saver(write_version=tf.train.SaverDef.V1).save(session, prefix)
         wanted = {variable.op.name: session.run(variable) for variable in tf.global_variables()}

@@ -8,8 +8,14 @@ import pytest
 
 import graph_tools as gt
 from graph_tools import _tf
-from graph_tools.errors import (GraphToolsError, ModelFileMissingError, ModelFormatError, ReleaseError, StateError,
-                                UnsafeModelError)
+from graph_tools.errors import (
+    GraphToolsError,
+    ModelFileMissingError,
+    ModelFormatError,
+    ReleaseError,
+    StateError,
+    UnsafeModelError,
+)
 from graph_tools.load import read
 from tests.models import formats
 
@@ -47,9 +53,12 @@ def save_graph(path, graph_def) -> str:
 
 
 def test_missing(tmp_path):
-    refused(ModelFileMissingError, str(tmp_path / "nothing.pb"), "nothing.pb", "check the path")
+    refused(ModelFileMissingError, str(tmp_path / "nothing.pb"), "nothing.pb", "check")
     with pytest.raises(FileNotFoundError):
         gt.load(str(tmp_path / "nothing"))
+    put(tmp_path / "model.ckpt-12.meta", b"x")
+    refused(ModelFileMissingError, str(tmp_path / "model.ckpt"), "did you mean 'model.ckpt-12'?")
+    refused(ModelFileMissingError, str(tmp_path / "there" / "model.pb"), "no folder")
     refused(ModelFileMissingError, "https://example.com/model.tar.gz", "download")
 
 
@@ -125,6 +134,11 @@ def test_a_saved_model_without_its_variables(written, tmp_path):
     shutil.copytree(written.saved_model, str(tmp_path / "half"))
     shutil.rmtree(str(tmp_path / "half" / "variables"))
     refused(ModelFileMissingError, str(tmp_path / "half"), "half/variables/variables")
+
+
+def test_the_values_of_a_saved_model_given_as_a_checkpoint(written):
+    refused(ModelFileMissingError, os.path.join(written.saved_model, "variables", "variables"), "folder",
+            repr(written.saved_model))
 
 
 def test_graph_without_values_and_values_without_graph(written, tmp_path):

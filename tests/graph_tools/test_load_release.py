@@ -113,4 +113,4 @@ def test_tensorflow_refusing_an_import_is_a_release_error_too(tmp_path):
     with open(path, "wb") as file:
         file.write(graph.SerializeToString())
     with pytest.raises(ReleaseError, match="odd.pb"):
-        gt.load(path).graph
+        gt.load(path).new_graph()

@@ -116,7 +116,7 @@ def test_keras_models(tmp_path):
 def test_eager_execution_and_the_default_graph_stay_as_they_were(saved):
     tf = _tf.tensorflow
     before = tf.compat.v1.get_default_graph()
-    gt.load(saved[0]).graph
+    assert gt.load(saved[0]).graph is not before
     assert tf.executing_eagerly()
     assert tf.compat.v1.get_default_graph() is before
     assert before.get_operations() == []

@@ -11,7 +11,8 @@ from tests.real.packages import fetch_package
 pytestmark = pytest.mark.real
 SNIPPETS = (
     b"from os import path\n\n\nclass Reader(object):\n    def __init__(self, name):\n        self.name = name\n\n"
-    b"    def lines(self):\n        with open(self.name) as file:\n            return [line.strip() for line in file]\n",
+    b"    def lines(self):\n        with open(self.name) as file:\n            return [line.strip() for line in file]"
+    b"\n",
     b"#include <stdio.h>\n#include <stdlib.h>\n\nint main(int argc, char **argv) {\n    int *p = malloc(sizeof(int));\n"
     b"    printf(\"%d\\n\", argc);\n    free(p);\n    return 0;\n}\n",
     b"SELECT name, COUNT(*) FROM users INNER JOIN orders ON users.id = orders.user_id\n"

@@ -1,0 +1,104 @@
+"""Variables turned into constants: a pure rewrite of a GraphDef, loops, branches and functions included.
+
+A ``Const`` takes the place and the name of each variable. What read the variable reads the constant; what changed it
+is dropped, with what depended on the change. A resource handle that travels through a loop, a branch or into a
+function becomes the value itself, and the function is copied for it.
+"""
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Set, Tuple
+
+from graph_tools import _tf, functions, names, variables
+from graph_tools.constants.library import Library
+from graph_tools.constants.nodes import Held, make_constant, without_control
+from graph_tools.constants.scope import Scope, Tensor, graph_tensor
+from graph_tools.errors import EditError
+
+
+class Frozen(NamedTuple):
+    """A GraphDef without the variables whose values were given, and the nodes that were dropped for it."""
+
+    graph_def: Any
+    dropped: Tuple[str, ...]
+
+
+def freeze(graph_def, values: Mapping[str, Any], keep=(), prefer=()) -> Frozen:
+    """Replaces variables by constants.
+
+    Args:
+      graph_def: the graph; it is not changed.
+      values: array by the name of the variable's node.
+      keep: names of tensors or nodes that must survive.
+      prefer: names of tensors or nodes that survive where they can.
+
+    Raises:
+      EditError: something in ``keep`` depends on a change of a variable, or the graph would exceed 2 GB.
+    """
+    result = _tf.tf.GraphDef()
+    result.CopyFrom(graph_def)
+    library = Library(result)
+    held: Dict[Tensor, Held] = {}
+    total = 0
+    for node in result.node:
+        if node.name in values and node.op in variables.VARIABLES:
+            kind = "handle" if node.op == "VarHandleOp" else "ref"
+            held[node.name, 0] = Held(kind, node.attr["dtype"].type)
+            value = values[node.name]
+            total += value.nbytes
+            if total > 2 ** 31 - 2 ** 20:
+                raise EditError("the variables are more than 2 GB, which no GraphDef can hold; save a SavedModel "
+                                "folder instead of one file")
+            make_constant(node, value)
+    scope = Scope(list(result.node), library, graph_tensor)
+    gone = scope.rewrite(scope.spread(held))
+    wanted = {names.parse(name).node for name in keep}
+    lost = sorted(wanted & gone)
+    if lost:
+        raise EditError("%r cannot be kept: it depends on an op that changes a variable; give outputs= without it" % (
+            lost[0],))
+    gone = _with_dead_ends(result.node, scope.added, gone, wanted | {names.parse(name).node for name in prefer})
+    return Frozen(_assemble(result, scope, gone), tuple(node.name for node in graph_def.node if node.name in gone))
+
+
+def of_model(model, keep=()) -> Frozen:
+    """The graph of a model with its variables frozen; signatures and table initialisers survive where they can."""
+    outputs = [info.name for signature in model.meta_graph.signature_def.values()
+               for info in list(signature.outputs.values()) + list(signature.inputs.values()) if info.name]
+    graph_def = model.graph_def
+    values = {node.name: model.variables[node.name] for node in graph_def.node
+              if node.op in variables.VARIABLES and node.name in model.variables}
+    return freeze(graph_def, values, keep, outputs + list(model.initializers) + list(model.assets))
+
+
+def _with_dead_ends(nodes, added, gone: Set[str], wanted: Set[str]) -> Set[str]:
+    """The nodes that go, and those that fed nothing but them: initial values, gradients, updates."""
+    gone = set(gone)
+    by_name = {node.name: node for node in list(nodes) + list(added)}
+    left = dict.fromkeys(by_name, 0)
+    for node in by_name.values():
+        for entry in node.input:
+            left[names.parse(entry).node] += 1
+    todo = list(gone)
+    while todo:
+        for entry in by_name[todo.pop()].input:
+            name = names.parse(entry).node
+            left[name] -= 1
+            if left[name] == 0 and name not in gone and name not in wanted:
+                gone.add(name)
+                todo.append(name)
+    return gone
+
+
+def _assemble(result, scope: Scope, gone: Set[str]):
+    """The new GraphDef: nodes that stay, nodes that were added, the functions that are still called."""
+    graph_def = _tf.tf.GraphDef()
+    graph_def.versions.CopyFrom(result.versions)
+    for node in scope.nodes + scope.added:
+        if node.name not in gone:
+            graph_def.node.add().CopyFrom(without_control(node, gone))
+    library = result.library
+    library.function.extend(scope.library.new)
+    called = {name for node in graph_def.node for name in functions.called(node)}
+    alive = functions.reach(called, functions.calls(library))
+    graph_def.library.function.extend(function for function in library.function if function.signature.name in alive)
+    graph_def.library.gradient.extend(gradient for gradient in library.gradient if gradient.function_name in alive)
+    return graph_def
