@@ -67,6 +67,19 @@ class Embedding(Candidate):
     caveat: str = ""
 
 
+@dataclasses.dataclass(frozen=True)
+class Output(Candidate):
+    """A likely prediction.
+
+    Attributes:
+      signatures: ``"signature/key"`` of every signature output that this tensor is.
+      logits: the tensor a softmax or sigmoid was computed from.
+    """
+
+    signatures: Tuple[str, ...] = ()
+    logits: Optional[str] = None
+
+
 class Miss(NamedTuple):
     """Something that looked right and was not taken: the node or tensor, and the reason."""
 

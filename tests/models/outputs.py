@@ -202,6 +202,39 @@ def greedy_decoder():
     tf.transpose(array.stack(), [1, 0, 2], name="logits")
 
 
+def unrolled_cell():
+    """A gated cell unrolled by hand whose state is the prediction: its gates are no heads."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 2, 4], "x")
+    state = tf.zeros_like(x[:, 0])
+    kernel, gates = weights(4, 4, "kernel"), weights(4, 4, "gates")
+    for step in range(2):
+        gate = tf.sigmoid(tf.matmul(x[:, step] + state, gates), name="gate_%d" % step)
+        state = tf.add(gate * state, (1 - gate) * tf.tanh(tf.matmul(x[:, step], kernel)), name="state_%d" % step)
+
+
+def unused_branches():
+    """What control flow leaves unused is no end: the head is the energy."""
+    tf = _tf.tf
+    x = inputs()
+    flag = tf.placeholder_with_default(False, [], "flag")
+    value = tf.cond(flag, lambda: tf.sin(x), lambda: x * 2)
+    _, state, _ = tf.while_loop(lambda step, *_: step < 3, lambda step, state, other: (
+        step + 1, state + tf.sin(state), other * state), [0, value, value])
+    tf.reduce_sum(tf.square(state), 1, name="energy")
+
+
+def crf_decoded_in_a_loop():
+    """Viterbi scores of a loop over the steps: the tags are decoded from the logits, which are the head."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 5, 4], "x")
+    unary = tf.reshape(layer(hidden(tf.reshape(x, [-1, 4]))), [-1, 5, 3], name="logits")
+    transitions = weights(3, 3, "transitions")
+    _, best = tf.while_loop(lambda step, _: step < 5, lambda step, best: (
+        step + 1, tf.reduce_max(tf.expand_dims(best, 2) + transitions, 1) + unary[:, step]), [1, unary[:, 0]])
+    tf.reduce_max(best, 1, name="best_score")
+
+
 def two_tasks():
     tf = _tf.tf
     shared = hidden()
@@ -293,6 +326,9 @@ HEADS = {heads.build.__name__: heads for heads in (
     Heads(attention, (PROBABILITIES, LOGITS), (("attention:0", "attention"),)),
     Heads(gated, (PROBABILITIES, LOGITS), (("gate:0", "gate"),)),
     Heads(training_tokens_only, (LOGITS,), (("loss:0", "labels:0"),)), Heads(greedy_decoder, (LOGITS,)),
+    Heads(crf_decoded_in_a_loop, (LOGITS, ("best_score:0", "max"))),
+    Heads(unused_branches, (("energy:0", "sum"),)),
+    Heads(unrolled_cell, (("state_1:0", "add"),), (("gate_1:0", "gate"),)),
     Heads(recurrent, (PROBABILITIES, LOGITS)), Heads(decoder_in_loop, (LOGITS,)),
     Heads(two_tasks, (("topic:0", "softmax"), ("click:0", "sigmoid"), ("click_logits:0", "logits"),
                       ("topic_logits:0", "logits"))),
