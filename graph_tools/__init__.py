@@ -23,8 +23,8 @@ from graph_tools.errors import (
     TensorNotFoundError,
 )
 from graph_tools.feature_columns import watch_feature_columns
-from graph_tools.find.columns import find_columns
 from graph_tools.find.candidates import Candidate, Candidates
+from graph_tools.find.columns import find_columns
 from graph_tools.find.embeddings import find_embeddings
 from graph_tools.find.inputs import find_inputs
 from graph_tools.find.outputs import find_outputs

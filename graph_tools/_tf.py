@@ -43,14 +43,29 @@ def _load() -> dict:
 
     # Private, checked on 1.15.5, 2.15.1, 2.21.0.
     from tensorflow.core.framework import function_pb2, variable_pb2
-    from tensorflow.core.protobuf import (control_flow_pb2, meta_graph_pb2, queue_runner_pb2, saved_model_pb2,
-                                          saver_pb2, trackable_object_graph_pb2)
+    from tensorflow.core.protobuf import (
+        control_flow_pb2,
+        meta_graph_pb2,
+        queue_runner_pb2,
+        saved_model_pb2,
+        saver_pb2,
+        trackable_object_graph_pb2,
+    )
     from tensorflow.python.feature_column import feature_column, feature_column_v2
     from tensorflow.python.framework import op_def_registry, ops, tensor_util
-    from tensorflow.python.ops import (control_flow_ops, control_flow_util, gen_io_ops, gen_lookup_ops,
-                                       gen_resource_variable_ops, gen_state_ops)
+
     # Functional loops have gradients on 1.15 as well, once this module is imported; TensorFlow 1.15 itself waits.
-    from tensorflow.python.ops import cond_v2, tensor_array_grad, while_v2
+    from tensorflow.python.ops import (
+        cond_v2,
+        control_flow_ops,
+        control_flow_util,
+        gen_io_ops,
+        gen_lookup_ops,
+        gen_resource_variable_ops,
+        gen_state_ops,
+        tensor_array_grad,
+        while_v2,
+    )
     from tensorflow.python.saved_model import model_utils
 
     return {

@@ -7,6 +7,7 @@ table to the combined tensor.
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import variables
+from graph_tools.feature_columns.column import Sparse
 
 GATHERS = ("Gather", "GatherV2", "ResourceGather")
 SPARSE_SEGMENTS = {"SparseSegment%s%s" % (how, more): how.lower() for how in ("Sum", "Mean", "SqrtN")
@@ -31,6 +32,14 @@ class Lookup(NamedTuple):
     fill: Any = None
     lookups: Tuple[Any, ...] = ()
     table: Tuple[str, ...] = ()
+
+    def fields(self) -> Dict[str, Any]:
+        """The lookup as fields of a ``Column``."""
+        found = self._asdict()
+        fill = found.pop("fill")
+        if fill is not None:
+            found.update(occurrences=Sparse(*fill.outputs[:2], fill.inputs[2]), is_empty=fill.outputs[2])
+        return dict(found)
 
 
 class Layer(NamedTuple):

@@ -127,7 +127,7 @@ def harvest(uses: List[patch.Use]) -> Dict[str, Column]:
             members = [number for number, use in enumerate(uses)
                        if use.log is log and use.kind != "sparse" and (use.kind == "linear") == summed]
             taken = {layer.op for _, layer in layers}
-            layer = structure.find_layer([_part(uses[number]) for number in members], summed, taken) if members else None
+            layer = structure.find_layer([_part(uses[number]) for number in members], summed, taken)
             if layer is not None:
                 layers.append((members, layer))
                 _join(found, members, layer, summed)
@@ -148,7 +148,8 @@ def _join(found: List[Column], members: List[int], layer: structure.Layer, summe
         if summed:
             # A dense column of a linear model is multiplied with its weights before the sum.
             part = part.op.inputs[0] if part.op.type == "MatMul" else part
-        found[number] = dataclasses.replace(found[number], layer=layer.op.outputs[0], slice=slices.get(member), part=part)
+        found[number] = dataclasses.replace(
+            found[number], layer=layer.op.outputs[0], slice=slices.get(member), part=part)
 
 
 def _harvest_one(use: patch.Use) -> Column:
@@ -167,22 +168,19 @@ def _harvest_one(use: patch.Use) -> Column:
         width = combined.shape.as_list()[-1]
     sources = [tensor for value in list(raw.values()) + [ids] for tensor in _parts(value)]
     sources += [] if weights is None else list(_sparse(weights))
-    found = structure.Lookup()
+    found: Dict[str, Any] = {}
     if combined is not None and (ids is not None or kinds.kind_of(column) == "custom"):
-        found = structure.find_lookup(combined, sources)
+        found = structure.find_lookup(combined, sources).fields()
+        if found["rows"] is not None:
+            found.setdefault("occurrences", ids)
     names = tuple(kinds.kind_of(one) for one in chain)
     return Column(
         name=column.name, kind=names[0], chain=names, feature=kinds.feature_name(column), raw=raw, combined=combined,
         ids=ids, weights=None if weights is None else weights.values,
         keys=None if ids is None else structure.find_keys(ids.values, [part for value in raw.values()
                                                                        for part in _parts(value)]),
-        rows=found.rows, per_occurrence=found.per_occurrence, row_index=found.row_index,
-        segment_ids=found.segment_ids, bags=found.bags, part=combined, lookups=found.lookups, table=found.table,
-        occurrences=(ids if found.rows is not None else None) if found.fill is None else Sparse(*found.fill.outputs[:2], found.fill.inputs[2]),
-        is_empty=None if found.fill is None else found.fill.outputs[2],
-        combiner=found.combiner,
-        sequence_length=use.result[1] if use.kind == "sequence" else None, width=width,
-        categories=kinds.categories_of(column, width), cross=_cross(use, chain[-1], ids))
+        sequence_length=use.result[1] if use.kind == "sequence" else None, part=combined, width=width,
+        categories=kinds.categories_of(column, width), cross=_cross(use, chain[-1], ids), **found)
 
 
 def _cross(use: patch.Use, column, ids: Optional[Sparse]) -> Tuple[CrossPart, ...]:

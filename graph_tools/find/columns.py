@@ -7,11 +7,11 @@ TensorFlow's own; they survive export and freezing.
 
 import dataclasses
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 from graph_tools import names
 from graph_tools.feature_columns import structure
-from graph_tools.feature_columns.column import Column, Sparse
+from graph_tools.feature_columns.column import Column
 from graph_tools.find import categories
 from graph_tools.model import Model
 
@@ -114,7 +114,8 @@ def _column(model: Model, member: _Member, summed: bool, sources) -> Column:
     part, combined = member.tensor, member.tensor
     if summed and part.op.type == "MatMul":
         part = part.op.inputs[0]
-    if part.op.type == "Reshape" and (not summed or part is not member.tensor):  # a looked up term of a linear model ends in a Reshape of its own
+    # A looked up term of a linear model ends in a Reshape of its own.
+    if part.op.type == "Reshape" and (not summed or part is not member.tensor):
         combined = part.op.inputs[0]
     found = structure.find_lookup(combined, sources)
     width = part.shape.as_list()[-1] if part.shape.ndims else None
@@ -124,15 +125,11 @@ def _column(model: Model, member: _Member, summed: bool, sources) -> Column:
         width = width or dim
     made = categories.of_ids(model, combined, count)
     name, chain = _kind(member.name, found, made.kind, summed and combined is member.tensor)
-    fill = found.fill
     return Column(
         name=name, kind=chain[0], chain=chain, feature=_WRAPPED.sub("", _WRAPPED.sub("", name)), raw={},
-        combined=combined, part=part, width=width, rows=found.rows, per_occurrence=found.per_occurrence,
-        row_index=found.row_index, segment_ids=found.segment_ids, bags=found.bags, lookups=found.lookups,
-        table=found.table, combiner=found.combiner, occurrences=None if fill is None else Sparse(*fill.outputs[:2], fill.inputs[2]),
-        is_empty=None if fill is None else fill.outputs[2],
+        combined=combined, part=part, width=width,
         categories=categories.elements(part) if chain[0] == "numeric" else made.categories,
-        cross=categories.of_cross(model, combined) if made.kind == "crossed" else ()).by_name()
+        cross=categories.of_cross(model, combined) if made.kind == "crossed" else (), **found.fields()).by_name()
 
 
 def _kind(scope: str, found: structure.Lookup, made: str, in_linear_model: bool) -> Tuple[str, Tuple[str, ...]]:

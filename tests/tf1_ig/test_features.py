@@ -74,7 +74,8 @@ def test_words_of_a_cross():
 
 
 def test_totals_add_up_over_layers():
-    row = [Feature("a_indicator", "a", "x", .25, "t:0"), Feature("a", "a", "x", .5, "u:0"), Feature("b", "b", "", -2., "v:0")]
+    row = [Feature("a_indicator", "a", "x", .25, "t:0"), Feature("a", "a", "x", .5, "u:0"),
+           Feature("b", "b", "", -2., "v:0")]
     assert totals(row) == {"b": -2., "a=x": .75}
     assert list(totals(row)) == ["b", "a=x"]
     assert totals(row, by="column") == {"b": -2., "a": .5, "a_indicator": .25}
