@@ -7,3 +7,4 @@ from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.hook import ExplainHook
 from tf1_ig.reference_loop import ig_text
 from tf1_ig.show.text import visualize_token_attrs
+from tf1_ig.signature import attribution_signature
