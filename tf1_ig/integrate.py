@@ -23,6 +23,10 @@ import numpy as np
 FIRST_NODES = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Scores are float32: a completeness error below this share of the score itself cannot be told from rounding.
 ROUNDING = 1e-6
+# Share of the tolerance that errors along the path may use up: on a published network full of kinks this keeps the
+# token attributions of all rows tried within 0.7 % of a dense reference at a tolerance of 1 %; with the whole
+# tolerance they were up to 3 % off although complete to 1 %.
+PATH_SHARE = 0.2
 
 
 class Rows(NamedTuple):
@@ -98,7 +102,7 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
     Args:
       evaluator: the model.
       tolerance: stop when the completeness error is at most this share of |score - baseline score|, and the errors
-        along the path, added up by runs of one sign, at most this share of the score's total variation.
+        along the path, added up by runs of one sign, at most ``PATH_SHARE`` of it of the score's total variation.
       max_steps: most nodes per example; an example that has not converged by then is returned as it stands.
       together: examples that are refined at the same time (bounds memory). Their points share runs, and an example
         that is done makes room for the next, so that late rounds stay full.
@@ -178,7 +182,8 @@ class _Path:
             self.open = [half for panel in self.open for half in self._split_if_evaluated(panel)]
         scores = [score for _, score in sorted(self.score.items())]
         rounding = ROUNDING * max(map(abs, scores))
-        allowed = max(tolerance * sum(abs(b - a) for a, b in zip(scores, scores[1:])), rounding)
+        travelled = sum(abs(b - a) for a, b in zip(scores, scores[1:]))
+        allowed = max(PATH_SHARE * tolerance * travelled, rounding)
         allowed_net = max(tolerance * abs(scores[-1] - scores[0]), rounding)
         if not np.isfinite(allowed):
             return []
