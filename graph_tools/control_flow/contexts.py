@@ -43,9 +43,10 @@ def restore_control_flow(graph) -> int:
     """
     with _lock:
         nodes = read_graph(graph)
-        leave = _restored(graph, analyse(nodes))
+        structure = analyse(nodes)
+        leave = _restored(graph, structure)
         frames = frozenset(nodes[name].frame for name in leave if nodes[name].frame)
-        changes, structure = repair.plan(nodes, leave, frames)
+        changes, structure = repair.plan(structure, leave, frames)
         if changes and graph.finalized:
             raise ControlFlowError(
                 "the graph is finalized, and gradients of its loops need nodes that it has not (%d, such as %r); "

@@ -55,16 +55,15 @@ class Plan(NamedTuple):
     structure: Structure
 
 
-def plan(nodes: Nodes, leave: FrozenSet[str] = frozenset(), frames: FrozenSet[str] = frozenset()) -> Plan:
+def plan(structure: Structure, leave: FrozenSet[str] = frozenset(), frames: FrozenSet[str] = frozenset()) -> Plan:
     """The changes that make loops and branches differentiable (none for a graph that is as TensorFlow wrote it).
 
     Args:
-      nodes: the graph; not changed.
+      structure: the graph as it is; not changed.
       leave: nodes that must stay as they are, because they have a context already.
       frames: frame names that are taken.
     """
-    nodes = dict(nodes)
-    structure = analyse(nodes)
+    nodes = dict(structure.nodes)
     changes: List = []
     for step in (_order_merges, _single_use, _carry_dtype, _add_exits, _split_switches, _guard_enters, _add_pivots):
         found = list(step(structure, leave))

@@ -3,6 +3,7 @@
 from graph_tools import _tf
 from graph_tools.control_flow import repair
 from graph_tools.control_flow.nodes import read_graph_def
+from graph_tools.control_flow.structure import analyse
 from graph_tools.names import TensorRef
 
 
@@ -21,7 +22,7 @@ def normalize(graph_def):
     Raises:
       ControlFlowError: loops and branches cannot be told apart, because the graph is damaged.
     """
-    changes = repair.plan(read_graph_def(graph_def)).changes
+    changes = repair.plan(analyse(read_graph_def(graph_def))).changes
     if not changes:
         return graph_def
     changed = type(graph_def)()

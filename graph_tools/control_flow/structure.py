@@ -81,15 +81,19 @@ def analyse(nodes: Nodes) -> Structure:
     Raises:
       ControlFlowError: the graph has a cycle that is no loop, or two loops are tangled.
     """
-    order = _topological(nodes)
     uses = _uses(nodes)
     if not any(node.op in CONTROL_OPS for node in nodes.values()):
-        return Structure(nodes, order, {}, {name: Place() for name in nodes}, {}, {}, {}, uses)
+        return Structure(nodes, tuple(nodes), {}, {name: Place() for name in nodes}, {}, {}, {}, uses)
+    order = _topological(nodes)
     paths = _frame_paths(nodes, order)
     loop_of, loop_parent = _loops(nodes, order, paths)
     walk = ArmWalk(nodes, order, loop_of, loop_parent)
     place = {name: walk.place(name, uses) for name in order}
-    loops = {pivot: _loop(pivot, nodes, order, uses, loop_of, walk) for pivot in loop_parent}
+    members: Dict[str, List[Node]] = {pivot: [] for pivot in loop_parent}
+    for name in order:
+        if loop_of[name]:
+            members[loop_of[name]].append(nodes[name])
+    loops = {pivot: _loop(pivot, members[pivot], nodes, uses, walk) for pivot in loop_parent}
     return Structure(nodes, order, loops, place, walk.arms, walk.preds, walk.switch_pred, uses)
 
 
@@ -192,8 +196,7 @@ def _loops(nodes: Nodes, order, paths):
     return loop_of, {pivot: loop_at(pivot, len(paths[pivot][0]) - 1) for pivot in pivots.values()}
 
 
-def _loop(pivot: str, nodes: Nodes, order, uses, loop_of, walk: ArmWalk) -> Loop:
-    members = [nodes[name] for name in order if loop_of[name] == pivot]
+def _loop(pivot: str, members: List[Node], nodes: Nodes, uses, walk: ArmWalk) -> Loop:
     enters = tuple(node.name for node in members if node.op in ENTERS)
     exits = tuple(node.name for node in members if node.op in EXITS)
     if not enters:

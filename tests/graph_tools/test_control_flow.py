@@ -179,11 +179,13 @@ def test_a_normalized_graph_is_restored_without_another_change():
             control_flow.restore_control_flow(graph)
 
 
-def test_normalize_does_not_need_tensorflow(tmp_path):
-    """Structure is found on names and numbers alone."""
-    plan = repair.plan(nodes.read_graph_def(freezing.load(_fixture("nested_wcw")).graphs["grappler"]))
+def test_places_of_loops_and_branches():
+    graph_def = freezing.load(_fixture("nested_wcw")).graphs["grappler"]
+    plan = repair.plan(structure.analyse(nodes.read_graph_def(graph_def)))
     assert plan.changes and len(plan.structure.loops) == 2
     assert {len(place.arms) for place in plan.structure.place.values()} == {0, 1}
+    inner = plan.structure.loops["while/cond/while/LoopCond"]
+    assert inner.parent.loop == "while/LoopCond" and [arm.branch for arm in inner.parent.arms] == [1]
 
 
 # --- what optimisers take away --------------------------------------------------------------------------------------
@@ -195,7 +197,7 @@ def test_the_missing_identity_makes_gradients_silently_wrong_and_is_put_back():
     switch = next(node.name for node in bare.node if node.op == "Switch" and node.name == "while/Switch_1")
     readers = [node for node in bare.node if switch + ":1" in node.input]
     assert len(readers) > 1 and all(node.op != "Identity" for node in readers)
-    changes = repair.plan(nodes.read_graph_def(bare)).changes
+    changes = repair.plan(structure.analyse(nodes.read_graph_def(bare))).changes
     added = [change.node for change in changes if isinstance(change, repair.Add)]
     assert [node.op for node in added if node.inputs[0].node == switch] == ["Identity"]
     graph = freezing.imported(bare)
