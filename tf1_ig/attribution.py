@@ -84,9 +84,13 @@ class Attribution:
 
     @property
     def tokens(self) -> Dict[str, Values]:
-        """The values summed over their last axis: ``[batch, …]`` arrays, or lists of ``[occurrences]`` arrays."""
+        """The values summed over their last axis: ``[batch, …]`` arrays, or lists of ``[occurrences]`` arrays.
+
+        An input with a single number per row (or per occurrence) has nothing to sum and stays as it is.
+        """
         with np.errstate(invalid="ignore"):  # Inf − Inf is a NaN, and check says so
-            return {name: [np.sum(row, axis=-1) for row in value] if isinstance(value, list) else np.sum(value, axis=-1)
+            return {name: [row if np.ndim(row) < 2 else np.sum(row, axis=-1) for row in value]
+                    if isinstance(value, list) else value if np.ndim(value) < 2 else np.sum(value, axis=-1)
                     for name, value in self.values.items()}
 
     def texts(self, name: str, row: int) -> Optional[List[str]]:

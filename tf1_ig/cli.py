@@ -20,6 +20,9 @@ _TOP = 10          # tokens printed per example
 _ROWS = 20         # examples printed; all of them are saved
 _BAR = 16          # characters of the longest bar
 _SUFFIXES = (".html", ".json", ".npz")
+_OPTIONS = (("batch_axis=None", "--batch-axis none"), ('label="top"', "--label top"), ("label= ", "--label "),
+            ("inputs=TENSOR", "--input TENSOR"), ("shared_feeds", "--shared-feed"), ("row_feeds", "--row-feed"),
+            ("tokens=", "--tokens"), ("batch_size", "--batch-size"), ("max_steps", "--max-steps"))
 _BY_RANK = ()      # no label was given: top where the output has classes
 
 
@@ -45,7 +48,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except KeyboardInterrupt:
         return 130
     except GraphToolsError as wrong:
-        return _fail(options, str(wrong), wrong)
+        return _fail(options, _as_options(str(wrong)), wrong)
     except (OSError, MemoryError) as wrong:
         return _fail(options, "%s: %s" % (type(wrong).__name__, wrong), wrong)
     except Exception as wrong:  # noqa: B902 a traceback is no message for a user; --debug shows it
@@ -59,6 +62,13 @@ def _fail(options, message: str, error: BaseException) -> int:
     sys.stdout.flush()
     print("error: " + " ".join(message.split()), file=sys.stderr)
     return 1
+
+
+def _as_options(message: str) -> str:
+    """The message with the library's arguments named as the options they are here."""
+    for argument, option in _OPTIONS:
+        message = message.replace(argument, option)
+    return message
 
 
 def _own_process() -> None:
@@ -149,6 +159,10 @@ def _explain_options(parser) -> None:
     parser.add_argument("--max-steps", type=_positive(int), default=1024, metavar="N", help="most points per example")
     parser.add_argument("--batch-axis", type=_axis, default=0, metavar="N",
                         help="axis of the examples, or none: one example")
+    parser.add_argument("--shared-feed", action="append", default=[], metavar="T",
+                        help="a feed that all examples share although its length looks like theirs")
+    parser.add_argument("--row-feed", action="append", default=[], metavar="T",
+                        help="a feed with a row per example although it could be a constant")
     parser.add_argument("--batch-size", type=_positive(int), metavar="N", help="most points in one run")
     texts = parser.add_mutually_exclusive_group()
     texts.add_argument("--vocab", metavar="FILE", help="one token a line, line 0 first: shows the texts of ids")
@@ -213,16 +227,18 @@ def _explain(options) -> int:
         storage.check_path(options.out, _SUFFIXES)
     feed, baseline = feed_file.read_feed(options.feed), feed_file.parse_baseline(options.baseline)
     class_names = feed_file.read_lines(options.classes) if options.classes else None
+    vocabulary = feed_file.read_lines(options.vocab) if options.vocab else None
+    arguments = dict(
+        baseline=baseline, method=options.method, steps=options.steps, tolerance=options.tolerance,
+        max_steps=options.max_steps, batch_size=options.batch_size, shared_feeds=options.shared_feed,
+        row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     model = gt.load(options.model)
     output = options.output or _only_output(model, inspection)
-    inputs = options.inputs or "auto"
-    label = _default_label(model, output) if options.label is _BY_RANK else options.label
-    tokens = feed_file.read_tokens(options.tokens) if options.tokens else None
-    vocabulary = feed_file.read_lines(options.vocab) if options.vocab else None
-    with IntegratedGradients(model, output, inputs, batch_axis=options.batch_axis) as explainer:
-        result = explainer.explain(
-            feed, label=label, baseline=baseline, method=options.method, steps=options.steps,
-            tolerance=options.tolerance, max_steps=options.max_steps, batch_size=options.batch_size, tokens=tokens)
+    with IntegratedGradients(model, output, options.inputs or "auto", batch_axis=options.batch_axis) as explainer:
+        if options.label is _BY_RANK:
+            result = _explain_top(explainer, model, output, feed, arguments)
+        else:
+            result = explainer.explain(feed, label=options.label, **arguments)
         result = result if vocabulary is None else _decoded(result, vocabulary)
         report = check(result, explainer)
     print(result.output + " by")
@@ -230,13 +246,17 @@ def _explain(options) -> int:
         print("  input %d: %s" % (number, name))
     print(summary(result, report, class_names))
     if options.out:
-        if options.out.lower().endswith(".html"):
-            with open(options.out, "w", encoding="utf-8") as file:
-                file.write(result.to_html(class_names=class_names))
-        else:
-            result.save(options.out)
+        _write(result, options.out, class_names=class_names, report=report)
         print("wrote %s" % options.out)
     return 0
+
+
+def _write(result, path: str, **page_options) -> None:
+    if not path.lower().endswith(".html"):
+        return result.save(path)
+    page = result.to_html(**page_options)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(page)
 
 
 def _edit(options) -> int:
@@ -275,15 +295,21 @@ def _only_output(model, inspection) -> Any:
     return chosen
 
 
-def _default_label(model, output) -> Optional[str]:
-    """``"top"`` where the output has classes to choose from; outputs of rank 0 and 1 have none."""
+def _explain_top(explainer, model, output, feed, arguments):
+    """The top class of every row where the output has classes; outputs of rank 0 and 1 have none."""
     from graph_tools import names
+    from tf1_ig.errors import LabelError
 
+    rank = model.graph.get_tensor_by_name(names.tensor_name(output)).shape.ndims
+    if rank is not None:
+        return explainer.explain(feed, label=None if rank < 2 else "top", **arguments)
     try:
-        shape = model.graph.get_tensor_by_name(names.tensor_name(output)).shape
-    except (KeyError, ValueError):
-        return None  # the explainer says what is wrong with the name
-    return None if shape.ndims is not None and shape.ndims < 2 else "top"
+        return explainer.explain(feed, label="top", **arguments)
+    except LabelError as wrong:
+        try:
+            return explainer.explain(feed, label=None, **arguments)
+        except LabelError:
+            raise wrong from None
 
 
 def _decoded(result, vocabulary: List[str]):

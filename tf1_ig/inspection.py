@@ -206,9 +206,10 @@ def next_command(found: Inspection) -> Optional[str]:
 
 def _command(path: str, output: Candidate) -> str:
     # A prediction per position: the first position, the first class, for the reader to change.
-    label = " --label " + ",".join("0" * (len(output.shape) - 1)) if output.shape and len(output.shape) > 2 else ""
+    more = " --label " + ",".join("0" * (len(output.shape) - 1)) if output.shape and len(output.shape) > 2 else ""
+    more += " --batch-axis none" if output.shape == () else ""
     return "tf1-ig explain %s --feed feed.npz --output %s%s --out why.html" % (
-        shlex.quote(path), shlex.quote(output.tensor), label)
+        shlex.quote(path), shlex.quote(output.tensor), more)
 
 
 def feed_example(found: Inspection) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from tf1_ig.errors import ResultFileMissingError, ResultFileError
+from tf1_ig.errors import ResultFileError, ResultFileMissingError
 from tf1_ig.features import Feature
 
 FORMAT = "tf1-ig attribution"

@@ -77,6 +77,14 @@ def test_token_sums_are_sums_over_the_last_axis_for_arrays_and_ragged_rows():
     assert tokens["wide/a:0"][1].shape == (0,) and tokens["deep/b:0"].shape == (2, 3)
 
 
+def test_an_input_with_one_number_a_row_has_nothing_to_sum():
+    made = dataclasses.replace(result(), values={"age:0": np.array([0.5, -1.0]), "w:0": [np.ones(3), np.ones(0)]})
+    assert made.tokens["age:0"].tolist() == [0.5, -1.0] and made.tokens["w:0"][0].tolist() == [1.0, 1.0, 1.0]
+    assert 'data-value="-1.0"' in made.to_html() and tf1_ig.check(made)["finite numbers"].verdict == "ok"
+    pytest.importorskip("pandas")
+    assert made.to_frame().attribution.tolist() == [0.5, 1.0, 1.0, 1.0, -1.0]
+
+
 def test_a_row_or_a_slice_is_a_result_of_its_own():
     whole = _full()
     one = whole[1]

@@ -77,7 +77,8 @@ def test_inspect_as_text_names_everything_and_ends_with_the_next_command(tmp_pat
     assert out.rstrip().endswith(command)
 
 
-@pytest.mark.parametrize("build", [small.masked_text, small.token_tagger, small.quadratic])
+@pytest.mark.parametrize("build", [
+    small.masked_text, small.token_tagger, small.quadratic, small.whole_loss, small.one_hot_flat])
 def test_what_inspect_says_to_type_next_works_as_it_stands(tmp_path, capsys, monkeypatch, build):
     path = _saved(tmp_path, build)
     lines = [line.strip() for line in _run(capsys, "inspect", path)[1].splitlines()]
@@ -169,6 +170,33 @@ def test_a_tagger_asks_for_a_position_and_a_class(tmp_path, capsys):
     assert _run(capsys, "explain", model, "--feed", feed, "--label", "1,2", "--out", out)[0] == 0
     result = tf1_ig.load_attribution(out)
     assert result.label.tolist() == [[1, 2], [1, 2]] and np.allclose(result.tokens["embedding:0"][:, 2], 0)
+
+
+def test_errors_name_the_options_of_the_command_line(tmp_path, capsys):
+    model, feed = _saved(tmp_path, small.whole_loss), _feed(tmp_path, x=np.ones((2, 4), np.float32))
+    assert "--batch-axis none" in _error(capsys, "explain", model, "--feed", feed, "--output", "loss")
+    assert _run(capsys, "explain", model, "--feed", feed, "--output", "loss", "--batch-axis", "none")[0] == 0
+    model, feed = _saved(tmp_path, small.squeezed), _feed(tmp_path, x=np.ones((2, 4), np.float32))
+    assert _run(capsys, "explain", model, "--feed", feed, "--output", "y")[0] == 0
+
+
+@pytest.mark.parametrize("more", [[], ["--shared-feed", "class_weights"]])
+def test_a_feed_that_all_rows_share_is_shared(tmp_path, capsys, more):
+    model, out = _saved(tmp_path, small.class_weighted), str(tmp_path / "r.npz")
+    feed = _feed(tmp_path, x=np.ones((3, 4), np.float32), class_weights=np.array([1, 2, 3], np.float32))
+    words = ["explain", model, "--feed", feed, "--output", "y", "--input", "x", "--label", "2", "--out", out]
+    status, _, err = _run(capsys, *(words + more))
+    assert status == 0, err
+    expected = np.tanh(np.ones(4, np.float32) @ small.WEIGHTS)[2] * 3
+    np.testing.assert_allclose(tf1_ig.load_attribution(out).score, [expected] * 3, rtol=1e-5)
+
+
+def test_a_row_feed_that_is_none_is_refused_by_name(tmp_path, capsys):
+    model = _saved(tmp_path, small.class_weighted)
+    feed = _feed(tmp_path, x=np.ones((4, 4), np.float32), class_weights=np.array([1, 2, 3], np.float32))
+    line = _error(capsys, "explain", model, "--feed", feed, "--output", "y", "--input", "x", "--label", "2",
+                  "--row-feed", "class_weights")
+    assert "class_weights:0" in line and "--row-feed" in line
 
 
 def test_an_output_without_classes_needs_no_label(tmp_path, capsys):

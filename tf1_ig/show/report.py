@@ -4,6 +4,7 @@ from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from graph_tools.report import Report
 from tf1_ig.check import check
 from tf1_ig.errors import ShowError
 from tf1_ig.show import image, path, render, table, tokens as token_view
@@ -38,7 +39,8 @@ class Card(NamedTuple):
 
 def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
          title: Optional[str] = None, palette: str = "blue-orange", join: Optional[str] = None,
-         fold: Optional[int] = token_view.FOLD_ABOVE, scale: Any = "row", images: Any = None) -> str:
+         fold: Optional[int] = token_view.FOLD_ABOVE, scale: Any = "row", images: Any = None,
+         report: Optional[Report] = None) -> str:
     """One self-contained HTML page: no script, no network, light and dark.
 
     Args:
@@ -53,12 +55,13 @@ def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optio
       scale: the magnitude that gets the full colour: ``"row"`` (largest of each example), ``"all"`` or a number.
       images: the pictures that were explained, ``[batch, height, width]`` or with channels, shown beside their
         attributions.
+      report: what the checks said; ``None`` checks the result (a report of the explainer too knows more of the graph).
 
     Raises:
       ShowError: tokens or images for another number of rows, an unknown palette.
     """
     options = _Options(class_names, palette, join, fold, scale)
-    context = _context(attribution, tokens, images, options, len(attribution))
+    context = _context(attribution, tokens, images, options, len(attribution), report)
     return render.render("page.html", palette, title=title or _question(attribution, class_names),
                          subtitle="Integrated Gradients of %s, attributed to %s" % (
                              attribution.output, ", ".join(attribution.values)), **context)
@@ -73,7 +76,7 @@ def fragment(attribution, tokens: Optional[Sequence[Any]] = None, class_names: O
     return render.render("fragment.html", palette, **context)
 
 
-def _context(attribution, tokens, images, options, most):
+def _context(attribution, tokens, images, options, most, report=None):
     texts = texts_by_input(attribution, tokens)
     if images is not None and len(images) != len(attribution):
         raise ShowError("images were given for %d rows, the result has %d; give one per row" % (
@@ -85,7 +88,8 @@ def _context(attribution, tokens, images, options, most):
     words = "Method %s (%s), baseline %s, points run %s." % (
         attribution.method, asked, attribution.baseline, attribution.running)
     held = ("Held at their own values along the path: %s." % ", ".join(attribution.held_fixed),)
-    return {"cards": cards, "report": check(attribution), "more": len(attribution) - most, "method_text": words,
+    return {"cards": cards, "report": check(attribution) if report is None else report,
+            "more": len(attribution) - most, "method_text": words,
             "notes": (held if attribution.held_fixed else ()) + tuple(attribution.notes)}
 
 

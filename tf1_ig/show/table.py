@@ -125,7 +125,7 @@ def entries(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None
     for row in range(len(attribution)):
         for name, each in sums.items():
             part = np.asarray(each[row])
-            part = part if part.ndim else np.asarray(attribution.values[name][row])
+            part = part if part.ndim else np.asarray(attribution.values[name][row]).reshape(-1)
             texts = (attribution.texts(name, row) or []) if tokens is None else tokens[row]
             for index in np.ndindex(*part.shape):
                 position = index[0] if len(index) == 1 else index
