@@ -105,7 +105,8 @@ def svg(before, after, most: int = 80) -> str:
             '<g fill="%s"><title>%s</title><rect x="%d" y="%d" width="%d" height="%d" rx="4" fill="#ffffff" '
             'stroke="%s" stroke-dasharray="%s"/><text x="%d" y="%d">%s</text><text x="%d" y="%d">%s</text></g>' % (
                 colour, html.escape("%s %s (%s)" % (box.state, box.name, box.op)), x, y, _WIDTH, _HEIGHT, colour,
-                dashes, x + 6, y + 14, html.escape(_short(sign + box.name)), x + 6, y + 27, html.escape(_short(box.op))))
+                dashes, x + 6, y + 14, html.escape(_short(sign + box.name)), x + 6, y + 27,
+                html.escape(_short(box.op))))
     parts.append('<text x="6" y="%d" fill="#333333">%s</text></svg>' % (height - 8, html.escape(_legend(drawn))))
     return "\n".join(parts) + "\n"
 
