@@ -10,11 +10,13 @@ from typing import Any, List, NamedTuple, Optional, Tuple
 from graph_tools import _tf, names
 from graph_tools.edit.builder import Builder, data_type
 from graph_tools.edit.loops import move_out
+from graph_tools.edit.products import split_product
 from graph_tools.edit.record import Edit, compare
 from graph_tools.errors import EditError, NoCandidateError
 from graph_tools.find.candidates import Embedding
 from graph_tools.find.embeddings import find_embeddings
 from graph_tools.find.embeddings_loop import loop_lookup
+from graph_tools.find.embeddings_product import SPARSE_PRODUCT
 from graph_tools.find.embeddings_sparse import COMBINERS, FILLERS, MOVES, OWNER, ROWS, SPLIT_SCOPE, STRINGS, string_path
 from graph_tools.find.view import COPIES, View, ref_of
 from graph_tools.names import TensorRef
@@ -68,6 +70,10 @@ def split_occurrences(model, embedding) -> Tuple[Any, Edit]:
                         "again" % (one.tensor, one.caveat or "nothing combines its rows"))
     graph_def = model.graph_def
     build = Builder(graph_def, names.parse(one.rows_combined_at).node, SPLIT_SCOPE)
+    if view.op(build.anchor) == SPARSE_PRODUCT:
+        rows = split_product(view, build)
+        return model.with_graph_def(graph_def), compare(
+            "split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: rows})
     rows = _split_combiner(view, build) if view.op(build.anchor) in COMBINERS else _split_rows(build, one)
     segments = ref_of(one.segments)
     _add_owner(view, build, segments)

@@ -8,13 +8,14 @@ from graph_tools.find.dataflow import FLOAT_TYPES
 from graph_tools.find.embeddings_gather import GATHERS, gather_nd, gathers, partitioned, with_caveat
 from graph_tools.find.embeddings_loop import mark_loop_lookup
 from graph_tools.find.embeddings_onehot import one_hot_features, one_hot_products
+from graph_tools.find.embeddings_product import sparse_products
 from graph_tools.find.embeddings_sparse import COMBINERS, combined_on_table, read_combination
 from graph_tools.find.outputs import find_heads
 from graph_tools.find.view import COPIES, GRADIENT_SCOPE, SHAPE_READERS, View, ref_of
 from graph_tools.names import unknown_tensor
 
 # In the order tried: a pattern claims the nodes that a later one must not report again.
-PATTERNS = (partitioned, gathers, gather_nd, combined_on_table, one_hot_products, one_hot_features)
+PATTERNS = (partitioned, gathers, gather_nd, combined_on_table, sparse_products, one_hot_products, one_hot_features)
 
 
 def find_embeddings(model, output=None) -> Candidates:

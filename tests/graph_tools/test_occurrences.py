@@ -14,7 +14,7 @@ from tests.models.embeddings_sparse import sparse_feed, weights_of
 
 PATTERNS = patterns()
 COMBINED = [name for name, pattern in PATTERNS.items() if name.startswith((
-    "els", "safe", "num", "column", "sequence", "sparse_hashed", "ragged", "two_tables", "one_table"))
+    "els", "safe", "num", "column", "sequence", "sparse_hashed", "sparse_product", "ragged", "two_tables", "one_table"))
             and name not in ("column_indicator", "column_bucketized_one_hot")]
 
 

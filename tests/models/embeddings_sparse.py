@@ -166,6 +166,25 @@ def ragged_segment_mean():
                         [occurrences_of(bags) for bags in (BAGS, MORE_BAGS)])])
 
 
+def sparse_product():
+    """A bag of words as a sparse matrix of weights, times a table; columns are words."""
+    tf = _tf.tf
+    matrix = tf.SparseTensor(tf.placeholder(tf.int64, [None, 2], "bag_indices"),
+                             tf.placeholder(tf.float32, [None], "bag_values"),
+                             tf.placeholder(tf.int64, [2], "bag_shape"))
+    features = tf.sparse_tensor_dense_matmul(matrix, variable("table"))
+    bags = [[[1, 3, 5], [], [3]], [[0, 7], [2], [], [4, 6, 7], [1]]]
+    feeds = []
+    for one in bags:
+        places = [(row, word) for row, bag in enumerate(one) for word in bag]
+        weights = [weight for bag in weights_of(one) for weight in bag]
+        feeds.append({"bag_indices:0": np.array(places, np.int64), "bag_values:0": np.array(weights, np.float32),
+                      "bag_shape:0": np.array([len(one), ROWS], np.int64)})
+    return Built(feeds, head(tf.ensure_shape(features, [None, DIM])), [Lookup(
+        ("sparse_product",), False, [combined(one, "sum", True) for one in bags],
+        [occurrences_of(one) for one in bags])])
+
+
 def two_tables_one_bag():
     """Wide and deep: two tables, the same ids."""
     tf = _tf.tf
@@ -194,7 +213,9 @@ def one_table_two_bags():
 
 def patterns():
     """Patterns of bags by name."""
-    found = named(safe_default_id, sparse_hashed_strings, ragged_segment_mean, two_tables_one_bag, one_table_two_bags)
+    found = named(
+        sparse_product, safe_default_id, sparse_hashed_strings, ragged_segment_mean, two_tables_one_bag,
+        one_table_two_bags)
     for how in ("sum", "mean", "sqrtn"):
         found["els_" + how] = Pattern(_els(how))
         found["els_%s_weighted" % how] = Pattern(_els(how, weighted=True))
