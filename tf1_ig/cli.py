@@ -15,6 +15,7 @@ from typing import Any, List, Optional, Sequence
 import numpy as np
 
 from graph_tools.errors import GraphToolsError
+from tf1_ig import edit_command
 
 _TOP = 10          # tokens printed per example
 _ROWS = 20         # examples printed; all of them are saved
@@ -35,6 +36,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """
     try:
         options = _parser().parse_args(argv)
+        options.check(options)
     except SystemExit as stop:  # argparse has said why
         return int(stop.code or 0)
     try:
@@ -105,7 +107,7 @@ def _import_quietly() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tf1-ig", description="Explain predictions of TensorFlow-1 graphs with Integrated Gradients.")
-    parser.set_defaults(debug=False)
+    parser.set_defaults(debug=False, check=lambda options: None)
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
     commands.required = True
 
@@ -120,11 +122,9 @@ def _parser() -> argparse.ArgumentParser:
     _explain_options(explain)
 
     edit = commands.add_parser("edit", help="write a changed copy of a graph")
-    edit.set_defaults(run=_edit)
+    edit.set_defaults(run=edit_command.run)
     _model(edit)
-    edit.add_argument("--swap-inputs", action="store_true", required=True,
-                      help="queues, iterators, readers and staging areas become placeholders")
-    edit.add_argument("--out", required=True, metavar="PATH", help=".pb, .pbtxt, or a folder for a SavedModel")
+    edit_command.add_options(edit)
 
     demo = commands.add_parser("demo", help="explain sentences with the model that comes with tf1-ig")
     demo.set_defaults(run=_demo)
@@ -257,18 +257,6 @@ def _write(result, path: str, **page_options) -> None:
     page = result.to_html(**page_options)
     with open(path, "w", encoding="utf-8") as file:
         file.write(page)
-
-
-def _edit(options) -> int:
-    import graph_tools as gt
-
-    model, edit = gt.swap_inputs(gt.load(options.model))
-    model.save(options.out)
-    print(edit)
-    for old, new in edit.placeholders.items():
-        print("feed %s instead of %s" % (new, old))
-    print("wrote %s" % options.out)
-    return 0
 
 
 def _demo(options) -> int:

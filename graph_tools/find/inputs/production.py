@@ -52,9 +52,9 @@ def model_side(index: GraphIndex, handovers: Set[str]) -> Set[str]:
     ends = [name for name, node in index.nodes.items() if not index.consumers(name, control=False)
             and node.op not in _NO_END and name not in delivering and not is_data_set(node.op)
             and not _waits_for(index, name, delivering)]
-    last = {name for name in handovers if index.descendants([name], control=False).isdisjoint(delivering)}
-    ends += [name for name, node in index.nodes.items() if node.op in SUMMARIES and not last.isdisjoint(
-        index.ancestors([name], control=False, stop=handovers.__contains__))]
+    last = handovers - index.ancestors(delivering, control=False)
+    from_last = index.descendants(last, control=False)
+    ends += [name for name in from_last if index.op(name) in SUMMARIES]
     return index.ancestors(ends, control=False, stop=handovers.__contains__)
 
 

@@ -1,0 +1,87 @@
+"""``tf1-ig edit``: writes a changed copy of a graph, and shows what changed."""
+
+_EDITS = ("swap_inputs", "relax_batch", "prune", "freeze", "attribution_signature")
+
+
+def add_options(parser) -> None:
+    """The options of the command; the edits are done in the order they are listed."""
+    parser.add_argument("--swap-inputs", action="store_true",
+                        help="queues, iterators, readers and staging areas become placeholders")
+    parser.add_argument("--parsed", action="store_true",
+                        help="with --swap-inputs: feed parsed features instead of serialized protos")
+    parser.add_argument("--relax-batch", action="store_true", help="placeholders of a fixed batch take any")
+    parser.add_argument("--prune", action="append", metavar="T", default=[],
+                        help="keep only what this output needs (repeat for several)")
+    parser.add_argument("--freeze", action="store_true", help="variables become constants")
+    parser.add_argument("--attribution-signature", action="store_true",
+                        help="the saved graph computes its own attributions; save it as a SavedModel folder")
+    parser.add_argument("--output", metavar="T", help="with --attribution-signature: the output to explain")
+    parser.add_argument("--input", action="append", metavar="T", help="with --attribution-signature: what to "
+                        "attribute to (default: every embedding that reaches the output)")
+    parser.add_argument("--diff", action="store_true", help="print every node that was removed, added or rewired")
+    parser.add_argument("--tensorboard", metavar="DIR", help="write the graph before and after for TensorBoard")
+    parser.add_argument("--out", required=True, metavar="PATH", help=".pb, .pbtxt, or a folder for a SavedModel")
+    parser.set_defaults(check=lambda options: _check(parser, options))
+
+
+def _check(parser, options) -> None:
+    if not any(getattr(options, edit) for edit in _EDITS):
+        parser.error("say what to do: one or more of %s" % ", ".join(
+            "--" + edit.replace("_", "-") for edit in _EDITS))
+    if options.attribution_signature and options.out.endswith((".pb", ".pbtxt")):
+        parser.error("a signature needs a SavedModel: with --attribution-signature, --out is a folder")
+
+
+def run(options) -> int:
+    """Does the edits, writes the model, prints what was done and what to feed."""
+    import graph_tools as gt
+    from graph_tools import picture
+
+    original = model = gt.load(options.model)
+    fed = {}
+    for edit_of in _chosen(options):
+        model, edit = edit_of(model)
+        fed.update(edit.placeholders)
+        print(edit if options.diff else _summary(edit))
+    if options.attribution_signature:
+        model = _explaining(model, options)
+    model.save(options.out)
+    if options.tensorboard:
+        print("wrote %s and %s; see them with: tensorboard --logdir %s" % (
+            picture.tensorboard(options.tensorboard, original, model) + (options.tensorboard,)))
+    for old, new in fed.items():
+        print("feed %s instead of %s" % (new, old))
+    print("wrote %s" % options.out)
+    return 0
+
+
+def _chosen(options):
+    import graph_tools as gt
+
+    if options.swap_inputs:
+        yield lambda model: gt.swap_inputs(model, parsed=options.parsed)
+    if options.relax_batch:
+        yield gt.relax_batch
+    if options.prune:
+        yield lambda model: gt.prune(model, options.prune)
+    if options.freeze:
+        yield gt.freeze
+
+
+def _summary(edit) -> str:
+    lines = str(edit).splitlines()
+    return "\n".join([lines[0]] + ["  " + note for note in edit.notes])
+
+
+def _explaining(model, options):
+    import graph_tools as gt
+    from tf1_ig import signature
+
+    output = options.output or gt.find_outputs(model).only().tensor
+    carried = signature.attribution_signature(model, output, options.input or "auto")
+    print("attribution signature: %r explains %s" % (signature.SIGNATURE, output))
+    for side, infos in (("in", carried.signatures[signature.SIGNATURE].inputs),
+                        ("out", carried.signatures[signature.SIGNATURE].outputs)):
+        for key in sorted(infos):
+            print("  %-3s  %s  (%s)" % (side, key, infos[key].name))
+    return carried
