@@ -3,6 +3,8 @@
 import os
 from typing import Mapping, Optional, Tuple
 
+import numpy as np
+
 from graph_tools import _tf, names, walk
 
 VARIABLES = frozenset(("VariableV2", "Variable", "VarHandleOp"))
@@ -14,6 +16,11 @@ MUTABLE_TABLES = frozenset((
 FROM_FILE = frozenset(("InitializeTableFromTextFile", "InitializeTableFromTextFileV2"))
 # Ops whose output is their first input, as far as where a value comes from is concerned.
 PASSES = frozenset(("Identity", "IdentityN", "Reshape", "Cast", "StopGradient", "RefIdentity"))
+
+
+def as_array(value) -> np.ndarray:
+    """A value of a variable as an array; a scalar string stays whole (NumPy's own type would cut trailing zeros)."""
+    return np.array(value, object) if isinstance(value, (bytes, str)) else np.asarray(value)
 
 
 def identity(node) -> Tuple[str, str, str]:

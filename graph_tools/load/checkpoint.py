@@ -49,7 +49,7 @@ class Checkpoint:
         try:
             if stored.slice:
                 return self._read_slice(stored)
-            return np.asarray(self._reader.get_tensor(stored.key))
+            return variables.as_array(self._reader.get_tensor(stored.key))
         except (_tf.tf.errors.OpError,) + _READER_ERRORS as problem:
             raise ModelFormatError("checkpoint %r: the value of %r cannot be read (%s); copy the .data files "
                                    "again" % (self.prefix, stored.key, _first_line(problem))) from problem

@@ -147,7 +147,8 @@ def _fetch(session, readers: List[_Reader]) -> Tuple[Dict[str, Any], Set[str]]:
     while wanted:
         try:
             values = session.run([reader.value for reader in wanted])
-            return dict(zip([reader.variable for reader in wanted], values)), uninitialized
+            return {reader.variable: variables.as_array(value)
+                    for reader, value in zip(wanted, values)}, uninitialized
         except _tf.tf.errors.FailedPreconditionError as problem:
             bad = _culprit(wanted, problem)
             if bad is None:
@@ -170,7 +171,7 @@ def _one_by_one(session, wanted: List[_Reader], uninitialized: Set[str]) -> Tupl
     values = {}
     for reader in wanted:
         try:
-            values[reader.variable] = session.run(reader.value)
+            values[reader.variable] = variables.as_array(session.run(reader.value))
         except _tf.tf.errors.FailedPreconditionError:
             uninitialized.add(reader.variable)
     return values, uninitialized

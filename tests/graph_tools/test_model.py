@@ -213,6 +213,41 @@ def test_training_goes_and_prediction_stays():
         gt.freeze(model, ["changed:0"])
 
 
+@pytest.mark.parametrize("resource", (False, True))
+@pytest.mark.parametrize("dtype,value", (
+    ("float16", 3.0), ("bfloat16", 3.0), ("float64", 1e300), ("int64", 2 ** 40), ("bool", True),
+    ("string", b"ends in zero\0"), ("complex64", 1 + 2j)))
+def test_every_dtype_survives(tmp_path, dtype, value, resource):
+    tf, prefix = _tf.tf, str(tmp_path / "values")
+    with tf.Graph().as_default(), tf.Session() as session:
+        variable = tf.get_variable("v", initializer=tf.constant(value, getattr(tf, dtype)), use_resource=resource)
+        tf.identity(variable, name="y")
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, prefix)
+        models = [gt.from_session(session), gt.load(prefix)]
+    for model in models:
+        for name in ("copy.pb", "copy_%d" % models.index(model)):
+            model.save(str(tmp_path / name))
+            for each in (model, gt.freeze(model, ["y:0"])[0], gt.load(str(tmp_path / name))):
+                with each.open_session() as session:
+                    assert session.run("y:0") == value
+
+
+def test_devices_of_the_machine_that_trained_do_not_matter(tmp_path):
+    tf = _tf.tf
+    with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(allow_soft_placement=True)) as session:
+        with tf.device("/job:localhost/task:0/device:GPU:7"):
+            tf.identity(tf.get_variable("v", initializer=2.0, use_resource=True), name="y")
+        session.run(tf.global_variables_initializer())
+        model = gt.from_session(session)
+    model.save(str(tmp_path / "saved"))
+    with model.open_session() as session:
+        assert session.run("y:0") == 2.0
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.saved_model.loader.load(session, ["serve"], str(tmp_path / "saved"))
+        assert session.run("y:0") == 2.0
+
+
 def test_a_variable_without_a_value_stays_and_is_noted():
     tf = _tf.tf
     with tf.Graph().as_default(), tf.Session() as session:
