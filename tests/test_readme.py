@@ -8,6 +8,8 @@ import shlex
 import numpy as np
 import pytest
 
+import graph_tools as gt
+from graph_tools import _tf
 from tf1_ig import cli, demo
 
 README = (pathlib.Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
@@ -31,6 +33,7 @@ def test_the_commands_run(tmp_path, monkeypatch, capsys):
     ids, lengths = demo.encode([demo.tokenize("A superb film.")], demo.load_vocabulary())
     np.savez(str(tmp_path / "feed.npz"), **{demo.IDS: ids, demo.LENGTHS: lengths})
     monkeypatch.chdir(tmp_path)
+    _train(tmp_path)
     lines = [line.lstrip("$ ") for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
              for line in block.splitlines() if line.lstrip("$ ").startswith("tf1-ig ")]
     assert {shlex.split(line)[1] for line in lines} == {"inspect", "explain", "edit", "demo"}
@@ -61,3 +64,18 @@ def test_make_targets_that_are_named_exist():
     makefile = (pathlib.Path(__file__).resolve().parent.parent / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z0-9-]+):", makefile, re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z0-9-]+)", README)) - {"and"} <= targets
+
+
+def _train(folder):
+    """The queue-fed job of the README, as a checkpoint with its .meta, and a batch for the graph without the queue."""
+    tf = _tf.tf
+    with tf.Graph().as_default(), tf.Session() as session:
+        batch = tf.FIFOQueue(8, [tf.int32], name="batches").dequeue()
+        table = tf.get_variable("table", [100, 8])
+        hidden = tf.reduce_mean(tf.nn.embedding_lookup(table, batch), 1)
+        tf.nn.softmax(tf.matmul(hidden, tf.get_variable("weights", [8, 3])), name="scores")
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, str(folder / "job" / "model.ckpt"), global_step=100)
+    model, edit = gt.swap_inputs(gt.load(str(folder / "job" / "model.ckpt-100")))
+    placeholder, = edit.placeholders.values()
+    np.savez(str(folder / "batch.npz"), **{placeholder: np.array([[1, 2, 3]], np.int32)})
