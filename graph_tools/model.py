@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Set, Tuple
 
 from graph_tools import _tf, control_flow, functions, names, save, scan, variables
 from graph_tools.errors import GraphToolsError, ReleaseError, StateError, UnsafeModelError
@@ -171,9 +171,8 @@ class Model:
           UnsafeModelError: among their ancestors are ops that write files, or that call Python functions which are
             not in the file (a live session's own functions are its caller's, and pass).
         """
-        stop = {names.parse(names.tensor_name(tensor)).node for tensor in fed}
-        ancestors = self.index.ancestors([names.tensor_name(tensor) for tensor in outputs],
-                                         stop=lambda name: name in stop) - stop
+        ancestors = self._running([names.tensor_name(tensor) for tensor in outputs],
+                                  {names.tensor_name(tensor) for tensor in fed})
         missing = sorted(ancestors.intersection(self.missing))
         if missing:
             raise StateError("variable %r%s has no value in %s, and the output depends on it; load a checkpoint that "
@@ -184,6 +183,17 @@ class Model:
         if unsafe:
             raise UnsafeModelError("%s: the output depends on node %r, an op %s that %s; feed a tensor behind it" % (
                 (self.source,) + unsafe))
+
+    def _running(self, outputs, fed) -> Set[str]:
+        """Nodes that run for some tensors; a fed tensor is not computed, but a control edge still runs its node."""
+        todo = [names.parse(name).node for name in outputs if name not in fed]
+        running: Set[str] = set()
+        while todo:
+            name = todo.pop()
+            if name in self.index and name not in running:
+                running.add(name)
+                todo.extend(ref.node for ref in self.index.inputs(name) if ref.is_control or str(ref) not in fed)
+        return running
 
     def save(self, path) -> None:
         """Writes the model: one frozen file (``.pb``, or ``.pbtxt`` in text), or else a SavedModel folder.

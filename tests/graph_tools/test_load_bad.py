@@ -307,3 +307,18 @@ def test_outputs_with_side_effects_are_named_before_they_run(tmp_path):
     with pytest.raises(UnsafeModelError, match="PyFunc that calls a Python function"):
         model.require(["calls:0"])
     model.require(["calls:0"], fed=["PyFunc:0"])
+
+
+def test_feeding_one_output_does_not_excuse_another(tmp_path):
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None], name="x")
+        one, two = tf.py_func(lambda value: (value, value), [x], [tf.float32, tf.float32], name="both")
+        tf.add(one, two, name="sum")
+        with tf.control_dependencies([one]):
+            tf.identity(x, name="after")
+    model = gt.load(save_graph(tmp_path / "both.pb", graph.as_graph_def()))
+    model.require(["sum:0"], fed=[one.name, two.name])
+    for output, fed in (("sum:0", [one.name]), ("after:0", [one.name, two.name])):
+        with pytest.raises(UnsafeModelError):
+            model.require([output], fed=fed)
