@@ -38,7 +38,7 @@ class _Path(NamedTuple):
     interpolated: Any  # [points, ...]
     point: Any        # the same in the layout of the model's tensor
     gradient: Any = None
-    slope: Any = None
+    parts: Any = None
     total: Any = None
 
 
@@ -126,12 +126,15 @@ class Engine:
                     self.output_name, spec.tensor, target.cut(self.output, path.interpolated)))
             gradient = tf.cast(gradient, tf.float32) if gradient.dtype.size < 4 else gradient
             rise = tf.cast(tf.gather(path.actual, path.entry) - tf.gather(path.baseline, path.entry), gradient.dtype)
-            flat = tf.reshape(gradient * rise, tf.stack([tf.shape(gradient)[0], -1]))
+            by_token = gradient * rise
+            if gradient.shape.ndims is None or gradient.shape.ndims > 2:
+                by_token = tf.reduce_sum(by_token, axis=-1)
+            by_token = tf.reshape(by_token, tf.stack([tf.shape(gradient)[0], -1]))
             weighted = gradient * tf.cast(_like_rows(path.weight, gradient), gradient.dtype)
             self._paths[position] = path._replace(
                 value=self.graph.get_tensor_by_name(spec.tensor),
                 owner=self.graph.get_tensor_by_name(spec.owner) if spec.owner else None,
-                gradient=gradient, slope=tf.reduce_sum(flat, axis=1),
+                gradient=gradient, parts=by_token,
                 total=tf.unsorted_segment_sum(weighted, path.entry, tf.shape(path.actual)[0]))
 
     # -- feeding -----------------------------------------------------------------------------------------------------
@@ -191,7 +194,7 @@ class Engine:
     def _all_fetches(self) -> List[Any]:
         found = [self._target.score]
         for path in self._paths:
-            found += [path.value, path.slope] + ([path.owner] if path.owner is not None else [])
+            found += [path.value, path.parts] + ([path.owner] if path.owner is not None else [])
         return found
 
     def _upstream(self, kind: str, fetches: Sequence[Any], fed: Iterable[str]) -> Set[Any]:
@@ -211,7 +214,7 @@ class Engine:
 
     def path_feeds(self, values: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
         """The part of the feed that the path depends on (ids that are only looked up need not be repeated)."""
-        used = self._upstream("path", [self._target.score] + [path.slope for path in self._paths], values)
+        used = self._upstream("path", [self._target.score] + [path.parts for path in self._paths], values)
         consumed = {tensor.name for op in used for tensor in op.inputs}
         return {name: value for name, value in values.items() if name in consumed or name == self.output.name}
 
@@ -248,8 +251,8 @@ class Engine:
         return self._run(self._target.score, self._feed(points, order, label))
 
     def run_gradients(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray):
-        """Scores ``[rows]``, and for every input slopes ``[points]`` and gradients ``[points, …]``."""
-        return self._run((self._target.score, [(path.slope, path.gradient) for path in self._paths]),
+        """Scores ``[rows]``, and for every input parts ``[points, tokens]`` and gradients ``[points, …]``."""
+        return self._run((self._target.score, [(path.parts, path.gradient) for path in self._paths]),
                          self._feed(points, order, label, share))
 
     def run_weighted(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray,

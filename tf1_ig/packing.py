@@ -125,18 +125,17 @@ class PointRunner(Evaluator):
                                ]).astype(np.float64)
 
     def gradients(self, rows: Rows) -> Evaluated:
-        scores, slopes, vectors = [], [], []
+        scores, vectors, parts = [], [], []
         for run, (score, by_input) in self._runs(rows, lambda run: self.engine.run_gradients(
                 run.points, self.running.output_order, self.label[run.rows.example], run.share), timed=True):
-            slope = sum(np.bincount(position, slope, len(run.rows.example)) for position, (slope, _) in zip(
-                run.position, by_input))
-            parts = [[gradient[entries] for entries in run.entries_by_row(number)]
-                     for number, (_, gradient) in enumerate(by_input)]
-            vectors += [np.concatenate([part[row].ravel() for part in parts]) for row in range(len(run.taken))]
+            for of_row in zip(*(run.entries_by_row(number) for number in range(len(by_input)))):
+                parts.append(np.concatenate([part[entries].ravel() for entries, (part, _) in zip(of_row, by_input)]))
+                vectors.append(np.concatenate([vector[entries].ravel() for entries, (_, vector) in zip(
+                    of_row, by_input)]))
             scores.append(score[run.taken])
-            slopes.append(slope[run.taken])
             self._on_rows(len(run.taken))
-        return Evaluated(np.concatenate(scores).astype(np.float64), np.concatenate(slopes), vectors)
+        slopes = np.array([part.sum(dtype=np.float64) for part in parts])
+        return Evaluated(np.concatenate(scores).astype(np.float64), slopes, vectors, parts)
 
     def weighted(self, rows: Rows, weights: np.ndarray) -> Tuple[np.ndarray, List[np.ndarray]]:
         totals = [np.zeros(actual.shape, np.float64) for actual in self.batch.actual]

@@ -23,7 +23,8 @@ class Curve(Evaluator):
     def gradients(self, rows):
         self.asked += list(zip(rows.example.tolist(), rows.alpha.tolist()))
         slopes = np.array([self.curves[example][1](alpha) for example, alpha in zip(rows.example, rows.alpha)])
-        return Evaluated(self.scores(rows), slopes, [self.direction * slope for slope in slopes])
+        parts = [self.direction * slope for slope in slopes]
+        return Evaluated(self.scores(rows), slopes, parts, parts)
 
     def weighted(self, rows, weights):
         found = self.gradients(rows)
@@ -77,8 +78,8 @@ def test_errors_of_opposite_sign_do_not_cancel():
 
         def gradients(self, rows):
             found = super().gradients(rows)
-            return found._replace(gradient=[slope * np.array([1.0 - alpha, alpha])
-                                            for slope, alpha in zip(found.slope, rows.alpha)])
+            parts = [slope * np.array([1.0 - alpha, alpha]) for slope, alpha in zip(found.slope, rows.alpha)]
+            return found._replace(gradient=parts, parts=parts)
 
     found = integrate.adaptive(TwoFeatures(bump), 0.01, 4096)
     np.testing.assert_allclose(found.gradient[0], [0.025, 0.025], atol=0.02)
@@ -132,3 +133,18 @@ def test_a_fixed_rule_is_the_weighted_sum_over_its_nodes(method):
         np.testing.assert_allclose(found.gradient[example], Curve.direction * mean, rtol=1e-12)
         assert found.evaluations[example] == found.steps[example] == 7
         assert (found.score[example], found.baseline_score[example]) == (score(1.0), score(0.0))
+
+
+def test_tokens_that_trade_places_are_seen_although_the_score_is_a_straight_line():
+    """Parts that cancel in the sum: completeness holds with any nodes, the attributions do not."""
+
+    class Trade(Curve):
+        def gradients(self, rows):
+            swap = 3.0 * np.sin(9.0 * rows.alpha)
+            parts = [np.array([0.5 + one, 0.5 - one]) for one in swap]
+            return Evaluated(self.scores(rows), np.ones(len(rows.alpha)), parts, parts)
+
+    found = integrate.adaptive(Trade((lambda a: a, lambda a: 1.0)), 0.01, 4096)
+    moved = 3.0 * (1.0 - np.cos(9.0)) / 9.0
+    np.testing.assert_allclose(found.gradient[0], [0.5 + moved, 0.5 - moved], atol=0.01)
+    assert found.steps[0] > len(integrate.FIRST_NODES)
