@@ -23,10 +23,13 @@ def read_feed(path: str) -> Dict[str, Any]:
         raise FeedError("feed file %r is neither .npz nor .json; write it with np.savez('feed.npz', **{'ids:0': ids})" %
                         path)
     try:
-        if suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        return _json_object(path)
+        if suffix == ".json":
+            return _json_object(path)
+        # Asked first: numpy 1.18 prints a traceback of its own when it drops a file that is no zip archive.
+        if os.path.isfile(path) and not zipfile.is_zipfile(path):
+            raise ValueError("it is no zip archive, as .npz files are")
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise FeedError("no feed file %r; check the path" % path) from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as wrong:

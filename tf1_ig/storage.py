@@ -59,6 +59,9 @@ def load(path) -> Dict[str, Any]:
     suffix = os.path.splitext(path)[1].lower()
     try:
         if suffix == ".npz":
+            # Asked first: numpy 1.18 prints a traceback of its own when it drops a file that is no zip archive.
+            if not zipfile.is_zipfile(path):
+                raise ResultFileError("not a saved result: it is no zip archive, as .npz files are")
             with np.load(path, allow_pickle=False) as file:
                 record = json.loads(bytes(bytearray(file[_RECORD])).decode("utf-8"))
                 arrays = {name: file[name] for name in file.files if name != _RECORD}

@@ -320,6 +320,17 @@ def test_the_process_prints_nothing_of_tensorflow(tmp_path):
     assert json.loads(done.stdout.decode("utf-8"))["outputs"][0]["kind"] == "softmax"
 
 
+def test_a_broken_feed_prints_one_line_and_no_traceback_in_its_own_process(tmp_path):
+    model, _ = _text_case(tmp_path)
+    for content in (b"", b"hello", b"PK\x03\x04 cut short"):
+        (tmp_path / "broken.npz").write_bytes(content)
+        command = [sys.executable, "-m", "tf1_ig", "explain", model, "--feed", str(tmp_path / "broken.npz")]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
+                              check=False)
+        told = done.stderr.decode("utf-8")
+        assert done.returncode == 1 and told.startswith("error: ") and told.count("\n") == 1, told
+
+
 def test_calling_main_from_a_program_changes_nothing_in_it(capsys, monkeypatch):
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
     before = dict(os.environ)
