@@ -85,18 +85,15 @@ def free_constants(graph_def, placeholders: Dict[str, tuple], batch: int) -> Lis
       placeholders: their shapes by node name.
       batch: the size that the graph was built for.
     """
-    work = _Work(graph_def, placeholders, batch)
     if batch <= 1:
         return []
-    if not work.infer(batch):
-        return ["the batch of %d could not be traced: %s" % (batch, work.reason)]
-    built_for = work.shapes
+    work = _Work(graph_def, placeholders, batch)
     for _ in range(_ROUNDS):
         if not work.infer(PRIME):
             if not work.mend_failed():
-                return work.notes + ["%r keeps the batch at %d: %s" % (work.failed, batch, work.reason)]
+                return work.notes + [work.why_not()]
         elif not (work.mend_reshapes() or work.mend_loops()):
-            stuck = work.stuck(built_for)
+            stuck = work.stuck()
             return work.notes + (["%r keeps the batch at %d" % (stuck, batch)] if stuck else [])
     return work.notes + ["the batch of %d is baked into too many places; the last one looked at was %r" % (
         batch, work.failed)]
@@ -288,17 +285,24 @@ class _Work:
 
     # ---- what is left
 
-    def stuck(self, built_for) -> str:
+    def why_not(self) -> str:
+        """What keeps the batch fixed: the op that failed, unless it does so with the old batch as well."""
+        failed, reason = self.failed, self.reason
+        if not self.infer(self.batch):
+            return "the batch of %d could not be traced: %s" % (self.batch, self.reason)
+        return "%r keeps the batch at %d: %s" % (failed, self.batch, reason)
+
+    def stuck(self) -> str:
         """The first op that turns a tensor with the batch in it into one of the old batch (``""``: there is none)."""
+        suspects = []
         for node in self.graph_def.node:
-            output = node.name + ":0"
-            was, now = built_for.get(output), self.shapes.get(output)
-            if not was or not now or was != now or was[0] != self.batch:
-                continue
-            sources = [self.shapes.get(str(ref)) for ref in self.index.data_inputs(node.name)]
-            if any(has_batch(shape) for shape in sources):
-                return node.name
-        return ""
+            now = self.shapes.get(node.name + ":0")
+            if now and now[0] == self.batch and any(
+                    has_batch(self.shapes.get(str(ref))) for ref in self.index.data_inputs(node.name)):
+                suspects.append((node.name, now))
+        if not suspects or not self.infer(self.batch):
+            return ""
+        return next((name for name, now in suspects if self.shapes.get(name + ":0") == now), "")
 
 
 def _position(shape: Sequence[Optional[int]], target: np.ndarray, batch: int) -> Optional[int]:
