@@ -381,7 +381,7 @@ def _token_shares(texts, sums) -> Optional[Tuple[float, float, int]]:
     total = float(size.sum())
     if total == 0:
         return 0.0, 0.0, max(0, len(texts) - len(sums))
-    known = [str(text).strip().lower() for text in texts[:len(sums)]]
+    known = [str(text).lower() for text in texts[:len(sums)]]  # not stripped: white space can be a token of its own
     padding = float(size[len(known):].sum() + sum(size[at] for at, text in enumerate(known) if text in _PADDING))
     unknown = float(sum(size[at] for at, text in enumerate(known) if text in _UNKNOWN))
     return padding / total, unknown / total, max(0, len(texts) - len(sums))

@@ -23,6 +23,7 @@ GOOD = {
                     label=np.zeros((2, 0), np.int64)),
     "regression": dict(outputs=np.array([[210.5], [-3.0]]), baseline_output=np.array([[100.0]] * 2),
                        label=np.zeros((2, 0), np.int64)),
+    "white space": dict(token_texts=[[" ", "\n", "  "], ["a", " ", "b"]]),
     "fixed steps": dict(tolerance=None, method="gausslegendre", delta=np.array([0.001, 0.0])),
     "tokens": dict(token_texts=[["good", "<unk>", "film"], ["<pad>", "a", "b"]],
                    values=((0.75, 0.05, -0.05), (0.01, 0.24, 0.5))),
