@@ -109,6 +109,7 @@ def test_no_tokens_at_all_is_an_empty_text():
     (["Python", "很", "好", "ok"], "Python 很好 ok"), (["The", " film", " is", " ok"], "The film is ok"),
     (list("letters"), "letters"), (["▁The", "▁film", "s"], "▁The▁films"),
     (["no", " ", "way", " ", "out"], "no way out"),
+    (["d e", "e f", "f  ", "  a", "a d"], "d e e f f     a a d"),
     (["a", "", "bc", "\n", "d", "ef", "g", "h"], "a  bc \n d ef g h")])
 def test_tokens_are_joined_as_their_script_joins_them(texts, shown):
     drawn = tokens.strip(texts, np.ones(len(texts)))

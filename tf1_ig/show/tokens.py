@@ -195,7 +195,8 @@ def _spacing(texts: Sequence[str], join: Optional[str]) -> List[str]:
         return [""] + [join] * (len(texts) - 1) if texts else []
     words = [text for text in texts if text]
     carry = sum(text[:1].isspace() or text[-1:].isspace() or text[0] in "\u2581\u0120" for text in words)
-    spaced = carry > 0.2 * len(words)
+    grams = sum(any(char.isspace() for char in text.strip()) for text in words)  # "d e": several parts, not a piece
+    spaced = carry > 0.2 * len(words) and grams <= 0.2 * len(words)
     letters = len(texts) > 3 and all(len(text) <= 1 for text in texts)
     if spaced or letters:
         return [""] * len(texts)
