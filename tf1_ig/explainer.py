@@ -112,6 +112,7 @@ class IntegratedGradients:
         rule = _rule(method, steps, tolerance, max_steps, batch_size)
         texts = tokens
         task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
+        self._refuse_ids_out_of_range(task)
         self._steady = task.probed.steady and self._steady is not False
         flat_label, labels = target.resolve_label(label, task.row_shape, task.outputs, self.output)
         sizes = self._run_sizes(task, batch_size)
@@ -127,6 +128,17 @@ class IntegratedGradients:
                 integral = integrate.adaptive(runner, tolerance, max_steps)
         return self._attribution(task, baseline_outputs, integral, labels, "adaptive" if rule is None else method,
                                  tolerance, rule is None, _describe_baseline(baseline), texts)
+
+    def _refuse_ids_out_of_range(self, task: Task) -> None:
+        """An id that a one-hot product does not know finds a row of zeros without a word; a gather would complain."""
+        for spec in self.resolved.inputs:
+            if spec.ids and spec.one_hot_rows:
+                ids = self._engine.fetch(self._engine.find_tensor(spec.ids), task.values)
+                wrong = ids[(ids < 0) | (ids >= spec.one_hot_rows)]
+                if wrong.size:
+                    raise FeedError("id %d in %s is out of range: the table behind %s has %d rows; feed ids from 0 to "
+                                    "%d" % (wrong.flat[0], spec.ids, spec.name, spec.one_hot_rows,
+                                            spec.one_hot_rows - 1))
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,10 @@ import numpy as np
 FIRST_NODES = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Scores are float32: a completeness error below this share of the score itself cannot be told from rounding.
 ROUNDING = 1e-6
+# Share of the tolerance that estimated errors along the path may use up. They are estimates: on eight sentences and a
+# published network full of kinks, token attributions are then within 0.7 % of a dense reference at a tolerance of 1 %
+# (with the whole tolerance, within 1.4 %).
+HEADROOM = 0.5
 
 
 class Rows(NamedTuple):
@@ -232,14 +236,15 @@ class _Path:
         scores = [score for _, score in sorted(self.score.items())]
         rounding = ROUNDING * max(map(abs, scores))
         travelled = sum(abs(b - a) for a, b in zip(scores, scores[1:]))
-        allowed = max(tolerance * travelled, rounding)
+        allowed = max(HEADROOM * tolerance * travelled, rounding)
         allowed_net = max(tolerance * abs(scores[-1] - scores[0]), rounding)
         if not np.isfinite(allowed):
             return []
         known = self.settled_parts
         for panel in self.open:
             known = known.plus(panel)
-        off, allowed_off = known.disagreement(), max(tolerance * np.abs(known.integral).sum(), rounding)
+        off = known.disagreement()
+        allowed_off = max(HEADROOM * tolerance * np.abs(known.integral).sum(), rounding)
         self._settle(allowed, allowed_off / known.believed)
         errors = self._errors()
         if by_runs(errors) > allowed:

@@ -16,13 +16,16 @@ from tf1_ig.errors import InputError
 class ResolvedInput(NamedTuple):
     """An attributed tensor under the name the caller knows, and as it stands in the operated model.
 
-    ``ids`` and ``strings`` name the tensors with the id and the string behind each entry, where there are such.
+    ``ids`` and ``strings`` name the tensors with the id and the string behind each entry, where there are such;
+    ``one_hot_rows`` is the number of rows of a table that is looked up by a one-hot product, where an id out of range
+    raises no error but finds a row of zeros.
     """
 
     name: str
     attributed: AttributedInput
     ids: Optional[str] = None
     strings: Optional[str] = None
+    one_hot_rows: Optional[int] = None
 
 
 class Resolved(NamedTuple):
@@ -58,8 +61,7 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     for given in chosen:
         name = names.tensor_name(given)
         model, spec, found = _operable(model, given, renamed.get(name, name), notes)
-        resolved.append(ResolvedInput(name, spec, renamed.get(found.ids, found.ids) if found and found.ids else None,
-                                      renamed.get(found.strings, found.strings) if found and found.strings else None))
+        resolved.append(_resolved_input(name, spec, found, renamed))
     _refuse_nested(model, [spec.attributed.tensor for spec in resolved])
     kind = output.kind if isinstance(output, Candidate) else next(
         (found.kind for found in gt.find_outputs(model) if found.tensor == output_name), None)
@@ -118,15 +120,27 @@ def _operable(model: Model, given: Any, name: str, notes: List[str]) -> Tuple[
     """The tensor to interpolate for what the caller gave (for merged or combined lookups, after the split)."""
     if not isinstance(given, Embedding):
         _known(model, name)
-        known = next((found for found in gt.find_embeddings(model) if found.tensor == name), None)
-        return model, AttributedInput(name), known if known is not None and known.per_occurrence else None
-    if given.per_occurrence and not given.rows_combined_at:
+        given = next((found for found in gt.find_embeddings(model) if found.tensor == name), None)
+        if given is None:
+            return model, AttributedInput(name), None
+    split, edit = gt.split_occurrences(model, given)
+    if split is model:
         return model, AttributedInput(name, given.owner), given
-    model, edit = gt.split_occurrences(model, given)
     row_tensor = edit.placeholders[given.tensor]
-    found = next(one for one in gt.find_embeddings(model) if one.tensor == row_tensor)
-    notes.append("%s merges or combines the rows of its ids; attributions are to one row per occurrence" % given.tensor)
-    return model, AttributedInput(found.tensor, found.owner), found
+    found = next(one for one in gt.find_embeddings(split) if one.tensor == row_tensor)
+    if row_tensor != given.tensor:
+        notes.append("%s merges or combines the rows of its ids; attributions are to one row per occurrence" % (
+            given.tensor))
+    return split, AttributedInput(found.tensor, found.owner), found
+
+
+def _resolved_input(name: str, attributed: AttributedInput, found: Optional[Embedding],
+                    renamed: Dict[str, str]) -> ResolvedInput:
+    if found is None:
+        return ResolvedInput(name, attributed)
+    return ResolvedInput(name, attributed, renamed.get(found.ids, found.ids) or None,
+                         renamed.get(found.strings, found.strings) or None,
+                         found.vocab_size if found.kind == "one_hot" else None)
 
 
 def _refuse_nested(model: Model, tensors: Sequence[str]) -> None:

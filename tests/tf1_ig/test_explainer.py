@@ -98,6 +98,11 @@ def test_rows_in_one_flat_matrix_come_back_by_example():
         np.testing.assert_allclose(found.values["rows:0"][row], expected, atol=3e-5)
 
 
+def test_an_id_that_a_one_hot_product_does_not_know_is_refused():
+    with pytest.raises(FeedError, match="20 rows; feed ids from 0 to 19"):
+        explain(small.one_hot_flat, "scores", "rows", {"ids": [[1, 2, 20]]}, label=0)
+
+
 # -- rows that cannot simply be stacked --------------------------------------------------------------------------------
 
 
