@@ -24,13 +24,29 @@ _ROUNDS = 60  # each mends at least one constant and infers again
 # Ops that make a tensor of a given size, and which input says it.
 _SIZED = {"Fill": 0, "Tile": 1, "BroadcastTo": 1, "RandomUniform": 0, "RandomStandardNormal": 0, "TruncatedNormal": 0}
 
+# Their output is about the shape of what they read: its own size says nothing of the batch.
+_SHAPES_ONLY = frozenset(("Shape", "ShapeN", "Size", "Rank"))
+
+
+def _sliced(node, parts):
+    """A slice of a vector of sizes, or one of them."""
+    vector, begin, end, stride = parts
+    shrink, no_begin, no_end = (name in node.attr and node.attr[name].i & 1  # to read a missing key is to add it
+                                for name in ("shrink_axis_mask", "begin_mask", "end_mask"))
+    if shrink:
+        return vector[int(begin[0])]
+    return vector[None if no_begin else int(begin[0]):None if no_end else int(end[0]):int(stride[0])]
+
+
 # How sizes are put together from constants, as far as that matters here.
 _CONSTANT_FOLDS = {
-    "Identity": lambda parts: parts[0],
-    "Enter": lambda parts: parts[0],
-    "ExpandDims": lambda parts: np.expand_dims(parts[0], int(parts[1])),
-    "Pack": np.stack,
-    "ConcatV2": lambda parts: np.concatenate(parts[:-1], int(parts[-1])),
+    "Identity": lambda node, parts: parts[0],
+    "Enter": lambda node, parts: parts[0],
+    "ExpandDims": lambda node, parts: np.expand_dims(parts[0], int(parts[1])),
+    "Pack": lambda node, parts: np.stack(parts),
+    "ConcatV2": lambda node, parts: np.concatenate(parts[:-1], int(parts[-1])),
+    "StridedSlice": _sliced,
+    "Cast": lambda node, parts: parts[0].astype(_tf.tf.as_dtype(node.attr["DstT"].type).as_numpy_dtype),
 }
 
 
@@ -222,7 +238,7 @@ class _Work:
         if node.op not in _CONSTANT_FOLDS:
             return None
         parts = [self._value(ref.node) for ref in self.index.data_inputs(name)]
-        return None if not parts or any(part is None for part in parts) else _CONSTANT_FOLDS[node.op](parts)
+        return None if not parts or any(part is None for part in parts) else _CONSTANT_FOLDS[node.op](node, parts)
 
     def _free(self, baked: _Baked, position: int) -> bool:
         """Puts the batch of the fed data at one position of a constant vector of sizes."""
@@ -297,7 +313,7 @@ class _Work:
         suspects = []
         for node in self.graph_def.node:
             now = self.shapes.get(node.name + ":0")
-            if now and now[0] == self.batch and any(
+            if node.op not in _SHAPES_ONLY and now and now[0] == self.batch and any(
                     has_batch(self.shapes.get(str(ref))) for ref in self.index.data_inputs(node.name)):
                 suspects.append((node.name, now))
         if not suspects or not self.infer(self.batch):

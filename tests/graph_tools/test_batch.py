@@ -149,6 +149,24 @@ def test_a_constant_that_only_happens_to_have_the_same_size_stays():
     assert _run(edited, _ROWS).shape == (7, 3, 2)
 
 
+def test_a_training_graph_with_its_gradients_is_freed():
+    """Gradients have the batch baked in as well, in sizes that are sliced and put together again."""
+    def build(tf, ids):
+        table = tf.constant(_WEIGHTS)
+        rows = tf.reduce_mean(tf.gather(table, tf.cast(ids, tf.int32)), 1)
+        (slope,) = tf.gradients(tf.reduce_sum(tf.square(rows)), table)
+        return tf.convert_to_tensor(slope)
+    model = _model(build, shape=(2, 3))
+    edited, edit = relax_batch(model)
+    assert not any("keeps the batch" in note for note in edit.notes), edit
+    ids = np.float32([[0, 1, 2], [3, 4, 5], [1, 1, 0]])
+    rows = _WEIGHTS[ids.astype(int)].mean(axis=1)  # the gradient: 2/3 of a row's mean for each of its ids
+    expected = np.zeros_like(_WEIGHTS)
+    for row, mean in zip(ids.astype(int), rows):
+        np.add.at(expected, row, 2 * mean / 3)
+    np.testing.assert_allclose(_run(edited, ids), expected, atol=1e-6)
+
+
 def test_two_placeholders_of_different_size_are_ambiguous():
     tf = _tf.tf
     with tf.Graph().as_default() as graph:
