@@ -34,7 +34,7 @@ class Worker:
     def __init__(self, library: str, network: str, folder: str, ready: environments.Ready):
         start = "import sys; sys.path.append(%r); from benchmarks.worker import main; main(*%r)" % (
             ready.extra or str(ROOT), [library, network, folder])
-        quiet = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="2", PYTHONPATH=str(ROOT), TF_USE_LEGACY_KERAS="1")
+        quiet = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="2", PYTHONPATH=str(ROOT))
         self._errors = open(os.path.join(folder, "%s.log" % library.replace(" ", "_").replace(",", "")), "w")
         self._process = subprocess.Popen([ready.python, "-W", "ignore", "-c", start], stdin=subprocess.PIPE,
                                          stdout=subprocess.PIPE, stderr=self._errors, universal_newlines=True,
