@@ -289,13 +289,12 @@ def _explain_top(explainer, model, output, feed, arguments):
     from tf1_ig.errors import LabelError
 
     rank = model.graph.get_tensor_by_name(names.tensor_name(output)).shape.ndims
-    if rank is not None:
-        return explainer.explain(feed, label=None if rank < 2 else "top", **arguments)
+    likely, other = ("top", None) if rank is None or rank > 1 else (None, "top")
     try:
-        return explainer.explain(feed, label="top", **arguments)
-    except LabelError as wrong:
+        return explainer.explain(feed, label=likely, **arguments)
+    except LabelError as wrong:  # an unknown rank, or rows that share one axis with their classes
         try:
-            return explainer.explain(feed, label=None, **arguments)
+            return explainer.explain(feed, label=other, **arguments)
         except LabelError:
             raise wrong from None
 

@@ -172,6 +172,20 @@ def test_a_tagger_asks_for_a_position_and_a_class(tmp_path, capsys):
     assert result.label.tolist() == [[1, 2], [1, 2]] and np.allclose(result.tokens["embedding:0"][:, 2], 0)
 
 
+def _flattened():
+    tf = small._tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    tf.reshape(tf.nn.softmax(tf.matmul(x, tf.constant(small.WEIGHTS))), [-1], name="y")
+
+
+def test_classes_that_share_one_axis_with_the_rows_are_found(tmp_path, capsys):
+    x, out = np.random.RandomState(0).normal(size=(2, 4)).astype(np.float32), str(tmp_path / "r.npz")
+    model, feed = _saved(tmp_path, _flattened), _feed(tmp_path, x=x)
+    status, _, err = _run(capsys, "explain", model, "--feed", feed, "--output", "y", "--out", out)
+    assert status == 0, err
+    assert tf1_ig.load_attribution(out).label.reshape(-1).tolist() == np.argmax(x @ small.WEIGHTS, axis=1).tolist()
+
+
 def test_errors_name_the_options_of_the_command_line(tmp_path, capsys):
     model, feed = _saved(tmp_path, small.whole_loss), _feed(tmp_path, x=np.ones((2, 4), np.float32))
     assert "--batch-axis none" in _error(capsys, "explain", model, "--feed", feed, "--output", "loss")
