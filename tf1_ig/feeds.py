@@ -4,11 +4,11 @@ The points of a path are run as rows of one large batch, so everything else that
 row, in equal blocks (several entries a row), as a sparse triple, or not at all.
 """
 
+import os
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from graph_tools import names
 from graph_tools.errors import FeedError
 
 Shape = Optional[Tuple[Optional[int], ...]]
@@ -74,8 +74,8 @@ class FedTensor(NamedTuple):
     """A fed value and how it belongs to the batch.
 
     ``block`` entries along ``axis`` belong to each row; a block of 0 means that all rows share the value.
-    ``part`` is ``"indices"``, ``"values"`` or ``"shape"`` for the three tensors of a sparse feed (rows are then the
-    first column of the indices), and ``mates`` their names in that order.
+    ``part`` is ``"indices"``, ``"values"`` or ``"shape"`` for the three tensors of a sparse feed, ``mates`` their names
+    in that order, and ``indices`` the indices, whose first column is the row.
     """
 
     name: str
@@ -84,6 +84,7 @@ class FedTensor(NamedTuple):
     block: int = 0
     part: str = ""
     mates: Tuple[str, str, str] = ("", "", "")
+    indices: Optional[np.ndarray] = None
     decided: bool = False
 
 
@@ -99,14 +100,15 @@ def belong(values: Mapping[str, np.ndarray], shapes: Mapping[str, Shape], batch:
       free_batch: whether the graph takes any number of rows; then a feed whose static leading size is fixed is shared.
       shared, by_row: names the caller has decided.
     """
-    triples = _sparse_triples(values)
+    triples = _sparse_triples(values, batch) if batch_axis == 0 else {}
     fed = {}
     for name, value in values.items():
         axis = batch_axis if batch_axis is not None and value.ndim > batch_axis else 0
         if batch_axis is None or value.ndim == 0 or name in shared:
             fed[name] = FedTensor(name, value, decided=True)
         elif name in triples:
-            fed[name] = FedTensor(name, value, 0, 1, triples[name][0], triples[name][1], True)
+            part, mates = triples[name]
+            fed[name] = FedTensor(name, value, 0, 1, part, mates, values[mates[0]], True)
         elif name in by_row:
             if value.shape[axis] % batch:
                 raise FeedError("the feed for %s has %d entries along axis %d, not a multiple of the %d rows; leave it "
@@ -125,43 +127,54 @@ def _guess(name: str, value: np.ndarray, axis: int, shape: Shape, batch: int, fr
     return FedTensor(name, value, axis, size // batch)
 
 
-def _sparse_triples(values: Mapping[str, np.ndarray]) -> Dict[str, Tuple[str, Tuple[str, str, str]]]:
-    """Feeds named ``p/indices``, ``p/values``, ``p/shape`` (as sparse_placeholder does), ranked like a SparseTensor."""
-    found = {}
+def _sparse_triples(values: Mapping[str, np.ndarray], batch: int) -> Dict[str, Tuple[str, Tuple[str, str, str]]]:
+    """Three feeds that make a SparseTensor of ``batch`` rows, whatever they are called: by their dtypes and lengths.
+
+    Where several fit, names decide (``p/indices``, ``p/values``, ``p/shape`` as sparse_placeholder calls them share
+    more of their name with each other than with others'); the probe tells whether the choice was right.
+    """
+    found: Dict[str, Tuple[str, Tuple[str, str, str]]] = {}
     for name, value in values.items():
-        node = names.parse(name).node
-        if not node.endswith("/indices") or value.ndim != 2 or value.dtype != np.int64:
+        if value.ndim != 2 or value.dtype != np.int64 or (value.size and value[:, 0].max() >= batch):
             continue
-        mates = tuple(node[:-len("indices")] + part + ":0" for part in ("indices", "values", "shape"))
-        if all(mate in values for mate in mates) and values[mates[2]].ndim == 1:
-            for part, mate in zip(("indices", "values", "shape"), mates):
-                found[mate] = (part, mates)
+        entries, axes = value.shape
+        lists = [other for other, one in values.items() if one.ndim == 1 and len(one) == entries and other not in found]
+        shapes = [other for other, one in values.items() if one.ndim == 1 and len(one) == axes and one.dtype == np.int64
+                  and one[0] == batch and other not in found]
+        shape = _most_alike(name, shapes)
+        mates = (name, _most_alike(name, [other for other in lists if other != shape]), shape)
+        if all(mates):
+            found.update((mate, (part, mates)) for part, mate in zip(("indices", "values", "shape"), mates))
     return found
+
+
+def _most_alike(name: str, others: Sequence[str]) -> str:
+    """The name that shares the longest beginning with ``name``; ``""`` when there is none."""
+    return max(others, key=lambda other: len(os.path.commonprefix([name, other])), default="")
 
 
 def take_rows(fed: Mapping[str, FedTensor], rows: np.ndarray, batch: int) -> Dict[str, np.ndarray]:
     """The feed of a batch whose row ``i`` is row ``rows[i]`` of the caller's batch."""
     whole = len(rows) == batch and np.array_equal(rows, np.arange(batch))
-    return {name: tensor.value if whole or not tensor.block else _take(fed, tensor, rows, batch)
+    return {name: tensor.value if whole or not tensor.block else _take(tensor, rows, batch)
             for name, tensor in fed.items()}
 
 
-def _take(fed: Mapping[str, FedTensor], tensor: FedTensor, rows: np.ndarray, batch: int) -> np.ndarray:
+def _take(tensor: FedTensor, rows: np.ndarray, batch: int) -> np.ndarray:
     if tensor.part:
-        return _take_sparse(fed, tensor, rows)
+        return _take_sparse(tensor, rows)
     moved = np.moveaxis(tensor.value, tensor.axis, 0)
     blocks = moved.reshape((batch, tensor.block) + moved.shape[1:])[rows]
     return np.moveaxis(blocks.reshape((-1,) + moved.shape[1:]), 0, tensor.axis)
 
 
-def _take_sparse(fed: Mapping[str, FedTensor], tensor: FedTensor, rows: np.ndarray) -> np.ndarray:
-    indices = fed[tensor.mates[0]].value
+def _take_sparse(tensor: FedTensor, rows: np.ndarray) -> np.ndarray:
     if tensor.part == "shape":
         return np.concatenate([np.array([len(rows)], tensor.value.dtype), tensor.value[1:]])
-    entries, position = ragged_take(rows_of(indices[:, 0]), rows)
+    entries, position = ragged_take(rows_of(tensor.indices[:, 0]), rows)
     if tensor.part == "values":
         return tensor.value[entries]
-    return np.concatenate([position[:, None].astype(indices.dtype), indices[entries, 1:]], axis=1)
+    return np.concatenate([position[:, None].astype(np.int64), tensor.indices[entries, 1:]], axis=1)
 
 
 def rows_of(owner: np.ndarray) -> Dict[int, np.ndarray]:

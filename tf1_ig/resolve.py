@@ -121,7 +121,8 @@ def _operable(model: Model, given: Any, name: str, notes: List[str]) -> Tuple[
     if not isinstance(given, Embedding):
         _known(model, name)
         given = next((found for found in gt.find_embeddings(model) if found.tensor == name), None)
-        if given is None:
+        if given is None or given.rows_combined_at == name:
+            # A tensor of combined rows that is named itself is meant itself.
             return model, AttributedInput(name), None
     split, edit = gt.split_occurrences(model, given)
     if split is model:

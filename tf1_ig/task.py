@@ -73,9 +73,10 @@ class TaskReader:
             owner = [owner_of(given, len(array), count) for given, array in zip(owners, entries)]
             base = baselines.resolve(baseline, baselines.Inputs(
                 [spec.name for spec in self._resolved.inputs], entries, owner, count, under))
-            fed = feeds.belong(path_feeds, self._engine.static_shapes(path_feeds), count, self._batch_axis,
-                               self._free_batch(), shared, by_row)
-            batch = Batch(count, entries, base, owner, fed)
+            # All feeds are looked at: ids of a sparse feed, which the path no longer needs, tell what its indices are.
+            fed = feeds.belong(values, self._engine.static_shapes(values), count, self._batch_axis, self._free_batch(),
+                               shared, by_row)
+            batch = Batch(count, entries, base, owner, {name: fed[name] for name in path_feeds})
             probed = self._probe(batch)
             row_shape, outputs = self._outputs(batch, probed, raw)
             found = Task(batch._replace(feeds=probed.feeds), probed, row_shape, outputs, values,

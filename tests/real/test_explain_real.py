@@ -103,6 +103,16 @@ def test_guesslang_with_wide_and_deep_lookups_together():
         assert len(explainer.inputs) == 2
         found = explainer.explain({"Placeholder:0": snippets}, label="top")
         alone = explainer.explain({"Placeholder:0": snippets[:1]}, label="top")
+        fine = explainer.explain({"Placeholder:0": snippets[:1]}, label="top", tolerance=1e-3)
+        split, rows = explainer.resolved.model, [spec.attributed.tensor for spec in explainer.resolved.inputs]
     assert found.converged.all() and np.all(np.abs(found.delta) <= 0.01 * np.abs(found.score - found.baseline_score))
     for name in found.values:
         assert relative_l1(found.tokens[name][0], alone.tokens[name][0]) < 0.02
+    expected, score, _ = integrated_gradients(
+        split, rows, output, (0, int(alone.label[0])), {"Placeholder:0": np.array(snippets[:1], object)}, steps=200)
+    assert alone.score[0] == pytest.approx(score, abs=1e-6)
+    together = np.concatenate([values.sum(-1) for values in expected])
+    assert relative_l1(np.concatenate([rows[0] for rows in alone.tokens.values()]), together) < 0.01
+    for name, values in zip(alone.values, expected):
+        assert relative_l1(fine.tokens[name][0], values.sum(-1)) < 0.01
+        assert alone.strings[name][0][:3] == ["d e", "e f", "f  "]

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 
+import graph_tools
 import tf1_ig
 from graph_tools import _tf
 from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError, TensorNotFoundError
 from tests.models import small
+from tests.models.embedding_patterns import patterns
+from tests.models.embeddings import live_and_frozen
+from tests.models.embeddings_sparse import sparse_feed, weights_of
 from tests.tf1_ig.brute_force import integrated_gradients, relative_l1
 from tf1_ig.errors import BaselineError, BatchError, LabelError, MethodError
 
@@ -101,6 +105,44 @@ def test_rows_in_one_flat_matrix_come_back_by_example():
 def test_an_id_that_a_one_hot_product_does_not_know_is_refused():
     with pytest.raises(FeedError, match="20 rows; feed ids from 0 to 19"):
         explain(small.one_hot_flat, "scores", "rows", {"ids": [[1, 2, 20]]}, label=0)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("how", ["sum", "mean", "sqrtn"])
+def test_repeated_words_through_each_combiner(how, weighted):
+    """Occurrences of ``good good bad`` have values of their own, and sum to the attributions of the combined rows."""
+    built, model, _ = live_and_frozen(patterns()["els_%s%s" % (how, "_weighted" if weighted else "")])
+    bags = [[3, 3, 5], [5, 3, 3, 3, 1]]
+    feed = sparse_feed(bags)
+    if weighted:
+        feed.update(sparse_feed(weights_of(bags), "weight"))
+    lookup = graph_tools.find_embeddings(model).only()
+    model = _with_head(model, lookup.rows_combined_at)
+    with tf1_ig.IntegratedGradients(model, "head_score", lookup) as explainer:
+        found = explainer.explain(feed, method="gausslegendre", steps=64)
+    with tf1_ig.IntegratedGradients(model, "head_score", lookup.rows_combined_at) as explainer:
+        combined = explainer.explain(feed, steps=64)
+    assert found.running == combined.running == "packed"
+    rows, = found.values.values()
+    assert [len(row) for row in rows] == [3, 5]
+    whole, = combined.values.values()
+    for row in range(2):
+        np.testing.assert_allclose(rows[row].sum(0), whole[row], atol=1e-5)
+        alike = [place for place, one in enumerate(bags[row]) if one == 3]
+        if weighted:
+            assert not np.allclose(rows[row][alike[0]], rows[row][alike[1]], atol=1e-4)
+        else:
+            np.testing.assert_allclose(rows[row][alike[0]], rows[row][alike[1]], atol=1e-6)
+    assert np.abs(found.delta).max() <= 1e-3 * np.abs(found.score - found.baseline_score).min()
+
+
+def _with_head(model, tensor):
+    """The model with a score that is not linear in the combined rows."""
+    tf = _tf.tf
+    graph = model.new_graph()
+    with graph.as_default():
+        tf.reduce_sum(tf.tanh(2.0 * graph.get_tensor_by_name(tensor)), axis=1, name="head_score")
+    return model.with_graph_def(graph.as_graph_def())
 
 
 # -- rows that cannot simply be stacked --------------------------------------------------------------------------------

@@ -73,6 +73,17 @@ def test_a_sparse_triple_repeats_by_its_first_index():
     assert taken["x/shape:0"].tolist() == [4, 2]
 
 
+def test_sparse_triples_are_told_by_lengths_where_names_follow_no_custom():
+    fed = _belong({"bag_indices:0": np.array([[0, 0], [1, 0], [1, 1]], np.int64), "bag_values:0": np.array([4, 5, 6]),
+                   "bag_shape:0": np.array([2, 2], np.int64), "weight_indices:0": np.array([[0, 0], [1, 0], [1, 1]]),
+                   "weight_values:0": np.array([.1, .2, .3]), "weight_shape:0": np.array([2, 2], np.int64),
+                   "lengths:0": np.array([1, 2], np.int64)}, 2)
+    assert fed["bag_values:0"].mates == ("bag_indices:0", "bag_values:0", "bag_shape:0")
+    assert fed["weight_values:0"].mates == ("weight_indices:0", "weight_values:0", "weight_shape:0")
+    assert fed["lengths:0"].block == 1 and not fed["lengths:0"].part
+    assert feeds.take_rows(fed, np.array([1]), 2)["weight_values:0"].tolist() == [.2, .3]
+
+
 def test_ragged_rows_keep_their_order():
     entries, position = feeds.ragged_take(feeds.rows_of(np.array([1, 0, 1, 3])), [1, 2, 3, 1])
     assert entries.tolist() == [0, 2, 3, 0, 2] and position.tolist() == [0, 0, 2, 3, 3]
