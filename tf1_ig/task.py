@@ -1,6 +1,6 @@
 """What there is to explain in one feed: the rows, their entries and baselines, and how they may be run."""
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
@@ -34,6 +34,17 @@ class TaskReader:
     def __init__(self, engine: Engine, resolved: Resolved, batch_axis: Optional[int]):
         self._engine, self._resolved, self._batch_axis = engine, resolved, batch_axis
         self._probed: Dict[Any, Tuple[int, probe.Probed]] = {}
+        self._required: Set[frozenset] = set()
+
+    def _require_state(self, values: Mapping[str, np.ndarray]) -> None:
+        """Before the first run with these feeds: every variable has a value, and nothing unsafe would run."""
+        fed = frozenset(values)
+        if fed not in self._required:
+            wanted = [self._resolved.output]
+            for spec in self._resolved.inputs:
+                wanted += [name for name in (spec.attributed.tensor, spec.attributed.owner) if name]
+            self._resolved.model.require(wanted, fed)
+            self._required.add(fed)
 
     def _renamed(self, feed: Mapping[Any, Any]) -> Any:
         """The feed with old names of swapped inputs (a dequeue) replaced by their placeholders."""
@@ -50,6 +61,7 @@ class TaskReader:
           baseline: as for ``tf1_ig.baselines.resolve``.
         """
         values = self._engine.prepare_feed(self._renamed(feed))
+        self._require_state(values)
         actual, owners = self._engine.read(values)
         axis = self._batch_axis or 0
         if self._batch_axis is None:

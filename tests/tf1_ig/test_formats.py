@@ -1,5 +1,6 @@
 """One recurrent model from six places (files and a live session): one attribution; and a bystander TF 2 program."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -50,6 +51,15 @@ def test_they_are_the_right_ones(sources):
         assert relative_l1(found.values[formats.ROWS][row], expected[0]) < 1e-3
         assert found.score[row] == pytest.approx(score, abs=1e-6)
         assert found.baseline_score[row] == pytest.approx(baseline_score, abs=1e-6)
+
+
+def test_a_variable_without_a_value_is_named_before_anything_runs(sources):
+    whole = sources["checkpoint"]
+    known = {name: whole.variables[name] for name in whole.variables if name != "cell/bias"}
+    lacking = dataclasses.replace(whole, variables=known)
+    with tf1_ig.IntegratedGradients(lacking, formats.PROBABILITIES, inputs=formats.ROWS) as explainer:
+        with pytest.raises(gt.StateError, match="cell/bias.*no value"):
+            explainer.explain(formats.FEED, label=1)
 
 
 BYSTANDER = """
