@@ -9,13 +9,9 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 import numpy as np
 
 from graph_tools import _tf, names
-from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError
+from graph_tools.errors import FeedError, GradientError, GraphToolsError
 from tf1_ig import target
 from tf1_ig.feeds import as_fed, describe
-
-# Ops whose result comes from outside: fetching through them would block for ever, or take a batch from training.
-BLOCKING_OPS = ("QueueDequeue", "QueueDequeueMany", "QueueDequeueUpTo", "IteratorGetNext", "Unstage", "ReaderRead",
-                "ReaderReadUpTo", "BarrierTakeMany", "OrderedMapUnstage", "MapUnstage", "StagePeek", "RecordInput")
 
 
 class AttributedInput(NamedTuple):
@@ -144,7 +140,6 @@ class Engine:
 
         Raises:
           FeedError: an unknown or twice-fed tensor, a value that does not fit, or a missing placeholder.
-          BlockedRunError: a queue or an iterator is upstream and not fed.
         """
         if not isinstance(feed, Mapping):
             raise FeedError("the feed is a %s; pass a dict of {tensor name: array}" % type(feed).__name__)
@@ -185,11 +180,6 @@ class Engine:
             raise FeedError("the feed lacks %s, which %s depends on; add it to the feed" % (
                 ", ".join(describe(tensor.name, _numpy_dtype(tensor), _static_shape(tensor)) for tensor in lacking),
                 self.output_name))
-        for op in upstream:
-            if any(op.type.startswith(kind) for kind in BLOCKING_OPS):
-                raise BlockedRunError("%s (%s) is not fed, and running it would wait for data; feed %s, or take the "
-                                      "model through graph_tools.swap_inputs first" % (
-                                          op.name, op.type, ", ".join(output.name for output in op.outputs)))
 
     def _all_fetches(self) -> List[Any]:
         found = [self._target.score]

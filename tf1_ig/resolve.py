@@ -8,8 +8,9 @@ from graph_tools.errors import NoCandidateError
 from graph_tools.feature_columns import Column
 from graph_tools.find.candidates import Candidate, Embedding
 from graph_tools.model import Model
+from graph_tools.runs import blocking_producers
 from tf1_ig import features
-from tf1_ig.engine import BLOCKING_OPS, AttributedInput
+from tf1_ig.engine import AttributedInput
 from tf1_ig.errors import InputError
 
 
@@ -88,8 +89,7 @@ def _listed(model: Model, inputs: Any) -> Sequence[Any]:
 
 def _without_queues(model: Model, output: str) -> Tuple[Model, Dict[str, str]]:
     """The model with placeholders where queues, iterators or readers feed the output, and their new names."""
-    upstream = model.index.ancestors([output])
-    if not any(model.index.op(node).startswith(kind) for node in upstream for kind in BLOCKING_OPS):
+    if not blocking_producers(model, [output]):
         return model, {}
     swapped, edit = gt.swap_inputs(model)
     return swapped, dict(edit.placeholders)

@@ -46,6 +46,8 @@ def build(output: Any, points: Sequence[Any], output_order: Any = None) -> Targe
     outputs = tf.reshape(moved, tf.stack([rows, -1]), "outputs")
     score = tf.gather_nd(outputs, tf.stack([tf.range(rows), label], axis=1), name="score")
     try:
+        # What TensorFlow raises for an op that cannot be differentiated depends on the op: a missing registration is a
+        # LookupError, a loop differentiated twice a TypeError, a kernel without derivative a NotImplementedError, …
         with _tf.control_flow_v1():
             gradients = tf.gradients(score, list(points), grad_ys=[share])
     except (LookupError, TypeError, ValueError, AttributeError, NotImplementedError) as failed:

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 import numpy as np
 
 from graph_tools import names
+from graph_tools.runs import refuse_if_blocking
 from tf1_ig import baselines, feeds, probe
 from tf1_ig.engine import Engine
 from tf1_ig.errors import BatchError
@@ -36,14 +37,15 @@ class TaskReader:
         self._probed: Dict[Any, Tuple[int, probe.Probed]] = {}
         self._required: Set[frozenset] = set()
 
-    def _require_state(self, values: Mapping[str, np.ndarray]) -> None:
-        """Before the first run with these feeds: every variable has a value, and nothing unsafe would run."""
+    def _require(self, values: Mapping[str, np.ndarray]) -> None:
+        """Before the first run with these feeds: variables have values, nothing unsafe runs, nothing waits for data."""
         fed = frozenset(values)
         if fed not in self._required:
             wanted = [self._resolved.output]
             for spec in self._resolved.inputs:
                 wanted += [name for name in (spec.attributed.tensor, spec.attributed.owner) if name]
             self._resolved.model.require(wanted, fed)
+            refuse_if_blocking(self._resolved.model, wanted, fed)
             self._required.add(fed)
 
     def _renamed(self, feed: Mapping[Any, Any]) -> Any:
@@ -61,7 +63,7 @@ class TaskReader:
           baseline: as for ``tf1_ig.baselines.resolve``.
         """
         values = self._engine.prepare_feed(self._renamed(feed))
-        self._require_state(values)
+        self._require(values)
         actual, owners = self._engine.read(values)
         axis = self._batch_axis or 0
         if self._batch_axis is None:

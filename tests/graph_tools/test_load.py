@@ -20,26 +20,11 @@ STYLES = ("constants", "file", "partitions")
 
 @pytest.fixture(scope="module", params=STYLES)
 def written(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(request.param)
-    vocabulary = None
-    if request.param == "file":
-        vocabulary = str(folder / "vocabulary.txt")
-        with open(vocabulary, "w") as file:
-            file.write("\n".join(formats.VOCABULARY) + "\n")
-    return formats.write(str(folder), vocabulary, 2 if request.param == "partitions" else None)
-
-
-def recomputed(model):
-    """Outputs and gradients of a loaded model."""
-    graph = model.new_graph()
-    restore = model.prepare_restore(graph)
-    with _tf.tf.Session(graph=graph, config=_tf.session_config()) as session:
-        restore(session)
-        return formats.values_of(session, graph)
+    return formats.write_style(tmp_path_factory.mktemp(request.param), request.param)
 
 
 def assert_same(model, outputs, gradients):
-    got, got_gradients = recomputed(model)
+    got, got_gradients = formats.recomputed(model)
     np.testing.assert_allclose(got, outputs, atol=1e-6, rtol=0)
     np.testing.assert_allclose(got_gradients, gradients, atol=1e-6, rtol=0)
     with model.open_session() as session:

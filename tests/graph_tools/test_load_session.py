@@ -14,14 +14,6 @@ def snapshot(graph) -> bytes:
     return graph.as_graph_def().SerializeToString(deterministic=True)
 
 
-def recomputed(model):
-    graph = model.new_graph()
-    restore = model.prepare_restore(graph)
-    with _tf.tf.Session(graph=graph, config=_tf.session_config()) as session:
-        restore(session)
-        return formats.values_of(session, graph)
-
-
 class Job:
     """A training job: the classifier, labels from a queue with its own thread, Adam, a global step."""
 
@@ -57,7 +49,7 @@ def test_a_plain_session():
         model = gt.from_session(session)
         assert snapshot(graph) == before
     assert model.format == "session" and model.warnings == () and model.missing == ()
-    got, got_gradients = recomputed(model)
+    got, got_gradients = formats.recomputed(model)
     np.testing.assert_allclose(got, outputs, atol=1e-6, rtol=0)
     np.testing.assert_allclose(got_gradients, gradients, atol=1e-6, rtol=0)
 

@@ -16,25 +16,11 @@ VARIABLE_OPS = {"VariableV2", "VarHandleOp", "ReadVariableOp", "ResourceGather",
 
 @pytest.fixture(scope="module", params=("constants", "file"))
 def written(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(request.param)
-    vocabulary = None
-    if request.param == "file":
-        vocabulary = str(folder / "vocabulary.txt")
-        with open(vocabulary, "w") as file:
-            file.write("\n".join(formats.VOCABULARY) + "\n")
-    return formats.write(str(folder), vocabulary)
-
-
-def recomputed(model):
-    graph = model.new_graph()
-    restore = model.prepare_restore(graph)
-    with _tf.tf.Session(graph=graph, config=_tf.session_config()) as session:
-        restore(session)
-        return formats.values_of(session, graph)
+    return formats.write_style(tmp_path_factory.mktemp(request.param), request.param)
 
 
 def assert_same(model, written):
-    got, gradients = recomputed(model)
+    got, gradients = formats.recomputed(model)
     np.testing.assert_allclose(got, written.outputs, atol=1e-6, rtol=0)
     np.testing.assert_allclose(gradients, written.gradients, atol=1e-6, rtol=0)
 

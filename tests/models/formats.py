@@ -95,6 +95,25 @@ def write(folder, vocabulary_file=None, partitions=None) -> Written:
     return paths._replace(outputs=outputs, gradients=gradients)
 
 
+def write_style(folder, style) -> Written:
+    """The classifier with its vocabulary in ``"constants"``, in a ``"file"``, or with its table in ``"partitions"``."""
+    vocabulary = None
+    if style == "file":
+        vocabulary = os.path.join(str(folder), "vocabulary.txt")
+        with open(vocabulary, "w") as file:
+            file.write("\n".join(VOCABULARY) + "\n")
+    return write(str(folder), vocabulary, 2 if style == "partitions" else None)
+
+
+def recomputed(model):
+    """Outputs and gradients of a loaded model."""
+    graph = model.new_graph()
+    restore = model.prepare_restore(graph)
+    with _tf.tf.Session(graph=graph, config=_tf.session_config()) as session:
+        restore(session)
+        return values_of(session, graph)
+
+
 def values_of(session, graph):
     """What the model computes for ``FEED``: probabilities and the gradient of the first with respect to the rows."""
     with graph.as_default(), _tf.control_flow_v1():

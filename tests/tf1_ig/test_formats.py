@@ -33,7 +33,7 @@ def test_every_format_gives_the_same_attributions(sources):
     for name, model in sources.items():
         with tf1_ig.IntegratedGradients(model, formats.PROBABILITIES, inputs="auto") as explainer:
             found[name] = explainer.explain(formats.FEED, label="top", steps=30)
-            assert explainer.inputs == found["frozen"].values.keys() or len(explainer.inputs) == 1
+            assert len(explainer.inputs) == 1
     reference = next(iter(found["frozen"].values.values()))
     for name, result in found.items():
         np.testing.assert_allclose(next(iter(result.values.values())), reference, atol=1e-5, err_msg=name)
