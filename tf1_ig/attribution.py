@@ -172,6 +172,19 @@ class Attribution:
 
         return page(self, tokens=tokens, **options)
 
+    def view(self, **options):
+        """What a notebook shows of the result, with options: class_names, tokens, images, palette, join, fold, scale.
+
+        They are those of ``to_html``; returns an ``IPython.display.HTML``.
+
+        >>> attribution.view(class_names=["negative", "positive"])                        # doctest: +SKIP
+        """
+        from IPython.display import HTML
+
+        from tf1_ig.show.report import fragment
+
+        return HTML(fragment(self, **options))
+
     def _repr_html_(self) -> str:
         from tf1_ig.show.report import fragment
 
