@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterable, List, Optional, Tuple
 import numpy as np
 
 from graph_tools.report import Finding, Report
+from tf1_ig import quadrature
 
 ROUGH = 0.05       # relative completeness error above which the numbers are not to be used (the published guide's 5 %)
 _CLOSE = 0.01      # … and below which nobody needs to think about it
@@ -325,6 +326,9 @@ def _cause(result, row: int) -> str:
     times = (difference + delta) / difference if difference else 0.0
     if round(times) >= 2 and abs(times - round(times)) < 0.02:
         return "That is %d times as much: is one input listed twice?" % round(times)
+    if result.method in quadrature.GRIDS:
+        return ("%s reproduces the numbers of another library and its error; the rules, or steps=None, do not have it."
+                % result.method)
     if result.error_estimate is not None:
         estimate = float(np.asarray(result.error_estimate)[row])
         if math.isfinite(estimate) and abs(delta) > 3 * estimate:

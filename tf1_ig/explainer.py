@@ -92,7 +92,7 @@ class IntegratedGradients:
           baseline: ``"zero"``, ``"mean"``, an array, ``{"mean": rows}``, or ``{tensor: value}`` (also
             ``{"ids:0": padding_id}``); see ``tf1_ig.baselines.resolve``.
           method: the rule of a fixed number of steps: ``"gausslegendre"``, ``"midpoint"``, ``"trapezoid"``,
-            ``"left"``, ``"right"``.
+            ``"left"``, ``"right"``; or a grid of another library (``tf1_ig.quadrature.GRIDS``).
           steps: number of nodes of that rule; ``None``: nodes are placed where they are needed until the completeness
             error is within ``tolerance``, whatever ``method`` says.
           tolerance: relative completeness error, ``|delta| / |score - baseline_score|``.
@@ -244,6 +244,9 @@ def _prediction(outputs: np.ndarray, row_shape: Tuple[int, ...], labels: np.ndar
         return None
     shaped = outputs.reshape((len(outputs),) + tuple(row_shape))
     if len(row_shape) == 1:
+    if method in quadrature.GRIDS and steps is None:
+        raise MethodError("method %r reproduces the numbers of another library, which had a fixed number of nodes; pass "
+                          "steps= as it was there" % method)
         return np.argmax(shaped, axis=1)
     found = labels.copy()
     for row, label in enumerate(labels):

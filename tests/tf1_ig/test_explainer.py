@@ -31,6 +31,16 @@ def test_a_linear_model_is_exact_whatever_the_rule():
         assert np.abs(found.delta).max() < 1e-5 and found.converged.all()
 
 
+def test_grids_of_other_libraries_run_on_request_and_their_shortfall_shows():
+    found = explain(small.linear, "y", "x", {"x": X}, label=1, method="captum_trapezoid", steps=20)
+    np.testing.assert_allclose(found.delta, -0.05 * (found.score - found.baseline_score), atol=1e-6)
+    assert found.method == "captum_trapezoid" and not found.converged.any()
+    advice = [finding.advice for finding in tf1_ig.check(found) if finding.name == "completeness"][0]
+    assert "captum_trapezoid" in advice and "More steps" not in advice
+    with pytest.raises(MethodError, match="pass steps="):
+        explain(small.linear, "y", "x", {"x": X}, label=1, method="captum_trapezoid")
+
+
 def test_the_papers_relu_example():
     found = explain(small.relu_pair, "y", "x", {"x": [[3.0, 1.0]]}, steps=1000, method="midpoint")
     np.testing.assert_allclose(found.values["x:0"], [[1.5, -0.5]], atol=1e-5)
