@@ -226,7 +226,7 @@ class IntegratedGradients:
 def _rule(method, steps, tolerance, max_steps, batch_size):
     """Nodes and weights of a fixed rule, or ``None`` for adaptive; wrong arguments stop here."""
     if method not in quadrature.RULES:
-        quadrature.nodes_and_weights(method, 1)
+        quadrature.nodes_and_weights(method, steps or 2)
     if not isinstance(tolerance, (int, float, np.floating)) or not tolerance > 0:
         raise MethodError("tolerance must be a number above 0 such as 0.01 (one per cent), not %r" % (tolerance,))
     if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
