@@ -225,6 +225,9 @@ class IntegratedGradients:
 
 def _rule(method, steps, tolerance, max_steps, batch_size):
     """Nodes and weights of a fixed rule, or ``None`` for adaptive; wrong arguments stop here."""
+    if method in quadrature.GRIDS and steps is None:
+        raise MethodError("method %r reproduces the numbers of another library, which had a fixed number of nodes; pass "
+                          "steps= as it was there" % method)
     if method not in quadrature.RULES:
         quadrature.nodes_and_weights(method, steps or 2)
     if not isinstance(tolerance, (int, float, np.floating)) or not tolerance > 0:
@@ -244,9 +247,6 @@ def _prediction(outputs: np.ndarray, row_shape: Tuple[int, ...], labels: np.ndar
         return None
     shaped = outputs.reshape((len(outputs),) + tuple(row_shape))
     if len(row_shape) == 1:
-    if method in quadrature.GRIDS and steps is None:
-        raise MethodError("method %r reproduces the numbers of another library, which had a fixed number of nodes; pass "
-                          "steps= as it was there" % method)
         return np.argmax(shaped, axis=1)
     found = labels.copy()
     for row, label in enumerate(labels):
