@@ -4,14 +4,18 @@ Only ids, labels, weights and alphas go in; only scores and attribution sums com
 finalized: explaining a thousand times adds no op.
 """
 
+import time
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
-from graph_tools import _tf, names
-from graph_tools.errors import FeedError, GradientError, GraphToolsError
+from graph_tools import _tf, names, runs
+from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError
 from tf1_ig import target
 from tf1_ig.feeds import as_fed, describe
+
+# Seconds that a run may take: the first, any, and how many times as long as the longest run before it.
+FIRST_LIMIT, LEAST_LIMIT, SLOWER = 600.0, 60.0, 200.0
 
 
 class AttributedInput(NamedTuple):
@@ -52,7 +56,8 @@ class PathPoints(NamedTuple):
 class Engine:
     """Owns the operated graph of one (model, output, inputs) and its session; use as a context manager."""
 
-    def __init__(self, model, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int], config=None):
+    def __init__(self, model, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int], config=None,
+                 time_limit: Optional[float] = None):
         self.batch_axis = batch_axis
         self.output_name = output
         self.inputs = list(inputs)
@@ -65,18 +70,24 @@ class Engine:
         self.output = self.graph.get_tensor_by_name(output)
         with self.graph.as_default(), _tf.tf.name_scope(_free_scope(model) + "/target"):
             self._build_target()
-        restore = model.prepare_restore(self.graph)
+        self._restore = model.prepare_restore(self.graph)
         self.graph.finalize()
         self._dependencies: Dict[Tuple[str, frozenset], Set[Any]] = {}
-        self.session = _tf.tf.Session(graph=self.graph, config=config or _tf.session_config())
+        self._config, self._time_limit, self._longest = config or _tf.session_config(), time_limit, 0.0
+        self.session = self._open()
+
+    def _open(self) -> Any:
+        session = _tf.tf.Session(graph=self.graph, config=self._config)
         try:
-            restore(self.session)
+            self._restore(session)
         except BaseException:
-            self.session.close()
+            session.close()
             raise
+        return session
 
     def close(self) -> None:
-        self.session.close()
+        if self.session is not None:
+            self.session.close()
 
     def _interpolate(self, plain, spec: AttributedInput) -> _Path:
         """Placeholders and the points ``(1 - alpha) * baseline + alpha * actual`` (exact at both ends)."""
@@ -268,8 +279,18 @@ class Engine:
         return feed
 
     def _run(self, fetches, feed):
+        if self.session is None:  # a run that did not end took the last one with it
+            self.session = self._open()
+        limit = self._time_limit or (max(LEAST_LIMIT, SLOWER * self._longest) if self._longest else FIRST_LIMIT)
+        begun = time.perf_counter()
         try:
-            return self.session.run(fetches, feed)
+            found = runs.run_or_close(self.session, fetches, feed, limit)
+            self._longest = max(self._longest, time.perf_counter() - begun)
+            return found
+        except (BlockedRunError, KeyboardInterrupt):
+            self.close()
+            self.session = None
+            raise
         except _tf.tf.errors.ResourceExhaustedError:
             raise
         except _tf.tf.errors.OpError as failed:

@@ -33,8 +33,12 @@ class IntegratedGradients:
         the float placeholders that do.
       batch_axis: the axis of the examples in feeds and attributed tensors; ``None``: the feed is one example.
       config: ``tf.ConfigProto`` of the session.
+      time_limit: most seconds that one run of the graph may take before it is stopped (a loop of the model may never
+        end at a baseline). ``None``: 200 times the longest run so far and at least a minute; ten minutes for the
+        first.
 
     Raises:
+      BlockedRunError: a run did not end (by ``explain``); it names the loop.
       GraphToolsError: the kind and the message say what: an unknown tensor, no gradient path, an ambiguous choice.
 
     Example:
@@ -43,11 +47,12 @@ class IntegratedGradients:
       ...     result.tokens
     """
 
-    def __init__(self, model, output, inputs="auto", batch_axis: Optional[int] = 0, config=None):
+    def __init__(self, model, output, inputs="auto", batch_axis: Optional[int] = 0, config=None,
+                 time_limit: Optional[float] = None):
         self.resolved = resolve.resolve(model, output, inputs)
         self.batch_axis = batch_axis
         self._engine = Engine(self.resolved.model, self.resolved.output,
-                              [spec.attributed for spec in self.resolved.inputs], batch_axis, config)
+                              [spec.attributed for spec in self.resolved.inputs], batch_axis, config, time_limit)
         self._steady: Optional[bool] = None
         self._sizes: Dict[int, RunSizes] = {}
         self._reader = TaskReader(self._engine, self.resolved, batch_axis)
