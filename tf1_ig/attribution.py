@@ -48,6 +48,10 @@ class Attribution:
         of texts per row.
       features: what each category of each feature column contributed, one list of ``Feature`` per row; ``None`` where
         no input belongs to a feature column (``tf1_ig.features.totals`` sums them).
+      raw_texts: by input tensor name, the text of each row that the graph cut into this input's tokens (bytes that are
+        no UTF-8 as lone surrogates); ``None`` where the graph cuts no text.
+      spans: by input tensor name, the bytes ``(start, stop)`` of the raw text that each entry came from, one list per
+        row; ``None`` for an entry that has no place there, or none that is certain.
       output_kind: ``"softmax"``, ``"sigmoid"``, ``"logits"``, … where the graph told; ``None`` where it did not.
 
     >>> attribution.values["embedding/lookup:0"].shape                                    # doctest: +SKIP
@@ -81,6 +85,8 @@ class Attribution:
     ids: Optional[Dict[str, Values]] = None
     strings: Optional[Dict[str, List[List[str]]]] = None
     features: Optional[List[List[Feature]]] = None
+    raw_texts: Optional[Dict[str, List[str]]] = None
+    spans: Optional[Dict[str, List[List[Optional[Tuple[int, int]]]]]] = None
 
     @property
     def tokens(self) -> Dict[str, Values]:

@@ -174,6 +174,10 @@ class Engine:
         """Any tensor under a feed."""
         return np.asarray(self._run(tensor, dict(values)))
 
+    def fetch_all(self, tensors: Sequence[Any], values: Mapping[str, np.ndarray]) -> List[np.ndarray]:
+        """Several tensors in one run under a feed."""
+        return self._run(list(tensors), dict(values))
+
     def find_tensor(self, name: Any):
         """The tensor of that name in the operated graph; the error for a wrong one shows the nearest names."""
         name = names.tensor_name(name)

@@ -6,7 +6,7 @@ import numpy as np
 
 from graph_tools.errors import FeedError
 from graph_tools.report import Finding
-from tf1_ig import features, graph_facts, integrate, quadrature, resolve, target
+from tf1_ig import features, graph_facts, integrate, quadrature, raw_text, resolve, target
 from tf1_ig.attribution import Attribution
 from tf1_ig.engine import Engine
 from tf1_ig.errors import MethodError
@@ -202,7 +202,7 @@ class IntegratedGradients:
                 lambda name: self._engine.fetch(self._engine.find_tensor(name), task.values), task.batch.count)
             if words is not None and [len(row) for row in words] == [len(each) for each in entries]:
                 strings[spec.name] = words
-        return {"ids": ids or None, "strings": strings or None}
+        return dict(raw_text.of_inputs(self._engine, self.resolved, task), ids=ids or None, strings=strings or None)
 
     def _values(self, task: Task, gradient: List[np.ndarray]) -> Dict[str, Any]:
         """``(input - baseline) * mean gradient`` by input, in the caller's layout (float64)."""

@@ -20,7 +20,7 @@ VERSION = 1
 _ARRAYS = ("score", "baseline_score", "delta", "label", "steps", "evaluations", "converged", "prediction", "outputs",
            "baseline_output", "error_estimate")
 _PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "held_fixed", "notes", "output_kind",
-          "strings", "features")
+          "strings", "features", "raw_texts", "spans")
 _BY_INPUT = ("values", "ids")  # arrays, or lists of arrays, by the name of the input tensor
 _RECORD = "record"  # name of the .npz entry that holds the record as UTF-8 JSON
 
@@ -35,8 +35,11 @@ def save(attribution, path) -> None:
         with open(path, "wb") as file:
             np.savez_compressed(file, **dict(arrays, **{_RECORD: text}))
     else:
+        # What is no UTF-8 in a raw text is a lone surrogate here, which JSON can only hold escaped.
+        escaped = any("\udc80" <= char <= "\udcff" for texts in (attribution.raw_texts or {}).values()
+                      for text in texts for char in text)
         with open(path, "w", encoding="utf-8") as file:
-            json.dump(_to_json(attribution, arrays, record), file, allow_nan=False, ensure_ascii=False)
+            json.dump(_to_json(attribution, arrays, record), file, allow_nan=False, ensure_ascii=escaped)
 
 
 def check_path(path, suffixes) -> str:
@@ -122,6 +125,9 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
     fields.update((name, record.get(name)) for name in _PLAIN)
     if fields["features"] is not None:
         fields["features"] = [[Feature(*one[:-1], int(one[-1])) for one in row] for row in fields["features"]]
+    if fields["spans"] is not None:
+        fields["spans"] = {name: [[span and (int(span[0]), int(span[1])) for span in row] for row in rows]
+                           for name, rows in fields["spans"].items()}
     fields["held_fixed"], fields["notes"] = tuple(record["held_fixed"]), tuple(record["notes"])
     for kind in _BY_INPUT:
         fields[kind] = {each["tensor"]: _by_rows(arrays, "%s/%d" % (kind, number))
