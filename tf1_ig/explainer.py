@@ -164,7 +164,7 @@ class IntegratedGradients:
         delta = total - rise
         with np.errstate(invalid="ignore"):
             rounding = integrate.ROUNDING * np.maximum(np.abs(integral.score), np.abs(integral.baseline_score))
-            converged = np.abs(delta) <= np.maximum(tolerance * np.abs(rise), rounding)
+            converged = np.isfinite(rise) & (np.abs(delta) <= np.maximum(tolerance * np.abs(rise), rounding))
         shape = (batch.count,) + tuple(task.row_shape)
         behind = self._behind_entries(task)
         return Attribution(
@@ -191,6 +191,8 @@ class IntegratedGradients:
                 found = self._engine.fetch(self._engine.find_tensor(name), task.values) if name else None
                 if found is None or not found.size or found.size % max(1, len(actual)):
                     continue
+                if self.batch_axis and found.ndim > self.batch_axis:
+                    found = np.moveaxis(found, self.batch_axis, 0)
                 by_entry = found.reshape((len(actual), -1))
                 rows = [by_entry[each].ravel() for each in entries]
                 if kind == "strings":

@@ -86,7 +86,7 @@ class TaskReader:
         for count in self._counts(raw, entries, owners, values):
             owner = [owner_of(given, len(array), count) for given, array in zip(owners, entries)]
             base = baselines.resolve(baseline, baselines.Inputs(
-                [spec.name for spec in self._resolved.inputs], entries, owner, count, under))
+                [spec.name for spec in self._resolved.inputs], entries, owner, count, under, axis))
             # All feeds are looked at: ids of a sparse feed, which the path no longer needs, tell what its indices are.
             fed = feeds.belong(values, self._engine.static_shapes(values), count, self._batch_axis, self._free_batch(),
                                shared, by_row)
