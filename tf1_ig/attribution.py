@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from graph_tools.report import Finding
 from tf1_ig import storage
 from tf1_ig.features import Feature
 
@@ -53,6 +54,15 @@ class Attribution:
       spans: by input tensor name, the bytes ``(start, stop)`` of the raw text that each entry came from, one list per
         row; ``None`` for an entry that has no place there, or none that is certain.
       output_kind: ``"softmax"``, ``"sigmoid"``, ``"logits"``, … where the graph told; ``None`` where it did not.
+      actual: by input tensor name, the attributed values themselves, like ``values`` in shape: for inputs that are the
+        caller's own numbers (pixels, samples, columns), not for rows of a table.
+      baseline_feed_score: float64 ``[batch]`` where the baseline is given as a feed (``{"ids:0": 0}``): the score under
+        that whole feed. It differs from ``baseline_score`` by what the replaced feeds do past the attributed tensors
+        (a mask, a length), which no attribution along the path can account for.
+      path_errors: one float array per row, the integration error of each interval of ``path``; ``None`` for fixed
+        steps, whose error is known as a whole (``delta``) only.
+      not_finite_at: the first op that produced a NaN or an infinity, in words; ``""`` when all numbers are finite.
+      graph_findings: what the graph says against explanations of this output (``IntegratedGradients.findings``).
 
     >>> attribution.values["embedding/lookup:0"].shape                                    # doctest: +SKIP
     (2, 40, 64)
@@ -87,6 +97,11 @@ class Attribution:
     features: Optional[List[List[Feature]]] = None
     raw_texts: Optional[Dict[str, List[str]]] = None
     spans: Optional[Dict[str, List[List[Optional[Tuple[int, int]]]]]] = None
+    actual: Optional[Dict[str, Values]] = None
+    baseline_feed_score: Optional[np.ndarray] = None
+    path_errors: Optional[List[np.ndarray]] = None
+    not_finite_at: str = ""
+    graph_findings: Tuple[Finding, ...] = ()
 
     @property
     def tokens(self) -> Dict[str, Values]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from graph_tools import _tf, names, runs
 from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError
-from tf1_ig import target
+from tf1_ig import nonfinite, target
 from tf1_ig.feeds import as_fed, describe
 
 # Seconds that a run may take: the first, any, and how many times as long as the longest run before it.
@@ -266,6 +266,15 @@ class Engine:
         feed = self._feed(points, order, label, share)
         feed.update((path.weight.name, weight) for path, weight in zip(self._paths, weights))
         return self._run((self._target.score, [path.total for path in self._paths]), feed)
+
+    def first_not_finite(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray) -> str:
+        """The op that makes the score or the gradient of these points NaN or infinite, in words; ``""``: none does."""
+        given = {}
+        for spec, path in zip(self.inputs, self._paths):
+            given[path.actual.name] = "the input %s itself" % spec.tensor
+            given[path.baseline.name] = "the baseline of %s itself" % spec.tensor
+        return nonfinite.origin(self._run, [self._target.score] + [path.gradient for path in self._paths],
+                                self._feed(points, order, label, share), given)
 
     def _feed(self, points: PathPoints, order, label=None, share=None) -> Dict[Any, Any]:
         # By name: in a TF 2 program tensors cannot be the keys of a dict.

@@ -1,5 +1,6 @@
 """``IntegratedGradients``: one object per (model, output, inputs) that explains batch after batch."""
 
+import dataclasses
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from tf1_ig.task import Task, TaskReader, name_or_self
 # Most rows in one run, and most floats of attributed tensors in one run: how many are best is learnt below that.
 ROWS_PER_RUN = 1024
 FLOATS_PER_RUN = 1 << 22
+_TRIED = 64  # points of a path that are looked at for the one where the gradient is not finite
 
 
 class IntegratedGradients:
@@ -54,6 +56,7 @@ class IntegratedGradients:
         self._engine = Engine(self.resolved.model, self.resolved.output,
                               [spec.attributed for spec in self.resolved.inputs], batch_axis, config, time_limit)
         self._steady: Optional[bool] = None
+        self._facts: Dict[Optional[bool], List[Finding]] = {}
         self._sizes: Dict[int, RunSizes] = {}
         self._reader = TaskReader(self._engine, self.resolved, batch_axis)
 
@@ -75,10 +78,12 @@ class IntegratedGradients:
 
     def findings(self) -> List[Finding]:
         """What the graph itself says against explanations: random ops, batch statistics, ops that stop gradients."""
-        return graph_facts.findings(graph_facts.Scene(
-            self.resolved.model.index, self.resolved.output,
-            tuple(spec.attributed.tensor for spec in self.resolved.inputs),
-            tuple(spec.ids for spec in self.resolved.inputs if spec.ids), self._steady))
+        if self._steady not in self._facts:
+            self._facts[self._steady] = graph_facts.findings(graph_facts.Scene(
+                self.resolved.model.index, self.resolved.output,
+                tuple(spec.attributed.tensor for spec in self.resolved.inputs),
+                tuple(spec.ids for spec in self.resolved.inputs if spec.ids), self._steady))
+        return list(self._facts[self._steady])
 
     def close(self) -> None:
         """Closes the session."""
@@ -131,8 +136,13 @@ class IntegratedGradients:
                 integral = integrate.by_rule(runner, *rule, ends=ends.astype(np.float64))
             else:
                 integral = integrate.adaptive(runner, tolerance, max_steps)
-        return self._attribution(task, baseline_outputs, integral, labels, "adaptive" if rule is None else method,
-                                 tolerance, rule is None, _describe_baseline(baseline), texts)
+        found = self._attribution(task, baseline_outputs, integral, labels, "adaptive" if rule is None else method,
+                                  tolerance, rule is None, _describe_baseline(baseline), texts)
+        at_feed = None if task.baseline_feeds is None else PointRunner(
+            self._engine, task.batch._replace(feeds=task.baseline_feeds), task.probed.running, flat_label,
+            sizes).scores(integrate.Rows(np.arange(task.batch.count), np.zeros(task.batch.count)))
+        return dataclasses.replace(found, baseline_feed_score=at_feed, not_finite_at=_first_not_finite(runner, found),
+                                   graph_findings=tuple(self.findings()))
 
     def _refuse_ids_out_of_range(self, task: Task) -> None:
         """An id that a one-hot product does not know finds a row of zeros without a word; a gather would complain."""
@@ -175,7 +185,8 @@ class IntegratedGradients:
             baseline_output=baseline_outputs.reshape(shape), token_texts=_texts(texts, batch.count),
             running=task.probed.running.mode, held_fixed=tuple(sorted(task.values)),
             notes=self.resolved.notes + task.probed.notes, error_estimate=integral.error_estimate,
-            path=integral.path, output_kind=self.resolved.output_kind,
+            path=integral.path, path_errors=integral.path_errors, output_kind=self.resolved.output_kind,
+            actual=self._own_numbers(task, values),
             features=features.by_feature(values, self.resolved.columns, behind["ids"], behind["strings"]), **behind)
 
     def _behind_entries(self, task: Task) -> Dict[str, Any]:
@@ -205,6 +216,12 @@ class IntegratedGradients:
             if words is not None and [len(row) for row in words] == [len(each) for each in entries]:
                 strings[spec.name] = words
         return dict(raw_text.of_inputs(self._engine, self.resolved, task), ids=ids or None, strings=strings or None)
+
+    def _own_numbers(self, task: Task, values: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+        """What was attributed to, where it is the caller's own numbers and not rows of a table."""
+        found = {spec.name: actual.reshape(np.shape(values[spec.name])) for spec, actual in zip(
+            self.resolved.inputs, task.batch.actual) if not spec.ids and spec.attributed.owner is None}
+        return found or None
 
     def _values(self, task: Task, gradient: List[np.ndarray]) -> Dict[str, Any]:
         """``(input - baseline) * mean gradient`` by input, in the caller's layout (float64)."""
@@ -246,6 +263,16 @@ def _rule(method, steps, tolerance, max_steps, batch_size):
     if not isinstance(max_steps, (int, np.integer)) or max_steps < 3:
         raise MethodError("max_steps must be a whole number of at least 3, not %r" % (max_steps,))
     return None
+
+
+def _first_not_finite(runner: PointRunner, found: Attribution) -> str:
+    """The op behind the first row that is not finite, in words; ``""`` when all are."""
+    for row in np.flatnonzero(~np.isfinite(found.delta)):
+        alphas, scores = found.path[row]
+        wrong = alphas[~np.isfinite(scores)]
+        some = np.unique(np.linspace(0, len(alphas) - 1, _TRIED).astype(int))
+        return runner.first_not_finite(int(row), wrong[:1] if len(wrong) else alphas[some])
+    return ""
 
 
 def _prediction(outputs: np.ndarray, row_shape: Tuple[int, ...], labels: np.ndarray) -> Optional[np.ndarray]:
