@@ -56,7 +56,13 @@ class TaskReader:
         """The feed with old names of swapped inputs (a dequeue) replaced by their placeholders."""
         if not isinstance(feed, Mapping) or not self._resolved.renamed:
             return feed
-        return {self._resolved.renamed.get(name_or_self(key), key): value for key, value in feed.items()}
+        found: Dict[Any, Any] = {}
+        for key, value in feed.items():
+            new = self._resolved.renamed.get(name_or_self(key), key)
+            if new in found:
+                raise FeedError("tensor %s is fed twice (under two names?); feed it once" % name_or_self(key))
+            found[new] = value
+        return found
 
     def read(self, feed, shared_feeds, row_feeds, baseline) -> "Task":
         """Reads the attributed tensors, tells the rows apart and proves how they may be run.
