@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 import numpy as np
 
 from graph_tools import names
+from graph_tools.errors import FeedError
 from graph_tools.runs import refuse_if_blocking
 from tf1_ig import baselines, feeds, probe
 from tf1_ig.engine import Engine
