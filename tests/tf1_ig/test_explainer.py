@@ -430,6 +430,8 @@ def test_a_queue_that_is_not_fed_is_swapped_or_named():
     found = explain(build, "y", "batch", {"batch:0": X[:2]}, label=0, steps=20)
     expected = explain(lambda: _free_tanh(), "y", "x", {"x": X[:2]}, label=0, steps=20)
     np.testing.assert_allclose(found.values["batch:0"], expected.values["x:0"], atol=1e-6)
+    with pytest.raises(FeedError, match="fed twice"):
+        explain(build, "y", "batch", {"batch:0": X[:2], "batch": X[1:3]}, label=0, steps=20)
 
 
 def test_a_model_is_wanted_not_a_path():
