@@ -7,7 +7,7 @@ import numpy as np
 
 from graph_tools.errors import FeedError
 from graph_tools.report import Finding
-from tf1_ig import features, graph_facts, integrate, quadrature, raw_text, resolve, target
+from tf1_ig import entries, features, graph_facts, integrate, quadrature, resolve, target
 from tf1_ig.attribution import Attribution
 from tf1_ig.engine import Engine
 from tf1_ig.errors import MethodError
@@ -122,7 +122,6 @@ class IntegratedGradients:
         rule = _rule(method, steps, tolerance, max_steps, batch_size)
         texts = tokens
         task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
-        self._refuse_ids_out_of_range(task)
         self._steady = task.probed.steady and self._steady is not False
         flat_label, labels = target.resolve_label(label, task.row_shape, task.outputs, self.output)
         sizes = self._run_sizes(task, batch_size)
@@ -143,17 +142,6 @@ class IntegratedGradients:
             sizes).scores(integrate.Rows(np.arange(task.batch.count), np.zeros(task.batch.count)))
         return dataclasses.replace(found, baseline_feed_score=at_feed, not_finite_at=_first_not_finite(runner, found),
                                    graph_findings=tuple(self.findings()))
-
-    def _refuse_ids_out_of_range(self, task: Task) -> None:
-        """An id that a one-hot product does not know finds a row of zeros without a word; a gather would complain."""
-        for spec in self.resolved.inputs:
-            if spec.ids and spec.one_hot_rows:
-                ids = self._engine.fetch(self._engine.find_tensor(spec.ids), task.values)
-                wrong = ids[(ids < 0) | (ids >= spec.one_hot_rows)]
-                if wrong.size:
-                    raise FeedError("id %d in %s is out of range: the table behind %s has %d rows; feed ids from 0 to "
-                                    "%d" % (wrong.flat[0], spec.ids, spec.name, spec.one_hot_rows,
-                                            spec.one_hot_rows - 1))
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
@@ -176,7 +164,7 @@ class IntegratedGradients:
             rounding = integrate.ROUNDING * np.maximum(np.abs(integral.score), np.abs(integral.baseline_score))
             converged = np.isfinite(rise) & (np.abs(delta) <= np.maximum(tolerance * np.abs(rise), rounding))
         shape = (batch.count,) + tuple(task.row_shape)
-        behind = self._behind_entries(task)
+        behind = entries.behind(self._engine, self.resolved, task, self.batch_axis)
         return Attribution(
             values=values, score=integral.score, baseline_score=integral.baseline_score, delta=delta, label=labels,
             steps=integral.steps, evaluations=integral.evaluations, converged=converged, output=self.output,
@@ -188,34 +176,6 @@ class IntegratedGradients:
             path=integral.path, path_errors=integral.path_errors, output_kind=self.resolved.output_kind,
             actual=self._own_numbers(task, values),
             features=features.by_feature(values, self.resolved.columns, behind["ids"], behind["strings"]), **behind)
-
-    def _behind_entries(self, task: Task) -> Dict[str, Any]:
-        """The ids and, where the graph hashes or looks up strings, the strings behind each attributed entry."""
-        ids: Dict[str, Any] = {}
-        strings: Dict[str, Any] = {}
-        nothing = np.zeros(0, np.int64)
-        for spec, entries_of, actual, own in zip(self.resolved.inputs, task.batch.entries_of, task.batch.actual,
-                                                 task.own):
-            entries = [entries_of.get(example, nothing) for example in range(task.batch.count)]
-            entries = entries if own is None else [each[own[each]] for each in entries]
-            for kind, name in (("ids", spec.ids), ("strings", spec.strings)):
-                found = self._engine.fetch(self._engine.find_tensor(name), task.values) if name else None
-                if found is None or not found.size or found.size % max(1, len(actual)):
-                    continue
-                if self.batch_axis and found.ndim > self.batch_axis:
-                    found = np.moveaxis(found, self.batch_axis, 0)
-                by_entry = found.reshape((len(actual), -1))
-                rows = [by_entry[each].ravel() for each in entries]
-                if kind == "strings":
-                    strings[spec.name] = _texts(rows, task.batch.count)
-                else:
-                    ids[spec.name] = rows if spec.attributed.owner is not None else np.stack(rows)
-            words = features.crossed_words(
-                spec.name, self.resolved.columns,
-                lambda name: self._engine.fetch(self._engine.find_tensor(name), task.values), task.batch.count)
-            if words is not None and [len(row) for row in words] == [len(each) for each in entries]:
-                strings[spec.name] = words
-        return dict(raw_text.of_inputs(self._engine, self.resolved, task), ids=ids or None, strings=strings or None)
 
     def _own_numbers(self, task: Task, values: Dict[str, Any]) -> Optional[Dict[str, Any]]:
         """What was attributed to, where it is the caller's own numbers and not rows of a table."""

@@ -180,7 +180,7 @@ def of_inputs(engine, resolved, task) -> Dict[str, Any]:
     """The fields ``raw_texts`` and ``spans`` of an ``Attribution``: of the inputs whose strings the graph computes."""
     found: Dict[str, RawText] = {}
     for spec, actual in zip(resolved.inputs, task.batch.actual):
-        if spec.strings:
+        if spec.strings and spec.categories is None:
             traced = [(source, _traced(engine, spec, source, task, len(actual)))
                       for source in _sources(engine, resolved.model.index, spec.strings, task)]
             known = [raw for _, raw in traced if raw is not None and any(map(any, raw.spans))]

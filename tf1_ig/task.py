@@ -7,7 +7,7 @@ import numpy as np
 from graph_tools import names
 from graph_tools.errors import FeedError
 from graph_tools.runs import refuse_if_blocking
-from tf1_ig import baselines, feeds, probe
+from tf1_ig import baselines, entries, feeds, probe
 from tf1_ig.engine import Engine
 from tf1_ig.errors import BaselineError, BatchError
 from tf1_ig.packing import ONE_AT_A_TIME, Batch, PointRunner, Running
@@ -75,6 +75,7 @@ class TaskReader:
         """
         values = self._engine.prepare_feed(self._renamed(feed))
         self._require(values)
+        notes = entries.check_ids(self._engine, values, self._resolved.inputs)
         actual, owners = self._engine.read(values)
         axis = self._batch_axis or 0
         if self._batch_axis is None:
@@ -108,6 +109,7 @@ class TaskReader:
             batch = Batch(count, entries, baselines.resolve(baseline, inputs), owner,
                           {name: fed[name] for name in path_feeds})
             probed = self._probe(batch)
+            probed = probed._replace(notes=probed.notes + notes)
             row_shape, outputs = self._outputs(batch, probed, raw)
             found = Task(batch._replace(feeds=probed.feeds), probed, row_shape, outputs, values, inputs,
                          [None if given is None else np.ravel(given) >= 0 for given in owners],
