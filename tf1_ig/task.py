@@ -7,8 +7,9 @@ import numpy as np
 from graph_tools import names
 from graph_tools.errors import FeedError
 from graph_tools.runs import refuse_if_blocking
-from tf1_ig import baselines, entries, feeds, probe
+from tf1_ig import baselines, feeds, probe
 from tf1_ig.engine import Engine
+from tf1_ig.entries import check_ids
 from tf1_ig.errors import BaselineError, BatchError
 from tf1_ig.packing import ONE_AT_A_TIME, Batch, PointRunner, Running
 from tf1_ig.resolve import Resolved
@@ -75,7 +76,7 @@ class TaskReader:
         """
         values = self._engine.prepare_feed(self._renamed(feed))
         self._require(values)
-        notes = entries.check_ids(self._engine, values, self._resolved.inputs)
+        notes = check_ids(self._engine, values, self._resolved.inputs)
         actual, owners = self._engine.read(values)
         axis = self._batch_axis or 0
         if self._batch_axis is None:
