@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence, Set
 
 import numpy as np
 
+from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
 
 RUNS, FEWEST = 32, 64  # at most so many runs, and so many tensors in one where there are fewer
@@ -59,8 +60,11 @@ def _in_order(last: Any, feed: Mapping[str, Any]) -> List[Any]:
 
 def _fetchable(tensor: Any) -> bool:
     """Whether a run can hand the tensor out: a float, in no loop, and in no branch that may not be taken."""
+    context = _tf.get_context(tensor.op)
+    if tensor.op.type == "Exit" and any(tensor is last for last in getattr(context, "loop_exits", ())):
+        context = context.outer_context  # the loop's own exits stand outside
     return (tensor.dtype.is_floating or tensor.dtype.is_complex) and tensor.op.type != "Switch" and (
-        tensor.op._get_control_flow_context() is None) and tensor.graph.is_fetchable(tensor)
+        context is None) and tensor.graph.is_fetchable(tensor)
 
 
 def _not_finite(run, tensors: List[Any], feed) -> Set[str]:
