@@ -60,10 +60,11 @@ ATTRIBUTES = (
         "FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3")),
     NewerAttribute("external_state_policy", "i: 0", "2.15", "SerializeIterator"),
     NewerAttribute("force_synchronous", "b: false", "2.21", "ExperimentalMapDataset MapDataset"),
-    NewerAttribute("grad_a", "b: false", "2.21", "MatMul"),
-    NewerAttribute("grad_b", "b: false", "2.21", "MatMul"),
-    NewerAttribute("grad_x", "b: false", "2.21", "BatchMatMul BatchMatMulV2 BatchMatMulV3"),
-    NewerAttribute("grad_y", "b: false", "2.21", "BatchMatMul BatchMatMulV2 BatchMatMulV3"),
+    # Which operand is a gradient: a hint for low-precision kernels, set in every gradient of a product.
+    NewerAttribute("grad_a", "", "2.21", "MatMul"),
+    NewerAttribute("grad_b", "", "2.21", "MatMul"),
+    NewerAttribute("grad_x", "", "2.21", "BatchMatMul BatchMatMulV2 BatchMatMulV3"),
+    NewerAttribute("grad_y", "", "2.21", "BatchMatMul BatchMatMulV2 BatchMatMulV3"),
     NewerAttribute("index_type", "type: DT_INT32", "2.15", "TopKV2"),
     NewerAttribute("is_files", "b: false", "2.15", "TensorSliceDataset"),
     NewerAttribute("log_warning", "b: false", "2.15", (

@@ -1,5 +1,7 @@
 """Make a graph readable by other releases than the one that wrote it."""
 
+from typing import List
+
 from graph_tools import _tf, functions, names, newer
 
 
@@ -30,6 +32,21 @@ def strip(graph_def) -> None:
             node.attr["_class"].list.s.extend(kept)
             if not kept:
                 del node.attr["_class"]
+
+
+def needs(graph_def) -> List[str]:
+    """What keeps older releases from reading a graph, once ``strip`` is done: a sentence for each release needed."""
+    table, found = newer.attributes(), {}
+    releases = {op: release for release, ops in newer.OPS.items() for op in ops}
+    for node in functions.all_nodes(graph_def):
+        if node.op in releases:
+            found.setdefault(releases[node.op], {}).setdefault("op " + node.op, node.name)
+        for name in node.attr:
+            default, release = table.get((node.op, name), (None, ""))
+            if release and not newer.is_default(node.attr[name], default):
+                found.setdefault(release, {}).setdefault("attribute %s of op %s" % (name, node.op), node.name)
+    return ["only TensorFlow %s or newer can read this: %s" % (release, "; ".join(
+        "%s (node %r)" % entry for entry in list(why.items())[:4])) for release, why in sorted(found.items())]
 
 
 def _clear(message, field: str) -> None:

@@ -15,9 +15,12 @@ def add_options(parser) -> None:
     parser.add_argument("--freeze", action="store_true", help="variables become constants")
     parser.add_argument("--attribution-signature", action="store_true",
                         help="the saved graph computes its own attributions; save it as a SavedModel folder")
-    parser.add_argument("--output", metavar="T", help="with --attribution-signature: the output to explain")
+    parser.add_argument("--output", metavar="T", help="the output to explain, to compare before and after, and to "
+                        "put into the signature of a model that has none (default: those of --prune, or likely heads)")
     parser.add_argument("--input", action="append", metavar="T", help="with --attribution-signature: what to "
                         "attribute to (default: every embedding that reaches the output)")
+    parser.add_argument("--feed", metavar="FILE", help=".npz or .json: a batch to compare the outputs on, before and "
+                        "after (default: made-up values)")
     parser.add_argument("--diff", action="store_true", help="print every node that was removed, added or rewired")
     parser.add_argument("--tensorboard", metavar="DIR", help="write the graph before and after for TensorBoard")
     parser.add_argument("--out", required=True, metavar="PATH", help=".pb, .pbtxt, or a folder for a SavedModel")
@@ -33,10 +36,15 @@ def _check(parser, options) -> None:
 
 
 def run(options) -> int:
-    """Does the edits, writes the model, prints what was done and what to feed."""
-    import graph_tools as gt
-    from graph_tools import picture
+    """Does the edits, compares the outputs before and after, writes the model, prints what was done and what to feed.
 
+    Nothing is written when an output changed.
+    """
+    import graph_tools as gt
+    from graph_tools import picture, portable
+    from tf1_ig import edit_proof, feed_file
+
+    feed = feed_file.read_feed(options.feed) if options.feed else None
     original = model = gt.load(options.model)
     fed = {}
     for edit_of in _chosen(options):
@@ -44,15 +52,43 @@ def run(options) -> int:
         fed.update(edit.placeholders)
         print(edit if options.diff else _summary(edit))
     if options.attribution_signature:
-        model = _explaining(model, options)
+        model = _explaining(model, options, feed)
+    outputs = _outputs(options, original, model)
+    for line in edit_proof.prove(original, model, outputs, feed).lines:
+        print(line)
+    if not options.out.endswith((".pb", ".pbtxt")) and not model.signatures and outputs:
+        model = _signed(model, outputs)
     model.save(options.out)
     if options.tensorboard:
         print("wrote %s and %s; see them with: tensorboard --logdir %s" % (
             picture.tensorboard(options.tensorboard, original, model) + (options.tensorboard,)))
     for old, new in fed.items():
         print("feed %s instead of %s" % (new, old))
+    for need in portable.needs(model.meta_graph.graph_def):
+        print("note: " + need)
     print("wrote %s" % options.out)
     return 0
+
+
+def _outputs(options, original, model):
+    """The outputs to compare: those that were named, else those of the signatures, else the likely heads."""
+    import graph_tools as gt
+    from graph_tools import names
+
+    named = ([options.output] if options.output else []) + options.prune
+    if named:
+        return list(dict.fromkeys(map(names.tensor_name, named)))
+    return [one.tensor for one in gt.find_outputs(original) if names.parse(one.tensor).node in model.index]
+
+
+def _signed(model, outputs):
+    """The model with a signature: a SavedModel without one cannot be served."""
+    from graph_tools.edit import serving
+
+    model = serving.with_signature(model, outputs)
+    print("signature %r: %s -> %s" % (serving.KEY, ", ".join(sorted(model.signatures[serving.KEY].inputs)),
+                                      ", ".join(sorted(model.signatures[serving.KEY].outputs))))
+    return model
 
 
 def _chosen(options):
@@ -73,9 +109,9 @@ def _summary(edit) -> str:
     return "\n".join([lines[0]] + ["  " + note for note in edit.notes])
 
 
-def _explaining(model, options):
+def _explaining(model, options, feed):
     import graph_tools as gt
-    from tf1_ig import signature
+    from tf1_ig import edit_proof, signature
 
     output = options.output or gt.find_outputs(model).only().tensor
     carried = signature.attribution_signature(model, output, options.input or "auto")
@@ -84,4 +120,5 @@ def _explaining(model, options):
                         ("out", carried.signatures[signature.SIGNATURE].outputs)):
         for key in sorted(infos):
             print("  %-3s  %s  (%s)" % (side, key, infos[key].name))
+    print(edit_proof.prove_attributions(model, carried, output, options.input or "auto", feed))
     return carried

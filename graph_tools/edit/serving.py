@@ -1,0 +1,45 @@
+"""A signature for a model that has none, so that a server finds what to feed and what to fetch."""
+
+import dataclasses
+
+from graph_tools import _tf, names
+
+KEY = "serving_default"
+
+
+def with_signature(model, outputs, key: str = KEY):
+    """The same model with a signature of these outputs and of the placeholders that they need.
+
+    Its keys are the names of the nodes (``"batch/component_0"``). Placeholders with a default are left to it.
+
+    Args:
+      model: the ``Model``; it is not changed.
+      outputs: a tensor, or several.
+      key: name of the signature; one of that name is replaced.
+
+    Raises:
+      TensorNotFoundError: an output is not in the graph.
+
+    Example:
+      >>> with_signature(model, "softmax:0").save("served")  # doctest: +SKIP
+    """
+    tf, index = _tf.tf, model.index
+    fetched = names.tensor_names(outputs)
+    for name in fetched:
+        if names.parse(name).node not in index:
+            raise names.unknown_tensor(name, index.tensor_names(), model.source)
+    fed = [name + ":0" for name in index.nodes if index.op(name) in ("Placeholder", "PlaceholderV2")
+           and name in index.ancestors(fetched)]
+    with model.graph.as_default():
+        inputs, results = ({_key(name): model.graph.get_tensor_by_name(name) for name in tensors}
+                           for tensors in (fed, fetched))
+        signature = tf.saved_model.predict_signature_def(inputs=inputs, outputs=results)
+    meta_graph = tf.MetaGraphDef()
+    meta_graph.CopyFrom(model.meta_graph)
+    meta_graph.signature_def[key].CopyFrom(signature)
+    return dataclasses.replace(model, meta_graph=meta_graph)
+
+
+def _key(tensor: str) -> str:
+    ref = names.parse(tensor)
+    return ref.node if not ref.port else "%s_%d" % (ref.node, ref.port)
