@@ -15,6 +15,10 @@ from tf1_ig.features import Feature
 
 Values = Union[np.ndarray, List[np.ndarray]]
 
+# What the sum of the attributions claims: to be the difference of the scores, to be so on the average over random
+# draws, or nothing.
+EXACT, IN_EXPECTATION, NONE = "exact", "in expectation", "none"
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Attribution:
@@ -63,6 +67,13 @@ class Attribution:
         steps, whose error is known as a whole (``delta``) only.
       not_finite_at: the first op that produced a NaN or an infinity, in words; ``""`` when all numbers are finite.
       graph_findings: what the graph says against explanations of this output (``IntegratedGradients.findings``).
+      technique: what was computed, for people: ``"Integrated Gradients"``, ``"Expected gradients"``, …
+        (``tf1_ig.variants``).
+      completeness: ``"exact"``: the values sum to the score difference, up to the error of the integral; ``"in
+        expectation"``: so they do on the average over random draws, and ``error_estimate`` is the standard error of
+        ``delta``; ``"none"``: their sum claims nothing, and ``baseline_score`` and ``delta`` are NaN.
+      standard_error, token_standard_error: shaped like ``values`` and like ``tokens``, where these are means over
+        several paths: the standard errors of the means.
 
     >>> attribution.values["embedding/lookup:0"].shape                                    # doctest: +SKIP
     (2, 40, 64)
@@ -103,16 +114,18 @@ class Attribution:
     not_finite_at: str = ""
     graph_findings: Tuple[Finding, ...] = ()
 
+    technique: str = "Integrated Gradients"
+    completeness: str = EXACT
+    standard_error: Optional[Dict[str, Values]] = None
+    token_standard_error: Optional[Dict[str, Values]] = None
+
     @property
     def tokens(self) -> Dict[str, Values]:
         """The values summed over their last axis: ``[batch, …]`` arrays, or lists of ``[occurrences]`` arrays.
 
         An input with a single number per row (or per occurrence) has nothing to sum and stays as it is.
         """
-        with np.errstate(invalid="ignore"):  # Inf − Inf is a NaN, and check says so
-            return {name: [row if np.ndim(row) < 2 else np.sum(row, axis=-1) for row in value]
-                    if isinstance(value, list) else value if np.ndim(value) < 2 else np.sum(value, axis=-1)
-                    for name, value in self.values.items()}
+        return token_sums(self.values)
 
     def texts(self, name: str, row: int) -> Optional[List[str]]:
         """What to call the entries of one input in one row: the given tokens, the strings or the ids behind them.
@@ -151,13 +164,15 @@ class Attribution:
         return _select(self, [int(number) for number in np.atleast_1d(rows)])
 
     def __str__(self) -> str:
-        lines = ["Integrated Gradients of %s, %s, baseline %s (%s, %d example%s)" % (
-            self.output, ", ".join(self.values), self.baseline, self.method, len(self), "s" * (len(self) != 1))]
+        lines = ["%s of %s, %s, baseline %s (%s, %d example%s)" % (
+            self.technique, self.output, ", ".join(self.values), self.baseline, self.method, len(self), "s" * (len(self) != 1))]
         for row in range(min(len(self), 10)):
             label = self.label_text(row)
-            lines.append("  [%d] %sscore %.6g, baseline %.6g, delta %+.2g (%s), %d steps" % (
-                row, "label %s, " % label if label else "", self.score[row], self.baseline_score[row],
-                self.delta[row], "converged" if self.converged[row] else "NOT converged", self.steps[row]))
+            lines.append("  [%d] %sscore %.6g%s" % (
+                row, "label %s, " % label if label else "", self.score[row], "" if self.completeness == NONE else
+                ", baseline %.6g, delta %+.2g (%s), %d steps" % (
+                    self.baseline_score[row], self.delta[row],
+                    "converged" if self.converged[row] else "NOT converged", self.steps[row])))
         if len(self) > 10:
             lines.append("  … and %d more" % (len(self) - 10))
         return "\n".join(lines + ["  note: " + note for note in self.notes])
@@ -220,6 +235,14 @@ def load_attribution(path) -> Attribution:
       ResultFileError: the file is not such a result.
     """
     return Attribution(**storage.load(path))
+
+
+def token_sums(values: Dict[str, Values]) -> Dict[str, Values]:
+    """Values summed over their last axis where that is not the only one beside the batch."""
+    with np.errstate(invalid="ignore"):  # Inf − Inf is a NaN, and check says so
+        return {name: [row if np.ndim(row) < 2 else np.sum(row, axis=-1) for row in value]
+                if isinstance(value, list) else value if np.ndim(value) < 2 else np.sum(value, axis=-1)
+                for name, value in values.items()}
 
 
 def _class_text(classes: Optional[np.ndarray], row: int, class_names: Optional[Sequence[str]]) -> str:

@@ -55,6 +55,45 @@ def _mean(rows: np.ndarray, like: np.ndarray, inputs: Inputs, number: int) -> np
     return np.broadcast_to(rows.mean(axis=0), like.shape).astype(like.dtype)
 
 
+def describe(baseline: Any) -> str:
+    """A baseline in words: its name or number, else what shapes it has."""
+    if isinstance(baseline, str):
+        return baseline
+    if isinstance(baseline, Mapping):
+        return "{%s}" % ", ".join("%s: %s" % (key if isinstance(key, str) else names.tensor_name(key), value if np.ndim(
+            value) == 0 else "array %s" % (list(np.shape(value)),)) for key, value in baseline.items())
+    if isinstance(baseline, (list, tuple)) and any(isinstance(each, str) or np.ndim(each) for each in baseline):
+        return ", ".join(map(describe, baseline)) if len(baseline) < 4 else "%d baselines" % len(baseline)
+    return str(baseline) if np.ndim(baseline) == 0 else "array %s" % (list(np.shape(baseline)),)
+
+
+def several(given: Any, inputs: Inputs) -> List[List[np.ndarray]]:
+    """Several baselines, each as ``resolve`` returns it.
+
+    Args:
+      given: a list of what ``resolve`` takes; an array with one row of the attributed tensor along its first axis for
+        each baseline; or ``{tensor: such an array}``, where the tensor may also be one that is fed, such as the ids.
+      inputs: the attributed tensors at the caller's input.
+
+    Raises:
+      BaselineError: none at all, arrays of unequal length, or what does not fit.
+    """
+    if isinstance(given, Mapping):
+        lengths = {len(np.atleast_1d(np.asarray(rows))) for rows in given.values()}
+        if len(lengths) != 1:
+            raise BaselineError("the arrays of several baselines have %s rows; give equally many of each tensor" % (
+                " and ".join(map(str, sorted(lengths))) or "no"))
+        each = [{tensor: np.asarray(rows)[number] for tensor, rows in given.items()} for number in range(lengths.pop())]
+    elif isinstance(given, (list, tuple)) or np.ndim(given) > 0:
+        each = list(given)
+    else:
+        raise BaselineError("several baselines are a list, an array with a row for each, or {tensor: array}, not %s" %
+                            describe(given))
+    if not each:
+        raise BaselineError("the list of baselines is empty; give at least one")
+    return [resolve(baseline, inputs) for baseline in each]
+
+
 def resolve(baseline: Any, inputs: Inputs) -> List[np.ndarray]:
     """The baseline as one array per attributed tensor, shaped like its entries.
 

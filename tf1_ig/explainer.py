@@ -7,12 +7,12 @@ import numpy as np
 
 from graph_tools.errors import FeedError
 from graph_tools.report import Finding
-from tf1_ig import entries, features, graph_facts, integrate, quadrature, resolve, target
+from tf1_ig import baselines, entries, features, graph_facts, integrate, paths, quadrature, resolve, target, variants
 from tf1_ig.attribution import Attribution
 from tf1_ig.engine import Engine
 from tf1_ig.errors import MethodError
 from tf1_ig.packing import PointRunner, RunSizes
-from tf1_ig.task import Task, TaskReader, name_or_self
+from tf1_ig.task import Task, TaskReader
 
 # Most rows in one run, and most floats of attributed tensors in one run: how many are best is learnt below that.
 ROWS_PER_RUN = 1024
@@ -120,11 +120,7 @@ class IntegratedGradients:
           FeedError, LabelError, BaselineError, MethodError, BatchError: what is wrong and what to pass instead.
         """
         rule = _rule(method, steps, tolerance, max_steps, batch_size)
-        texts = tokens
-        task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
-        self._steady = task.probed.steady and self._steady is not False
-        flat_label, labels = target.resolve_label(label, task.row_shape, task.outputs, self.output)
-        sizes = self._run_sizes(task, batch_size)
+        task, flat_label, labels, sizes = self._begin(feed, label, baseline, batch_size, shared_feeds, row_feeds)
         baseline_outputs = PointRunner(self._engine, task.batch, task.probed.running, sizes=sizes).outputs(
             integrate.Rows(np.arange(task.batch.count), np.zeros(task.batch.count)))
         with _progress(progress, task.batch.count * steps if rule else None) as advance:
@@ -136,12 +132,58 @@ class IntegratedGradients:
             else:
                 integral = integrate.adaptive(runner, tolerance, max_steps)
         found = self._attribution(task, baseline_outputs, integral, labels, "adaptive" if rule is None else method,
-                                  tolerance, rule is None, _describe_baseline(baseline), texts)
+                                  tolerance, rule is None, baselines.describe(baseline), tokens)
         at_feed = None if task.baseline_feeds is None else PointRunner(
             self._engine, task.batch._replace(feeds=task.baseline_feeds), task.probed.running, flat_label,
             sizes).scores(integrate.Rows(np.arange(task.batch.count), np.zeros(task.batch.count)))
         return dataclasses.replace(found, baseline_feed_score=at_feed, not_finite_at=_first_not_finite(runner, found),
                                    graph_findings=tuple(self.findings()))
+
+    def explain_variant(self, variant: str, feed: Mapping[Any, Any], label: Any = None,
+                        method: str = "gausslegendre", steps: Optional[int] = None, tolerance: float = 0.01,
+                        max_steps: int = 1024, batch_size: Optional[int] = None, tokens: Any = None,
+                        progress: bool = False, shared_feeds: Sequence[Any] = (), row_feeds: Sequence[Any] = (),
+                        **options) -> Attribution:
+        """Explains every row of a feed by a relative of Integrated Gradients.
+
+        Args:
+          variant: a name in ``tf1_ig.variants.VARIANTS``: ``"averaged"`` (over several baselines),
+            ``"expected_gradients"``, ``"smoothgrad"``, ``"gradient"``, ``"gradient_x_input"``. Its function there says
+            which ``options`` it takes (``baselines``, ``samples``, ``seed``, …).
+          feed, label, method, steps, tolerance, max_steps, batch_size, tokens, progress, shared_feeds, row_feeds: as
+            for ``explain``; steps and tolerance are those of each single path.
+
+        Returns:
+          An ``Attribution``: the mean over the variant's paths. ``technique`` says what it is, ``completeness`` what
+          its sum claims; ``standard_error`` and ``token_standard_error`` are those of the mean.
+
+        Raises:
+          MethodError: an unknown variant or option; and what ``explain`` raises.
+
+        Example:
+          >>> explainer.explain_variant("expected_gradients", {"ids:0": ids}, label="top",  # doctest: +SKIP
+          ...                           baselines={"ids:0": training_ids}, samples=200, seed=0)
+        """
+        chosen = variants.choose(variant, options, steps)
+        rule = _rule(method, steps, tolerance, max_steps, batch_size)
+        task, flat_label, labels, sizes = self._begin(feed, label, "zero", batch_size, shared_feeds, row_feeds)
+        with _progress(progress, None) as advance:
+            runner = PointRunner(self._engine, task.batch, task.probed.running, flat_label, sizes, advance)
+            found = paths.run(chosen.paths(task.inputs, **options), paths.Integrand(
+                runner, task, self._values, rule, tolerance, max_steps))
+        adaptive = rule is None and not chosen.single_points
+        how = variant if chosen.single_points else "adaptive" if adaptive else method
+        record = self._attribution(task, found.start_outputs, found.integral, labels, how, tolerance, adaptive, "",
+                                   tokens, found.values)
+        record = dataclasses.replace(record, graph_findings=tuple(self.findings()))
+        return variants.complete(record, chosen, found, options)
+
+    def _begin(self, feed, label, baseline, batch_size, shared_feeds, row_feeds):
+        """The task, the labels, flat and as the caller counts them, and the sizes of runs."""
+        task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
+        self._steady = task.probed.steady and self._steady is not False
+        flat_label, labels = target.resolve_label(label, task.row_shape, task.outputs, self.output)
+        return task, flat_label, labels, self._run_sizes(task, batch_size)
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
@@ -154,9 +196,9 @@ class IntegratedGradients:
         return self._sizes.setdefault(floats.bit_length(), RunSizes(most))
 
     def _attribution(self, task, baseline_outputs, integral, labels, method, tolerance, adaptive, baseline,
-                     texts) -> Attribution:
+                     texts, values=None) -> Attribution:
         batch = task.batch
-        values = self._values(task, integral.gradient)
+        values = self._values(task, integral.gradient) if values is None else values
         rise = integral.score - integral.baseline_score
         total = sum(np.array([np.sum(row) for row in value], np.float64) for value in values.values())
         delta = total - rise
@@ -258,15 +300,6 @@ def _texts(tokens: Any, count: int) -> Optional[List[List[str]]]:
         raise FeedError("tokens has %d rows, the feed has %d; pass one list of texts per row" % (len(rows), count))
     return [[token.decode("utf-8", "replace") if isinstance(token, bytes) else str(token) for token in row]
             for row in rows]
-
-
-def _describe_baseline(baseline: Any) -> str:
-    if isinstance(baseline, str):
-        return baseline
-    if isinstance(baseline, Mapping):
-        return "{%s}" % ", ".join("%s: %s" % (key if isinstance(key, str) else name_or_self(key), value if np.ndim(
-            value) == 0 else "array %s" % (list(np.shape(value)),)) for key, value in baseline.items())
-    return str(baseline) if np.ndim(baseline) == 0 else "array %s" % (list(np.shape(baseline)),)
 
 
 class _progress:

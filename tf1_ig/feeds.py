@@ -177,6 +177,15 @@ def _take_sparse(tensor: FedTensor, rows: np.ndarray) -> np.ndarray:
     return np.concatenate([position[:, None].astype(np.int64), tensor.indices[entries, 1:]], axis=1)
 
 
+def repeated(fed: Mapping[str, FedTensor], batch: int, times: int) -> Dict[str, FedTensor]:
+    """The feed of a batch that holds the caller's rows several times, one whole copy after the other."""
+    rows = np.tile(np.arange(batch), times)
+    return {name: tensor if not tensor.block else tensor._replace(
+        value=_take(tensor, rows, batch),
+        indices=None if tensor.indices is None else _take_sparse(tensor._replace(part="indices"), rows))
+            for name, tensor in fed.items()}
+
+
 def rows_of(owner: np.ndarray) -> Dict[int, np.ndarray]:
     """Positions of the entries of each row, in order: ``{row: positions}``."""
     order = np.argsort(owner, kind="stable")

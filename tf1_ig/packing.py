@@ -110,6 +110,11 @@ class PointRunner(Evaluator):
         self._on_rows = on_rows
         self._entries_of = batch.entries_of
 
+    def on(self, batch: Batch, label: Optional[np.ndarray]) -> "PointRunner":
+        """The same on another batch of the same kind of rows; without a label rows do not count as progress."""
+        return PointRunner(self.engine, batch, self.running, label, self.sizes,
+                           self._on_rows if label is not None else lambda rows: None)
+
     # -- what integration asks ---------------------------------------------------------------------------------------
 
     def outputs(self, rows: Rows) -> np.ndarray:

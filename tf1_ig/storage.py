@@ -21,8 +21,9 @@ VERSION = 1
 _ARRAYS = ("score", "baseline_score", "delta", "label", "steps", "evaluations", "converged", "prediction", "outputs",
            "baseline_output", "error_estimate", "baseline_feed_score")
 _PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "held_fixed", "notes", "output_kind",
-          "strings", "features", "raw_texts", "spans", "not_finite_at", "graph_findings")
-_BY_INPUT = ("values", "ids", "actual")  # arrays, or lists of arrays, by the name of the input tensor
+          "strings", "features", "raw_texts", "spans", "not_finite_at", "graph_findings", "technique", "completeness")
+# Arrays, or lists of arrays, by the name of the input tensor; only the values are always there.
+_BY_INPUT = ("values", "ids", "actual", "standard_error", "token_standard_error")
 _RECORD = "record"  # name of the .npz entry that holds the record as UTF-8 JSON
 
 
@@ -137,8 +138,11 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
     for kind in _BY_INPUT:
         fields[kind] = {each["tensor"]: _by_rows(arrays, "%s/%d" % (kind, number))
                         for number, each in enumerate(record["inputs"])
-                        if any(key.split("/")[:2] == [kind, str(number)] for key in arrays) or each["rows"] == 0}
-    fields["ids"], fields["actual"] = fields["ids"] or None, fields["actual"] or None
+                        if any(key.split("/")[:2] == [kind, str(number)] for key in arrays) or (each["rows"] == 0 and kind in ("values", "ids"))}
+    fields.update((kind, fields[kind] or None) for kind in _BY_INPUT[1:])
+    # Files of before there were others hold Integrated Gradients.
+    fields.update((name, fields[name] or known) for name, known in (("technique", "Integrated Gradients"),
+                                                                    ("completeness", "exact")))
     fields["path"] = None if record["path"] is None else [
         (arrays["path/%d/alphas" % row], arrays["path/%d/scores" % row]) for row in range(record["path"])]
     fields["path_errors"] = [arrays["path/%d/errors" % row] for row in range(record["path"] or 0)
@@ -169,7 +173,7 @@ def _to_json(attribution, arrays, record) -> Dict[str, Any]:
         lists = [_numbers(arrays[part]) for part in keys]
         tree["values"][name] = lists if ragged else lists[0]
         tree["tokens"][name] = [_numbers(row) for row in sums[name]] if ragged else _numbers(sums[name])
-    for kind in ("ids", "actual"):
+    for kind in _BY_INPUT[1:]:
         tree[kind] = {name: [_numbers(row) for row in value] if isinstance(value, list) else _numbers(value)
                       for name, value in (getattr(attribution, kind) or {}).items()}
     if record["path"] is not None:

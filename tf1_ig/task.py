@@ -125,7 +125,7 @@ class TaskReader:
         return [self._resolved.renamed.get(name_or_self(tensor), tensor) for tensor in tensors]
 
     def _feed_under(self, values, replaced) -> Dict[str, np.ndarray]:
-        """The feed with some values replaced (a scalar fills the tensor's shape, a row is fed for every row)."""
+        """The feed with some values replaced (a scalar fills the shape, a row serves every row)."""
         feed = dict(values)
         for key, value in self._renamed(replaced).items():
             tensor = self._engine.find_tensor(key)
