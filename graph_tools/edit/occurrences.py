@@ -8,6 +8,7 @@ the dense segment op that computes the same sum, mean, or sum over the root of t
 from typing import Any, List, NamedTuple, Optional, Tuple
 
 from graph_tools import _tf, names
+from graph_tools.edit import owners
 from graph_tools.edit.builder import Builder, data_type
 from graph_tools.edit.loops import move_out
 from graph_tools.edit.products import split_product
@@ -18,12 +19,10 @@ from graph_tools.find.embeddings import find_embeddings
 from graph_tools.find.embeddings_loop import loop_lookup
 from graph_tools.find.embeddings_onehot import VECTORS
 from graph_tools.find.embeddings_product import SPARSE_PRODUCT
-from graph_tools.find.embeddings_sparse import COMBINERS, FILLERS, MOVES, OWNER, ROWS, SPLIT_SCOPE, STRINGS, string_path
-from graph_tools.find.view import COPIES, View, ref_of
+from graph_tools.find.embeddings_ragged import Matrix, matrix_of
+from graph_tools.find.embeddings_sparse import COMBINERS, FILLERS, MOVES, ROWS, SPLIT_SCOPE, STRINGS, string_path
+from graph_tools.find.view import View, ref_of
 from graph_tools.names import TensorRef
-
-_CASTS = COPIES | {"Cast"}
-
 
 def split_occurrences(model, embedding) -> Tuple[Any, Edit]:
     """Gives each occurrence of an id a row, where ``Unique`` had merged repeats or an op combines rows of the table.
@@ -61,11 +60,14 @@ def split_occurrences(model, embedding) -> Tuple[Any, Edit]:
     """
     one = _resolve(model, embedding)
     view = View(model)
-    if not one.in_loop and (one.kind in ("occurrences", "multi_hot") or (
+    matrix = matrix_of(view, ref_of(one.tensor)) if one.kind == "ragged" and not one.rows_combined_at else None
+    if not one.in_loop and matrix is None and (one.kind in ("occurrences", "multi_hot") or (
             one.per_occurrence and not one.rows_combined_at)):
         return _strings_only(model, view, one)
     if one.in_loop:
         return _out_of_loop(model, view, one)
+    if matrix is not None:
+        return _own_rows_of_a_matrix(model, view, one, matrix)
     if not one.rows_combined_at:
         raise EditError("cannot split %r: %s; attribute to a tensor after the rows are spread over their places "
                         "again" % (one.tensor, one.caveat or "nothing combines its rows"))
@@ -77,7 +79,7 @@ def split_occurrences(model, embedding) -> Tuple[Any, Edit]:
             "split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: rows})
     rows = _split_combiner(view, build) if view.op(build.anchor) in COMBINERS else _split_rows(build, one)
     segments = ref_of(one.segments)
-    _add_owner(view, build, segments)
+    owners.of_segments(view, build, segments)
     notes = _add_strings(view, build, ref_of(one.ids))
     split = model.with_graph_def(graph_def)
     return split, compare("split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: rows}, notes)
@@ -106,6 +108,16 @@ def _out_of_loop(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
     return model.with_graph_def(graph_def), compare(
         "split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: rows},
         ("the lookup was moved out of the loop; each step picks its rows",))
+
+
+def _own_rows_of_a_matrix(model, view: View, one: Embedding, matrix: Matrix) -> Tuple[Any, Edit]:
+    graph_def = model.graph_def
+    build = Builder(graph_def, ref_of(one.tensor).node, SPLIT_SCOPE)
+    owners.of_matrix(view, build, matrix, ref_of(one.tensor))
+    rows = _split_rows(build, one)
+    notes = _add_strings(view, build, ref_of(one.ids))
+    return model.with_graph_def(graph_def), compare(
+        "split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: rows}, notes)
 
 
 def _resolve(model, embedding) -> Embedding:
@@ -186,105 +198,6 @@ def _split_rows(build: Builder, one: Embedding) -> str:
             if names.parse(entry) == tensor:
                 node.input[slot] = build.scope + ROWS
     return str(build.add("Identity", ROWS, [tensor], T=data_type(one.dtype)))
-
-
-# Which example each row belongs to.
-
-class _Filling(NamedTuple):
-    """How a ``safe_`` lookup or a sequence column prepared the segments.
-
-    Attributes:
-      empty: flags of the rows that had no id and got a filler whose result is discarded; ``None``: there are none.
-      flat: shape of the matrix that the sparse input was reshaped to; ``None``: it was not reshaped.
-      original: shape of the sparse input before, its first entry the number of examples.
-    """
-
-    empty: Optional[TensorRef]
-    flat: Optional[TensorRef]
-    original: Optional[TensorRef]
-
-
-def _read_filling(view: View, segments: TensorRef) -> _Filling:
-    column = view.origin(segments, _CASTS | {"Squeeze", "Reshape"})
-    if view.op(column) not in ("StridedSlice", "Slice"):
-        return _Filling(None, None, None)
-    indices = view.origin(view.inputs(column.node)[0], _CASTS)
-    empty, shape = None, None
-    if view.op(indices) == "SparseFillEmptyRows":
-        node = indices.node
-        empty = TensorRef(node, 2) if _discards_fillers(view, TensorRef(node, 2)) else None
-        shape = view.origin(view.inputs(node)[2], _CASTS)
-    else:
-        pruned = view.origin(indices, _CASTS | {"Gather", "GatherV2"})
-        if view.op(pruned) == "SparseReshape":
-            shape = TensorRef(pruned.node, 1)
-    if shape is None or view.op(shape) != "SparseReshape":
-        return _Filling(empty, None, None)
-    flat = shape
-    while view.op(shape) == "SparseReshape":
-        shape = view.origin(view.inputs(shape.node)[1], _CASTS)
-    return _Filling(empty, flat, shape)
-
-
-def _discards_fillers(view: View, empty: TensorRef) -> bool:
-    """Whether the flags of empty rows choose, after the combination, between the result and zeros."""
-    todo, seen = [empty], set()
-    while todo:
-        ref = todo.pop()
-        if ref in seen:
-            continue
-        seen.add(ref)
-        for use in view.value_uses(ref):
-            op = view.op(use.node)
-            if op in ("Select", "SelectV2") and use.slot == 0:
-                return True
-            if op in ("Reshape", "Tile", "Identity", "ExpandDims", "BroadcastTo", "Cast") and use.slot == 0:
-                todo.append(TensorRef(use.node, 0))
-    return False
-
-
-def _add_owner(view: View, build: Builder, segments: TensorRef) -> None:
-    """``owner = segment // (segments per example)``, inverted for fillers."""
-    filling, int64 = _read_filling(view, segments), data_type("int64")
-    steps: List[Tuple[str, List[Any], dict]] = []
-    owner = segments
-    if view.dtype(segments) != "int64":
-        steps.append(("Cast", [], {"SrcT": data_type(view.dtype(segments)), "DstT": int64, "Truncate": False}))
-    if filling.flat is not None:
-        per_example = _segments_per_example(view, build, filling)
-        steps.append(("FloorDiv", [per_example], {"T": int64}))
-    for number, (op, others, attrs) in enumerate(steps):
-        owner = build.add(op, "owner_%d" % number, [owner] + others, **attrs)
-    if filling.empty is None:
-        build.add("Identity", OWNER, [owner], T=int64)
-        return
-    axis = build.constant("is_filler/axis", 0, "int32", segments)
-    flags = build.add("GatherV2", "is_filler", [filling.empty, segments, axis], Tparams=data_type("bool"),
-                      Tindices=data_type(view.dtype(segments)), Taxis=data_type("int32"))
-    filled = build.add("Invert", "owner_of_filler", [owner], T=int64)
-    build.add("Select", OWNER, [flags, filled, owner], T=int64)
-
-
-def _segments_per_example(view: View, build: Builder, filling: _Filling) -> TensorRef:
-    """Rows of the flattened matrix over examples of the original shape (1, or the steps of a sequence), at least 1."""
-    int64 = data_type("int64")
-    first = [_first_entry(view, build, shape, leaf) for shape, leaf in (
-        (filling.flat, "segments_count"), (filling.original, "examples_count"))]
-    one = build.constant("one", 1, "int64", first[0])
-    examples = build.add("Maximum", "examples_or_one", [first[1], one], T=int64)
-    each = build.add("FloorDiv", "segments_each", [first[0], examples], T=int64)
-    return build.add("Maximum", "segments_each_or_one", [each, one], T=int64)
-
-
-def _first_entry(view: View, build: Builder, shape: TensorRef, leaf: str) -> TensorRef:
-    zero = build.constant(leaf + "/zero", 0, "int32", shape)
-    axis = build.constant(leaf + "/axis", 0, "int32", shape)
-    entry = build.add("GatherV2", leaf, [shape, zero, axis], Tparams=data_type(view.dtype(shape)),
-                      Tindices=data_type("int32"), Taxis=data_type("int32"))
-    if view.dtype(shape) == "int64":
-        return entry
-    return build.add("Cast", leaf + "_cast", [entry], SrcT=data_type(view.dtype(shape)), DstT=data_type("int64"),
-                     Truncate=False)
 
 
 # The string behind each id.

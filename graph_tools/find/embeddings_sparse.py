@@ -6,10 +6,11 @@ gather, a product and ``SegmentSum``) combines them. Releases 2.x else: ``Sparse
 """
 
 import dataclasses
-from typing import List, NamedTuple, Optional, Set
+from typing import Dict, List, NamedTuple, Optional, Set
 
 from graph_tools.find.candidates import Embedding, short
 from graph_tools.find.embeddings_gather import Found, finish_rows, lookup, reject_lookup, with_caveat
+from graph_tools.find.embeddings_ragged import mark_matrix
 from graph_tools.find.view import COPIES, View, ref_of
 from graph_tools.names import TensorRef
 
@@ -77,6 +78,10 @@ def read_combination(view: View, one: Embedding) -> List[Embedding]:
     combined = combination_of(view, ref_of(one.tensor))
     if combined is not None and _one_id_a_row(view, one):
         one = _with_owner(view, one, combined)
+    elif _one_id_a_row(view, one):
+        split = next((copy for copy in view.forward_copies(ref_of(one.tensor)) if is_split(view, copy.node)), None)
+        one = mark_matrix(view, one) if split is None else dataclasses.replace(
+            one, tensor=str(split), kind="occurrences", **_siblings(view, split.node))
     return [dataclasses.replace(one, strings=one.strings or aligned_strings(view, ref_of(one.ids)) or
                                 _added_strings(view, one))]
 
@@ -131,15 +136,19 @@ def _with_owner(view: View, one: Embedding, combined: Combined) -> Embedding:
             one = dataclasses.replace(one, tensor=str(copy))
     node = ref_of(one.tensor).node
     kind = "sparse_weighted" if combined.weights is not None else "sparse" if one.kind == "sparse" else "ragged"
-    scope = node.rpartition("/")[0]
-    split = is_split(view, node)
-    sibling = {name: "%s/%s:0" % (scope, name) for name in (OWNER, STRINGS) if "%s/%s" % (scope, name) in view.index}
+    added = _siblings(view, node) if is_split(view, node) else {}
     return dataclasses.replace(
-        one, kind="occurrences" if split else kind, rows_combined_at=str(combined.result),
-        segments=str(combined.segments), owner=sibling.get(OWNER, str(combined.segments)) if split else
-        str(combined.segments), strings=sibling.get(STRINGS) if split else one.strings,
+        one, kind="occurrences" if added else kind, rows_combined_at=str(combined.result),
+        segments=str(combined.segments), owner=added.get(OWNER, str(combined.segments)),
+        strings=added.get(STRINGS) if added else one.strings,
         weights=str(combined.weights) if combined.weights is not None else None, nodes=one.nodes + (combined.node,),
         why="%s; %s combines the rows" % (one.why, short(combined.node)))
+
+
+def _siblings(view: View, node: str) -> Dict[str, str]:
+    """The owner and the strings that ``split_occurrences`` put beside a node of rows."""
+    scope = node.rpartition("/")[0]
+    return {name: "%s/%s:0" % (scope, name) for name in (OWNER, STRINGS) if "%s/%s" % (scope, name) in view.index}
 
 
 def is_split(view: View, node_name: str) -> bool:

@@ -166,6 +166,27 @@ def ragged_segment_mean():
                         [occurrences_of(bags) for bags in (BAGS, MORE_BAGS)])])
 
 
+def _ragged_matrix(by_rows, shape=None):
+    """Rows of a flat list of ids, spread over a padded matrix by ``RaggedTensor.to_tensor``."""
+    def build():
+        tf = _tf.tf
+        flat, parts = tf.placeholder(tf.int64, [None], "flat"), tf.placeholder(tf.int64, [None], "parts")
+        ids = (tf.RaggedTensor.from_value_rowids if by_rows else tf.RaggedTensor.from_row_splits)(flat, parts)
+        rows = tf.ragged.map_flat_values(lambda one: tf.gather(variable("table"), one), ids)
+        matrix = rows.to_tensor() if shape is None else rows.to_tensor(shape=shape)
+        feeds, occurrences = [], []
+        for bags in (BAGS_WITH_EMPTY + [[5]], [[2, 2]] + MORE_BAGS_WITH_EMPTY):
+            owner = [row for row, bag in enumerate(bags) for _ in bag]
+            feeds.append({"flat:0": np.array([one for bag in bags for one in bag]),
+                          "parts:0": np.array(owner if by_rows else np.cumsum([0] + [len(bag) for bag in bags]))})
+            own = owner if shape is None else [row if place < shape[1] else -1 for row, bag in enumerate(bags)
+                                               for place in range(len(bag))]
+            occurrences.append((occurrences_of(bags)[0], own))
+        scores = head(tf.reduce_sum(tf.tanh(tf.reshape(matrix, [tf.shape(matrix)[0], -1, DIM])), 1))
+        return Built(feeds, scores, [Lookup(("ragged",), True, [rows for rows, _ in occurrences], occurrences)])
+    return build
+
+
 def sparse_product():
     """A bag of words as a sparse matrix of weights, times a table; columns are words."""
     tf = _tf.tf
@@ -216,6 +237,10 @@ def patterns():
     found = named(
         sparse_product, safe_default_id, sparse_hashed_strings, ragged_segment_mean, two_tables_one_bag,
         one_table_two_bags)
+    found["ragged_matrix_by_splits"] = Pattern(_ragged_matrix(False))
+    found["ragged_matrix_by_rows"] = Pattern(_ragged_matrix(True))
+    found["ragged_matrix_cut_off"] = Pattern(_ragged_matrix(False, [None, 2, None]), "" if _tf.version >= (2, 0) else
+                                             "RaggedTensor.to_tensor takes no shape before 2.1")
     for how in ("sum", "mean", "sqrtn"):
         found["els_" + how] = Pattern(_els(how))
         found["els_%s_weighted" % how] = Pattern(_els(how, weighted=True))

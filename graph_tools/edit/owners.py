@@ -1,0 +1,167 @@
+"""Which example each row of a lookup belongs to, as a tensor added to the graph."""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from graph_tools.edit.builder import Builder, data_type
+from graph_tools.find.embeddings_ragged import Matrix
+from graph_tools.find.embeddings_sparse import OWNER
+from graph_tools.find.view import COPIES, View
+from graph_tools.names import TensorRef
+
+_CASTS = COPIES | {"Cast"}
+
+
+class _Filling(NamedTuple):
+    """How a ``safe_`` lookup or a sequence column prepared the segments.
+
+    Attributes:
+      empty: flags of the rows that had no id and got a filler whose result is discarded; ``None``: there are none.
+      flat: shape of the matrix that the sparse input was reshaped to; ``None``: it was not reshaped.
+      original: shape of the sparse input before, its first entry the number of examples.
+    """
+
+    empty: Optional[TensorRef]
+    flat: Optional[TensorRef]
+    original: Optional[TensorRef]
+
+
+def _read_filling(view: View, segments: TensorRef) -> _Filling:
+    column = view.origin(segments, _CASTS | {"Squeeze", "Reshape"})
+    if view.op(column) not in ("StridedSlice", "Slice"):
+        return _Filling(None, None, None)
+    indices = view.origin(view.inputs(column.node)[0], _CASTS)
+    empty, shape = None, None
+    if view.op(indices) == "SparseFillEmptyRows":
+        node = indices.node
+        empty = TensorRef(node, 2) if _discards_fillers(view, TensorRef(node, 2)) else None
+        shape = view.origin(view.inputs(node)[2], _CASTS)
+    else:
+        pruned = view.origin(indices, _CASTS | {"Gather", "GatherV2"})
+        if view.op(pruned) == "SparseReshape":
+            shape = TensorRef(pruned.node, 1)
+    if shape is None or view.op(shape) != "SparseReshape":
+        return _Filling(empty, None, None)
+    flat = shape
+    while view.op(shape) == "SparseReshape":
+        shape = view.origin(view.inputs(shape.node)[1], _CASTS)
+    return _Filling(empty, flat, shape)
+
+
+def _discards_fillers(view: View, empty: TensorRef) -> bool:
+    """Whether the flags of empty rows choose, after the combination, between the result and zeros."""
+    todo, seen = [empty], set()
+    while todo:
+        ref = todo.pop()
+        if ref in seen:
+            continue
+        seen.add(ref)
+        for use in view.value_uses(ref):
+            op = view.op(use.node)
+            if op in ("Select", "SelectV2") and use.slot == 0:
+                return True
+            if op in ("Reshape", "Tile", "Identity", "ExpandDims", "BroadcastTo", "Cast") and use.slot == 0:
+                todo.append(TensorRef(use.node, 0))
+    return False
+
+
+def of_segments(view: View, build: Builder, segments: TensorRef) -> None:
+    """``owner = segment // (segments per example)``, inverted for fillers."""
+    filling, int64 = _read_filling(view, segments), data_type("int64")
+    steps: List[Tuple[str, List[Any], dict]] = []
+    owner = segments
+    if view.dtype(segments) != "int64":
+        steps.append(("Cast", [], {"SrcT": data_type(view.dtype(segments)), "DstT": int64, "Truncate": False}))
+    if filling.flat is not None:
+        per_example = _segments_per_example(view, build, filling)
+        steps.append(("FloorDiv", [per_example], {"T": int64}))
+    for number, (op, others, attrs) in enumerate(steps):
+        owner = build.add(op, "owner_%d" % number, [owner] + others, **attrs)
+    if filling.empty is None:
+        build.add("Identity", OWNER, [owner], T=int64)
+        return
+    axis = build.constant("is_filler/axis", 0, "int32", segments)
+    flags = build.add("GatherV2", "is_filler", [filling.empty, segments, axis], Tparams=data_type("bool"),
+                      Tindices=data_type(view.dtype(segments)), Taxis=data_type("int32"))
+    filled = build.add("Invert", "owner_of_filler", [owner], T=int64)
+    build.add("Select", OWNER, [flags, filled, owner], T=int64)
+
+
+def _segments_per_example(view: View, build: Builder, filling: _Filling) -> TensorRef:
+    """Rows of the flattened matrix over examples of the original shape (1, or the steps of a sequence), at least 1."""
+    int64 = data_type("int64")
+    first = [_first_entry(view, build, shape, leaf) for shape, leaf in (
+        (filling.flat, "segments_count"), (filling.original, "examples_count"))]
+    one = build.constant("one", 1, "int64", first[0])
+    examples = build.add("Maximum", "examples_or_one", [first[1], one], T=int64)
+    each = build.add("FloorDiv", "segments_each", [first[0], examples], T=int64)
+    return build.add("Maximum", "segments_each_or_one", [each, one], T=int64)
+
+
+def _first_entry(view: View, build: Builder, shape: TensorRef, leaf: str) -> TensorRef:
+    zero = build.constant(leaf + "/zero", 0, "int32", shape)
+    axis = build.constant(leaf + "/axis", 0, "int32", shape)
+    entry = build.add("GatherV2", leaf, [shape, zero, axis], Tparams=data_type(view.dtype(shape)),
+                      Tindices=data_type("int32"), Taxis=data_type("int32"))
+    if view.dtype(shape) == "int64":
+        return entry
+    return build.add("Cast", leaf + "_cast", [entry], SrcT=data_type(view.dtype(shape)), DstT=data_type("int64"),
+                     Truncate=False)
+
+
+# Rows that are spread over a padded matrix.
+
+def of_matrix(view: View, build: Builder, matrix: Matrix, rows: TensorRef) -> None:
+    """``owner[row] = example`` where the matrix shows the row; -1 for a row that the matrix cuts off."""
+    int64, int32 = data_type("int64"), data_type("int32")
+    zero, one = build.constant("zero", 0, "int64", rows), build.constant("one", 1, "int64", rows)
+    count = _length(build, rows, view, "rows_count", zero)
+    if matrix.padded is None:
+        numbers = build.add("Range", "numbers", [zero, count, one], Tidx=int64)
+        nothing = build.constant("nothing", -1, "int64", rows)
+        inputs = {1: numbers, 2: nothing}
+        inputs.update(_outer_shape(view, build, matrix, rows))
+        positions = build.copy(view.index.nodes[matrix.node], "positions", inputs, {"T": int64})
+        total = count
+    else:
+        positions, total = matrix.positions, _length(build, matrix.padded, view, "padded_count", zero)
+        if view.dtype(positions) != "int64":
+            positions = build.add("Cast", "positions", [positions], SrcT=data_type(view.dtype(positions)), DstT=int64,
+                                  Truncate=False)
+    shape = build.add("Shape", "matrix_shape", [positions], T=int64, out_type=int64)
+    axis = build.constant("axis", 0, "int32", rows)
+    examples = build.add("GatherV2", "examples", [shape, zero, axis], Tparams=int64, Tindices=int64, Taxis=int32)
+    places = build.add("Size", "places", [positions], T=int64, out_type=int64)
+    each = build.add("FloorDiv", "places_each", [places, build.add(
+        "Maximum", "examples_or_one", [examples, one], T=int64)], T=int64)
+    example = build.add("FloorDiv", "example_of_place", [
+        build.add("Range", "all_places", [zero, places, one], Tidx=int64),
+        build.add("Maximum", "places_each_or_one", [each, one], T=int64)], T=int64)
+    flat = build.add("Reshape", "flat_positions", [positions, build.constant("flat", [-1], "int32", rows)], T=int64,
+                     Tshape=int32)
+    owner = build.add("UnsortedSegmentMax", "owner_or_least", [example, flat, total], T=int64, Tindices=int64,
+                      Tnumsegments=int64)
+    own = build.add("Slice", "owner_of_rows", [owner, build.constant("start", [0], "int64", rows), build.add(
+        "Reshape", "rows_count_list", [count, build.constant("list", [1], "int32", rows)], T=int64, Tshape=int32)],
+                    T=int64, Index=int64)
+    build.add("Maximum", OWNER, [own, build.constant("cut_off", -1, "int64", rows)], T=int64)
+
+
+def _outer_shape(view: View, build: Builder, matrix: Matrix, rows: TensorRef) -> Dict[int, TensorRef]:
+    """The shape that the matrix is given, if any, without the axes of a row."""
+    given = view.inputs(matrix.node)[0]
+    sizes = view.shape(given)
+    if not sizes or sizes[0] is None:
+        return {}
+    inner = len(view.shape(rows) or (None, None)) - 1
+    kind = data_type(view.dtype(given))
+    outer = build.constant("outer_axes", [sizes[0] - inner], "int32", rows)
+    return {0: build.add("Slice", "outer_shape", [given, build.constant("outer_start", [0], "int32", rows), outer],
+                         T=kind, Index=data_type("int32"))}
+
+
+def _length(build: Builder, ref: TensorRef, view: View, leaf: str, zero: TensorRef) -> TensorRef:
+    """The leading length of a tensor, int64."""
+    shape = build.add("Shape", leaf + "_shape", [ref], T=data_type(view.dtype(ref)), out_type=data_type("int64"))
+    axis = build.constant(leaf + "_axis", 0, "int32", ref)
+    return build.add("GatherV2", leaf, [shape, zero, axis], Tparams=data_type("int64"), Tindices=data_type("int64"),
+                     Taxis=data_type("int32"))
