@@ -33,9 +33,13 @@ class PathPoints(NamedTuple):
 
 
 class Engine:
-    """Owns the operated graph of one (model, output, inputs) and its session; use as a context manager."""
+    """Owns the operated graph of one (model, output, inputs) and its session; use as a context manager.
 
-    def __init__(self, model, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int], config=None):
+    ``sources`` are tensors from which the inputs are computed; gradients can be pulled back to them.
+    """
+
+    def __init__(self, model, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int], config=None,
+                 sources: Sequence[str] = ()):
         self.batch_axis = batch_axis
         self.output_name = output
         self.inputs = list(inputs)
@@ -47,6 +51,7 @@ class Engine:
         self.output = self.graph.get_tensor_by_name(output)
         with self.graph.as_default(), _tf.tf.name_scope(_free_scope(model) + "/target"):
             self._build_target()
+            self._build_pull_back(sources)
         restore = model.prepare_restore(self.graph)
         self.graph.finalize()
         self._dependencies: Dict[Tuple[str, frozenset], Set[Any]] = {}
@@ -74,6 +79,13 @@ class Engine:
             self._paths[position] = path.differentiated(one, gradient)._replace(
                 value=self.graph.get_tensor_by_name(spec.tensor),
                 owner=self.graph.get_tensor_by_name(spec.owner) if spec.owner else None)
+
+    def _build_pull_back(self, sources: Sequence[str]) -> None:
+        tf, values = _tf.tf, [one.value for one in self._paths]
+        self._sources = [self.graph.get_tensor_by_name(name) for name in sources]
+        self._cotangents = [tf.placeholder(value.dtype, value.shape, "cotangent") for value in values] if sources else []
+        self._pulled = [tf.convert_to_tensor(gradient) for gradient in tf.gradients(
+            values, self._sources, self._cotangents)] if sources else []
 
     # -- feeding -----------------------------------------------------------------------------------------------------
 
@@ -157,7 +169,7 @@ class Engine:
     def _own(self) -> Set[str]:
         """Names of our own placeholders."""
         own = [self._target.rows, self._target.label, self._target.share]
-        own += [] if self._output_order is None else [self._output_order]
+        own += ([] if self._output_order is None else [self._output_order]) + self._cotangents
         return {tensor.name for tensor in sum([one.placeholders for one in self._paths], own)}
 
     # -- running -----------------------------------------------------------------------------------------------------
@@ -168,6 +180,22 @@ class Engine:
         found = self._run(fetches, values)
         return [value for value, _ in found], [None if isinstance(owner, (tuple, list)) else owner
                                                for _, owner in found]
+
+    def from_sources(self, sources: Sequence[np.ndarray], feeds: Mapping[str, np.ndarray]) -> List[np.ndarray]:
+        """The attributed tensors computed from the sources."""
+        return self._run([one.value for one in self._paths], self._with_sources(sources, feeds))
+
+    def pull_back(self, gradients: Sequence[np.ndarray], sources: Sequence[np.ndarray],
+                  feeds: Mapping[str, np.ndarray]) -> List[np.ndarray]:
+        """Gradients by the attributed tensors as gradients by the sources."""
+        feed = self._with_sources(sources, feeds)
+        feed.update((tensor.name, gradient) for tensor, gradient in zip(self._cotangents, gradients))
+        return self._run(self._pulled, feed)
+
+    def _with_sources(self, sources, feeds) -> Dict[str, Any]:
+        feed = dict(feeds)
+        feed.update((tensor.name, array) for tensor, array in zip(self._sources, sources))
+        return feed
 
     def run_outputs(self, points: PathPoints, order: Optional[Sequence[int]]) -> np.ndarray:
         """Output rows ``[rows, elements]`` at the given points."""

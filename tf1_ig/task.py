@@ -27,6 +27,8 @@ class Task(NamedTuple):
     values: Dict[str, np.ndarray]
     # By ragged input: the entries that are the example's own, not put in to fill an empty one and discarded later.
     own: List[Optional[np.ndarray]]
+    # How every fed value belongs to the rows, also where the path does not depend on it.
+    fed: Dict[str, feeds.FedTensor]
 
 
 class TaskReader:
@@ -94,7 +96,8 @@ class TaskReader:
             probed = self._probe(batch)
             row_shape, outputs = self._outputs(batch, probed, raw)
             found = Task(batch._replace(feeds=probed.feeds), probed, row_shape, outputs, values,
-                          [None if given is None else np.ravel(given) >= 0 for given in owners])
+                         [None if given is None else np.ravel(given) >= 0 for given in owners],
+                         dict(fed, **probed.feeds))
             if probed.running.mode not in (probe.IN_COMPANY,):
                 return found
             first = first or found
