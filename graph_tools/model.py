@@ -2,12 +2,16 @@
 
 import contextlib
 import dataclasses
+import re
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Set, Tuple
 
 from graph_tools import _tf, control_flow, functions, names, save, scan, variables
-from graph_tools.errors import GraphToolsError, ReleaseError, StateError, UnsafeModelError
+from graph_tools.errors import BlockedRunError, GraphToolsError, ReleaseError, StateError, UnsafeModelError
 from graph_tools.feature_columns.column import Column, stored
 from graph_tools.walk import GraphIndex
+
+# Ops that wait for data that something else must put there.
+_HANDS_OVER = re.compile("Dequeue|GetNext|Unstage|ReaderRead")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -137,16 +141,28 @@ class Model:
         """A ready ``tf.Session`` on ``model.graph``: variables restored, tables initialised; closed on exit.
 
         Args:
-          config: ``tf.ConfigProto``; ``None`` takes ``_tf.session_config()``.
+          config: ``tf.ConfigProto``; ``None`` takes ``_tf.session_config()`` and lets no run wait for more than five
+            minutes (``operation_timeout_in_ms``), as one on an empty queue would for ever.
 
         Raises:
           StateError: what was run in it needs a variable or a table that has no value.
+          BlockedRunError: a run did not end; it names what may have been waited for.
         """
         graph = self.graph
-        with _tf.tf.Session(graph=graph, config=config or _tf.session_config()) as session:
+        if config is None:
+            config = _tf.session_config()
+            config.operation_timeout_in_ms = 300000
+        with _tf.tf.Session(graph=graph, config=config) as session:
             self._cache["restore"](session)
             try:
                 yield session
+            except _tf.tf.errors.DeadlineExceededError as problem:
+                waiting = [name for name, node in self.index.nodes.items() if _HANDS_OVER.search(node.op)]
+                raise BlockedRunError(
+                    "%s: a run did not end within %g s%s; replace what it waits for by a placeholder (graph_tools."
+                    "swap_inputs), feed it, or give more time by operation_timeout_in_ms in config" % (
+                        self.source, config.operation_timeout_in_ms / 1000.0, ", and the graph takes data from %s" % (
+                            ", ".join(map(repr, waiting[:3]))) if waiting else "")) from problem
             except _tf.tf.errors.FailedPreconditionError as problem:
                 lost = sorted(self.index.ancestors([problem.op.name]).intersection(self.missing)) if problem.op else ()
                 raise StateError("%s: %s; feed a tensor behind it" % (

@@ -1,9 +1,10 @@
 """Runs that cannot hang: what a run would wait for is known before it starts, and a run that waits is ended."""
 
-import threading
+import re
+import time
 from typing import Any, Iterable, List, Mapping, NamedTuple, Set, Tuple
 
-from graph_tools import _tf, names
+from graph_tools import _tf, names, threads
 from graph_tools.errors import BlockedRunError
 from graph_tools.find.inputs import Input, scan
 from graph_tools.walk import GraphIndex
@@ -70,7 +71,7 @@ def run(session, fetches, feed_dict: Mapping = None, timeout: float = 60.0) -> A
     """``session.run`` that ends: with its result, an error, at the timeout, or at Ctrl-C.
 
     TensorFlow does not see Ctrl-C while it waits for a queue, so the run has a thread of its own. The session can be
-    used afterwards in every case; a run that Ctrl-C left alone ends at its timeout.
+    used afterwards in every case; a run that Ctrl-C left alone ends at its timeout, or when the session is closed.
 
     Args:
       session: the session.
@@ -81,33 +82,72 @@ def run(session, fetches, feed_dict: Mapping = None, timeout: float = 60.0) -> A
     Raises:
       BlockedRunError: it took longer; the message names what it waited for.
     """
-    outcome: List[Tuple[str, Any]] = []
     options = _tf.tf.RunOptions(timeout_in_ms=max(1, int(timeout * 1000)))
+    task = threads.Task(lambda: session.run(fetches, feed_dict, options=options))
+    try:
+        return task.result()
+    except _tf.tf.errors.DeadlineExceededError as late:
+        raise BlockedRunError(_blocked(session.graph, fetches, feed_dict or {}, timeout)) from late
 
-    def work():
-        try:
-            outcome.append(("value", session.run(fetches, feed_dict, options=options)))
-        except BaseException as error:  # handed over to the caller's thread, whatever it is
-            outcome.append(("error", error))
 
-    thread = threading.Thread(target=work, name="graph_tools.run", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(0.2)
-    kind, value = outcome[0]
-    if kind == "value":
-        return value
-    if isinstance(value, _tf.tf.errors.DeadlineExceededError):
-        raise BlockedRunError(_blocked(session.graph, fetches, feed_dict or {}, timeout)) from value
-    raise value
+def run_or_close(session, fetches, feed_dict: Mapping = None, timeout: float = 60.0) -> Any:
+    """``run`` in a session of one's own, which is closed when the run does not end: then nothing of it goes on.
+
+    TensorFlow tells what it was doing when the session was closed, so that the error can name the loop.
+
+    Raises:
+      BlockedRunError: it took longer than ``timeout`` seconds, or a limit of the session's; the session is closed.
+      KeyboardInterrupt: Ctrl-C; the session is closed.
+    """
+    task = threads.Task(lambda: session.run(fetches, feed_dict))
+    try:
+        if task.ended(timeout):
+            return task.result()
+        error: Any = None
+    except _tf.tf.errors.DeadlineExceededError as late:  # the limit of a session that was opened with one
+        error, timeout = late, time.monotonic() - task.begun
+    except BaseException:
+        if not task.ended(0):  # Ctrl-C
+            session.close()
+        raise
+    session.close()
+    if error is None and task.ended(_TO_STOP):
+        error = task.error
+    raise BlockedRunError(_unfinished(session.graph, fetches, feed_dict or {}, timeout, error)) from error
+
+
+_TO_STOP = 10.0  # seconds; a loop and a queue see at once that the session is closed, a kernel that works does not
+_LOOPS = ("LoopCond", "While", "StatelessWhile")
+_NODE = re.compile(r"\[\[(?:\{\{)?node ([^\s}]+)")
+
+
+def _unfinished(graph, fetches, feeds, seconds: float, error) -> str:
+    """What to say of a run in a session that was closed, from the error that it ended with."""
+    told = _NODE.search(str(error) if error is not None else "")
+    node = told.group(1) if told else ""
+    # A functional loop is lowered under its own name: loop/LoopCond/_12.
+    loop = next((name for name in (node, node.rpartition("/LoopCond")[0]) if _type_of(graph, name) in _LOOPS), "")
+    loop = loop or node.partition("/LoopCond")[0] * ("/LoopCond" in node)
+    if loop:
+        return ("the run did not end within %.3g s: the loop %r does not stop for these values; when they are a "
+                "baseline, choose another one, or allow more time with time_limit=SECONDS" % (
+                    seconds, re.sub("/LoopCond$", "", loop)))
+    return _blocked(graph, fetches, feeds, seconds)
+
+
+def _type_of(graph, name: str) -> str:
+    try:
+        return graph.get_operation_by_name(name).type
+    except (KeyError, ValueError):
+        return ""
 
 
 def _blocked(graph, fetches, feeds, timeout: float) -> str:
     nested = _tf.tf.nest.flatten(fetches)
     waiting = blocking_producers(GraphIndex(graph.as_graph_def()), nested, feeds)
     if not waiting:
-        return "the run took longer than %g s; give it more time, or feed less at once" % timeout
-    return "the run waited %g s for %s; fill it, or %s" % (timeout, "; ".join(map(str, waiting)), _FIX)
+        return "the run took longer than %.3g s; give it more time, or feed less at once" % timeout
+    return "the run waited %.3g s for %s; fill it, or %s" % (timeout, "; ".join(map(str, waiting)), _FIX)
 
 
 def _run_closure(index: GraphIndex, fetches: List[str], fed: Set[str]) -> Tuple[Set[str], Set[str]]:

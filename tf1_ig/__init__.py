@@ -8,3 +8,4 @@ from tf1_ig.hook import ExplainHook
 from tf1_ig.reference_loop import ig_text
 from tf1_ig.show.text import visualize_token_attrs
 from tf1_ig.signature import attribution_signature
+from tf1_ig.spans import byte_spans

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from graph_tools.report import Finding
 from tf1_ig import storage
 from tf1_ig.features import Feature
 
@@ -48,7 +49,20 @@ class Attribution:
         of texts per row.
       features: what each category of each feature column contributed, one list of ``Feature`` per row; ``None`` where
         no input belongs to a feature column (``tf1_ig.features.totals`` sums them).
+      raw_texts: by input tensor name, the text of each row that the graph cut into this input's tokens (bytes that are
+        no UTF-8 as lone surrogates); ``None`` where the graph cuts no text.
+      spans: by input tensor name, the bytes ``(start, stop)`` of the raw text that each entry came from, one list per
+        row; ``None`` for an entry that has no place there, or none that is certain.
       output_kind: ``"softmax"``, ``"sigmoid"``, ``"logits"``, … where the graph told; ``None`` where it did not.
+      actual: by input tensor name, the attributed values themselves, like ``values`` in shape: for inputs that are the
+        caller's own numbers (pixels, samples, columns), not for rows of a table.
+      baseline_feed_score: float64 ``[batch]`` where the baseline is given as a feed (``{"ids:0": 0}``): the score under
+        that whole feed. It differs from ``baseline_score`` by what the replaced feeds do past the attributed tensors
+        (a mask, a length), which no attribution along the path can account for.
+      path_errors: one float array per row, the integration error of each interval of ``path``; ``None`` for fixed
+        steps, whose error is known as a whole (``delta``) only.
+      not_finite_at: the first op that produced a NaN or an infinity, in words; ``""`` when all numbers are finite.
+      graph_findings: what the graph says against explanations of this output (``IntegratedGradients.findings``).
 
     >>> attribution.values["embedding/lookup:0"].shape                                    # doctest: +SKIP
     (2, 40, 64)
@@ -81,6 +95,13 @@ class Attribution:
     ids: Optional[Dict[str, Values]] = None
     strings: Optional[Dict[str, List[List[str]]]] = None
     features: Optional[List[List[Feature]]] = None
+    raw_texts: Optional[Dict[str, List[str]]] = None
+    spans: Optional[Dict[str, List[List[Optional[Tuple[int, int]]]]]] = None
+    actual: Optional[Dict[str, Values]] = None
+    baseline_feed_score: Optional[np.ndarray] = None
+    path_errors: Optional[List[np.ndarray]] = None
+    not_finite_at: str = ""
+    graph_findings: Tuple[Finding, ...] = ()
 
     @property
     def tokens(self) -> Dict[str, Values]:
@@ -171,6 +192,19 @@ class Attribution:
         from tf1_ig.show.report import page
 
         return page(self, tokens=tokens, **options)
+
+    def view(self, **options):
+        """What a notebook shows of the result, with options: class_names, tokens, images, palette, join, fold, scale.
+
+        They are those of ``to_html``; returns an ``IPython.display.HTML``.
+
+        >>> attribution.view(class_names=["negative", "positive"])                        # doctest: +SKIP
+        """
+        from IPython.display import HTML
+
+        from tf1_ig.show.report import fragment
+
+        return HTML(fragment(self, **options))
 
     def _repr_html_(self) -> str:
         from tf1_ig.show.report import fragment

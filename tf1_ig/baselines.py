@@ -21,6 +21,14 @@ class Inputs(NamedTuple):
     batch: int
     # The same tensors under the caller's feed with some values replaced.
     under: Callable[[Mapping[Any, Any]], List[np.ndarray]]
+    # The axis of the rows in the tensors themselves (the entries have it in front).
+    axis: int = 0
+
+    def block(self, number: int) -> int:
+        """How many entries each row has, where all have equally many; else 0."""
+        owner = np.asarray(self.owner[number])
+        block = len(owner) // self.batch
+        return block if np.array_equal(owner, np.repeat(np.arange(self.batch), block)) else 0
 
 
 def zero(inputs: Inputs) -> List[np.ndarray]:
@@ -30,7 +38,7 @@ def zero(inputs: Inputs) -> List[np.ndarray]:
 
 def mean(inputs: Inputs) -> List[np.ndarray]:
     """The mean over the rows of the feed, position by position where rows are equally long, else over all entries."""
-    return [_mean(entries, entries, inputs.batch) for entries in inputs.entries]
+    return [_mean(entries, entries, inputs, number) for number, entries in enumerate(inputs.entries)]
 
 
 BASELINES: Dict[str, Callable[[Inputs], List[np.ndarray]]] = {
@@ -39,11 +47,11 @@ BASELINES: Dict[str, Callable[[Inputs], List[np.ndarray]]] = {
 }
 
 
-def _mean(rows: np.ndarray, like: np.ndarray, batch: int) -> np.ndarray:
-    block, ragged = divmod(len(like), batch)
-    if not ragged and block and len(rows) % block == 0:
+def _mean(rows: np.ndarray, like: np.ndarray, inputs: Inputs, number: int) -> np.ndarray:
+    block = inputs.block(number)
+    if block and len(rows) % block == 0:
         position_means = rows.reshape((-1, block) + rows.shape[1:]).mean(axis=0)
-        return np.tile(position_means, (batch,) + (1,) * (like.ndim - 1)).astype(like.dtype)
+        return np.tile(position_means, (inputs.batch,) + (1,) * (like.ndim - 1)).astype(like.dtype)
     return np.broadcast_to(rows.mean(axis=0), like.shape).astype(like.dtype)
 
 
@@ -73,13 +81,13 @@ def resolve(baseline: Any, inputs: Inputs) -> List[np.ndarray]:
     if len(given) != len(inputs.names):
         raise BaselineError("%d inputs are explained together (%s) but %d baseline was given; pass {tensor: baseline}"
                             % (len(inputs.names), ", ".join(inputs.names), len(given)))
-    return [_fit(value, name, entries, inputs.batch)
-            for value, name, entries in zip(given, inputs.names, inputs.entries)]
+    return [_fit(value, inputs, number) for number, value in enumerate(given)]
 
 
 def _from_mapping(baseline: Mapping[Any, Any], inputs: Inputs) -> List[np.ndarray]:
     if set(baseline) == {"mean"}:
-        return [_mean(np.asarray(baseline["mean"], np.float64), entries, inputs.batch) for entries in inputs.entries]
+        return [_mean(_rows_in_front(np.asarray(baseline["mean"], np.float64), entries, inputs.axis), entries, inputs,
+                      number) for number, entries in enumerate(inputs.entries)]
     named = {names.tensor_name(tensor): value for tensor, value in baseline.items()}
     direct = {name: value for name, value in named.items() if name in inputs.names}
     fed = {tensor: value for tensor, value in baseline.items() if names.tensor_name(tensor) not in direct}
@@ -88,18 +96,27 @@ def _from_mapping(baseline: Mapping[Any, Any], inputs: Inputs) -> List[np.ndarra
         if array.shape != entries.shape:
             raise BaselineError("with the baseline feed, %s has shape %s instead of %s; keep the feed's shape" % (
                 name, list(array.shape), list(entries.shape)))
-    return [_fit(direct[name], name, entries, inputs.batch) if name in direct else array
-            for name, entries, array in zip(inputs.names, inputs.entries, arrays)]
+    return [_fit(direct[name], inputs, number) if name in direct else array
+            for number, (name, array) in enumerate(zip(inputs.names, arrays))]
 
 
-def _fit(value: Any, name: str, entries: np.ndarray, batch: int) -> np.ndarray:
+def _rows_in_front(array: np.ndarray, entries: np.ndarray, axis: int) -> np.ndarray:
+    """An array in the layout of the attributed tensor, with its rows brought to the front as in the entries."""
+    if not axis or array.ndim != entries.ndim:
+        return array
+    moved = np.moveaxis(array, axis, 0)
+    return moved if all(size in (1, wanted) for size, wanted in zip(moved.shape[1:], entries.shape[1:])) else array
+
+
+def _fit(value: Any, inputs: Inputs, number: int) -> np.ndarray:
+    name, entries = inputs.names[number], inputs.entries[number]
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":
         raise BaselineError("the baseline for %s holds %s values; give numbers" % (name, array.dtype))
-    block = len(entries) // batch
-    shapes = [entries.shape]
-    if len(entries) == block * batch:
-        shapes.append((batch, block) + entries.shape[1:])
+    array = _rows_in_front(array, entries, inputs.axis)
+    block, shapes = inputs.block(number), [entries.shape]
+    if block:
+        shapes.append((inputs.batch, block) + entries.shape[1:])
     for shape in shapes:
         try:
             return np.broadcast_to(array, shape).reshape(entries.shape).astype(entries.dtype)

@@ -23,7 +23,8 @@ _BAR = 16          # characters of the longest bar
 _SUFFIXES = (".html", ".json", ".npz")
 _OPTIONS = (("batch_axis=None", "--batch-axis none"), ('label="top"', "--label top"), ("label= ", "--label "),
             ("inputs=TENSOR", "--input TENSOR"), ("shared_feeds", "--shared-feed"), ("row_feeds", "--row-feed"),
-            ("tokens=", "--tokens"), ("batch_size", "--batch-size"), ("max_steps", "--max-steps"))
+            ("tokens=", "--tokens"), ("batch_size", "--batch-size"), ("max_steps", "--max-steps"),
+            ("time_limit=", "--time-limit "))
 _BY_RANK = ()      # no label was given: top where the output has classes
 
 
@@ -164,6 +165,8 @@ def _explain_options(parser) -> None:
     parser.add_argument("--row-feed", action="append", default=[], metavar="T",
                         help="a feed with a row per example although it could be a constant")
     parser.add_argument("--batch-size", type=_positive(int), metavar="N", help="most points in one run")
+    parser.add_argument("--time-limit", type=_positive(float), metavar="SECONDS",
+                        help="most seconds of one run of the graph (default: 200 times the longest, at least 60)")
     texts = parser.add_mutually_exclusive_group()
     texts.add_argument("--vocab", metavar="FILE", help="one token a line, line 0 first: shows the texts of ids")
     texts.add_argument("--tokens", metavar="FILE", help="texts to show: .json list of lists, or a row a line")
@@ -234,7 +237,8 @@ def _explain(options) -> int:
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     model = gt.load(options.model)
     output = options.output or _only_output(model, inspection)
-    with IntegratedGradients(model, output, options.inputs or "auto", batch_axis=options.batch_axis) as explainer:
+    with IntegratedGradients(model, output, options.inputs or "auto", batch_axis=options.batch_axis,
+                             time_limit=options.time_limit) as explainer:
         if options.label is _BY_RANK:
             result = _explain_top(explainer, model, output, feed, arguments)
         else:

@@ -4,14 +4,18 @@ Only ids, labels, weights and alphas go in; only scores and attribution sums com
 finalized: explaining a thousand times adds no op.
 """
 
+import time
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
-from graph_tools import _tf, names
-from graph_tools.errors import FeedError, GradientError, GraphToolsError
-from tf1_ig import path, target
+from graph_tools import _tf, names, runs
+from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError
+from tf1_ig import nonfinite, path, target
 from tf1_ig.feeds import as_fed, describe
+
+# Seconds that a run may take: the first, any, and how many times as long as the longest run before it.
+FIRST_LIMIT, LEAST_LIMIT, SLOWER = 600.0, 60.0, 200.0
 
 
 class AttributedInput(NamedTuple):
@@ -39,7 +43,7 @@ class Engine:
     """
 
     def __init__(self, model, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int], config=None,
-                 sources: Sequence[str] = ()):
+                 time_limit: Optional[float] = None, sources: Sequence[str] = ()):
         self.batch_axis = batch_axis
         self.output_name = output
         self.inputs = list(inputs)
@@ -52,18 +56,24 @@ class Engine:
         with self.graph.as_default(), _tf.tf.name_scope(_free_scope(model) + "/target"):
             self._build_target()
             self._build_pull_back(sources)
-        restore = model.prepare_restore(self.graph)
+        self._restore = model.prepare_restore(self.graph)
         self.graph.finalize()
         self._dependencies: Dict[Tuple[str, frozenset], Set[Any]] = {}
-        self.session = _tf.tf.Session(graph=self.graph, config=config or _tf.session_config())
+        self._config, self._time_limit, self._longest = config or _tf.session_config(), time_limit, 0.0
+        self.session = self._open()
+
+    def _open(self) -> Any:
+        session = _tf.tf.Session(graph=self.graph, config=self._config)
         try:
-            restore(self.session)
+            self._restore(session)
         except BaseException:
-            self.session.close()
+            session.close()
             raise
+        return session
 
     def close(self) -> None:
-        self.session.close()
+        if self.session is not None:
+            self.session.close()
 
     def _build_target(self) -> None:
         tf = _tf.tf
@@ -83,9 +93,11 @@ class Engine:
     def _build_pull_back(self, sources: Sequence[str]) -> None:
         tf, values = _tf.tf, [one.value for one in self._paths]
         self._sources = [self.graph.get_tensor_by_name(name) for name in sources]
-        self._cotangents = [tf.placeholder(value.dtype, value.shape, "cotangent") for value in values] if sources else []
-        self._pulled = [tf.convert_to_tensor(gradient) for gradient in tf.gradients(
-            values, self._sources, self._cotangents)] if sources else []
+        self._cotangents, self._pulled = [], []
+        if sources:
+            self._cotangents = [tf.placeholder(value.dtype, value.shape, "cotangent") for value in values]
+            self._pulled = [tf.convert_to_tensor(gradient)
+                            for gradient in tf.gradients(values, self._sources, self._cotangents)]
 
     # -- feeding -----------------------------------------------------------------------------------------------------
 
@@ -116,6 +128,10 @@ class Engine:
     def fetch(self, tensor: Any, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Any tensor under a feed."""
         return np.asarray(self._run(tensor, dict(values)))
+
+    def fetch_all(self, tensors: Sequence[Any], values: Mapping[str, np.ndarray]) -> List[np.ndarray]:
+        """Several tensors in one run under a feed."""
+        return self._run(list(tensors), dict(values))
 
     def find_tensor(self, name: Any):
         """The tensor of that name in the operated graph; the error for a wrong one shows the nearest names."""
@@ -226,6 +242,15 @@ class Engine:
             score, totals = self._run(fetches, feed)
         return score, totals
 
+    def first_not_finite(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray) -> str:
+        """The op that makes the score or the gradient of these points NaN or infinite, in words; ``""``: none does."""
+        given = {}
+        for spec, one in zip(self.inputs, self._paths):
+            given[one.actual.name] = "the input %s itself" % spec.tensor
+            given[one.baseline.name] = "the baseline of %s itself" % spec.tensor
+        return nonfinite.origin(self._run, [self._target.score] + [one.gradient for one in self._paths],
+                                self._feed(points, order, label, share), given)
+
     def _feed(self, points: PathPoints, order, label=None, share=None) -> Dict[Any, Any]:
         feed = dict(points.feeds)
         for one, *arrays in zip(self._paths, points.actual, points.baseline, points.entry, points.alpha):
@@ -240,8 +265,18 @@ class Engine:
         return feed
 
     def _run(self, fetches, feed):
+        if self.session is None:  # a run that did not end took the last one with it
+            self.session = self._open()
+        limit = self._time_limit or (max(LEAST_LIMIT, SLOWER * self._longest) if self._longest else FIRST_LIMIT)
+        begun = time.perf_counter()
         try:
-            return self.session.run(fetches, feed)
+            found = runs.run_or_close(self.session, fetches, feed, limit)
+            self._longest = max(self._longest, time.perf_counter() - begun)
+            return found
+        except (BlockedRunError, KeyboardInterrupt):
+            self.close()
+            self.session = None
+            raise
         except _tf.tf.errors.ResourceExhaustedError:
             raise
         except _tf.tf.errors.OpError as failed:

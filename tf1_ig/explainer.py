@@ -1,12 +1,13 @@
 """``IntegratedGradients``: one object per (model, output, inputs) that explains batch after batch."""
 
+import dataclasses
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from graph_tools.errors import FeedError
 from graph_tools.report import Finding
-from tf1_ig import features, graph_facts, integrate, prefix, quadrature, resolve, target
+from tf1_ig import entries, features, graph_facts, integrate, prefix, quadrature, resolve, target
 from tf1_ig.attribution import Attribution
 from tf1_ig.engine import Engine
 from tf1_ig.errors import MethodError
@@ -16,6 +17,7 @@ from tf1_ig.task import Task, TaskReader, name_or_self
 # Most rows in one run, and most floats of attributed tensors in one run: how many are best is learnt below that.
 ROWS_PER_RUN = 1024
 FLOATS_PER_RUN = 1 << 22
+_TRIED = 64  # points of a path that are looked at for the one where the gradient is not finite
 
 
 class IntegratedGradients:
@@ -33,8 +35,12 @@ class IntegratedGradients:
         the float placeholders that do.
       batch_axis: the axis of the examples in feeds and attributed tensors; ``None``: the feed is one example.
       config: ``tf.ConfigProto`` of the session.
+      time_limit: most seconds that one run of the graph may take before it is stopped (a loop of the model may never
+        end at a baseline). ``None``: 200 times the longest run so far and at least a minute; ten minutes for the
+        first.
 
     Raises:
+      BlockedRunError: a run did not end (by ``explain``); it names the loop.
       GraphToolsError: the kind and the message say what: an unknown tensor, no gradient path, an ambiguous choice.
 
     Example:
@@ -43,14 +49,16 @@ class IntegratedGradients:
       ...     result.tokens
     """
 
-    def __init__(self, model, output, inputs="auto", batch_axis: Optional[int] = 0, config=None):
+    def __init__(self, model, output, inputs="auto", batch_axis: Optional[int] = 0, config=None,
+                 time_limit: Optional[float] = None):
         self.resolved = resolve.resolve(model, output, inputs)
         self.batch_axis = batch_axis
         self._engine = Engine(self.resolved.model, self.resolved.output,
-                              [spec.attributed for spec in self.resolved.inputs], batch_axis, config)
+                              [spec.attributed for spec in self.resolved.inputs], batch_axis, config, time_limit)
         self._steady: Optional[bool] = None
+        self._facts: Dict[Optional[bool], List[Finding]] = {}
         self._sizes: Dict[Tuple[str, int], RunSizes] = {}
-        self._prefix = prefix.OptionalPrefix(self.resolved.model, self._engine, config)
+        self._prefix = prefix.OptionalPrefix(self.resolved.model, self._engine, config, time_limit)
         self._reader = TaskReader(self._engine, self.resolved, batch_axis)
 
     @property
@@ -71,10 +79,12 @@ class IntegratedGradients:
 
     def findings(self) -> List[Finding]:
         """What the graph itself says against explanations: random ops, batch statistics, ops that stop gradients."""
-        return graph_facts.findings(graph_facts.Scene(
-            self.resolved.model.index, self.resolved.output,
-            tuple(spec.attributed.tensor for spec in self.resolved.inputs),
-            tuple(spec.ids for spec in self.resolved.inputs if spec.ids), self._steady))
+        if self._steady not in self._facts:
+            self._facts[self._steady] = graph_facts.findings(graph_facts.Scene(
+                self.resolved.model.index, self.resolved.output,
+                tuple(spec.attributed.tensor for spec in self.resolved.inputs),
+                tuple(spec.ids for spec in self.resolved.inputs if spec.ids), self._steady))
+        return list(self._facts[self._steady])
 
     def close(self) -> None:
         """Closes the session."""
@@ -94,7 +104,7 @@ class IntegratedGradients:
           baseline: ``"zero"``, ``"mean"``, an array, ``{"mean": rows}``, or ``{tensor: value}`` (also
             ``{"ids:0": padding_id}``); see ``tf1_ig.baselines.resolve``.
           method: the rule of a fixed number of steps: ``"gausslegendre"``, ``"midpoint"``, ``"trapezoid"``,
-            ``"left"``, ``"right"``.
+            ``"left"``, ``"right"``; or a grid of another library (``tf1_ig.quadrature.GRIDS``).
           steps: number of nodes of that rule; ``None``: nodes are placed where they are needed until the completeness
             error is within ``tolerance``, whatever ``method`` says.
           tolerance: relative completeness error, ``|delta| / |score - baseline_score|``.
@@ -114,7 +124,6 @@ class IntegratedGradients:
         rule = _rule(method, steps, tolerance, max_steps, batch_size)
         texts = tokens
         task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
-        self._refuse_ids_out_of_range(task)
         self._steady = task.probed.steady and self._steady is not False
         flat_label, labels = target.resolve_label(label, task.row_shape, task.outputs, self.output)
         sizes = self._run_sizes(task.batch, batch_size)
@@ -131,19 +140,13 @@ class IntegratedGradients:
                 return integrate.adaptive(evaluator, tolerance, max_steps)
 
             integral = self._integrate(task, runner, integral_of, steps, batch_size)
-        return self._attribution(task, baseline_outputs, integral, labels, "adaptive" if rule is None else method,
-                                 tolerance, rule is None, _describe_baseline(baseline), texts)
-
-    def _refuse_ids_out_of_range(self, task: Task) -> None:
-        """An id that a one-hot product does not know finds a row of zeros without a word; a gather would complain."""
-        for spec in self.resolved.inputs:
-            if spec.ids and spec.one_hot_rows:
-                ids = self._engine.fetch(self._engine.find_tensor(spec.ids), task.values)
-                wrong = ids[(ids < 0) | (ids >= spec.one_hot_rows)]
-                if wrong.size:
-                    raise FeedError("id %d in %s is out of range: the table behind %s has %d rows; feed ids from 0 to "
-                                    "%d" % (wrong.flat[0], spec.ids, spec.name, spec.one_hot_rows,
-                                            spec.one_hot_rows - 1))
+        found = self._attribution(task, baseline_outputs, integral, labels, "adaptive" if rule is None else method,
+                                  tolerance, rule is None, _describe_baseline(baseline), texts)
+        at_feed = None if task.baseline_feeds is None else PointRunner(
+            self._engine, task.batch._replace(feeds=task.baseline_feeds), task.probed.running, flat_label,
+            sizes).scores(integrate.Rows(np.arange(task.batch.count), np.zeros(task.batch.count)))
+        return dataclasses.replace(found, baseline_feed_score=at_feed, not_finite_at=_first_not_finite(runner, found),
+                                   graph_findings=tuple(self.findings()))
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
@@ -178,9 +181,9 @@ class IntegratedGradients:
         delta = total - rise
         with np.errstate(invalid="ignore"):
             rounding = integrate.ROUNDING * np.maximum(np.abs(integral.score), np.abs(integral.baseline_score))
-            converged = np.abs(delta) <= np.maximum(tolerance * np.abs(rise), rounding)
+            converged = np.isfinite(rise) & (np.abs(delta) <= np.maximum(tolerance * np.abs(rise), rounding))
         shape = (batch.count,) + tuple(task.row_shape)
-        behind = self._behind_entries(task)
+        behind = entries.behind(self._engine, self.resolved, task, self.batch_axis)
         return Attribution(
             values=values, score=integral.score, baseline_score=integral.baseline_score, delta=delta, label=labels,
             steps=integral.steps, evaluations=integral.evaluations, converged=converged, output=self.output,
@@ -189,34 +192,15 @@ class IntegratedGradients:
             baseline_output=baseline_outputs.reshape(shape), token_texts=_texts(texts, batch.count),
             running=task.probed.running.mode, held_fixed=tuple(sorted(task.values)),
             notes=self.resolved.notes + task.probed.notes, error_estimate=integral.error_estimate,
-            path=integral.path, output_kind=self.resolved.output_kind,
+            path=integral.path, path_errors=integral.path_errors, output_kind=self.resolved.output_kind,
+            actual=self._own_numbers(task, values),
             features=features.by_feature(values, self.resolved.columns, behind["ids"], behind["strings"]), **behind)
 
-    def _behind_entries(self, task: Task) -> Dict[str, Any]:
-        """The ids and, where the graph hashes or looks up strings, the strings behind each attributed entry."""
-        ids: Dict[str, Any] = {}
-        strings: Dict[str, Any] = {}
-        nothing = np.zeros(0, np.int64)
-        for spec, entries_of, actual, own in zip(self.resolved.inputs, task.batch.entries_of, task.batch.actual,
-                                                 task.own):
-            entries = [entries_of.get(example, nothing) for example in range(task.batch.count)]
-            entries = entries if own is None else [each[own[each]] for each in entries]
-            for kind, name in (("ids", spec.ids), ("strings", spec.strings)):
-                found = self._engine.fetch(self._engine.find_tensor(name), task.values) if name else None
-                if found is None or not found.size or found.size % max(1, len(actual)):
-                    continue
-                by_entry = found.reshape((len(actual), -1))
-                rows = [by_entry[each].ravel() for each in entries]
-                if kind == "strings":
-                    strings[spec.name] = _texts(rows, task.batch.count)
-                else:
-                    ids[spec.name] = rows if spec.attributed.owner is not None else np.stack(rows)
-            words = features.crossed_words(
-                spec.name, self.resolved.columns,
-                lambda name: self._engine.fetch(self._engine.find_tensor(name), task.values), task.batch.count)
-            if words is not None and [len(row) for row in words] == [len(each) for each in entries]:
-                strings[spec.name] = words
-        return {"ids": ids or None, "strings": strings or None}
+    def _own_numbers(self, task: Task, values: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+        """What was attributed to, where it is the caller's own numbers and not rows of a table."""
+        found = {spec.name: actual.reshape(np.shape(values[spec.name])) for spec, actual in zip(
+            self.resolved.inputs, task.batch.actual) if not spec.ids and spec.attributed.owner is None}
+        return found or None
 
     def _values(self, task: Task, gradient: List[np.ndarray]) -> Dict[str, Any]:
         """``(input - baseline) * mean gradient`` by input, in the caller's layout (float64)."""
@@ -244,8 +228,11 @@ class IntegratedGradients:
 
 def _rule(method, steps, tolerance, max_steps, batch_size):
     """Nodes and weights of a fixed rule, or ``None`` for adaptive; wrong arguments stop here."""
+    if method in quadrature.GRIDS and steps is None:
+        raise MethodError("method %r reproduces the numbers of another library, which had a fixed number of nodes; pass "
+                          "steps= as it was there" % method)
     if method not in quadrature.RULES:
-        quadrature.nodes_and_weights(method, 1)
+        quadrature.nodes_and_weights(method, steps or 2)
     if not isinstance(tolerance, (int, float, np.floating)) or not tolerance > 0:
         raise MethodError("tolerance must be a number above 0 such as 0.01 (one per cent), not %r" % (tolerance,))
     if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
@@ -255,6 +242,16 @@ def _rule(method, steps, tolerance, max_steps, batch_size):
     if not isinstance(max_steps, (int, np.integer)) or max_steps < 3:
         raise MethodError("max_steps must be a whole number of at least 3, not %r" % (max_steps,))
     return None
+
+
+def _first_not_finite(runner: PointRunner, found: Attribution) -> str:
+    """The op behind the first row that is not finite, in words; ``""`` when all are."""
+    for row in np.flatnonzero(~np.isfinite(found.delta)):
+        alphas, scores = found.path[row]
+        wrong = alphas[~np.isfinite(scores)]
+        some = np.unique(np.linspace(0, len(alphas) - 1, _TRIED).astype(int))
+        return runner.first_not_finite(int(row), wrong[:1] if len(wrong) else alphas[some])
+    return ""
 
 
 def _prediction(outputs: np.ndarray, row_shape: Tuple[int, ...], labels: np.ndarray) -> Optional[np.ndarray]:

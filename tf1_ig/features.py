@@ -62,7 +62,7 @@ def crossed_words(tensor: str, columns: Mapping[str, Any], fetch: Callable[[str]
       fetch: gives the value of a tensor under the feed that is explained.
       count: number of examples.
     """
-    cross = next((column.cross for _, column in _owners(tensor, columns) if column.cross and column.table), ())
+    cross = next((column.cross for _, column in _owners(tensor, columns) if column.cross), ())
     if not cross:
         return None
     parts = [_part_words(part, fetch, count) for part in cross]
@@ -80,12 +80,18 @@ def _part_words(part, fetch, count: int) -> List[List[str]]:
         rows = [[] for _ in range(count)]
         for place, value in zip(fetch(part.indices), values):
             rows[int(place[0])].append(value)
-    return [[_text(value) if part.categories is None else part.categories.label(value) for value in row]
+    return [[text(value) if part.categories is None else part.categories.label(value) for value in row]
             for row in rows]
 
 
-def _text(value) -> str:
+def text(value) -> str:
+    """A word of the graph's (bytes or a number) as str."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def unnamed(category: int) -> str:
+    """What ``strings`` call a category of a one-hot vector that no word of the example stands for."""
+    return "[%d]" % category
 
 
 def totals(features: Iterable[Feature], by: str = "label") -> Dict[str, float]:
@@ -159,8 +165,12 @@ def _rows(tensor: str, value, name: str, column, ids, strings) -> Iterator[List[
         return
     whole = tensor == column.layer and column.slice is not None and tensor not in (column.part, column.combined)
     part = value[..., column.slice[0]:column.slice[1]] if whole else value
+    found: List[List[Feature]] = []
     for row in np.reshape(part, (len(part), -1, column.width or part.shape[-1])):
-        yield [one for step, elements in enumerate(row) for one in _elements(tensor, elements, name, column, step)]
+        words = strings[len(found)] if strings is not None else None
+        found.append([one for step, elements in enumerate(row)
+                      for one in _elements(tensor, elements, name, column, step, words if len(row) == 1 else None)])
+    yield from found
 
 
 def _occurrences(tensor: str, row, name: str, column, ids, words) -> List[Feature]:
@@ -172,7 +182,7 @@ def _occurrences(tensor: str, row, name: str, column, ids, words) -> List[Featur
     return found
 
 
-def _elements(tensor: str, row, name: str, column, step: int) -> List[Feature]:
+def _elements(tensor: str, row, name: str, column, step: int, words) -> List[Feature]:
     """Elements of a dense column: the categories that contributed, or the sum where elements have no meaning."""
     if column.table or column.categories.count != len(row):
         return [Feature(name, column.feature, "", float(np.sum(row)), tensor, step)]
@@ -180,5 +190,11 @@ def _elements(tensor: str, row, name: str, column, step: int) -> List[Feature]:
         return [Feature(name, column.describe(number), "", float(value), tensor, step)
                 for number, value in enumerate(row)]
     # A category that is absent, in the example and in the baseline, contributes exactly nothing.
-    return [Feature(name, column.feature, column.categories.label(number), float(row[number]), tensor, step)
+    return [Feature(name, column.feature, _category(column, int(number), words), float(row[number]), tensor, step)
             for number in np.flatnonzero(row)] or [Feature(name, column.feature, "", 0.0, tensor, step)]
+
+
+def _category(column, number: int, words) -> str:
+    """A category in the example's own words, where they are known."""
+    word = words[number] if words is not None and len(words) == column.categories.count else unnamed(number)
+    return column.category(number, None if word == unnamed(number) else word)

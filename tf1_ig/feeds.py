@@ -34,7 +34,7 @@ def as_fed(name: str, value: Any, dtype: Any, shape: Shape) -> np.ndarray:
         array = np.asarray(value)
         if array.dtype == object and dtype is not object:
             array = np.asarray(value, dtype)
-    except (TypeError, ValueError) as wrong:
+    except (TypeError, ValueError, OverflowError) as wrong:
         raise FeedError("the feed for %s is not an array (rows of unequal length?): %s; pad the rows to one length"
                         % (what, wrong)) from None
     array = _cast(what, array, dtype)
@@ -60,7 +60,7 @@ def _cast(what: str, array: np.ndarray, dtype: Any) -> np.ndarray:
         cast = array.astype(dtype)
         if dtype.kind in "iu":
             back = cast.astype(array.dtype)
-            changed = (back != array) | ((array < 0) & (dtype.kind == "u"))
+            changed = (back != array) | ((array < 0) != (cast < 0))
         else:
             changed = np.isfinite(array) & ~np.isfinite(cast.astype(np.float64))
     if np.any(changed):

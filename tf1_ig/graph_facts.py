@@ -3,15 +3,16 @@
 A fact is a function of the ``Scene`` that yields findings; ``FACTS`` lists them in the order they print.
 """
 
-from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from graph_tools import names
+from graph_tools import functions, names
 from graph_tools.report import Finding
 from graph_tools.walk import GraphIndex
 
 RANDOM_OPS = ("RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "Multinomial",
-              "RandomShuffle", "RandomGamma", "RandomPoisson", "StatefulUniform", "StatefulStandardNormal",
-              "StatefulTruncatedNormal")
+              "RandomShuffle", "RandomGamma", "RandomPoisson", "RandomPoissonV2", "ParameterizedTruncatedNormal",
+              "StatefulUniform", "StatefulUniformInt", "StatefulUniformFullInt", "StatefulStandardNormal",
+              "StatefulStandardNormalV2", "StatefulTruncatedNormal", "StatefulRandomBinomial")
 BATCH_NORM_OPS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 # Values pass through these, gradients do not. Comparisons, shapes and masks are left out: they gate nearly every
 # model and carry no size of their own.
@@ -51,6 +52,11 @@ class Scene(NamedTuple):
 def randomness(scene: Scene) -> Iterable[Finding]:
     """Random ops that the output depends on, and the feed that may switch them off."""
     found = _of_types(scene.index, scene.upstream, RANDOM_OPS)
+    if not found and scene.steady is False:
+        yield Finding("randomness", "warn", 0, "Two runs of the same rows differ, though no random op leads to %s: "
+                      "look at the Python functions and the state (an iterator, a counter) that it reads, and feed "
+                      "the tensor after them." % scene.output)
+        return
     if not found or scene.steady:
         agreed = "%s had no effect: two runs of the same rows agreed." % _shown(scene.index, found)
         yield Finding("randomness", "ok", 0, agreed if found else "")
@@ -73,8 +79,8 @@ def randomness(scene: Scene) -> Iterable[Finding]:
 
 def batch_norm(scene: Scene) -> Iterable[Finding]:
     """Fused batch norm that uses the statistics of the batch."""
-    found = [node for node in _of_types(scene.index, scene.between, BATCH_NORM_OPS)
-             if scene.index.nodes[node].attr["is_training"].b or "is_training" not in scene.index.nodes[node].attr]
+    found = _that(scene.index, scene.between, lambda node: node.op in BATCH_NORM_OPS and (
+        node.attr["is_training"].b or "is_training" not in node.attr))
     if found:
         yield Finding("batch norm", "fail", len(found), "%s takes the statistics of the batch (is_training is true): "
                       "rows depend on their company. Export the graph in inference mode." % (
@@ -111,10 +117,11 @@ def side_paths(scene: Scene) -> Iterable[Finding]:
         users = sorted({use.node for feed in also for use in scene.index.consumers(feed, control=False)
                         if use.node in decides and scene.index.op(use.node) not in _NO_VALUE and (
                             use.node not in lookups or use.node in scene.between)})
-        yield Finding("side paths", "ok", len(also), "%s also reaches the output past the embedding%s (a mask, a "
-                      "length?); that use keeps its value along the path, in the score and in the baseline score alike."
-                      % (", ".join("%s:0" % feed for feed in also), " through %s" % _shown(
-                          scene.index, users) if users else ""))
+        through = _shown(scene.index, users)
+        yield Finding("side paths", "ok", through or len(also), "%s also reaches the output past the embedding%s (a "
+                      "mask, a length?); that use keeps its value along the path, in the score and in the baseline "
+                      "score alike." % (", ".join("%s:0" % feed for feed in also),
+                                        " through %s" % through if users else ""))
 
 
 FACTS: Tuple[Callable[[Scene], Iterable[Finding]], ...] = (randomness, batch_norm, gradient_stops, side_paths)
@@ -126,7 +133,16 @@ def findings(scene: Scene) -> List[Finding]:
 
 
 def _of_types(index: GraphIndex, nodes: Iterable[str], types: Sequence[str]) -> List[str]:
-    return sorted(node for node in nodes if index.op(node) in types)
+    return _that(index, nodes, lambda node: node.op in types)
+
+
+def _that(index: GraphIndex, nodes: Iterable[str], wanted: Callable[[Any], bool]) -> List[str]:
+    """The nodes that are wanted, and those that call a function with such a node in it."""
+    library = index.graph_def.library
+    holding = {function.signature.name for function in library.function if any(map(wanted, function.node_def))}
+    table = functions.calls(library) if holding else {}
+    return sorted(name for name in nodes if wanted(index.nodes[name]) or (
+        holding and holding & functions.reach(functions.called(index.nodes[name]), table)))
 
 
 def _is_scalar(node) -> bool:

@@ -71,7 +71,10 @@ class Evaluator(abc.ABC):
 
 
 class Integral(NamedTuple):
-    """The mean gradient along the path of each example, and what is known of it; arrays are ``[examples]``."""
+    """The mean gradient along the path of each example, and what is known of it; arrays are ``[examples]``.
+
+    ``path_errors`` holds the signed error of each interval of ``path`` where it is known.
+    """
 
     gradient: List[np.ndarray]
     score: np.ndarray
@@ -80,6 +83,7 @@ class Integral(NamedTuple):
     evaluations: np.ndarray
     error_estimate: Optional[np.ndarray]
     path: List[Tuple[np.ndarray, np.ndarray]]
+    path_errors: Optional[List[np.ndarray]] = None
 
 
 def joined(parts: Sequence[Integral]) -> Integral:
@@ -142,10 +146,11 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
         for example in [example for example, nodes in wanted.items() if not nodes]:
             del wanted[example]
             results[example] = active.pop(example).result()
-    gradient, score, baseline_score, steps, error, path = zip(*(results[example] for example in range(evaluator.count)))
+    gradient, score, baseline_score, steps, error, path, errors = zip(*(
+        results[example] for example in range(evaluator.count)))
     steps = np.array(steps)
     return Integral(list(gradient), np.array(score), np.array(baseline_score), steps, steps.copy(), np.array(error),
-                    list(path))
+                    list(path), list(errors))
 
 
 class _Panel(NamedTuple):
@@ -289,7 +294,7 @@ class _Path:
             total += self._vector(panel)
         alphas, errors = np.array(sorted(self.score)), self._errors()
         return (total, self.score[1.0], self.score[0.0], len(self.score), max(by_runs(errors), abs(errors.sum())),
-                (alphas, np.array([self.score[alpha] for alpha in alphas])))
+                (alphas, np.array([self.score[alpha] for alpha in alphas])), errors)
 
     def _split_if_evaluated(self, panel: _Panel) -> List[_Panel]:
         left, right = (panel.a + panel.m) / 2.0, (panel.m + panel.b) / 2.0

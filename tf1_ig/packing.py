@@ -158,6 +158,17 @@ class PointRunner(Evaluator):
                 for example in range(self.count)]
         return np.concatenate(scores).astype(np.float64), flat
 
+    def first_not_finite(self, example: int, alphas: np.ndarray) -> str:
+        """The op that makes the score or the gradient of one example not finite at the first of these points."""
+        points = Rows(np.full(len(alphas), example), np.asarray(alphas, np.float64))
+        found = self.gradients(points)
+        for alpha, score, vector in zip(alphas, found.score, found.gradient):
+            if not (np.isfinite(score) and np.isfinite(vector).all()):
+                runs = self._runs(Rows(np.array([example]), np.array([alpha])), lambda run: self.engine.first_not_finite(
+                    run.points, self.running.output_order, self.label[run.rows.example], run.share))
+                return next(words for _, words in runs)
+        return ""
+
     # -- how rows become runs ----------------------------------------------------------------------------------------
 
     def _runs(self, rows: Rows, execute: Callable[["_Run"], Any], timed: bool = False) -> Iterator[Tuple["_Run", Any]]:

@@ -34,8 +34,8 @@ SAME_SCORE, SAME_GRADIENT = 2e-5, 1e-4
 class OptionalPrefix:
     """The prefix of an engine, built when the first work comes that is worth it; ``None`` where there is none."""
 
-    def __init__(self, model, plain: Engine, config=None):
-        self._model, self._plain, self._config = model, plain, config
+    def __init__(self, model, plain: Engine, config=None, time_limit: Optional[float] = None):
+        self._model, self._plain, self._options = model, plain, (config, time_limit)
         self._tried, self._prefix = False, None
 
     def for_work(self, runner: PointRunner, fed: Dict[str, FedTensor], steps: Optional[int]) -> Optional["Prefix"]:
@@ -54,7 +54,7 @@ class OptionalPrefix:
         if self._plain.batch_axis != 0 or frontier is None or self._model.graph_def.ByteSize() > LARGEST_GRAPH:
             return None
         try:
-            return Prefix(self._model, self._plain, frontier, self._config)
+            return Prefix(self._model, self._plain, frontier, *self._options)
         except GradientError:  # a frontier tensor of another kind than the inputs, such as a float16 one behind a cast
             return None
 
@@ -66,10 +66,11 @@ class OptionalPrefix:
 class Prefix:
     """A second engine whose inputs are the last affine tensors; they are computed from those of ``plain``."""
 
-    def __init__(self, model, plain: Engine, frontier: affine.Frontier, config=None):
+    def __init__(self, model, plain: Engine, frontier: affine.Frontier, config=None,
+                 time_limit: Optional[float] = None):
         self.products = bool(frontier.products)
         self.engine = Engine(model, plain.output_name, [AttributedInput(name) for name in frontier.tensors], 0, config,
-                             sources=[spec.tensor for spec in plain.inputs])
+                             time_limit, sources=[spec.tensor for spec in plain.inputs])
 
     def close(self) -> None:
         self.engine.close()
@@ -86,12 +87,11 @@ class Prefix:
 
     def slices(self, runner: PointRunner, fed: Dict[str, FedTensor]) -> Iterator["Slice"]:
         """The runner's batch in slices of examples, each carried to the frontier, so many as memory should hold."""
-        start = 0
+        start, size = 0, EXAMPLES_PER_RUN
         while start < runner.count:
-            size = max(1, FLOATS_HELD // carried.floats) if start else EXAMPLES_PER_RUN
             carried = Slice(self.engine, runner, fed, np.arange(start, min(runner.count, start + size)))
             yield carried
-            start += size
+            start, size = start + size, max(1, FLOATS_HELD // carried.floats)
 
 
 class Slice:

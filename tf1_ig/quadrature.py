@@ -2,6 +2,12 @@
 
 A rule is a function of the number of nodes; adding one is a function and a line in ``RULES``. The weights of every
 rule sum to 1, so that a linear model is explained exactly whatever the rule.
+
+Grids of other libraries, for those who must reproduce old numbers, are in ``GRIDS``: also a function and a line. They
+converge to the same integral as the number of nodes grows, but slower than the rules with the same nodes, and the sum
+of the attributions is off by what their docstrings say. What other libraries call ``riemann_left``, ``riemann_right``,
+``riemann_middle`` and ``gausslegendre`` (captum 0.9.0, alibi 0.9.6) are ``left``, ``right``, ``midpoint`` and
+``gausslegendre`` here.
 """
 
 from typing import Callable, Dict, Tuple
@@ -26,11 +32,7 @@ def midpoint(steps: int) -> Nodes:
 
 def trapezoid(steps: int) -> Nodes:
     """Both ends and equal intervals between them; the two end nodes weigh half, and the weights sum to 1."""
-    if steps == 1:
-        raise MethodError("method 'trapezoid' needs steps >= 2 (it uses both ends of the path), not steps=1")
-    weights = np.full(steps, 1.0 / (steps - 1))
-    weights[[0, -1]] /= 2.0
-    return np.linspace(0.0, 1.0, steps), weights
+    return np.linspace(0.0, 1.0, steps), _half_at_the_ends("trapezoid", steps) / (steps - 1)
 
 
 def left(steps: int) -> Nodes:
@@ -52,18 +54,63 @@ RULES: Dict[str, Callable[[int], Nodes]] = {
 }
 
 
+def captum_trapezoid(steps: int) -> Nodes:
+    """The grid of ``riemann_trapezoid`` in captum 0.9.0 and alibi 0.9.6 (``approximation_methods.py`` of either).
+
+    Equal intervals with both ends, as many as ``trapezoid`` has, but inner weights of ``1 / steps`` where ``steps - 1``
+    intervals need ``1 / (steps - 1)``: the weights sum to ``1 - 1 / steps``, and so the attributions of *any* model sum
+    to that share of what ``trapezoid`` finds.
+    """
+    return np.linspace(0.0, 1.0, steps), _half_at_the_ends("captum_trapezoid", steps) / steps
+
+
+def saliency_mean(steps: int) -> Nodes:
+    """The grid of PAIR saliency 0.2.1 (``core/integrated_gradients.py``): the plain mean over both ends and between.
+
+    The ends weigh as much as inner nodes, twice what a trapezoid gives them: exact for degree 1, but the error falls
+    with ``1 / steps`` only, and a steep end of the path pulls the sum.
+    """
+    return np.linspace(0.0, 1.0, steps), np.full(steps, 1.0 / steps)
+
+
+def lit_trapezoid(steps: int) -> Nodes:
+    """The grid of LIT 1.3.1 (``components/gradient_maps.py``): a trapezoid that stops short of the input.
+
+    The path is cut into ``steps`` intervals and the last node, the input itself, is left out; the trapezoid over the
+    others is taken for the mean of the whole path. What happens in the last ``1 / steps`` of the path is not seen.
+    """
+    return np.arange(steps) / steps, _half_at_the_ends("lit_trapezoid", steps) / (steps - 1)
+
+
+GRIDS: Dict[str, Callable[[int], Nodes]] = {
+    "captum_trapezoid": captum_trapezoid,
+    "saliency_mean": saliency_mean,
+    "lit_trapezoid": lit_trapezoid,
+}
+
+
+def _half_at_the_ends(method: str, steps: int) -> np.ndarray:
+    if steps == 1:
+        raise MethodError("method %r needs steps >= 2 (its two end nodes weigh half), not steps=1" % method)
+    weights = np.ones(steps)
+    weights[[0, -1]] = 0.5
+    return weights
+
+
 def nodes_and_weights(method: str, steps: int) -> Nodes:
-    """The nodes in [0, 1] and the weights of a rule, both float64 of shape ``[steps]``.
+    """The nodes in [0, 1] and the weights of a rule (or of a grid), both float64 of shape ``[steps]``.
 
     Raises:
-      MethodError: no such rule, or ``steps`` is not a positive whole number.
+      MethodError: no such rule or grid, or ``steps`` is not a positive whole number.
 
     >>> nodes_and_weights("midpoint", 2)
     (array([0.25, 0.75]), array([0.5, 0.5]))
     """
-    if method not in RULES:
-        raise MethodError("no method %r; choose one of %s" % (method, ", ".join(map(repr, RULES))))
+    found = RULES.get(method) or GRIDS.get(method)
+    if found is None:
+        raise MethodError("no method %r; choose one of %s, or to reproduce the numbers of another library %s" % (
+            method, ", ".join(map(repr, RULES)), ", ".join(map(repr, GRIDS))))
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
         raise MethodError("steps must be a whole number of at least 1, or None for as many as the tolerance needs, "
                           "not %r" % (steps,))
-    return RULES[method](int(steps))
+    return found(int(steps))

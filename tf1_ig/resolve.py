@@ -7,6 +7,7 @@ from graph_tools import names
 from graph_tools.errors import NoCandidateError
 from graph_tools.feature_columns import Column
 from graph_tools.find.candidates import Candidate, Embedding
+from graph_tools.find.embeddings_onehot import VECTORS
 from graph_tools.model import Model
 from graph_tools.runs import blocking_producers
 from tf1_ig import features
@@ -19,7 +20,8 @@ class ResolvedInput(NamedTuple):
 
     ``ids`` and ``strings`` name the tensors with the id and the string behind each entry, where there are such;
     ``one_hot_rows`` is the number of rows of a table that is looked up by a one-hot product, where an id out of range
-    raises no error but finds a row of zeros.
+    raises no error but finds a row of zeros; ``categories`` their number where the last axis of the tensor counts
+    them (one-hot and multi-hot vectors); ``kind`` is the candidate's.
     """
 
     name: str
@@ -27,6 +29,8 @@ class ResolvedInput(NamedTuple):
     ids: Optional[str] = None
     strings: Optional[str] = None
     one_hot_rows: Optional[int] = None
+    categories: Optional[int] = None
+    kind: str = ""
 
 
 class Resolved(NamedTuple):
@@ -139,9 +143,11 @@ def _resolved_input(name: str, attributed: AttributedInput, found: Optional[Embe
                     renamed: Dict[str, str]) -> ResolvedInput:
     if found is None:
         return ResolvedInput(name, attributed)
+    vectors = found.kind in VECTORS
     return ResolvedInput(name, attributed, renamed.get(found.ids, found.ids) or None,
                          renamed.get(found.strings, found.strings) or None,
-                         found.vocab_size if found.kind == "one_hot" else None)
+                         found.vocab_size if found.kind == "one_hot" or vectors else None,
+                         found.vocab_size if vectors else None, found.kind)
 
 
 def _refuse_nested(model: Model, tensors: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 
+from graph_tools.report import Finding
 from tf1_ig.errors import ResultFileError, ResultFileMissingError
 from tf1_ig.features import Feature
 
@@ -18,10 +19,10 @@ FORMAT = "tf1-ig attribution"
 VERSION = 1
 
 _ARRAYS = ("score", "baseline_score", "delta", "label", "steps", "evaluations", "converged", "prediction", "outputs",
-           "baseline_output", "error_estimate")
+           "baseline_output", "error_estimate", "baseline_feed_score")
 _PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "held_fixed", "notes", "output_kind",
-          "strings", "features")
-_BY_INPUT = ("values", "ids")  # arrays, or lists of arrays, by the name of the input tensor
+          "strings", "features", "raw_texts", "spans", "not_finite_at", "graph_findings")
+_BY_INPUT = ("values", "ids", "actual")  # arrays, or lists of arrays, by the name of the input tensor
 _RECORD = "record"  # name of the .npz entry that holds the record as UTF-8 JSON
 
 
@@ -35,8 +36,11 @@ def save(attribution, path) -> None:
         with open(path, "wb") as file:
             np.savez_compressed(file, **dict(arrays, **{_RECORD: text}))
     else:
+        # What is no UTF-8 in a raw text is a lone surrogate here, which JSON can only hold escaped.
+        escaped = any("\udc80" <= char <= "\udcff" for texts in (attribution.raw_texts or {}).values()
+                      for text in texts for char in text)
         with open(path, "w", encoding="utf-8") as file:
-            json.dump(_to_json(attribution, arrays, record), file, allow_nan=False, ensure_ascii=False)
+            json.dump(_to_json(attribution, arrays, record), file, allow_nan=False, ensure_ascii=escaped)
 
 
 def check_path(path, suffixes) -> str:
@@ -93,6 +97,8 @@ def _flatten(attribution):
                     arrays["%s/%d" % (kind, number) + ("" if row is None else "/%d" % row)] = np.asarray(part)
     for row, (alphas, scores) in enumerate(attribution.path or ()):
         arrays["path/%d/alphas" % row], arrays["path/%d/scores" % row] = np.asarray(alphas), np.asarray(scores)
+    for row, errors in enumerate(attribution.path_errors or ()):
+        arrays["path/%d/errors" % row] = np.asarray(errors)
     record = {"format": FORMAT, "version": VERSION, "inputs": inputs,
               "path": None if attribution.path is None else len(attribution.path)}
     record.update((name, _plain(getattr(attribution, name))) for name in _PLAIN)
@@ -103,6 +109,8 @@ def _flatten(attribution):
 
 def _plain(value):
     """JSON-ready copy of a plain field: strings, one number, or nested sequences and mappings of strings."""
+    if isinstance(value, Finding):
+        return [value.name, value.verdict, _plain(value.value), value.advice]
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -122,14 +130,21 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
     fields.update((name, record.get(name)) for name in _PLAIN)
     if fields["features"] is not None:
         fields["features"] = [[Feature(*one[:-1], int(one[-1])) for one in row] for row in fields["features"]]
+    if fields["spans"] is not None:
+        fields["spans"] = {name: [[span and (int(span[0]), int(span[1])) for span in row] for row in rows]
+                           for name, rows in fields["spans"].items()}
     fields["held_fixed"], fields["notes"] = tuple(record["held_fixed"]), tuple(record["notes"])
     for kind in _BY_INPUT:
         fields[kind] = {each["tensor"]: _by_rows(arrays, "%s/%d" % (kind, number))
                         for number, each in enumerate(record["inputs"])
                         if any(key.split("/")[:2] == [kind, str(number)] for key in arrays) or each["rows"] == 0}
-    fields["ids"] = fields["ids"] or None
+    fields["ids"], fields["actual"] = fields["ids"] or None, fields["actual"] or None
     fields["path"] = None if record["path"] is None else [
         (arrays["path/%d/alphas" % row], arrays["path/%d/scores" % row]) for row in range(record["path"])]
+    fields["path_errors"] = [arrays["path/%d/errors" % row] for row in range(record["path"] or 0)
+                             if "path/%d/errors" % row in arrays] or None
+    fields["not_finite_at"] = fields["not_finite_at"] or ""
+    fields["graph_findings"] = tuple(Finding(*each) for each in fields["graph_findings"] or ())
     return fields
 
 
@@ -154,11 +169,12 @@ def _to_json(attribution, arrays, record) -> Dict[str, Any]:
         lists = [_numbers(arrays[part]) for part in keys]
         tree["values"][name] = lists if ragged else lists[0]
         tree["tokens"][name] = [_numbers(row) for row in sums[name]] if ragged else _numbers(sums[name])
-    tree["ids"] = {name: [_numbers(row) for row in value] if isinstance(value, list) else _numbers(value)
-                   for name, value in (attribution.ids or {}).items()}
+    for kind in ("ids", "actual"):
+        tree[kind] = {name: [_numbers(row) for row in value] if isinstance(value, list) else _numbers(value)
+                      for name, value in (getattr(attribution, kind) or {}).items()}
     if record["path"] is not None:
-        tree["path"] = [{"alphas": _numbers(arrays["path/%d/alphas" % row]),
-                         "scores": _numbers(arrays["path/%d/scores" % row])} for row in range(record["path"])]
+        tree["path"] = [{kind: _numbers(arrays["path/%d/%s" % (row, kind)]) for kind in ("alphas", "scores", "errors")
+                         if "path/%d/%s" % (row, kind) in arrays} for row in range(record["path"])]
     tree["arrays"] = {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in arrays.items()}
     return tree
 

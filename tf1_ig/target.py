@@ -161,12 +161,13 @@ def _index_rows(label, given, row_shape, axes, batch):
         return given
     if given.ndim == 1 and rank == 1 and len(given) == batch:
         return given[:, None]
-    if given.shape == (rank,) and (rank > 1 or isinstance(label, tuple)):
-        return np.tile(given, (batch, 1))
-    if given.shape == (batch,) and len(axes) == 1:
+    # Where both fit, a tuple is an index tuple, and a list or an array has one label per row.
+    if given.shape == (batch,) and len(axes) == 1 and not (isinstance(label, tuple) and rank == batch):
         index = np.zeros((batch, rank), np.int64)
         index[:, axes[0]] = given
         return index
+    if given.shape == (rank,) and (rank > 1 or isinstance(label, tuple)):
+        return np.tile(given, (batch, 1))
     return None
 
 

@@ -5,10 +5,12 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 import numpy as np
 
 from graph_tools import names
+from graph_tools.errors import FeedError
 from graph_tools.runs import refuse_if_blocking
 from tf1_ig import baselines, feeds, probe
 from tf1_ig.engine import Engine
-from tf1_ig.errors import BatchError
+from tf1_ig.entries import check_ids
+from tf1_ig.errors import BaselineError, BatchError
 from tf1_ig.packing import ONE_AT_A_TIME, Batch, PointRunner, Running
 from tf1_ig.resolve import Resolved
 
@@ -25,8 +27,12 @@ class Task(NamedTuple):
     row_shape: Tuple[int, ...]
     outputs: np.ndarray
     values: Dict[str, np.ndarray]
+    # What baselines are made from.
+    inputs: baselines.Inputs
     # By ragged input: the entries that are the example's own, not put in to fill an empty one and discarded later.
     own: List[Optional[np.ndarray]]
+    # Where the baseline is given as a feed: all feeds of the path under it, masks and lengths included.
+    baseline_feeds: Optional[Dict[str, Any]]
     # How every fed value belongs to the rows, also where the path does not depend on it.
     fed: Dict[str, feeds.FedTensor]
 
@@ -54,7 +60,13 @@ class TaskReader:
         """The feed with old names of swapped inputs (a dequeue) replaced by their placeholders."""
         if not isinstance(feed, Mapping) or not self._resolved.renamed:
             return feed
-        return {self._resolved.renamed.get(name_or_self(key), key): value for key, value in feed.items()}
+        found: Dict[Any, Any] = {}
+        for key, value in feed.items():
+            new = self._resolved.renamed.get(name_or_self(key), key)
+            if new in found:
+                raise FeedError("tensor %s is fed twice (under two names?); feed it once" % name_or_self(key))
+            found[new] = value
+        return found
 
     def read(self, feed, shared_feeds, row_feeds, baseline) -> "Task":
         """Reads the attributed tensors, tells the rows apart and proves how they may be run.
@@ -66,6 +78,7 @@ class TaskReader:
         """
         values = self._engine.prepare_feed(self._renamed(feed))
         self._require(values)
+        notes = check_ids(self._engine, values, self._resolved.inputs)
         actual, owners = self._engine.read(values)
         axis = self._batch_axis or 0
         if self._batch_axis is None:
@@ -76,7 +89,12 @@ class TaskReader:
                     raise BatchError("input %s has shape %s and no axis %d; pass batch_axis=None when the feed is one "
                                      "example" % (spec.name, list(array.shape), axis))
             entries = [np.moveaxis(array, axis, 0) for array in actual]
-        under = lambda replaced: self._entries_under(values, replaced)  # noqa: E731
+        moved: Dict[str, np.ndarray] = {}
+
+        def under(replaced):
+            moved.update(self._feed_under(values, replaced))
+            return self._entries_under(moved)
+
         path_feeds = self._engine.path_feeds(values)
         shared = [self._engine.find_tensor(name).name for name in self._renamed_names(shared_feeds)]
         by_row = [self._engine.find_tensor(name).name for name in self._renamed_names(row_feeds)]
@@ -87,17 +105,19 @@ class TaskReader:
         first = None
         for count in self._counts(raw, entries, owners, values):
             owner = [owner_of(given, len(array), count) for given, array in zip(owners, entries)]
-            base = baselines.resolve(baseline, baselines.Inputs(
-                [spec.name for spec in self._resolved.inputs], entries, owner, count, under))
+            inputs = baselines.Inputs([spec.name for spec in self._resolved.inputs], entries, owner, count, under, axis)
             # All feeds are looked at: ids of a sparse feed, which the path no longer needs, tell what its indices are.
             fed = feeds.belong(values, self._engine.static_shapes(values), count, self._batch_axis, self._free_batch(),
                                shared, by_row)
-            batch = Batch(count, entries, base, owner, {name: fed[name] for name in path_feeds})
+            batch = Batch(count, entries, baselines.resolve(baseline, inputs), owner,
+                          {name: fed[name] for name in path_feeds})
             probed = self._probe(batch)
+            probed = probed._replace(notes=probed.notes + notes)
             row_shape, outputs = self._outputs(batch, probed, raw)
-            found = Task(batch._replace(feeds=probed.feeds), probed, row_shape, outputs, values,
+            found = Task(batch._replace(feeds=probed.feeds), probed, row_shape, outputs, values, inputs,
                          [None if given is None else np.ravel(given) >= 0 for given in owners],
-                         dict(fed, **probed.feeds))
+                         {name: one._replace(value=moved[name]) for name, one in probed.feeds.items()}
+                         if moved else None, dict(fed, **probed.feeds))
             if probed.running.mode not in (probe.IN_COMPANY,):
                 return found
             first = first or found
@@ -106,15 +126,21 @@ class TaskReader:
     def _renamed_names(self, tensors) -> List[Any]:
         return [self._resolved.renamed.get(name_or_self(tensor), tensor) for tensor in tensors]
 
-    def _entries_under(self, values, replaced) -> List[np.ndarray]:
-        """The attributed tensors under the feed with some values replaced (scalars fill the tensor's shape)."""
+    def _feed_under(self, values, replaced) -> Dict[str, np.ndarray]:
+        """The feed with some values replaced (a scalar fills the tensor's shape, a row is fed for every row)."""
         feed = dict(values)
         for key, value in self._renamed(replaced).items():
             tensor = self._engine.find_tensor(key)
             if np.ndim(value) == 0:
                 like = values[tensor.name] if tensor.name in values else self._engine.fetch(tensor, values)
                 value = np.full(like.shape, value, dtype=None if like.dtype == object else like.dtype)
+            elif tensor.name in values and np.ndim(value) < values[tensor.name].ndim:
+                value = _for_every_row(tensor.name, value, values[tensor.name])
             feed[tensor.name] = self._engine.fed_value(tensor, value)
+        return feed
+
+    def _entries_under(self, feed) -> List[np.ndarray]:
+        """The attributed tensors under a feed, entries along their first axis."""
         actual, _ = self._engine.read(feed)
         if self._batch_axis is None:
             return [array[None] for array in actual]
@@ -175,6 +201,14 @@ class TaskReader:
         else:
             row_shape = moved.shape
         return row_shape, moved.reshape(batch.count, -1)
+
+
+def _for_every_row(name: str, row: Any, like: np.ndarray) -> np.ndarray:
+    try:
+        return np.broadcast_to(row, like.shape)
+    except ValueError:
+        raise BaselineError("a row of shape %s for %s does not fit the feed's %s; pad or cut it to that length" % (
+            list(np.shape(row)), name, list(like.shape))) from None
 
 
 def owner_of(given: Optional[np.ndarray], entries: int, count: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from graph_tools.errors import EditError, NoCandidateError
 from graph_tools.find.candidates import Embedding
 from graph_tools.find.embeddings import find_embeddings
 from graph_tools.find.embeddings_loop import loop_lookup
+from graph_tools.find.embeddings_onehot import VECTORS
 from graph_tools.find.embeddings_product import SPARSE_PRODUCT
 from graph_tools.find.embeddings_sparse import COMBINERS, FILLERS, MOVES, OWNER, ROWS, SPLIT_SCOPE, STRINGS, string_path
 from graph_tools.find.view import COPIES, View, ref_of
@@ -86,7 +87,7 @@ def _strings_only(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
     """A lookup that needs no split; the strings behind its ids are added where the graph only has them elsewhere."""
     each = "column per category" if one.kind == "multi_hot" else "row per occurrence"
     notes = ("%s needs no split: it has one %s" % (one.tensor, each),)
-    path = string_path(view, ref_of(one.ids)) if one.table and one.strings is None else None
+    path = string_path(view, ref_of(one.ids)) if one.strings is None and (one.table or one.kind in VECTORS) else None
     if path is None:
         return model, Edit("split occurrences", placeholders={one.tensor: one.tensor}, notes=notes)
     graph_def = model.graph_def

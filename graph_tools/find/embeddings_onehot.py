@@ -65,6 +65,8 @@ def _table(view: View, name: str, matrix: TensorRef, slot: int) -> Table:
 
 # One-hot and multi-hot vectors that a layer reads (indicator, bucketized and crossed columns, characters).
 
+# Kinds of candidates whose last axis counts categories.
+VECTORS = ("one_hot_features", "multi_hot")
 _TO_LAYER = COPIES | {"Reshape", "Transpose", "Cast", "Squeeze", "ExpandDims", "ConcatV2", "Concat", "Pack"}
 
 

@@ -65,8 +65,10 @@ def combined_on_table(view: View, claimed: Set[str]) -> List[Found]:
 
 def read_combination(view: View, one: Embedding) -> List[Embedding]:
     """A lookup with what becomes of its rows: merged repeats, a second gather, the combiner, the owner of each row."""
-    if one.kind in ("sparse_on_table", "sparse_product", "multi_hot", "one_hot_features"):
+    if one.kind in ("sparse_on_table", "sparse_product"):
         return [one]
+    if one.kind in ("multi_hot", "one_hot_features"):
+        return [dataclasses.replace(one, strings=one.strings or _added_strings(view, one))]
     unique = view.origin(ref_of(one.ids), _RESHAPES)
     if view.op(unique) in _UNIQUES and unique.port == 0:
         return _merged(view, one, unique)

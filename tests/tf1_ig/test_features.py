@@ -129,7 +129,7 @@ def test_every_column_counts_once(explained):
         total = sum(np.sum(value[number]) for value in results[0].values.values())
         assert sum(one.value for one in row) == pytest.approx(total, abs=1e-6)
         assert abs(results[0].delta[number]) <= 2e-2 * abs(results[0].score - results[0].baseline_score).max()
-        assert "education=(not in the vocabulary)" in {one.label for one in row} or number != 2 or not any(
+        assert "education=unheard of (not in the vocabulary)" in {one.label for one in row} or number != 2 or not any(
             one.column == "education_indicator" for one in row)
 
 
@@ -165,3 +165,36 @@ def test_one_column_as_input_against_finite_differences():
     assert [one.label for one in result.features[2]] == ["age"], "an empty bag has no words"
     kernel = next(value for name, value in table.items() if "/age/" in name)
     np.testing.assert_allclose(result.features[2][0].value, 70. * kernel[0, 0], rtol=1e-5)
+
+
+def test_categories_of_one_hot_columns_have_the_words_of_the_example():
+    """Hashed, crossed and vocabulary columns as indicators: live and frozen, the bucket's own word is told."""
+    fc = tf.feature_column
+    with tf.Graph().as_default(), tf.Session() as session:
+        given = {"word": tf.placeholder(tf.string, [None, None], "word"), "job": tf.placeholder(
+            tf.string, [None, 1], "job"), "age": tf.placeholder(tf.float32, [None, 1], "age")}
+        hashed = fc.categorical_column_with_hash_bucket("word", 6)
+        crossed = fc.crossed_column(["job", fc.bucketized_column(fc.numeric_column("age"), [18, 65])], 10)
+        listed = fc.categorical_column_with_vocabulary_list("job", ["nurse", "clerk"], num_oov_buckets=2)
+        layer = fc.input_layer(given, [fc.indicator_column(one) for one in (hashed, crossed, listed)])
+        weights = tf.constant(np.random.RandomState(0).normal(size=(int(layer.shape[-1]), 2)), tf.float32)
+        tf.nn.softmax(tf.matmul(layer, weights), name="scores")
+        session.run(tf.tables_initializer())
+        live = gt.from_session(session)
+    frozen, _ = gt.freeze(live, ["scores:0"])
+    feed = {"word:0": np.array([["good", "bad", "good"], ["bad", "", ""]], object),
+            "job:0": np.array([["nurse"], ["pilot"]], object), "age:0": np.array([[20.], [70.]])}
+    for model in (live, frozen):
+        with tf1_ig.IntegratedGradients(model, "scores") as explainer:
+            first, second = explainer.explain(feed, label=1, steps=8).features
+        assert {one.label for one in first} == {"word=good", "word=bad", "age_bucketized_X_job=[18, 65) & nurse",
+                                                "job=nurse"}
+        assert {one.label for one in second} == {"word=bad", "age_bucketized_X_job=[65, inf) & pilot",
+                                                 "job=pilot (not in the vocabulary, bucket 0)"}
+
+
+def test_words_that_share_a_bucket_are_all_told():
+    columns = {"word_indicator": column("word_indicator", "word", categories=Categories("hashed", 3))}
+    found, = by_feature({"word_indicator/p:0": np.array([[0., .5, -1.]])}, columns,
+                        strings={"word_indicator/p:0": [["[0]", "good / film", "[2]"]]})
+    assert labels(found) == [("word=good / film", .5), ("word=bucket 2", -1.)]

@@ -17,14 +17,12 @@ DENSE = RANDOM.normal(size=(5, 3)).astype(np.float32)
 
 def both(monkeypatch, build, feed, output="y", inputs="x", used=True, **how):
     """Attributions through the whole model and behind its prefix; whether the prefix is used is checked."""
-    found = []
+    found, made, slices = [], [], prefix.Prefix.slices
+    monkeypatch.setattr(prefix.Prefix, "slices", lambda self, *more: made.append(1) or slices(self, *more))
     for worth in (1 << 60, 0):
         monkeypatch.setattr(prefix, "WORTH_BUILDING", worth)
         with tf1_ig.IntegratedGradients(small.model_of(build), output, inputs=inputs) as explainer:
-            slices, made = prefix.Prefix.slices, []
-            monkeypatch.setattr(prefix.Prefix, "slices", lambda self, *more: made.append(1) or slices(self, *more))
             found.append(explainer.explain(feed, **dict({"steps": 20}, **how)))
-            monkeypatch.setattr(prefix.Prefix, "slices", slices)
             assert bool(made) == (used and not worth)
     return found
 

@@ -26,6 +26,11 @@ def test_index_tuples_of_a_token_output(label, expected):
     assert flat.tolist() == [token * 3 + tag for token, tag in expected]
 
 
+@pytest.mark.parametrize("label,expected", [([1, 0], [1, 0]), ([0, 1], [0, 1]), ((0, 1), [1, 1]), (2, [2, 2])])
+def test_a_list_has_one_label_per_row_even_where_the_output_has_as_many_axes(label, expected):
+    assert resolve_label(label, (1, 3), OUTPUTS, "p:0")[0].tolist() == expected
+
+
 def test_an_output_without_classes_takes_no_label():
     flat, labels = resolve_label(None, (), OUTPUTS[:, :1], "p:0")
     assert flat.tolist() == [0, 0] and labels.tolist() == [-1, -1]

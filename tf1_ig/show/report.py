@@ -7,7 +7,7 @@ import numpy as np
 from graph_tools.report import Report
 from tf1_ig.check import check
 from tf1_ig.errors import ShowError
-from tf1_ig.show import image, path, render, table, tokens as token_view
+from tf1_ig.show import image, path, raw, render, table, tokens as token_view
 from tf1_ig.show.facts import Fact, class_text, facts, texts_by_input, verdict
 
 _FRAGMENT_ROWS = 5  # a notebook cell shows the first examples; the page shows all
@@ -116,12 +116,16 @@ def _card(attribution, sums, texts, picture, row, options) -> Card:
     together = None if pictures else table.together(attribution, row, texts)
     if together is not None:
         scale = max(scale, token_view.largest(together))
+    raws = raw.raw_strips(attribution, row)
+    scale = max([scale] + [strip.scale for strip in raws])
+    raws = raw.raw_strips(attribution, row, scale, options.fold)
     blocks = [_block(attribution, name, row, np.asarray(each[row]), texts[name], picture, scale, options)
               for name, each in sums.items()]
     if together is not None:
         blocks.insert(0, token_view.strip(texts[next(iter(sums))], together, "all inputs together", scale,
                                           options.join, options.fold))
     ranked = blocks[:1] if together is not None else [block for block in blocks if isinstance(block, token_view.Strip)]
+    blocks = raws + blocks
     return Card(
         row, class_text(attribution.label_text(row, options.class_names)),
         class_text(attribution.prediction_text(row, options.class_names)), *verdict(attribution, row),

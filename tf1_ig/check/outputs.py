@@ -1,0 +1,133 @@
+"""Checks of what is explained: the kind of output, a saturated class, a baseline that says something."""
+
+import math
+from typing import Any, Iterable, List, Optional
+
+import numpy as np
+
+from graph_tools.report import Finding
+
+_SURE = 0.9999     # probability from which a class is saturated in float32 training
+_INFORMED = 0.5    # normalised entropy under which a baseline already says something
+_LEANS = 0.2       # a binary baseline with a class this unlikely leans to the other
+
+
+def output_kind(result) -> Iterable[Finding]:
+    """Probabilities rather than logits; one prediction per row."""
+    kind = _kind(result)
+    if kind is None:
+        return
+    if kind == "logits":
+        yield Finding("output kind", "warn", "logits", "%s holds logits: a logit can rise while its class becomes less "
+                      "likely. Explain the softmax or sigmoid after it, unless the logit is what you ask about." %
+                      result.output)
+    else:
+        yield Finding("output kind", "ok", kind)
+
+
+def saturation(result) -> Iterable[Finding]:
+    """A probability so close to 0 or 1 that its gradient is gone."""
+    if _kind(result) not in ("softmax", "sigmoid"):
+        return
+    score = np.asarray(result.score, np.float64)
+    high = np.flatnonzero(score >= _SURE)
+    if len(high):
+        gap = float(1 - score[high[0]])
+        yield Finding("saturation", "warn", float(score[high[0]]),
+                      "Row %d: the class has probability 1 − %.1g, where the "
+                      "softmax is flat; the attributions tell what got it off the baseline, hardly what would undo it. "
+                      "Compare with the logits." % (high[0], gap))
+    else:
+        yield Finding("saturation", "ok", float(np.max(score, initial=0.0)))
+
+
+def baseline_informed(result) -> Iterable[Finding]:
+    """What the model says at the baseline: it should say nothing."""
+    kind = _kind(result)
+    rows = _probabilities(result, result.baseline_output) if kind in ("softmax", "sigmoid") else None
+    if rows is None or not rows.size:
+        return
+    bits = -np.sum(np.where(rows > 0, rows * np.log(rows), 0.0), axis=-1) / math.log(rows.shape[-1])
+    row = int(np.argmin(bits))
+    top = int(np.argmax(rows[row]))
+    sure, lean = float(rows[row][top]), float(np.min(rows[row]))
+    if rows.shape[-1] == 2 and lean < _LEANS:
+        yield Finding("baseline", "warn", float(bits[row]), "The %s baseline is predicted as class %d with %.2f. In a "
+                      "two-class model a baseline that leans to one class explains only what moves the score away from "
+                      "it: explain the other class, or try a second baseline." % (result.baseline, top, sure))
+    elif bits[row] < _INFORMED:
+        yield Finding("baseline", "warn", float(bits[row]), "The %s baseline is predicted as class %d with %.2f; it "
+                      "should look like no information. Try padding ids, the mean, or averaged noise as the "
+                      "baseline." % (result.baseline, top, sure))
+    else:
+        yield Finding("baseline", "ok", float(bits[row]))
+
+
+def prediction(result) -> Iterable[Finding]:
+    """Whether the explained label is the predicted one (both are right to ask about)."""
+    if result.prediction is None or np.shape(result.prediction) != np.shape(result.label):
+        return
+    other = np.flatnonzero(np.any(np.atleast_2d(np.asarray(result.prediction).T != np.asarray(result.label).T), axis=0))
+    if len(other):
+        yield Finding("explained label", "ok", len(other),
+                      "Row %d: the explained label is %s, the model predicts %s." % (
+            other[0], result.label_text(other[0]), result.prediction_text(other[0])))
+
+
+def baselines_agree(results: List[Any]) -> List[Finding]:
+    """Cosine similarity of the attributions that different baselines gave to the same rows."""
+    lowest, pair = math.inf, ("", "")
+    for number, one in enumerate(results):
+        for other in results[number + 1:]:
+            if len(one) != len(other) or list(one.values) != list(other.values) or not np.array_equal(
+                    np.asarray(one.label), np.asarray(other.label)):
+                continue
+            for row in range(len(one)):
+                left, right = _flat(one, row), _flat(other, row)
+                size = np.linalg.norm(left) * np.linalg.norm(right)
+                if left.shape == right.shape and size > 0 and np.dot(left, right) / size < lowest:
+                    lowest, pair = float(np.dot(left, right) / size), (one.baseline, other.baseline)
+    if not math.isfinite(lowest):
+        return []
+    if lowest >= 0.5:
+        return [Finding("baselines agree", "ok", lowest)]
+    return [Finding("baselines agree", "warn", lowest,
+                    "The %s and the %s baseline tell different stories (cosine %.2f): say "
+                    "which one the picture is for, or average several." % (pair + (lowest,)))]
+
+
+def _flat(result, row: int) -> np.ndarray:
+    return np.concatenate([np.asarray(value[row], np.float64).reshape(-1) for value in result.tokens.values()])
+
+
+def _kind(result) -> Optional[str]:
+    """Kind of the explained output: told by the graph, else by the numbers; ``None`` when neither tells."""
+    if result.output_kind:
+        return result.output_kind
+    if result.outputs is None:
+        return None
+    rows = np.asarray(result.outputs, np.float64)
+    if rows.ndim < 2 or rows.shape[-1] < 2 or not np.isfinite(rows).all():
+        return None
+    if rows.min() >= 0 and np.allclose(rows.sum(axis=-1), 1, atol=1e-3):
+        return "softmax"
+    return "logits" if rows.min() < 0 or rows.max() > 1 else None
+
+
+def _probabilities(result, outputs) -> Optional[np.ndarray]:
+    """Rows of probabilities ``[n, classes]`` of softmax or sigmoid outputs, at the explained position."""
+    if outputs is None:
+        return None
+    rows = np.asarray(outputs, np.float64)
+    label = np.asarray(result.label)
+    if _kind(result) == "sigmoid":
+        flat = rows.reshape(len(rows), -1)
+        column = label.astype(int) if label.ndim == 1 and flat.shape[1] > 1 else np.zeros(len(rows), int)
+        picked = np.clip(flat[np.arange(len(rows)), np.clip(column, 0, flat.shape[1] - 1)], 0, 1)
+        return np.stack([1 - picked, picked], axis=-1)
+    axes = label.shape[1] - 1 if label.ndim == 2 else 0
+    if rows.ndim < axes + 2 or len(label) != len(rows):
+        return None
+    for axis in range(axes):
+        rows = rows[np.arange(len(rows)), label[:, axis]]
+    return rows if rows.ndim == 2 and rows.shape[1] > 1 and np.isfinite(rows).all() else None

@@ -1,0 +1,197 @@
+"""Checks of the scores and the sums: finite, complete, converged, of any effect, above rounding."""
+
+import math
+from typing import Iterable
+
+import numpy as np
+
+from graph_tools.report import Finding
+from tf1_ig import quadrature
+
+ROUGH = 0.05      # relative completeness error above which the numbers are not to be used (the published guide's 5 %)
+CLOSE = 0.01      # … and below which nobody needs to think about it
+ROUNDING = 1e-6   # relative change of a score that float32 arithmetic makes by itself
+
+
+def finite(result) -> Iterable[Finding]:
+    """NaN and Inf in the attributions or the scores."""
+    rows = [row for row in range(len(result)) if not (np.isfinite(result.delta[row]) and all(
+        np.isfinite(value[row]).all() for value in result.values.values()))]
+    if not rows:
+        yield Finding("finite numbers", "ok", 0)
+        return
+    whole = [row for row in rows if np.isfinite(result.score[row])]
+    where = "at the baseline" if whole and not np.isfinite(result.baseline_score[whole[0]]) else (
+        "along the path" if whole else "at the input")
+    first = "first in %s" % result.not_finite_at if result.not_finite_at else (
+        "a square root, a norm or a division at zero, or a mean of no tokens")
+    yield Finding("finite numbers", "fail", len(rows),
+                  "Row %d is not finite %s: %s. An open rule (gausslegendre, midpoint) never touches the baseline "
+                  "itself; otherwise choose a baseline that is not zero there." % (rows[0], where, first))
+
+
+def completeness(result) -> Iterable[Finding]:
+    """The sum of the attributions against the score difference, and where a gap comes from."""
+    error = _errors(result)
+    known = np.isfinite(error)
+    if not known.any():
+        return
+    row = int(np.argmax(np.where(known, error, -1)))
+    worst = float(error[row])
+    bound = CLOSE if result.tolerance is None else max(float(result.tolerance), 1e-9)
+    if worst <= bound * (1 + 1e-9) or bool(np.all(np.asarray(result.converged, bool)[known])):
+        yield Finding("completeness", "ok", worst)
+        return
+    verdict = "warn" if worst <= ROUGH else "fail"
+    rise = float(difference(result)[row])
+    yield Finding("completeness", verdict, worst,
+                  "Row %d: the attributions sum to %.4g, the scores differ by %.4g. %s" % (
+                      row, rise + float(result.delta[row]), rise, _cause(result, row)))
+
+
+def side_paths(result) -> Iterable[Finding]:
+    """What the ids do past the embedding: the part of the gap to the baseline's own score that steps cannot close."""
+    if result.baseline_feed_score is None:
+        return
+    start = np.asarray(result.baseline_feed_score, np.float64)
+    beside = np.asarray(result.baseline_score, np.float64) - start
+    whole = np.asarray(result.score, np.float64) - start
+    noise = ROUNDING * np.maximum(size_of(result), np.abs(start))
+    share = np.where(np.abs(beside) <= noise, 0.0, np.abs(beside) / np.maximum(np.abs(whole), noise))
+    if not np.isfinite(share).any():
+        return
+    row = int(np.argmax(np.where(np.isfinite(share), share, -1)))
+    if share[row] <= ROUGH:
+        yield Finding("side path gap", "ok", float(beside[row]))
+        return
+    told = next((" (through %s)" % each.value for each in result.graph_findings
+                 if each.name == "side paths" and isinstance(each.value, str)), "")
+    yield Finding("side path gap", "warn", float(beside[row]),
+                  "Row %d: from the baseline's own feed to this one the score moves by %.6g: the attributions sum to "
+                  "%.6g, the quadrature misses %.2g, and %.6g is what the feed decides past the attributed tensors%s. "
+                  "More steps will not close that: report it beside the attributions, or choose a baseline with the "
+                  "same mask and length." % (row, whole[row], difference(result)[row] + float(result.delta[row]),
+                                             -float(result.delta[row]), beside[row], told))
+
+
+def convergence(result) -> Iterable[Finding]:
+    """Rows that did not reach the tolerance."""
+    missed = int(np.sum(~np.asarray(result.converged, bool)))
+    if result.tolerance is None:
+        return
+    if not missed:
+        yield Finding("convergence", "ok", 0)
+        return
+    yield Finding("convergence", "warn", missed,
+                  "%d of %d rows did not reach the tolerance %.3g within %d points; raise "
+                  "max_steps, or read the delta of these rows." % (
+                      missed, len(result), result.tolerance, int(np.max(result.steps))))
+
+
+def effect(result) -> Iterable[Finding]:
+    """Rows where nothing is attributed: no effect, or no gradient."""
+    # What is below rounding is nothing: it must not look like an attribution.
+    silent, moved_by = mass(result) <= ROUNDING * size_of(result), np.abs(difference(result))
+    moved = moved_by > ROUNDING * size_of(result)
+    cut = np.flatnonzero(silent & moved)
+    if len(cut):
+        yield Finding("gradient", "fail", len(cut),
+                      "Row %d: the score changes by %.4g but every gradient is zero; the change runs through ops "
+                      "without a gradient (rounding, argmax, comparisons), or the class is saturated along the whole "
+                      "path." % (cut[0], moved_by[cut[0]]))
+    still = np.flatnonzero(silent & ~moved)
+    if len(still):
+        yield Finding("effect", "fail" if len(still) == len(result) else "warn", len(still),
+                      "Row %d: the score is the same at the baseline and no attribution is above rounding. The input has "
+                      "no effect on this output, equals the baseline, or the model normalises it away (batch "
+                      "statistics of a single row, a softmax summed over its classes): explain one class of more "
+                      "rows." % still[0])
+    if not silent.any():
+        yield Finding("effect", "ok", float(np.min(moved_by[np.isfinite(moved_by)], initial=np.inf)))
+
+
+def precision(result) -> Iterable[Finding]:
+    """Score differences that drown in float32 rounding."""
+    ratio = np.abs(difference(result)) / size_of(result)
+    low = np.flatnonzero((ratio > 0) & (ratio < 1e-5) & (mass(result) > ROUNDING * size_of(result)))
+    if len(low):
+        yield Finding("precision", "warn", float(ratio[low[0]]),
+                      "Row %d: the scores agree to %.1g of their size, which is about what float32 can tell; explain "
+                      "the logits, or choose another baseline." % (low[0], ratio[low[0]]))
+
+
+def cancellation(result) -> Iterable[Finding]:
+    """Large attributions of opposite sign that nearly cancel."""
+    moved_by = np.abs(difference(result))
+    ratio = mass(result) / moved_by
+    high = np.flatnonzero((moved_by > 0) & (ratio > 100))
+    if len(high):
+        yield Finding("cancellation", "warn", float(ratio[high[0]]),
+                      "Row %d: attributions for and against are %.0f times "
+                      "larger than the difference they explain; small errors of each decide the picture." % (
+                          high[0], ratio[high[0]]))
+
+
+def rows_independent(result) -> Iterable[Finding]:
+    """Whether points could share a batch."""
+    if result.running == "packed":
+        yield Finding("row independence", "ok", "packed")
+        return
+    reasons = {"in company": "rows of a batch influence each other (batch statistics, a softmax over the batch); "
+                             "points were run in the company of the other rows, and explain that batch",
+               "fixed batch": "the graph has a fixed batch size; points were run in batches of that size",
+               "one at a time": "points were run one at a time, which is right but slow"}
+    verdict = "warn" if result.running == "in company" else "ok"
+    yield Finding("row independence", verdict, result.running,
+                  _sentence(reasons.get(result.running, "points were run: " + result.running)))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+def difference(result) -> np.ndarray:
+    return np.asarray(result.score, np.float64) - np.asarray(result.baseline_score, np.float64)
+
+
+def size_of(result) -> np.ndarray:
+    """The larger magnitude of the two scores of each row."""
+    return np.maximum(np.abs(np.asarray(result.score, np.float64)), np.abs(result.baseline_score))
+
+
+def mass(result) -> np.ndarray:
+    """Σ |values| per row."""
+    return np.array([sum(float(np.sum(np.abs(np.asarray(value[row], np.float64)))) for value in result.values.values())
+                     for row in range(len(result))])
+
+
+def _errors(result) -> np.ndarray:
+    """|delta| over the score difference; over Σ |values| where the difference is rounding."""
+    size, total = np.abs(difference(result)), mass(result)
+    scale = np.where(size > 1e-6 * np.where(np.isfinite(total), total, 0), size, total)
+    delta = np.abs(np.asarray(result.delta, np.float64))
+    return np.where(delta == 0, 0.0, delta / scale)
+
+
+def _cause(result, row: int) -> str:
+    """Why the sum is off, as far as the result tells."""
+    if result.method in quadrature.GRIDS:
+        return ("%s reproduces the numbers of another library and its error; the rules, or steps=None, do not have it."
+                % result.method)
+    rise, delta = difference(result)[row], float(result.delta[row])
+    times = (rise + delta) / rise if rise else 0.0
+    if round(times) >= 2 and abs(times - round(times)) < 0.02:
+        return "That is %d times as much: is one input listed twice?" % round(times)
+    if result.error_estimate is not None:
+        estimate = float(np.asarray(result.error_estimate)[row])
+        if math.isfinite(estimate) and abs(delta) > 3 * estimate:
+            return ("More steps will not help: the integral itself is known to %.2g. The rest, %.4g, is a part of the "
+                    "score without a gradient, or a jump along the path." % (estimate, abs(delta) - estimate))
+    if result.path is not None:
+        alphas, scores = result.path[row]
+        moves = np.abs(np.diff(np.asarray(scores, np.float64)))
+        if len(moves) > 7 and moves.max() > 0.5 * moves.sum() > 0:
+            at = int(np.argmax(moves))
+            return ("Half of the change lies between alpha %.3g and %.3g: the score jumps there; more steps or a "
+                    "tolerance spend points where they are needed." % (alphas[at], alphas[at + 1]))
+    return "Use more steps, or steps=None with a tolerance."

@@ -1,0 +1,46 @@
+"""The raw text of an example, coloured by the tokens that the graph cut from it."""
+
+from typing import Dict, List, Optional
+
+import numpy as np
+
+from tf1_ig.show import tokens as token_view
+from tf1_ig.spans import read_text
+
+
+def raw_strips(attribution, row: int, scale: Optional[float] = None,
+               fold: Optional[int] = token_view.FOLD_ABOVE) -> List[token_view.Strip]:
+    """The raw texts of one example as strips: one for all inputs that were cut from the same text, summed.
+
+    A token's attribution is spread evenly over its bytes; where tokens overlap (n-grams) their shares add up. Nothing
+    is gained or lost but what has no certain place in the text, and a note says how much that is.
+    """
+    by_text: Dict[str, List[str]] = {}
+    for name, texts in (attribution.raw_texts or {}).items():
+        by_text.setdefault(texts[row], []).append(name)
+    return [_strip(attribution, row, text, names, scale, fold) for text, names in by_text.items()]
+
+
+def _strip(attribution, row: int, text: str, names: List[str], scale, fold) -> token_view.Strip:
+    starts = np.array(read_text(text).starts)
+    shares, edges, lost = np.zeros(starts[-1]), {0, int(starts[-1])}, []
+    for name in names:
+        for span, value in zip(attribution.spans[name][row], np.asarray(attribution.tokens[name][row])):
+            if span is None:
+                lost.append(float(value))
+                continue
+            shares[span[0]:span[1]] += value / (span[1] - span[0])
+            # A character that was cut into bytes is shown whole.
+            edges |= {int(starts[np.searchsorted(starts, span[0], "right") - 1]),
+                      int(starts[np.searchsorted(starts, span[1])])}
+    cuts = sorted(edges)
+    raw = text.encode("utf-8", "surrogateescape")
+    cells = [raw[start:stop] for start, stop in zip(cuts, cuts[1:])]
+    values = [float(np.sum(shares[start:stop])) for start, stop in zip(cuts, cuts[1:])]
+    found = token_view.strip(cells, values, "raw text", scale, "", fold)
+    if any(lost):
+        found = found._replace(notes=found.notes + (
+            "%d of %d tokens have no certain place in the text, together %s." % (
+                len(lost), sum(len(attribution.spans[name][row]) for name in names),
+                token_view.number(float(np.sum(lost)))),))
+    return found
