@@ -11,7 +11,7 @@ import numpy as np
 
 from graph_tools import _tf, names, runs
 from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError
-from tf1_ig import nonfinite, target
+from tf1_ig import nonfinite, path, target
 from tf1_ig.feeds import as_fed, describe
 
 # Seconds that a run may take: the first, any, and how many times as long as the longest run before it.
@@ -23,23 +23,6 @@ class AttributedInput(NamedTuple):
 
     tensor: str
     owner: Optional[str] = None
-
-
-class _Path(NamedTuple):
-    """Tensors of the path of one attributed input."""
-
-    value: Any        # the model's own tensor: what the input is under a feed
-    owner: Any
-    actual: Any       # placeholder [entries, ...]
-    baseline: Any     # placeholder [entries, ...]
-    entry: Any        # placeholder [points]: which entry each point interpolates
-    alpha: Any        # placeholder [points]
-    weight: Any       # placeholder [points]
-    interpolated: Any  # [points, ...]
-    point: Any        # the same in the layout of the model's tensor
-    gradient: Any = None
-    parts: Any = None
-    total: Any = None
 
 
 class PathPoints(NamedTuple):
@@ -54,22 +37,25 @@ class PathPoints(NamedTuple):
 
 
 class Engine:
-    """Owns the operated graph of one (model, output, inputs) and its session; use as a context manager."""
+    """Owns the operated graph of one (model, output, inputs) and its session; use as a context manager.
+
+    ``sources`` are tensors from which the inputs are computed; gradients can be pulled back to them.
+    """
 
     def __init__(self, model, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int], config=None,
-                 time_limit: Optional[float] = None):
+                 time_limit: Optional[float] = None, sources: Sequence[str] = ()):
         self.batch_axis = batch_axis
         self.output_name = output
         self.inputs = list(inputs)
         self.graph = _tf.tf.Graph()
         plain = model.graph
         with self.graph.as_default(), _tf.tf.name_scope(_free_scope(model)):
-            self._paths = [self._interpolate(plain, spec) for spec in self.inputs]
-        model.import_into(self.graph, {path_spec.tensor: path.point
-                                       for path_spec, path in zip(self.inputs, self._paths)})
+            self._paths = [path.build(plain.get_tensor_by_name(spec.tensor), batch_axis) for spec in self.inputs]
+        model.import_into(self.graph, {spec.tensor: one.point for spec, one in zip(self.inputs, self._paths)})
         self.output = self.graph.get_tensor_by_name(output)
         with self.graph.as_default(), _tf.tf.name_scope(_free_scope(model) + "/target"):
             self._build_target()
+            self._build_pull_back(sources)
         self._restore = model.prepare_restore(self.graph)
         self.graph.finalize()
         self._dependencies: Dict[Tuple[str, frozenset], Set[Any]] = {}
@@ -89,60 +75,29 @@ class Engine:
         if self.session is not None:
             self.session.close()
 
-    def _interpolate(self, plain, spec: AttributedInput) -> _Path:
-        """Placeholders and the points ``(1 - alpha) * baseline + alpha * actual`` (exact at both ends)."""
-        tf = _tf.tf
-        tensor = plain.get_tensor_by_name(spec.tensor)
-        dtype = tensor.dtype.base_dtype
-        if not dtype.is_floating:
-            raise GradientError("input %s is %s, and only floats can be attributed to; choose a float tensor computed "
-                                "from it (tf1-ig inspect lists the embeddings)" % (spec.tensor, dtype.name))
-        shape = tensor.shape
-        if self.batch_axis is not None and shape.ndims is not None and shape.ndims > self.batch_axis:
-            sizes = shape.as_list()
-            shape = tf.TensorShape(sizes[:self.batch_axis] + sizes[self.batch_axis + 1:])
-            layout = tf.TensorShape([None if axis == self.batch_axis else n for axis, n in enumerate(sizes)])
-        else:
-            layout = shape
-            shape = shape if self.batch_axis is None else tf.TensorShape(None)
-        rows = tf.TensorShape([None]).concatenate(shape) if shape.ndims is not None else tf.TensorShape(None)
-        actual, baseline = tf.placeholder(dtype, rows, "actual"), tf.placeholder(dtype, rows, "baseline")
-        entry, alpha = tf.placeholder(tf.int32, [None], "entry"), tf.placeholder(tf.float32, [None], "alpha")
-        weight = tf.placeholder(tf.float32, [None], "weight")
-        part = _like_rows(tf.cast(alpha, dtype), actual)
-        interpolated = (1 - part) * tf.gather(baseline, entry) + part * tf.gather(actual, entry)
-        point = interpolated
-        if self.batch_axis is None:
-            point = tf.squeeze(interpolated, [0]) if rows.ndims is not None else tf.reshape(
-                interpolated, tf.shape(interpolated)[1:])
-        elif self.batch_axis > 0:
-            point = tf.transpose(interpolated, _front_to(self.batch_axis, layout.ndims, spec.tensor))
-        point.set_shape(layout)
-        return _Path(None, None, actual, baseline, entry, alpha, weight, interpolated, point)
-
     def _build_target(self) -> None:
         tf = _tf.tf
         order = None
         if self.batch_axis:
             order = tf.placeholder(tf.int32, [None], "output_order")
         self._output_order = order
-        self._target = target.build(self.output, [path.interpolated for path in self._paths], order)
-        for position, (spec, path, gradient) in enumerate(zip(self.inputs, self._paths, self._target.gradients)):
+        self._target = target.build(self.output, [one.interpolated for one in self._paths], order)
+        for position, (spec, one, gradient) in enumerate(zip(self.inputs, self._paths, self._target.gradients)):
             if gradient is None:
                 raise GradientError("no gradient path from output %s to input %s: %s" % (
-                    self.output_name, spec.tensor, target.cut(self.output, path.interpolated)))
-            gradient = tf.cast(gradient, tf.float32) if gradient.dtype.size < 4 else gradient
-            rise = tf.cast(tf.gather(path.actual, path.entry) - tf.gather(path.baseline, path.entry), gradient.dtype)
-            by_token = gradient * rise
-            if gradient.shape.ndims is None or gradient.shape.ndims > 2:
-                by_token = tf.reduce_sum(by_token, axis=-1)
-            by_token = tf.reshape(by_token, tf.stack([tf.shape(gradient)[0], -1]))
-            weighted = gradient * tf.cast(_like_rows(path.weight, gradient), gradient.dtype)
-            self._paths[position] = path._replace(
+                    self.output_name, spec.tensor, target.cut(self.output, one.interpolated)))
+            self._paths[position] = path.differentiated(one, gradient)._replace(
                 value=self.graph.get_tensor_by_name(spec.tensor),
-                owner=self.graph.get_tensor_by_name(spec.owner) if spec.owner else None,
-                gradient=gradient, parts=by_token,
-                total=tf.unsorted_segment_sum(weighted, path.entry, tf.shape(path.actual)[0]))
+                owner=self.graph.get_tensor_by_name(spec.owner) if spec.owner else None)
+
+    def _build_pull_back(self, sources: Sequence[str]) -> None:
+        tf, values = _tf.tf, [one.value for one in self._paths]
+        self._sources = [self.graph.get_tensor_by_name(name) for name in sources]
+        self._cotangents, self._pulled = [], []
+        if sources:
+            self._cotangents = [tf.placeholder(value.dtype, value.shape, "cotangent") for value in values]
+            self._pulled = [tf.convert_to_tensor(gradient)
+                            for gradient in tf.gradients(values, self._sources, self._cotangents)]
 
     # -- feeding -----------------------------------------------------------------------------------------------------
 
@@ -198,8 +153,8 @@ class Engine:
 
     def _all_fetches(self) -> List[Any]:
         found = [self._target.score]
-        for path in self._paths:
-            found += [path.value, path.parts] + ([path.owner] if path.owner is not None else [])
+        for one in self._paths:
+            found += [one.value, one.parts] + ([one.owner] if one.owner is not None else [])
         return found
 
     def _upstream(self, kind: str, fetches: Sequence[Any], fed: Iterable[str]) -> Set[Any]:
@@ -219,7 +174,7 @@ class Engine:
 
     def path_feeds(self, values: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
         """The part of the feed that the path depends on (ids that are only looked up need not be repeated)."""
-        used = self._upstream("path", [self._target.score] + [path.parts for path in self._paths], values)
+        used = self._upstream("path", [self._target.score] + [one.parts for one in self._paths], values)
         consumed = {tensor.name for op in used for tensor in op.inputs}
         return {name: value for name, value in values.items() if name in consumed or name == self.output.name}
 
@@ -230,19 +185,33 @@ class Engine:
     def _own(self) -> Set[str]:
         """Names of our own placeholders."""
         own = [self._target.rows, self._target.label, self._target.share]
-        own += [] if self._output_order is None else [self._output_order]
-        for path in self._paths:
-            own += [path.actual, path.baseline, path.entry, path.alpha, path.weight]
-        return {tensor.name for tensor in own}
+        own += ([] if self._output_order is None else [self._output_order]) + self._cotangents
+        return {tensor.name for tensor in sum([one.placeholders for one in self._paths], own)}
 
     # -- running -----------------------------------------------------------------------------------------------------
 
     def read(self, values: Mapping[str, np.ndarray]) -> Tuple[List[np.ndarray], List[Optional[np.ndarray]]]:
         """The attributed tensors under a feed, and the owners of their entries where rows are ragged."""
-        fetches = [(path.value, path.owner if path.owner is not None else ()) for path in self._paths]
+        fetches = [(one.value, one.owner if one.owner is not None else ()) for one in self._paths]
         found = self._run(fetches, values)
         return [value for value, _ in found], [None if isinstance(owner, (tuple, list)) else owner
                                                for _, owner in found]
+
+    def from_sources(self, sources: Sequence[np.ndarray], feeds: Mapping[str, np.ndarray]) -> List[np.ndarray]:
+        """The attributed tensors computed from the sources."""
+        return self._run([one.value for one in self._paths], self._with_sources(sources, feeds))
+
+    def pull_back(self, gradients: Sequence[np.ndarray], sources: Sequence[np.ndarray],
+                  feeds: Mapping[str, np.ndarray]) -> List[np.ndarray]:
+        """Gradients by the attributed tensors as gradients by the sources."""
+        feed = self._with_sources(sources, feeds)
+        feed.update((tensor.name, gradient) for tensor, gradient in zip(self._cotangents, gradients))
+        return self._run(self._pulled, feed)
+
+    def _with_sources(self, sources, feeds) -> Dict[str, Any]:
+        feed = dict(feeds)
+        feed.update((tensor.name, array) for tensor, array in zip(self._sources, sources))
+        return feed
 
     def run_outputs(self, points: PathPoints, order: Optional[Sequence[int]]) -> np.ndarray:
         """Output rows ``[rows, elements]`` at the given points."""
@@ -257,31 +226,35 @@ class Engine:
 
     def run_gradients(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray):
         """Scores ``[rows]``, and for every input parts ``[points, tokens]`` and gradients ``[points, …]``."""
-        return self._run((self._target.score, [(path.parts, path.gradient) for path in self._paths]),
+        return self._run((self._target.score, [(one.parts, one.gradient) for one in self._paths]),
                          self._feed(points, order, label, share))
 
     def run_weighted(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray,
                      weights: Sequence[np.ndarray]):
         """Scores ``[rows]``, and for every input weighted gradient sums ``[entries, …]``."""
         feed = self._feed(points, order, label, share)
-        feed.update((path.weight.name, weight) for path, weight in zip(self._paths, weights))
-        return self._run((self._target.score, [path.total for path in self._paths]), feed)
+        feed.update((one.weight.name, weight) for one, weight in zip(self._paths, weights))
+        fetches = (self._target.score, [one.total for one in self._paths])
+        score, totals = self._run(fetches, feed)
+        if not all(np.isfinite(total).all() for total in totals):
+            # In a matrix product one example's NaN reaches the sums of the others; without it, it does not.
+            feed.update((one.as_product.name, False) for one in self._paths)
+            score, totals = self._run(fetches, feed)
+        return score, totals
 
     def first_not_finite(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray) -> str:
         """The op that makes the score or the gradient of these points NaN or infinite, in words; ``""``: none does."""
         given = {}
-        for spec, path in zip(self.inputs, self._paths):
-            given[path.actual.name] = "the input %s itself" % spec.tensor
-            given[path.baseline.name] = "the baseline of %s itself" % spec.tensor
-        return nonfinite.origin(self._run, [self._target.score] + [path.gradient for path in self._paths],
+        for spec, one in zip(self.inputs, self._paths):
+            given[one.actual.name] = "the input %s itself" % spec.tensor
+            given[one.baseline.name] = "the baseline of %s itself" % spec.tensor
+        return nonfinite.origin(self._run, [self._target.score] + [one.gradient for one in self._paths],
                                 self._feed(points, order, label, share), given)
 
     def _feed(self, points: PathPoints, order, label=None, share=None) -> Dict[Any, Any]:
-        # By name: in a TF 2 program tensors cannot be the keys of a dict.
         feed = dict(points.feeds)
-        for path, *arrays in zip(self._paths, points.actual, points.baseline, points.entry, points.alpha):
-            tensors = (path.actual, path.baseline, path.entry, path.alpha)
-            feed.update((tensor.name, array) for tensor, array in zip(tensors, arrays))
+        for one, *arrays in zip(self._paths, points.actual, points.baseline, points.entry, points.alpha):
+            feed.update(path.feed(one, *arrays))
         feed[self._target.rows.name] = points.rows
         if self._output_order is not None:
             feed[self._output_order.name] = order if order is not None else np.arange(len(self.output.shape))
@@ -326,21 +299,6 @@ def _one_line(failed) -> str:
         told = next((line for line in lines if not line.endswith(":")), type(failed).__name__)
     node = getattr(getattr(failed, "node_def", None), "name", "")
     return told[:300] + ("" if not node or node in told else " (at node %s)" % node)
-
-
-def _like_rows(vector, tensor):
-    """``[n]`` reshaped to ``[n, 1, …]`` with the rank of ``tensor``."""
-    tf = _tf.tf
-    if tensor.shape.ndims is not None:
-        return tf.reshape(vector, [-1] + [1] * (tensor.shape.ndims - 1))
-    return tf.reshape(vector, tf.concat([[-1], tf.ones([tf.rank(tensor) - 1], tf.int32)], axis=0))
-
-
-def _front_to(axis: int, rank: Optional[int], name: str) -> List[int]:
-    if rank is None or rank <= axis:
-        raise GradientError("input %s has %s, so its batch axis cannot be %d; pass another batch_axis" % (
-            name, "an unknown rank" if rank is None else "rank %d" % rank, axis))
-    return list(range(1, axis + 1)) + [0] + list(range(axis + 1, rank))
 
 
 def _free_scope(model) -> str:

@@ -7,11 +7,12 @@ import numpy as np
 
 from graph_tools.errors import FeedError
 from graph_tools.report import Finding
-from tf1_ig import baselines, entries, features, graph_facts, integrate, paths, quadrature, resolve, target, variants
+from tf1_ig import (
+    baselines, entries, features, graph_facts, integrate, paths, prefix, quadrature, resolve, target, variants)
 from tf1_ig.attribution import Attribution
 from tf1_ig.engine import Engine
 from tf1_ig.errors import MethodError
-from tf1_ig.packing import PointRunner, RunSizes
+from tf1_ig.packing import Batch, PointRunner, RunSizes
 from tf1_ig.task import Task, TaskReader
 
 # Most rows in one run, and most floats of attributed tensors in one run: how many are best is learnt below that.
@@ -57,7 +58,8 @@ class IntegratedGradients:
                               [spec.attributed for spec in self.resolved.inputs], batch_axis, config, time_limit)
         self._steady: Optional[bool] = None
         self._facts: Dict[Optional[bool], List[Finding]] = {}
-        self._sizes: Dict[int, RunSizes] = {}
+        self._sizes: Dict[Tuple[str, int], RunSizes] = {}
+        self._prefix = prefix.OptionalPrefix(self.resolved.model, self._engine, config, time_limit)
         self._reader = TaskReader(self._engine, self.resolved, batch_axis)
 
     @property
@@ -88,6 +90,7 @@ class IntegratedGradients:
     def close(self) -> None:
         """Closes the session."""
         self._engine.close()
+        self._prefix.close()
 
     def explain(self, feed: Mapping[Any, Any], label: Any = None, baseline: Any = "zero",
                 method: str = "gausslegendre", steps: Optional[int] = None, tolerance: float = 0.01,
@@ -125,12 +128,15 @@ class IntegratedGradients:
             integrate.Rows(np.arange(task.batch.count), np.zeros(task.batch.count)))
         with _progress(progress, task.batch.count * steps if rule else None) as advance:
             runner = PointRunner(self._engine, task.batch, task.probed.running, flat_label, sizes, advance)
-            if rule is not None:
-                every = np.arange(task.batch.count)
-                ends = np.stack([baseline_outputs[every, flat_label], task.outputs[every, flat_label]], axis=1)
-                integral = integrate.by_rule(runner, *rule, ends=ends.astype(np.float64))
-            else:
-                integral = integrate.adaptive(runner, tolerance, max_steps)
+            every = np.arange(task.batch.count)
+            ends = np.stack([baseline_outputs[every, flat_label], task.outputs[every, flat_label]], 1).astype(float)
+
+            def integral_of(evaluator, examples):
+                if rule is not None:
+                    return integrate.by_rule(evaluator, *rule, ends=ends[examples])
+                return integrate.adaptive(evaluator, tolerance, max_steps)
+
+            integral = self._integrate(task, runner, integral_of, steps, batch_size)
         found = self._attribution(task, baseline_outputs, integral, labels, "adaptive" if rule is None else method,
                                   tolerance, rule is None, baselines.describe(baseline), tokens)
         at_feed = None if task.baseline_feeds is None else PointRunner(
@@ -183,17 +189,31 @@ class IntegratedGradients:
         task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
         self._steady = task.probed.steady and self._steady is not False
         flat_label, labels = target.resolve_label(label, task.row_shape, task.outputs, self.output)
-        return task, flat_label, labels, self._run_sizes(task, batch_size)
+        return task, flat_label, labels, self._run_sizes(task.batch, batch_size)
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
-    def _run_sizes(self, task: Task, batch_size: Optional[int]) -> RunSizes:
+    def _integrate(self, task: Task, plain: PointRunner, integral_of, steps: Optional[int],
+                   batch_size: Optional[int]) -> integrate.Integral:
+        """The integral of every example, behind the affine beginning of the model where that is worth it."""
+        every = np.arange(task.batch.count)
+        behind = self._prefix.for_work(plain, task.fed, steps)
+        if behind is None:
+            return integral_of(plain, every)
+        found = []
+        for carried in behind.slices(plain, task.fed):
+            runner = carried.runner(sizes=self._run_sizes(carried.batch, batch_size, "prefix"), on_rows=plain.on_rows)
+            integral = integral_of(runner, carried.examples)
+            found.append(integral._replace(gradient=carried.pull_back(integral.gradient)))
+        return integrate.joined(found)
+
+    def _run_sizes(self, batch: Batch, batch_size: Optional[int], engine: str = "plain") -> RunSizes:
         """What is learnt about the size of runs is kept, for rows of about the same length."""
-        floats = max(1, sum(array.size for array in task.batch.actual) // task.batch.count)
+        floats = max(1, sum(array.size for array in batch.actual) // batch.count)
         most = max(1, min(ROWS_PER_RUN, FLOATS_PER_RUN // floats))
         if batch_size is not None:
             return RunSizes(most, fixed=batch_size)
-        return self._sizes.setdefault(floats.bit_length(), RunSizes(most))
+        return self._sizes.setdefault((engine, floats.bit_length()), RunSizes(most))
 
     def _attribution(self, task, baseline_outputs, integral, labels, method, tolerance, adaptive, baseline,
                      texts, values=None) -> Attribution:

@@ -160,6 +160,13 @@ def take_rows(fed: Mapping[str, FedTensor], rows: np.ndarray, batch: int) -> Dic
             for name, tensor in fed.items()}
 
 
+def of_rows(fed: Mapping[str, FedTensor], rows: np.ndarray, batch: int) -> Dict[str, FedTensor]:
+    """``take_rows`` for feeds that are to be taken from again."""
+    values = take_rows(fed, rows, batch)
+    return {name: tensor._replace(value=values[name], indices=values[tensor.mates[0]] if tensor.part else None)
+            for name, tensor in fed.items()}
+
+
 def _take(tensor: FedTensor, rows: np.ndarray, batch: int) -> np.ndarray:
     if tensor.part:
         return _take_sparse(tensor, rows)

@@ -19,7 +19,7 @@ attributions closely, where the plain sum of absolute values overrates it severa
 
 import abc
 import itertools
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -84,6 +84,14 @@ class Integral(NamedTuple):
     error_estimate: Optional[np.ndarray]
     path: List[Tuple[np.ndarray, np.ndarray]]
     path_errors: Optional[List[np.ndarray]] = None
+
+
+def joined(parts: Sequence[Integral]) -> Integral:
+    """Integrals of slices of the examples as one."""
+    if len(parts) == 1:
+        return parts[0]
+    return Integral(*[None if fields[0] is None else sum(fields, []) if isinstance(fields[0], list)
+                      else np.concatenate(fields) for fields in zip(*parts)])
 
 
 def by_rule(evaluator: Evaluator, alphas: np.ndarray, weights: np.ndarray,

@@ -107,7 +107,7 @@ class PointRunner(Evaluator):
         self.engine, self.batch, self.running, self.label = engine, batch, running, label
         self.count = batch.count
         self.sizes = sizes or RunSizes(RunSizes.FIRST, fixed=RunSizes.FIRST)
-        self._on_rows = on_rows
+        self.on_rows = on_rows
         self._entries_of = batch.entries_of
 
     def on(self, batch: Batch, label: Optional[np.ndarray]) -> "PointRunner":
@@ -138,7 +138,7 @@ class PointRunner(Evaluator):
                 vectors.append(np.concatenate([vector[entries].ravel() for entries, (_, vector) in zip(
                     of_row, by_input)]))
             scores.append(score[run.taken])
-            self._on_rows(len(run.taken))
+            self.on_rows(len(run.taken))
         slopes = np.array([part.sum(dtype=np.float64) for part in parts])
         return Evaluated(np.concatenate(scores).astype(np.float64), slopes, vectors, parts)
 
@@ -157,7 +157,7 @@ class PointRunner(Evaluator):
             scores.append(score[run.taken])
             for total, held, part in zip(totals, run.held, by_input):
                 total[held] += part
-            self._on_rows(len(run.taken))
+            self.on_rows(len(run.taken))
         flat = [np.concatenate([total[entries_of.get(example, ())].ravel() if example in entries_of else np.zeros(0)
                                 for total, entries_of in zip(totals, self._entries_of)])
                 for example in range(self.count)]
@@ -186,7 +186,7 @@ class PointRunner(Evaluator):
         start, least = 0, self.running.only or self.running.least
         while start < len(rows.example):
             size = self.running.only or self.sizes.next(len(rows.example) - start)
-            run = self._packed(Rows(rows.example[start:start + size], rows.alpha[start:start + size]), least)
+            run = self.packed(Rows(rows.example[start:start + size], rows.alpha[start:start + size]), least)
             begun = time.perf_counter()
             try:
                 found = execute(run)
@@ -200,7 +200,9 @@ class PointRunner(Evaluator):
             start += size
             yield run, found
 
-    def _packed(self, rows: Rows, least: int) -> "_Run":
+    def packed(self, rows: Rows, least: Optional[int] = None) -> "_Run":
+        """One run of these rows, filled up to the least number of rows that the graph takes."""
+        least = self.running.least if least is None else least
         taken = np.arange(len(rows.example))
         lacking = max(least - len(taken), 0)
         # Rows that only fill the batch repeat the last one, with weight 0 and the same example, so that nothing of

@@ -32,7 +32,9 @@ class Task(NamedTuple):
     # By ragged input: the entries that are the example's own, not put in to fill an empty one and discarded later.
     own: List[Optional[np.ndarray]]
     # Where the baseline is given as a feed: all feeds of the path under it, masks and lengths included.
-    baseline_feeds: Optional[Dict[str, Any]] = None
+    baseline_feeds: Optional[Dict[str, Any]]
+    # How every fed value belongs to the rows, also where the path does not depend on it.
+    fed: Dict[str, feeds.FedTensor]
 
 
 class TaskReader:
@@ -115,7 +117,7 @@ class TaskReader:
             found = Task(batch._replace(feeds=probed.feeds), probed, row_shape, outputs, values, inputs,
                          [None if given is None else np.ravel(given) >= 0 for given in owners],
                          {name: one._replace(value=moved[name]) for name, one in probed.feeds.items()}
-                         if moved else None)
+                         if moved else None, dict(fed, **probed.feeds))
             if probed.running.mode not in (probe.IN_COMPANY,):
                 return found
             first = first or found

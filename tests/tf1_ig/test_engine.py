@@ -6,6 +6,7 @@ import pytest
 import tf1_ig
 from graph_tools import _tf
 from tests.models import small
+from tf1_ig import path
 from tf1_ig.packing import RunSizes
 
 RANDOM = np.random.RandomState(11)
@@ -110,3 +111,26 @@ def test_explaining_adds_no_op():
             explainer.explain({"x:0": X[:count]})
             explainer.explain({"x:0": X[:count]}, steps=count)
         assert len(explainer._engine.graph.get_operations()) == before
+
+
+def test_points_and_sums_are_the_same_as_products_and_as_gathers(monkeypatch):
+    feed = {"ids:0": RANDOM.randint(0, 20, (5, 6)), "lengths:0": [6, 3, 2, 5, 4], "temperature:0": 1.0}
+    with explainer_of(small.masked_text, "scores", "embedding") as explainer:
+        found = []
+        for most in (path.PRODUCT_ENTRIES, 0):
+            monkeypatch.setattr(path, "PRODUCT_ENTRIES", most)
+            found.append(explainer.explain(feed, label=1, steps=20, batch_size=64).values["embedding:0"])
+    np.testing.assert_allclose(found[0], found[1], rtol=2e-5, atol=1e-7)
+    assert np.abs(found[0]).max() > 1e-3
+
+
+def test_a_gradient_that_is_not_finite_stays_in_its_row():
+    """Both rows share runs and are few enough for matrix products; the gradient of a root at 0 is infinite."""
+    def root():
+        x = _tf.tf.placeholder(_tf.tf.float32, [None, 2], "x")
+        _tf.tf.reduce_sum(_tf.tf.sqrt(x), 1, name="y")
+
+    with explainer_of(root) as explainer:
+        found = explainer.explain({"x:0": [[4.0, 0.0], [1.0, 9.0]]}, steps=2000, method="midpoint")
+    assert not np.isfinite(found.values["x:0"][0, 1])
+    np.testing.assert_allclose(found.values["x:0"][1], [1.0, 3.0], rtol=0.02)

@@ -1,0 +1,169 @@
+"""The affine beginning of a model, computed once per example instead of once per point.
+
+On a straight path everything affine stays straight: the integral can run over the last affine tensors, and the
+transpose of the affine part, applied once to the summed gradient, gives the gradient by the attributed tensors (the
+chain rule, exact). Which tensors these are, ``tf1_ig.affine`` tells from the graph; before it is used, scores and
+gradients of a few points are compared with those of the whole model, and where they differ it is not used.
+"""
+
+from typing import Dict, Iterator, List, Optional, Sequence
+
+import numpy as np
+
+from graph_tools.errors import GradientError, GraphToolsError
+from tf1_ig import affine, feeds
+from tf1_ig.engine import AttributedInput, Engine, RunFailed
+from tf1_ig.feeds import FedTensor
+from tf1_ig.integrate import Rows
+from tf1_ig.packing import PACKED, Batch, PointRunner
+
+# Examples that are carried to the frontier and back in one run.
+EXAMPLES_PER_RUN = 128
+# Floats of frontier tensors that may be held for one slice of examples.
+FLOATS_HELD = 1 << 24
+# A frontier of so many times the attributed floats is still worth it where a matrix product lies before it.
+WIDER = 8
+# Evaluations below which a second session is not worth its setting up, and what an adaptive run takes for a row.
+WORTH_BUILDING, USUAL_STEPS = 1000, 30
+# Largest graph that is imported a second time, in bytes.
+LARGEST_GRAPH = 200 << 20
+# Scores and gradients must agree with those of the whole model within these shares (float32 noise is about 1e-6).
+SAME_SCORE, SAME_GRADIENT = 2e-5, 1e-4
+
+
+class OptionalPrefix:
+    """The prefix of an engine, built when the first work comes that is worth it; ``None`` where there is none."""
+
+    def __init__(self, model, plain: Engine, config=None, time_limit: Optional[float] = None):
+        self._model, self._plain, self._options = model, plain, (config, time_limit)
+        self._tried, self._prefix = False, None
+
+    def for_work(self, runner: PointRunner, fed: Dict[str, FedTensor], steps: Optional[int]) -> Optional["Prefix"]:
+        """The prefix, where it makes explaining the runner's batch cheaper and provably changes nothing."""
+        if runner.count * (steps or USUAL_STEPS) < WORTH_BUILDING or runner.running.mode != PACKED:
+            return None
+        if not self._tried:
+            self._tried, self._prefix = True, self._build()
+        if self._prefix is not None and self._prefix.fits(runner, fed, steps is None):
+            return self._prefix
+        return None
+
+    def _build(self) -> Optional["Prefix"]:
+        frontier = affine.frontier(self._model.index, [spec.tensor for spec in self._plain.inputs],
+                                   self._plain.output_name)
+        if self._plain.batch_axis != 0 or frontier is None or self._model.graph_def.ByteSize() > LARGEST_GRAPH:
+            return None
+        try:
+            return Prefix(self._model, self._plain, frontier, *self._options)
+        except GradientError:  # a frontier tensor of another kind than the inputs, such as a float16 one behind a cast
+            return None
+
+    def close(self) -> None:
+        if self._prefix is not None:
+            self._prefix.close()
+
+
+class Prefix:
+    """A second engine whose inputs are the last affine tensors; they are computed from those of ``plain``."""
+
+    def __init__(self, model, plain: Engine, frontier: affine.Frontier, config=None,
+                 time_limit: Optional[float] = None):
+        self.products = bool(frontier.products)
+        self.engine = Engine(model, plain.output_name, [AttributedInput(name) for name in frontier.tensors], 0, config,
+                             time_limit, sources=[spec.tensor for spec in plain.inputs])
+
+    def close(self) -> None:
+        self.engine.close()
+
+    def fits(self, runner: PointRunner, fed: Dict[str, FedTensor], adaptive: bool) -> bool:
+        """Whether going through the frontier computes less, and provably the same."""
+        try:
+            ends = Slice(self.engine, runner, fed, np.unique([0, runner.count - 1]))
+            # What an adaptive run fetches for every point must not get larger.
+            wider = 1 if adaptive else WIDER if self.products else 0.5
+            return ends.floats <= wider * ends.floats_before and _proven(ends, runner)
+        except (NotByRows, RunFailed):
+            return False
+
+    def slices(self, runner: PointRunner, fed: Dict[str, FedTensor]) -> Iterator["Slice"]:
+        """The runner's batch in slices of examples, each carried to the frontier, so many as memory should hold."""
+        start, size = 0, EXAMPLES_PER_RUN
+        while start < runner.count:
+            carried = Slice(self.engine, runner, fed, np.arange(start, min(runner.count, start + size)))
+            yield carried
+            start, size = start + size, max(1, FLOATS_HELD // carried.floats)
+
+
+class Slice:
+    """Some examples of a batch at the frontier."""
+
+    def __init__(self, engine: Engine, runner: PointRunner, fed: Dict[str, FedTensor], examples: np.ndarray):
+        self._engine, self._plain, self.examples = engine, runner, examples
+        needed = engine.path_feeds({name: one.value for name, one in fed.items()})
+        of_examples = feeds.of_rows({name: fed[name] for name in needed}, examples, runner.count)
+        count, actual, baseline = len(examples), self._carry(1.0), self._carry(0.0)
+        self.batch = Batch(count, actual, baseline,
+                           [np.repeat(np.arange(count), len(array) // count) for array in actual], of_examples)
+        self.floats = sum(array.size for array in actual) // count
+        self.floats_before = sum(array.size for array in runner.batch.actual) // runner.count
+
+    def runner(self, **more) -> PointRunner:
+        """Evaluates points of these examples at the frontier."""
+        return PointRunner(self._engine, self.batch, self._plain.running, self._plain.label[self.examples], **more)
+
+    def _carry(self, alpha: float) -> List[np.ndarray]:
+        """The frontier tensors of every example at one end of the path."""
+        found = []
+        for examples, run in self._runs():
+            ends = run.points.actual if alpha else run.points.baseline
+            values = self._engine.from_sources([array[entry] for array, entry in zip(ends, run.points.entry)],
+                                               run.points.feeds)
+            if any(not len(value) or len(value) % len(run.rows.example) for value in values):
+                raise NotByRows
+            # Rows that only fill the run come last.
+            found.append([value[:len(value) // len(run.rows.example) * len(examples)] for value in values])
+        return [np.concatenate(arrays) for arrays in zip(*found)]
+
+    def pull_back(self, gradients: Sequence[np.ndarray]) -> List[np.ndarray]:
+        """Flat gradients by the frontier tensors, one per example, as flat gradients by the attributed tensors."""
+        found: List[np.ndarray] = []
+        for _, run in self._runs():
+            rows, start, cotangents = gradients[len(found):len(found) + len(run.taken)], 0, []
+            for array in self.batch.actual:
+                block = (len(array) // self.batch.count,) + array.shape[1:]
+                size = int(np.prod(block))
+                cotangent = np.zeros((len(run.rows.example), size), array.dtype)
+                cotangent[run.taken] = [row[start:start + size] for row in rows]
+                cotangents.append(cotangent.reshape((-1,) + array.shape[1:]))
+                start += size
+            pulled = self._engine.pull_back(
+                cotangents, [array[entry] for array, entry in zip(run.points.actual, run.points.entry)],
+                run.points.feeds)
+            found += [np.concatenate([array[entries].ravel() for array, entries in zip(pulled, of_row)])
+                      for of_row in zip(*(run.entries_by_row(number) for number in range(len(pulled))))]
+        return found
+
+    def _runs(self):
+        for start in range(0, len(self.examples), EXAMPLES_PER_RUN):
+            examples = self.examples[start:start + EXAMPLES_PER_RUN]
+            yield examples, self._plain.packed(Rows(examples, np.ones(len(examples))))
+
+
+class NotByRows(GraphToolsError, ValueError):
+    """The frontier's tensors do not have one block of entries per row."""
+
+
+def _proven(ends: Slice, plain: PointRunner) -> bool:
+    """Whether scores and gradients of a few points, in strange company, are those of the whole model."""
+    last = len(ends.examples) - 1
+    rows = Rows(np.array([last, 0, last, 0, 0]), np.array([0.25, 1.0, 0.6, 0.05, 0.3]))
+    whole = plain.gradients(rows._replace(example=ends.examples[rows.example]))
+    behind = ends.runner().gradients(rows)
+    if not np.abs(behind.score - whole.score).max() <= SAME_SCORE * np.abs(whole.score).max():
+        return False
+    for example, gradient, expected in zip(rows.example, behind.gradient, whole.gradient):
+        pulled = ends.pull_back([gradient * (example == one) for one in range(ends.batch.count)])[example]
+        if pulled.shape != expected.shape or not (
+                np.linalg.norm(pulled - expected) <= SAME_GRADIENT * np.linalg.norm(expected)):
+            return False
+    return True
