@@ -56,7 +56,7 @@ def test_every_listed_attribute_has_a_default_that_its_op_agrees_with(entry):
 @pytest.mark.parametrize("op,attrs,words", (
     ("SparseSegmentMean", {"Tsegmentids": "type: DT_INT64"}, ("Tsegmentids", "2.15")),
     ("SegmentSumV2", {}, ("SegmentSumV2", "2.15")),
-    ("MatMul", {"grad_a": "b: true"}, ("grad_a", "2.21")),
+    ("GatherNd", {"bad_indices_policy": "s: \"IGNORE\""}, ("bad_indices_policy", "2.21")),
 ))
 def test_old_releases_name_the_release_that_is_needed(op, attrs, words):
     with pytest.raises(ReleaseError) as caught:
