@@ -8,11 +8,11 @@ import numpy as np
 from graph_tools.errors import FeedError
 from graph_tools.report import Finding
 from tf1_ig import (
-    baselines, entries, features, graph_facts, integrate, paths, prefix, quadrature, resolve, target, variants)
+    baselines, entries, features, graph_facts, integrate, paths, prefix, probe, quadrature, resolve, target, variants)
 from tf1_ig.attribution import Attribution
 from tf1_ig.engine import Engine
 from tf1_ig.errors import MethodError
-from tf1_ig.packing import Batch, PointRunner, RunSizes
+from tf1_ig.packing import IN_COMPANY, ONE_AT_A_TIME, Batch, PointRunner, RunSizes
 from tf1_ig.task import Task, TaskReader
 
 # Most rows in one run, and most floats of attributed tensors in one run: how many are best is learnt below that.
@@ -124,19 +124,10 @@ class IntegratedGradients:
         """
         rule = _rule(method, steps, tolerance, max_steps, batch_size)
         task, flat_label, labels, sizes = self._begin(feed, label, baseline, batch_size, shared_feeds, row_feeds)
-        baseline_outputs = PointRunner(self._engine, task.batch, task.probed.running, sizes=sizes).outputs(
-            integrate.Rows(np.arange(task.batch.count), np.zeros(task.batch.count)))
         with _progress(progress, task.batch.count * steps if rule else None) as advance:
-            runner = PointRunner(self._engine, task.batch, task.probed.running, flat_label, sizes, advance)
-            every = np.arange(task.batch.count)
-            ends = np.stack([baseline_outputs[every, flat_label], task.outputs[every, flat_label]], 1).astype(float)
-
-            def integral_of(evaluator, examples):
-                if rule is not None:
-                    return integrate.by_rule(evaluator, *rule, ends=ends[examples])
-                return integrate.adaptive(evaluator, tolerance, max_steps)
-
-            integral = self._integrate(task, runner, integral_of, steps, batch_size)
+            task, runner, baseline_outputs, integral = self._surely(
+                task, flat_label, lambda evaluator, ends: integrate.adaptive(evaluator, tolerance, max_steps)
+                if rule is None else integrate.by_rule(evaluator, *rule, ends=ends), steps, batch_size, advance)
         found = self._attribution(task, baseline_outputs, integral, labels, "adaptive" if rule is None else method,
                                   tolerance, rule is None, baselines.describe(baseline), tokens)
         at_feed = None if task.baseline_feeds is None else PointRunner(
@@ -192,6 +183,22 @@ class IntegratedGradients:
         return task, flat_label, labels, self._run_sizes(task.batch, batch_size)
 
     # -- doing it ----------------------------------------------------------------------------------------------------
+
+    def _surely(self, task: Task, label: np.ndarray, integral_of, steps, batch_size, advance):
+        """Task, runner, baseline outputs, integral; in the caller's own company where points that share runs differ."""
+        every, running = np.arange(task.batch.count), task.probed.running
+        runner = PointRunner(self._engine, task.batch, running, label, self._run_sizes(task.batch, batch_size), advance)
+        starts = runner.outputs(integrate.Rows(every, np.zeros(len(every))))
+        ends = np.stack([starts[every, label], task.outputs[every, label]], axis=1).astype(np.float64)
+        alone = running.mode in (IN_COMPANY, ONE_AT_A_TIME)
+        integral = self._integrate(task, runner, lambda evaluator, examples: integral_of(
+            evaluator, ends[examples] if alone else None), steps, batch_size)
+        # What the probe saw of a few rows is true of all only if every score is what it is without the other points.
+        if alone or probe.agree(np.stack([integral.baseline_score, integral.score], axis=1), ends,
+                                np.concatenate([task.outputs, starts])):
+            return task, runner, starts, integral
+        return self._surely(task._replace(probed=probe.in_company(task.probed, len(every))), label, integral_of, steps,
+                            batch_size, advance)
 
     def _integrate(self, task: Task, plain: PointRunner, integral_of, steps: Optional[int],
                    batch_size: Optional[int]) -> integrate.Integral:

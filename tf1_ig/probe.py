@@ -65,8 +65,7 @@ class _Expected:
     """Outputs of a few rows in the caller's own batch, and the test whether another way of running agrees."""
 
     def __init__(self, whole: PointRunner):
-        count = whole.count
-        self.rows = Rows(np.array([0, count - 1, 0, count - 1]), np.array([1.0, 1.0, 0.6, 0.25]))
+        self.rows = Rows(np.tile(telling_rows(whole.batch), 2), np.array([1.0, 1.0, 0.6, 0.25]))
         self.outputs = np.asarray(whole.outputs(self.rows), np.float64)
         self.unsteadiness = _difference(np.asarray(whole.outputs(self.rows), np.float64), self.outputs)
         self.steady = self.unsteadiness <= SAME * _size(self.outputs)
@@ -84,8 +83,67 @@ class _Expected:
         return MET if all(same) else DIFFERENT
 
     def _same(self, outputs: np.ndarray, which) -> bool:
-        expected = self.outputs[which]
-        return outputs.shape == expected.shape and _difference(outputs, expected) <= SAME * _size(self.outputs)
+        return agree(outputs, self.outputs[which], self.outputs)
+
+
+def telling_rows(batch: Batch) -> np.ndarray:
+    """The rows with least and with most in them, by lengths, masks and the like: those that feel their company most.
+
+    A graph that cuts or pads to the longest row of the batch couples nothing while all are equally long, nor the
+    longest row ever; feeds with few numbers a row (lengths) decide before those with many.
+    """
+    sizes = [np.bincount(owner, minlength=batch.count)[:, None] for owner in batch.owner]
+    for fed in batch.feeds.values():
+        if fed.part == "indices":
+            sizes.append(np.bincount(fed.value[:, 0], minlength=batch.count)[:, None])
+        elif fed.block and not fed.part and fed.value.size and fed.value.dtype.kind in "biuf":
+            sizes.append(np.moveaxis(fed.value, fed.axis, 0).reshape(batch.count, -1))
+    sizes.sort(key=lambda each: -each.shape[1])
+    order = np.lexsort([np.arange(batch.count)] + [np.nan_to_num(each.sum(1, dtype=np.float64)) for each in sizes])
+    return order[[0, -1]]
+
+
+def holds(engine: Engine, batch: Batch, running: Running, outputs: np.ndarray) -> bool:
+    """Whether a way of running that was right for another feed is right for this one, by its telling rows alone.
+
+    Args:
+      outputs: the output rows ``[batch, elements]`` of the caller's own batch.
+    """
+    runner = PointRunner(engine, batch, running)
+    try:
+        return all(agree(runner.outputs(Rows(np.array([row]), np.ones(1))), outputs[[row]], outputs)
+                   for row in (telling_rows(batch) if batch.count > 1 else ()))
+    except (RunFailed, ValueError, IndexError):
+        return False
+
+
+def rows_follow(engine: Engine, batch: Batch, running: Running, outputs: np.ndarray) -> bool:
+    """Whether examples that change places take their output rows along (else the output has its batch elsewhere).
+
+    The elements within a row may change places too, as scores of each example against all others do.
+    """
+    moved = np.roll(np.arange(batch.count), 1)
+    for feeds in _ways_to_belong(batch.feeds):
+        runner = PointRunner(engine, batch._replace(feeds=feeds), running._replace(mode=PACKED, only=batch.count))
+        try:
+            found = runner.outputs(Rows(moved, np.ones(batch.count)))
+            if agree(np.sort(found, axis=1), np.sort(outputs[moved], axis=1), outputs):
+                return True
+        except (RunFailed, ValueError, IndexError):
+            return True  # cannot be told
+    return False
+
+
+def agree(found: np.ndarray, expected: np.ndarray, outputs: np.ndarray) -> bool:
+    """Whether scores or output rows are the same but for rounding, given what size outputs have."""
+    return np.shape(found) == np.shape(expected) and _difference(
+        np.asarray(found, np.float64), np.asarray(expected, np.float64)) <= SAME * _size(outputs)
+
+
+def in_company(probed: Probed, count: int) -> Probed:
+    """What is left to do where points that shared a run gave other scores than the rows by themselves."""
+    running = Running(IN_COMPANY if count > 1 else ONE_AT_A_TIME, output_order=probed.running.output_order)
+    return probed._replace(running=running, notes=probed.notes + _notes(running, count, True))
 
 
 def _difference(first: np.ndarray, second: np.ndarray) -> float:

@@ -102,7 +102,7 @@ class TaskReader:
                       {name: feeds.FedTensor(name, value) for name, value in path_feeds.items()})
         raw = self._engine.run_raw_output(
             PointRunner(self._engine, whole, Running(ONE_AT_A_TIME)).points_in_company(0, 1.0))
-        first = None
+        unlike = []
         for count in self._counts(raw, entries, owners, values):
             owner = [owner_of(given, len(array), count) for given, array in zip(owners, entries)]
             inputs = baselines.Inputs([spec.name for spec in self._resolved.inputs], entries, owner, count, under, axis)
@@ -111,17 +111,35 @@ class TaskReader:
                                shared, by_row)
             batch = Batch(count, entries, baselines.resolve(baseline, inputs), owner,
                           {name: fed[name] for name in path_feeds})
-            probed = self._probe(batch)
+            probed = self._probe(batch, raw)
             probed = probed._replace(notes=probed.notes + notes)
-            row_shape, outputs = self._outputs(batch, probed, raw)
+            row_shape, outputs = self._outputs(batch, probed.running, raw)
             found = Task(batch._replace(feeds=probed.feeds), probed, row_shape, outputs, values, inputs,
                          [None if given is None else np.ravel(given) >= 0 for given in owners],
                          {name: one._replace(value=moved[name]) for name, one in probed.feeds.items()}
                          if moved else None, dict(fed, **probed.feeds))
-            if probed.running.mode not in (probe.IN_COMPANY,):
+            if probed.running.mode != probe.IN_COMPANY or not probed.steady or probe.rows_follow(
+                    self._engine, found.batch, probed.running, outputs):
                 return found
-            first = first or found
-        return first
+            unlike.append(found)
+        return self._with_rows_elsewhere(unlike, raw, axis)
+
+    def _with_rows_elsewhere(self, tried: List[Task], raw: np.ndarray, axis: int) -> Task:
+        """Where examples that change places keep no output rows: an error if the output's shape says why, else a note.
+
+        A batch with something of its own baked in for each row is right as it is; steps before examples are not.
+        """
+        at = axis if raw.ndim > axis else 0
+        others = raw.shape[:at] + raw.shape[at + 1:]
+        if raw.ndim and any(raw.shape[at] % found.batch.count or found.batch.count in others for found in tried):
+            raise BatchError("examples that change places in the feed do not take their part of output %s, shape %s, "
+                             "along: its axis %d is not that of the examples; explain a tensor that has them there, or "
+                             "pass batch_axis=None and a label that indexes the whole output" % (
+                                 self._resolved.output, list(raw.shape), at))
+        probed = tried[0].probed
+        return tried[0]._replace(probed=probed._replace(notes=probed.notes + (
+            "examples that change places do not take their outputs along: is axis %d of the feeds, of the input and of "
+            "the output that of the examples?" % axis,)))
 
     def _renamed_names(self, tensors) -> List[Any]:
         return [self._resolved.renamed.get(name_or_self(tensor), tensor) for tensor in tensors]
@@ -172,8 +190,8 @@ class TaskReader:
         axis = self._batch_axis or 0
         return all(shape is None or len(shape) <= axis or shape[axis] is None for shape in shapes.values())
 
-    def _probe(self, batch: Batch) -> probe.Probed:
-        """How the rows may be run: measured once for each shape of feed, as it is a fact of the graph."""
+    def _probe(self, batch: Batch, raw: np.ndarray) -> probe.Probed:
+        """How the rows may be run: measured for each new shape of feed, and made sure of for each feed."""
         key = (batch.count if batch.count <= 2 else 3, frozenset(
             (name, fed.axis, fed.block if batch.count > 1 else fed.value.shape, fed.decided,
              fed.value.item() if fed.value.ndim == 0 else None) for name, fed in batch.feeds.items()))
@@ -183,14 +201,16 @@ class TaskReader:
                     known.running.mode in (probe.PACKED, probe.FIXED_BATCH)):
                 feeds_now = {name: fed._replace(block=0) if known.feeds[name].block == 0 else fed
                              for name, fed in batch.feeds.items()}
-                return known._replace(feeds=feeds_now)
+                if probe.holds(self._engine, batch._replace(feeds=feeds_now), known.running,
+                               self._outputs(batch, known.running, raw)[1]):
+                    return known._replace(feeds=feeds_now)
         found = probe.probe(self._engine, batch, self._batch_axis is None)
         self._probed[key] = (batch.count, found)
         return found
 
-    def _outputs(self, batch: Batch, probed: probe.Probed, raw: np.ndarray):
+    def _outputs(self, batch: Batch, running: Running, raw: np.ndarray):
         """Shape of one output row, and the output rows ``[batch, elements]`` at the caller's input."""
-        order = probed.running.output_order
+        order = running.output_order
         moved = raw if order is None else raw.transpose(order)
         if self._batch_axis is None:
             return raw.shape, moved.reshape(1, -1)

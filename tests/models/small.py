@@ -168,6 +168,38 @@ def argmax_cut():
     tf.multiply(tf.get_default_graph().get_tensor_by_name("hot:0"), 2.0, name="y")
 
 
+def cut_to_the_longest():
+    """Means over as many steps as the longest row of the batch has: rows couple only where lengths differ."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, None, 4], "x")
+    lengths = tf.placeholder(tf.int32, [None], "lengths")
+    mean = tf.reduce_mean(tf.tanh(x[:, :tf.reduce_max(lengths)]), 1)
+    tf.tanh(tf.matmul(mean, tf.constant(WEIGHTS)), name="y")
+
+
+def loudest_row():
+    """A row in which something is large changes all others, rows without such a thing are independent."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    tf.tanh(tf.matmul(x, tf.constant(WEIGHTS)) - tf.nn.relu(tf.reduce_max(x) - 3.0), name="y")
+
+
+def steps_first():
+    """Rows first in, steps first out: ``[tokens, batch, 3]``."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, None, 4], "x")
+    seen = tf.tanh(tf.cumsum(tf.transpose(x, [1, 0, 2]), 0))
+    tf.tensordot(seen, tf.constant(WEIGHTS), [[2], [0]], name="y")
+
+
+def each_against_all():
+    """Scores ``[batch, batch]`` of each row against every row."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    hidden = tf.tanh(x)
+    tf.matmul(hidden, hidden, transpose_b=True, name="y")
+
+
 def fused_batch_norm(training):
     tf = _tf.tf
     x = tf.placeholder(tf.float32, [None, 4], "x")

@@ -179,6 +179,65 @@ def test_rows_that_influence_each_other_are_explained_in_their_company():
         np.testing.assert_allclose(found.score, session.run(y, {x: X})[:, 1], atol=1e-6)
 
 
+def _in_company(model, feed, row, label):
+    """One row moves, the others stay where they are: the definition, one point at a time."""
+    x = np.asarray(feed["x:0"])
+    still = np.where(np.arange(len(x)) == row, 0, 1).reshape([-1] + [1] * (x.ndim - 1)) * x
+    (expected,), score, start = integrated_gradients(model, ["x:0"], "y:0", (row, label), feed, [still], steps=200)
+    return expected[row], score, start
+
+
+@pytest.mark.parametrize("more", [{"tolerance": 1e-3}, {"steps": 40}])
+@pytest.mark.parametrize("first,then", [
+    ([5, 5, 5, 5], [2, 3, 5, 2]), ([5, 5, 5, 5], [5, 2, 2, 5]), ([5, 2, 2, 5], None)])
+def test_rows_that_influence_each_other_only_in_the_next_feed_are_noticed(first, then, more):
+    model = small.model_of(small.cut_to_the_longest)
+    x = np.random.RandomState(2).normal(size=(4, 5, 4)).astype(np.float32)
+    with tf1_ig.IntegratedGradients(model, "y", "x") as explainer:
+        for lengths in (first, then) if then else (first,):
+            feed = {"x:0": x, "lengths:0": np.array(lengths)}
+            found = explainer.explain(feed, label=1, **more)
+    for row in range(4):
+        expected, score, start = _in_company(model, feed, row, 1)
+        np.testing.assert_allclose(found.values["x:0"][row], expected, atol=1e-3)
+        assert [found.score[row], found.baseline_score[row]] == pytest.approx([score, start], abs=1e-6)
+
+
+@pytest.mark.parametrize("more", [{"tolerance": 1e-3}, {"steps": 200, "method": "midpoint"}])
+def test_a_row_in_the_middle_that_influences_all_is_noticed(more):
+    model = small.model_of(small.loudest_row)
+    quiet = np.random.RandomState(3).uniform(-1, 1, (5, 4)).astype(np.float32)
+    loud = quiet.copy()
+    loud[2, 0] = 4.0
+    with tf1_ig.IntegratedGradients(model, "y", "x") as explainer:
+        assert explainer.explain({"x": quiet}, label=1, **more).running == "packed"
+        found = explainer.explain({"x": loud}, label=1, **more)
+        assert explainer.explain({"x": quiet}, label=1, **more).running == "packed"
+    assert found.running == "in company" and "influence" in found.notes[0]
+    for row in range(5):
+        expected, score, start = _in_company(model, {"x:0": loud}, row, 1)
+        np.testing.assert_allclose(found.values["x:0"][row], expected, atol=5e-3)
+        assert [found.score[row], found.baseline_score[row]] == pytest.approx([score, start], abs=1e-6)
+
+
+@pytest.mark.parametrize("rows,steps", [(2, 5), (2, 4), (4, 2), (3, 3)])
+def test_an_output_without_the_rows_in_front_is_refused(rows, steps):
+    x = np.random.RandomState(4).normal(size=(rows, steps, 4)).astype(np.float32)
+    with pytest.raises(BatchError, match="y:0.*batch_axis=None"):
+        explain(small.steps_first, "y", "x", {"x": x}, label=(0, 0, 0))
+    whole = explain(small.steps_first, "y", "x", {"x": x}, batch_axis=None, label=(1, 0, 2), steps=30)
+    (expected,), _, _ = integrated_gradients(small.model_of(small.steps_first), ["x:0"], "y:0", (1, 0, 2), {"x:0": x})
+    np.testing.assert_allclose(whole.values["x:0"][0], expected, atol=1e-4)
+
+
+def test_scores_of_each_row_against_all_have_the_rows_in_front():
+    model, x = small.model_of(small.each_against_all), X[:3]
+    found = explain(small.each_against_all, "y", "x", {"x": x}, label=[1, 2, 0], steps=30)
+    assert found.running == "in company" and len(found.notes) == 1
+    for row, label in enumerate([1, 2, 0]):
+        np.testing.assert_allclose(found.values["x:0"][row], _in_company(model, {"x:0": x}, row, label)[0], atol=1e-4)
+
+
 def test_one_row_alone_is_not_taken_for_independent():
     found = explain(small.batch_normed, "y", "x", {"x": X[:1]}, label=1)
     assert found.running == "one at a time" and found.notes
