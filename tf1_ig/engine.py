@@ -217,6 +217,10 @@ class Engine:
         """Output rows ``[rows, elements]`` at the given points."""
         return self._run(self._target.outputs, self._feed(points, order))
 
+    def run_tensors(self, tensors: Sequence[str], points: PathPoints) -> List[np.ndarray]:
+        """Any tensors at the given points."""
+        return self._run(list(tensors), self._feed(points, None))
+
     def run_raw_output(self, points: PathPoints) -> np.ndarray:
         """The output as the model shapes it."""
         return self._run(self.output, self._feed(points, None))

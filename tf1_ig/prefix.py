@@ -21,8 +21,8 @@ from tf1_ig.packing import PACKED, Batch, PointRunner
 EXAMPLES_PER_RUN = 128
 # Floats of frontier tensors that may be held for one slice of examples.
 FLOATS_HELD = 1 << 24
-# A frontier of so many times the attributed floats is still worth it where a matrix product lies before it.
-WIDER = 8
+# Most floats at the frontier for one at the inputs: where matrix products lie before it, and where none does.
+WIDER, NARROWER = 8.0, 0.5
 # Evaluations below which a second session is not worth its setting up, and what an adaptive run takes for a row.
 WORTH_BUILDING, USUAL_STEPS = 1000, 30
 # Largest graph that is imported a second time, in bytes.
@@ -36,26 +36,45 @@ class OptionalPrefix:
 
     def __init__(self, model, plain: Engine, config=None, time_limit: Optional[float] = None):
         self._model, self._plain, self._options = model, plain, (config, time_limit)
-        self._tried, self._prefix = False, None
+        self._frontier: Optional[affine.Frontier] = None
+        self._prefix: Optional[Prefix] = None
+        self._looked = False
 
     def for_work(self, runner: PointRunner, fed: Dict[str, FedTensor], steps: Optional[int]) -> Optional["Prefix"]:
         """The prefix, where it makes explaining the runner's batch cheaper and provably changes nothing."""
         if runner.count * (steps or USUAL_STEPS) < WORTH_BUILDING or runner.running.mode != PACKED:
             return None
-        if not self._tried:
-            self._tried, self._prefix = True, self._build()
-        if self._prefix is not None and self._prefix.fits(runner, fed, steps is None):
-            return self._prefix
-        return None
+        if not self._looked:
+            self._looked, self._frontier = True, self._find()
+        if self._frontier is None or self._growth(runner) > self._allowed(adaptive=steps is None):
+            return None
+        if self._prefix is None:
+            self._prefix = self._build()
+        return self._prefix if self._prefix is not None and self._prefix.fits(runner, fed) else None
+
+    def _find(self) -> Optional[affine.Frontier]:
+        if self._plain.batch_axis != 0 or self._model.graph_def.ByteSize() > LARGEST_GRAPH:
+            return None
+        return affine.frontier(self._model.index, [spec.tensor for spec in self._plain.inputs],
+                               self._plain.output_name)
+
+    def _growth(self, runner: PointRunner) -> float:
+        """How many times as many floats there are at the frontier as at the inputs."""
+        points = runner.packed(Rows(np.zeros(1, int), np.ones(1))).points
+        found = self._plain.run_tensors(self._frontier.tensors, points)
+        return sum(array.size for array in found) / max(1, sum(len(entry) * array[:1].size for entry, array in zip(
+            points.entry, points.actual)))
+
+    def _allowed(self, adaptive: bool) -> float:
+        if not self._frontier.products:
+            return NARROWER
+        return 1.0 if adaptive else WIDER  # an adaptive run fetches what is there for every point
 
     def _build(self) -> Optional["Prefix"]:
-        frontier = affine.frontier(self._model.index, [spec.tensor for spec in self._plain.inputs],
-                                   self._plain.output_name)
-        if self._plain.batch_axis != 0 or frontier is None or self._model.graph_def.ByteSize() > LARGEST_GRAPH:
-            return None
         try:
-            return Prefix(self._model, self._plain, frontier, *self._options)
-        except GradientError:  # a frontier tensor of another kind than the inputs, such as a float16 one behind a cast
+            return Prefix(self._model, self._plain, self._frontier, *self._options)
+        except GradientError:  # a frontier of another kind than the inputs, which has no gradient of its own
+            self._frontier = None
             return None
 
     def close(self) -> None:
@@ -68,20 +87,16 @@ class Prefix:
 
     def __init__(self, model, plain: Engine, frontier: affine.Frontier, config=None,
                  time_limit: Optional[float] = None):
-        self.products = bool(frontier.products)
         self.engine = Engine(model, plain.output_name, [AttributedInput(name) for name in frontier.tensors], 0, config,
                              time_limit, sources=[spec.tensor for spec in plain.inputs])
 
     def close(self) -> None:
         self.engine.close()
 
-    def fits(self, runner: PointRunner, fed: Dict[str, FedTensor], adaptive: bool) -> bool:
-        """Whether going through the frontier computes less, and provably the same."""
+    def fits(self, runner: PointRunner, fed: Dict[str, FedTensor]) -> bool:
+        """Whether going through the frontier provably gives what the whole model gives."""
         try:
-            ends = Slice(self.engine, runner, fed, np.unique([0, runner.count - 1]))
-            # What an adaptive run fetches for every point must not get larger.
-            wider = 1 if adaptive else WIDER if self.products else 0.5
-            return ends.floats <= wider * ends.floats_before and _proven(ends, runner)
+            return _proven(Slice(self.engine, runner, fed, np.unique([0, runner.count - 1])), runner)
         except (NotByRows, RunFailed):
             return False
 
@@ -105,7 +120,6 @@ class Slice:
         self.batch = Batch(count, actual, baseline,
                            [np.repeat(np.arange(count), len(array) // count) for array in actual], of_examples)
         self.floats = sum(array.size for array in actual) // count
-        self.floats_before = sum(array.size for array in runner.batch.actual) // runner.count
 
     def runner(self, **more) -> PointRunner:
         """Evaluates points of these examples at the frontier."""
