@@ -7,6 +7,7 @@ import numpy as np
 
 from graph_tools.report import Finding
 from tf1_ig import quadrature
+from tf1_ig.attribution import NONE
 
 ROUGH = 0.05      # relative completeness error above which the numbers are not to be used (the published guide's 5 %)
 CLOSE = 0.01      # … and below which nobody needs to think about it
@@ -15,12 +16,13 @@ ROUNDING = 1e-6   # relative change of a score that float32 arithmetic makes by 
 
 def finite(result) -> Iterable[Finding]:
     """NaN and Inf in the attributions or the scores."""
-    rows = [row for row in range(len(result)) if not (np.isfinite(result.delta[row]) and all(
+    total = result.score if result.completeness == NONE else result.delta
+    rows = [row for row in range(len(result)) if not (np.isfinite(total[row]) and all(
         np.isfinite(value[row]).all() for value in result.values.values()))]
     if not rows:
         yield Finding("finite numbers", "ok", 0)
         return
-    whole = [row for row in rows if np.isfinite(result.score[row])]
+    whole = [row for row in rows if np.isfinite(result.score[row]) and result.completeness != NONE]
     where = "at the baseline" if whole and not np.isfinite(result.baseline_score[whole[0]]) else (
         "along the path" if whole else "at the input")
     first = "first in %s" % result.not_finite_at if result.not_finite_at else (

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from graph_tools.report import Report
+from tf1_ig.attribution import EXACT
 from tf1_ig.check import check
 from tf1_ig.errors import ShowError
 from tf1_ig.show import image, path, raw, render, table, tokens as token_view
@@ -63,8 +64,8 @@ def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optio
     options = _Options(class_names, palette, join, fold, scale)
     context = _context(attribution, tokens, images, options, len(attribution), report)
     return render.render("page.html", palette, title=title or _question(attribution, class_names),
-                         subtitle="Integrated Gradients of %s, attributed to %s" % (
-                             attribution.output, ", ".join(attribution.values)), **context)
+                         subtitle="%s of %s, attributed to %s" % (
+                             attribution.technique, attribution.output, ", ".join(attribution.values)), **context)
 
 
 def fragment(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
@@ -84,7 +85,8 @@ def _context(attribution, tokens, images, options, most, report=None):
     sums = attribution.tokens
     cards = [_card(attribution, sums, {name: rows[row] for name, rows in texts.items()},
                    None if images is None else images[row], row, options) for row in range(most)]
-    asked = "fixed steps" if attribution.tolerance is None else "tolerance %.3g" % attribution.tolerance
+    asked = ("tolerance %.3g" % attribution.tolerance if attribution.tolerance is not None else
+             "fixed steps" if attribution.completeness == EXACT else "single points")
     words = "Method %s (%s), baseline %s, points run %s." % (
         attribution.method, asked, attribution.baseline, attribution.running)
     held = ("Held at their own values along the path: %s." % ", ".join(attribution.held_fixed),)
@@ -134,6 +136,15 @@ def _card(attribution, sums, texts, picture, row, options) -> Card:
         totals=table.totals(attribution, row) if len(sums) > 1 else None, path=path.curve(attribution, row))
 
 
+def _blur(attribution, name, row) -> Tuple[str, ...]:
+    """The standard errors of one input's tokens in words, where the result is a mean over several paths."""
+    if attribution.token_standard_error is None:
+        return ()
+    errors = np.asarray(attribution.token_standard_error[name][row], np.float64).reshape(-1)
+    return ("Standard errors of the means: %s at most, median %s." % (
+        token_view.number(errors.max()), token_view.number(np.median(errors))),) if len(errors) else ()
+
+
 def _is_picture(attribution, name, row, picture) -> bool:
     """Whether one example of an input is drawn as a picture: ``[height, width, channels]``, or of the given picture."""
     shape = np.shape(attribution.values[name][row])
@@ -146,7 +157,8 @@ def _block(attribution, name, row, sums, texts, picture, scale, options):
         fits = picture is not None and np.shape(picture)[:2] == np.shape(attribution.values[name][row])[:2]
         return image.pictures(attribution.values[name][row], picture if fits else None, name, options.palette)
     if sums.ndim == 1:
-        return token_view.strip(texts, sums, name, scale, options.join, options.fold)
+        strip = token_view.strip(texts, sums, name, scale, options.join, options.fold)
+        return strip._replace(notes=strip.notes + _blur(attribution, name, row))
     if sums.ndim == 0:
         return table.features(np.asarray(attribution.values[name][row]), texts, name)
     return table.largest_entries(sums, name)

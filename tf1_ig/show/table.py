@@ -121,11 +121,14 @@ def entries(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None
 
     For an input that is a plain row of features the entries are its features.
     """
-    sums = attribution.tokens
+    return _entries(attribution, tokens, attribution.tokens, attribution.values)
+
+
+def _entries(attribution, tokens, sums, values):
     for row in range(len(attribution)):
         for name, each in sums.items():
             part = np.asarray(each[row])
-            part = part if part.ndim else np.asarray(attribution.values[name][row]).reshape(-1)
+            part = part if part.ndim else np.asarray(values[name][row]).reshape(-1)
             texts = (attribution.texts(name, row) or []) if tokens is None else tokens[row]
             for index in np.ndindex(*part.shape):
                 position = index[0] if len(index) == 1 else index
@@ -134,7 +137,8 @@ def entries(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None
 
 
 def frame(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None):
-    """The entries as a ``pandas.DataFrame``, with the label and the scores of their example."""
+    """The entries as a ``pandas.DataFrame``, with the label and the scores of their example, and a column of standard
+    errors where the result has them."""
     try:
         import pandas
     except ImportError as missing:
@@ -143,5 +147,9 @@ def frame(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None):
     found: List[Tuple[Any, ...]] = [
         entry + (attribution.label_text(entry[0]), float(attribution.score[entry[0]]),
                  float(attribution.baseline_score[entry[0]])) for entry in entries(attribution, tokens)]
-    return pandas.DataFrame(found, columns=["example", "input", "position", "token", "attribution", "label", "score",
-                                            "baseline_score"])
+    table = pandas.DataFrame(found, columns=["example", "input", "position", "token", "attribution", "label", "score",
+                                             "baseline_score"])
+    if attribution.standard_error is not None:
+        errors = _entries(attribution, tokens, attribution.token_standard_error, attribution.standard_error)
+        table["standard_error"] = [error for _, _, _, _, error in errors]
+    return table
