@@ -123,15 +123,14 @@ def precision(result) -> Iterable[Finding]:
 
 
 def cancellation(result) -> Iterable[Finding]:
-    """Large attributions of opposite sign that nearly cancel."""
+    """Attributions of opposite sign that cancel to what float32 can hardly tell from nothing."""
     moved_by = np.abs(difference(result))
     ratio = mass(result) / moved_by
-    high = np.flatnonzero((moved_by > 0) & (ratio > 100))
+    high = np.flatnonzero((moved_by > 0) & (ratio > 1e-2 / ROUNDING))
     if len(high):
         yield Finding("cancellation", "warn", float(ratio[high[0]]),
-                      "Row %d: attributions for and against are %.0f times "
-                      "larger than the difference they explain; small errors of each decide the picture." % (
-                          high[0], ratio[high[0]]))
+                      "Row %d: attributions for and against are %.0f times larger than the difference they explain, "
+                      "which rounding blurs by a per cent; choose another baseline." % (high[0], ratio[high[0]]))
 
 
 def rows_independent(result) -> Iterable[Finding]:
@@ -184,6 +183,9 @@ def _cause(result, row: int) -> str:
     times = (rise + delta) / rise if rise else 0.0
     if round(times) >= 2 and abs(times - round(times)) < 0.02:
         return "That is %d times as much: is one input listed twice?" % round(times)
+    stops = next((each for each in result.graph_findings if each.name == "differentiable" and each.advice), None)
+    if stops is not None:
+        return "A part of the score is without a gradient, and no number of steps finds it: " + stops.advice
     if result.error_estimate is not None:
         estimate = float(np.asarray(result.error_estimate)[row])
         if math.isfinite(estimate) and abs(delta) > 3 * estimate:
