@@ -5,6 +5,7 @@ Exit status: 0 done; 1 the graph or the data will not do (one ``error:`` line); 
 
 import argparse
 import dataclasses
+import functools
 import logging
 import os
 import sys
@@ -24,7 +25,10 @@ _SUFFIXES = (".html", ".json", ".npz")
 _OPTIONS = (("batch_axis=None", "--batch-axis none"), ('label="top"', "--label top"), ("label= ", "--label "),
             ("inputs=TENSOR", "--input TENSOR"), ("shared_feeds", "--shared-feed"), ("row_feeds", "--row-feed"),
             ("tokens=", "--tokens"), ("batch_size", "--batch-size"), ("max_steps", "--max-steps"),
+            ("pass steps=", "pass --steps"), ("out steps=", "out --steps"), ("baselines=", "--baselines"),
+            ("samples=", "--samples"), ("seed=", "--seed"), ("noise_level=", "--noise-level"),
             ("time_limit=", "--time-limit "))
+_OF_VARIANTS = ("baselines", "samples", "seed", "noise_level")
 _BY_RANK = ()      # no label was given: top where the output has classes
 
 
@@ -121,6 +125,9 @@ def _parser() -> argparse.ArgumentParser:
     explain.set_defaults(run=_explain)
     _model(explain)
     _explain_options(explain)
+    explain.set_defaults(check=lambda options: [
+        explain.error("--%s belongs to --variant; say which" % name.replace("_", "-"))
+        for name in _OF_VARIANTS if options.variant is None and getattr(options, name) is not None])
 
     edit = commands.add_parser("edit", help="write a changed copy of a graph")
     edit.set_defaults(run=edit_command.run)
@@ -156,7 +163,16 @@ def _explain_options(parser) -> None:
                         help="relative completeness error to reach (default: 0.01)")
     effort.add_argument("--steps", type=_positive(int), metavar="N", help="a fixed number of points instead")
     parser.add_argument("--method", default="gausslegendre", metavar="RULE",
-                        help="rule of --steps (gausslegendre, midpoint, …)")
+                        help="rule of --steps (gausslegendre, midpoint, …; captum_trapezoid, … for old numbers)")
+    parser.add_argument("--variant", metavar="NAME",
+                        help="averaged, expected_gradients, smoothgrad, gradient or gradient_x_input instead of "
+                             "Integrated Gradients from one baseline")
+    parser.add_argument("--baselines", metavar="B", help="of a variant: noise, a .npy file with a row for each, a .npz or "
+                                                         ".json file of such rows by tensor (training ids)")
+    parser.add_argument("--samples", type=_positive(int), metavar="N", help="of a variant: how many draws")
+    parser.add_argument("--seed", type=int, metavar="N", help="of a variant: other draws (default: 0)")
+    parser.add_argument("--noise-level", type=_positive(float), metavar="R",
+                        help="of smoothgrad: noise as a share of the input's range (default: 0.15)")
     parser.add_argument("--max-steps", type=_positive(int), default=1024, metavar="N", help="most points per example")
     parser.add_argument("--batch-axis", type=_axis, default=0, metavar="N",
                         help="axis of the examples, or none: one example")
@@ -239,13 +255,14 @@ def _explain(options) -> int:
     output = options.output or _only_output(model, inspection)
     with IntegratedGradients(model, output, options.inputs or "auto", batch_axis=options.batch_axis,
                              time_limit=options.time_limit) as explainer:
+        explain = _way_to_explain(explainer, options, arguments)
         if options.label is _BY_RANK:
-            result = _explain_top(explainer, model, output, feed, arguments)
+            result = _explain_top(explain, model, output, feed)
         else:
-            result = explainer.explain(feed, label=options.label, **arguments)
+            result = explain(feed, label=options.label)
         result = result if vocabulary is None else _decoded(result, vocabulary)
         report = check(result, explainer)
-    print(result.output + " by")
+    print("%s by" % result.output if options.variant is None else "%s of %s by" % (result.technique, result.output))
     for number, name in enumerate(result.values):
         print("  input %d: %s" % (number, name))
     print(summary(result, report, class_names))
@@ -287,7 +304,21 @@ def _only_output(model, inspection) -> Any:
     return chosen
 
 
-def _explain_top(explainer, model, output, feed, arguments):
+def _way_to_explain(explainer, options, arguments):
+    """``explain``, or a variant with those of its options that were given."""
+    from tf1_ig import feed_file
+
+    if options.variant is None:
+        return functools.partial(explainer.explain, **arguments)
+    given = {name: getattr(options, name) for name in _OF_VARIANTS if getattr(options, name) is not None}
+    if "baselines" in given:
+        given["baselines"] = feed_file.parse_baseline(given["baselines"])
+    if options.baseline == "zero":  # most variants take none
+        del arguments["baseline"]
+    return functools.partial(explainer.explain_variant, options.variant, **dict(arguments, **given))
+
+
+def _explain_top(explain, model, output, feed):
     """The top class of every row where the output has classes; outputs of rank 0 and 1 have none."""
     from graph_tools import names
     from tf1_ig.errors import LabelError
@@ -295,10 +326,10 @@ def _explain_top(explainer, model, output, feed, arguments):
     rank = model.graph.get_tensor_by_name(names.tensor_name(output)).shape.ndims
     likely, other = ("top", None) if rank is None or rank > 1 else (None, "top")
     try:
-        return explainer.explain(feed, label=likely, **arguments)
+        return explain(feed, label=likely)
     except LabelError as wrong:  # an unknown rank, or rows that share one axis with their classes
         try:
-            return explainer.explain(feed, label=other, **arguments)
+            return explain(feed, label=other)
         except LabelError:
             raise wrong from None
 
@@ -332,6 +363,7 @@ def summary(result, report, class_names=None) -> str:
 
 
 def _row_lines(result, row: int, class_names) -> List[str]:
+    from tf1_ig.attribution import NONE
     from tf1_ig.show import table
     from tf1_ig.show.tokens import number
 
@@ -339,8 +371,10 @@ def _row_lines(result, row: int, class_names) -> List[str]:
     head = "[%d] " % row + ("%s%s, " % (label, "" if predicted in ("", label) else " (predicted %s)" % predicted)
                             if label else "")
     state = "converged" if result.converged[row] else "NOT converged"
-    lines = [head + "score %.4g, baseline %.4g, delta %+.2g (%s, %d steps)" % (
-        result.score[row], result.baseline_score[row], result.delta[row], state, result.steps[row])]
+    lines = [head + "score %.4g" % result.score[row]]
+    if result.completeness != NONE:
+        lines[0] += ", baseline %.4g, delta %+.2g (%s, %d steps)" % (
+            result.baseline_score[row], result.delta[row], state, result.steps[row])
     one = result[row]
     found = [(text or "[%s]" % (position,), name, value) for _, name, position, text, value in table.entries(one)]
     joint = table.together(one, 0)

@@ -8,7 +8,8 @@ import numpy as np
 from graph_tools.errors import FeedError
 from graph_tools.report import Finding
 from tf1_ig import (
-    baselines, entries, features, graph_facts, integrate, paths, prefix, probe, quadrature, resolve, target, variants)
+    baselines, ensemble, entries, features, graph_facts, integrate, prefix, probe, quadrature, resolve, target,
+    variants)
 from tf1_ig.attribution import Attribution
 from tf1_ig.engine import Engine
 from tf1_ig.errors import MethodError
@@ -167,7 +168,7 @@ class IntegratedGradients:
         task, flat_label, labels, sizes = self._begin(feed, label, "zero", batch_size, shared_feeds, row_feeds)
         with _progress(progress, None) as advance:
             runner = PointRunner(self._engine, task.batch, task.probed.running, flat_label, sizes, advance)
-            found = paths.run(chosen.paths(task.inputs, **options), paths.Integrand(
+            found = ensemble.run(chosen.paths(task.inputs, **options), ensemble.Integrand(
                 runner, task, self._values, rule, tolerance, max_steps))
         adaptive = rule is None and not chosen.single_points
         how = variant if chosen.single_points else "adaptive" if adaptive else method

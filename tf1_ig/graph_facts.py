@@ -5,6 +5,8 @@ A fact is a function of the ``Scene`` that yields findings; ``FACTS`` lists them
 
 from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+import numpy as np
+
 from graph_tools import functions, names
 from graph_tools.report import Finding
 from graph_tools.walk import GraphIndex
@@ -20,6 +22,8 @@ GRADIENT_STOPS = ("ArgMax", "ArgMin", "Floor", "Ceil", "Round", "Rint", "Sign", 
                   "OneHot", "Bucketize", "PyFunc", "PyFuncStateless", "EagerPyFunc", "FakeQuantWithMinMaxVars")
 # float32, float64, bfloat16, float16 as numbered in types.proto.
 FLOATS = (1, 2, 14, 19)
+# A flipped bit high in a float makes it so many times as large; among fewer weights than this it could be meant.
+_PROPORTION, _ENOUGH = 1e12, 8
 _NO_VALUE = ("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike")
 
 
@@ -124,7 +128,24 @@ def side_paths(scene: Scene) -> Iterable[Finding]:
                                         " through %s" % through if users else ""))
 
 
-FACTS: Tuple[Callable[[Scene], Iterable[Finding]], ...] = (randomness, batch_norm, gradient_stops, side_paths)
+def weights(scene: Scene) -> Iterable[Finding]:
+    """Constants with a value that is no number, or out of all proportion: a GraphDef has no checksum."""
+    wrong = []
+    for name in sorted(node for node in scene.upstream if scene.index.op(node) == "Const"):
+        tensor = scene.index.nodes[name].attr["value"].tensor
+        size = np.abs(np.frombuffer(tensor.tensor_content, "<f4")) if tensor.dtype == 1 else np.zeros(0)
+        if not np.isfinite(size).all():
+            wrong.append(name)
+        elif len(size) >= _ENOUGH:
+            second, first = np.partition(size, len(size) - 2)[-2:]
+            wrong += [name] if second > 0 and first / _PROPORTION > second else []
+    if wrong:
+        yield Finding("weights", "warn", len(wrong), "%s holds a value that is no number or %.0e times as large as all "
+                      "others: a damaged file? Compare its SHA-256 (tf1-ig inspect) with where it came from." % (
+                          _shown(scene.index, wrong), _PROPORTION))
+
+
+FACTS: Tuple[Callable[[Scene], Iterable[Finding]], ...] = (randomness, batch_norm, gradient_stops, side_paths, weights)
 
 
 def findings(scene: Scene) -> List[Finding]:

@@ -1,5 +1,7 @@
 """The first five minutes with an unknown graph: what goes in, what comes out, what stands in the way, what to type."""
 
+import glob
+import hashlib
 import json
 import os
 import shlex
@@ -30,6 +32,7 @@ class Inspection(NamedTuple):
       findings: facts of the graph that matter for explaining it.
       obstacle: why explaining ``output`` would fail, the fix included; ``""`` when a trial went through.
       warnings: what a load had to repair, and what stands in the way.
+      sha256: of the file, or of all files of the model by name: TensorFlow's own formats notice no flipped bit.
     """
 
     path: str
@@ -42,6 +45,7 @@ class Inspection(NamedTuple):
     findings: Tuple[Finding, ...]
     obstacle: str
     warnings: Tuple[str, ...]
+    sha256: str
 
 
 def inspect(path) -> Inspection:
@@ -70,7 +74,21 @@ def inspect(path) -> Inspection:
     if obstacle:
         warnings.append(obstacle)
     return Inspection(path, model.format, model, inputs, embeddings, outputs, output, findings, obstacle,
-                      tuple(dict.fromkeys(warnings)))
+                      tuple(dict.fromkeys(warnings)), _sha256(path))
+
+
+def _sha256(path: str) -> str:
+    """One file's own digest; for a folder or a prefix that of the names and digests of its files, in order."""
+    if os.path.isfile(path):
+        digest = hashlib.sha256()
+        with open(path, "rb") as file:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                digest.update(block)
+        return digest.hexdigest()
+    files = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names] or glob.glob(
+        glob.escape(path) + ".*")
+    lines = ["%s %s" % (os.path.relpath(name, os.path.dirname(path)), _sha256(name)) for name in sorted(files)]
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def choose_output(model, outputs: Sequence[Candidate]) -> Optional[Candidate]:
@@ -109,7 +127,7 @@ def one_line(error: BaseException) -> str:
 def as_json(found: Inspection) -> str:
     """A JSON object with ``format``, ``inputs``, ``embeddings``, ``outputs``, ``warnings`` and more."""
     tree: Dict[str, Any] = {
-        "format": found.format, "source": found.model.source, "path": found.path,
+        "format": found.format, "source": found.model.source, "path": found.path, "sha256": found.sha256,
         "nodes": len(found.model.index.nodes), "variables": len(found.model.variables),
         "signatures": sorted(found.model.signatures)}
     for name, candidates in (("inputs", found.inputs), ("embeddings", found.embeddings), ("outputs", found.outputs)):
@@ -140,7 +158,8 @@ def as_text(found: Inspection) -> str:
     lines = [model.source, "%d nodes%s%s" % (
         len(model.index.nodes),
         ", %d variables" % len(model.variables) if model.variables else "",
-        ", signatures: %s" % ", ".join(sorted(model.signatures)) if model.signatures else "")]
+        ", signatures: %s" % ", ".join(sorted(model.signatures)) if model.signatures else ""),
+             "sha256 " + found.sha256]
     lines += _section("What goes in", found.inputs, _input_row, "nothing: no placeholder, queue or iterator")
     lines += _section("Where the embedding is", found.embeddings, _embedding_row, "no embedding was recognised")
     lines += _section("What comes out", found.outputs, _output_row, "no tensor looks like a prediction")

@@ -122,6 +122,8 @@ def rows_follow(engine: Engine, batch: Batch, running: Running, outputs: np.ndar
 
     The elements within a row may change places too, as scores of each example against all others do.
     """
+    if any(not fed.block and fed.value.ndim and len(fed.value) > 1 for fed in batch.feeds.values()):
+        return True  # cannot be told: that feed may follow the rows in a way that is not known
     moved = np.roll(np.arange(batch.count), 1)
     for feeds in _ways_to_belong(batch.feeds):
         runner = PointRunner(engine, batch._replace(feeds=feeds), running._replace(mode=PACKED, only=batch.count))

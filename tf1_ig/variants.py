@@ -19,7 +19,7 @@ from tf1_ig.attribution import EXACT, IN_EXPECTATION, NONE, Attribution
 from tf1_ig.baselines import Inputs
 from tf1_ig.errors import MethodError
 from tf1_ig.feeds import rows_of
-from tf1_ig.paths import Entries, Found, Path
+from tf1_ig.ensemble import Entries, Found, Path
 
 # -- the variants --------------------------------------------------------------------------------------------------------
 

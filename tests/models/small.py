@@ -140,6 +140,18 @@ def word_bags():
     tf.tanh(tf.matmul(tf.tanh(bags), tf.constant(WEIGHTS)), name="y")
 
 
+def weighted_bags():
+    """The same with a weight for each word, and rows that may be empty."""
+    tf = _tf.tf
+    indices, ids, shape = [tf.placeholder(tf.int64, shape, "bag/" + part)
+                           for part, shape in (("indices", [None, 2]), ("values", [None]), ("shape", [2]))]
+    weights = tf.placeholder(tf.float32, [None], "weights")
+    bags = tf.nn.safe_embedding_lookup_sparse(
+        [tf.constant(TABLE, name="table")], tf.SparseTensor(indices, ids, shape),
+        tf.SparseTensor(indices, weights, shape), combiner="sum")
+    tf.tanh(tf.matmul(tf.tanh(bags), tf.constant(WEIGHTS)), name="y")
+
+
 def logarithm():
     """Minus infinity at a zero baseline."""
     tf = _tf.tf

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,23 @@ def test_a_sound_result_raises_no_alarm(name):
     assert report["completeness"].value <= 0.01 and report["finite numbers"].value == 0
 
 
+def test_a_mean_of_random_draws_may_be_off_by_chance():
+    report = check(result(
+        completeness="in expectation", tolerance=None, delta=np.array([0.02, -0.03]), converged=np.zeros(2, bool),
+        error_estimate=np.array([0.02, 0.03]), token_standard_error={"embedding/lookup:0": np.full((2, 3), 0.02)}))
+    assert report.worst == "ok" and report["completeness"].value == pytest.approx(0.03 / 0.75)
+    assert report["standard error"].value == pytest.approx(0.06 / 0.75)
+
+
+def test_where_no_sum_is_claimed_none_is_judged():
+    found = result(completeness="none", baseline_score=np.full(2, np.nan), delta=np.full(2, np.nan), tolerance=None)
+    report = check(found)
+    assert report.worst == "ok" and not {"completeness", "convergence", "effect"} & {each.name for each in report}
+    assert "baselines agree" not in {each.name for each in check(found, result())}
+    wrong = check(dataclasses.replace(found, values={"embedding/lookup:0": np.full((2, 3, 2), np.nan)}))
+    assert wrong["finite numbers"].verdict == "fail" and "at the input" in wrong["finite numbers"].advice
+
+
 BAD = {
     # Name of the check, its verdict, a word of the advice, and the result.
     "off by a lot": ("completeness", "fail", "more steps", dict(
@@ -69,7 +88,7 @@ BAD = {
     "no effect of one row": ("effect", "warn", "Row 1", dict(values=((0.5, 0.1), (0.0, 0.0)))),
     "rounding": ("precision", "warn", "float32", dict(
         values=((4e-6, 1e-6), (0.5, 0.1)), baseline_score=np.array([0.9, 0.2]), score=np.array([0.900005, 0.8]))),
-    "cancellation": ("cancellation", "warn", "times larger", dict(values=((5.0, -4.99), (0.5, 0.1)))),
+    "cancellation": ("cancellation", "warn", "times larger", dict(values=((5.0, -4.9999), (0.5, 0.1)))),
     "batch statistics": ("row independence", "warn", "influence each other", dict(running="in company")),
     "logits": ("output kind", "warn", "softmax or sigmoid", dict(outputs=np.array([[-3.0, 8.0], [1.0, 2.0]]))),
     "logits that the graph tells": ("output kind", "warn", "softmax or sigmoid", dict(output_kind="logits")),
@@ -100,6 +119,15 @@ BAD = {
     "nan of a known op": ("finite numbers", "fail", "first in the gradient of norm (Sqrt)", dict(
         values=((np.nan, 0.5, 0.5), (0.5, 0.1, 0.15)), delta=np.array([np.nan, 0.0]), converged=np.zeros(2, bool),
         not_finite_at="the gradient of norm (Sqrt)")),
+    "gap beyond chance": ("completeness", "fail", "no chance", dict(
+        completeness="in expectation", delta=np.array([-0.3, 0.0]), error_estimate=np.array([0.01, 0.01]))),
+    "few draws": ("completeness", "warn", "more samples", dict(
+        completeness="in expectation", delta=np.array([-0.1, 0.0]), error_estimate=np.array([0.1, 0.01]))),
+    "blurred tokens": ("standard error", "warn", "more baselines", dict(
+        completeness="exact", token_standard_error={"embedding/lookup:0": np.full((2, 3), 0.3)})),
+    "flat at the input": ("gradient", "warn", "Row 1: every gradient is zero", dict(
+        values=((0.5, 0.1), (0.0, 0.0)), completeness="none", baseline_score=np.full(2, np.nan),
+        delta=np.full(2, np.nan))),
     "cut off": ("cut off", "warn", "2 tokens", dict(token_texts=[list("abcde"), list("abc")])),
     "random": ("repeatability", "fail", "random", dict(
         values=((0.5, 0.1), (0.1, 0.5)), outputs=_softmax([[0.2, 0.8]] * 2), token_texts=[["a", "b"]] * 2)),

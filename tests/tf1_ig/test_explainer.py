@@ -230,6 +230,18 @@ def test_an_output_without_the_rows_in_front_is_refused(rows, steps):
     np.testing.assert_allclose(whole.values["x:0"][0], expected, atol=1e-4)
 
 
+def test_weights_of_sparse_words_with_an_empty_row_are_not_taken_for_rows_elsewhere():
+    rows, weights = [[3], [], [4, 4, 9]], np.array([0.5, 1.5, 1.0, 2.0], np.float32)
+    feed = {"bag/indices": [[0, 0], [2, 0], [2, 1], [2, 2]], "bag/values": [3, 4, 4, 9], "bag/shape": [3, 3],
+            "weights": weights}
+    found = explain(small.weighted_bags, "y", "auto", feed, label=1, steps=30)
+    bags = np.array([weights[:1] @ small.TABLE[[3]], np.zeros(4), weights[1:] @ small.TABLE[[4, 4, 9]]])
+    np.testing.assert_allclose(found.score, np.tanh(np.tanh(bags) @ small.WEIGHTS[:, 1]), atol=1e-5)
+    (values,) = found.values.values()
+    assert [len(value) for value in values] == [len(row) for row in rows]
+    np.testing.assert_allclose(values[2][0], values[2][1] * 1.5, rtol=1e-4)  # one word twice, of other weight
+
+
 def test_scores_of_each_row_against_all_have_the_rows_in_front():
     model, x = small.model_of(small.each_against_all), X[:3]
     found = explain(small.each_against_all, "y", "x", {"x": x}, label=[1, 2, 0], steps=30)

@@ -69,14 +69,14 @@ def test_without_pandas_the_error_says_what_to_install(monkeypatch):
 def test_the_curve_runs_from_the_baseline_to_the_input():
     made = result(path=[(np.array([0.5, 0.0, 1.0]), np.array([0.2, 0.1, 0.9]))] * 2)
     curve = path.curve(made, 0)
-    assert curve.points == "8.0,110.0 160.0,97.2 312.0,8.0" and "from 0.1 at the baseline to 0.9" in curve.caption
-    assert re.search(r'<polyline points="8\.0,110\.0', made.to_html())
+    assert curve.points == "8.0,96.0 160.0,85.0 312.0,8.0" and "from 0.1 at the baseline to 0.9" in curve.caption
+    assert re.search(r'<polyline points="8\.0,96\.0', made.to_html())
 
 
 def test_curves_without_a_slope_or_without_points():
     flat = result(path=[(np.array([0.0, 1.0]), np.array([0.5, 0.5]))] * 2)
     with np.errstate(all="raise"):
-        assert path.curve(flat, 0).points == "8.0,59.0 312.0,59.0"
+        assert path.curve(flat, 0).points == "8.0,52.0 312.0,52.0"
     assert path.curve(result(), 0) is None
     assert path.curve(result(path=[(np.array([0.0, 1.0]), np.array([np.nan, 0.5]))] * 2), 0) is None
 

@@ -10,9 +10,11 @@ from typing import Any, Callable, Iterable, List, Mapping, Sequence, Tuple
 import numpy as np
 
 from graph_tools.report import Finding, Report
+from tf1_ig.attribution import EXACT, IN_EXPECTATION
 from tf1_ig.check.outputs import baseline_informed, baselines_agree, output_kind, prediction, saturation
 from tf1_ig.check.scores import (
     ROUGH, ROUNDING, cancellation, completeness, convergence, effect, finite, precision, rows_independent, side_paths)
+from tf1_ig.check.sampling import drawn_completeness, standard_error, vanished
 from tf1_ig.check.texts import ids, tokens, twins
 
 
@@ -45,15 +47,20 @@ def check(*subjects: Any) -> Report:
     with np.errstate(all="ignore"):  # NaN and Inf are what some of the checks look for
         for result in results:
             for each in CHECKS:
-                found += each(result)
+                if result.completeness in _CLAIMED.get(each, (result.completeness,)):
+                    found += each(result)
     if len(results) > 1:
         found += baselines_agree(results)
     return Report(tuple(found))
 
 
 CHECKS: Tuple[Callable[[Any], Iterable[Finding]], ...] = (
-    finite, completeness, side_paths, convergence, effect, precision, cancellation, rows_independent, output_kind,
-    saturation, baseline_informed, prediction, tokens, ids, twins)
+    finite, completeness, drawn_completeness, side_paths, convergence, standard_error, effect, vanished, precision,
+    cancellation, rows_independent, output_kind, saturation, baseline_informed, prediction, tokens, ids, twins)
+
+# Checks of what only some results claim: a sum, and a score that it starts from.
+_CLAIMED = {completeness: (EXACT,), convergence: (EXACT,), side_paths: (EXACT, IN_EXPECTATION),
+            effect: (EXACT, IN_EXPECTATION), precision: (EXACT, IN_EXPECTATION), cancellation: (EXACT, IN_EXPECTATION)}
 
 
 def compare_baselines(explainer, feed: Mapping[Any, Any], baselines: Sequence[Any] = ("zero", "mean"),

@@ -6,6 +6,7 @@ from typing import Any, Iterable, List, Optional
 import numpy as np
 
 from graph_tools.report import Finding
+from tf1_ig.attribution import NONE
 
 _SURE = 0.9999     # probability from which a class is saturated in float32 training
 _INFORMED = 0.5    # normalised entropy under which a baseline already says something
@@ -77,6 +78,7 @@ def prediction(result) -> Iterable[Finding]:
 def baselines_agree(results: List[Any]) -> List[Finding]:
     """Cosine similarity of the attributions that different baselines gave to the same rows."""
     lowest, pair = math.inf, ("", "")
+    results = [result for result in results if result.completeness != NONE]
     for number, one in enumerate(results):
         for other in results[number + 1:]:
             if len(one) != len(other) or list(one.values) != list(other.values) or not np.array_equal(

@@ -7,6 +7,7 @@ import numpy as np
 
 from graph_tools.report import Finding
 from tf1_ig import quadrature
+from tf1_ig.attribution import NONE
 
 ROUGH = 0.05      # relative completeness error above which the numbers are not to be used (the published guide's 5 %)
 CLOSE = 0.01      # … and below which nobody needs to think about it
@@ -15,12 +16,13 @@ ROUNDING = 1e-6   # relative change of a score that float32 arithmetic makes by 
 
 def finite(result) -> Iterable[Finding]:
     """NaN and Inf in the attributions or the scores."""
-    rows = [row for row in range(len(result)) if not (np.isfinite(result.delta[row]) and all(
+    total = result.score if result.completeness == NONE else result.delta
+    rows = [row for row in range(len(result)) if not (np.isfinite(total[row]) and all(
         np.isfinite(value[row]).all() for value in result.values.values()))]
     if not rows:
         yield Finding("finite numbers", "ok", 0)
         return
-    whole = [row for row in rows if np.isfinite(result.score[row])]
+    whole = [row for row in rows if np.isfinite(result.score[row]) and result.completeness != NONE]
     where = "at the baseline" if whole and not np.isfinite(result.baseline_score[whole[0]]) else (
         "along the path" if whole else "at the input")
     first = "first in %s" % result.not_finite_at if result.not_finite_at else (
@@ -121,15 +123,14 @@ def precision(result) -> Iterable[Finding]:
 
 
 def cancellation(result) -> Iterable[Finding]:
-    """Large attributions of opposite sign that nearly cancel."""
+    """Attributions of opposite sign that cancel to what float32 can hardly tell from nothing."""
     moved_by = np.abs(difference(result))
     ratio = mass(result) / moved_by
-    high = np.flatnonzero((moved_by > 0) & (ratio > 100))
+    high = np.flatnonzero((moved_by > 0) & (ratio > 1e-2 / ROUNDING))
     if len(high):
         yield Finding("cancellation", "warn", float(ratio[high[0]]),
-                      "Row %d: attributions for and against are %.0f times "
-                      "larger than the difference they explain; small errors of each decide the picture." % (
-                          high[0], ratio[high[0]]))
+                      "Row %d: attributions for and against are %.0f times larger than the difference they explain, "
+                      "which rounding blurs by a per cent; choose another baseline." % (high[0], ratio[high[0]]))
 
 
 def rows_independent(result) -> Iterable[Finding]:
@@ -182,6 +183,9 @@ def _cause(result, row: int) -> str:
     times = (rise + delta) / rise if rise else 0.0
     if round(times) >= 2 and abs(times - round(times)) < 0.02:
         return "That is %d times as much: is one input listed twice?" % round(times)
+    stops = next((each for each in result.graph_findings if each.name == "differentiable" and each.advice), None)
+    if stops is not None:
+        return "A part of the score is without a gradient, and no number of steps finds it: " + stops.advice
     if result.error_estimate is not None:
         estimate = float(np.asarray(result.error_estimate)[row])
         if math.isfinite(estimate) and abs(delta) > 3 * estimate:

@@ -53,8 +53,8 @@ def compare(attributions: Sequence[Any], tokens: Optional[Sequence[Any]] = None,
              for each in attributions]
     rows = [_row(attributions, texts, row, names, class_names, join, fold) for row in range(len(attributions[0]))]
     return render.render("compare.html", palette, title=title, rows=rows, report=check(*attributions),
-                         subtitle="Integrated Gradients of %s" % ", ".join(dict.fromkeys(
-                             each.output for each in attributions)))
+                         subtitle=", ".join(dict.fromkeys("%s of %s" % (
+                             each.technique, each.output) for each in attributions)))
 
 
 def _told(attribution) -> Optional[List[List[str]]]:

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from tf1_ig.attribution import IN_EXPECTATION, NONE
 from tf1_ig.check import ROUGH
 from tf1_ig.errors import ShowError
 from tf1_ig.show import render, tokens as token_view
@@ -20,6 +21,10 @@ class Fact(NamedTuple):
 
 def facts(attribution, row) -> Tuple[Fact, ...]:
     """The numbers of one example that belong beside its picture."""
+    points = Fact("Points", str(int(attribution.evaluations[row])), float(attribution.evaluations[row]))
+    if attribution.completeness == NONE:
+        score = float(attribution.score[row])
+        return (Fact("Score", render.plain(score), score), points)
     score, baseline = float(attribution.score[row]), float(attribution.baseline_score[row])
     delta = float(attribution.delta[row])
     return (Fact("Score", render.plain(score), score),
@@ -27,17 +32,24 @@ def facts(attribution, row) -> Tuple[Fact, ...]:
             Fact("Difference", token_view.number(score - baseline), score - baseline),
             Fact("Sum of attributions", token_view.number(score - baseline + delta), score - baseline + delta),
             Fact("Delta", token_view.number(delta), delta),
-            Fact("Steps", str(int(attribution.steps[row])), float(attribution.steps[row])))
+            points if attribution.completeness == IN_EXPECTATION else Fact("Steps", str(int(attribution.steps[row])), float(attribution.steps[row])))
 
 
 def verdict(attribution, row) -> Tuple[str, str]:
-    """``"ok"``, ``"warn"`` or ``"fail"`` and a few words: how complete one example's attributions are."""
+    """``"ok"``, ``"warn"`` or ``"fail"`` and a few words: how complete one example's attributions are.
+
+    The verdict is ``""`` where the sum claims nothing, or only on the average over random draws.
+    """
+    if attribution.completeness == NONE:
+        return "", "no claim about the sum"
     relative = float(attribution.relative_delta[row])
     if not math.isfinite(float(attribution.delta[row])):
         return "fail", "not a number"
     percent = 100 * relative
     share = ("%.2g" % abs(attribution.delta[row]) if not math.isfinite(relative) else
              "under 0.01 %" if percent < 0.01 else "%.2g %%" % percent)
+    if attribution.completeness == IN_EXPECTATION:
+        return "", "drawn at random, sum off by %s" % share
     if attribution.converged[row]:
         return "ok", "complete, off by %s" % share
     return ("warn" if relative <= ROUGH else "fail"), "sum is off by %s" % share

@@ -4,12 +4,13 @@ The pipeline follows the IG authors' published visualisation: the strengths are 
 mass and mapped linearly; small specks can be removed and regions outlined. Nothing is divided by a flat map's zero.
 """
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from tf1_ig.errors import ShowError
 from tf1_ig.show import palette as palettes, tokens as token_view
+from tf1_ig.show.axes import Axes
 from tf1_ig.show.png import png_base64
 
 POLARITIES = ("both", "positive", "negative")
@@ -18,11 +19,19 @@ _SMALLEST_SIDE = 160  # pixels: smaller pictures are enlarged by whole factors, 
 
 
 class Picture(NamedTuple):
-    """A PNG as base64, with words for those who cannot see it; ``width`` in CSS pixels."""
+    """A PNG as base64, with words for those who cannot see it; sizes in CSS pixels, marks where there are axes."""
 
     caption: str
     png: str
     width: int
+    height: int
+    axes: Optional[Axes] = None
+
+    @property
+    def marks(self) -> Tuple[Tuple[str, Tuple[Tuple[str, str], ...]], ...]:
+        """Name and ``(place in pixels, text)`` of the ticks of the horizontal and of the vertical axis."""
+        return tuple((axis.name, tuple(("%.1f" % (tick.share * length), tick.text) for tick in axis.ticks))
+                     for axis, length in ((self.axes.across, self.width), (self.axes.down, self.height)))
 
 
 class Pictures(NamedTuple):
@@ -210,25 +219,38 @@ def enlarge(picture: np.ndarray, least: int = _SMALLEST_SIDE) -> np.ndarray:
 
 
 def pictures(attributions, image=None, name: str = "", palette: str = "blue-orange", outlines: bool = False,
-             **options) -> Pictures:
-    """What a page shows of one two-dimensional input: the original, the overlay, and the outlines when asked for."""
-    found = [] if image is None else [_picture("input", pixels(image))]
-    found.append(_picture("attributions", overlay(attributions, image, palette, **options)))
-    if outlines:
-        found.append(_picture("regions", overlay(attributions, image, palette, outlines=True, **options)))
+             axes: Optional[Axes] = None, above: float = 0.0, **options) -> Pictures:
+    """What a page shows of one two-dimensional input: the original, the overlay, and the outlines when asked for.
+
+    Args:
+      attributions, image, palette: as for ``overlay``.
+      name: a heading.
+      outlines: add a picture of the regions that matter.
+      axes: what runs along rows and columns, for inputs that are no photographs; their marks are drawn.
+      above: a map of which nothing is larger is not drawn (rounding).
+      **options: of ``strengths``.
+    """
     values = flat(attributions)
+    drawn = attributions if np.abs(values).max(initial=0.0) > above else np.zeros_like(values)
+    found = [] if image is None else [_picture("input", pixels(image), axes)]
+    found.append(_picture("attributions", overlay(drawn, image, palette, **options), axes))
+    if outlines:
+        found.append(_picture("regions", overlay(drawn, image, palette, outlines=True, **options), axes))
     place = np.unravel_index(int(np.argmax(np.abs(values))), values.shape)
     missing = int(np.sum(~np.isfinite(np.asarray(attributions, np.float64))))
     size = np.size(attributions)
     notes = ["Not finite numbers, drawn as nothing: %d of %d." % (missing, size)] if missing else []
-    if values[place] == 0:
-        notes.append("Every attribution is zero: the score does not react to this input; nothing is drawn.")
+    if not np.any(drawn):
+        notes.append("%s: the score does not react to this input; nothing is drawn." % token_view.nothing(values))
     else:
         notes.append("Strongest: %s at row %d, column %d." % ((token_view.number(float(values[place])),) + place))
-    full = _mass_threshold(np.abs(values), 100 - options.get("clip_above", CLIP_ABOVE))
+    full = _mass_threshold(np.abs(flat(drawn)), 100 - options.get("clip_above", CLIP_ABOVE))
     return Pictures(name, tuple(found), float(values.sum()), full, tuple(notes))
 
 
-def _picture(caption: str, array: np.ndarray) -> Picture:
-    shown = enlarge(array)
-    return Picture(caption, png_base64(shown), shown.shape[1])
+def _picture(caption: str, array: np.ndarray, axes: Optional[Axes] = None) -> Picture:
+    shown = enlarge(array if axes is None else axes.turned(array))
+    height, width = shown.shape[:2]
+    if axes is not None:  # long and thin maps fill a box that can be read
+        height, width = min(max(height, _SMALLEST_SIDE), 300), min(max(width, 2 * _SMALLEST_SIDE), 640)
+    return Picture(caption, png_base64(shown), width, height, axes)

@@ -1,14 +1,18 @@
 """The page of a result: one card per example with its text, images or features, the facts and the checks."""
 
+import dataclasses
 from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from graph_tools.report import Report
+from tf1_ig.attribution import EXACT, NONE
 from tf1_ig.check import check
+from tf1_ig.check.scores import ROUNDING, size_of
 from tf1_ig.errors import ShowError
-from tf1_ig.show import image, path, raw, render, table, tokens as token_view
+from tf1_ig.show import blocks, path, raw, render, table, tokens as token_view
 from tf1_ig.show.facts import Fact, class_text, facts, texts_by_input, verdict
+from tf1_ig.show.words import merge_result
 
 _FRAGMENT_ROWS = 5  # a notebook cell shows the first examples; the page shows all
 
@@ -19,6 +23,8 @@ class _Options(NamedTuple):
     join: Optional[str]
     fold: Optional[int]
     scale: Any
+    axes: Any
+    outlines: bool
 
 
 class Card(NamedTuple):
@@ -34,13 +40,14 @@ class Card(NamedTuple):
     scale: Optional[float]
     strongest: Tuple[token_view.Strip, ...]
     totals: Optional[table.Bars]
+    features: Optional[table.Bars]
     path: Optional[path.Curve]
 
 
 def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
          title: Optional[str] = None, palette: str = "blue-orange", join: Optional[str] = None,
          fold: Optional[int] = token_view.FOLD_ABOVE, scale: Any = "row", images: Any = None,
-         report: Optional[Report] = None) -> str:
+         axes: Any = None, outlines: bool = False, words: Any = None, report: Optional[Report] = None) -> str:
     """One self-contained HTML page: no script, no network, light and dark.
 
     Args:
@@ -54,29 +61,41 @@ def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optio
       fold: texts longer than this are folded to the passages that matter; ``None`` never folds.
       scale: the magnitude that gets the full colour: ``"row"`` (largest of each example), ``"all"`` or a number.
       images: the pictures that were explained, ``[batch, height, width]`` or with channels, shown beside their
-        attributions.
+        attributions; ``None`` takes the attributed values where they are a picture.
+      axes: what runs along inputs that are no photographs: an ``Axis`` for a signal, ``Axes`` for a map such as a
+        spectrogram (``tf1_ig.show.axes``), for all inputs or by input name.
+      outlines: also outline the regions of a picture that matter.
+      words: a style of ``tf1_ig.show.words`` (``"wordpiece"``, ``"sentencepiece"``, ``"spaces"``), or the words of
+        every row: pieces and characters are shown merged into words, their attributions summed.
       report: what the checks said; ``None`` checks the result (a report of the explainer too knows more of the graph).
 
     Raises:
       ShowError: tokens or images for another number of rows, an unknown palette.
     """
-    options = _Options(class_names, palette, join, fold, scale)
-    context = _context(attribution, tokens, images, options, len(attribution), report)
+    options = _Options(class_names, palette, join, fold, scale, axes, outlines)
+    context = _context(attribution, tokens, images, words, options, len(attribution), report)
     return render.render("page.html", palette, title=title or _question(attribution, class_names),
-                         subtitle="Integrated Gradients of %s, attributed to %s" % (
-                             attribution.output, ", ".join(attribution.values)), **context)
+                         subtitle="%s of %s, attributed to %s" % (
+                             attribution.technique, attribution.output, ", ".join(attribution.values)), **context)
 
 
 def fragment(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
              palette: str = "blue-orange", join: Optional[str] = None, fold: Optional[int] = token_view.FOLD_ABOVE,
-             scale: Any = "row", images: Any = None) -> str:
+             scale: Any = "row", images: Any = None, axes: Any = None, outlines: bool = False,
+             words: Any = None) -> str:
     """The same as one HTML element for a notebook cell, first examples only; its styles stay inside it."""
-    options = _Options(class_names, palette, join, fold, scale)
-    context = _context(attribution, tokens, images, options, min(_FRAGMENT_ROWS, len(attribution)))
+    options = _Options(class_names, palette, join, fold, scale, axes, outlines)
+    context = _context(attribution, tokens, images, words, options, min(_FRAGMENT_ROWS, len(attribution)))
     return render.render("fragment.html", palette, **context)
 
 
-def _context(attribution, tokens, images, options, most, report=None):
+def _context(attribution, tokens, images, words, options, most, report=None):
+    report = check(attribution) if report is None else report
+    if words is not None:
+        if tokens is not None:
+            given = texts_by_input(attribution, tokens)
+            attribution = dataclasses.replace(attribution, token_texts=next(iter(given.values())))
+        attribution, tokens = merge_result(attribution, words), None
     texts = texts_by_input(attribution, tokens)
     if images is not None and len(images) != len(attribution):
         raise ShowError("images were given for %d rows, the result has %d; give one per row" % (
@@ -84,11 +103,12 @@ def _context(attribution, tokens, images, options, most, report=None):
     sums = attribution.tokens
     cards = [_card(attribution, sums, {name: rows[row] for name, rows in texts.items()},
                    None if images is None else images[row], row, options) for row in range(most)]
-    asked = "fixed steps" if attribution.tolerance is None else "tolerance %.3g" % attribution.tolerance
+    asked = ("tolerance %.3g" % attribution.tolerance if attribution.tolerance is not None else
+             "fixed steps" if attribution.completeness == EXACT else "single points")
     words = "Method %s (%s), baseline %s, points run %s." % (
         attribution.method, asked, attribution.baseline, attribution.running)
     held = ("Held at their own values along the path: %s." % ", ".join(attribution.held_fixed),)
-    return {"cards": cards, "report": check(attribution) if report is None else report,
+    return {"cards": cards, "report": report,
             "more": len(attribution) - most, "method_text": words,
             "notes": (held if attribution.held_fixed else ()) + tuple(attribution.notes)}
 
@@ -112,41 +132,26 @@ def _scale(sums, row, scale) -> float:
 
 def _card(attribution, sums, texts, picture, row, options) -> Card:
     scale = _scale(sums, row, options.scale)
-    pictures = {name for name in sums if _is_picture(attribution, name, row, picture)}
-    together = None if pictures else table.together(attribution, row, texts)
+    drawn = {name for name in sums if blocks.is_drawn(attribution, name, row, texts[name], picture, options)}
+    together = None if drawn else table.together(attribution, row, texts)
     if together is not None:
         scale = max(scale, token_view.largest(together))
     raws = raw.raw_strips(attribution, row)
     scale = max([scale] + [strip.scale for strip in raws])
+    # Below rounding there is nothing to see: noise must not be stretched to full colours.
+    above = 0.0 if attribution.completeness == NONE else ROUNDING * float(size_of(attribution)[row])
+    scale = scale if scale > above else 0.0
     raws = raw.raw_strips(attribution, row, scale, options.fold)
-    blocks = [_block(attribution, name, row, np.asarray(each[row]), texts[name], picture, scale, options)
-              for name, each in sums.items()]
+    shown = [blocks.block(attribution, name, row, np.asarray(each[row]), texts[name], picture, scale, above, options)
+             for name, each in sums.items()]
     if together is not None:
-        blocks.insert(0, token_view.strip(texts[next(iter(sums))], together, "all inputs together", scale,
-                                          options.join, options.fold))
-    ranked = blocks[:1] if together is not None else [block for block in blocks if isinstance(block, token_view.Strip)]
-    blocks = raws + blocks
+        shown.insert(0, token_view.strip(texts[next(iter(sums))], together, "all inputs together", scale,
+                                         options.join, options.fold))
+    ranked = shown[:1] if together is not None else [block for block in shown if isinstance(block, token_view.Strip)]
     return Card(
         row, class_text(attribution.label_text(row, options.class_names)),
         class_text(attribution.prediction_text(row, options.class_names)), *verdict(attribution, row),
-        facts=facts(attribution, row), blocks=tuple(blocks), scale=scale if len(pictures) < len(sums) else None,
+        facts=facts(attribution, row), blocks=tuple(raws + shown), scale=scale if len(drawn) < len(sums) else None,
         strongest=tuple(strip for strip in ranked if strip.strongest and strip.count > 4),
-        totals=table.totals(attribution, row) if len(sums) > 1 else None, path=path.curve(attribution, row))
-
-
-def _is_picture(attribution, name, row, picture) -> bool:
-    """Whether one example of an input is drawn as a picture: ``[height, width, channels]``, or of the given picture."""
-    shape = np.shape(attribution.values[name][row])
-    return len(shape) == 3 or (picture is not None and shape[:2] == np.shape(picture)[:2] and len(shape) == 2)
-
-
-def _block(attribution, name, row, sums, texts, picture, scale, options):
-    """The view that fits the shape of one input: a strip of tokens, pictures, or signed bars."""
-    if _is_picture(attribution, name, row, picture):
-        fits = picture is not None and np.shape(picture)[:2] == np.shape(attribution.values[name][row])[:2]
-        return image.pictures(attribution.values[name][row], picture if fits else None, name, options.palette)
-    if sums.ndim == 1:
-        return token_view.strip(texts, sums, name, scale, options.join, options.fold)
-    if sums.ndim == 0:
-        return table.features(np.asarray(attribution.values[name][row]), texts, name)
-    return table.largest_entries(sums, name)
+        totals=table.totals(attribution, row) if len(sums) > 1 else None,
+        features=table.by_category(attribution, row), path=path.curve(attribution, row))

@@ -5,7 +5,8 @@ from typing import Any, Iterable, List, Mapping, NamedTuple, Optional, Sequence,
 import numpy as np
 
 from tf1_ig.errors import MissingPackageError
-from tf1_ig.show import tokens as token_view
+from tf1_ig.features import totals as totals_by_label
+from tf1_ig.show import render, tokens as token_view
 
 _MOST_BARS = 40
 
@@ -31,7 +32,8 @@ class Bars(NamedTuple):
 
 
 def bars(texts: Sequence[Any], values, name: str = "", details: Optional[Sequence[str]] = None,
-         spreads: Optional[Sequence[float]] = None, order: bool = True, most: int = _MOST_BARS) -> Bars:
+         spreads: Optional[Sequence[float]] = None, order: bool = True, most: int = _MOST_BARS,
+         above: float = 0.0) -> Bars:
     """Signed bars of named numbers, largest magnitude first.
 
     Args:
@@ -42,12 +44,14 @@ def bars(texts: Sequence[Any], values, name: str = "", details: Optional[Sequenc
       spreads: standard deviations, one per value.
       order: false keeps the given order.
       most: so many are drawn; the rest is counted in a note.
+      above: where no value is larger, no bar is drawn (rounding).
     """
     values = np.asarray(values, np.float64)
     size = np.where(np.isfinite(values), np.abs(values), np.inf)
     rank = np.argsort(-size, kind="stable") if order else np.arange(len(values))
     reach = np.abs(values) + (0 if spreads is None else np.asarray(spreads, np.float64))
     scale = token_view.largest(reach)
+    scale = scale if scale > above else 0.0
     rows = []
     for index in rank[:most]:
         value = float(values[index])
@@ -59,22 +63,33 @@ def bars(texts: Sequence[Any], values, name: str = "", details: Optional[Sequenc
                         None if spreads is None or scale == 0 else float(spreads[index]) / scale))
     rest = values[rank[most:]]
     notes = ("%d more, together %s." % (len(rest), token_view.number(float(np.nansum(rest)))),) if len(rest) else ()
+    if above and not scale and len(values):
+        notes += ("%s: the score does not react to these; nothing is drawn." % token_view.nothing(values),)
     return Bars(name, tuple(rows), scale, notes)
 
 
 def features(values, texts: Optional[Sequence[Any]] = None, name: str = "",
-             details: Optional[Sequence[str]] = None) -> Bars:
-    """Bars for an input that is a plain row of numbers, ``[features]``."""
+             details: Optional[Sequence[str]] = None, above: float = 0.0) -> Bars:
+    """Bars for an input that is a plain row of numbers, ``[features]``; the rest as for ``bars``."""
     values = np.asarray(values, np.float64).reshape(-1)
     if texts is None or len(texts) != len(values):
         texts = ["[%d]" % index for index in range(len(values))]
-    return bars(texts, values, name, details)
+    return bars(texts, values, name, details, above=above)
 
 
-def largest_entries(values, name: str = "") -> Bars:
+def by_category(attribution, row: int) -> Optional[Bars]:
+    """Bars of what each feature, with its category, contributes to one example; ``None`` without feature columns."""
+    if attribution.features is None:
+        return None
+    found = totals_by_label(attribution.features[row])
+    return bars(list(found), list(found.values()), "By feature")
+
+
+def largest_entries(values, name: str = "", above: float = 0.0) -> Bars:
     """Bars of the largest entries of an array of any rank, named by their index."""
     values = np.asarray(values, np.float64)
-    return bars(["[%s]" % ", ".join(map(str, index)) for index in np.ndindex(*values.shape)], values.reshape(-1), name)
+    return bars(["[%s]" % ", ".join(map(str, index)) for index in np.ndindex(*values.shape)], values.reshape(-1), name,
+                above=above)
 
 
 def totals(attribution, row: int) -> Bars:
@@ -115,17 +130,28 @@ def aggregate(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None, sig
                 [float(np.std(groups[name])) for name in names])
 
 
+def bars_html(*tables: Bars, title: str = "", palette: str = "blue-orange") -> str:
+    """Bars (``features``, ``aggregate``, ``totals``, ``bars``) as one HTML element, for a notebook or a page.
+
+    >>> html = bars_html(aggregate(attribution), title="All examples")                     # doctest: +SKIP
+    """
+    return render.render("bars.html", palette, tables=tables, title=title)
+
+
 def entries(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None
             ) -> Iterable[Tuple[int, str, Any, str, float]]:
     """``(example, input, position, text, attribution)`` of every token, in order.
 
     For an input that is a plain row of features the entries are its features.
     """
-    sums = attribution.tokens
+    return _entries(attribution, tokens, attribution.tokens, attribution.values)
+
+
+def _entries(attribution, tokens, sums, values):
     for row in range(len(attribution)):
         for name, each in sums.items():
             part = np.asarray(each[row])
-            part = part if part.ndim else np.asarray(attribution.values[name][row]).reshape(-1)
+            part = part if part.ndim else np.asarray(values[name][row]).reshape(-1)
             texts = (attribution.texts(name, row) or []) if tokens is None else tokens[row]
             for index in np.ndindex(*part.shape):
                 position = index[0] if len(index) == 1 else index
@@ -134,7 +160,8 @@ def entries(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None
 
 
 def frame(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None):
-    """The entries as a ``pandas.DataFrame``, with the label and the scores of their example."""
+    """The entries as a ``pandas.DataFrame``, with the label and the scores of their example, and a column of standard
+    errors where the result has them."""
     try:
         import pandas
     except ImportError as missing:
@@ -143,5 +170,9 @@ def frame(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None):
     found: List[Tuple[Any, ...]] = [
         entry + (attribution.label_text(entry[0]), float(attribution.score[entry[0]]),
                  float(attribution.baseline_score[entry[0]])) for entry in entries(attribution, tokens)]
-    return pandas.DataFrame(found, columns=["example", "input", "position", "token", "attribution", "label", "score",
-                                            "baseline_score"])
+    table = pandas.DataFrame(found, columns=["example", "input", "position", "token", "attribution", "label", "score",
+                                             "baseline_score"])
+    if attribution.standard_error is not None:
+        errors = _entries(attribution, tokens, attribution.token_standard_error, attribution.standard_error)
+        table["standard_error"] = [error for _, _, _, _, error in errors]
+    return table

@@ -81,6 +81,11 @@ def largest(*arrays) -> float:
     return float(max(sizes, default=0.0))
 
 
+def nothing(values) -> str:
+    """Why a map on the scale 0 is not drawn."""
+    return "No attribution is above rounding" if np.any(values) else "Every attribution is exactly zero"
+
+
 def strip(texts: Optional[Sequence[Any]], values, name: str = "", scale: Optional[float] = None,
           join: Optional[str] = None, fold: Optional[int] = FOLD_ABOVE) -> Strip:
     """What a view needs to draw one row of tokens.
@@ -89,7 +94,7 @@ def strip(texts: Optional[Sequence[Any]], values, name: str = "", scale: Optiona
       texts: the tokens, str or bytes; ``None`` shows positions.
       values: float ``[tokens]``; may be longer or shorter than ``texts``, which is then said.
       name: a heading, such as the input tensor's name.
-      scale: the magnitude that gets the full colour; ``None`` takes the largest of the values.
+      scale: the magnitude that gets the full colour; ``None`` takes the largest of the values, 0 colours nothing.
       join: what is written between tokens; ``None`` decides by the tokens (nothing between CJK characters, before
         ``##pieces`` and between tokens that carry their own spaces; else a space).
       fold: texts longer than this many tokens are folded; ``None`` never folds.
@@ -104,8 +109,7 @@ def strip(texts: Optional[Sequence[Any]], values, name: str = "", scale: Optiona
     if len(values) and not len(finite):
         notes.append("No attribution is a finite number; nothing can be coloured.")
     elif len(values) and scale == 0:
-        notes.append("Every attribution is exactly zero: the score does not react to these tokens; "
-                     "nothing is coloured.")
+        notes.append("%s: the score does not react to these tokens; nothing is coloured." % nothing(values))
     elif len(finite) < len(values):
         notes.append("Not finite numbers, hatched: %d of %d attributions." % (len(values) - len(finite), len(values)))
     strongest = set(np.argsort(-np.abs(np.where(np.isfinite(values), values, 0)), kind="stable")[:_STRONGEST].tolist())
