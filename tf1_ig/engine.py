@@ -233,6 +233,14 @@ class Engine:
         return self._run((self._target.score, [(one.parts, one.gradient) for one in self._paths]),
                          self._feed(points, order, label, share))
 
+    def traced_bytes(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray) -> int:
+        """Bytes of all tensors that a run with gradients makes, each counted although it is soon let go."""
+        tf, metadata = _tf.tf, _tf.tf.RunMetadata()
+        self.session.run([self._target.score] + [one.gradient for one in self._paths], self._feed(points, order, label, share),
+            options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=metadata)
+        return sum(output.tensor_description.allocation_description.requested_bytes
+                   for device in metadata.step_stats.dev_stats for node in device.node_stats for output in node.output)
+
     def run_weighted(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray,
                      weights: Sequence[np.ndarray]):
         """Scores ``[rows]``, and for every input weighted gradient sums ``[entries, …]``."""

@@ -13,7 +13,7 @@ from tf1_ig import (
 from tf1_ig.attribution import Attribution
 from tf1_ig.engine import Engine
 from tf1_ig.errors import MethodError
-from tf1_ig.packing import IN_COMPANY, ONE_AT_A_TIME, Batch, PointRunner, RunSizes
+from tf1_ig.packing import IN_COMPANY, ONE_AT_A_TIME, Batch, PointRunner, RunLimits, RunSizes
 from tf1_ig.task import Task, TaskReader
 
 # Most rows in one run, and most floats of attributed tensors in one run: how many are best is learnt below that. Loops
@@ -97,7 +97,8 @@ class IntegratedGradients:
     def explain(self, feed: Mapping[Any, Any], label: Any = None, baseline: Any = "zero",
                 method: str = "gausslegendre", steps: Optional[int] = None, tolerance: float = 0.01,
                 max_steps: int = 1024, batch_size: Optional[int] = None, tokens: Any = None, progress: bool = False,
-                shared_feeds: Sequence[Any] = (), row_feeds: Sequence[Any] = ()) -> Attribution:
+                shared_feeds: Sequence[Any] = (), row_feeds: Sequence[Any] = (),
+                memory_limit: Optional[int] = None) -> Attribution:
         """Explains every row of a feed.
 
         Args:
@@ -117,6 +118,8 @@ class IntegratedGradients:
           progress: show a progress bar.
           shared_feeds: feeds that all rows share although their length is a multiple of the batch.
           row_feeds: feeds whose leading axis follows the rows although it could be taken for a constant.
+          memory_limit: most bytes that the tensors of one run may take together (weights not counted): runs hold so
+            many rows as fit. Measured by TensorFlow's own trace of a few rows; a run holds less than that at a time.
 
         Returns:
           An ``Attribution``.
@@ -124,12 +127,13 @@ class IntegratedGradients:
         Raises:
           FeedError, LabelError, BaselineError, MethodError, BatchError: what is wrong and what to pass instead.
         """
-        rule = _rule(method, steps, tolerance, max_steps, batch_size)
-        task, flat_label, labels, sizes = self._begin(feed, label, baseline, batch_size, shared_feeds, row_feeds)
+        rule = _rule(method, steps, tolerance, max_steps)
+        limits = RunLimits(batch_size, memory_limit).checked()
+        task, flat_label, labels, sizes = self._begin(feed, label, baseline, limits, shared_feeds, row_feeds)
         with _progress(progress, task.batch.count * steps if rule else None) as advance:
             task, runner, baseline_outputs, integral = self._surely(
                 task, flat_label, lambda evaluator, ends: integrate.adaptive(evaluator, tolerance, max_steps)
-                if rule is None else integrate.by_rule(evaluator, *rule, ends=ends), steps, batch_size, advance)
+                if rule is None else integrate.by_rule(evaluator, *rule, ends=ends), steps, limits, advance)
         found = self._attribution(task, baseline_outputs, integral, labels, "adaptive" if rule is None else method,
                                   tolerance, rule is None, baselines.describe(baseline), tokens)
         at_feed = None if task.baseline_feeds is None else PointRunner(
@@ -142,15 +146,15 @@ class IntegratedGradients:
                         method: str = "gausslegendre", steps: Optional[int] = None, tolerance: float = 0.01,
                         max_steps: int = 1024, batch_size: Optional[int] = None, tokens: Any = None,
                         progress: bool = False, shared_feeds: Sequence[Any] = (), row_feeds: Sequence[Any] = (),
-                        **options) -> Attribution:
+                        memory_limit: Optional[int] = None, **options) -> Attribution:
         """Explains every row of a feed by a relative of Integrated Gradients.
 
         Args:
           variant: a name in ``tf1_ig.variants.VARIANTS``: ``"averaged"`` (over several baselines),
             ``"expected_gradients"``, ``"smoothgrad"``, ``"gradient"``, ``"gradient_x_input"``. Its function there says
             which ``options`` it takes (``baselines``, ``samples``, ``seed``, …).
-          feed, label, method, steps, tolerance, max_steps, batch_size, tokens, progress, shared_feeds, row_feeds: as
-            for ``explain``; steps and tolerance are those of each single path.
+          feed, label, method, steps, tolerance, max_steps, batch_size, tokens, progress, shared_feeds, row_feeds,
+            memory_limit: as for ``explain``; steps and tolerance are those of each single path.
 
         Returns:
           An ``Attribution``: the mean over the variant's paths. ``technique`` says what it is, ``completeness`` what
@@ -164,8 +168,8 @@ class IntegratedGradients:
           ...                           baselines={"ids:0": training_ids}, samples=200, seed=0)
         """
         chosen = variants.choose(variant, options, steps)
-        rule = _rule(method, steps, tolerance, max_steps, batch_size)
-        task, flat_label, labels, sizes = self._begin(feed, label, "zero", batch_size, shared_feeds, row_feeds)
+        rule = _rule(method, steps, tolerance, max_steps)
+        task, flat_label, labels, sizes = self._begin(feed, label, "zero", RunLimits(batch_size, memory_limit).checked(), shared_feeds, row_feeds)
         with _progress(progress, None) as advance:
             runner = PointRunner(self._engine, task.batch, task.probed.running, flat_label, sizes, advance)
             found = ensemble.run(chosen.paths(task.inputs, **options), ensemble.Integrand(
@@ -177,33 +181,33 @@ class IntegratedGradients:
         record = dataclasses.replace(record, graph_findings=tuple(self.findings()))
         return variants.complete(record, chosen, found, options)
 
-    def _begin(self, feed, label, baseline, batch_size, shared_feeds, row_feeds):
+    def _begin(self, feed, label, baseline, limits, shared_feeds, row_feeds):
         """The task, the labels, flat and as the caller counts them, and the sizes of runs."""
         task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
         self._steady = task.probed.steady and self._steady is not False
         flat_label, labels = target.resolve_label(label, task.row_shape, task.outputs, self.output)
-        return task, flat_label, labels, self._run_sizes(task.batch, batch_size)
+        return task, flat_label, labels, self._run_sizes(task.batch, limits)
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
-    def _surely(self, task: Task, label: np.ndarray, integral_of, steps, batch_size, advance):
+    def _surely(self, task: Task, label: np.ndarray, integral_of, steps, limits, advance):
         """Task, runner, baseline outputs, integral; in the caller's own company where points that share runs differ."""
         every, running = np.arange(task.batch.count), task.probed.running
-        runner = PointRunner(self._engine, task.batch, running, label, self._run_sizes(task.batch, batch_size), advance)
+        runner = PointRunner(self._engine, task.batch, running, label, self._run_sizes(task.batch, limits), advance)
         starts = runner.outputs(integrate.Rows(every, np.zeros(len(every))))
         ends = np.stack([starts[every, label], task.outputs[every, label]], axis=1).astype(np.float64)
         alone = running.mode in (IN_COMPANY, ONE_AT_A_TIME)
         integral = self._integrate(task, runner, lambda evaluator, examples: integral_of(
-            evaluator, ends[examples] if alone else None), steps, batch_size)
+            evaluator, ends[examples] if alone else None), steps, limits)
         # What the probe saw of a few rows is true of all only if every score is what it is without the other points.
         if alone or probe.agree(np.stack([integral.baseline_score, integral.score], axis=1), ends,
                                 np.concatenate([task.outputs, starts])):
             return task, runner, starts, integral
         return self._surely(task._replace(probed=probe.in_company(task.probed, len(every))), label, integral_of, steps,
-                            batch_size, advance)
+                            limits, advance)
 
     def _integrate(self, task: Task, plain: PointRunner, integral_of, steps: Optional[int],
-                   batch_size: Optional[int]) -> integrate.Integral:
+                   limits: RunLimits) -> integrate.Integral:
         """The integral of every example, behind the affine beginning of the model where that is worth it."""
         every = np.arange(task.batch.count)
         behind = self._prefix.for_work(plain, task.fed, steps)
@@ -211,17 +215,17 @@ class IntegratedGradients:
             return integral_of(plain, every)
         found = []
         for carried in behind.slices(plain, task.fed):
-            runner = carried.runner(sizes=self._run_sizes(carried.batch, batch_size, "prefix"), on_rows=plain.on_rows)
+            runner = carried.runner(sizes=self._run_sizes(carried.batch, limits, "prefix"), on_rows=plain.on_rows)
             integral = integral_of(runner, carried.examples)
             found.append(integral._replace(gradient=carried.pull_back(integral.gradient)))
         return integrate.joined(found)
 
-    def _run_sizes(self, batch: Batch, batch_size: Optional[int], engine: str = "plain") -> RunSizes:
+    def _run_sizes(self, batch: Batch, limits: RunLimits, engine: str = "plain") -> RunSizes:
         """What is learnt about the size of runs is kept, for rows of about the same length."""
         floats = max(1, sum(array.size for array in batch.actual) // batch.count)
         most = max(1, min(ROWS_PER_RUN, FLOATS_PER_RUN // floats))
-        if batch_size is not None:
-            return RunSizes(most, fixed=batch_size)
+        if limits != RunLimits():
+            return RunSizes(most, limits)
         return self._sizes.setdefault((engine, floats.bit_length()), RunSizes(most))
 
     def _attribution(self, task, baseline_outputs, integral, labels, method, tolerance, adaptive, baseline,
@@ -278,7 +282,7 @@ class IntegratedGradients:
         return values
 
 
-def _rule(method, steps, tolerance, max_steps, batch_size):
+def _rule(method, steps, tolerance, max_steps):
     """Nodes and weights of a fixed rule, or ``None`` for adaptive; wrong arguments stop here."""
     if method in quadrature.GRIDS and steps is None:
         raise MethodError("method %r reproduces the numbers of another library, which had a fixed number of nodes; pass "
@@ -287,8 +291,6 @@ def _rule(method, steps, tolerance, max_steps, batch_size):
         quadrature.nodes_and_weights(method, steps or 2)
     if not isinstance(tolerance, (int, float, np.floating)) or not tolerance > 0:
         raise MethodError("tolerance must be a number above 0 such as 0.01 (one per cent), not %r" % (tolerance,))
-    if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
-        raise MethodError("batch_size must be a whole number of at least 1, or None, not %r" % (batch_size,))
     if steps is not None:
         return quadrature.nodes_and_weights(method, steps)
     if not isinstance(max_steps, (int, np.integer)) or max_steps < 3:

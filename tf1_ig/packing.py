@@ -7,6 +7,7 @@ import numpy as np
 
 from graph_tools import _tf
 from tf1_ig.engine import Engine, PathPoints
+from tf1_ig.errors import MethodError
 from tf1_ig.feeds import FedTensor, ragged_take, rows_of, take_rows
 from tf1_ig.integrate import Evaluated, Evaluator, Rows
 
@@ -15,6 +16,8 @@ PACKED = "packed"
 FIXED_BATCH = "fixed batch"
 IN_COMPANY = "in company"
 ONE_AT_A_TIME = "one at a time"
+# Rows of the two runs whose difference tells what a row takes.
+_TRACED_ROWS = (4, 8)
 
 
 class Batch(NamedTuple):
@@ -42,6 +45,23 @@ class Running(NamedTuple):
     output_order: Optional[Tuple[int, ...]] = None
 
 
+class RunLimits(NamedTuple):
+    """What the caller says about the size of runs.
+
+    Raises (by ``checked``):
+      MethodError: it is not a positive whole number.
+    """
+
+    batch_size: Optional[int] = None
+    memory: Optional[int] = None    # bytes of all tensors of a run
+
+    def checked(self) -> "RunLimits":
+        for name, value in (("batch_size", self.batch_size), ("memory_limit", self.memory)):
+            if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
+                raise MethodError("%s must be a whole number of at least 1, or None, not %r" % (name, value))
+        return self
+
+
 class RunSizes:
     """How many rows a run should hold, learnt from the runs themselves: none is made for the measurement alone.
 
@@ -51,18 +71,32 @@ class RunSizes:
 
     Args:
       most: never more rows than this (bounds memory).
-      fixed: exactly this many rows, nothing is learnt.
+      limits: a ``batch_size`` is taken as it is, nothing is learnt; with a limit of memory nothing larger is tried.
     """
 
     FIRST, LEAST = 256, 32
     # A size is better than another when it saves more than this share of the time.
     PAYS = 0.05
 
-    def __init__(self, most: int, fixed: Optional[int] = None):
-        self.most = max(1, int(fixed or most))
-        self.best = fixed or min(self.most, self.FIRST)
+    def __init__(self, most: int, limits: RunLimits = RunLimits()):
+        self.most = max(1, int(limits.batch_size or most))
+        self.best = limits.batch_size or min(self.most, self.FIRST)
+        self.memory = limits.memory
         self._seconds: Dict[int, List[float]] = {}
-        self._trying = [] if fixed or self.best < 2 * self.LEAST else [self.best, self.best // 2]
+        learns = limits == RunLimits() and self.best >= 2 * self.LEAST
+        self._trying = [self.best, self.best // 2] if learns else []
+
+    def bound(self, fixed: int, each: int) -> None:
+        """Keeps runs within the limit of memory: so many bytes whatever the rows, and so many for each row.
+
+        Raises:
+          MethodError: not even one row fits.
+        """
+        if fixed + each > self.memory:
+            raise MethodError("memory_limit=%d bytes is less than a run of a single row takes (%d bytes); allow more" % (
+                self.memory, fixed + each))
+        self.most = min(self.most, (self.memory - fixed) // each)
+        self.best, self.memory = min(self.best, self.most), None
 
     def next(self, left: int) -> int:
         """Rows of the next run when ``left`` rows are still to be run."""
@@ -106,7 +140,7 @@ class PointRunner(Evaluator):
                  sizes: Optional[RunSizes] = None, on_rows: Callable[[int], None] = lambda rows: None):
         self.engine, self.batch, self.running, self.label = engine, batch, running, label
         self.count = batch.count
-        self.sizes = sizes or RunSizes(RunSizes.FIRST, fixed=RunSizes.FIRST)
+        self.sizes = sizes or RunSizes(RunSizes.FIRST, RunLimits(RunSizes.FIRST))
         self.on_rows = on_rows
         self._entries_of = batch.entries_of
 
@@ -184,6 +218,8 @@ class PointRunner(Evaluator):
                 yield run, execute(run)
             return
         start, least = 0, self.running.only or self.running.least
+        if self.sizes.memory is not None and self.label is not None:
+            self.sizes.bound(*self._bytes())
         while start < len(rows.example):
             size = self.running.only or self.sizes.next(len(rows.example) - start)
             run = self.packed(Rows(rows.example[start:start + size], rows.alpha[start:start + size]), least)
@@ -199,6 +235,17 @@ class PointRunner(Evaluator):
                 self.sizes.took(size, time.perf_counter() - begun)
             start += size
             yield run, found
+
+    def _bytes(self) -> Tuple[int, int]:
+        """Bytes of all tensors that a run with gradients makes whatever its rows, and for each of the longest rows."""
+        lengths = sum(np.bincount(owner, minlength=self.count) for owner in self.batch.owner)
+        longest = np.argsort(-lengths, kind="stable")
+        few, more = (self.engine.traced_bytes(run.points, self.running.output_order, self.label[run.rows.example],
+                                              run.share)
+                     for run in (self.packed(Rows(np.sort(np.resize(longest, rows)), np.ones(rows)))
+                                 for rows in _TRACED_ROWS))
+        each = -(-(more - few) // (_TRACED_ROWS[1] - _TRACED_ROWS[0]))
+        return max(0, few - each * _TRACED_ROWS[0]), max(1, each)
 
     def packed(self, rows: Rows, least: Optional[int] = None) -> "_Run":
         """One run of these rows, filled up to the least number of rows that the graph takes."""

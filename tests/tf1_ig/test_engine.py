@@ -7,7 +7,8 @@ import tf1_ig
 from graph_tools import _tf
 from tests.models import small
 from tf1_ig import path
-from tf1_ig.packing import RunSizes
+from tf1_ig.errors import MethodError
+from tf1_ig.packing import PointRunner, RunLimits, RunSizes
 
 RANDOM = np.random.RandomState(11)
 X = RANDOM.normal(size=(9, 4)).astype(np.float32)
@@ -41,7 +42,7 @@ def test_sizes_climb_to_where_a_row_is_cheapest():
 
 
 def test_no_tail_runs_as_a_tiny_batch():
-    fixed = RunSizes(4096, fixed=256)
+    fixed = RunSizes(4096, RunLimits(256))
     made = simulate(fixed, 258, lambda size: 1.0)
     assert made == [129, 129]
     assert max(simulate(RunSizes(100), 1000, lambda size: 1.0)) <= 100
@@ -134,3 +135,22 @@ def test_a_gradient_that_is_not_finite_stays_in_its_row():
         found = explainer.explain({"x:0": [[4.0, 0.0], [1.0, 9.0]]}, steps=2000, method="midpoint")
     assert not np.isfinite(found.values["x:0"][0, 1])
     np.testing.assert_allclose(found.values["x:0"][1], [1.0, 3.0], rtol=0.02)
+
+
+@pytest.mark.parametrize("how", [{"steps": 20}, {"tolerance": 1e-3}])
+def test_runs_stay_within_a_limit_of_memory(monkeypatch, how):
+    feed = {"ids:0": RANDOM.randint(0, 20, (40, 6)), "lengths:0": np.tile([6, 3, 2, 5], 10), "temperature:0": 1.0}
+    packed, made = PointRunner.packed, []
+    monkeypatch.setattr(PointRunner, "packed", lambda self, *rows: made.append(packed(self, *rows)) or made[-1])
+    with explainer_of(small.masked_text, "scores", "embedding") as explainer:
+        free = explainer.explain(feed, label=1, **how)
+        largest = max(len(run.taken) for run in made)
+        limit, made[:] = 30000, []
+        bounded = explainer.explain(feed, label=1, memory_limit=limit, **how)
+        of_runs = [explainer._engine.traced_bytes(run.points, None, np.ones(len(run.taken), int), run.share)
+                   for run in made if len(run.taken) > 8]
+        assert 8 < max(len(run.taken) for run in made) < largest and of_runs
+        assert 0.5 * limit < max(of_runs) <= limit
+        np.testing.assert_allclose(bounded.values["embedding:0"], free.values["embedding:0"], rtol=1e-5, atol=1e-7)
+        with pytest.raises(MethodError, match="less than a run of a single row takes"):
+            explainer.explain(feed, label=1, memory_limit=10, **how)
