@@ -1,7 +1,7 @@
 """Gradients along many paths for every row: points of different paths share runs, and what they give is averaged."""
 
 import itertools
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 import numpy as np
 
@@ -32,16 +32,15 @@ class Path(NamedTuple):
 class Integrand(NamedTuple):
     """What is integrated along each path, and how.
 
-    ``runner`` runs the caller's batch; ``values(task, gradient)`` multiplies gradients with ``actual - baseline`` of the
-    task's batch; ``rule`` holds nodes and weights, or is ``None`` for as many as ``tolerance`` needs.
+    ``runner`` runs the caller's batch; ``values(task, gradient)`` multiplies gradients with ``actual - baseline`` of
+    the task's batch; ``integral(runner, fed, ends)`` integrates along the paths of a runner, given its whole feed and
+    the scores at both ends.
     """
 
     runner: PointRunner
     task: Task
     values: Callable[[Task, List[np.ndarray]], Dict[str, Any]]
-    rule: Optional[Tuple[np.ndarray, np.ndarray]]
-    tolerance: float
-    max_steps: int
+    integral: Callable[[PointRunner, Mapping[str, Any], np.ndarray], integrate.Integral]
 
 
 class Found(NamedTuple):
@@ -153,9 +152,8 @@ def _integrate(runner: PointRunner, paths: List[Path], ends: np.ndarray, integra
         alphas = np.repeat([path.alpha for path in paths], runner.count // len(paths))
         _, gradient = runner.weighted(integrate.Rows(every, alphas), np.ones(runner.count))
         return integrate.Integral(gradient, corners[:, 1], corners[:, 0], once, once, None, [])
-    if integrand.rule is None:
-        return integrate.adaptive(runner, integrand.tolerance, integrand.max_steps)
-    return integrate.by_rule(runner, *integrand.rule, ends=corners)
+    task = integrand.task
+    return integrand.integral(runner, repeated(task.fed, task.batch.count, len(paths)), corners)
 
 
 def _stacked(batch: Batch, actual: List[Entries], baseline: List[Entries]) -> Batch:
@@ -164,7 +162,7 @@ def _stacked(batch: Batch, actual: List[Entries], baseline: List[Entries]) -> Ba
     return Batch(batch.count * times, [np.concatenate(each) for each in zip(*actual)],
                  [np.concatenate(each) for each in zip(*baseline)],
                  [np.concatenate([owner + number * batch.count for number in range(times)]) for owner in batch.owner],
-                 batch.feeds if times == 1 else repeated(batch.feeds, batch.count, times))
+                 repeated(batch.feeds, batch.count, times))
 
 
 def _flat(values: Mapping[str, Any]) -> np.ndarray:
