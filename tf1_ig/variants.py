@@ -140,9 +140,15 @@ def _count(samples: Any) -> int:
     return int(samples)
 
 
+def _in_words(value: Any) -> str:
+    if not isinstance(value, (list, tuple)):
+        return baseline_values.describe(value)
+    return ", ".join(map(baseline_values.describe, value)) if len(value) < 4 else "%d baselines" % len(value)
+
+
 def complete(record: Attribution, variant: Variant, found: Found, options: Mapping[str, Any]) -> Attribution:
     """The record with what a variant adds to it; where no sum is claimed, there is none to be off."""
-    said = {name: baseline_values.describe(options.get(name, one.default)) for name, one in _takes(variant).items()}
+    said = {name: _in_words(options.get(name, one.default)) for name, one in _takes(variant).items()}
     notes = ("the mean over %d paths: %s" % (found.count, ", ".join("%s %s" % one for one in said.items())),)
     record = dataclasses.replace(
         record, technique=variant.title, completeness=variant.completeness, standard_error=found.standard_error,
