@@ -165,7 +165,8 @@ class Attribution:
 
     def __str__(self) -> str:
         lines = ["%s of %s, %s, baseline %s (%s, %d example%s)" % (
-            self.technique, self.output, ", ".join(self.values), self.baseline, self.method, len(self), "s" * (len(self) != 1))]
+            self.technique, self.output, ", ".join(self.values), self.baseline, self.method, len(self),
+            "s" * (len(self) != 1))]
         for row in range(min(len(self), 10)):
             label = self.label_text(row)
             lines.append("  [%d] %sscore %.6g%s" % (

@@ -10,6 +10,7 @@ import numpy as np
 
 from graph_tools import names
 from tf1_ig.errors import BaselineError
+from tf1_ig.feeds import rows_of
 
 
 class Inputs(NamedTuple):
@@ -67,17 +68,25 @@ def describe(baseline: Any) -> str:
     return str(baseline) if np.ndim(baseline) == 0 else "array %s" % (list(np.shape(baseline)),)
 
 
-def several(given: Any, inputs: Inputs) -> List[List[np.ndarray]]:
+def several(given: Any, inputs: Inputs, seed: int = 0) -> List[List[np.ndarray]]:
     """Several baselines, each as ``resolve`` returns it.
 
     Args:
       given: a list of what ``resolve`` takes; an array with one row of the attributed tensor along its first axis for
-        each baseline; or ``{tensor: such an array}``, where the tensor may also be one that is fed, such as the ids.
+        each baseline; ``{tensor: such an array}``, where the tensor may also be one that is fed, such as the ids; or
+        ``{"noise": n}`` for ``n`` rows of uniform noise between the smallest and the largest number of each example's
+        own input.
       inputs: the attributed tensors at the caller's input.
+      seed: of the noise.
 
     Raises:
       BaselineError: none at all, arrays of unequal length, or what does not fit.
     """
+    if isinstance(given, Mapping) and set(given) == {"noise"}:
+        if isinstance(given["noise"], bool) or not isinstance(given["noise"], int) or given["noise"] < 1:
+            raise BaselineError("{'noise': n} takes a whole number of rows, not %r" % (given["noise"],))
+        return [drawn(inputs, (seed, number), "uniform", lambda own, low, high, noise: low + (high - low) * noise)
+                for number in range(given["noise"])]
     if isinstance(given, Mapping):
         lengths = {len(np.atleast_1d(np.asarray(rows))) for rows in given.values()}
         if len(lengths) != 1:
@@ -92,6 +101,24 @@ def several(given: Any, inputs: Inputs) -> List[List[np.ndarray]]:
     if not each:
         raise BaselineError("the list of baselines is empty; give at least one")
     return [resolve(baseline, inputs) for baseline in each]
+
+
+def drawn(inputs: Inputs, seed: Sequence[int], kind: str, make: Callable[..., np.ndarray]) -> List[np.ndarray]:
+    """Entries made from those of each row, its smallest and its largest number, and random numbers.
+
+    The random numbers of a row are the beginning of one stream for each input, whatever other rows there are.
+    """
+    found = []
+    for number, (entries, owner) in enumerate(zip(inputs.entries, inputs.owner)):
+        rows = list(rows_of(owner).values())
+        random = np.random.RandomState(list(seed) + [number])
+        stream = getattr(random, kind)(size=(max(map(len, rows), default=0),) + entries.shape[1:])
+        made = np.zeros(entries.shape, entries.dtype)
+        for row in rows:
+            own = entries[row].astype(np.float64)
+            made[row] = make(own, own.min(initial=np.inf), own.max(initial=-np.inf), stream[:len(row)])
+        found.append(made)
+    return found
 
 
 def resolve(baseline: Any, inputs: Inputs) -> List[np.ndarray]:

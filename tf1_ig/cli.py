@@ -167,8 +167,9 @@ def _explain_options(parser) -> None:
     parser.add_argument("--variant", metavar="NAME",
                         help="averaged, expected_gradients, smoothgrad, gradient or gradient_x_input instead of "
                              "Integrated Gradients from one baseline")
-    parser.add_argument("--baselines", metavar="B", help="of a variant: noise, a .npy file with a row for each, a .npz or "
-                                                         ".json file of such rows by tensor (training ids)")
+    parser.add_argument("--baselines", metavar="B",
+                        help="of a variant: '{\"noise\": 20}', a .npy file with a row for each, a .npz or .json file of "
+                             "such rows by tensor (training ids)")
     parser.add_argument("--samples", type=_positive(int), metavar="N", help="of a variant: how many draws")
     parser.add_argument("--seed", type=int, metavar="N", help="of a variant: other draws (default: 0)")
     parser.add_argument("--noise-level", type=_positive(float), metavar="R",

@@ -178,6 +178,11 @@ class Engine:
         consumed = {tensor.name for op in used for tensor in op.inputs}
         return {name: value for name, value in values.items() if name in consumed or name == self.output.name}
 
+    def path_ops(self, values: Mapping[str, np.ndarray]) -> Set[str]:
+        """Types of the ops that a run of the path executes."""
+        return {op.type for op in self._upstream(
+            "path", [self._target.score] + [path.parts for path in self._paths], values)}
+
     def static_shapes(self, feed_names: Iterable[str]) -> Dict[str, Any]:
         return {name: _static_shape(self.graph.get_tensor_by_name(name)) for name in feed_names}
 

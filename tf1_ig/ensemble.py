@@ -1,7 +1,7 @@
 """Gradients along many paths for every row: points of different paths share runs, and what they give is averaged."""
 
 import itertools
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 import numpy as np
 
@@ -32,16 +32,15 @@ class Path(NamedTuple):
 class Integrand(NamedTuple):
     """What is integrated along each path, and how.
 
-    ``runner`` runs the caller's batch; ``values(task, gradient)`` multiplies gradients with ``actual - baseline`` of the
-    task's batch; ``rule`` holds nodes and weights, or is ``None`` for as many as ``tolerance`` needs.
+    ``runner`` runs the caller's batch; ``values(task, gradient)`` multiplies gradients with ``actual - baseline`` of
+    the task's batch; ``integral(runner, fed, ends)`` integrates along the paths of a runner, given its whole feed and
+    the scores at both ends.
     """
 
     runner: PointRunner
     task: Task
     values: Callable[[Task, List[np.ndarray]], Dict[str, Any]]
-    rule: Optional[Tuple[np.ndarray, np.ndarray]]
-    tolerance: float
-    max_steps: int
+    integral: Callable[[PointRunner, Mapping[str, Any], np.ndarray], integrate.Integral]
 
 
 class Found(NamedTuple):
@@ -63,8 +62,7 @@ def run(paths: Iterator[Path], integrand: Integrand) -> Found:
     """Takes the gradients along paths, as many at once as memory allows; all have single points or none has."""
     task, means = integrand.task, _Means()
     floats = max(1, sum(actual.size for actual in task.batch.actual))
-    # Only rows that may be packed may stand in a larger batch; others go path by path, just as they were fed.
-    together = max(1, FLOATS_AT_ONCE // floats) if task.probed.running.mode in (PACKED, FIXED_BATCH) else 1
+    together = max(1, FLOATS_AT_ONCE // floats) if _wide(task) else 1
     for chunk in iter(lambda: list(itertools.islice(paths, together)), []):
         single_points = chunk[0].alpha is not None
         _run_together(chunk, integrand, means)
@@ -105,10 +103,15 @@ class _Means:
         self.template: Dict[str, Any] = {}
 
 
+def _wide(task: Task) -> bool:
+    """Whether rows may stand in a larger batch; others go path by path, just as they were fed."""
+    return task.probed.running.mode in (PACKED, FIXED_BATCH)
+
+
 def _run_together(paths: List[Path], integrand: Integrand, means: _Means) -> None:
     """Runs a few paths as one batch that holds the caller's rows once for each path."""
     task, count, label = integrand.task, integrand.task.batch.count, integrand.runner.label
-    at = _outputs_at([corner for path in paths for corner in (path.start, path.end)], integrand)
+    at = _outputs_at(paths, integrand)
     ends = np.array([[at[id(corner)][np.arange(count), label] for corner in (path.start, path.end)] for path in paths],
                     np.float64)
     stacked = _stacked(task.batch, [path.end for path in paths], [path.start for path in paths])
@@ -134,16 +137,19 @@ def _run_together(paths: List[Path], integrand: Integrand, means: _Means) -> Non
         means.evaluations.append(found.evaluations[part])
 
 
-def _outputs_at(corners: List[Entries], integrand: Integrand) -> Dict[int, np.ndarray]:
+def _outputs_at(paths: List[Path], integrand: Integrand) -> Dict[int, np.ndarray]:
     """Output rows where paths start and end, by the identity of their entries; each is run once."""
-    known = {id(integrand.task.inputs.entries): integrand.task.outputs}
-    wanted = {id(corner): corner for corner in corners if id(corner) not in known}
-    if wanted:
-        batch = _stacked(integrand.task.batch, list(wanted.values()), list(wanted.values()))
-        rows = integrate.Rows(np.arange(batch.count), np.ones(batch.count))
-        outputs = integrand.runner.on(batch, None).outputs(rows)
-        known.update(zip(wanted, np.split(outputs, len(wanted))))
-    return known
+    task = integrand.task
+    found = {id(task.inputs.entries): task.outputs}
+    wanted = {id(corner): (path.end, corner) for path in paths for corner in (path.start, path.end)
+              if id(corner) not in found}
+    # Rows that keep company stand where their path ends while one of them goes to the corner.
+    for part in [list(wanted)] if _wide(task) else [[key] for key in wanted]:
+        if part:
+            batch = _stacked(task.batch, [wanted[key][0] for key in part], [wanted[key][1] for key in part])
+            rows = integrate.Rows(np.arange(batch.count), np.zeros(batch.count))
+            found.update(zip(part, np.split(integrand.runner.on(batch, None).outputs(rows), len(part))))
+    return found
 
 
 def _integrate(runner: PointRunner, paths: List[Path], ends: np.ndarray, integrand: Integrand) -> integrate.Integral:
@@ -153,9 +159,8 @@ def _integrate(runner: PointRunner, paths: List[Path], ends: np.ndarray, integra
         alphas = np.repeat([path.alpha for path in paths], runner.count // len(paths))
         _, gradient = runner.weighted(integrate.Rows(every, alphas), np.ones(runner.count))
         return integrate.Integral(gradient, corners[:, 1], corners[:, 0], once, once, None, [])
-    if integrand.rule is None:
-        return integrate.adaptive(runner, integrand.tolerance, integrand.max_steps)
-    return integrate.by_rule(runner, *integrand.rule, ends=corners)
+    task = integrand.task
+    return integrand.integral(runner, repeated(task.fed, task.batch.count, len(paths)), corners)
 
 
 def _stacked(batch: Batch, actual: List[Entries], baseline: List[Entries]) -> Batch:
@@ -164,7 +169,7 @@ def _stacked(batch: Batch, actual: List[Entries], baseline: List[Entries]) -> Ba
     return Batch(batch.count * times, [np.concatenate(each) for each in zip(*actual)],
                  [np.concatenate(each) for each in zip(*baseline)],
                  [np.concatenate([owner + number * batch.count for number in range(times)]) for owner in batch.owner],
-                 batch.feeds if times == 1 else repeated(batch.feeds, batch.count, times))
+                 repeated(batch.feeds, batch.count, times))
 
 
 def _flat(values: Mapping[str, Any]) -> np.ndarray:

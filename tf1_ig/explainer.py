@@ -132,8 +132,7 @@ class IntegratedGradients:
         task, flat_label, labels, sizes = self._begin(feed, label, baseline, limits, shared_feeds, row_feeds)
         with _progress(progress, task.batch.count * steps if rule else None) as advance:
             task, runner, baseline_outputs, integral = self._surely(
-                task, flat_label, lambda evaluator, ends: integrate.adaptive(evaluator, tolerance, max_steps)
-                if rule is None else integrate.by_rule(evaluator, *rule, ends=ends), steps, limits, advance)
+                task, flat_label, _integral_of(rule, tolerance, max_steps), steps, limits, advance)
         found = self._attribution(task, baseline_outputs, integral, labels, "adaptive" if rule is None else method,
                                   tolerance, rule is None, baselines.describe(baseline), tokens)
         at_feed = None if task.baseline_feeds is None else PointRunner(
@@ -169,11 +168,16 @@ class IntegratedGradients:
         """
         chosen = variants.choose(variant, options, steps)
         rule = _rule(method, steps, tolerance, max_steps)
-        task, flat_label, labels, sizes = self._begin(feed, label, "zero", RunLimits(batch_size, memory_limit).checked(), shared_feeds, row_feeds)
+        limits = RunLimits(batch_size, memory_limit).checked()
+        task, flat_label, labels, sizes = self._begin(feed, label, "zero", limits, shared_feeds, row_feeds)
         with _progress(progress, None) as advance:
+            task = self._independent(task)
             runner = PointRunner(self._engine, task.batch, task.probed.running, flat_label, sizes, advance)
+            integral_of = _integral_of(rule, tolerance, max_steps)
             found = ensemble.run(chosen.paths(task.inputs, **options), ensemble.Integrand(
-                runner, task, self._values, rule, tolerance, max_steps))
+                runner, task, self._values, lambda many, fed, ends: self._integrate(
+                    task._replace(fed=fed), many, lambda evaluator, examples: integral_of(evaluator, ends[examples]),
+                    steps, limits)))
         adaptive = rule is None and not chosen.single_points
         how = variant if chosen.single_points else "adaptive" if adaptive else method
         record = self._attribution(task, found.start_outputs, found.integral, labels, how, tolerance, adaptive, "",
@@ -205,6 +209,17 @@ class IntegratedGradients:
             return task, runner, starts, integral
         return self._surely(task._replace(probed=probe.in_company(task.probed, len(every))), label, integral_of, steps,
                             limits, advance)
+
+    def _independent(self, task: Task) -> Task:
+        """The task, in the caller's own company where a point in a run changes what comes out for another."""
+        every, running = np.arange(task.batch.count), task.probed.running
+        if running.mode in (IN_COMPANY, ONE_AT_A_TIME):
+            return task
+        ends = PointRunner(self._engine, task.batch, running, sizes=self._run_sizes(task.batch, RunLimits())).outputs(
+            integrate.Rows(np.tile(every, 2), np.repeat([1.0, 0.0], len(every))))
+        if probe.agree(ends[:len(every)], task.outputs, task.outputs):
+            return task
+        return task._replace(probed=probe.in_company(task.probed, len(every)))
 
     def _integrate(self, task: Task, plain: PointRunner, integral_of, steps: Optional[int],
                    limits: RunLimits) -> integrate.Integral:
@@ -282,11 +297,18 @@ class IntegratedGradients:
         return values
 
 
+def _integral_of(rule, tolerance: float, max_steps: int):
+    """How the paths of an evaluator are integrated, given the scores at their ends where they are known."""
+    if rule is None:
+        return lambda evaluator, ends: integrate.adaptive(evaluator, tolerance, max_steps)
+    return lambda evaluator, ends: integrate.by_rule(evaluator, *rule, ends=ends)
+
+
 def _rule(method, steps, tolerance, max_steps):
     """Nodes and weights of a fixed rule, or ``None`` for adaptive; wrong arguments stop here."""
     if method in quadrature.GRIDS and steps is None:
-        raise MethodError("method %r reproduces the numbers of another library, which had a fixed number of nodes; pass "
-                          "steps= as it was there" % method)
+        raise MethodError("method %r reproduces the numbers of another library, which had a fixed number of nodes; "
+                          "pass steps= as it was there" % method)
     if method not in quadrature.RULES:
         quadrature.nodes_and_weights(method, steps or 2)
     if not isinstance(tolerance, (int, float, np.floating)) or not tolerance > 0:

@@ -187,7 +187,7 @@ def _take_sparse(tensor: FedTensor, rows: np.ndarray) -> np.ndarray:
 def repeated(fed: Mapping[str, FedTensor], batch: int, times: int) -> Dict[str, FedTensor]:
     """The feed of a batch that holds the caller's rows several times, one whole copy after the other."""
     rows = np.tile(np.arange(batch), times)
-    return {name: tensor if not tensor.block else tensor._replace(
+    return dict(fed) if times == 1 else {name: tensor if not tensor.block else tensor._replace(
         value=_take(tensor, rows, batch),
         indices=None if tensor.indices is None else _take_sparse(tensor._replace(part="indices"), rows))
             for name, tensor in fed.items()}

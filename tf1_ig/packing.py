@@ -147,7 +147,7 @@ class PointRunner(Evaluator):
     def on(self, batch: Batch, label: Optional[np.ndarray]) -> "PointRunner":
         """The same on another batch of the same kind of rows; without a label rows do not count as progress."""
         return PointRunner(self.engine, batch, self.running, label, self.sizes,
-                           self._on_rows if label is not None else lambda rows: None)
+                           self.on_rows if label is not None else lambda rows: None)
 
     # -- what integration asks ---------------------------------------------------------------------------------------
 

@@ -29,6 +29,10 @@ class Probed(NamedTuple):
     steady: bool
 
 
+# TensorFlow (2.21 too) dies of row partitions that do not fit the values: other rows must not even be tried.
+_DEADLY = "RaggedTensorToTensor"
+
+
 def probe(engine: Engine, batch: Batch, single: bool) -> Probed:
     """Finds the widest way of running rows of ``batch`` that gives every row the output it has in the caller's batch.
 
@@ -47,6 +51,9 @@ def probe(engine: Engine, batch: Batch, single: bool) -> Probed:
             "left on?), and so are these attributions; feed what switches it off" % expected.unsteadiness,), False)
     if single:
         return Probed(company, batch.feeds, (), True)
+    if _DEADLY in engine.path_ops({name: fed.value for name, fed in batch.feeds.items()}):
+        return Probed(company, batch.feeds, ("the path contains a %s, which only takes the rows as they were fed; points "
+                                             "were run one at a time" % _DEADLY,), True)
     coupled = False
     for running, order, feeds in itertools.product(_ways_to_run(batch.count), orders, _ways_to_belong(batch.feeds)):
         running = running._replace(output_order=order)
@@ -146,6 +153,11 @@ def in_company(probed: Probed, count: int) -> Probed:
     """What is left to do where points that shared a run gave other scores than the rows by themselves."""
     running = Running(IN_COMPANY if count > 1 else ONE_AT_A_TIME, output_order=probed.running.output_order)
     return probed._replace(running=running, notes=probed.notes + _notes(running, count, True))
+
+
+def alike(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether two runs gave the same outputs, but for what kernels for different batch sizes do."""
+    return _difference(np.asarray(first, np.float64), second) <= SAME * _size(np.asarray(second))
 
 
 def _difference(first: np.ndarray, second: np.ndarray) -> float:

@@ -138,7 +138,8 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
     for kind in _BY_INPUT:
         fields[kind] = {each["tensor"]: _by_rows(arrays, "%s/%d" % (kind, number))
                         for number, each in enumerate(record["inputs"])
-                        if any(key.split("/")[:2] == [kind, str(number)] for key in arrays) or (each["rows"] == 0 and kind in ("values", "ids"))}
+                        if any(key.split("/")[:2] == [kind, str(number)] for key in arrays)
+                        or (each["rows"] == 0 and kind in ("values", "ids"))}
     fields.update((kind, fields[kind] or None) for kind in _BY_INPUT[1:])
     # Files of before there were others hold Integrated Gradients.
     fields.update((name, fields[name] or known) for name, known in (("technique", "Integrated Gradients"),

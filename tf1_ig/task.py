@@ -12,7 +12,7 @@ from tf1_ig.engine import Engine
 from tf1_ig.entries import check_ids
 from tf1_ig.errors import BaselineError, BatchError
 from tf1_ig.packing import ONE_AT_A_TIME, Batch, PointRunner, Running
-from tf1_ig.resolve import Resolved
+from tf1_ig.resolve import Resolved, ResolvedInput
 
 
 class Task(NamedTuple):
@@ -119,7 +119,7 @@ class TaskReader:
                          {name: one._replace(value=moved[name]) for name, one in probed.feeds.items()}
                          if moved else None, dict(fed, **probed.feeds))
             if probed.running.mode != probe.IN_COMPANY or not probed.steady or probe.rows_follow(
-                    self._engine, found.batch, probed.running, outputs):
+                    self._engine, found.batch, probed.running, outputs) or self._rows_move_alone(found):
                 return found
             unlike.append(found)
         return self._with_rows_elsewhere(unlike, raw, axis)
@@ -136,10 +136,42 @@ class TaskReader:
                              "along: its axis %d is not that of the examples; explain a tensor that has them there, or "
                              "pass batch_axis=None and a label that indexes the whole output" % (
                                  self._resolved.output, list(raw.shape), at))
+        self._refuse_foreign_entries(tried[0])
         probed = tried[0].probed
         return tried[0]._replace(probed=probed._replace(notes=probed.notes + (
             "examples that change places do not take their outputs along: is axis %d of the feeds, of the input and of "
             "the output that of the examples?" % axis,)))
+
+    def _guessed(self, batch: Batch) -> List[ResolvedInput]:
+        """Inputs with several entries a row where only their number says whose each is: true of this feed at most."""
+        return [spec for spec, entries in zip(self._resolved.inputs, batch.actual)
+                if spec.attributed.owner is None and len(entries) > batch.count]
+
+    def _refuse_foreign_entries(self, task: "Task") -> None:
+        """Where rows cannot be run alone, equal blocks of entries are only a guess: a block must move its own example.
+
+        Raises:
+          BatchError: moving the entries of one example moves the output of another.
+        """
+        for spec in self._guessed(task.batch):
+            if not self._rows_move_alone(task):
+                raise BatchError("which example each of the %d entries of input %s belongs to cannot be told from the "
+                                 "graph: in equal blocks, those of one example change the output of others; pass "
+                                 "batch_axis=None to explain the whole feed as one example, or feed one example" % (
+                                     len(task.batch.actual[self._resolved.inputs.index(spec)]), spec.name))
+
+    def _rows_move_alone(self, task: "Task") -> bool:
+        """Whether the entries of an example move its output row and no other (looked at for three examples)."""
+        batch = task.batch
+        runner = PointRunner(self._engine, batch, task.probed.running)
+        for row in {0, batch.count // 2, batch.count - 1}:
+            raw = self._engine.run_raw_output(runner.points_in_company(row, 0.0))
+            moved = self._outputs(batch, task.probed.running, raw)[1]
+            has_entries = any(row in owner for owner in batch.owner)
+            same = [probe.alike(moved[one], task.outputs[one]) for one in range(batch.count)]
+            if not all(same[:row] + same[row + 1:]) or same[row] == has_entries:
+                return False
+        return True
 
     def _renamed_names(self, tensors) -> List[Any]:
         return [self._resolved.renamed.get(name_or_self(tensor), tensor) for tensor in tensors]
@@ -197,7 +229,7 @@ class TaskReader:
              fed.value.item() if fed.value.ndim == 0 else None) for name, fed in batch.feeds.items()))
         if key in self._probed:
             count, known = self._probed[key]
-            if known.steady and (known.running.only is None or count == batch.count) and (
+            if not self._guessed(batch) and known.steady and (known.running.only is None or count == batch.count) and (
                     known.running.mode in (probe.PACKED, probe.FIXED_BATCH)):
                 feeds_now = {name: fed._replace(block=0) if known.feeds[name].block == 0 else fed
                              for name, fed in batch.feeds.items()}

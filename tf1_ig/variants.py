@@ -10,7 +10,7 @@ in every batch, on every machine.
 
 import dataclasses
 import inspect
-from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional
 
 import numpy as np
 
@@ -18,12 +18,11 @@ from tf1_ig import baselines as baseline_values
 from tf1_ig.attribution import EXACT, IN_EXPECTATION, NONE, Attribution
 from tf1_ig.baselines import Inputs
 from tf1_ig.errors import MethodError
-from tf1_ig.feeds import rows_of
-from tf1_ig.ensemble import Entries, Found, Path
+from tf1_ig.ensemble import Found, Path
 
-# -- the variants --------------------------------------------------------------------------------------------------------
+# -- the variants ------------------------------------------------------------------------------------------------------
 
-def averaged(inputs: Inputs, baselines: Any, samples: int = 20, seed: int = 0) -> Iterator[Path]:
+def averaged(inputs: Inputs, baselines: Any, seed: int = 0) -> Iterator[Path]:
     """Integrated Gradients averaged over several baselines (Sturmfels, Lundberg, Lee: Visualizing the Impact of Feature
     Attribution Baselines, Distill 2020).
 
@@ -32,15 +31,10 @@ def averaged(inputs: Inputs, baselines: Any, samples: int = 20, seed: int = 0) -
 
     Args:
       baselines: a list of what ``explain`` takes as ``baseline``; an array of rows of the attributed tensor;
-        ``{tensor: rows}`` for several inputs, or for ids that are fed (training rows); or ``"noise"``: ``samples``
-        rows of uniform noise between the smallest and the largest number of each row's own input.
+        ``{tensor: rows}`` for several inputs, or for ids that are fed (training rows); ``{"noise": 20}`` for so many
+        rows of uniform noise (``tf1_ig.baselines.several``).
     """
-    if isinstance(baselines, str) and baselines == "noise":
-        starts = (_drawn(inputs, (seed, number), "uniform", lambda own, low, high, drawn: low + (high - low) * drawn)
-                  for number in range(_count(samples)))
-    else:
-        starts = iter(baseline_values.several(baselines, inputs))
-    return (Path(start, inputs.entries) for start in starts)
+    return (Path(start, inputs.entries) for start in baseline_values.several(baselines, inputs, seed))
 
 
 def expected_gradients(inputs: Inputs, baselines: Any, samples: int = 200, seed: int = 0) -> Iterator[Path]:
@@ -53,7 +47,7 @@ def expected_gradients(inputs: Inputs, baselines: Any, samples: int = 200, seed:
     Args:
       baselines: as for ``averaged``; one is drawn for each of the ``samples`` points.
     """
-    starts = list(baseline_values.several(baselines, inputs))
+    starts = baseline_values.several(baselines, inputs, seed)
     random = np.random.RandomState(seed)
     chosen, alphas = random.randint(len(starts), size=_count(samples)), random.uniform(size=_count(samples))
     return (Path(starts[number], inputs.entries, alpha=float(alpha)) for number, alpha in zip(chosen, alphas))
@@ -74,8 +68,8 @@ def smoothgrad(inputs: Inputs, baseline: Any = "zero", noise_level: float = 0.15
     if not np.isfinite(noise_level) or noise_level < 0:
         raise MethodError("noise_level must be a number of at least 0 such as 0.15, not %r" % (noise_level,))
     start = baseline_values.resolve(baseline, inputs)
-    return (Path(start, _drawn(inputs, (seed, number), "normal",
-                               lambda own, low, high, drawn: own + noise_level * (high - low) * drawn))
+    return (Path(start, baseline_values.drawn(
+        inputs, (seed, number), "normal", lambda own, low, high, noise: own + noise_level * (high - low) * noise))
             for number in range(_count(samples)))
 
 
@@ -112,7 +106,7 @@ VARIANTS: Dict[str, Variant] = {
 }
 
 
-# -- choosing one --------------------------------------------------------------------------------------------------------
+# -- choosing one ------------------------------------------------------------------------------------------------------
 
 def choose(variant: str, options: Mapping[str, Any], steps: Optional[int]) -> Variant:
     """The variant of that name, if it takes these options.
@@ -146,27 +140,15 @@ def _count(samples: Any) -> int:
     return int(samples)
 
 
-def _drawn(inputs: Inputs, seed: Sequence[int], kind: str, make: Callable[..., np.ndarray]) -> Entries:
-    """Entries made from those of each row, its smallest and its largest number, and random numbers.
-
-    The random numbers of a row are the beginning of one stream for each input, whatever other rows there are.
-    """
-    found = []
-    for number, (entries, owner) in enumerate(zip(inputs.entries, inputs.owner)):
-        rows = list(rows_of(owner).values())
-        random = np.random.RandomState(list(seed) + [number])
-        stream = getattr(random, kind)(size=(max(map(len, rows), default=0),) + entries.shape[1:])
-        made = np.zeros(entries.shape, entries.dtype)
-        for row in rows:
-            own = entries[row].astype(np.float64)
-            made[row] = make(own, own.min(initial=np.inf), own.max(initial=-np.inf), stream[:len(row)])
-        found.append(made)
-    return found
+def _in_words(value: Any) -> str:
+    if not isinstance(value, (list, tuple)):
+        return baseline_values.describe(value)
+    return ", ".join(map(baseline_values.describe, value)) if len(value) < 4 else "%d baselines" % len(value)
 
 
 def complete(record: Attribution, variant: Variant, found: Found, options: Mapping[str, Any]) -> Attribution:
     """The record with what a variant adds to it; where no sum is claimed, there is none to be off."""
-    said = {name: baseline_values.describe(options.get(name, one.default)) for name, one in _takes(variant).items()}
+    said = {name: _in_words(options.get(name, one.default)) for name, one in _takes(variant).items()}
     notes = ("the mean over %d paths: %s" % (found.count, ", ".join("%s %s" % one for one in said.items())),)
     record = dataclasses.replace(
         record, technique=variant.title, completeness=variant.completeness, standard_error=found.standard_error,

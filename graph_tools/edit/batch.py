@@ -10,7 +10,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 import numpy as np
 
 from graph_tools import _tf, names
-from graph_tools.edit.batch_shapes import BACK, PRIME, Inference, has_batch, set_batch
+from graph_tools.edit.batch_shapes import BACK, PRIME, Inference, free_elements, has_batch, set_batch
 from graph_tools.edit.builder import Builder, data_type, entry_of
 from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import Edit, compare
@@ -105,10 +105,11 @@ def free_constants(graph_def, placeholders: Dict[str, tuple], batch: int) -> Lis
         return []
     work = _Work(graph_def, placeholders, batch)
     for _ in range(_ROUNDS):
-        if not work.infer(PRIME):
-            if not work.mend_failed():
+        refused = not work.infer(PRIME)
+        # What is refused for good may be an optimizer's; the prediction beside it is freed all the same.
+        if not (refused and work.mend_failed() or work.mend_reshapes() or work.mend_loops()):
+            if refused:
                 return work.notes + [work.why_not()]
-        elif not (work.mend_reshapes() or work.mend_loops()):
             stuck = work.stuck()
             return work.notes + (["%r keeps the batch at %d" % (stuck, batch)] if stuck else [])
     return work.notes + ["the batch of %d is baked into too many places; the last one looked at was %r" % (
@@ -130,7 +131,7 @@ class _Work:
     def __init__(self, graph_def, placeholders: Dict[str, tuple], batch: int):
         self.graph_def, self.placeholders, self.batch = graph_def, placeholders, batch
         self.first = next(iter(placeholders))
-        self.notes: List[str] = []
+        self.notes: List[str] = free_elements(GraphIndex(graph_def), placeholders, batch)
         self.shapes: Dict[str, Optional[List[Optional[int]]]] = {}
         self.failed, self.reason = "", ""
         self._reindex()

@@ -1,4 +1,7 @@
-"""Static shapes of a graph with a prime in place of its batch: what is a multiple of it depends on the batch."""
+"""Static shapes of a graph with a prime in place of its batch: what is a multiple of it depends on the batch.
+
+And the shapes that TensorArrays promise of their elements, which are held to when the graph runs.
+"""
 
 import re
 from typing import Dict, Iterable, List, Optional, Tuple
@@ -30,6 +33,48 @@ def _without(graph_def, index: GraphIndex, failed: str):
                 unknown.attr["shape"].shape.unknown_rank = True
                 next(other for other in left.node if other.name == node.name).input[slot] = unknown.name
     return left
+
+
+# Ops on a TensorArray, and which input is the value they put into it.
+_WRITES = {"TensorArrayWriteV2": 2, "TensorArrayWriteV3": 2, "TensorArrayScatterV2": 2, "TensorArrayScatterV3": 2}
+
+
+def free_elements(index: GraphIndex, placeholders: Iterable[str], batch: int) -> List[str]:
+    """Lets TensorArrays of elements with a row for each example take any number of rows, in place; returns notes.
+
+    ``dynamic_rnn`` and ``map_fn`` promise the shape of what they write and read, ``[batch, …]``. Only arrays that
+    what is fed is written to are touched, and a promise less changes no value.
+    """
+    fed, notes = index.descendants(placeholders, control=False), []
+    for name, node in index.nodes.items():
+        if node.op not in ("TensorArrayV2", "TensorArrayV3") or _promised(node) != batch:
+            continue
+        users = _users(index, name)
+        if any(index.data_inputs(user)[_WRITES[index.op(user)]].node in fed for user in users
+               if index.op(user) in _WRITES):
+            for other in [name] + users:
+                if _promised(index.nodes[other]) == batch:
+                    index.nodes[other].attr["element_shape"].shape.dim[0].size = -1
+            notes.append("%r had elements with a batch of %d; they take any now" % (name, batch))
+    return notes
+
+
+def _promised(node) -> Optional[int]:
+    """The leading size that a node promises for the elements of a TensorArray."""
+    sizes = node.attr["element_shape"].shape.dim if "element_shape" in node.attr else ()
+    return sizes[0].size if sizes else None
+
+
+def _users(index: GraphIndex, array: str) -> List[str]:
+    """The ops that take the handle of a TensorArray, or of its gradient's, through the doors of loops."""
+    todo, users = [array + ":0"], []
+    while todo:
+        for use in index.uses(todo.pop()):
+            if use.slot == 0 and use.node not in users:
+                users.append(use.node)
+                if index.op(use.node) in ("Enter", "Identity", "TensorArrayGradV2", "TensorArrayGradV3"):
+                    todo.append(use.node + ":0")
+    return users
 
 
 def set_batch(graph_def, placeholders: Dict[str, tuple], size: Optional[int]) -> None:

@@ -113,8 +113,9 @@ def _out_of_loop(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
 def _own_rows_of_a_matrix(model, view: View, one: Embedding, matrix: Matrix) -> Tuple[Any, Edit]:
     graph_def = model.graph_def
     build = Builder(graph_def, ref_of(one.tensor).node, SPLIT_SCOPE)
-    owners.of_matrix(view, build, matrix, ref_of(one.tensor))
+    # First the rows: their owners are computed from the lookup's own tensor, which an attribution leaves as it is.
     rows = _split_rows(build, one)
+    owners.of_matrix(view, build, matrix, ref_of(one.tensor))
     notes = _add_strings(view, build, ref_of(one.ids))
     return model.with_graph_def(graph_def), compare(
         "split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: rows}, notes)

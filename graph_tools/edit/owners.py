@@ -114,18 +114,21 @@ def of_matrix(view: View, build: Builder, matrix: Matrix, rows: TensorRef) -> No
     """``owner[row] = example`` where the matrix shows the row; -1 for a row that the matrix cuts off."""
     int64, int32 = data_type("int64"), data_type("int32")
     zero, one = build.constant("zero", 0, "int64", rows), build.constant("one", 1, "int64", rows)
-    count = _length(build, rows, view, "rows_count", zero)
+    count = _length(build, rows, data_type(view.dtype(rows)), "rows_count", zero)
+    unsplit = _Unsplit(view, build, rows)
     if matrix.padded is None:
         numbers = build.add("Range", "numbers", [zero, count, one], Tidx=int64)
         nothing = build.constant("nothing", -1, "int64", rows)
-        inputs = {1: numbers, 2: nothing}
-        inputs.update(_outer_shape(view, build, matrix, rows))
+        inputs = {slot: unsplit.of(ref) for slot, ref in enumerate(view.inputs(matrix.node))}
+        inputs.update(_outer_shape(view, build, view.inputs(matrix.node)[0], rows))
+        inputs.update({1: numbers, 2: nothing})
         positions = build.copy(view.index.nodes[matrix.node], "positions", inputs, {"T": int64})
         total = count
     else:
-        positions, total = matrix.positions, _length(build, matrix.padded, view, "padded_count", zero)
-        if view.dtype(positions) != "int64":
-            positions = build.add("Cast", "positions", [positions], SrcT=data_type(view.dtype(positions)), DstT=int64,
+        positions, total = unsplit.of(matrix.positions), _length(
+            build, unsplit.of(matrix.padded), data_type(view.dtype(rows)), "padded_count", zero)
+        if view.dtype(matrix.positions) != "int64":
+            positions = build.add("Cast", "positions", [positions], SrcT=data_type(view.dtype(matrix.positions)), DstT=int64,
                                   Truncate=False)
     shape = build.add("Shape", "matrix_shape", [positions], T=int64, out_type=int64)
     axis = build.constant("axis", 0, "int32", rows)
@@ -146,9 +149,27 @@ def of_matrix(view: View, build: Builder, matrix: Matrix, rows: TensorRef) -> No
     build.add("Maximum", OWNER, [own, build.constant("cut_off", -1, "int64", rows)], T=int64)
 
 
-def _outer_shape(view: View, build: Builder, matrix: Matrix, rows: TensorRef) -> Dict[int, TensorRef]:
+class _Unsplit(NamedTuple):
+    """Tensors as they were before the rows were split off: computed from the lookup's own rows, where from rows at all."""
+
+    view: View
+    build: Builder
+    rows: TensorRef
+
+    def of(self, ref: TensorRef) -> TensorRef:
+        index = self.view.index
+        below = index.descendants([self.rows.node], control=False) - {self.rows.node}
+        if ref.node not in below:
+            return ref
+        leaf = "unsplit/" + ref.node
+        if self.build.scope + leaf not in self.build.nodes:
+            inputs = {slot: self.of(entry) for slot, entry in enumerate(self.view.inputs(ref.node))}
+            self.build.copy(index.nodes[ref.node], leaf, inputs)
+        return TensorRef(self.build.scope + leaf, ref.port)
+
+
+def _outer_shape(view: View, build: Builder, given: TensorRef, rows: TensorRef) -> Dict[int, TensorRef]:
     """The shape that the matrix is given, if any, without the axes of a row."""
-    given = view.inputs(matrix.node)[0]
     sizes = view.shape(given)
     if not sizes or sizes[0] is None:
         return {}
@@ -159,9 +180,9 @@ def _outer_shape(view: View, build: Builder, matrix: Matrix, rows: TensorRef) ->
                          T=kind, Index=data_type("int32"))}
 
 
-def _length(build: Builder, ref: TensorRef, view: View, leaf: str, zero: TensorRef) -> TensorRef:
+def _length(build: Builder, ref: TensorRef, kind: int, leaf: str, zero: TensorRef) -> TensorRef:
     """The leading length of a tensor, int64."""
-    shape = build.add("Shape", leaf + "_shape", [ref], T=data_type(view.dtype(ref)), out_type=data_type("int64"))
+    shape = build.add("Shape", leaf + "_shape", [ref], T=kind, out_type=data_type("int64"))
     axis = build.constant(leaf + "_axis", 0, "int32", ref)
     return build.add("GatherV2", leaf, [shape, zero, axis], Tparams=data_type("int64"), Tindices=data_type("int64"),
                      Taxis=data_type("int32"))

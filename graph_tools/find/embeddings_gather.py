@@ -162,8 +162,24 @@ def caveat_of(view: View, ids: TensorRef) -> str:
     bits = view.flow.bits(ids.node)
     if bits & CHOSEN:
         return "the model itself chooses some of its ids"
+    sampler = _sampler(view, ids)
+    if sampler:
+        return "some of its ids are drawn by %s: classes of a loss that is computed in training, no input" % short(sampler)
     if bits & MASK and not bits & (VALUE | KNOB):
         return "its ids only say how inputs compare (a mask), not what they are"
+    return ""
+
+
+def _sampler(view: View, ids: TensorRef) -> str:
+    """The op that draws some of the ids (``nce_loss``, ``sampled_softmax_loss``); ``""`` when none does."""
+    todo, seen = [ids], set()
+    while todo:
+        ref = view.origin(todo.pop(), COPIES | {"Cast", "Reshape"})
+        if view.op(ref).endswith("CandidateSampler"):
+            return ref.node
+        if view.op(ref) in ("ConcatV2", "Concat") and ref not in seen:
+            seen.add(ref)
+            todo.extend(view.inputs(ref.node))
     return ""
 
 

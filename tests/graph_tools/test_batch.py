@@ -91,6 +91,25 @@ def _dynamic_rnn(tf, x):
     return _rnn(tf, x, tf.fill(sizes, 0.))
 
 
+def _promised_elements(tf, x):
+    """As ``dynamic_rnn`` does: the arrays it reads from and writes to promise a batch of two."""
+    steps = tf.TensorArray(tf.float32, 3, element_shape=[2, 4]).unstack(tf.transpose(x, [1, 0, 2]))
+    outputs = tf.TensorArray(tf.float32, 3, element_shape=[2, 2])
+
+    def body(time, state, outputs):
+        state = tf.tanh(tf.concat([steps.read(time), state], 1) @ tf.constant(_WEIGHTS))
+        return time + 1, state, outputs.write(time, state)
+    written = tf.while_loop(lambda time, *_: time < 3, body, [tf.constant(0), tf.zeros([2, 2]), outputs])[2]
+    return tf.transpose(written.stack(), [1, 0, 2])
+
+
+def _beside_an_optimizer(tf, x):
+    """An optimizer's op that keeps its batch says nothing against the prediction."""
+    slot = tf.Variable(np.zeros((2, 12), np.float32), name="slot")
+    tf.assign_add(slot, tf.reshape(x, [2, 12]), name="step")
+    return _promised_elements(tf, x)
+
+
 def _reshape_in_loop(tf, x):
     def body(time, total):
         return time + 1, total + tf.reshape(tf.reshape(x, [2, 12]) * 2., [2, 3, 4])
@@ -99,7 +118,7 @@ def _reshape_in_loop(tf, x):
 
 @pytest.mark.parametrize("build", [
     _flat, _flat_unknown_rest, _merged_and_back, _merged_heads, _time_major, _tiled, _filled, _constant_rows,
-    _static_rnn, _loop_rnn, _dynamic_rnn, _reshape_in_loop], ids=lambda build: build.__name__.strip("_"))
+    _static_rnn, _loop_rnn, _dynamic_rnn, _promised_elements, _reshape_in_loop], ids=lambda build: build.__name__.strip("_"))
 def test_a_baked_batch_is_freed(build):
     model = _model(build)
     before = model.meta_graph.SerializeToString(deterministic=True)
@@ -111,6 +130,13 @@ def test_a_baked_batch_is_freed(build):
     np.testing.assert_allclose(_run(edited, _ROWS[:6]), _two_by_two(model, _ROWS[:6]), atol=1e-6)
     np.testing.assert_allclose(_run(edited, _ROWS)[:6], _two_by_two(model, _ROWS[:6]), atol=1e-6)
     np.testing.assert_allclose(_run(edited, _ROWS[6:])[0], _run(edited, _ROWS)[6], atol=1e-6)
+
+
+def test_a_training_job_of_a_fixed_batch_is_freed_as_far_as_its_prediction_needs():
+    model = _model(_beside_an_optimizer)
+    edited, edit = relax_batch(model)
+    np.testing.assert_allclose(_run(edited, _ROWS[:6]), _two_by_two(model, _ROWS[:6]), atol=1e-6)
+    assert _run(edited, _ROWS).shape == (7, 3, 2)
 
 
 def test_an_unknown_length_beside_the_batch():

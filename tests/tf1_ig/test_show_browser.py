@@ -1,5 +1,6 @@
 """Our pages in a real browser: nothing runs, nothing is asked from the network, the text is what was given."""
 
+import dataclasses
 import html.parser
 import json
 import os
@@ -10,9 +11,12 @@ import subprocess
 import numpy as np
 import pytest
 
+from graph_tools.report import Finding
 from tests.tf1_ig.results import result
 from tests.tf1_ig.test_show_text import HOSTILE
-from tf1_ig.show import text
+from tf1_ig.features import Feature
+from tf1_ig.show import compare, table, text
+from tf1_ig.show.axes import Axes, Axis
 
 BROWSER = next((found for found in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if found), None)
 pytestmark = [pytest.mark.slow,
@@ -28,7 +32,7 @@ PROBE = """<script>addEventListener("load", () => {
   values: tokens.map(t => +t.dataset.value),
   colours: tokens.map(t => getComputedStyle(t).backgroundColor),
   inside: tokens.map(t => t.children.length), alerted: !!window.alerted,
-  active: document.querySelectorAll("iframe,object,embed,link,base,form,a,video,audio,img:not([src^='data:'])").length,
+  active: document.querySelectorAll("iframe,object,embed,link,base,form,a,video,audio,img:not([src^='data:']),image:not([href^='data:'])").length,
   scripts: document.scripts.length, requests: performance.getEntriesByType("resource").length,
   wide: document.documentElement.scrollWidth - innerWidth
  });});
@@ -76,6 +80,73 @@ def test_hostile_tokens_are_text_in_a_browser(tmp_path):
     _harmless(seen, console)
     assert seen["texts"] == HOSTILE
     np.testing.assert_allclose(seen["values"], values)
+
+
+EVIL = "<img src=x onerror=alert(1)></title></style><script>alert(2)</script>"
+AXES = Axes(Axis(EVIL, 0, 1), Axis(EVIL, 0, 1), upright=True)
+
+
+def _pages(tmp_path):
+    """Every kind of page that is written, hostile texts in every place that takes one."""
+    texts = dict(output=EVIL, baseline=EVIL, method=EVIL, running=EVIL, notes=(EVIL,), held_fixed=(EVIL,), name=EVIL,
+                 not_finite_at=EVIL, graph_findings=(Finding(EVIL, "warn", EVIL, EVIL),),
+                 path=[(np.linspace(0, 1, 9), np.linspace(0, 1, 9) ** 2)], path_errors=[np.linspace(-1, 1, 8)])
+    random = np.random.RandomState(0)
+    words = result(values=random.normal(size=(1, len(HOSTILE))), token_texts=[HOSTILE], **texts)
+    long = result(values=random.normal(size=(1, 900)) ** 9, token_texts=[(HOSTILE * 20)[:900]], **texts)
+    features = dataclasses.replace(
+        words, values={EVIL: random.normal(size=(1, len(HOSTILE)))}, actual={EVIL: np.ones((1, len(HOSTILE)))},
+        features=[[Feature(text, text, text, 0.5, EVIL) for text in HOSTILE]])
+    pixels = dataclasses.replace(words, values={EVIL: random.normal(size=(1, 9, 7, 3))},
+                                 actual={EVIL: random.uniform(size=(1, 9, 7, 3))})
+    plane = dataclasses.replace(words, values={EVIL: random.normal(size=(1, 9, 7))}, token_texts=None,
+                                actual={EVIL: random.uniform(size=(1, 9, 7))})
+    sound = dataclasses.replace(plane, values={EVIL: random.normal(size=(1, 999))}, actual={EVIL: np.ones((1, 999))})
+    options = dict(class_names=[EVIL, EVIL], title=EVIL)
+    saved = str(tmp_path / "saved.html")
+    words.save(saved)
+    with open(saved, encoding="utf-8") as file:
+        yield "saved", file.read()
+    yield "text", words.to_html(fold=None, **options)
+    yield "folded", long.to_html(**options)
+    yield "words", words.to_html(words="wordpiece", **options)
+    yield "in a notebook", words._repr_html_()
+    yield "side by side", compare.compare([words, words], names=[EVIL, EVIL], title=EVIL)
+    yield "features", features.to_html(tokens=[HOSTILE], **options)
+    yield "bars", table.bars_html(table.aggregate(words), table.by_category(features, 0), title=EVIL)
+    yield "picture", pixels.to_html(outlines=True, **options)
+    yield "map", plane.to_html(axes=AXES, **options)
+    yield "sound", sound.to_html(axes=AXES.rows, **options)
+
+
+KINDS = ("saved", "text", "folded", "words", "in a notebook", "side by side", "features", "bars", "picture", "map",
+         "sound")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_page_runs_or_asks_for_anything(tmp_path, kind):
+    pages = dict(_pages(tmp_path))
+    assert tuple(pages) == KINDS
+    seen, console = _open(tmp_path, pages[kind], width=500)
+    _harmless(seen, console)
+    assert seen["wide"] <= 0
+    if kind in ("saved", "text"):
+        assert seen["texts"] == HOSTILE
+    if kind == "folded":
+        assert sorted(seen["texts"]) == sorted((HOSTILE * 20)[:900])
+    if kind == "side by side":
+        assert seen["texts"] == HOSTILE * 2
+    assert "onerror" in "".join(seen["texts"]) or kind in ("features", "bars", "picture", "map", "sound")
+
+
+def test_the_page_of_the_demo_runs_and_asks_for_nothing(tmp_path):
+    demo = pytest.importorskip("tf1_ig.demo")
+    path = str(tmp_path / "demo.html")
+    demo.run(["<script>alert(1)</script> was a good film", "not good"], path)
+    with open(path, encoding="utf-8") as file:
+        seen, console = _open(tmp_path, file.read())
+    _harmless(seen, console)
+    assert seen["texts"] and seen["wide"] <= 0
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -33,8 +33,9 @@ def drawn_completeness(result) -> Iterable[Finding]:
     if known[row] <= ROUGH:
         yield Finding("completeness", "ok", float(known[row]))
     else:
-        yield Finding("completeness", "warn", float(known[row]), "Row %d: the sum of the attributions is known to ± %.2g "
-                      "of the difference of the scores only; draw more samples." % (row, known[row]))
+        yield Finding("completeness", "warn", float(known[row]),
+                      "Row %d: the sum of the attributions is known to ± %.2g of the difference of the scores only; draw "
+                      "more samples." % (row, known[row]))
 
 
 def standard_error(result) -> Iterable[Finding]:
@@ -64,7 +65,7 @@ def vanished(result) -> Iterable[Finding]:
     zero = [row for row in range(len(result)) if not any(np.any(value[row]) for value in result.values.values())]
     if zero:
         yield Finding("gradient", "fail" if len(zero) == len(result) else "warn", len(zero),
-                      "Row %d: every gradient is zero: the output is flat there (a saturated class, a ReLU that is off), "
-                      "or the input has no effect. Integrated Gradients look at the whole path." % zero[0])
+                      "Row %d: every gradient is zero: the output is flat there (a saturated class, a ReLU that is "
+                      "off), or the input has no effect. Integrated Gradients look at the whole path." % zero[0])
     else:
         yield Finding("gradient", "ok", 0)

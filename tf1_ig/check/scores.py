@@ -73,7 +73,7 @@ def side_paths(result) -> Iterable[Finding]:
                   "%.6g, the quadrature misses %.2g, and %.6g is what the feed decides past the attributed tensors%s. "
                   "More steps will not close that: report it beside the attributions, or choose a baseline with the "
                   "same mask and length." % (row, whole[row], difference(result)[row] + float(result.delta[row]),
-                                             -float(result.delta[row]), beside[row], told))
+                                             0.0 - float(result.delta[row]), beside[row], told))
 
 
 def convergence(result) -> Iterable[Finding]:

@@ -54,8 +54,8 @@ def block(attribution, name: str, row: int, sums: np.ndarray, texts: Optional[Se
         return strip._replace(notes=strip.notes + _blur(attribution, name, row))
     if sums.ndim == 0:
         details = None if actual is None else ["= %.4g" % number for number in actual.reshape(-1)]
-        return table.features(values, texts, name, details, above)
-    return table.largest_entries(sums, name, above)
+        return table.features(values, texts, name, details, scale)
+    return table.largest_entries(sums, name, scale)
 
 
 def _fits(picture: Any, values: np.ndarray) -> bool:

@@ -104,15 +104,25 @@ def clean(mask: np.ndarray) -> np.ndarray:
 
 
 def outline(values: np.ndarray, share: float = 90.0) -> np.ndarray:
-    """Bool border of the 8-connected regions that hold ``share`` per cent of the strength, largest first, cleaned."""
-    labels, count = regions(clean(np.abs(values) > 0))
-    if not count:
+    """Bool borders of the 8-connected regions of one sign that hold ``share`` per cent of the strength.
+
+    Pixels are taken strongest first until they hold the share; the regions they make are cleaned, and taken largest
+    first until *they* hold it.
+    """
+    size = np.abs(values)
+    strong = (size > 0) & (size >= _mass_threshold(size, share))
+    found = [regions(clean(strong & (values * sign > 0))) for sign in (1, -1)]
+    masses = [np.bincount(labels.reshape(-1), size.reshape(-1), count + 1)[1:] for labels, count in found]
+    every = np.sort(np.concatenate(masses))[::-1]
+    if not every.size or every[0] == 0:
         return np.zeros(values.shape, bool)
-    mass = np.bincount(labels.reshape(-1), np.abs(values).reshape(-1), count + 1)[1:]
-    order = np.argsort(-mass, kind="stable")
-    before = np.cumsum(mass[order]) - mass[order]
-    kept = np.isin(labels, order[before < mass.sum() * share / 100.0] + 1)
-    return kept & ~_erode(kept)
+    before = np.cumsum(every) - every
+    least = every[np.flatnonzero(before < every.sum() * share / 100.0)[-1]]
+    border = np.zeros(values.shape, bool)
+    for (labels, _), mass in zip(found, masses):
+        kept = np.isin(labels, np.flatnonzero(mass >= least) + 1)
+        border |= kept & ~_erode(kept)
+    return border
 
 
 def regions(mask: np.ndarray) -> Tuple[np.ndarray, int]:
@@ -236,16 +246,25 @@ def pictures(attributions, image=None, name: str = "", palette: str = "blue-oran
     found.append(_picture("attributions", overlay(drawn, image, palette, **options), axes))
     if outlines:
         found.append(_picture("regions", overlay(drawn, image, palette, outlines=True, **options), axes))
-    place = np.unravel_index(int(np.argmax(np.abs(values))), values.shape)
     missing = int(np.sum(~np.isfinite(np.asarray(attributions, np.float64))))
     size = np.size(attributions)
     notes = ["Not finite numbers, drawn as nothing: %d of %d." % (missing, size)] if missing else []
     if not np.any(drawn):
         notes.append("%s: the score does not react to this input; nothing is drawn." % token_view.nothing(values))
     else:
-        notes.append("Strongest: %s at row %d, column %d." % ((token_view.number(float(values[place])),) + place))
+        # In words too: in grey print, and to those who hear the page, the colours tell no sign.
+        notes += [_strongest(values * sign, axes, sign) for sign in (1, -1) if (values * sign > 0).any()]
     full = _mass_threshold(np.abs(flat(drawn)), 100 - options.get("clip_above", CLIP_ABOVE))
     return Pictures(name, tuple(found), float(values.sum()), full, tuple(notes))
+
+
+def _strongest(values: np.ndarray, axes: Optional[Axes], sign: int) -> str:
+    row, column = np.unravel_index(int(np.argmax(values)), values.shape)
+    where = "row %d, column %d" % (row, column) if axes is None else ", ".join(
+        "%s %.4g" % (axis.name, axis.start + (at + 0.5) / count * (axis.stop - axis.start))
+        for axis, at, count in zip((axes.rows, axes.columns), (row, column), values.shape))
+    return "Strongest %s: %s at %s." % ("for" if sign > 0 else "against", token_view.number(
+        float(sign * values[row, column])), where)
 
 
 def _picture(caption: str, array: np.ndarray, axes: Optional[Axes] = None) -> Picture:

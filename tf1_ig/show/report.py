@@ -120,19 +120,24 @@ def _question(attribution, class_names) -> str:
     return "What decides %s?" % attribution.output
 
 
-def _scale(sums, row, scale) -> float:
+def _scale(attribution, sums, drawn, row, scale) -> float:
+    """The magnitude of the full colour; pictures and signals have a scale of their own."""
+    def of_row(at):
+        return [each[at] if np.ndim(each[at]) else attribution.values[name][at] for name, each in sums.items()
+                if name not in drawn]
+
     if scale == "row":
-        return token_view.largest(*[each[row] for each in sums.values()])
+        return token_view.largest(*of_row(row))
     if scale == "all":
-        return token_view.largest(*[part for each in sums.values() for part in each])
+        return token_view.largest(*[part for at in range(len(attribution)) for part in of_row(at)])
     if isinstance(scale, (int, float)) and scale > 0:
         return float(scale)
     raise ShowError("scale is \"row\", \"all\" or a positive number, not %r" % (scale,))
 
 
 def _card(attribution, sums, texts, picture, row, options) -> Card:
-    scale = _scale(sums, row, options.scale)
     drawn = {name for name in sums if blocks.is_drawn(attribution, name, row, texts[name], picture, options)}
+    scale = _scale(attribution, sums, drawn, row, options.scale)
     together = None if drawn else table.together(attribution, row, texts)
     if together is not None:
         scale = max(scale, token_view.largest(together))

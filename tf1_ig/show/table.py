@@ -33,7 +33,7 @@ class Bars(NamedTuple):
 
 def bars(texts: Sequence[Any], values, name: str = "", details: Optional[Sequence[str]] = None,
          spreads: Optional[Sequence[float]] = None, order: bool = True, most: int = _MOST_BARS,
-         above: float = 0.0) -> Bars:
+         scale: Optional[float] = None) -> Bars:
     """Signed bars of named numbers, largest magnitude first.
 
     Args:
@@ -44,37 +44,37 @@ def bars(texts: Sequence[Any], values, name: str = "", details: Optional[Sequenc
       spreads: standard deviations, one per value.
       order: false keeps the given order.
       most: so many are drawn; the rest is counted in a note.
-      above: where no value is larger, no bar is drawn (rounding).
+      scale: the magnitude of a full bar; ``None`` takes the largest, 0 draws none.
     """
     values = np.asarray(values, np.float64)
     size = np.where(np.isfinite(values), np.abs(values), np.inf)
     rank = np.argsort(-size, kind="stable") if order else np.arange(len(values))
     reach = np.abs(values) + (0 if spreads is None else np.asarray(spreads, np.float64))
-    scale = token_view.largest(reach)
-    scale = scale if scale > above else 0.0
+    told = scale is not None
+    scale = float(scale) if scale is not None else token_view.largest(reach)
     rows = []
     for index in rank[:most]:
         value = float(values[index])
         finite = bool(np.isfinite(value))
         kind = "nan" if not finite else "zero" if value == 0 or scale == 0 else "positive" if value > 0 else "negative"
         rows.append(Bar(token_view.printable(token_view.text_of(texts[index])), value,
-                        abs(value) / scale if kind in ("positive", "negative") else 0.0, kind,
+                        min(1.0, abs(value) / scale) if kind in ("positive", "negative") else 0.0, kind,
                         "" if details is None else token_view.printable(str(details[index])),
                         None if spreads is None or scale == 0 else float(spreads[index]) / scale))
     rest = values[rank[most:]]
     notes = ("%d more, together %s." % (len(rest), token_view.number(float(np.nansum(rest)))),) if len(rest) else ()
-    if above and not scale and len(values):
+    if told and not scale and len(values):
         notes += ("%s: the score does not react to these; nothing is drawn." % token_view.nothing(values),)
     return Bars(name, tuple(rows), scale, notes)
 
 
 def features(values, texts: Optional[Sequence[Any]] = None, name: str = "",
-             details: Optional[Sequence[str]] = None, above: float = 0.0) -> Bars:
+             details: Optional[Sequence[str]] = None, scale: Optional[float] = None) -> Bars:
     """Bars for an input that is a plain row of numbers, ``[features]``; the rest as for ``bars``."""
     values = np.asarray(values, np.float64).reshape(-1)
     if texts is None or len(texts) != len(values):
         texts = ["[%d]" % index for index in range(len(values))]
-    return bars(texts, values, name, details, above=above)
+    return bars(texts, values, name, details, scale=scale)
 
 
 def by_category(attribution, row: int) -> Optional[Bars]:
@@ -85,11 +85,11 @@ def by_category(attribution, row: int) -> Optional[Bars]:
     return bars(list(found), list(found.values()), "By feature")
 
 
-def largest_entries(values, name: str = "", above: float = 0.0) -> Bars:
+def largest_entries(values, name: str = "", scale: Optional[float] = None) -> Bars:
     """Bars of the largest entries of an array of any rank, named by their index."""
     values = np.asarray(values, np.float64)
     return bars(["[%s]" % ", ".join(map(str, index)) for index in np.ndindex(*values.shape)], values.reshape(-1), name,
-                above=above)
+                scale=scale)
 
 
 def totals(attribution, row: int) -> Bars:
