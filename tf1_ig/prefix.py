@@ -61,9 +61,11 @@ class OptionalPrefix:
     def _growth(self, runner: PointRunner) -> float:
         """How many times as many floats there are at the frontier as at the inputs."""
         points = runner.packed(Rows(np.zeros(1, int), np.ones(1))).points
-        found = self._plain.run_tensors(self._frontier.tensors, points)
-        return sum(array.size for array in found) / max(1, sum(len(entry) * array[:1].size for entry, array in zip(
-            points.entry, points.actual)))
+        before = {spec.tensor: len(entry) * array[:1].size
+                  for spec, entry, array in zip(self._plain.inputs, points.entry, points.actual)}
+        computed = self._plain.run_tensors([name for name in self._frontier.tensors if name not in before], points)
+        behind = sum(before.get(name, 0) for name in self._frontier.tensors) + sum(array.size for array in computed)
+        return behind / max(1, sum(before.values()))
 
     def _allowed(self, adaptive: bool) -> float:
         if not self._frontier.products:
