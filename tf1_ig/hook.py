@@ -53,8 +53,8 @@ class ExplainHook:
             cls = type(cls.__name__, (cls, _tf.tf.train.SessionRunHook), {})
         return super().__new__(cls)
 
-    def __init__(self, output, feed: Mapping[Any, Any], folder: str, inputs: Any = "auto", every_steps: int = 100,
-                 batch_axis: Optional[int] = 0, **options):
+    def __init__(self, output: Any, feed: Mapping[Any, Any], folder: str, inputs: Any = "auto", every_steps: int = 100,
+                 batch_axis: Optional[int] = 0, **options: Any) -> None:
         if every_steps < 1:
             raise MethodError("every_steps is the number of steps between explanations, at least 1, not %r" % (
                 every_steps,))

@@ -5,7 +5,7 @@ multiple of the prime depends on the batch, one that is not does not. A constant
 what it must become; the first op that still turns a batch of any size into the old one is named.
 """
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from graph_tools.edit.record import Edit, compare
 from graph_tools.errors import EditError
 from graph_tools.find.inputs.placeholders import PLACEHOLDERS, placeholder_shape
 from graph_tools.find.inputs.record import dtype_name
+from graph_tools.model import Model
 from graph_tools.names import TensorRef
 from graph_tools.walk import GraphIndex
 
@@ -50,7 +51,7 @@ _CONSTANT_FOLDS = {
 }
 
 
-def relax_batch(model, inputs=None) -> Tuple[object, Edit]:
+def relax_batch(model: Model, inputs: Any = None) -> Tuple[Model, Edit]:
     """Lets placeholders take a batch of any size, and frees it where the graph had the old one baked in.
 
     Args:
