@@ -59,7 +59,7 @@ def explained(model: gt.Model, feed: Dict[str, "np.ndarray"]) -> Optional["np.nd
     html: str = result.to_html(tokens=["good", "film"])
     delta: "np.ndarray" = result.delta
     print(report.ok, html, result.score, result.converged, result.steps, result.to_frame(), delta, result.tokens["x:0"])
-    result.scores  # type: ignore[attr-defined]
+    print(result.scores)  # type: ignore[attr-defined]
     result.save("why.npz")
     again: tf1_ig.Attribution = tf1_ig.load_attribution("why.npz")
     tf1_ig.visualize_token_attrs(["good", "film"], np.array([.5, 0.]))
@@ -79,7 +79,8 @@ def refused(path: str) -> str:
         return "the file: %s" % wrong
     except (gt.AmbiguousCandidateError, gt.NoCandidateError, gt.TensorNotFoundError) as wrong:
         return "the search: %s" % wrong
-    except (gt.BlockedRunError, gt.ControlFlowError, gt.EditError, gt.FeedError, gt.GradientError, gt.StateError) as wrong:
+    except (gt.BlockedRunError, gt.ControlFlowError, gt.EditError, gt.FeedError, gt.GradientError,
+            gt.StateError) as wrong:
         return "the graph: %s" % wrong
     except gt.GraphToolsError as wrong:
         return str(wrong)
