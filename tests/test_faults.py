@@ -179,7 +179,7 @@ def _try_the_hook(folder, choose):
 @pytest.mark.filterwarnings("ignore:.*could not be explained")
 def test_the_training_does_not_notice_an_error_of_the_hook(tmp_path):
     tried, _ = _try_the_hook(str(tmp_path), lambda count: _spread(count)[1::4])
-    assert tried >= 2
+    assert tried >= 1
 
 
 @pytest.mark.slow
