@@ -6,7 +6,7 @@ RUN = sh scripts/leg.sh
 LEG ?= newest
 ARGS ?=
 
-.PHONY: help demo test test-tf1 test-tf215 test-tf221 test-all lint bench demo-model clean
+.PHONY: help demo test test-tf1 test-tf215 test-tf221 test-all lint types docs dist bench notebooks demo-model clean
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -31,8 +31,22 @@ test-all: test test-tf1 test-tf215 test-tf221 ## all of them
 lint: ## ruff
 	$(RUN) run newest ruff check .
 
+types: ## mypy on the public surface of both packages
+	$(RUN) run newest mypy
+
+docs: ## the API reference, from the docstrings, into build/api; a warning is an error
+	$(RUN) run newest python -W error -m pdoc --docformat google --output-directory build/api \
+		graph_tools tf1_ig tf1_ig.quadrature tf1_ig.baselines tf1_ig.variants
+
+dist: ## sdist and wheel into dist/, checked by twine
+	$(RUN) run newest python -m build --outdir dist
+	$(RUN) run newest twine check --strict dist/*
+
 bench: ## compare with other libraries side by side (minutes; ARGS="--networks cnn --rows 16")
 	$(RUN) run newest python -m benchmarks.run $(ARGS)
+
+notebooks: ## execute the notebooks and write their outputs (ARGS=01 for one of them)
+	$(RUN) run $(LEG) python notebooks/run.py $(ARGS)
 
 demo-model: ## train the demo model again (TensorFlow 1.15)
 	$(RUN) run tf115 python scripts/train_demo.py

@@ -33,9 +33,11 @@ setup(
         "plot": ["matplotlib>=3.2"],
         "test": [
             "pytest>=7", "pytest-timeout>=2", "pytest-xdist>=3", "pandas>=1.0", "matplotlib>=3.2", "setuptools>=64",
-            "wheel",
+            "wheel", "nbclient>=0.7", "ipykernel>=6.16",
         ],
-        "lint": ["ruff==0.17.*"],
+        # The tools of the newest leg; what Python 3.7 cannot have is not asked for there.
+        "lint": ["ruff==0.17.*", "mypy>=1.14; python_version >= '3.9'", "build>=1.1", "twine>=4"],
+        "docs": ["pdoc>=14; python_version >= '3.9'"],
     },
     classifiers=[
         "Intended Audience :: Developers",

@@ -33,3 +33,12 @@ from graph_tools.load.estimator import from_estimator
 from graph_tools.model import Model
 from graph_tools.report import Finding, Report
 from graph_tools.verify import verify
+
+__all__ = [
+    "AmbiguousCandidateError", "BlockedRunError", "Candidate", "Candidates", "ControlFlowError", "EditError",
+    "FeedError", "Finding", "GradientError", "GraphToolsError", "Model", "ModelFileMissingError",
+    "ModelFormatError", "NoCandidateError", "ReleaseError", "Report", "StateError", "TensorFlowMissingError",
+    "TensorNotFoundError", "find_columns", "find_embeddings", "find_inputs", "find_outputs", "freeze",
+    "from_estimator", "from_session", "load", "prune", "relax_batch", "restore_control_flow", "split_occurrences",
+    "swap_inputs", "verify", "watch_feature_columns",
+]

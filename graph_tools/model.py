@@ -40,7 +40,7 @@ class Model:
     _cache: Dict[str, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     @property
-    def graph_def(self):
+    def graph_def(self) -> Any:
         """A copy of the GraphDef; changing it does not change the model."""
         copy = _tf.tf.GraphDef()
         copy.CopyFrom(self.meta_graph.graph_def)
@@ -65,7 +65,7 @@ class Model:
         return stored(self.meta_graph)
 
     @property
-    def graph(self):
+    def graph(self) -> Any:
         """The graph, imported once, control-flow contexts restored, finalized: for reading and for sessions."""
         if "graph" not in self._cache:
             graph = _tf.tf.Graph()
@@ -75,13 +75,13 @@ class Model:
             self._cache["graph"] = graph
         return self._cache["graph"]
 
-    def new_graph(self):
+    def new_graph(self) -> Any:
         """A fresh, mutable ``tf.Graph`` of the same model, in which ``tf.gradients`` works."""
         graph = _tf.tf.Graph()
         self.import_into(graph)
         return graph
 
-    def import_into(self, graph, input_map: Optional[Mapping[str, Any]] = None) -> None:
+    def import_into(self, graph: Any, input_map: Optional[Mapping[str, Any]] = None) -> None:
         """Imports the graph under its own names into ``graph`` and restores its control-flow contexts.
 
         Args:
@@ -112,7 +112,7 @@ class Model:
             self._cache["importable"] = control_flow.normalize(graph_def)
         return self._cache["importable"]
 
-    def prepare_restore(self, graph) -> Callable[[Any], None]:
+    def prepare_restore(self, graph: Any) -> Callable[[Any], None]:
         """Adds assignment ops to a graph of this model (before it is finalized); returns ``restore(session)``.
 
         Values come straight from ``variables``: no restore op, no initialiser of the model's own is run but the
@@ -137,7 +137,7 @@ class Model:
         return restore
 
     @contextlib.contextmanager
-    def open_session(self, config=None) -> Iterator[Any]:
+    def open_session(self, config: Any = None) -> Iterator[Any]:
         """A ready ``tf.Session`` on ``model.graph``: variables restored, tables initialised; closed on exit.
 
         Args:
@@ -175,7 +175,7 @@ class Model:
         return tuple(node.name for node in self.meta_graph.graph_def.node
                      if node.op in variables.VARIABLES and node.name not in self.variables)
 
-    def require(self, outputs, fed=()) -> None:
+    def require(self, outputs: Any, fed: Any = ()) -> None:
         """Checks, before anything runs, that the graph can compute some tensors and does nothing else meanwhile.
 
         Args:
@@ -211,7 +211,7 @@ class Model:
                 todo.extend(ref.node for ref in self.index.inputs(name) if ref.is_control or str(ref) not in fed)
         return running
 
-    def save(self, path) -> None:
+    def save(self, path: Any) -> None:
         """Writes the model: one frozen file (``.pb``, or ``.pbtxt`` in text), or else a SavedModel folder.
 
         A frozen file holds the variables as constants; a SavedModel keeps them, with its assets and a main op that
@@ -225,7 +225,7 @@ class Model:
         """
         save.write(self, path)
 
-    def with_graph_def(self, graph_def) -> "Model":
+    def with_graph_def(self, graph_def: Any) -> "Model":
         """The same model over an edited GraphDef (variables that are gone from it are dropped)."""
         meta_graph = _tf.tf.MetaGraphDef()
         meta_graph.CopyFrom(self.meta_graph)

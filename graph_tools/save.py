@@ -42,22 +42,41 @@ def _tables(model) -> Dict[str, Any]:
 
 
 def _write_file(path: str, data: bytes) -> None:
-    """Writes all or nothing: a reader never sees half a file."""
+    """Writes all or nothing: a reader never sees half a file, and an error leaves none behind."""
     files = _tf.tf.io.gfile
     folder = os.path.dirname(path)
     if folder:
         files.makedirs(folder)
-    with files.GFile(path + ".part", "wb") as file:
-        file.write(data)
-    files.rename(path + ".part", path, overwrite=True)
+    try:
+        with files.GFile(path + ".part", "wb") as file:
+            file.write(data)
+        files.rename(path + ".part", path, overwrite=True)
+    except BaseException:
+        if files.exists(path + ".part"):
+            files.remove(path + ".part")
+        raise
 
 
 def _write_saved_model(model, folder: str) -> None:
-    """Variables in a checkpoint, assets copied, a main op that initialises the tables."""
+    """Writes all or nothing: an error leaves the folder as it was, absent or empty."""
     files = _tf.tf.io.gfile
     if files.exists(folder) and (not files.isdir(folder) or files.listdir(folder)):
         raise ModelFormatError("%r is there already and a SavedModel needs a folder of its own; give a new path, or "
                                "one that ends in .pb for a frozen file" % folder)
+    empty = files.exists(folder)
+    try:
+        _fill(model, folder)
+    except BaseException:
+        if files.exists(folder):
+            files.rmtree(folder)
+        if empty:
+            files.makedirs(folder)
+        raise
+
+
+def _fill(model, folder: str) -> None:
+    """Variables in a checkpoint, assets copied, a main op that initialises the tables."""
+    files = _tf.tf.io.gfile
     meta_graph = _tf.tf.MetaGraphDef()
     meta_graph.CopyFrom(model.meta_graph)
     portable.strip(meta_graph.graph_def)

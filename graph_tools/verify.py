@@ -5,14 +5,15 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from graph_tools import names, runs
-from graph_tools.edit.record import REPLACES
+from graph_tools.edit.record import REPLACES, Edit
 from graph_tools.errors import FeedError
+from graph_tools.model import Model
 from graph_tools.report import Finding, Report
 
 _TIMEOUT = 300.0
 
 
-def verify(before, after, feeds, fetches, edit=None, tolerance: float = 1e-6) -> Report:
+def verify(before: Model, after: Model, feeds: Any, fetches: Any, edit: Optional[Edit] = None, tolerance: float = 1e-6) -> Report:
     """Runs two models on the same values and compares what they return.
 
     Args:

@@ -16,7 +16,7 @@ shift 2
 # Linux on x86-64 has a build without GPU support, half the size; what runs on the CPU is the same.
 case "$(uname -sm)" in "Linux x86_64") tensorflow=tensorflow-cpu ;; *) tensorflow=tensorflow ;; esac
 case $leg in
-newest) folder=.venv versions="3.12 3.13 3.11 3.10 3.9 3.7" install="$tensorflow>=2.15,<3 .[test,lint]" ;;
+newest) folder=.venv versions="3.12 3.13 3.11 3.10 3.9 3.7" install="$tensorflow>=2.15,<3 .[test,lint,docs]" ;;
 tf221) folder=.venv-tf221 versions="3.12 3.13 3.11 3.10" install="$tensorflow==2.21.0 .[test]" ;;
 tf215) folder=.venv-tf215 versions="3.11 3.10 3.9" install="$tensorflow==2.15.1 .[test]" ;;
 tf115) folder=.venv-tf115 versions="3.7" install=".[tf1,test]" ;;
@@ -92,7 +92,7 @@ build() {
         "$found" -m venv --clear "$folder"
         echo "$PWD" >"$folder/.place"
     fi
-    if [ "$leg" = newest ] && usable "$python" 3.7; then install=".[tf1,test,lint]"; fi
+    if [ "$leg" = newest ] && usable "$python" 3.7; then install=".[tf1,test,lint,docs]"; fi
     "$python" -m pip install -qq --upgrade pip
     # Word splitting of $install is meant: requirements hold no spaces.
     # shellcheck disable=SC2086

@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 MARKS = (
     "slow: takes more than a few seconds; run with the rest unless deselected with -m 'not slow'",
+    "notebook: executes a notebook in a kernel of its own",
     "real: needs a model or data that a published package ships (fetched once into the user's cache folder)",
 )
 

@@ -180,7 +180,7 @@ class Attribution:
 
     __repr__ = __str__
 
-    def save(self, path) -> None:
+    def save(self, path: Any) -> None:
         """Writes the result: ``.npz`` (exact), ``.json`` (strict JSON) or ``.html`` (the text view), by suffix."""
         if storage.check_path(path, (".npz", ".json", ".html")) == ".html":
             with open(path, "w", encoding="utf-8") as file:
@@ -188,7 +188,7 @@ class Attribution:
         else:
             storage.save(self, path)
 
-    def to_frame(self):
+    def to_frame(self) -> Any:
         """A ``pandas.DataFrame`` with one line per token: example, input, position, token, attribution, label, score.
 
         Raises:
@@ -198,7 +198,7 @@ class Attribution:
 
         return frame(self)
 
-    def to_html(self, tokens: Optional[Sequence[Any]] = None, **options) -> str:
+    def to_html(self, tokens: Optional[Sequence[Any]] = None, **options: Any) -> str:
         """One self-contained HTML page (see ``tf1_ig.show.report.page`` for the options).
 
         Args:
@@ -209,7 +209,7 @@ class Attribution:
 
         return page(self, tokens=tokens, **options)
 
-    def view(self, **options):
+    def view(self, **options: Any) -> Any:
         """What a notebook shows of the result, with options: class_names, tokens, images, palette, join, fold, scale.
 
         They are those of ``to_html``; returns an ``IPython.display.HTML``.
@@ -228,7 +228,7 @@ class Attribution:
         return fragment(self)
 
 
-def load_attribution(path) -> Attribution:
+def load_attribution(path: Any) -> Attribution:
     """Reads a result that ``Attribution.save`` wrote as ``.npz`` or ``.json``.
 
     Raises:

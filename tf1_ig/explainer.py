@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from graph_tools.errors import FeedError
+from graph_tools.model import Model
 from graph_tools.report import Finding
 from tf1_ig import (
     baselines, ensemble, entries, features, graph_facts, integrate, prefix, probe, quadrature, resolve, target,
@@ -52,8 +53,8 @@ class IntegratedGradients:
       ...     result.tokens
     """
 
-    def __init__(self, model, output, inputs="auto", batch_axis: Optional[int] = 0, config=None,
-                 time_limit: Optional[float] = None):
+    def __init__(self, model: Model, output: Any, inputs: Any = "auto", batch_axis: Optional[int] = 0,
+                 config: Any = None, time_limit: Optional[float] = None) -> None:
         self.resolved = resolve.resolve(model, output, inputs)
         self.batch_axis = batch_axis
         self._engine = Engine(self.resolved.model, self.resolved.output,
@@ -77,7 +78,7 @@ class IntegratedGradients:
     def __enter__(self) -> "IntegratedGradients":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
     def findings(self) -> List[Finding]:
@@ -145,7 +146,7 @@ class IntegratedGradients:
                         method: str = "gausslegendre", steps: Optional[int] = None, tolerance: float = 0.01,
                         max_steps: int = 1024, batch_size: Optional[int] = None, tokens: Any = None,
                         progress: bool = False, shared_feeds: Sequence[Any] = (), row_feeds: Sequence[Any] = (),
-                        memory_limit: Optional[int] = None, **options) -> Attribution:
+                        memory_limit: Optional[int] = None, **options: Any) -> Attribution:
         """Explains every row of a feed by a relative of Integrated Gradients.
 
         Args:

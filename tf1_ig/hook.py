@@ -53,8 +53,8 @@ class ExplainHook:
             cls = type(cls.__name__, (cls, _tf.tf.train.SessionRunHook), {})
         return super().__new__(cls)
 
-    def __init__(self, output, feed: Mapping[Any, Any], folder: str, inputs: Any = "auto", every_steps: int = 100,
-                 batch_axis: Optional[int] = 0, **options):
+    def __init__(self, output: Any, feed: Mapping[Any, Any], folder: str, inputs: Any = "auto", every_steps: int = 100,
+                 batch_axis: Optional[int] = 0, **options: Any) -> None:
         if every_steps < 1:
             raise MethodError("every_steps is the number of steps between explanations, at least 1, not %r" % (
                 every_steps,))
@@ -80,7 +80,7 @@ class ExplainHook:
         self._step_name = None if step is None else step.name
         os.makedirs(self._folder, exist_ok=True)
 
-    def before_run(self, run_context):
+    def before_run(self, run_context: Any) -> Any:
         """Asks for the global step along with the training step (a tensor of the graph; none is added)."""
         if self._step_name is None:
             return None
@@ -88,20 +88,23 @@ class ExplainHook:
         step = graph.get_collection(_tf.tf.GraphKeys.GLOBAL_STEP)
         return _tf.tf.train.SessionRunArgs({"step": step[0]}) if step else None
 
-    def after_run(self, run_context, run_values) -> None:
+    def after_run(self, run_context: Any, run_values: Any) -> None:
         """Takes a copy of the model when it is due and the thread is free."""
         self._runs += 1
         step = int(run_values.results["step"]) if run_values.results else self._runs
         due = self._explained < 0 or step - self._explained >= self._every
         if due and not self._busy():
-            self._start(step, gt.from_session(run_context.session))
+            self._start(step, run_context.session)
 
-    def end(self, session) -> None:
+    def end(self, session: Any) -> None:
         """Explains the trained model and waits until everything is written."""
         self._wait()
-        step = self._last_step(session)
+        try:
+            step = self._last_step(session)
+        except Exception as error:  # the model is trained, and shall be saved
+            return self._failed(self._runs, error)
         if step != self._explained:
-            self._start(step, gt.from_session(session))
+            self._start(step, session)
             self._wait()
 
     # ---- explaining
@@ -117,8 +120,12 @@ class ExplainHook:
         step = session.graph.get_collection(_tf.tf.GraphKeys.GLOBAL_STEP) if self._step_name else []
         return int(session.run(step[0])) if step else self._runs
 
-    def _start(self, step: int, model: gt.Model) -> None:
+    def _start(self, step: int, session) -> None:
         self._explained = step
+        try:
+            model = gt.from_session(session)
+        except Exception as error:  # the training goes on whatever happens here
+            return self._failed(step, error)
         self._thread = threading.Thread(target=self._work, args=(step, model), name="tf1_ig.ExplainHook", daemon=True)
         self._thread.start()
 
@@ -130,9 +137,12 @@ class ExplainHook:
             attribution.save(path)
             _write_summary(self._folder, step, attribution)
             self.written.append(path)
-        except Exception as error:  # the training goes on whatever happens here
-            self.errors.append((step, error))
-            warnings.warn("step %d could not be explained: %s" % (step, error), RuntimeWarning, stacklevel=2)
+        except Exception as error:
+            self._failed(step, error)
+
+    def _failed(self, step: int, error: Exception) -> None:
+        self.errors.append((step, error))
+        warnings.warn("step %d could not be explained: %s" % (step, error), RuntimeWarning, stacklevel=3)
 
 
 def _write_summary(folder: str, step: int, attribution: Attribution) -> None:

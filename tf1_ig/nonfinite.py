@@ -21,7 +21,7 @@ def origin(run: Callable[[Any, Any], Any], wanted: Sequence[Any], feed: Mapping[
       run: runs a list of tensors under a feed.
       wanted: tensors that may not be finite, tried in this order (the score before its gradients).
       feed: arrays by tensor name.
-      given: what to call fed tensors of ours, by name.
+      given: what to call fed tensors of ours, by name; these are looked at before anything is traced.
 
     Returns:
       ``"norm (Sqrt)"``, ``"the gradient of norm (Sqrt)"``, …; ``""`` when all of ``wanted`` is finite. Values inside
@@ -29,10 +29,13 @@ def origin(run: Callable[[Any, Any], Any], wanted: Sequence[Any], feed: Mapping[
     """
     for tensor in wanted:
         if not _finite(run([tensor], feed)[0]):
+            fed = [words for name, words in given.items() if not _finite(feed[name])]
+            if fed:
+                return fed[0]
             ops = _in_order(tensor.op, feed)
             bad = _not_finite(run, [output for op in ops for output in op.outputs if _fetchable(output)], feed)
             bad.add(tensor.name)
-            return _words(_first(tensor.op, ops, bad, feed), tensor.graph, feed, given)
+            return _words(_first(tensor.op, ops, bad, feed), tensor.graph, feed)
     return ""
 
 
@@ -93,11 +96,11 @@ def _first(last: Any, ops: List[Any], bad: Set[str], feed) -> Any:
     return next((op for op in ops if op in reached and not any(tensor.name in bad for tensor in op.inputs)), last)
 
 
-def _words(op: Any, graph: Any, feed, given: Mapping[str, str]) -> str:
+def _words(op: Any, graph: Any, feed) -> str:
     fed: Dict[str, Any] = {tensor.name: feed[tensor.name] for tensor in op.inputs if tensor.name in feed}
     for name, value in fed.items():
         if not _finite(value):
-            return given.get(name, "the feed for %s" % name)
+            return "the feed for %s" % name
     kind, name, of = op.type, op.name, ""
     inside = any(not _fetchable(tensor) and tensor.dtype.is_floating for tensor in op.inputs)
     gradient = _GRADIENT_OF.search(op.name)

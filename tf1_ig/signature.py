@@ -30,8 +30,8 @@ class _Parts(NamedTuple):
     outputs: Dict[str, Any]
 
 
-def attribution_signature(model, output, inputs: Any = "auto", steps: int = 50, feed: Optional[Mapping] = None,
-                          label: Any = None):
+def attribution_signature(model: gt.Model, output: Any, inputs: Any = "auto", steps: int = 50,
+                          feed: Optional[Mapping] = None, label: Any = None) -> gt.Model:
     """A model whose graph computes its own Integrated Gradients.
 
     The copy of the graph that runs along the path shares the constants of the model, so that the file hardly grows.

@@ -1,7 +1,7 @@
 """Builds ``WhileContext`` and ``CondContext`` objects on a live graph from its structure."""
 
 import threading
-from typing import Dict, FrozenSet, List
+from typing import Any, Dict, FrozenSet, List
 
 from graph_tools import _tf
 from graph_tools.control_flow import repair, rewrite, tensor_arrays
@@ -15,7 +15,7 @@ from graph_tools.names import TensorRef
 _lock = threading.Lock()
 
 
-def restore_control_flow(graph) -> int:
+def restore_control_flow(graph: Any) -> int:
     """Rebuilds the contexts of loops and branches on anybody's ``tf.Graph``; after it, ``tf.gradients`` works.
 
     Structure that gradients need and that the graph has lost (Exits of loop variables, the Identity behind a loop

@@ -5,7 +5,7 @@ multiple of the prime depends on the batch, one that is not does not. A constant
 what it must become; the first op that still turns a batch of any size into the old one is named.
 """
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from graph_tools.edit.record import Edit, compare
 from graph_tools.errors import EditError
 from graph_tools.find.inputs.placeholders import PLACEHOLDERS, placeholder_shape
 from graph_tools.find.inputs.record import dtype_name
+from graph_tools.model import Model
 from graph_tools.names import TensorRef
 from graph_tools.walk import GraphIndex
 
@@ -50,7 +51,7 @@ _CONSTANT_FOLDS = {
 }
 
 
-def relax_batch(model, inputs=None) -> Tuple[object, Edit]:
+def relax_batch(model: Model, inputs: Any = None) -> Tuple[Model, Edit]:
     """Lets placeholders take a batch of any size, and frees it where the graph had the old one baked in.
 
     Args:
@@ -159,9 +160,30 @@ class _Work:
         return bool(mended)
 
     def _mend_reshape(self, name: str) -> bool:
-        baked, shape = self._baked(name, 1), self.shapes.get(str(self.index.data_inputs(name)[0]))
-        position = _position(shape, baked.value, self.batch) if baked is not None and shape else None
+        baked, source = self._baked(name, 1), self.index.data_inputs(name)[0]
+        shape = self.shapes.get(str(source))
+        position = _position(shape, baked.value, self.batch, self._before(source, set())) if (
+            baked is not None and shape) else None
         return position is not None and self._free(baked, position)
+
+    def _before(self, ref: TensorRef, seen: Set[str]) -> Optional[int]:
+        """How many elements stand before the batch in row-major order (steps, where they come first); reshapes keep it.
+
+        ``None``: the dimension that holds the batch holds more, and where that comes from is not known.
+        """
+        shape = self.shapes.get(str(ref))
+        at = [axis for axis, size in enumerate(shape or ()) if size and size % PRIME == 0]
+        if len(at) != 1 or ref.node in seen or None in shape[:at[0]]:
+            return None
+        if shape[at[0]] == PRIME:
+            return int(np.prod(shape[:at[0]], dtype=np.int64))
+        seen.add(ref.node)
+        sources = self.index.data_inputs(ref.node)
+        if self.index.op(ref.node) == "Reshape":
+            return self._before(sources[0], seen)
+        found = [self._before(source, seen) for source in sources
+                 if list(self.shapes.get(str(source)) or ())[:at[0] + 1] == list(shape[:at[0] + 1])]
+        return next((before for before in found if before is not None), None)
 
     # ---- operands that have the old batch
 
@@ -322,23 +344,24 @@ class _Work:
         return next((name for name, now in suspects if self.shapes.get(name + ":0") == now), "")
 
 
-def _position(shape: Sequence[Optional[int]], target: np.ndarray, batch: int) -> Optional[int]:
+def _position(shape: Sequence[Optional[int]], target: np.ndarray, batch: int, before: Optional[int]) -> Optional[int]:
     """Which entry of a constant target shape is the batch, given the shape of what is reshaped.
 
     A reshape keeps the row-major order, so the dimension that holds the batch must have as many elements before it
-    as the batch has in the source. ``None``: the source has no batch, the target has it already, or it is not certain.
+    as the batch has in the source (``before``, where that is known). ``None``: the source has no batch, the target has
+    it already, or it is not certain.
     """
     at = [axis for axis, size in enumerate(shape) if size and size % PRIME == 0]
     if len(at) != 1 or any(int(size) % PRIME == 0 for size in target if size > 0):
         return None
-    before = shape[:at[0]]
-    if any(size is None for size in before):
+    if any(size is None for size in shape[:at[0]]):
         return None
-    before, elements = int(np.prod(before, dtype=np.int64)), 1
+    known = before is not None
+    before, elements, found = before if known else int(np.prod(shape[:at[0]], dtype=np.int64)), 1, []
     for position, size in enumerate(int(size) for size in target):
         if size <= 0:
-            return None
+            break
         if size % batch == 0 and before % elements == 0 and (elements * size) % (before * batch) == 0:
-            return position
+            found.append(position)
         elements *= size
-    return None
+    return found[0] if len(found) == 1 or known and found else None

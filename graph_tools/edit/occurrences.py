@@ -22,9 +22,10 @@ from graph_tools.find.embeddings_product import SPARSE_PRODUCT
 from graph_tools.find.embeddings_ragged import Matrix, matrix_of
 from graph_tools.find.embeddings_sparse import COMBINERS, FILLERS, MOVES, ROWS, SPLIT_SCOPE, STRINGS, string_path
 from graph_tools.find.view import View, ref_of
+from graph_tools.model import Model
 from graph_tools.names import TensorRef
 
-def split_occurrences(model, embedding) -> Tuple[Any, Edit]:
+def split_occurrences(model: Model, embedding: Any) -> Tuple[Model, Edit]:
     """Gives each occurrence of an id a row, where ``Unique`` had merged repeats or an op combines rows of the table.
 
     Three tensors are new, below the node that combines the rows (``C``):

@@ -1,6 +1,6 @@
 """Queues, iterators, readers and staging areas become placeholders; what filled them goes."""
 
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from graph_tools import _tf, names
 from graph_tools.edit import batch, branches, producers
@@ -9,6 +9,7 @@ from graph_tools.edit.record import REPLACES, Edit, compare
 from graph_tools.errors import EditError
 from graph_tools.find.inputs import PLACEHOLDER_KINDS, Input, needed_nodes, scan
 from graph_tools.find.inputs.record import Component, Shape, mark_used, shape_of
+from graph_tools.model import Model
 from graph_tools.walk import GraphIndex
 
 # Kinds that are swapped when nobody says which. A Python function too when it depends on no other input; a parser, or
@@ -16,7 +17,7 @@ from graph_tools.walk import GraphIndex
 SWAPPED = ("queue", "iterator", "staging_area", "infeed", "reader")
 
 
-def swap_inputs(model, inputs=None, parsed: bool = False) -> Tuple[object, Edit]:
+def swap_inputs(model: Model, inputs: Any = None, parsed: bool = False) -> Tuple[Model, Edit]:
     """Replaces queues, iterators, readers and staging areas by placeholders, and removes what filled them.
 
     Every component that the model uses becomes a placeholder of its dtype and best-known shape, its batch dimension

@@ -1,15 +1,16 @@
 """Keep what the outputs need, and nothing else."""
 
-from typing import List, Set, Tuple
+from typing import Any, List, Set, Tuple
 
 from graph_tools import names
 from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import Edit, compare
 from graph_tools.errors import EditError
+from graph_tools.model import Model
 from graph_tools.walk import GraphIndex
 
 
-def prune(model, outputs) -> Tuple[object, Edit]:
+def prune(model: Model, outputs: Any) -> Tuple[Model, Edit]:
     """Drops every node that the outputs do not depend on.
 
     Control inputs count as dependence. The initialisers of the lookup tables that remain are kept; functions,

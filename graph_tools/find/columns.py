@@ -33,7 +33,7 @@ class _Member(NamedTuple):
     slot: int
 
 
-def find_columns(model: Model, output=None) -> Dict[str, Column]:
+def find_columns(model: Model, output: Any = None) -> Dict[str, Column]:
     """Feature columns by name, with tensor names: those that the model carries, else those that its graph shows.
 
     A column read from a graph has its part of the layer, its rows, table and categories. Its raw input, ids and keys

@@ -1,7 +1,7 @@
 """Find the lookups of embeddings in a graph, best first, each with its evidence, and near misses with theirs."""
 
 import dataclasses
-from typing import List, Set, Tuple
+from typing import Any, List, Set, Tuple
 
 from graph_tools.find.candidates import Candidates, Embedding, Miss, short
 from graph_tools.find.dataflow import FLOAT_TYPES
@@ -12,13 +12,14 @@ from graph_tools.find.embeddings_product import sparse_products
 from graph_tools.find.embeddings_sparse import COMBINERS, combined_on_table, read_combination
 from graph_tools.find.outputs import find_heads
 from graph_tools.find.view import COPIES, GRADIENT_SCOPE, SHAPE_READERS, View, ref_of
+from graph_tools.model import Model
 from graph_tools.names import unknown_tensor
 
 # In the order tried: a pattern claims the nodes that a later one must not report again.
 PATTERNS = (partitioned, gathers, gather_nd, combined_on_table, sparse_products, one_hot_products, one_hot_features)
 
 
-def find_embeddings(model, output=None) -> Candidates:
+def find_embeddings(model: Model, output: Any = None) -> Candidates:
     """Finds the lookups whose rows an attribution can be made to.
 
     Args:

@@ -7,12 +7,13 @@ from graph_tools import names
 from graph_tools.find.candidates import Candidates, Miss, Output
 from graph_tools.find.heads import HeadSearch
 from graph_tools.find.view import FLOATS, View
+from graph_tools.model import Model
 from graph_tools.names import TensorRef
 
 _ORDER = ("softmax", "sigmoid", "log_softmax", "logits")
 
 
-def find_outputs(model) -> Candidates:
+def find_outputs(model: Model) -> Candidates:
     """Finds the tensors that are likely predictions, best first.
 
     Those that a signature names come first; then softmax, sigmoid, log-softmax, logits, other ends of the graph.

@@ -1,6 +1,7 @@
 """Load any TensorFlow-1 artefact as a ``Model``; one format a file, tried in the order of ``FORMATS``."""
 
 import os
+from typing import Any, Optional
 
 from graph_tools import names
 from graph_tools.errors import ModelFileMissingError, ModelFormatError
@@ -12,7 +13,7 @@ from graph_tools.model import Model
 FORMATS = (meta_graph, saved_model, frozen)
 
 
-def load(path, tags=None, signature=None) -> Model:
+def load(path: Any, tags: Any = None, signature: Optional[str] = None) -> Model:
     """Loads a model from a file or folder; what it is, its content says, not its name.
 
     Args:

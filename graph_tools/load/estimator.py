@@ -10,7 +10,7 @@ from graph_tools.load import build, checkpoint
 from graph_tools.model import Model
 
 
-def from_estimator(estimator, serving_input_receiver_fn) -> Model:
+def from_estimator(estimator: Any, serving_input_receiver_fn: Any) -> Model:
     """Builds the prediction graph of an Estimator and reads its latest checkpoint, lazily.
 
     The graph is what ``export_saved_model`` would write; its feature columns are harvested on the way:

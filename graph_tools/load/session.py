@@ -12,7 +12,7 @@ _INITIALIZED = frozenset(("VarIsInitializedOp", "IsVariableInitialized"))
 _HARMLESS = frozenset(("Identity", "NoOp", "Const"))
 
 
-def from_session(session) -> Model:
+def from_session(session: Any) -> Model:
     """The model in a live session: its graph, and the values its variables have now.
 
     Nothing is added to the graph, finalized or not; no hook, queue or training step runs; all values are fetched in

@@ -132,6 +132,23 @@ def test_a_baked_batch_is_freed(build):
     np.testing.assert_allclose(_run(edited, _ROWS[6:])[0], _run(edited, _ROWS)[6], atol=1e-6)
 
 
+@pytest.mark.parametrize("steps_first", [True, False])
+@pytest.mark.parametrize("steps", [2, 3, 4, 8])
+def test_steps_that_are_a_multiple_of_the_batch_are_not_taken_for_it(steps, steps_first):
+    def build(tf, x):
+        rows = tf.transpose(x, [1, 0, 2]) if steps_first else x
+        hidden = tf.tanh(tf.matmul(tf.reshape(rows, [2 * steps, 4]), tf.constant(_WEIGHTS[:4])))
+        hidden = tf.reshape(hidden, [steps, 2, 2] if steps_first else [2, steps, 2])
+        return tf.reduce_sum(tf.cumsum(tf.tanh(tf.cumsum(hidden, 1 - steps_first)), 1 - steps_first), 1 - steps_first)
+
+    model = _model(build, (2, steps, 4))
+    free, edit = relax_batch(model)
+    assert not [note for note in edit.notes if "keeps" in note]
+    rows = np.random.RandomState(5).normal(size=(6, steps, 4)).astype(np.float32)
+    np.testing.assert_allclose(_run(free, rows), _two_by_two(model, rows), atol=1e-5)
+    np.testing.assert_allclose(_run(free, rows[:1]), _two_by_two(model, rows)[:1], atol=1e-5)
+
+
 def test_a_training_job_of_a_fixed_batch_is_freed_as_far_as_its_prediction_needs():
     model = _model(_beside_an_optimizer)
     edited, edit = relax_batch(model)

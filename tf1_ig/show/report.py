@@ -41,6 +41,7 @@ class Card(NamedTuple):
     strongest: Tuple[token_view.Strip, ...]
     totals: Optional[table.Bars]
     features: Optional[table.Bars]
+    by_tensor_folded: bool  # the features say it all: tensors are for who wants to look behind them
     path: Optional[path.Curve]
 
 
@@ -159,4 +160,6 @@ def _card(attribution, sums, texts, picture, row, options) -> Card:
         facts=facts(attribution, row), blocks=tuple(raws + shown), scale=scale if len(drawn) < len(sums) else None,
         strongest=tuple(strip for strip in ranked if strip.strongest and strip.count > 4),
         totals=table.totals(attribution, row) if len(sums) > 1 else None,
-        features=table.by_category(attribution, row), path=path.curve(attribution, row))
+        features=table.by_category(attribution, row), path=path.curve(attribution, row),
+        by_tensor_folded=attribution.features is not None and set(attribution.values) <= {
+            one.input for one in attribution.features[row]})

@@ -38,7 +38,7 @@ def text_html(tokens: Sequence[Any], attrs, title: str = "", palette: str = "blu
     return render.render("strips.html", palette, strips=strips, title=title, scale=scale)
 
 
-def visualize_token_attrs(tokens: Sequence[Any], attrs, **options):
+def visualize_token_attrs(tokens: Sequence[Any], attrs: Any, **options: Any) -> Any:
     """The tokens coloured by strength as an ``IPython.display.HTML``.
 
     Args:

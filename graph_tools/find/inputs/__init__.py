@@ -3,7 +3,7 @@
 A new mechanism is a function ``(GraphIndex) -> iterable of Input`` in a file of its own and one line in MECHANISMS.
 """
 
-from typing import Iterator, List, Optional, Sequence, Set
+from typing import Any, Iterator, List, Optional, Sequence, Set
 
 from graph_tools import names
 from graph_tools.find.candidates import Candidates, Miss
@@ -17,6 +17,7 @@ from graph_tools.find.inputs.readers import readers
 from graph_tools.find.inputs.record import Component, Input, mark_used
 from graph_tools.find.inputs.sparse import open_components
 from graph_tools.find.inputs.staging import infeeds, staging_areas
+from graph_tools.model import Model
 from graph_tools.walk import GraphIndex
 
 __all__ = ["MECHANISMS", "Component", "Input", "find_inputs", "scan"]
@@ -37,7 +38,7 @@ PLACEHOLDER_KINDS = ("placeholder", "sparse_placeholder")
 SOURCES = PLACEHOLDER_KINDS + ("queue", "iterator", "staging_area", "infeed", "reader")
 
 
-def find_inputs(model, output=None) -> Candidates:
+def find_inputs(model: Model, output: Any = None) -> Candidates:
     """Finds where data enters a graph.
 
     Args:
