@@ -1,6 +1,7 @@
 """Package metadata; the settings of the tools are in pyproject.toml."""
 
 import pathlib
+import re
 
 from setuptools import find_packages, setup
 
@@ -8,7 +9,7 @@ HERE = pathlib.Path(__file__).parent
 
 setup(
     name="tf1-ig",
-    version="0.1.0",
+    version=re.search('__version__ = "(.+)"', (HERE / "tf1_ig" / "__init__.py").read_text(encoding="utf-8")).group(1),
     description="Integrated Gradients for TensorFlow-1 graphs: frozen files, SavedModels, checkpoints, live sessions",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

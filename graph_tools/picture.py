@@ -164,13 +164,22 @@ def _places(drawn: Drawing) -> Dict[str, Tuple[int, int]]:
                 open_now.add(name)
                 stack.append((name, True))
                 stack.extend((source, False) for source in inputs[name] if source not in depth)
-    across: Dict[int, int] = {}
-    places = {}
-    for name in inputs:
-        row = depth[name]
-        places[name] = (10 + across.get(row, 0) * _ACROSS, 10 + row * _DOWN)
-        across[row] = across.get(row, 0) + 1
-    return places
+    users: Dict[str, List[str]] = {name: [] for name in inputs}
+    for line in drawn.lines:
+        if depth[line.source] < depth[line.target]:
+            users[line.source].append(line.target)
+    # As far down as what reads it allows, and above its middle: lines are short and cross few boxes.
+    rows: Dict[int, List[str]] = {}
+    for name in sorted(inputs, key=lambda name: -depth[name]):
+        if users[name]:
+            depth[name] = min(depth[user] for user in users[name]) - 1
+        rows.setdefault(depth[name], []).append(name)
+    column: Dict[str, int] = {}
+    for row in sorted(rows, reverse=True):
+        middle = {name: sum(column[user] for user in users[name]) / float(len(users[name])) if users[name] else 1e9
+                  for name in rows[row]}
+        column.update((name, at) for at, name in enumerate(sorted(rows[row], key=lambda name: middle[name])))
+    return {name: (10 + column[name] * _ACROSS, 10 + depth[name] * _DOWN) for name in inputs}
 
 
 def _legend(drawn: Drawing) -> str:

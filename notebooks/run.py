@@ -1,7 +1,7 @@
 """Executes the notebooks and writes their outputs back: ``python notebooks/run.py [NAME …]``.
 
-Needs ``nbclient`` and ``ipykernel`` (the extra ``test``). A notebook's metadata say on which TensorFlow releases it runs,
-``{"tensorflow": {"from": "1.15", "to": "2.15"}}``; one that does not run on the release at hand is left as it is.
+Needs ``nbclient`` and ``ipykernel`` (the extra ``test``). A notebook's metadata say on which TensorFlow releases it
+runs, ``{"tensorflow": {"from": "1.15", "to": "2.15"}}``; one that does not run on the release at hand is left as it is.
 """
 
 import os

@@ -4,7 +4,7 @@ _EDITS = ("swap_inputs", "relax_batch", "prune", "freeze", "attribution_signatur
 
 
 def add_options(parser) -> None:
-    """The options of the command; the edits are done in the order they are listed."""
+    """The options of the command; the edits are done in the order of ``_chosen``."""
     parser.add_argument("--swap-inputs", action="store_true",
                         help="queues, iterators, readers and staging areas become placeholders")
     parser.add_argument("--parsed", action="store_true",
@@ -22,12 +22,15 @@ def add_options(parser) -> None:
     parser.add_argument("--feed", metavar="FILE", help=".npz or .json: a batch to compare the outputs on, before and "
                         "after (default: made-up values)")
     parser.add_argument("--diff", action="store_true", help="print every node that was removed, added or rewired")
+    parser.add_argument("--picture", metavar="FILE", help="draw what changed: .svg, or .dot for Graphviz")
     parser.add_argument("--tensorboard", metavar="DIR", help="write the graph before and after for TensorBoard")
     parser.add_argument("--out", required=True, metavar="PATH", help=".pb, .pbtxt, or a folder for a SavedModel")
     parser.set_defaults(check=lambda options: _check(parser, options))
 
 
 def _check(parser, options) -> None:
+    if options.picture and not options.picture.endswith((".svg", ".dot")):
+        parser.error("--picture FILE ends in .svg or .dot, not %r" % options.picture)
     if not any(getattr(options, edit) for edit in _EDITS):
         parser.error("say what to do: one or more of %s" % ", ".join(
             "--" + edit.replace("_", "-") for edit in _EDITS))
@@ -59,6 +62,11 @@ def run(options) -> int:
     if not options.out.endswith((".pb", ".pbtxt")) and not model.signatures and outputs:
         model = _signed(model, outputs)
     model.save(options.out)
+    if options.picture:
+        draw = picture.svg if options.picture.endswith(".svg") else picture.dot
+        with open(options.picture, "w", encoding="utf-8") as file:
+            file.write(draw(original, model))
+        print("wrote %s" % options.picture)
     if options.tensorboard:
         print("wrote %s and %s; see them with: tensorboard --logdir %s" % (
             picture.tensorboard(options.tensorboard, original, model) + (options.tensorboard,)))
@@ -94,12 +102,12 @@ def _signed(model, outputs):
 def _chosen(options):
     import graph_tools as gt
 
+    if options.prune:  # first: what only training needs is neither replaced nor judged
+        yield lambda model: gt.prune(model, options.prune)
     if options.swap_inputs:
         yield lambda model: gt.swap_inputs(model, parsed=options.parsed)
     if options.relax_batch:
         yield gt.relax_batch
-    if options.prune:
-        yield lambda model: gt.prune(model, options.prune)
     if options.freeze:
         yield gt.freeze
 
@@ -111,9 +119,10 @@ def _summary(edit) -> str:
 
 def _explaining(model, options, feed):
     import graph_tools as gt
-    from tf1_ig import edit_proof, signature
+    from tf1_ig import edit_proof, inspection, signature
 
-    output = options.output or gt.find_outputs(model).only().tensor
+    found = gt.find_outputs(model)
+    output = options.output or (inspection.choose_output(model, found) or found.only()).tensor
     carried = signature.attribution_signature(model, output, options.input or "auto")
     print("attribution signature: %r explains %s" % (signature.SIGNATURE, output))
     for side, infos in (("in", carried.signatures[signature.SIGNATURE].inputs),

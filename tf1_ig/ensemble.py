@@ -9,6 +9,7 @@ from tf1_ig import integrate
 from tf1_ig.attribution import token_sums
 from tf1_ig.feeds import repeated
 from tf1_ig.packing import FIXED_BATCH, PACKED, Batch, PointRunner
+from tf1_ig.probe import agree
 from tf1_ig.task import Task
 
 Entries = List[np.ndarray]
@@ -43,6 +44,10 @@ class Integrand(NamedTuple):
     integral: Callable[[PointRunner, Mapping[str, Any], np.ndarray], integrate.Integral]
 
 
+class Coupled(Exception):
+    """Points that shared a run changed each other's outputs."""
+
+
 class Found(NamedTuple):
     """Means over ``count`` paths, and their standard errors (``None`` of a single path).
 
@@ -59,7 +64,11 @@ class Found(NamedTuple):
 
 
 def run(paths: Iterator[Path], integrand: Integrand) -> Found:
-    """Takes the gradients along paths, as many at once as memory allows; all have single points or none has."""
+    """Takes the gradients along paths, as many at once as memory allows; all have single points or none has.
+
+    Raises:
+      Coupled: rows that were taken to be independent are not; they must keep their own company.
+    """
     task, means = integrand.task, _Means()
     floats = max(1, sum(actual.size for actual in task.batch.actual))
     together = max(1, FLOATS_AT_ONCE // floats) if _wide(task) else 1
@@ -139,17 +148,27 @@ def _run_together(paths: List[Path], integrand: Integrand, means: _Means) -> Non
 
 def _outputs_at(paths: List[Path], integrand: Integrand) -> Dict[int, np.ndarray]:
     """Output rows where paths start and end, by the identity of their entries; each is run once."""
-    task = integrand.task
-    found = {id(task.inputs.entries): task.outputs}
+    task, own = integrand.task, integrand.task.inputs.entries
+    found = {id(own): task.outputs}
     wanted = {id(corner): (path.end, corner) for path in paths for corner in (path.start, path.end)
               if id(corner) not in found}
-    # Rows that keep company stand where their path ends while one of them goes to the corner.
-    for part in [list(wanted)] if _wide(task) else [[key] for key in wanted]:
-        if part:
-            batch = _stacked(task.batch, [wanted[key][0] for key in part], [wanted[key][1] for key in part])
-            rows = integrate.Rows(np.arange(batch.count), np.zeros(batch.count))
-            found.update(zip(part, np.split(integrand.runner.on(batch, None).outputs(rows), len(part))))
+    if not _wide(task):
+        # Rows that keep company stand where their path ends while one of them goes to the corner.
+        for key, (end, corner) in wanted.items():
+            found[key] = _outputs(integrand, [end], [corner])
+        return found
+    # The caller's own rows run along: in this company, too, they must give what they gave by themselves.
+    among, *others = np.split(_outputs(integrand, [own] + [end for end, _ in wanted.values()],
+                                       [own] + [corner for _, corner in wanted.values()]), len(wanted) + 1)
+    if not agree(among, task.outputs, task.outputs):
+        raise Coupled()
+    found.update(zip(wanted, others))
     return found
+
+
+def _outputs(integrand: Integrand, ends: List[Entries], corners: List[Entries]) -> np.ndarray:
+    batch = _stacked(integrand.task.batch, ends, corners)
+    return integrand.runner.on(batch, None).outputs(integrate.Rows(np.arange(batch.count), np.zeros(batch.count)))
 
 
 def _integrate(runner: PointRunner, paths: List[Path], ends: np.ndarray, integrand: Integrand) -> integrate.Integral:

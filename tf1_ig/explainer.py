@@ -171,14 +171,20 @@ class IntegratedGradients:
         rule = _rule(method, steps, tolerance, max_steps)
         limits = RunLimits(batch_size, memory_limit).checked()
         task, flat_label, labels, sizes = self._begin(feed, label, "zero", limits, shared_feeds, row_feeds)
+        integral_of = _integral_of(rule, tolerance, max_steps)
         with _progress(progress, None) as advance:
-            task = self._independent(task)
-            runner = PointRunner(self._engine, task.batch, task.probed.running, flat_label, sizes, advance)
-            integral_of = _integral_of(rule, tolerance, max_steps)
-            found = ensemble.run(chosen.paths(task.inputs, **options), ensemble.Integrand(
-                runner, task, self._values, lambda many, fed, ends: self._integrate(
-                    task._replace(fed=fed), many, lambda evaluator, examples: integral_of(evaluator, ends[examples]),
-                    steps, limits)))
+            def along(paths, task):
+                runner = PointRunner(self._engine, task.batch, task.probed.running, flat_label, sizes, advance)
+                return ensemble.run(paths, ensemble.Integrand(
+                    runner, task, self._values, lambda many, fed, ends: self._integrate(
+                        task._replace(fed=fed), many, lambda evaluator, examples: integral_of(
+                            evaluator, ends[examples]), steps, limits)))
+
+            try:
+                found = along(chosen.paths(task.inputs, **options), task)
+            except ensemble.Coupled:
+                task = task._replace(probed=probe.in_company(task.probed, task.batch.count))
+                found = along(chosen.paths(task.inputs, **options), task)
         adaptive = rule is None and not chosen.single_points
         how = variant if chosen.single_points else "adaptive" if adaptive else method
         record = self._attribution(task, found.start_outputs, found.integral, labels, how, tolerance, adaptive, "",
@@ -210,17 +216,6 @@ class IntegratedGradients:
             return task, runner, starts, integral
         return self._surely(task._replace(probed=probe.in_company(task.probed, len(every))), label, integral_of, steps,
                             limits, advance)
-
-    def _independent(self, task: Task) -> Task:
-        """The task, in the caller's own company where a point in a run changes what comes out for another."""
-        every, running = np.arange(task.batch.count), task.probed.running
-        if running.mode in (IN_COMPANY, ONE_AT_A_TIME):
-            return task
-        ends = PointRunner(self._engine, task.batch, running, sizes=self._run_sizes(task.batch, RunLimits())).outputs(
-            integrate.Rows(np.tile(every, 2), np.repeat([1.0, 0.0], len(every))))
-        if probe.agree(ends[:len(every)], task.outputs, task.outputs):
-            return task
-        return task._replace(probed=probe.in_company(task.probed, len(every)))
 
     def _integrate(self, task: Task, plain: PointRunner, integral_of, steps: Optional[int],
                    limits: RunLimits) -> integrate.Integral:

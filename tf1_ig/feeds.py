@@ -32,6 +32,8 @@ def as_fed(name: str, value: Any, dtype: Any, shape: Shape) -> np.ndarray:
     what = describe(name, dtype, shape)
     try:
         array = np.asarray(value)
+        if array.dtype == object and any(one is None for one in array.ravel().tolist()):
+            raise FeedError("the feed for %s holds None; feed a value for each element" % what)
         if array.dtype == object and dtype is not object:
             array = np.asarray(value, dtype)
     except (TypeError, ValueError, OverflowError) as wrong:

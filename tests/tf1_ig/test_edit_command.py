@@ -79,3 +79,16 @@ def test_an_unknown_output_is_one_line(checkpoint, tmp_path, capsys):
     status, _, err = _edit(capsys, checkpoint, "--prune", "softmx", "--out", tmp_path / "m.pb")
     assert status == 1 and err.startswith("error: ") and "did you mean 'softmax:0'" in err and err.count("\n") == 1
     assert not os.path.exists(str(tmp_path / "m.pb"))
+
+
+def test_what_changed_is_drawn(checkpoint, tmp_path, capsys):
+    for name, start in (("edit.svg", "<svg"), ("edit.dot", "digraph")):
+        drawn = tmp_path / name
+        status, printed, err = _edit(capsys, checkpoint, "--swap-inputs", "--picture", drawn, "--out",
+                                     tmp_path / (name + ".out"))
+        assert status == 0, err
+        assert "wrote %s" % drawn in printed
+        text = drawn.read_text(encoding="utf-8")
+        assert text.startswith(start) and "batch/component_0" in text
+    status, _, err = _edit(capsys, checkpoint, "--swap-inputs", "--picture", "edit.jpg", "--out", tmp_path / "x")
+    assert status == 2 and ".svg or .dot" in err

@@ -11,7 +11,8 @@ from tf1_ig import feeds
     (1.7, np.int32), (np.nan, np.int32), (2 ** 33 + 5, np.int32), (1e300, np.float32), (-1, np.uint8),
     (np.array([1, 300]), np.uint8), ("word", np.int32), (b"1", np.float32), (True, np.int32), (1, np.bool_),
     (3.5, object), (1j, np.float32), ([[1, 2], [3]], np.int32),
-    (np.array([200], np.uint8), np.int8), (np.array([2 ** 63 + 5], np.uint64), np.int64), (2 ** 70, np.int64)])
+    (np.array([200], np.uint8), np.int8), (np.array([2 ** 63 + 5], np.uint64), np.int64), (2 ** 70, np.int64),
+    ([None, 1.0], np.float32), ([b"word", None], object), (None, np.float32)])
 def test_a_cast_that_would_change_the_value_is_refused_with_the_tensors_name(value, dtype):
     with pytest.raises(FeedError, match="a/b:0"):
         feeds.as_fed("a/b:0", value, dtype, None)

@@ -53,3 +53,112 @@ def test_rows_that_cannot_be_told_apart_by_example_are_refused():
     with tf1_ig.IntegratedGradients(model, output, batch_axis=None) as explainer:
         found = explainer.explain({"flat:0": ids, "lengths:0": [2, 0, 4]}, label=(2, 1))
     assert found.converged.all() and not found.tokens[explainer.inputs[0]][0, :2].any()
+
+
+# -- ids, weights and bags out of the ordinary, through every pattern and combiner, live and frozen: an error or what a
+# -- closed form says, never a row of zeros without a word.
+
+PATTERNS = embedding_patterns.patterns()
+BAGS = [name for name, pattern in PATTERNS.items() if not pattern.lacking and name.startswith(
+    ("els_", "safe_els_", "num_segments_", "sparse_product"))]
+QUICK = ("els_mean", "els_sqrtn_weighted", "safe_els_sum", "num_segments_mean_on_table", "els_mean_weighted_two_parts")
+# Bags, and their weights; which ids and weights are wrong, and an example without ids in every place.
+WRONG_IDS = [[[3, 8], [1]], [[3], [1, 100]], [[3, -1], [1, 2]], [[-1], [1, 2]]]
+EMPTY = [[[], [1, 2], [3]], [[1, 2], [], [3]], [[1, 2], [3], []], [[], []]]
+WEIGHTS = [([[3, 5], [1, 2]], [[0., 2.], [1., 1.]]), ([[3, 5], [1, 2]], [[-1., 2.], [1., 1.]]),
+           ([[3, 5], [1, 2]], [[0., 0.], [1., 1.]])]
+
+
+def _score(features):
+    """Class 1 of ``embeddings.head``, for complex features."""
+    logits = np.tanh(features) @ embeddings.HEAD.astype(np.float64)
+    return np.exp(logits[1]) / np.exp(logits).sum()
+
+
+def _expected(rows, weights, how):
+    """IG of each row of one bag: with ``f = Σ c_i x_i``, ``c_i x_i`` times the mean slope on the way from 0 to f."""
+    weights = np.asarray(weights, np.float64)
+    scale = {"sum": 1.0, "mean": weights.sum(), "sqrtn": np.sqrt((weights ** 2).sum())}[how]
+    # A bag whose weights are all zero is zero where TensorFlow divides without NaN.
+    shares = rows * (weights / scale if scale else 0 * weights)[:, None]
+    features, slope = shares.sum(0), np.zeros(shares.shape[1])
+    for node, part in zip(*np.polynomial.legendre.leggauss(40)):
+        point = features * (node + 1) / 2
+        for entry in range(len(slope)):
+            step = point.astype(complex)
+            step[entry] += 1e-20j
+            slope[entry] += part / 2 * _score(step).imag / 1e-20
+    return shares @ slope
+
+
+def _feed(model, name, bags, weights):
+    feed = sparse_feed([list(bag) for bag in bags])
+    feed["bag_indices:0"] = feed["bag_indices:0"].reshape(-1, 2)
+    feed["bag_values:0"] = np.array(feed["bag_values:0"], np.int64)
+    if name == "sparse_product":  # its columns are the ids, its values the weights
+        feed["bag_indices:0"][:, 1] = feed["bag_values:0"]
+        feed.update({"bag_values:0": np.array([one for bag in weights for one in bag], np.float32),
+                     "bag_shape:0": np.array([len(bags), embeddings.ROWS])})
+    elif "weighted" in name:
+        feed.update(sparse_feed(weights, "weight"))
+        feed["weight_indices:0"] = feed["weight_indices:0"].reshape(-1, 2)
+    return {tensor: value for tensor, value in feed.items() if tensor.split(":")[0] in model.index}
+
+
+@pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in BAGS])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_out_of_the_ordinary_bags(name, frozen):
+    built, live, copy = embeddings.live_and_frozen(PATTERNS[name])
+    model, safe = copy if frozen else live, name.startswith("safe")
+    how = next((how for how in ("sqrtn", "mean") if how in name), "sum")
+    with tf1_ig.IntegratedGradients(model, built.output) as explainer:
+        def check(bags, weights):
+            kept = [[place for place, one in enumerate(bag) if not safe or one >= 0 and (
+                how == "sum" or weights[row][place] > 0)] for row, bag in enumerate(bags)]
+            found = explainer.explain(_feed(model, name, bags, weights), label=1, steps=40)
+            values = [rows.sum(-1) for rows in next(iter(found.values.values()))]
+            # A lookup that is not safe has no rows for the last examples when they are empty: nor has its result.
+            assert len(values) == len(bags) or name.startswith("els") and not any(bags[len(values):])
+            for row, mine in enumerate(values):
+                rows = embeddings.TABLE[np.array([bags[row][place] for place in kept[row]], int)]
+                rows = embeddings.clipped(rows) if "max_norm" in name else rows
+                expected = _expected(rows.astype(np.float64), [weights[row][place] for place in kept[row]], how)
+                if np.isnan(mine).any():  # release 1.15 divides by the sum of the weights
+                    assert not any(weights[row]) and not found.converged[row] and not tf1_ig.check(found).ok
+                else:
+                    np.testing.assert_allclose(mine, expected, atol=1e-5)
+
+        for bags in WRONG_IDS:
+            if safe and all(one < embeddings.ROWS for bag in bags for one in bag):
+                check(bags, [[1.0] * len(bag) for bag in bags])
+            else:
+                with pytest.raises(gt.errors.GraphToolsError, match=r"is not in \[0, \d\)"):
+                    explainer.explain(_feed(model, name, bags, [[1.0] * len(bag) for bag in bags]), label=1)
+        for bags in EMPTY:
+            if name.startswith("els") and not any(bags):
+                with pytest.raises(BatchError, match="no example"):
+                    explainer.explain(_feed(model, name, bags, bags), label=1)
+            else:
+                check(bags, [[1.0] * len(bag) for bag in bags])
+        for bags, weights in WEIGHTS if "weighted" in name or name == "sparse_product" else ():
+            check(bags, weights)
+
+
+DENSE = [name for name, pattern in PATTERNS.items() if not pattern.lacking and name not in BAGS and name.startswith((
+    "lookup_", "gather_", "one_hot_", "bert_", "flat_ids", "loop_"))]
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_ids_out_of_range_of_a_matrix(name):
+    built, live, frozen = embeddings.live_and_frozen(PATTERNS[name])
+    if not gt.find_embeddings(live, output=built.output) or name == "loop_shifted_ids":
+        return
+    with tf1_ig.IntegratedGradients(live, built.output) as explainer:
+        for wrong in (embeddings.ROWS, -1):
+            feed = dict(built.feeds[0], **{"ids:0": np.array([[1, wrong, 3], [0, 5, 1]])})
+            if name == "one_hot_characters" and wrong == -1:  # a mask, perhaps: said, not refused
+                assert any("no category" in note for note in explainer.explain(feed, label=1, steps=4).notes)
+            else:
+                with pytest.raises(gt.errors.GraphToolsError, match="is not in|out of range|does not index"):
+                    explainer.explain(feed, label=1)
+    del frozen

@@ -113,7 +113,8 @@ def _gradient(x):
 def test_the_numbers_of_other_libraries_are_reproduced(method, numbers):
     for steps, expected in numbers.items():
         alphas, weights = quadrature.nodes_and_weights(method, steps)
-        found = (X - 0.25) * sum(weight * _gradient(0.25 + alpha * (X - 0.25)) for alpha, weight in zip(alphas, weights))
+        found = (X - 0.25) * sum(weight * _gradient(0.25 + alpha * (X - 0.25))
+                                 for alpha, weight in zip(alphas, weights))
         # float32 nodes in captum and LIT, float32 sums in saliency
         assert (found[0], found[-1]) == pytest.approx(expected, rel=1e-6)
 

@@ -118,6 +118,7 @@ def test_errors_along_the_path_are_the_results():
     assert [float(value) for value, _ in shown] == errors.tolist()
     _to_digits([text for _, text in shown], errors)
     assert "Largest error of an interval −0.002, from alpha 0.25 to 0.5." in html
+    assert "(largest −0.002)" in html and ">baseline 0<" in html and ">input 1<" in html
 
 
 def test_words_on_a_page_have_the_sums_of_their_pieces():

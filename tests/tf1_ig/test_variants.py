@@ -42,7 +42,8 @@ def text():
 def test_on_a_linear_model_every_variant_has_its_closed_form():
     x, rows, weights = X.astype(np.float32), ROWS.astype(np.float32), small.WEIGHTS[:, 1]
     expected = {"averaged": weights * (x - rows.mean(0)), "smoothgrad": weights * x,
-                "gradient": np.tile(weights, (2, 1)), "gradient_x_input": weights * x, "expected_gradients": weights * (x - 0.5)}
+                "gradient": np.tile(weights, (2, 1)),
+                "gradient_x_input": weights * x, "expected_gradients": weights * (x - 0.5)}
     options = dict(OPTIONS, smoothgrad=dict(noise_level=0), expected_gradients=dict(baselines=[0.5, [0.5] * 4]))
     assert set(expected) == set(options) == set(variants.VARIANTS)
     with tf1_ig.IntegratedGradients(small.model_of(small.linear), "y", "x") as explainer:
@@ -184,6 +185,23 @@ def test_rows_that_must_keep_company_keep_it(build, batch_axis, running):
     np.testing.assert_allclose(found.values["x:0"], (each[0].values["x:0"] + each[1].values["x:0"]) / 2, atol=1e-6)
     np.testing.assert_allclose(found.delta, (each[0].delta + each[1].delta) / 2, atol=1e-6)
     assert found.baseline == "0.0, 0.5"
+
+
+@pytest.mark.parametrize("variant,options", [
+    ("averaged", {"baselines": [0.0, 5.0], "steps": 40}),
+    ("smoothgrad", {"noise_level": 5, "samples": 3, "steps": 40}),
+    ("expected_gradients", {"baselines": [5.0], "samples": 3})])
+def test_company_that_only_the_variants_own_points_disturb_is_noticed(variant, options):
+    quiet = np.random.RandomState(3).uniform(-1, 1, (3, 4)).astype(np.float32)
+    with tf1_ig.IntegratedGradients(small.model_of(small.loudest_row), "y", "x") as explainer:
+        assert explainer.explain({"x": quiet}, label=1, steps=40).running == "packed"
+        found = explainer.explain_variant(variant, {"x": quiet}, label=1, **options)
+        assert explainer.explain({"x": quiet}, label=1, steps=40).running == "packed"
+        if variant == "averaged":
+            each = [explainer.explain({"x": quiet}, label=1, baseline=one, steps=40) for one in (0.0, 5.0)]
+            mean = (each[0].values["x:0"] + each[1].values["x:0"]) / 2
+            np.testing.assert_allclose(found.values["x:0"], mean, atol=1e-6)
+    assert found.running == "in company" and "influence" in found.notes[0]
 
 
 def test_several_inputs_take_their_rows_by_name_and_another_batch_axis_its_own():

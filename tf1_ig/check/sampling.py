@@ -34,8 +34,8 @@ def drawn_completeness(result) -> Iterable[Finding]:
         yield Finding("completeness", "ok", float(known[row]))
     else:
         yield Finding("completeness", "warn", float(known[row]),
-                      "Row %d: the sum of the attributions is known to ± %.2g of the difference of the scores only; draw "
-                      "more samples." % (row, known[row]))
+                      "Row %d: the sum of the attributions is known to ± %.2g of the difference of the scores only; "
+                      "draw more samples." % (row, known[row]))
 
 
 def standard_error(result) -> Iterable[Finding]:

@@ -22,12 +22,18 @@ class Interval(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """A polyline in drawing units, the places of its nodes, the errors between them, and the same in words."""
+    """A polyline in drawing units, the places of its nodes, the errors between them, and the same in words.
+
+    ``start`` and ``end`` are the scores at the baseline and at the input, ``largest`` the largest error.
+    """
 
     points: str
     nodes: Tuple[Tuple[str, str], ...]
     errors: Tuple[Interval, ...]
     caption: str
+    start: float
+    end: float
+    largest: Optional[float] = None
 
 
 def curve(attribution, row: int) -> Optional[Curve]:
@@ -50,13 +56,16 @@ def curve(attribution, row: int) -> Optional[Curve]:
         scores[0], scores[-1], low, high, len(scores))
     errors = None if attribution.path_errors is None else np.asarray(attribution.path_errors[row], np.float64)
     bars: Tuple[Interval, ...] = ()
+    largest = None
     if errors is not None and len(errors) == len(alphas) - 1 and np.isfinite(errors).all():
         worst = int(np.argmax(np.abs(errors)))
+        largest = float(errors[worst])
         caption += " Largest error of an interval %s, from alpha %.3g to %.3g." % (
-            number(float(errors[worst])), alphas[worst], alphas[worst + 1])
-        bars = tuple(_interval(error, abs(errors[worst]), left, right)
+            number(largest), alphas[worst], alphas[worst + 1])
+        bars = tuple(_interval(error, abs(largest), left, right)
                      for error, left, right in zip(errors, across, across[1:]))
-    return Curve(" ".join(",".join(pair) for pair in pairs), tuple(pairs), bars, caption)
+    return Curve(" ".join(",".join(pair) for pair in pairs), tuple(pairs), bars, caption, float(scores[0]), float(scores[-1]),
+                 largest)
 
 
 def _interval(error: float, largest: float, left: float, right: float) -> Interval:
