@@ -1,6 +1,6 @@
 """Make a graph readable by other releases than the one that wrote it."""
 
-from typing import List
+from typing import List, Optional
 
 from graph_tools import _tf, functions, names, newer
 
@@ -9,9 +9,11 @@ def strip(graph_def) -> None:
     """Drops, in place, what keeps other releases from reading a graph and says nothing about what it computes.
 
     Attributes that came after TensorFlow 1.15 and are at their default, recorded shapes, colocation with nodes that
-    are gone, devices of the machine that trained the model.
+    are gone, devices of the machine that trained the model. ``ParseExampleV2`` becomes ``ParseExample`` where it does
+    the same.
     """
     table = newer.attributes()
+    _first_parsers(graph_def)
     for node in functions.all_nodes(graph_def):
         for name in [name for name in node.attr if (node.op, name) in table]:
             if newer.is_default(node.attr[name], table[node.op, name][0]):
@@ -32,6 +34,41 @@ def strip(graph_def) -> None:
             node.attr["_class"].list.s.extend(kept)
             if not kept:
                 del node.attr["_class"]
+
+
+def _first_parsers(graph_def) -> None:
+    """``ParseExampleV2`` of a vector of protos, without ragged features, as 1.15 has it: a scalar for each key."""
+    nodes = {node.name: node for node in graph_def.node}
+    for node in [node for node in graph_def.node if node.op == "ParseExampleV2"]:
+        protos, names_, sparse, dense, _ = node.input[:5]
+        keys = [_strings(nodes.get(entry)) for entry in (sparse, dense)]
+        if node.attr["ragged_value_types"].list.type or None in keys or not _is_vector(nodes.get(protos)):
+            continue
+        entries = [protos, names_]
+        for kind, texts in zip(("sparse", "dense"), keys):
+            for number, text in enumerate(texts):
+                key = graph_def.node.add(name="%s/%s_key_%d" % (node.name, kind, number), op="Const")
+                key.attr["dtype"].type = 7  # DT_STRING
+                key.attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(text, shape=[]))
+                entries.append(key.name)
+        entries += node.input[5:]
+        node.op, node.input[:] = "ParseExample", entries
+        for name in ("num_sparse", "ragged_value_types", "ragged_split_types"):
+            node.attr.pop(name, None)
+        node.attr["Nsparse"].i, node.attr["Ndense"].i = len(keys[0]), len(keys[1])
+
+
+def _strings(node) -> Optional[List[bytes]]:
+    """What a constant vector of strings holds; ``None`` when the node is none."""
+    if node is None or node.op != "Const":
+        return None
+    return [text for text in _tf.make_ndarray(node.attr["value"].tensor).ravel()]
+
+
+def _is_vector(node) -> bool:
+    """Whether a tensor is a placeholder of one axis: the older parser takes nothing else."""
+    return node is not None and node.op in ("Placeholder", "PlaceholderWithDefault") and len(
+        node.attr["shape"].shape.dim) == 1
 
 
 def needs(graph_def) -> List[str]:

@@ -10,6 +10,8 @@ from tf1_ig.show.text import visualize_token_attrs
 from tf1_ig.signature import attribution_signature
 from tf1_ig.spans import byte_spans
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Attribution", "ExplainHook", "IntegratedGradients", "attribution_signature", "byte_spans", "check", "ig_text",
     "load_attribution", "visualize_token_attrs",

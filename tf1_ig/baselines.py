@@ -50,10 +50,14 @@ BASELINES: Dict[str, Callable[[Inputs], List[np.ndarray]]] = {
 
 def _mean(rows: np.ndarray, like: np.ndarray, inputs: Inputs, number: int) -> np.ndarray:
     block = inputs.block(number)
-    if block and len(rows) % block == 0:
-        position_means = rows.reshape((-1, block) + rows.shape[1:]).mean(axis=0)
-        return np.tile(position_means, (inputs.batch,) + (1,) * (like.ndim - 1)).astype(like.dtype)
-    return np.broadcast_to(rows.mean(axis=0), like.shape).astype(like.dtype)
+    try:
+        if block and len(rows) % block == 0:
+            means = rows.reshape((-1, block) + rows.shape[1:]).mean(axis=0)
+            return np.broadcast_to(means, (inputs.batch, block) + like.shape[1:]).reshape(like.shape).astype(like.dtype)
+        return np.broadcast_to(rows.mean(axis=0), like.shape).astype(like.dtype)
+    except ValueError:
+        raise BaselineError("rows of shape %s were given for the baseline of %s; their mean must broadcast to %s" % (
+            list(rows.shape), inputs.names[number], list(like.shape[1:]))) from None
 
 
 def describe(baseline: Any) -> str:

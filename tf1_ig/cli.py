@@ -16,7 +16,7 @@ from typing import Any, List, Optional, Sequence
 import numpy as np
 
 from graph_tools.errors import GraphToolsError
-from tf1_ig import edit_command
+from tf1_ig import __version__, edit_command
 
 _TOP = 10          # tokens printed per example
 _ROWS = 20         # examples printed; all of them are saved
@@ -56,8 +56,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return 130
     except GraphToolsError as wrong:
         return _fail(options, _as_options(str(wrong)), wrong)
-    except (OSError, MemoryError) as wrong:
-        return _fail(options, "%s: %s" % (type(wrong).__name__, wrong), wrong)
+    except OSError as wrong:
+        return _fail(options, "%s (%s); choose another path" % (
+            "%r cannot be read or written" % wrong.filename if wrong.filename else type(wrong).__name__,
+            wrong.strerror or wrong), wrong)
+    except MemoryError as wrong:
+        return _fail(options, "out of memory (%s); explain fewer rows, or pass a smaller --batch-size" % wrong, wrong)
     except Exception as wrong:  # noqa: B902 a traceback is no message for a user; --debug shows it
         return _fail(options, "unexpected %s: %s; run again with --debug and report it" % (
             type(wrong).__name__, wrong), wrong)
@@ -109,9 +113,17 @@ def _import_quietly() -> None:
             os.close(screen)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage is one line, too; the screenful of options is a command away."""
+
+    def error(self, message: str):
+        self.exit(2, "error: %s; see: %s --help\n" % (message, self.prog))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="tf1-ig", description="Explain predictions of TensorFlow-1 graphs with Integrated Gradients.")
+    parser.add_argument("--version", action="version", version="%(prog)s " + __version__)
     parser.set_defaults(debug=False, check=lambda options: None)
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
     commands.required = True
@@ -125,9 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.set_defaults(run=_explain)
     _model(explain)
     _explain_options(explain)
-    explain.set_defaults(check=lambda options: [
-        explain.error("--%s belongs to --variant; say which" % name.replace("_", "-"))
-        for name in _OF_VARIANTS if options.variant is None and getattr(options, name) is not None])
+    explain.set_defaults(check=lambda options: _check_explain(explain, options))
 
     edit = commands.add_parser("edit", help="write a changed copy of a graph")
     edit.set_defaults(run=edit_command.run)
@@ -142,6 +152,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _check_explain(parser, options) -> None:
+    from tf1_ig import feed_file
+
+    for name in _OF_VARIANTS:
+        if options.variant is None and getattr(options, name) is not None:
+            parser.error("--%s belongs to --variant; say which" % name.replace("_", "-"))
+    if options.label is not _BY_RANK and not options.classes:
+        try:
+            feed_file.parse_label(options.label)
+        except GraphToolsError as wrong:
+            parser.error("argument --label: %s" % wrong)
+
+
 def _model(parser) -> None:
     parser.add_argument("model", metavar="MODEL",
                         help="frozen .pb or .pbtxt, SavedModel folder, checkpoint prefix, .meta")
@@ -154,8 +177,9 @@ def _explain_options(parser) -> None:
     parser.add_argument("--output", metavar="T", help="tensor to explain (default: the one likely head)")
     parser.add_argument("--input", action="append", metavar="T", dest="inputs",
                         help="tensor to attribute to; repeat for several (default: the embeddings)")
-    parser.add_argument("--label", metavar="L", type=_label, default=_BY_RANK,
-                        help="top (default), none, a class, an index tuple 4,1, or [0,1] per row")
+    parser.add_argument("--label", metavar="L", default=_BY_RANK,
+                        help="top (default), none, a class (with --classes also its name), an index tuple 4,1, or "
+                             "[0,1] per row")
     parser.add_argument("--baseline", default="zero", metavar="B",
                         help="zero (default), mean, a number, a .npy file, or '{\"ids:0\": 0}'")
     effort = parser.add_mutually_exclusive_group()
@@ -163,7 +187,8 @@ def _explain_options(parser) -> None:
                         help="relative completeness error to reach (default: 0.01)")
     effort.add_argument("--steps", type=_positive(int), metavar="N", help="a fixed number of points instead")
     parser.add_argument("--method", default="gausslegendre", metavar="RULE",
-                        help="rule of --steps (gausslegendre, midpoint, …; captum_trapezoid, … for old numbers)")
+                        help="rule of --steps: gausslegendre, midpoint, trapezoid, left, right, or another library's "
+                             "grid such as captum_trapezoid, for old numbers")
     parser.add_argument("--variant", metavar="NAME",
                         help="averaged, expected_gradients, smoothgrad, gradient or gradient_x_input instead of "
                              "Integrated Gradients from one baseline")
@@ -212,15 +237,6 @@ def _axis(text: str) -> Optional[int]:
         raise argparse.ArgumentTypeError("%r is neither a number nor none" % text) from None
 
 
-def _label(text: str) -> Any:
-    from tf1_ig import feed_file
-
-    try:
-        return feed_file.parse_label(text)
-    except GraphToolsError as wrong:
-        raise argparse.ArgumentTypeError(str(wrong)) from None
-
-
 def _result_file(text: str) -> str:
     if os.path.splitext(text)[1].lower() not in _SUFFIXES:
         raise argparse.ArgumentTypeError("%r does not end in %s" % (text, ", ".join(_SUFFIXES)))
@@ -260,7 +276,7 @@ def _explain(options) -> int:
         if options.label is _BY_RANK:
             result = _explain_top(explain, model, output, feed)
         else:
-            result = explain(feed, label=options.label)
+            result = explain(feed, label=feed_file.parse_label(options.label, class_names))
         result = result if vocabulary is None else _decoded(result, vocabulary)
         report = check(result, explainer)
     print("%s by" % result.output if options.variant is None else "%s of %s by" % (result.technique, result.output))
@@ -276,7 +292,7 @@ def _explain(options) -> int:
 def _write(result, path: str, **page_options) -> None:
     if not path.lower().endswith(".html"):
         return result.save(path)
-    page = result.to_html(**page_options)
+    page = result.to_html(**page_options)  # made first: an error leaves no empty file
     with open(path, "w", encoding="utf-8") as file:
         file.write(page)
 

@@ -4,13 +4,14 @@ Only ids, labels, weights and alphas go in; only scores and attribution sums com
 finalized: explaining a thousand times adds no op.
 """
 
+import re
 import time
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
 from graph_tools import _tf, names, runs
-from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError
+from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError, TensorNotFoundError
 from tf1_ig import nonfinite, path, target
 from tf1_ig.feeds import as_fed, describe
 
@@ -139,8 +140,12 @@ class Engine:
         try:
             return self.graph.get_tensor_by_name(name)
         except (KeyError, ValueError):
-            raise names.unknown_tensor(name, (op.outputs[0].name for op in self.graph.get_operations() if op.outputs),
-                                       "the graph") from None
+            wrong = names.unknown_tensor(name, (op.outputs[0].name for op in self.graph.get_operations() if op.outputs),
+                                         "the graph")
+            fed = [op.outputs[0].name for op in self.graph.get_operations()
+                   if op.type == "Placeholder" and op.outputs[0].name not in self._own]
+            raise TensorNotFoundError("%s%s" % (wrong, " (its placeholders: %s)" % ", ".join(fed) if fed else "")
+                                      ) from None
 
     def _require(self, values: Mapping[str, np.ndarray]) -> None:
         upstream = sorted(self._upstream("all", self._all_fetches(), values), key=lambda op: op.name)
@@ -315,7 +320,10 @@ def _one_line(failed) -> str:
     else:
         told = next((line for line in lines if not line.endswith(":")), type(failed).__name__)
     node = getattr(getattr(failed, "node_def", None), "name", "")
-    return told[:300] + ("" if not node or node in told else " (at node %s)" % node)
+    told = told[:300] + ("" if not node or node in told else " (at node %s)" % node)
+    beyond = re.search(r" = -?\d+ is not in \[0, (\d+)\)", told)
+    return told + ("; feed ids from 0 to %d" % (int(beyond.group(1)) - 1) if beyond
+                   else "; check the values and sizes of the feed")
 
 
 def _free_scope(model) -> str:

@@ -90,10 +90,15 @@ def decode(ids, vocabulary: List[str]) -> List[List[str]]:
              for number in np.asarray(row).reshape(-1).tolist()] for row in np.asarray(ids)]
 
 
-def parse_label(text: Optional[str]) -> Any:
-    """A label from the command line: ``top``, ``none``, ``3``, ``4,1`` (an index tuple), ``[0,1,1]`` (one per row)."""
+def parse_label(text: Optional[str], class_names: Optional[List[str]] = None) -> Any:
+    """A label from the command line: ``top``, ``none``, ``3``, ``4,1`` (an index tuple), ``[0,1,1]`` (one per row).
+
+    Where the classes have names, the name of one is its number.
+    """
     word = (text or "").strip()
-    if word.lower() in ("", "none"):
+    if word in (class_names or ()):
+        return class_names.index(word)
+    if word.lower() == "none":
         return None
     if word.lower() == "top":
         return "top"
@@ -103,8 +108,9 @@ def parse_label(text: Optional[str]) -> Any:
             return value
     except (ValueError, SyntaxError):
         pass
+    classes = ", or a class: %s" % ", ".join(class_names[:20]) if class_names else ""
     raise LabelError("label %r is none of: top, none, a class such as 3, an index tuple such as 4,1, one class per row "
-                     "such as [0,1,1]" % text)
+                     "such as [0,1,1]%s" % (text, classes))
 
 
 def _is_label(value: Any) -> bool:

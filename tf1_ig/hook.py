@@ -61,7 +61,7 @@ class ExplainHook:
         self._output, self._inputs, self._batch_axis = names.tensor_name(output), inputs, batch_axis
         self._feed = {names.tensor_name(tensor): np.array(value) for tensor, value in feed.items()}
         self._folder, self._every, self._options = os.fspath(folder), every_steps, options
-        self._step_name: Optional[str] = None
+        self._asked: Any = None
         self._runs, self._explained = 0, -1
         self._thread: Optional[threading.Thread] = None
         self.written: List[str] = []
@@ -76,36 +76,37 @@ class ExplainHook:
         for name in [self._output] + sorted(self._feed):
             if name not in known:
                 raise names.unknown_tensor(name, known, "the graph that is trained")
-        step = _tf.tf.train.get_global_step(graph)
-        self._step_name = None if step is None else step.name
+        step = graph.get_collection(_tf.tf.GraphKeys.GLOBAL_STEP)
+        self._asked = _tf.tf.train.SessionRunArgs({"step": step[0]}) if step else None
         os.makedirs(self._folder, exist_ok=True)
 
     def before_run(self, run_context: Any) -> Any:
         """Asks for the global step along with the training step (a tensor of the graph; none is added)."""
-        if self._step_name is None:
-            return None
-        graph = run_context.session.graph
-        step = graph.get_collection(_tf.tf.GraphKeys.GLOBAL_STEP)
-        return _tf.tf.train.SessionRunArgs({"step": step[0]}) if step else None
+        return self._asked
 
     def after_run(self, run_context: Any, run_values: Any) -> None:
         """Takes a copy of the model when it is due and the thread is free."""
         self._runs += 1
         step = int(run_values.results["step"]) if run_values.results else self._runs
         due = self._explained < 0 or step - self._explained >= self._every
-        if due and not self._busy():
-            self._start(step, run_context.session)
+        try:
+            if due and not self._busy():
+                self._explained = step
+                self._start(step, gt.from_session(run_context.session))
+        except Exception as error:  # the training goes on whatever happens here
+            self._failed(step, error)
 
     def end(self, session: Any) -> None:
         """Explains the trained model and waits until everything is written."""
         self._wait()
+        step = self._runs
         try:
             step = self._last_step(session)
+            if step != self._explained:
+                self._start(step, gt.from_session(session))
+                self._wait()
         except Exception as error:  # the model is trained, and shall be saved
-            return self._failed(self._runs, error)
-        if step != self._explained:
-            self._start(step, session)
-            self._wait()
+            self._failed(step, error)
 
     # ---- explaining
 
@@ -117,15 +118,9 @@ class ExplainHook:
             self._thread.join()
 
     def _last_step(self, session) -> int:
-        step = session.graph.get_collection(_tf.tf.GraphKeys.GLOBAL_STEP) if self._step_name else []
-        return int(session.run(step[0])) if step else self._runs
+        return int(session.run(self._asked.fetches["step"])) if self._asked else self._runs
 
-    def _start(self, step: int, session) -> None:
-        self._explained = step
-        try:
-            model = gt.from_session(session)
-        except Exception as error:  # the training goes on whatever happens here
-            return self._failed(step, error)
+    def _start(self, step: int, model: gt.Model) -> None:
         self._thread = threading.Thread(target=self._work, args=(step, model), name="tf1_ig.ExplainHook", daemon=True)
         self._thread.start()
 

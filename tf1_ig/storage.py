@@ -49,10 +49,14 @@ def check_path(path, suffixes) -> str:
     path = os.fspath(path)
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in suffixes:
-        raise ResultFileError("a result cannot be saved as %r; end the name in .npz, .json or .html" % path)
+        raise ResultFileError("a result cannot be saved as %r; end the name in %s" % (path, " or ".join(suffixes)))
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise ResultFileMissingError("no folder %r to save the result in; create it first" % folder)
+    if os.path.isdir(path):
+        raise ResultFileError("%r is a folder; give the result the name of a file" % path)
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise ResultFileError("%r cannot be written (no permission); choose another place" % path)
     return suffix
 
 

@@ -8,6 +8,7 @@ from graph_tools.edit import record
 from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import Edit
 from graph_tools.model import Model
+from graph_tools.variables import VARIABLES
 
 
 def freeze(model: Model, outputs: Sequence = ()) -> Tuple[Model, Edit]:
@@ -32,5 +33,8 @@ def freeze(model: Model, outputs: Sequence = ()) -> Tuple[Model, Edit]:
         info.name for signature in result.signatures.values() for info in signature.outputs.values() if info.name)]
     result = dataclasses.replace(result, variables={
         name: value for name, value in result.variables.items() if isinstance(value, tuple)})
+    left = {node.name for node in frozen.graph_def.node if node.op in VARIABLES}
+    notes.append("%d variables became constants" % sum(
+        node.op in VARIABLES and node.name not in left for node in model.meta_graph.graph_def.node))
     notes += ["variable %r has no value and stays a variable" % name for name in missing]
     return result, record.compare("freeze", model.meta_graph.graph_def, frozen.graph_def, notes=tuple(notes))

@@ -6,6 +6,7 @@ import graph_tools as gt
 from graph_tools import _tf, newer, portable
 from graph_tools.errors import ReleaseError
 from graph_tools.load import release
+from tests.models import queues
 
 
 def meta_graph(op="Relu", writer="", **attrs):
@@ -114,3 +115,35 @@ def test_tensorflow_refusing_an_import_is_a_release_error_too(tmp_path):
         file.write(graph.SerializeToString())
     with pytest.raises(ReleaseError, match="odd.pb"):
         gt.load(path).new_graph()
+
+
+def test_what_only_newer_releases_read_is_told():
+    graph = meta_graph("GatherNd", bad_indices_policy='s: "IGNORE"').graph_def
+    graph.node.add(name="sums", op="SegmentSumV2")
+    graph.node.add(name="product", op="MatMul").attr["grad_a"].b = True
+    portable.strip(graph)
+    assert portable.needs(graph) == [
+        "only TensorFlow 2.15 or newer can read this: op SegmentSumV2 (node 'sums')",
+        "only TensorFlow 2.21 or newer can read this: attribute bad_indices_policy of op GatherNd (node 'node')"]
+
+
+@pytest.mark.skipif(_tf.version < (2, 0), reason="this release writes the older parser itself")
+def test_a_parser_is_written_as_the_first_release_reads_it(tmp_path):
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        protos = tf.placeholder(tf.string, [None], name="protos")
+        parsed = tf.io.parse_example(protos, {
+            "ids": tf.FixedLenFeature([3], tf.int64), "none": tf.FixedLenFeature([], tf.int64, 5),
+            "label": tf.VarLenFeature(tf.int64), "nothing": tf.VarLenFeature(tf.string)})
+        tf.identity(tf.reduce_sum(parsed["ids"], 1) * parsed["none"], name="y")
+        tf.identity(tf.sparse.to_dense(parsed["label"], -1), name="label")
+        tf.identity(tf.shape(parsed["nothing"].indices), name="nothing")
+    model = queues.Case(graph, None).model
+    model.save(str(tmp_path / "model.pb"))
+    written = gt.load(str(tmp_path / "model.pb"))
+    ops = {node.op for node in written.graph_def.node}
+    assert "ParseExampleV2" not in ops and "ParseExample" in ops and portable.needs(written.graph_def) == []
+    with model.open_session() as before, written.open_session() as after:
+        for name in ("y:0", "label:0", "nothing:0"):
+            found = after.run(name, {"protos:0": queues.serialized()})
+            assert (found == before.run(name, {"protos:0": queues.serialized()})).all() and found.size

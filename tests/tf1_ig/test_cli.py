@@ -290,7 +290,31 @@ def test_a_model_that_cannot_be_read_is_one_line_with_the_file(tmp_path, capsys,
     ["explain", "m.pb", "--feed", "f.npz", "--batch-axis", "x"]])
 def test_wrong_usage_has_the_exit_status_two(capsys, words):
     status, _, err = _run(capsys, *words)
-    assert status == 2 and "usage: tf1-ig" in err
+    line, = err.splitlines()
+    assert status == 2 and line.startswith("error: ") and " --help" in line
+
+
+def test_a_class_is_named_where_the_names_are_given(tmp_path, capsys):
+    model, feed = _text_case(tmp_path)
+    (tmp_path / "classes.txt").write_text("dull\nfine\nsuperb\n")
+    words = ["explain", model, "--feed", feed, "--classes", tmp_path / "classes.txt", "--label"]
+    status, printed, err = _run(capsys, *words, "fine")
+    assert status == 0 and "[0] fine" in printed, err
+    assert "or a class: dull, fine, superb" in _error(capsys, *words, "good")
+
+
+def test_the_version_is_told(capsys):
+    status, printed, _ = _run(capsys, "--version")
+    assert status == 0 and printed.split() == ["tf1-ig", tf1_ig.__version__]
+
+
+def test_a_result_goes_nowhere_before_it_is_computed(tmp_path, capsys):
+    model, feed = _text_case(tmp_path)
+    (tmp_path / "folder.html").mkdir()
+    for out, said in ((tmp_path / "folder.html", "is a folder"), (tmp_path / "none" / "x.html", "no folder")):
+        assert said in _error(capsys, "explain", model, "--feed", feed, "--out", out)
+        assert said in _error(capsys, "demo", "--out", out)
+    assert ".html" in _error(capsys, "demo", "--out", tmp_path / "x.pdf")
 
 
 def test_help_is_no_error(capsys):

@@ -343,6 +343,15 @@ def test_the_mean_of_the_rows_or_of_given_rows():
     np.testing.assert_allclose(given.values["x:0"][0], found.values["x:0"][0], atol=1e-6)
 
 
+def test_the_mean_of_a_table_serves_every_token_and_rows_of_another_width_are_refused():
+    with tf1_ig.IntegratedGradients(small.model_of(small.masked_text), "scores", "embedding") as explainer:
+        found = explainer.explain(TEXT, label=1, baseline={"mean": small.TABLE}, steps=30)
+        expected = explainer.explain(TEXT, label=1, baseline=small.TABLE.mean(0), steps=30)
+        with pytest.raises(BaselineError, match="embedding:0.*mean must broadcast"):
+            explainer.explain(TEXT, label=1, baseline={"mean": small.TABLE[:, :3]})
+    np.testing.assert_allclose(found.values["embedding:0"], expected.values["embedding:0"], atol=1e-6)
+
+
 def test_the_mean_of_ragged_rows_is_over_all_entries_however_many_there_are():
     with tf1_ig.IntegratedGradients(small.model_of(small.word_bags), "y") as explainer:
         for lengths in ([1, 3], [1, 2], [3, 1]):  # 4 entries could be taken for two of each row

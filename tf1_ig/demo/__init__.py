@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Optional, Sequence
 import graph_tools as gt
 import tf1_ig
 from graph_tools.errors import FeedError
+from tf1_ig import storage
 from tf1_ig.demo.text import encode, load_vocabulary, tokenize
 
 __all__ = ["MODEL", "OUTPUT", "SENTENCES", "encode", "explain", "facts", "load_vocabulary", "run", "tokenize"]
@@ -68,8 +69,10 @@ def run(sentences: Optional[Sequence[str]] = None, out: str = "demo.html"):
 
     Raises:
       FeedError: no sentence, or one without a single word.
+      ResultFileError: ``out`` does not end in ``.html`` or cannot be written.
     """
     sentences = SENTENCES if sentences is None else sentences
+    storage.check_path(out, (".html",))
     _tokens(sentences)  # a sentence that will not do is told before anything is printed
     known = facts()
     print(_introduction(known))
