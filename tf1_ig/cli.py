@@ -27,7 +27,7 @@ _OPTIONS = (("batch_axis=None", "--batch-axis none"), ('label="top"', "--label t
             ("tokens=", "--tokens"), ("batch_size", "--batch-size"), ("max_steps", "--max-steps"),
             ("pass steps=", "pass --steps"), ("out steps=", "out --steps"), ("baselines=", "--baselines"),
             ("samples=", "--samples"), ("seed=", "--seed"), ("noise_level=", "--noise-level"),
-            ("time_limit=", "--time-limit "))
+            ("time_limit=", "--time-limit "), ("memory_limit=", "--memory-limit "))
 _OF_VARIANTS = ("baselines", "samples", "seed", "noise_level")
 _BY_RANK = ()      # no label was given: top where the output has classes
 
@@ -207,6 +207,8 @@ def _explain_options(parser) -> None:
     parser.add_argument("--row-feed", action="append", default=[], metavar="T",
                         help="a feed with a row per example although it could be a constant")
     parser.add_argument("--batch-size", type=_positive(int), metavar="N", help="most points in one run")
+    parser.add_argument("--memory-limit", type=_positive(int), metavar="BYTES",
+                        help="most bytes of the tensors of one run together")
     parser.add_argument("--time-limit", type=_positive(float), metavar="SECONDS",
                         help="most seconds of one run of the graph (default: 200 times the longest, at least 60)")
     texts = parser.add_mutually_exclusive_group()
@@ -266,7 +268,8 @@ def _explain(options) -> int:
     vocabulary = feed_file.read_lines(options.vocab) if options.vocab else None
     arguments = dict(
         baseline=baseline, method=options.method, steps=options.steps, tolerance=options.tolerance,
-        max_steps=options.max_steps, batch_size=options.batch_size, shared_feeds=options.shared_feed,
+        max_steps=options.max_steps, batch_size=options.batch_size, memory_limit=options.memory_limit,
+        shared_feeds=options.shared_feed,
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     model = gt.load(options.model)
     output = options.output or _only_output(model, inspection)

@@ -9,8 +9,19 @@ from graph_tools.errors import FeedError
 from graph_tools.model import Model
 from graph_tools.report import Finding
 from tf1_ig import (
-    baselines, ensemble, entries, features, graph_facts, integrate, prefix, probe, quadrature, resolve, target,
-    variants)
+    baselines,
+    ensemble,
+    entries,
+    features,
+    graph_facts,
+    integrate,
+    prefix,
+    probe,
+    quadrature,
+    resolve,
+    target,
+    variants,
+)
 from tf1_ig.attribution import Attribution
 from tf1_ig.engine import Engine
 from tf1_ig.errors import MethodError

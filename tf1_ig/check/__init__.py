@@ -12,9 +12,19 @@ import numpy as np
 from graph_tools.report import Finding, Report
 from tf1_ig.attribution import EXACT, IN_EXPECTATION
 from tf1_ig.check.outputs import baseline_informed, baselines_agree, output_kind, prediction, saturation
-from tf1_ig.check.scores import (
-    ROUGH, ROUNDING, cancellation, completeness, convergence, effect, finite, precision, rows_independent, side_paths)
 from tf1_ig.check.sampling import drawn_completeness, standard_error, vanished
+from tf1_ig.check.scores import (
+    ROUGH,
+    ROUNDING,
+    cancellation,
+    completeness,
+    convergence,
+    effect,
+    finite,
+    precision,
+    rows_independent,
+    side_paths,
+)
 from tf1_ig.check.texts import ids, tokens, twins
 
 

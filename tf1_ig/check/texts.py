@@ -1,7 +1,7 @@
 """Checks of the tokens: padding, words the model does not know, text it did not read, equal rows that differ."""
 
 import math
-from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+from typing import Dict, Iterable, List, Optional, Set, Tuple
 
 import numpy as np
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from tf1_ig.errors import ShowError
 from tf1_ig.show import tokens as token_view
-from tf1_ig.show.axes import Axis, Tick
+from tf1_ig.show.axes import Axis
 
 _LEFT, _RIGHT = 46.0, 712.0        # the drawing's box; the template's viewBox is 720 by 210
 _TOP, _FLOOR = 12.0, 92.0          # of the signal
