@@ -43,7 +43,7 @@ dist: ## sdist and wheel into dist/, checked by twine
 	$(RUN) run newest twine check --strict dist/*
 
 bench: ## compare with other libraries side by side (minutes; ARGS="--networks cnn --rows 16")
-	$(RUN) run newest python -m benchmarks.run $(ARGS)
+	$(RUN) run newest python -m benchmarks.run --plot benchmarks.svg $(ARGS)
 
 notebooks: ## execute the notebooks and write their outputs (ARGS=01 for one of them)
 	$(RUN) run $(LEG) python notebooks/run.py $(ARGS)

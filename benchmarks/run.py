@@ -4,7 +4,8 @@ Every library runs in a process of its own; the processes take turns, so that a 
 and times are compared turn by turn (medians of ratios within a turn). Prints a table, writes JSON.
 
     python -m benchmarks.run [--networks cnn,bilstm] [--libraries NAME,…] [--rows 64] [--steps 50] [--turns 7]
-                             [--python ENVIRONMENT=PATH …] [--folder ENVIRONMENT=PATH …] [--out FILE.json]
+                             [--python ENVIRONMENT=PATH …] [--folder ENVIRONMENT=PATH …]
+                             [--out FILE.json] [--plot FILE.svg]
 """
 
 import argparse
@@ -20,7 +21,7 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 
-from benchmarks import environments
+from benchmarks import environments, plot
 from benchmarks.libraries import LIBRARIES
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -168,6 +169,19 @@ def memory_growth(network: str, library: str, folder: str, options) -> Optional[
         worker.close()
 
 
+def ageing(network: str, folder: str, options) -> Optional[float]:
+    """Of 1,000 explanations of one row: median time of the last hundred over the first; one before warms up."""
+    worker = Worker("tf1_ig", network, folder, environments.prepare("tensorflow", options.python, options.folder))
+    if worker.why_not:
+        return None
+    try:
+        took = [worker.ask(do="explain", rows=1, start=number % options.rows, steps=10)["seconds"]
+                for number in range(1001)][1:]
+        return float(np.median(took[-100:]) / np.median(took[:100]))
+    finally:
+        worker.close()
+
+
 def table(result: Dict[str, Any]) -> str:
     """The result as a Markdown table; ratios are medians over turns of this library over the raw gradient."""
     lines = []
@@ -177,10 +191,7 @@ def table(result: Dict[str, Any]) -> str:
                   "completeness error, median / 95th / max | token L1 error, median / 95th / max | memory growth |",
                   "|---|---|---|---|---|---|"]
         for library, found in part["libraries"].items():
-            took = np.array(found["seconds"])
-            if raw:
-                # per evaluation of a fixed number of steps: an adaptive rule is charged for what it took altogether
-                took = took / np.array(raw["seconds"]) * raw["evaluations"] / (result["rows"] * result["steps"])
+            took = plot.over_raw(found, raw, result)
             ratio = "%.2f (%.2f–%.2f)" % tuple(np.percentile(took, [50, 25, 75]))
             errors = [" / ".join("%.2f %%" % (100 * error) for error in found[name]) if name in found else ""
                       for name in ("completeness_error", "token_error")]
@@ -194,6 +205,8 @@ def table(result: Dict[str, Any]) -> str:
             if single and loop:
                 lines += ["", "One row at a time, %s over the classic loop: %.2f" % (
                     library, np.median(np.array(single) / np.array(loop)))]
+        if part.get("ageing"):
+            lines += ["", "1,000 explanations of one row, the last hundred over the first: %.2f" % part["ageing"]]
         lines += ["", ""] if part["left_out"] else []
         lines += ["Left out: %s (%s)." % item for item in part["left_out"].items()]
     return "\n".join(lines).strip()
@@ -247,6 +260,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     parser.add_argument("--folder", type=pair, action="append", default=[], metavar="ENVIRONMENT=PATH")
     parser.add_argument("--work", help="folder for weights and references (default: a temporary one)")
     parser.add_argument("--out", default="benchmarks.json")
+    parser.add_argument("--plot", metavar="FILE.svg", help="bars of time over raw cost (needs matplotlib)")
     options = parser.parse_args(arguments)
     options.python, options.folder = dict(options.python), dict(options.folder)
     with tempfile.TemporaryDirectory() as temporary:
@@ -262,10 +276,14 @@ def main(arguments: Optional[List[str]] = None) -> None:
                 result["networks"][network]["memory_growth"] = {
                     library: memory_growth(network, library, folder, options) for library in libraries
                     if library in ("tf1_ig", "tf1_ig adaptive", "classic loop")}
+            if options.single:
+                result["networks"][network]["ageing"] = ageing(network, folder, options)
     with open(options.out, "w") as out:
         json.dump(result, out, indent=1)
     print(table(result))
     print("\nwritten to %s" % options.out, file=sys.stderr)
+    if options.plot:
+        plot.draw(result, options.plot)
 
 
 if __name__ == "__main__":
