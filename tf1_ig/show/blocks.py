@@ -69,4 +69,4 @@ def _blur(attribution, name: str, row: int) -> Tuple[str, ...]:
         return ()
     errors = np.asarray(attribution.token_standard_error[name][row], np.float64).reshape(-1)
     return ("Standard errors of the means: %s at most, median %s." % (
-        token_view.number(errors.max()), token_view.number(np.median(errors))),) if len(errors) else ()
+        token_view.number(errors.max()).lstrip("+"), token_view.number(np.median(errors)).lstrip("+")),) if len(errors) else ()
