@@ -14,7 +14,7 @@ from tf1_ig.task import Task
 
 Entries = List[np.ndarray]
 # Floats of attributed tensors that are laid out at once, a copy for each path.
-FLOATS_AT_ONCE = 1 << 23
+FLOATS_AT_ONCE = 1 << 22
 
 
 class Path(NamedTuple):
