@@ -13,6 +13,7 @@ import numpy as np
 from graph_tools import _tf, names, runs
 from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError, TensorNotFoundError
 from tf1_ig import nonfinite, path, target
+from tf1_ig.errors import ClosedError, OutOfMemoryError
 from tf1_ig.feeds import as_fed, describe
 
 # Seconds that a run may take: the first, any, and how many times as long as the longest run before it.
@@ -61,7 +62,7 @@ class Engine:
         self.graph.finalize()
         self._dependencies: Dict[Tuple[str, frozenset], Set[Any]] = {}
         self._config, self._time_limit, self._longest = config or _tf.session_config(), time_limit, 0.0
-        self.session = self._open()
+        self._closed, self.session = False, self._open()
 
     def _open(self) -> Any:
         session = _tf.tf.Session(graph=self.graph, config=self._config)
@@ -73,6 +74,11 @@ class Engine:
         return session
 
     def close(self) -> None:
+        """Closes the session for good."""
+        self._closed = True
+        self._drop_session()
+
+    def _drop_session(self) -> None:
         if self.session is not None:
             self.session.close()
 
@@ -246,8 +252,9 @@ class Engine:
     def traced_bytes(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray) -> int:
         """Bytes of all tensors that a run with gradients makes, each counted although it is soon let go."""
         tf, metadata = _tf.tf, _tf.tf.RunMetadata()
-        self.session.run([self._target.score] + [one.gradient for one in self._paths], self._feed(points, order, label, share),
-            options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=metadata)
+        feed = self._feed(points, order, label, share)
+        self.session.run([self._target.score] + [one.gradient for one in self._paths], feed,
+                         options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=metadata)
         return sum(output.tensor_description.allocation_description.requested_bytes
                    for device in metadata.step_stats.dev_stats for node in device.node_stats for output in node.output)
 
@@ -287,6 +294,8 @@ class Engine:
         return feed
 
     def _run(self, fetches, feed):
+        if self._closed:
+            raise ClosedError("this explainer is closed (its with block has ended?); make another one")
         if self.session is None:  # a run that did not end took the last one with it
             self.session = self._open()
         limit = self._time_limit or (max(LEAST_LIMIT, SLOWER * self._longest) if self._longest else FIRST_LIMIT)
@@ -296,11 +305,12 @@ class Engine:
             self._longest = max(self._longest, time.perf_counter() - begun)
             return found
         except (BlockedRunError, KeyboardInterrupt):
-            self.close()
+            self._drop_session()
             self.session = None
             raise
-        except _tf.tf.errors.ResourceExhaustedError:
-            raise
+        except _tf.tf.errors.ResourceExhaustedError as full:
+            raise OutOfMemoryError("a run does not fit into memory (%s); explain fewer rows at once, or pass a smaller "
+                                   "batch_size" % _one_line(full)) from full
         except _tf.tf.errors.OpError as failed:
             raise RunFailed(_one_line(failed)) from failed
 

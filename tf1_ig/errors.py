@@ -23,6 +23,14 @@ class BatchError(GraphToolsError, ValueError):
     """How the rows of the feed, of the attributed tensor and of the output belong together cannot be told."""
 
 
+class OutOfMemoryError(GraphToolsError, MemoryError):
+    """A run does not fit into memory, however few rows it holds."""
+
+
+class ClosedError(GraphToolsError, RuntimeError):
+    """The explainer was closed, and its session with it."""
+
+
 class ResultFileError(GraphToolsError, ValueError):
     """A file of attributions cannot be written or read."""
 

@@ -5,9 +5,8 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tu
 
 import numpy as np
 
-from graph_tools import _tf
 from tf1_ig.engine import Engine, PathPoints
-from tf1_ig.errors import MethodError
+from tf1_ig.errors import MethodError, OutOfMemoryError
 from tf1_ig.feeds import FedTensor, ragged_take, rows_of, take_rows
 from tf1_ig.integrate import Evaluated, Evaluator, Rows
 
@@ -62,6 +61,9 @@ class RunLimits(NamedTuple):
         return self
 
 
+NO_LIMITS = RunLimits()
+
+
 class RunSizes:
     """How many rows a run should hold, learnt from the runs themselves: none is made for the measurement alone.
 
@@ -78,12 +80,12 @@ class RunSizes:
     # A size is better than another when it saves more than this share of the time.
     PAYS = 0.05
 
-    def __init__(self, most: int, limits: RunLimits = RunLimits()):
+    def __init__(self, most: int, limits: RunLimits = NO_LIMITS):
         self.most = max(1, int(limits.batch_size or most))
         self.best = limits.batch_size or min(self.most, self.FIRST)
         self.memory = limits.memory
         self._seconds: Dict[int, List[float]] = {}
-        learns = limits == RunLimits() and self.best >= 2 * self.LEAST
+        learns = limits == NO_LIMITS and self.best >= 2 * self.LEAST
         self._trying = [self.best, self.best // 2] if learns else []
 
     def bound(self, fixed: int, each: int) -> None:
@@ -93,8 +95,8 @@ class RunSizes:
           MethodError: not even one row fits.
         """
         if fixed + each > self.memory:
-            raise MethodError("memory_limit=%d bytes is less than a run of a single row takes (%d bytes); allow more" % (
-                self.memory, fixed + each))
+            raise MethodError("memory_limit=%d bytes is less than a run of a single row takes (%d bytes); allow more"
+                              % (self.memory, fixed + each))
         self.most = min(self.most, (self.memory - fixed) // each)
         self.best, self.memory = min(self.best, self.most), None
 
@@ -203,8 +205,9 @@ class PointRunner(Evaluator):
         found = self.gradients(points)
         for alpha, score, vector in zip(alphas, found.score, found.gradient):
             if not (np.isfinite(score) and np.isfinite(vector).all()):
-                runs = self._runs(Rows(np.array([example]), np.array([alpha])), lambda run: self.engine.first_not_finite(
-                    run.points, self.running.output_order, self.label[run.rows.example], run.share))
+                runs = self._runs(Rows(np.array([example]), np.array([alpha])), lambda run: (
+                    self.engine.first_not_finite(run.points, self.running.output_order,
+                                                 self.label[run.rows.example], run.share)))
                 return next(words for _, words in runs)
         return ""
 
@@ -226,7 +229,7 @@ class PointRunner(Evaluator):
             begun = time.perf_counter()
             try:
                 found = execute(run)
-            except _tf.tf.errors.ResourceExhaustedError:
+            except OutOfMemoryError:
                 if size <= least:
                     raise
                 self.sizes.exhausted(size)

@@ -7,7 +7,7 @@ import tf1_ig
 from graph_tools import _tf
 from tests.models import small
 from tf1_ig import path
-from tf1_ig.errors import MethodError
+from tf1_ig.errors import ClosedError, MethodError, OutOfMemoryError
 from tf1_ig.packing import PointRunner, RunLimits, RunSizes
 
 RANDOM = np.random.RandomState(11)
@@ -91,7 +91,7 @@ def test_a_row_that_fits_nowhere_is_an_error(monkeypatch):
             return run(fetches, feed)
 
         monkeypatch.setattr(explainer._engine.session, "run", full)
-        with pytest.raises(_tf.tf.errors.ResourceExhaustedError):
+        with pytest.raises(OutOfMemoryError, match="no memory at all.*fewer rows"):
             explainer.explain({"x:0": X}, steps=2)
 
 
@@ -154,3 +154,10 @@ def test_runs_stay_within_a_limit_of_memory(monkeypatch, how):
         np.testing.assert_allclose(bounded.values["embedding:0"], free.values["embedding:0"], rtol=1e-5, atol=1e-7)
         with pytest.raises(MethodError, match="less than a run of a single row takes"):
             explainer.explain(feed, label=1, memory_limit=10, **how)
+
+
+def test_a_closed_explainer_says_so():
+    with explainer_of(small.quadratic) as explainer:
+        pass
+    with pytest.raises(ClosedError, match="make another one"):
+        explainer.explain({"x:0": X})
