@@ -172,7 +172,7 @@ def _try_the_hook(folder, choose):
         losses, injecting, explaining = _train(folder, number)
         tried += injecting.raised
         assert losses == reference, watched.found[number]
-        assert not injecting.raised or explaining.errors, watched.found[number]
+        assert explaining.errors or explaining.written, watched.found[number]
     return tried, len(watched.found)
 
 
@@ -184,7 +184,7 @@ def test_the_training_does_not_notice_an_error_of_the_hook(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*could not be explained")
-def test_the_training_does_not_notice_an_error_of_the_hook_at_any_step(tmp_path):
-    tried, count = _try_the_hook(str(tmp_path), range)
+def test_the_training_does_not_notice_an_error_of_the_hook_at_every_third_step(tmp_path):
+    tried, count = _try_the_hook(str(tmp_path), lambda count: range(0, count, 3))
     print("hook: an error at %d of %d steps" % (tried, count))
-    assert tried > 0.6 * count
+    assert tried > 0.2 * count
