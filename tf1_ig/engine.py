@@ -187,6 +187,7 @@ class Engine:
         """The part of the feed that the path depends on (ids that are only looked up need not be repeated)."""
         used = self._upstream("path", [self._target.score] + [one.parts for one in self._paths], values)
         consumed = {tensor.name for op in used for tensor in op.inputs}
+        consumed |= {tensor.name for op in used for before in op.control_inputs for tensor in before.outputs}
         return {name: value for name, value in values.items() if name in consumed or name == self.output.name}
 
     def path_ops(self, values: Mapping[str, np.ndarray]) -> Set[str]:

@@ -59,6 +59,7 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     model, renamed = _without_queues(model, output_name)
     output_name = renamed.get(output_name, output_name)
     notes: List[str] = []
+    model = _without_calls(model, output_name, notes)
     columns = gt.find_columns(model, output_name)
     chosen = _choose(model, output_name, columns) if isinstance(inputs, str) and inputs == "auto" else _listed(
         model, inputs)
@@ -97,6 +98,14 @@ def _without_queues(model: Model, output: str) -> Tuple[Model, Dict[str, str]]:
         return model, {}
     swapped, edit = gt.swap_inputs(model)
     return swapped, dict(edit.placeholders)
+
+
+def _without_calls(model: Model, output: str, notes: List[str]) -> Model:
+    """The model with the bodies of the functions in its graph that are called on the way to the output, if any is."""
+    inlined, edit = gt.inline_calls(model, [output])
+    if inlined is not model:
+        notes.extend(edit.notes)
+    return inlined
 
 
 def _choose(model: Model, output: str, columns: Dict[str, Any]) -> List[Any]:

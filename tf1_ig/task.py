@@ -206,7 +206,7 @@ class TaskReader:
             lengths.append(raw.shape[self._batch_axis])
         lengths += sorted(set(dense), reverse=True)
         if 0 in lengths:
-            raise BatchError("the feed holds no example: output %s has shape %s, inputs have leading sizes %s; feed at "
+            raise FeedError("the feed holds no example: output %s has shape %s, inputs have leading sizes %s; feed at "
                              "least one%s" % (self._resolved.output, list(raw.shape), dense, "" if dense else
                                               " with an id (the graph counts examples up to the last that has one)"))
         lengths += sorted({value.shape[0] for value in values.values() if value.ndim and len(value)}, reverse=True)
@@ -215,8 +215,6 @@ class TaskReader:
         # The number of examples divides every leading length, and the output has at least one element for each.
         found = [count for count in dict.fromkeys(lengths) if count >= least and not any(
             length % count for length in dense) and raw.size % count == 0]
-        if raw.ndim and not raw.shape[0]:
-            raise FeedError("the feed holds no example: a leading size is 0; feed at least one row")
         if not found:
             raise BatchError("output %s has shape %s, which has no batch axis for inputs with leading sizes %s; pass "
                              "batch_axis=None to explain the whole feed as one example" % (

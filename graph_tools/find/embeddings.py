@@ -82,7 +82,7 @@ def _inside_functions(view: View) -> List[Miss]:
             seen.add(function)
             if holding[function] and view.flow.is_data(name):
                 misses.append(Miss(name, "it calls function %s, whose %s may be a lookup; rows inside a function can "
-                                   "be neither fetched nor fed: inline the functions of the graph first" % (
+                                   "be neither fetched nor fed: search gt.inline_calls(model) (not for loops)" % (
                                        function, holding[function][0])))
                 break
             todo += [other for inner in library[function].node_def for other in _called(inner)]

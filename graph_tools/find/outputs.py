@@ -54,6 +54,10 @@ def _add_signature(search: HeadSearch, label: str, ref: TensorRef, found: Dict[s
     if ref.node not in view.index:
         search.misses.append(Miss(str(ref), "signature output %s names it but it is not in the graph" % label))
         return
+    if ref.port >= view.tensor_count(ref.node):  # the initializer of a TF 2 SavedModel is a signature, too
+        search.misses.append(Miss(str(ref), "signature output %s names it but %s has no such output" % (
+            label, ref.node)))
+        return
     dtype = view.dtype(ref)
     if dtype not in FLOATS or not view.flow.bits(ref.node):
         reason = "of dtype %s, which has no gradient" % dtype if dtype not in FLOATS else "does not depend on any input"

@@ -91,12 +91,13 @@ class View:
     def origin(self, ref: TensorRef, ops: Iterable[str] = COPIES) -> TensorRef:
         """Back through ops that hand their first input on (a value that only passes through)."""
         seen = set()
-        while self.op(ref) in ops and ref not in seen and self.op(ref) != "PlaceholderWithDefault":
+        while (self.op(ref) in ops or self.op(ref) == "IdentityN") and ref not in seen and (
+                self.op(ref) != "PlaceholderWithDefault"):
             seen.add(ref)
             inputs = self.inputs(ref.node)
             if not inputs:
                 break
-            ref = inputs[0]
+            ref = inputs[ref.port if self.op(ref) == "IdentityN" else 0]
         return ref
 
     def constant(self, ref: TensorRef) -> Optional[Any]:
@@ -122,6 +123,8 @@ class View:
             todo.extend(TensorRef(use.node, 0) for use in self.index.uses(one)
                         if self.index.op(use.node) in COPIES and use.slot == 0
                         and self.index.op(use.node) not in ("Switch", "RefSwitch", "Enter", "Exit"))
+            todo.extend(TensorRef(use.node, use.slot) for use in self.index.uses(one)
+                        if self.index.op(use.node) == "IdentityN")
         return found
 
     def uses_behind_copies(self, ref: TensorRef) -> List[Use]:

@@ -114,7 +114,7 @@ def test_lookup_inside_a_function_is_a_miss_with_advice():
 
         models.head(tf.ensure_shape(look_up(models.ids_placeholder()), [None, 3, 4]))
     found = gt.find_embeddings(models.of_graph(graph))
-    assert not found and "inline" in found.misses[0].why, str(found)
+    assert not found and "inline_calls" in found.misses[0].why, str(found)
 
 
 def test_shared_output_filter_names_the_output():

@@ -136,7 +136,7 @@ def test_out_of_the_ordinary_bags(name, frozen):
                     explainer.explain(_feed(model, name, bags, [[1.0] * len(bag) for bag in bags]), label=1)
         for bags in EMPTY:
             if name.startswith("els") and not any(bags):
-                with pytest.raises(BatchError, match="no example"):
+                with pytest.raises(gt.errors.FeedError, match="no example"):
                     explainer.explain(_feed(model, name, bags, bags), label=1)
             else:
                 check(bags, [[1.0] * len(bag) for bag in bags])

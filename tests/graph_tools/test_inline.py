@@ -1,0 +1,148 @@
+"""Called functions brought into the graph: every value stays, lookups inside are found, gradients are the native ones."""
+
+import numpy as np
+import pytest
+
+import graph_tools as gt
+import graph_tools.edit.inline
+import tf1_ig
+from graph_tools import _tf
+from tests.models import embeddings
+
+needs_tf2 = pytest.mark.skipif(_tf.version < (2, 0), reason="TF 1.15 writes no such SavedModels")
+
+
+def of_session(build):
+    """The model of a graph, and the names of the tensors that ``build`` returns."""
+    tf = _tf.tf
+    with tf.Graph().as_default(), tf.Session() as session:
+        fetched = [tensor.name for tensor in build()]
+        session.run(tf.global_variables_initializer())
+        return gt.from_session(session), fetched
+
+
+def several():
+    """Calls in a call; two outputs, the second used; a captured variable; a call that must run after an assignment."""
+    tf, function = _tf.tf, _tf.tensorflow.function
+    ids = tf.placeholder(tf.int32, [None, 3], "ids")
+    table = tf.get_variable("table", initializer=tf.constant(embeddings.TABLE), use_resource=True)
+    count = tf.get_variable("count", initializer=0.0, use_resource=True)
+
+    @function
+    def look_up(ids):
+        return tf.gather(table, ids)
+
+    @function
+    def both(ids):
+        first, second = tf.split(look_up(ids), 2, axis=2)
+        return first, tf.concat([second, 2.0 * first], 2)
+
+    with tf.control_dependencies([count.assign_add(1.0)]):
+        first, rows = both(ids)
+
+        @function
+        def read():
+            return count.read_value() + 0.0
+        runs = read()
+    return [first, rows, runs, tf.nn.softmax(tf.reduce_sum(tf.tanh(rows), 1), name="scores")]
+
+
+def test_values_stay_and_the_lookup_is_found():
+    model, fetched = of_session(several)
+    inlined, edit = gt.inline_calls(model)
+    assert {node.op for node in model.graph_def.node} & set(gt.edit.inline.CALLS)
+    assert not {node.op for node in inlined.graph_def.node} & set(gt.edit.inline.CALLS) and edit.notes == ()
+    feed = {"ids:0": embeddings.IDS}
+    with model.open_session() as one, inlined.open_session() as other:
+        for expected in (1.0, 2.0, 3.0):
+            was, now = one.run(fetched, feed), other.run(fetched, feed)
+            for mine, theirs in zip(now, was):
+                np.testing.assert_array_equal(mine, theirs)
+            assert now[2] == expected  # the call still follows the assignment before it
+    assert not gt.find_embeddings(model, output="scores")
+    found = gt.find_embeddings(inlined, output="scores").only()
+    assert (found.kind, found.ids, found.table, found.vocab_size) == ("gather", "ids:0", "table:0", embeddings.ROWS)
+    again, edit = gt.inline_calls(inlined)
+    assert again is inlined and not edit.added
+
+
+def test_only_what_the_outputs_need():
+    model, fetched = of_session(several)
+    inlined, _ = gt.inline_calls(model, [fetched[2]])
+    assert sum(node.op in gt.edit.inline.CALLS for node in inlined.graph_def.node) == 1
+
+
+def test_a_call_in_a_loop():
+    """A body with a constant of its own must run in the loop's frame."""
+    tf, function = _tf.tf, _tf.tensorflow.function
+
+    def build():
+        x = tf.placeholder(tf.float32, [None], "x")
+
+        @function
+        def step(value):
+            return value * tf.constant(1.5) + 1.0
+
+        with _tf.control_flow_v1():
+            return [tf.while_loop(lambda i, _: i < 4, lambda i, value: (i + 1, tf.ensure_shape(step(value), [None])),
+                                  [tf.constant(0), x])[1]]
+
+    model, fetched = of_session(build)
+    inlined, _ = gt.inline_calls(model)
+    assert not any(node.op in gt.edit.inline.CALLS for node in inlined.graph_def.node)
+    for each in (model, inlined):
+        with each.open_session() as session:
+            np.testing.assert_allclose(session.run(fetched[0], {"x:0": [0.0, 2.0]}), [8.125, 18.25])
+
+
+def test_what_owns_a_state_stays_a_function():
+    tf = _tf.tf
+
+    def build():
+        x = tf.placeholder(tf.float32, [], "x")
+
+        @_tf.tensorflow.function
+        def fetch(value):
+            handle = _tf.tensorflow.raw_ops.VarHandleOp(dtype=tf.float32, shape=[], shared_name="own")
+            _tf.tensorflow.raw_ops.AssignVariableOp(resource=handle, value=value)
+            return _tf.tensorflow.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
+        return [fetch(x)]
+
+    model, _ = of_session(build)
+    inlined, edit = gt.inline_calls(model)
+    assert "stays a function" in edit.notes[0] and "owns a state" in edit.notes[0]
+    assert inlined.graph_def.node == model.graph_def.node
+
+
+@needs_tf2
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_a_keras_savedmodel_is_explained_as_eager_gradients_explain_it(recurrent, tmp_path):
+    """Integrated Gradients by ``GradientTape`` on the live Keras layers, nothing of ours, are the oracle."""
+    tf = _tf.tensorflow
+    keras = tf.keras
+    keras.utils.set_random_seed(3)
+    middle = keras.layers.LSTM(5) if recurrent else keras.layers.GlobalAveragePooling1D()
+    layers = [keras.layers.Embedding(10, 4), middle, keras.layers.Dense(3, activation="softmax")]
+    model = keras.Sequential(layers)
+    ids = np.array([[1, 2, 3], [4, 5, 5]])
+    model(ids)
+    layers[0].set_weights([np.random.RandomState(1).normal(size=(10, 4))])
+    tf.saved_model.save(model, str(tmp_path / "m")) if _tf.version < (2, 16) else model.export(
+        str(tmp_path / "m"), verbose=False)
+    rows, total = layers[0](tf.constant(ids)), 0.0
+    for alpha in (np.arange(64) + 0.5) / 64:
+        with tf.GradientTape() as tape:
+            point = tf.convert_to_tensor(rows) * alpha
+            tape.watch(point)
+            score = tf.reduce_sum(layers[2](layers[1](point))[:, 1])
+        total = total + tape.gradient(score, point).numpy() / 64
+    expected = (rows.numpy() * total).sum(-1)
+    loaded = gt.load(str(tmp_path / "m"))
+    signature = loaded.signatures["serving_default"]
+    (given,), (output,) = signature.inputs.values(), signature.outputs.values()
+    feed = {given.name: ids.astype(_tf.tf.as_dtype(given.dtype).as_numpy_dtype)}
+    with tf1_ig.IntegratedGradients(loaded, output.name) as explainer:
+        found = explainer.explain(feed, label=1, steps=32)
+    np.testing.assert_allclose(found.tokens[explainer.inputs[0]], expected, atol=2e-5)
+    np.testing.assert_allclose(found.score, model(ids).numpy()[:, 1], atol=1e-6)
+    assert np.abs(found.delta).max() < 1e-5
