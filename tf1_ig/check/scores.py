@@ -138,12 +138,17 @@ def rows_independent(result) -> Iterable[Finding]:
     if result.running == "packed":
         yield Finding("row independence", "ok", "packed")
         return
-    reasons = {"in company": "rows of a batch influence each other (batch statistics, a softmax over the batch); "
-                             "points were run in the company of the other rows, and explain that batch",
+    coupled = result.running == "in company" and not any("exactly" in note for note in result.notes)
+    if coupled:
+        yield Finding("row independence", "fail", result.running,
+                      "Rows of a batch influence each other (batch norm in training mode, a softmax or a mean over the "
+                      "batch); each was explained in the company of this feed's rows, and in another company it is "
+                      "another explanation: export the graph in inference mode.")
+        return
+    reasons = {"in company": "the graph takes this number of rows alone; points were run one at a time",
                "fixed batch": "the graph has a fixed batch size; points were run in batches of that size",
                "one at a time": "points were run one at a time, which is right but slow"}
-    verdict = "warn" if result.running == "in company" else "ok"
-    yield Finding("row independence", verdict, result.running,
+    yield Finding("row independence", "ok", result.running,
                   _sentence(reasons.get(result.running, "points were run: " + result.running)))
 
 
