@@ -39,7 +39,7 @@ docs: ## the API reference, from the docstrings, into build/api; a warning is an
 		graph_tools tf1_ig tf1_ig.quadrature tf1_ig.baselines tf1_ig.variants
 
 dist: ## sdist and wheel into dist/, checked by twine
-	$(RUN) run newest python -m build --outdir dist
+	$(RUN) run newest python -m build --no-isolation --outdir dist
 	$(RUN) run newest twine check --strict dist/*
 
 bench: ## compare with other libraries side by side (minutes; ARGS="--networks cnn --rows 16")

@@ -9,7 +9,7 @@ HERE = pathlib.Path(__file__).parent
 
 setup(
     name="tf1-ig",
-    version=re.search('__version__ = "(.+)"', (HERE / "tf1_ig" / "__init__.py").read_text(encoding="utf-8")).group(1),
+    version=re.search('__version__ = "(.+)"', (HERE / "tf1_ig/__init__.py").read_text(encoding="utf-8")).group(1),
     description="Integrated Gradients for TensorFlow-1 graphs: frozen files, SavedModels, checkpoints, live sessions",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

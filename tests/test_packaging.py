@@ -1,6 +1,7 @@
 """What a user gets from pip: both packages with their data, one command, no TensorFlow forced on anybody."""
 
 import email
+import inspect
 import pathlib
 import re
 import shutil
@@ -9,6 +10,9 @@ import sys
 import zipfile
 
 import pytest
+
+import graph_tools
+import tf1_ig
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOURCES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "LICENSE", "Makefile",
@@ -62,6 +66,28 @@ def test_an_installed_wheel_runs_away_from_the_checkout(wheel, tmp_path):
             "assert 'site' in tf1_ig.__file__ and 'site' in graph_tools.__file__; "
             "print(len(demo.load_vocabulary()), demo.facts()['classes'], callable(cli.main))")
     assert _run("-c", code, cwd=str(tmp_path)).split()[-1] == "True"
+
+
+def test_the_version_is_the_one_that_is_told(metadata):
+    assert metadata["Version"] == tf1_ig.__version__
+
+
+def test_the_public_names_are_whole_and_typed():
+    """`make types` checks a user's program strictly; here that the program uses every public name."""
+    program = (ROOT / "tests" / "typed_user.py").read_text(encoding="utf-8")
+    for package, short in ((graph_tools, "gt"), (tf1_ig, "tf1_ig")):
+        public = {name for name, value in vars(package).items()
+                  if not name.startswith("_") and not inspect.ismodule(value)}
+        assert public == set(package.__all__)
+        assert public <= set(re.findall(r"\b%s\.(\w+)" % short, program))
+        for name in public:
+            value = getattr(package, name)
+            for each in [value] if inspect.isfunction(value) else [
+                    found for key, found in vars(value).items() if inspect.isfunction(found) and key[0] != "_"]:
+                known = inspect.signature(each)
+                assert known.return_annotation is not known.empty, (name, each)
+                bare = [one.name for one in known.parameters.values() if one.annotation is one.empty]
+                assert bare in ([], ["self"]), (name, each, bare)
 
 
 def test_the_command_is_declared(wheel):

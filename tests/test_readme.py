@@ -40,6 +40,10 @@ def test_the_commands_run(tmp_path, monkeypatch, capsys):
     for line in lines:
         words = [demo.MODEL if word == "model.pb" else word for word in shlex.split(line)[1:]]
         assert cli.main(words) == 0, capsys.readouterr()
+        told = capsys.readouterr().out
+        if words[0] == "edit" and "job/model.ckpt-100" in words:  # the README says what edit prints
+            line, = [line for line in told.splitlines() if line.startswith("feed ")]
+            assert line in " ".join(README.split())
     assert {"why.html", "served.pb", "demo.html"} <= {path.name for path in tmp_path.iterdir()}
 
 

@@ -28,7 +28,7 @@ def searched(path: str) -> gt.Model:
 def edited(model: gt.Model) -> gt.Model:
     swapped, edit = gt.swap_inputs(model, parsed=True)
     names: Dict[str, str] = dict(edit.placeholders)
-    for step in (gt.prune(swapped, ["y:0"]), gt.freeze(swapped), gt.relax_batch(swapped),
+    for step in (gt.prune(swapped, ["y:0"]), gt.freeze(swapped), gt.relax_batch(swapped), gt.inline_calls(swapped),
                  gt.split_occurrences(swapped, gt.find_embeddings(swapped).only())):
         after: gt.Model = step[0]
         report: gt.Report = gt.verify(swapped, after, {"ids:0": [[1]]}, "y:0", step[1])
