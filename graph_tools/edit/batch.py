@@ -333,7 +333,8 @@ class _Work:
 
     def stuck(self) -> str:
         """The first op that turns a tensor with the batch in it into one of the old batch (``""``: there is none)."""
-        suspects = []
+        suspects = [(node.name, self.shapes.get(node.name + ":0")) for node in self.graph_def.node
+                    if self._takes_one_example(node)]
         for node in self.graph_def.node:
             now = self.shapes.get(node.name + ":0")
             if node.op not in _SHAPES_ONLY and now and now[0] == self.batch and any(
@@ -342,6 +343,18 @@ class _Work:
         if not suspects or not self.infer(self.batch):
             return ""
         return next((name for name, now in suspects if self.shapes.get(name + ":0") == now), "")
+
+    def _takes_one_example(self, node) -> bool:
+        """Whether a slice begins at another example than the first: rows that were written out one by one."""
+        ellipsis, added, open_end = (node.attr[name].i if name in node.attr else 0
+                                     for name in ("ellipsis_mask", "new_axis_mask", "end_mask"))
+        if node.op != "StridedSlice" or ellipsis or added:
+            return False
+        source, begin = (ref for ref in self.index.data_inputs(node.name)[:2])
+        at = [axis for axis, size in enumerate(self.shapes.get(str(source)) or ()) if size and size % PRIME == 0]
+        value = self._value(begin.node)
+        return (len(at) == 1 and value is not None and at[0] < len(value) and bool(value[at[0]])
+                and not open_end >> at[0] & 1)
 
 
 def _position(shape: Sequence[Optional[int]], target: np.ndarray, batch: int, before: Optional[int]) -> Optional[int]:

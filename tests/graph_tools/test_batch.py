@@ -236,3 +236,16 @@ def test_swapping_a_queue_frees_the_batch_that_its_model_had_baked_in():
     with edited.open_session() as session:
         values = runs.run(session, "y:0", {edit.placeholders["take:0"]: _ROWS[:6]}, timeout=20)
     np.testing.assert_allclose(values, _two_by_two(reference, _ROWS[:6]), atol=1e-6)
+
+
+@pytest.mark.parametrize("take", [lambda x, row: x[row], lambda x, row: x[row, :, :], lambda x, row: x[row:row + 1][0]],
+                         ids=["one axis", "all axes", "range"])
+def test_examples_that_were_written_out_one_by_one_are_named(take):
+    """With more rows than before, those past the last written one would be left out without a word."""
+    def build(tf, x):
+        return tf.stack([tf.reduce_sum(tf.tanh(take(x, row)), 0) for row in range(2)])
+
+    _, edit = relax_batch(_model(build))
+    assert any("keeps the batch at 2" in note and "strided_slice" in note for note in edit.notes)
+    whole = _model(lambda tf, x: tf.tanh(x[:, 1]) + x[:, -1] + tf.reduce_sum(x[1:]) * 0)
+    assert not any("keeps the batch" in note for note in relax_batch(whole)[1].notes)
