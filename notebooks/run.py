@@ -53,12 +53,24 @@ def tidy(notebook):
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in ("tags",) if key in cell.metadata})
         cell["id"] = "cell-%02d" % number
         if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
             for output in cell.outputs:
                 if output.output_type in ("execute_result", "display_data"):
                     output.metadata = nbformat.from_dict({})
                     if "text/html" in output.data:  # the plain text beside it is an address in memory
                         output.data.pop("text/plain", None)
     return notebook
+
+
+def _joined(outputs):
+    """What was printed in pieces, as it happened to arrive, is one text."""
+    joined = []
+    for output in outputs:
+        if joined and output.output_type == "stream" == joined[-1].output_type and output.name == joined[-1].name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def main(wanted):
