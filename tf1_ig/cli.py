@@ -5,6 +5,7 @@ Exit status: 0 done; 1 the graph or the data will not do (one ``error:`` line); 
 
 import argparse
 import dataclasses
+import json
 import functools
 import logging
 import os
@@ -382,6 +383,11 @@ def summary(result, report, class_names=None) -> str:
     return "\n".join(lines + ["note: " + note for note in result.notes])
 
 
+def _visible(text: str) -> str:
+    """A token as a line can hold it: in quotes where white space at its ends, or a line break, would not be seen."""
+    return text if text == text.strip() and text.isprintable() else json.dumps(text, ensure_ascii=False)
+
+
 def _row_lines(result, row: int, class_names) -> List[str]:
     from tf1_ig.attribution import NONE
     from tf1_ig.show import table
@@ -396,7 +402,7 @@ def _row_lines(result, row: int, class_names) -> List[str]:
         lines[0] += ", baseline %.4g, delta %+.2g (%s, %d steps)" % (
             result.baseline_score[row], result.delta[row], state, result.steps[row])
     one = result[row]
-    found = [(text or "[%s]" % (position,), name, value) for _, name, position, text, value in table.entries(one)]
+    found = [(_visible(text) or "[%s]" % (position,), name, value) for _, name, position, text, value in table.entries(one)]
     joint = table.together(one, 0)
     if joint is not None:
         found = [(text, "", float(value)) for (text, _, _), value in zip(found, joint)]

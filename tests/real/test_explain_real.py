@@ -10,6 +10,7 @@ import graph_tools as gt
 import tf1_ig
 from tests.real.packages import fetch_package
 from tests.tf1_ig.brute_force import integrated_gradients, relative_l1, session_of
+from tf1_ig import cli
 
 pytestmark = pytest.mark.real
 SENTENCES = ["一个傻子在北京", "南京市长江大桥今天通车", "他说的确实在理"]
@@ -116,3 +117,25 @@ def test_guesslang_with_wide_and_deep_lookups_together():
     for name, values in zip(alone.values, expected):
         assert relative_l1(fine.tokens[name][0], values.sum(-1)) < 0.01
         assert alone.strings[name][0][:3] == ["d e", "e f", "f  "]
+
+
+@pytest.mark.skipif(gt._tf.version < (2, 5), reason="the graph was written by TensorFlow 2.5, newer than 1.15 can read")
+def test_guesslang_bigrams_are_readable_and_stand_in_the_snippet(tmp_path, capsys):
+    """On the command line, and as bytes of the raw text: the graph cuts it in a loop over the rows, in a function."""
+    path = str(_found(fetch_package("guesslang"), "saved_model.pb").parent)
+    snippets = ["def f(x):\n    return x + 1\n", "int naïve = 3; // 三\n", "aaaa"]
+    feed = tmp_path / "feed.json"
+    feed.write_text(json.dumps({"Placeholder:0": snippets}))
+    for out in ("result.json", "page.html"):
+        assert cli.main(["explain", path, "--feed", str(feed), "--output", "head/predictions/probabilities:0",
+                         "--out", str(tmp_path / out)]) == 0
+    printed = capsys.readouterr().out
+    assert '": \\n"' in printed and "e f" in printed and "( x" in printed
+    assert "raw text" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    found = tf1_ig.load_attribution(str(tmp_path / "result.json"))
+    for name in found.values:
+        for row, snippet in enumerate(snippets):
+            raw = snippet.encode("utf-8")
+            assert found.raw_texts[name][row] == snippet
+            assert found.spans[name][row] == [(start, start + 2) for start in range(len(raw) - 1)]
+            assert len(found.tokens[name][row]) == len(raw) - 1
