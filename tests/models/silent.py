@@ -72,7 +72,7 @@ def dropout(kind):
 
 
 def looked_up(how, mask):
-    """Ids looked up by ``"gather"`` or ``"one_hot"``; ``mask``: from the ``"ids"``, from fed ``"lengths"``, ``None``."""
+    """Ids looked up by ``"gather"`` or ``"one_hot"``; a mask from the ``"ids"``, from fed ``"lengths"``, or none."""
     tf = _tf.tf
     ids = tf.placeholder(tf.int32, [None, None], "ids")
     table = tf.constant(TABLE, name="table")

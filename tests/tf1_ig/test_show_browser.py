@@ -32,7 +32,8 @@ PROBE = """<script>addEventListener("load", () => {
   values: tokens.map(t => +t.dataset.value),
   colours: tokens.map(t => getComputedStyle(t).backgroundColor),
   inside: tokens.map(t => t.children.length), alerted: !!window.alerted,
-  active: document.querySelectorAll("iframe,object,embed,link,base,form,a,video,audio,img:not([src^='data:']),image:not([href^='data:'])").length,
+  active: document.querySelectorAll("iframe,object,embed,link,base,form,a,video,audio," +
+   "img:not([src^='data:']),image:not([href^='data:'])").length,
   scripts: document.scripts.length, requests: performance.getEntriesByType("resource").length,
   wide: document.documentElement.scrollWidth - innerWidth
  });});

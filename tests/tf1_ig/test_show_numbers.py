@@ -140,17 +140,19 @@ def test_what_is_below_rounding_is_never_stretched_to_full_colours(values):
     assert {token.strength for token in Page(tokens.to_html()).tokens} == {0.0}
     columns = dataclasses.replace(tokens, values={"x:0": values})
     pictures = dataclasses.replace(tokens, values={"x:0": np.full((1, 4, 4, 1), values[0, 0])})
-    sound = dataclasses.replace(tokens, values={"x:0": np.full((1, 300), values[0, 0])}, actual={"x:0": np.ones((1, 300))})
+    sound = dataclasses.replace(tokens, values={"x:0": np.full((1, 300), values[0, 0])},
+                                actual={"x:0": np.ones((1, 300))})
     for made, gone in ((columns, "--w:"), (pictures, "class=\"ramp\""), (sound, "class=\"ramp\"")):
         html = made.to_html()
         assert gone not in html.partition("</style>")[2] and "does not react" in html
 
 
 def test_those_who_hear_the_page_get_every_number():
-    """Pictures have words, tables have headings, every token is in a table, and the strongest are reached by keyboard."""
+    """Pictures have words, tables headings, every token is in a table, the strongest are reached by keyboard."""
     values = R.normal(size=(1, 9))
     made = result(values=values, token_texts=[list("abcdefghi")], path=[(np.array([0.0, 1.0]), np.array([0.2, 0.9]))])
-    pixels = dataclasses.replace(made, values={"x:0": R.normal(size=(1, 5, 5, 1))}, actual={"x:0": np.ones((1, 5, 5, 1))})
+    pixels = dataclasses.replace(made, values={"x:0": R.normal(size=(1, 5, 5, 1))},
+                                 actual={"x:0": np.ones((1, 5, 5, 1))})
     sound = dataclasses.replace(made, values={"x:0": R.normal(size=(1, 300))}, actual={"x:0": np.ones((1, 300))},
                                 token_texts=None)
     for html in (made.to_html(), pixels.to_html(outlines=True), sound.to_html()):

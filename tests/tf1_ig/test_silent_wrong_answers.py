@@ -69,7 +69,8 @@ def test_a_feed_that_a_cast_would_change(tensor, bad, good):
         model, inputs, feed = _model(silent.looked_up, "gather", None), "embedding", lambda value: np.where(
             IDS == 5, value, IDS.astype(np.asarray(value).dtype))
     else:
-        model, inputs, feed = _model(silent.mean_over, 1), "x", lambda value: np.where(X == X[0, 0], value, X.astype(np.float64))
+        model, inputs, feed = _model(silent.mean_over, 1), "x", lambda value: np.where(
+            X == X[0, 0], value, X.astype(np.float64))
     with pytest.raises(GraphToolsError, match="would change in the cast"):
         _report(model, {tensor: feed(bad)}, inputs=inputs)
     _quiet(_report(model, {tensor: feed(good)}, inputs=inputs)[1])

@@ -104,8 +104,8 @@ def effect(result) -> Iterable[Finding]:
     still = np.flatnonzero(silent & ~moved)
     if len(still):
         yield Finding("effect", "fail" if len(still) == len(result) else "warn", len(still),
-                      "Row %d: the score is the same at the baseline and no attribution is above rounding. The input has "
-                      "no effect on this output, equals the baseline, or the model normalises it away (batch "
+                      "Row %d: the score is the same at the baseline and no attribution is above rounding. The input "
+                      "has no effect on this output, equals the baseline, or the model normalises it away (batch "
                       "statistics of a single row, a softmax summed over its classes): explain one class of more "
                       "rows." % still[0])
     if not silent.any():

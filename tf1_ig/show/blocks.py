@@ -68,5 +68,5 @@ def _blur(attribution, name: str, row: int) -> Tuple[str, ...]:
     if attribution.token_standard_error is None:
         return ()
     errors = np.asarray(attribution.token_standard_error[name][row], np.float64).reshape(-1)
-    most, median = (token_view.number(of(errors)).lstrip("+") for of in (np.max, np.median)) if len(errors) else ("", "")
+    most, median = (token_view.number(of(errors)).lstrip("+") if len(errors) else "" for of in (np.max, np.median))
     return ("Standard errors of the means: %s at most, median %s." % (most, median),) if most else ()

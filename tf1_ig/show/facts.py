@@ -32,7 +32,8 @@ def facts(attribution, row) -> Tuple[Fact, ...]:
             Fact("Difference", token_view.number(score - baseline), score - baseline),
             Fact("Sum of attributions", token_view.number(score - baseline + delta), score - baseline + delta),
             Fact("Delta", token_view.number(delta), delta),
-            points if attribution.completeness == IN_EXPECTATION else Fact("Steps", str(int(attribution.steps[row])), float(attribution.steps[row])))
+            points if attribution.completeness == IN_EXPECTATION else Fact(
+                "Steps", str(int(attribution.steps[row])), float(attribution.steps[row])))
 
 
 def verdict(attribution, row) -> Tuple[str, str]:

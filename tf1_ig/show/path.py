@@ -64,8 +64,8 @@ def curve(attribution, row: int) -> Optional[Curve]:
             number(largest), alphas[worst], alphas[worst + 1])
         bars = tuple(_interval(error, abs(largest), left, right)
                      for error, left, right in zip(errors, across, across[1:]))
-    return Curve(" ".join(",".join(pair) for pair in pairs), tuple(pairs), bars, caption, float(scores[0]), float(scores[-1]),
-                 largest)
+    return Curve(" ".join(",".join(pair) for pair in pairs), tuple(pairs), bars, caption, float(scores[0]),
+                 float(scores[-1]), largest)
 
 
 def _interval(error: float, largest: float, left: float, right: float) -> Interval:

@@ -94,8 +94,8 @@ def _bar(value: float, full: float, first: int, last: int, count: int) -> Signal
     kind = "" if height == 0 else "p" if value > 0 else "n"
     left = _LEFT + (_RIGHT - _LEFT) * first / count
     return SignalBar("%.2f" % left, "%.2f" % (_MIDDLE - height if value > 0 else _MIDDLE),
-                     "%.2f" % ((_RIGHT - _LEFT) * (last - first) / count), "%.2f" % height, kind, float(value), int(first),
-                     int(last))
+                     "%.2f" % ((_RIGHT - _LEFT) * (last - first) / count), "%.2f" % height, kind, float(value),
+                     int(first), int(last))
 
 
 def _line(samples: np.ndarray) -> Tuple[str, str, str]:
