@@ -29,18 +29,18 @@ test-tf221: ## the same tests on TensorFlow 2.21
 test-all: test test-tf1 test-tf215 test-tf221 ## all of them
 
 lint: ## ruff
-	$(RUN) run newest ruff check .
+	$(RUN) run tools ruff check .
 
 types: ## mypy on the public surface of both packages
-	$(RUN) run newest mypy
+	$(RUN) run tools mypy
 
 docs: ## the API reference, from the docstrings, into build/api; a warning is an error
-	$(RUN) run newest python -W error -m pdoc --docformat google --output-directory build/api \
+	$(RUN) run tools python -W error -m pdoc --docformat google --output-directory build/api \
 		graph_tools tf1_ig tf1_ig.quadrature tf1_ig.baselines tf1_ig.variants
 
 dist: ## sdist and wheel into dist/, checked by twine
-	$(RUN) run newest python -m build --no-isolation --outdir dist
-	$(RUN) run newest twine check --strict dist/*
+	$(RUN) run tools python -m build --no-isolation --outdir dist
+	$(RUN) run tools twine check --strict dist/*
 
 bench: ## compare with other libraries side by side (minutes; ARGS="--networks cnn --rows 16")
 	$(RUN) run newest python -m benchmarks.run --plot benchmarks.svg $(ARGS)

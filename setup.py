@@ -36,9 +36,10 @@ setup(
             "pytest>=7", "pytest-timeout>=2", "pytest-xdist>=3", "pandas>=1.0", "matplotlib>=3.2", "setuptools>=64",
             "wheel", "nbclient>=0.7", "ipykernel>=6.16",
         ],
-        # The tools of the newest leg; what Python 3.7 cannot have is not asked for there.
-        "lint": ["ruff==0.17.*", "mypy>=1.14; python_version >= '3.9'", "build>=1.1", "twine>=4"],
-        "docs": ["pdoc>=14; python_version >= '3.9'"],
+        # The tools leg of scripts/leg.sh.
+        "lint": ["ruff==0.17.*", "mypy>=1.14", "build>=1.1", "twine>=4",
+                 "setuptools>=64", "wheel"],
+        "docs": ["pdoc>=14"],
     },
     classifiers=[
         "Intended Audience :: Developers",

@@ -13,7 +13,8 @@ from graph_tools.report import Finding, Report
 _TIMEOUT = 300.0
 
 
-def verify(before: Model, after: Model, feeds: Any, fetches: Any, edit: Optional[Edit] = None, tolerance: float = 1e-6) -> Report:
+def verify(before: Model, after: Model, feeds: Any, fetches: Any, edit: Optional[Edit] = None,
+           tolerance: float = 1e-6) -> Report:
     """Runs two models on the same values and compares what they return.
 
     Args:

@@ -6,21 +6,24 @@
 #   scripts/leg.sh run LEG COMMAND …      build, then run a command of the environment
 #
 # LEG is newest (the newest TensorFlow 2.x that the Python found supports, 3.9 to 3.13; on 3.7, where there is nothing
-# newer, 1.15), tf221, tf215 or tf115 (Python 3.7). PYTHON=3.12 or PYTHON=/path/to/python chooses the interpreter. A leg whose Python is not on this
-# machine is skipped with a message, or fails where CI=true.
+# newer, 1.15), tf221, tf215 or tf115 (Python 3.7), or tools: no TensorFlow, but what lints, types, documents and packs.
+# PYTHON=3.12 or PYTHON=/path/to/python chooses the interpreter. A leg whose Python is not on this machine is skipped
+# with a message, or fails where CI=true.
 set -eu
 cd "$(dirname "$0")/.."
 
-action=${1:?build, test or run} leg=${2:?newest, tf221, tf215 or tf115}
+action=${1:?build, test or run} leg=${2:?newest, tf221, tf215, tf115 or tools}
 shift 2
 # Linux on x86-64 has a build without GPU support, half the size; what runs on the CPU is the same.
 case "$(uname -sm)" in "Linux x86_64") tensorflow=tensorflow-cpu ;; *) tensorflow=tensorflow ;; esac
 case $leg in
-newest) folder=.venv versions="3.12 3.13 3.11 3.10 3.9 3.7" install="$tensorflow>=2.15,<3 .[test,lint,docs]" ;;
+newest) folder=.venv versions="3.12 3.13 3.11 3.10 3.9 3.7" install="$tensorflow>=2.15,<3 .[test]" ;;
 tf221) folder=.venv-tf221 versions="3.12 3.13 3.11 3.10" install="$tensorflow==2.21.0 .[test]" ;;
 tf215) folder=.venv-tf215 versions="3.11 3.10 3.9" install="$tensorflow==2.15.1 .[test]" ;;
 tf115) folder=.venv-tf115 versions="3.7" install=".[tf1,test]" ;;
-*) echo "leg.sh: no leg $leg (newest, tf221, tf215, tf115)" >&2 && exit 2 ;;
+# What judges the sources; it needs no TensorFlow, and a demo does not wait for it.
+tools) folder=.venv-tools versions="3.12 3.13 3.11 3.10 3.9" install=".[lint,docs]" ;;
+*) echo "leg.sh: no leg $leg (newest, tf221, tf215, tf115, tools)" >&2 && exit 2 ;;
 esac
 python=$folder/bin/python
 
@@ -57,7 +60,7 @@ find_python() {
     esac
     # For the newest TensorFlow the Python that is active comes before others on the machine, unless it is 3.7.
     for active in python3 python; do
-        if [ "$leg" = newest ] && usable "$active" "${versions% 3.7}"; then echo "$active" && return 0; fi
+        if [ "$leg" = newest ] || [ "$leg" = tools ] && usable "$active" "${versions% 3.7}"; then echo "$active" && return 0; fi
     done
     for candidate in $(for version in $versions; do candidates "$version"; done) python3 python; do
         if usable "$candidate" "$versions"; then echo "$candidate" && return 0; fi
@@ -92,7 +95,7 @@ build() {
         "$found" -m venv --clear "$folder"
         echo "$PWD" >"$folder/.place"
     fi
-    if [ "$leg" = newest ] && usable "$python" 3.7; then install=".[tf1,test,lint,docs]"; fi
+    if [ "$leg" = newest ] && usable "$python" 3.7; then install=".[tf1,test]"; fi
     "$python" -m pip install -qq --upgrade pip
     # Word splitting of $install is meant: requirements hold no spaces.
     # shellcheck disable=SC2086

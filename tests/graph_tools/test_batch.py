@@ -118,7 +118,8 @@ def _reshape_in_loop(tf, x):
 
 @pytest.mark.parametrize("build", [
     _flat, _flat_unknown_rest, _merged_and_back, _merged_heads, _time_major, _tiled, _filled, _constant_rows,
-    _static_rnn, _loop_rnn, _dynamic_rnn, _promised_elements, _reshape_in_loop], ids=lambda build: build.__name__.strip("_"))
+    _static_rnn, _loop_rnn, _dynamic_rnn, _promised_elements, _reshape_in_loop],
+    ids=lambda build: build.__name__.strip("_"))
 def test_a_baked_batch_is_freed(build):
     model = _model(build)
     before = model.meta_graph.SerializeToString(deterministic=True)
