@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 MARKS = (
     "slow: takes more than a few seconds; run with the rest unless deselected with -m 'not slow'",
+    "exhaustive: takes many minutes; left out unless --exhaustive is given",
     "notebook: executes a notebook in a kernel of its own",
     "real: needs a model or data that a published package ships (fetched once into the user's cache folder)",
 )
@@ -15,6 +16,17 @@ MARKS = (
 def pytest_configure(config):
     for mark in MARKS:
         config.addinivalue_line("markers", mark)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--exhaustive", action="store_true", help="run the tests that take many minutes, too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--exhaustive"):
+        left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_report_header(config):

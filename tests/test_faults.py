@@ -133,7 +133,7 @@ def test_an_error_at_some_steps_changes_nothing(trial, name):
     assert tried >= min(count, QUICK) / 2
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", sorted(WORK))
 def test_an_error_at_every_step_changes_nothing(trial, name, record_property):
     tried, count, changed = trial(name, range)
@@ -182,7 +182,7 @@ def test_the_training_does_not_notice_an_error_of_the_hook(tmp_path):
     assert tried >= 1
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore:.*could not be explained")
 def test_the_training_does_not_notice_an_error_of_the_hook_at_every_third_step(tmp_path):
     tried, count = _try_the_hook(str(tmp_path), lambda count: range(0, count, 3))
