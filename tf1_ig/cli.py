@@ -5,8 +5,8 @@ Exit status: 0 done; 1 the graph or the data will not do (one ``error:`` line); 
 
 import argparse
 import dataclasses
-import json
 import functools
+import json
 import logging
 import os
 import sys
@@ -194,8 +194,8 @@ def _explain_options(parser) -> None:
                         help="averaged, expected_gradients, smoothgrad, gradient or gradient_x_input instead of "
                              "Integrated Gradients from one baseline")
     parser.add_argument("--baselines", metavar="B",
-                        help="of a variant: '{\"noise\": 20}', a .npy file with a row for each, a .npz or .json file of "
-                             "such rows by tensor (training ids)")
+                        help="of a variant: '{\"noise\": 20}', a .npy file with a row for each, a .npz or .json file "
+                             "of such rows by tensor (training ids)")
     parser.add_argument("--samples", type=_positive(int), metavar="N", help="of a variant: how many draws")
     parser.add_argument("--seed", type=int, metavar="N", help="of a variant: other draws (default: 0)")
     parser.add_argument("--noise-level", type=_positive(float), metavar="R",
@@ -402,7 +402,8 @@ def _row_lines(result, row: int, class_names) -> List[str]:
         lines[0] += ", baseline %.4g, delta %+.2g (%s, %d steps)" % (
             result.baseline_score[row], result.delta[row], state, result.steps[row])
     one = result[row]
-    found = [(_visible(text) or "[%s]" % (position,), name, value) for _, name, position, text, value in table.entries(one)]
+    found = [(_visible(text) or "[%s]" % (position,), name, value)
+             for _, name, position, text, value in table.entries(one)]
     joint = table.together(one, 0)
     if joint is not None:
         found = [(text, "", float(value)) for (text, _, _), value in zip(found, joint)]
