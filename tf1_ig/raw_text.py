@@ -59,8 +59,8 @@ def trace(texts: Sequence[bytes], run: Run) -> Optional[RawText]:
             found = [spans if spans is not None else _read_row(
                 text, [mode.read(token).chars for token in row], [turn[number] for turn in turns], mode.everything)
                      for number, (spans, text, row) in enumerate(zip(found, read, tokens))]
-    return RawText([read_text(text).chars for text in texts],
-                   [byte_spans(text, row) if spans is None else spans for text, row, spans in zip(texts, tokens, found)])
+    return RawText([read_text(text).chars for text in texts], [
+        byte_spans(text, row) if spans is None else spans for text, row, spans in zip(texts, tokens, found)])
 
 
 def _by_byte(text: bytes) -> Text:
@@ -194,7 +194,7 @@ def _sources(engine, index, strings: str, task) -> List[Any]:
     """Tensors with one string per row from which the tokens are computed; a feed of serialized examples is opened."""
     upstream = index.ancestors([strings], control=False)
     found = []
-    for name, value in task.values.items():
+    for name in task.values:
         tensor = engine.find_tensor(name)
         if tensor.op.name not in upstream or tensor.dtype.base_dtype.name != "string":
             continue

@@ -15,7 +15,7 @@ _OWNERS = ("VarHandleOp", "VariableV2", "Variable", "HashTable", "HashTableV2", 
            "MutableHashTableV2", "AnonymousHashTable")
 
 
-def inline_calls(model, outputs: Optional[Sequence[Any]] = None) -> Tuple[Any, Edit]:
+def inline_calls(model: Any, outputs: Optional[Sequence[Any]] = None) -> Tuple[Any, Edit]:
     """The model with the bodies of called functions in its graph; forward values stay the same.
 
     Functions of loops and branches (``While``, ``If``) stay functions, and so do calls that cannot be moved: of a

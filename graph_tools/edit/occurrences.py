@@ -5,7 +5,7 @@ there can be interpolated per example or per word. The rewrite puts a tensor bet
 the dense segment op that computes the same sum, mean, or sum over the root of the count. Forward values stay the same.
 """
 
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 from graph_tools import _tf, names
 from graph_tools.edit import owners
@@ -24,6 +24,7 @@ from graph_tools.find.embeddings_sparse import COMBINERS, FILLERS, MOVES, ROWS, 
 from graph_tools.find.view import View, ref_of
 from graph_tools.model import Model
 from graph_tools.names import TensorRef
+
 
 def split_occurrences(model: Model, embedding: Any) -> Tuple[Model, Edit]:
     """Gives each occurrence of an id a row, where ``Unique`` had merged repeats or an op combines rows of the table.

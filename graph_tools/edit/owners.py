@@ -128,8 +128,8 @@ def of_matrix(view: View, build: Builder, matrix: Matrix, rows: TensorRef) -> No
         positions, total = unsplit.of(matrix.positions), _length(
             build, unsplit.of(matrix.padded), data_type(view.dtype(rows)), "padded_count", zero)
         if view.dtype(matrix.positions) != "int64":
-            positions = build.add("Cast", "positions", [positions], SrcT=data_type(view.dtype(matrix.positions)), DstT=int64,
-                                  Truncate=False)
+            kind = data_type(view.dtype(matrix.positions))
+            positions = build.add("Cast", "positions", [positions], SrcT=kind, DstT=int64, Truncate=False)
     shape = build.add("Shape", "matrix_shape", [positions], T=int64, out_type=int64)
     axis = build.constant("axis", 0, "int32", rows)
     examples = build.add("GatherV2", "examples", [shape, zero, axis], Tparams=int64, Tindices=int64, Taxis=int32)
@@ -150,7 +150,7 @@ def of_matrix(view: View, build: Builder, matrix: Matrix, rows: TensorRef) -> No
 
 
 class _Unsplit(NamedTuple):
-    """Tensors as they were before the rows were split off: computed from the lookup's own rows, where from rows at all."""
+    """Tensors as they were before the rows were split off: computed from the lookup's own rows, if from rows at all."""
 
     view: View
     build: Builder

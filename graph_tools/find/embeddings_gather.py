@@ -164,7 +164,8 @@ def caveat_of(view: View, ids: TensorRef) -> str:
         return "the model itself chooses some of its ids"
     sampler = _sampler(view, ids)
     if sampler:
-        return "some of its ids are drawn by %s: classes of a loss that is computed in training, no input" % short(sampler)
+        return "some of its ids are drawn by %s: classes of a loss that is computed in training, no input" % (
+            short(sampler))
     if bits & MASK and not bits & (VALUE | KNOB):
         return "its ids only say how inputs compare (a mask), not what they are"
     return ""

@@ -1,4 +1,4 @@
-"""Called functions brought into the graph: every value stays, lookups inside are found, gradients are the native ones."""
+"""Called functions brought into the graph: every value stays, lookups inside are found and explained."""
 
 import numpy as np
 import pytest

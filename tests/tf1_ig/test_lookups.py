@@ -1,4 +1,4 @@
-"""Lookups through an explanation: rows of their own examples, and ids, weights and bags that are out of the ordinary."""
+"""Lookups through an explanation: rows of their own examples; ids, weights and bags that are out of the ordinary."""
 
 import numpy as np
 import pytest
@@ -105,7 +105,8 @@ def _feed(model, name, bags, weights):
     return {tensor: value for tensor, value in feed.items() if tensor.split(":")[0] in model.index}
 
 
-@pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in BAGS])
+@pytest.mark.parametrize("name", [
+    name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in BAGS])
 @pytest.mark.parametrize("frozen", [False, True])
 def test_out_of_the_ordinary_bags(name, frozen):
     built, live, copy = embeddings.live_and_frozen(PATTERNS[name])

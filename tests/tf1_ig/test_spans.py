@@ -9,8 +9,8 @@ import graph_tools as gt
 import tf1_ig
 from graph_tools import _tf
 from tests.models import tokenizers
-from tf1_ig.show.raw import raw_strips
 from tf1_ig import byte_spans
+from tf1_ig.show.raw import raw_strips
 
 
 def explain(build, texts, **options):
@@ -107,8 +107,8 @@ def test_categories_are_no_texts():
 def test_random_texts():
     """The whole of what white space leaves, wherever it stands: against Python's own split."""
     made = random.Random(7)
-    texts = ["".join(made.choice(["a", "b", "ab", " ", "  ", "é", "一", "!", "7"]) for _ in range(made.randrange(1, 30)))
-             for _ in range(40)]
+    parts = ["a", "b", "ab", " ", "  ", "é", "一", "!", "7"]
+    texts = ["".join(made.choice(parts) for _ in range(made.randrange(1, 30))) for _ in range(40)]
     found = explain(tokenizers.words, texts)
     for row, text in enumerate(texts):
         expected, start = [], 0
@@ -141,7 +141,8 @@ def test_bytes_of_one_character_are_shown_as_one():
 
 
 def test_by_order_alone():
-    assert byte_spans("Ein guter, guter Film", ["ein", "guter", "guter", "film"]) == [(0, 3), (4, 9), (11, 16), (17, 21)]
+    assert byte_spans("Ein guter, guter Film", ["ein", "guter", "guter", "film"]) == [
+        (0, 3), (4, 9), (11, 16), (17, 21)]
     assert byte_spans("a the", ["[CLS]", "the", ""]) == [None, (2, 5), None]
     assert byte_spans("the cat the", ["the"]) == [None]
     assert byte_spans("A a", ["a"]) == [None], "the token may have been a capital"
