@@ -62,7 +62,7 @@ def _strings(node) -> Optional[List[bytes]]:
     """What a constant vector of strings holds; ``None`` when the node is none."""
     if node is None or node.op != "Const":
         return None
-    return [text for text in _tf.make_ndarray(node.attr["value"].tensor).ravel()]
+    return list(_tf.make_ndarray(node.attr["value"].tensor).ravel())
 
 
 def _is_vector(node) -> bool:

@@ -44,7 +44,8 @@ class Steps:
 
     def _watch(self, frame, event, _):
         caller = frame.f_back
-        if event != "call" or caller is None or frame.f_code.co_name in _CLEANING or not caller.f_code.co_filename.startswith(_OURS) or not any(
+        if event != "call" or caller is None or frame.f_code.co_name in _CLEANING or (
+                not caller.f_code.co_filename.startswith(_OURS)) or not any(
                 part in frame.f_code.co_filename for part in _THEIRS):
             return
         step = (caller.f_code.co_filename, caller.f_lineno, frame.f_code.co_name)
@@ -63,7 +64,7 @@ def steps_of(work):
 
 
 class State:
-    """What may not change: a session, its graph and variables, a model, the process, and a folder for temporary files."""
+    """What may not change: a session, its graph and variables, a model, the process, a folder for temporary files."""
 
     def __init__(self, session, model, folder, variables):
         self._session, self._model, self._folder = session, model, str(folder)

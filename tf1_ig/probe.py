@@ -52,8 +52,8 @@ def probe(engine: Engine, batch: Batch, single: bool) -> Probed:
     if single:
         return Probed(company, batch.feeds, (), True)
     if _DEADLY in engine.path_ops({name: fed.value for name, fed in batch.feeds.items()}):
-        return Probed(company, batch.feeds, ("the path contains a %s, which only takes the rows as they were fed; points "
-                                             "were run one at a time" % _DEADLY,), True)
+        return Probed(company, batch.feeds, ("the path contains a %s, which only takes the rows as they were fed; "
+                                             "points were run one at a time" % _DEADLY,), True)
     coupled = False
     for running, order, feeds in itertools.product(_ways_to_run(batch.count), orders, _ways_to_belong(batch.feeds)):
         running = running._replace(output_order=order)

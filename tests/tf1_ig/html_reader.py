@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 
 ALLOWED = {"html", "head", "meta", "title", "style", "body", "main", "header", "h1", "h2", "h3", "p", "section", "div",
            "span", "bdi", "details", "summary", "table", "caption", "thead", "tbody", "tr", "th", "td", "i", "b", "u",
-           "dl", "dt", "dd", "svg", "line", "polyline", "rect", "text", "figure", "figcaption", "img", "br", "g", "image"}
+           "dl", "dt", "dd", "svg", "line", "polyline", "rect", "text", "figure", "figcaption", "img", "br",
+           "g", "image"}
 _VOID = {"meta", "img", "br", "line", "polyline", "image"}
 
 

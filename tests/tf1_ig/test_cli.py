@@ -306,7 +306,7 @@ def test_a_class_is_named_where_the_names_are_given(tmp_path, capsys):
 def test_a_feed_that_does_not_fit_is_told_what_does(tmp_path, capsys):
     model, _ = _text_case(tmp_path)
     rest = dict(lengths=np.array([3, 2], np.int32), temperature=np.float32(1.5))
-    for feed, said in ((dict(rest, words=IDS), "its placeholders: "), (dict(rest, ids=IDS + 100), "feed ids from 0 to 19"),
+    for feed, said in ((dict(rest, words=IDS), "its placeholders: "), (dict(rest, ids=IDS + 100), "ids from 0 to 19"),
                        (dict(rest, ids=IDS[:0], lengths=np.zeros(0, np.int32)), "holds no example")):
         assert said in _error(capsys, "explain", model, "--feed", _feed(tmp_path, **feed), "--output", "scores")
 

@@ -47,7 +47,7 @@ def test_tokens_on_hover_in_the_list_in_the_table_and_in_the_legend(size):
     _to_digits([shown for _, _, shown in cells], sums)
     _to_digits(re.findall(r'<td class="num" data-value="[^"]*">([^<]*)</td>', html),
                [row[at] for row in sums for at in np.argsort(-np.abs(row))[:8]])
-    shown = dict((name, []) for name in page.facts)
+    shown = {name: [] for name in page.facts}
     for name, text in re.findall(r'<dd data-fact="([^"]*)"[^>]*>([^<]*)</dd>', html):
         shown[name].append(text)
     _to_digits(shown["Score"], made.score, 4)

@@ -132,7 +132,7 @@ def test_a_softmax_without_a_class_and_a_saturated_one():
 
 def test_explaining_through_an_assignment_moves_no_variable_of_the_user():
     tf = _tf.tf
-    with tf.Graph().as_default() as graph:
+    with tf.Graph().as_default():
         x = tf.placeholder(tf.float32, [None, 6], "x")
         scale = tf.get_variable("scale", initializer=1.0, use_resource=False)
         for name, read in (("assigned", tf.assign(scale, 50.0)), ("plain", scale)):
