@@ -150,6 +150,12 @@ def _sparse_triples(values: Mapping[str, np.ndarray], batch: int) -> Dict[str, T
     return found
 
 
+def sparse_examples(values: Mapping[str, np.ndarray]) -> int:
+    """The most examples that a sparse feed says it has in its shape; 0 when nothing sparse is fed."""
+    said = [int(value[0]) for value in values.values() if value.ndim == 1 and value.dtype == np.int64 and len(value) > 1]
+    return max((count for count in said if count > 0 and _sparse_triples(values, count)), default=0)
+
+
 def _most_alike(name: str, others: Sequence[str]) -> str:
     """The name that shares the longest beginning with ``name``; ``""`` when there is none."""
     return max(others, key=lambda other: len(os.path.commonprefix([name, other])), default="")

@@ -112,7 +112,7 @@ class TaskReader:
             batch = Batch(count, entries, baselines.resolve(baseline, inputs), owner,
                           {name: fed[name] for name in path_feeds})
             probed = self._probe(batch, raw)
-            probed = probed._replace(notes=probed.notes + notes)
+            probed = probed._replace(notes=probed.notes + notes + self._without_rows(values, count))
             row_shape, outputs = self._outputs(batch, probed.running, raw)
             found = Task(batch._replace(feeds=probed.feeds), probed, row_shape, outputs, values, inputs,
                          [None if given is None else np.ravel(given) >= 0 for given in owners],
@@ -123,6 +123,14 @@ class TaskReader:
                 return found
             unlike.append(found)
         return self._with_rows_elsewhere(unlike, raw, axis)
+
+    def _without_rows(self, values: Mapping[str, np.ndarray], count: int) -> Tuple[str, ...]:
+        """What to say where the last examples of a sparse feed have no ids, and so no output row."""
+        said = feeds.sparse_examples(values) if self._batch_axis == 0 else 0
+        if said <= count:
+            return ()
+        return ("the feed says %d examples and %s has %d rows: the graph counts examples up to the last that has an id, "
+                "those after it are not explained" % (said, self._resolved.output, count),)
 
     def _with_rows_elsewhere(self, tried: List[Task], raw: np.ndarray, axis: int) -> Task:
         """Where examples that change places keep no output rows: an error if the output's shape says why, else a note.

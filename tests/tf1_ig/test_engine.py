@@ -32,10 +32,10 @@ def simulate(sizes, rows, cost):
 def test_sizes_climb_to_where_a_row_is_cheapest():
     sizes = RunSizes(4096)
     assert sum(simulate(sizes, 60000, lambda size: 1e-3 + 1.0 / size)) == 60000
-    assert sizes.best == 1024 or sizes.best == 2048 or sizes.best == 4096
+    assert sizes.best >= 4 * RunSizes.FIRST
     small_is_best = RunSizes(4096)
     simulate(small_is_best, 60000, lambda size: 1.0 + size)
-    assert small_is_best.best == RunSizes.LEAST
+    assert RunSizes.LEAST <= small_is_best.best < 2 * RunSizes.LEAST
     flat = RunSizes(4096)
     simulate(flat, 60000, lambda size: 1.0)
     assert flat.best == RunSizes.FIRST

@@ -517,3 +517,20 @@ def test_a_queue_that_is_not_fed_is_swapped_or_named():
 def test_a_model_is_wanted_not_a_path():
     with pytest.raises(TypeError, match="gt.load"):
         tf1_ig.IntegratedGradients("model.pb", "y")
+
+
+def test_last_examples_without_ids_are_said_to_have_no_row():
+    def bags():
+        tf = _tf.tf
+        words = tf.sparse_placeholder(tf.int64, [None, None], "words")
+        rows = tf.nn.embedding_lookup_sparse(tf.constant(small.TABLE, name="table"), words, None, combiner="sum")
+        tf.nn.softmax(tf.matmul(rows, tf.constant(small.WEIGHTS)), name="y")
+
+    feed = {"words/indices:0": np.array([[0, 0], [1, 0], [1, 1]], np.int64),
+            "words/values:0": np.array([3, 5, 7], np.int64), "words/shape:0": np.array([4, 2], np.int64)}
+    found = explain(bags, "y", "auto", feed, label=1)
+    assert len(found) == 2 and any("says 4 examples and y:0 has 2 rows" in note for note in found.notes)
+    feed["words/shape:0"] = np.array([2, 2], np.int64)
+    again = explain(bags, "y", "auto", feed, label=1)
+    assert not any("examples" in note and "says" in note for note in again.notes)
+    np.testing.assert_allclose(list(found.values.values())[0][1], list(again.values.values())[0][1], rtol=1e-5)
