@@ -152,7 +152,8 @@ def _sparse_triples(values: Mapping[str, np.ndarray], batch: int) -> Dict[str, T
 
 def sparse_examples(values: Mapping[str, np.ndarray]) -> int:
     """The most examples that a sparse feed says it has in its shape; 0 when nothing sparse is fed."""
-    said = [int(value[0]) for value in values.values() if value.ndim == 1 and value.dtype == np.int64 and len(value) > 1]
+    said = [int(value[0]) for value in values.values()
+            if value.ndim == 1 and value.dtype == np.int64 and len(value) > 1]
     return max((count for count in said if count > 0 and _sparse_triples(values, count)), default=0)
 
 

@@ -129,8 +129,8 @@ class TaskReader:
         said = feeds.sparse_examples(values) if self._batch_axis == 0 else 0
         if said <= count:
             return ()
-        return ("the feed says %d examples and %s has %d rows: the graph counts examples up to the last that has an id, "
-                "those after it are not explained" % (said, self._resolved.output, count),)
+        return ("the feed says %d examples and %s has %d rows: the graph counts examples up to the last that has an "
+                "id, those after it are not explained" % (said, self._resolved.output, count),)
 
     def _with_rows_elsewhere(self, tried: List[Task], raw: np.ndarray, axis: int) -> Task:
         """Where examples that change places keep no output rows: an error if the output's shape says why, else a note.
