@@ -124,6 +124,7 @@ def test_a_run_of_the_users_own_ends_and_names_the_queue(blocked):
 _INTERRUPTED = """
 import os, signal, threading, time
 from graph_tools import _tf, runs
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with Ctrl-C ignored
 tf = _tf.tf
 with tf.Graph().as_default():
     rows = tf.FIFOQueue(2, [tf.float32], shapes=[[3]]).dequeue()

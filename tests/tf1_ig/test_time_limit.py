@@ -65,6 +65,7 @@ _INTERRUPTED = """
 import os, signal, threading, time
 import tf1_ig
 from tests.tf1_ig.test_time_limit import X, growing
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with Ctrl-C ignored
 model = growing()
 with tf1_ig.IntegratedGradients(model, "y:0", "x:0") as explainer:
     threading.Timer(3.0, os.kill, [os.getpid(), signal.SIGINT]).start()
