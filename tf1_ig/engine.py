@@ -103,8 +103,7 @@ class Engine:
         self._cotangents, self._pulled = [], []
         if sources:
             self._cotangents = [tf.placeholder(value.dtype, value.shape, "cotangent") for value in values]
-            self._pulled = [tf.convert_to_tensor(gradient)
-                            for gradient in tf.gradients(values, self._sources, self._cotangents)]
+            self._pulled = target.gradients("the affine beginning", values, self._sources, self._cotangents)
 
     # -- feeding -----------------------------------------------------------------------------------------------------
 

@@ -123,8 +123,7 @@ def _build(graph, output: str, tensors: Sequence[str], nodes: Tuple[np.ndarray, 
     explained = _copy_along_path(graph, index, output, set(given), stands)
     with tf.name_scope(_SCOPE):
         score, labels = _score(explained, count)
-        with _tf.control_flow_v1():
-            gradients = tf.gradients(score, points)
+        gradients = target.gradients(output, [score], points)
         if any(gradient is None for gradient in gradients):
             lost = [position for position, gradient in enumerate(gradients) if gradient is None][0]
             raise GradientError("no gradient path from output %s to input %s: %s" % (

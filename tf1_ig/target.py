@@ -45,16 +45,29 @@ def build(output: Any, points: Sequence[Any], output_order: Any = None) -> Targe
     moved = output if output_order is None else tf.transpose(output, output_order)
     outputs = tf.reshape(moved, tf.stack([rows, -1]), "outputs")
     score = tf.gather_nd(outputs, tf.stack([tf.range(rows), label], axis=1), name="score")
+    return Target(rows, label, share, outputs, score, gradients(output.name, [score], points, [share]))
+
+
+def gradients(what: str, scores: Sequence[Any], points: Sequence[Any], weights: Any = None) -> List[Any]:
+    """Adds gradients to the graph of ``scores``: one dense tensor for each point, ``None`` where no path leads to it.
+
+    Args:
+      what: the differentiated tensor, for the message.
+      scores: tensors to differentiate, summed.
+      points: tensors to differentiate by.
+      weights: of the scores, each of its score's shape (``None``: ones).
+
+    Raises:
+      GradientError: an op on the way cannot be differentiated.
+    """
+    tf = _tf.tf
     try:
-        # What TensorFlow raises for an op that cannot be differentiated depends on the op: a missing registration is a
-        # LookupError, a loop differentiated twice a TypeError, a kernel without derivative a NotImplementedError, …
         with _tf.control_flow_v1():
-            gradients = tf.gradients(score, list(points), grad_ys=[share])
-    except (LookupError, TypeError, ValueError, AttributeError, NotImplementedError) as failed:
+            found = tf.gradients(list(scores), list(points), grad_ys=weights)
+    except _tf.GRADIENT_REFUSALS as refused:
         raise GradientError("the gradient of %s cannot be built: %s" % (
-            output.name, " ".join(str(failed).split())[:300])) from failed
-    return Target(rows, label, share, outputs, score,
-                  [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients])
+            what, " ".join(str(refused).split())[:300])) from refused
+    return [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in found]
 
 
 def cut(output: Any, point: Any) -> str:

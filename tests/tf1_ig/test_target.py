@@ -1,8 +1,11 @@
-"""Labels: every accepted spelling, and the message for every wrong one."""
+"""Labels: every accepted spelling, and the message for every wrong one; gradients that do not exist."""
 
 import numpy as np
 import pytest
 
+from graph_tools import _tf
+from graph_tools.errors import GradientError
+from tf1_ig import target
 from tf1_ig.errors import LabelError
 from tf1_ig.target import resolve_label
 
@@ -57,3 +60,24 @@ def test_wrong_labels_of_a_class_output(label, row_shape, message):
 def test_wrong_labels_of_a_token_output(label, message):
     with pytest.raises(LabelError, match=message):
         resolve_label(label, (4, 3), TOKENS, "p:0")
+
+
+def _twice_through_a_loop(tf, x):
+    total = tf.while_loop(lambda i, _: i < 3, lambda i, a: (i + 1, a * x), (tf.constant(0), tf.ones_like(x)))[1]
+    return tf.gradients(total, x)[0]
+
+
+@pytest.mark.parametrize("build, refusal", [
+    (lambda tf, x: tf.truncatemod(x, 2.0), LookupError),
+    (_twice_through_a_loop, TypeError),
+    (lambda tf, x: tf.linalg.qr(x)[0], NotImplementedError)],
+    ids=["none registered", "second order", "left out by TensorFlow"])
+def test_each_way_in_which_tensorflow_refuses_a_gradient_is_one_error(build, refusal):
+    tf = _tf.tf
+    with tf.Graph().as_default(), _tf.control_flow_v1():
+        x = tf.placeholder(tf.float32, [None, None], "x")
+        y = tf.identity(build(tf, x), "y")
+    with y.graph.as_default():
+        with pytest.raises(GradientError, match="the gradient of y:0 cannot be built: .") as told:
+            target.gradients("y:0", [y], [x])
+    assert isinstance(told.value.__cause__, refusal)
