@@ -20,8 +20,9 @@ def restore_control_flow(graph: Any) -> int:
 
     Structure that gradients need and that the graph has lost (Exits of loop variables, the Identity behind a loop
     Switch, pivots of branches) is added, and frame names that two imports share are told apart. Contexts that exist
-    are left alone, so a second call does nothing. Values of fetches do not change. No global of TensorFlow is
-    touched: under TF 2, gradients of these loops can be built with control flow v2 on or off.
+    are left alone, so a second call does nothing. Values of fetches do not change, but for those that an optimiser had
+    left to chance (a branch's constant that is no longer tied to its branch): they become what was meant. No global of
+    TensorFlow is touched: under TF 2, gradients of these loops can be built with control flow v2 on or off.
 
     A session that has run ops of this graph refuses to run them again when they had to be rewired (TensorFlow's own
     message says so); make a new session.

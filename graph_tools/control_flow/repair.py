@@ -8,6 +8,8 @@ optimisers keep what a forward run needs and no more:
   gradient: no error, wrong numbers;
 * equal Switches of the two branches are merged into one, which belongs to neither branch;
 * the Identity that other nodes of a branch are tied to (its pivot) is gone;
+* a constant of a branch loses the control edge that ties it there, so that it has a value whichever branch is taken,
+  and its Merge passes on whichever value comes first: an output that differs from run to run;
 * a Merge written by another builder lists *true* before *false*, or the next iteration before the first.
 
 A plan of changes is made on plain values; it is carried out on a GraphDef (``normalize``) or on a live graph.
@@ -65,7 +67,8 @@ def plan(structure: Structure, leave: FrozenSet[str] = frozenset(), frames: Froz
     """
     nodes = dict(structure.nodes)
     changes: List = []
-    for step in (_order_merges, _single_use, _carry_dtype, _add_exits, _split_switches, _guard_enters, _add_pivots):
+    for step in (_gate_merges, _order_merges, _single_use, _carry_dtype, _add_exits, _split_switches, _guard_enters,
+                 _add_pivots):
         found = list(step(structure, leave))
         if found:
             _change(nodes, found)
@@ -108,6 +111,39 @@ class _Names:
 def _ref(node: Node) -> str:
     """Prefix of the op types that go with a node: those on reference types have their own."""
     return "Ref" if node.op.startswith("Ref") else ""
+
+
+def _gate_merges(structure: Structure, leave) -> Iterator:
+    """Each input of a Merge has a value on its own side only.
+
+    TF 1.15's TransformGraph (``remove_nodes(op=Identity)``) ties a branch's constant to the Switch in place of the
+    branch. Where one input runs whenever the other one does, the innermost condition of the other is the Merge's, and
+    the input belongs to its opposite. Where both lost theirs, nothing says which was which; they stay as they are.
+    """
+    nodes, free = structure.nodes, _Names(structure.nodes)
+    for node in list(nodes.values()):
+        if node.op not in MERGES or len(node.inputs) != 2 or node.name in leave:
+            continue
+        if any(nodes[ref.node].op in NEXTS for ref in node.inputs):
+            continue
+        for slot, source in enumerate(node.inputs):
+            here, other = structure.output_arms(source), node.inputs[1 - slot]
+            if not here < structure.output_arms(other):
+                continue
+            arms = [arm for arm in _outside_in(structure, other) if arm not in here]
+            arms[-1] = Arm(arms[-1].pred, 1 - arms[-1].branch)
+            for arm in arms:
+                switch = Node(free(source.node + "_gate"), "Switch", (source, structure.preds[arm.pred]),
+                              dtype=node.dtype)
+                yield Add(switch)
+                source = TensorRef(switch.name, arm.branch)
+            yield Rewire(node.name, slot, source)
+
+
+def _outside_in(structure: Structure, ref: TensorRef) -> List[Arm]:
+    """Conditions under which a tensor has a value, outermost first."""
+    nested = list(structure.place[ref.node].arms)
+    return nested + [arm for arm in structure.output_arms(ref) if arm not in nested]
 
 
 def _order_merges(structure: Structure, leave) -> Iterator:

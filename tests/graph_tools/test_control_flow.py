@@ -8,6 +8,7 @@ import pytest
 
 from graph_tools import _tf, control_flow
 from graph_tools.control_flow import nodes, repair, structure
+from graph_tools.control_flow.arms import Arm
 from graph_tools.errors import ControlFlowError
 from tests.models import control_flow as models, freezing, functional
 from tests.models.random_control_flow import random_kind
@@ -246,6 +247,33 @@ def test_a_counter_that_lost_its_branch_is_guarded():
     graph = freezing.imported(graph_def)
     control_flow.restore_control_flow(graph)
     _assert_gradients(frozen, graph)
+
+
+@pytest.mark.parametrize("name", ["cond_constant_branch", "cond_nested_constant_branch"])
+def test_a_constant_that_lost_its_branch_is_gated(name):
+    """TransformGraph leaves a constant live on both sides: its Merge passes on whichever value comes first."""
+    frozen = freezing.load(_fixture(name))
+    raced = nodes.read_graph_def(frozen.graphs["transforms"])
+    gated = nodes.read_graph_def(control_flow.normalize(frozen.graphs["transforms"]))
+
+    def live_together(found):
+        """Constants of a branch whose Merge may see them and the other side's value in one run."""
+        walked = structure.analyse(found)
+        return [ref.node for node in found.values() if node.op == "Merge" for ref in node.inputs
+                if not any(Arm(arm.pred, 1 - arm.branch) in walked.output_arms(other)
+                           for other in node.inputs if other != ref for arm in walked.output_arms(ref))]
+
+    assert live_together(raced) and not live_together(gated)
+    assert not live_together(nodes.read_graph_def(frozen.graphs["frozen"]))
+
+
+def test_what_may_race_unprovably_is_left_as_it_is():
+    """Two constants that both lost their side: nothing tells which was whose."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        tf.raw_ops.Merge(inputs=[tf.constant(1.0), tf.constant(2.0)])
+    graph_def = graph.as_graph_def()
+    assert control_flow.normalize(graph_def) is graph_def
 
 
 def _frozen_with_gradients(name):

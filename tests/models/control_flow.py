@@ -218,6 +218,13 @@ def cond_nested():
     return _case(x, value, ({outer: True, inner: True}, {outer: True}, {inner: True}))
 
 
+def cond_nested_constant_branch():
+    x, outer, inner, tf = _input(), _flag("outer"), _flag("inner"), _tf.tf
+    value = tf.cond(outer, lambda: tf.cond(inner, lambda: tf.constant(np.ones((2, 3))), lambda: x * x),
+                    lambda: tf.exp(x))
+    return _case(x, value, [{outer: first, inner: second} for first in (True, False) for second in (True, False)])
+
+
 def cond_shared_predicate():
     """Several conds on one flag, as ``is_training`` is used throughout a network."""
     x, flag, tf = _input(), _flag(), _tf.tf
@@ -540,11 +547,10 @@ BOTH: Tuple[Kind, ...] = tuple(
         while_simple, while_dynamic_bound, while_invariant, while_nested, while_nested_three, while_unread_variables,
         while_data_dependent, while_maximum_iterations, while_several_uses, while_siblings, while_parallel_one,
         while_shape_invariant, while_gather,
-        cond_top, cond_false_branch, cond_pass_through, cond_constant_branch, cond_nested, cond_shared_predicate,
-        cond_same_predicate_nested, cond_several_outputs, smart_dropout, case_of_three, assert_in_cond,
-        cond_in_while_alternating, cond_in_while_outer_predicate,
-        cond_in_while_carried_predicate, cond_in_while_constant_branch, while_in_cond_false,
-        while_in_cond_outer_loop_flag,
+        cond_top, cond_false_branch, cond_pass_through, cond_constant_branch, cond_nested, cond_nested_constant_branch,
+        cond_shared_predicate, cond_same_predicate_nested, cond_several_outputs, smart_dropout, case_of_three,
+        assert_in_cond, cond_in_while_alternating, cond_in_while_outer_predicate, cond_in_while_carried_predicate,
+        cond_in_while_constant_branch, while_in_cond_false, while_in_cond_outer_loop_flag,
         dynamic_rnn_lengths, dynamic_rnn_outputs, dynamic_rnn_state, bidirectional, multilayer_dropout, static_rnn,
         scan, map_fn, foldl, map_fn_over_scan, tensor_array_split_concat, tensor_array_gather_scatter)
 ) + tuple(

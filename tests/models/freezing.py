@@ -30,8 +30,7 @@ class Frozen(NamedTuple):
 def freeze(kind: Kind, variants=("frozen", "trained", "grappler")) -> Frozen:
     """Builds a kind live, takes values and gradients from the live graph, freezes it and optimises the frozen graph.
 
-    A variant that computes something else forward is left out: TF 1.15's TransformGraph drops control edges that
-    constants in branches need.
+    A variant that cannot run on the same feeds is left out: TF 1.15's TransformGraph drops default values.
     """
     tf = _tf.tf
     graph = tf.Graph()
@@ -53,7 +52,7 @@ def freeze(kind: Kind, variants=("frozen", "trained", "grappler")) -> Frozen:
     keep = [case.output.op.name] + [x.op.name for x in case.inputs] + [name[:-2] for feed in feeds for name in feed]
     graphs = {variant: _without_colocation(OPTIMIZERS[variant](constant, keep)) for variant in variants}
     kept = {variant: graph_def for variant, graph_def in graphs.items()
-            if variant != "transforms" or _computes(graph_def, case.output.name, feeds, values)}
+            if variant != "transforms" or _runs(graph_def, case.output.name, feeds)}
     return Frozen(kind.name, kept, [x.name for x in case.inputs], case.output.name, feeds, values, derivatives,
                   kind.exact)
 
@@ -71,12 +70,14 @@ def imported(graph_def, **kwargs):
     return graph
 
 
-def _computes(graph_def, output, feeds, values) -> bool:
+def _runs(graph_def, output, feeds) -> bool:
     with _tf.tf.Session(graph=imported(graph_def), config=_tf.session_config()) as session:
         try:
-            return np.allclose([session.run(output, feed) for feed in feeds], values)
+            for feed in feeds:
+                session.run(output, feed)
         except _tf.tf.errors.InvalidArgumentError:  # a default value was dropped, so that a feed is missing
             return False
+    return True
 
 
 def _without_colocation(graph_def):
