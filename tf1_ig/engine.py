@@ -61,6 +61,7 @@ class Engine:
         self._restore = model.prepare_restore(self.graph)
         self.graph.finalize()
         self._dependencies: Dict[Tuple[str, frozenset], Set[Any]] = {}
+        self._consumed: Dict[frozenset, Set[str]] = {}
         self._config, self._time_limit, self._longest = config or _tf.session_config(), time_limit, 0.0
         self._closed, self.session = False, self._open()
 
@@ -184,9 +185,12 @@ class Engine:
 
     def path_feeds(self, values: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
         """The part of the feed that the path depends on (ids that are only looked up need not be repeated)."""
-        used = self._upstream("path", [self._target.score] + [one.parts for one in self._paths], values)
-        consumed = {tensor.name for op in used for tensor in op.inputs}
-        consumed |= {tensor.name for op in used for before in op.control_inputs for tensor in before.outputs}
+        consumed = self._consumed.get(frozenset(values))
+        if consumed is None:
+            used = self._upstream("path", [self._target.score] + [one.parts for one in self._paths], values)
+            consumed = {tensor.name for op in used for tensor in op.inputs}
+            consumed |= {tensor.name for op in used for before in op.control_inputs for tensor in before.outputs}
+            self._consumed[frozenset(values)] = consumed
         return {name: value for name, value in values.items() if name in consumed or name == self.output.name}
 
     def path_ops(self, values: Mapping[str, np.ndarray]) -> Set[str]:

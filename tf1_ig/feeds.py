@@ -215,3 +215,19 @@ def ragged_take(entries_of: Mapping[int, np.ndarray], rows: Sequence[int]) -> Tu
     chosen: List[np.ndarray] = [entries_of.get(int(row), nothing) for row in rows]
     lengths = [len(entries) for entries in chosen]
     return np.concatenate(chosen + [nothing]), np.repeat(np.arange(len(chosen)), lengths)
+
+
+def as_slice(positions: np.ndarray) -> Any:
+    """The positions as a slice where they follow one another, so that what they pick is a view and not a copy.
+
+    >>> as_slice(np.array([3, 4, 5])), as_slice(np.array([3, 5]))
+    (slice(3, 6, None), array([3, 5]))
+    """
+    if len(positions) and positions[-1] - positions[0] == len(positions) - 1 and (np.diff(positions) == 1).all():
+        return slice(int(positions[0]), int(positions[-1]) + 1)
+    return positions
+
+
+def end_to_end(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """The arrays as one flat vector; a single one is not copied."""
+    return arrays[0].ravel() if len(arrays) == 1 else np.concatenate([array.ravel() for array in arrays])

@@ -7,7 +7,7 @@ import numpy as np
 
 from tf1_ig.engine import Engine, PathPoints
 from tf1_ig.errors import MethodError, OutOfMemoryError
-from tf1_ig.feeds import FedTensor, ragged_take, rows_of, take_rows
+from tf1_ig.feeds import FedTensor, as_slice, end_to_end, ragged_take, rows_of, take_rows
 from tf1_ig.integrate import Evaluated, Evaluator, Rows
 
 # How points were run, in the words of the result.
@@ -76,7 +76,7 @@ class RunSizes:
       limits: a ``batch_size`` is taken as it is, nothing is learnt; with a limit of memory nothing larger is tried.
     """
 
-    FIRST, LEAST = 384, 32
+    FIRST, LEAST, TURNS = 384, 32, 4
     # A size is better than another when it saves more than this share of the time.
     PAYS = 0.05
 
@@ -85,8 +85,9 @@ class RunSizes:
         self.best = limits.batch_size or min(self.most, self.FIRST)
         self.memory = limits.memory
         self._seconds: Dict[int, List[float]] = {}
-        learns = limits == NO_LIMITS and self.best >= 2 * self.LEAST
-        self._trying = [self.best, self.best // 2] if learns else []
+        self._trying: List[int] = []
+        if limits == NO_LIMITS and self.best >= 2 * self.LEAST:
+            self._try(self.best // 2)
 
     def bound(self, fixed: int, each: int) -> None:
         """Keeps runs within the limit of memory: so many bytes whatever the rows, and so many for each row.
@@ -107,26 +108,30 @@ class RunSizes:
         return -(-left // -(-left // self.best))
 
     def took(self, rows: int, seconds: float) -> None:
-        """A run of that many rows took so long; the first run of a size does not count (it sets up its memory)."""
+        """A run of that many rows took so long."""
         if rows != (self._trying or [0])[0]:
             return
-        measured = self._seconds.setdefault(rows, [])
-        measured.append(seconds / rows)
-        if len(measured) == 3:
-            self._trying.pop(0)
-            if rows != self.best:
-                self._compare(rows)
+        self._seconds.setdefault(rows, []).append(seconds / rows)
+        self._trying.pop(0)
+        if not self._trying:
+            self._compare()
 
-    def _compare(self, rows: int) -> None:
-        best, new = min(self._seconds[self.best][1:]), min(self._seconds[rows][1:])
+    def _try(self, rows: int) -> None:
+        """Runs of the best size and of another take turns, so that whatever else the machine does slows both."""
+        self._rival, self._trying = rows, [self.best, rows] * self.TURNS
+
+    def _compare(self) -> None:
+        # The first run of a size sets up its memory.
+        best, new = (min(self._seconds[rows][1:]) for rows in (self.best, self._rival))
         further = 0
         if new < (1 - self.PAYS) * best:
-            further = 2 * rows if rows > self.best else rows // 2
-            self.best = rows
-        elif rows < self.best and best < (1 - self.PAYS) * new and 2 * self.best not in self._seconds:
+            further = 2 * self._rival if self._rival > self.best else self._rival // 2
+            self.best = self._rival
+        elif self._rival < self.best and best < (1 - self.PAYS) * new:
             further = 2 * self.best
-        if self.LEAST <= further <= self.most and further not in self._seconds:
-            self._trying = [further]
+        known = any(abs(further - size) <= 1 for size in self._seconds)  # half of 171 and twice that are 85 and 170
+        if self.LEAST <= further <= self.most and not known:
+            self._try(further)
 
     def exhausted(self, rows: int) -> None:
         """A run of that many rows did not fit into memory."""
@@ -170,9 +175,10 @@ class PointRunner(Evaluator):
         for run, (score, by_input) in self._runs(rows, lambda run: self.engine.run_gradients(
                 run.points, self.running.output_order, self.label[run.rows.example], run.share), timed=True):
             for of_row in zip(*(run.entries_by_row(number) for number in range(len(by_input)))):
-                parts.append(np.concatenate([part[entries].ravel() for entries, (part, _) in zip(of_row, by_input)]))
-                vectors.append(np.concatenate([vector[entries].ravel() for entries, (_, vector) in zip(
-                    of_row, by_input)]))
+                picked = [as_slice(entries) for entries in of_row]
+                # Copies: a view would keep the whole run in memory as long as one of its rows is refined.
+                parts.append(np.concatenate([part[some].ravel() for some, (part, _) in zip(picked, by_input)]))
+                vectors.append(np.concatenate([vector[some].ravel() for some, (_, vector) in zip(picked, by_input)]))
             scores.append(score[run.taken])
             self.on_rows(len(run.taken))
         slopes = np.array([part.sum(dtype=np.float64) for part in parts])
@@ -192,10 +198,11 @@ class PointRunner(Evaluator):
             done += len(run.taken)
             scores.append(score[run.taken])
             for total, held, part in zip(totals, run.held, by_input):
-                total[held] += part
+                total[as_slice(held)] += part
             self.on_rows(len(run.taken))
-        flat = [np.concatenate([total[entries_of.get(example, ())].ravel() if example in entries_of else np.zeros(0)
-                                for total, entries_of in zip(totals, self._entries_of)])
+        nothing = np.zeros(0, np.int64)
+        flat = [end_to_end([total[as_slice(entries_of.get(example, nothing))]
+                             for total, entries_of in zip(totals, self._entries_of)])
                 for example in range(self.count)]
         return np.concatenate(scores).astype(np.float64), flat
 
@@ -266,8 +273,8 @@ class PointRunner(Evaluator):
             place = np.empty(len(self.batch.actual[number]), np.int32)
             place[held] = np.arange(len(held))
             entries, position = ragged_take(entries_of, rows.example)
-            actual.append(self.batch.actual[number][held])
-            baseline.append(self.batch.baseline[number][held])
+            actual.append(self.batch.actual[number][as_slice(held)])
+            baseline.append(self.batch.baseline[number][as_slice(held)])
             entry.append(place[entries])
             alpha.append(rows.alpha[position])
             positions.append(position)

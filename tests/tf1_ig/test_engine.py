@@ -41,6 +41,14 @@ def test_sizes_climb_to_where_a_row_is_cheapest():
     assert flat.best == RunSizes.FIRST
 
 
+def test_a_slow_start_does_not_speak_for_small_runs():
+    """A session's first runs take several times as long, whatever their size."""
+    left = iter([9.0, 6.0, 4.0, 3.0] + 1000 * [1.0])
+    sizes = RunSizes(RunSizes.FIRST)
+    simulate(sizes, 60000, lambda size: (1.0 + 100.0 / size) * next(left))
+    assert sizes.best == RunSizes.FIRST
+
+
 def test_no_tail_runs_as_a_tiny_batch():
     fixed = RunSizes(4096, RunLimits(256))
     made = simulate(fixed, 258, lambda size: 1.0)
