@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tu
 
 import numpy as np
 
+from tf1_ig import lengths
 from tf1_ig.engine import Engine, PathPoints
 from tf1_ig.errors import MethodError, OutOfMemoryError
 from tf1_ig.feeds import FedTensor, as_slice, end_to_end, ragged_take, rows_of, take_rows
@@ -144,12 +145,21 @@ class PointRunner(Evaluator):
     """Evaluates rows of a batch through an engine."""
 
     def __init__(self, engine: Engine, batch: Batch, running: Running, label: Optional[np.ndarray] = None,
-                 sizes: Optional[RunSizes] = None, on_rows: Callable[[int], None] = lambda rows: None):
+                 sizes: Optional[RunSizes] = None, on_rows: Callable[[int], None] = lambda rows: None,
+                 row_lengths: Optional[np.ndarray] = None):
         self.engine, self.batch, self.running, self.label = engine, batch, running, label
         self.count = batch.count
         self.sizes = sizes or RunSizes(RunSizes.FIRST, RunLimits(RunSizes.FIRST))
         self.on_rows = on_rows
-        self._entries_of = batch.entries_of
+        self._entries_of, self._lengths = batch.entries_of, row_lengths
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """How long each row of the batch is, in numbers that only compare."""
+        if self._lengths is None:
+            batch = self.batch
+            self._lengths = lengths.of_rows(batch.count, batch.actual, batch.owner, batch.feeds)
+        return self._lengths
 
     def on(self, batch: Batch, label: Optional[np.ndarray]) -> "PointRunner":
         """The same on another batch of the same kind of rows; without a label rows do not count as progress."""
@@ -160,51 +170,50 @@ class PointRunner(Evaluator):
 
     def outputs(self, rows: Rows) -> np.ndarray:
         """Output rows ``[rows, elements]``."""
-        order = self.running.output_order
         return np.concatenate([found[run.taken] for run, found in self._runs(
-            rows, lambda run: self.engine.run_outputs(run.points, order))])
+            rows, lambda run: self.engine.run_outputs(run.points, self.running.output_order))])
 
     def scores(self, rows: Rows) -> np.ndarray:
-        order = self.running.output_order
         return np.concatenate([found[run.taken] for run, found in self._runs(
-            rows, lambda run: self.engine.run_scores(run.points, order, self.label[run.rows.example]))
-                               ]).astype(np.float64)
+            rows, lambda run: self.engine.run_scores(run.points, self.running.output_order,
+                                                     self.label[run.rows.example]))]).astype(np.float64)
 
     def gradients(self, rows: Rows) -> Evaluated:
-        scores, vectors, parts = [], [], []
+        count = len(rows.example)
+        scores, nothing = np.zeros(count), np.zeros(0, np.float32)
+        vectors, parts = [nothing] * count, [nothing] * count
         for run, (score, by_input) in self._runs(rows, lambda run: self.engine.run_gradients(
-                run.points, self.running.output_order, self.label[run.rows.example], run.share), timed=True):
-            for of_row in zip(*(run.entries_by_row(number) for number in range(len(by_input)))):
+                run.points, self.running.output_order, self.label[run.rows.example], run.share), along_path=True):
+            for place, of_row in zip(run.asked, zip(*(run.entries_by_row(number) for number in range(len(by_input))))):
                 picked = [as_slice(entries) for entries in of_row]
                 # Copies: a view would keep the whole run in memory as long as one of its rows is refined.
-                parts.append(np.concatenate([part[some].ravel() for some, (part, _) in zip(picked, by_input)]))
-                vectors.append(np.concatenate([vector[some].ravel() for some, (_, vector) in zip(picked, by_input)]))
-            scores.append(score[run.taken])
+                parts[place] = np.concatenate([part[some].ravel() for some, (part, _) in zip(picked, by_input)])
+                vectors[place] = np.concatenate([vector[some].ravel() for some, (_, vector) in zip(picked, by_input)])
+            scores[run.asked] = score[run.taken]
             self.on_rows(len(run.taken))
         slopes = np.array([part.sum(dtype=np.float64) for part in parts])
-        return Evaluated(np.concatenate(scores).astype(np.float64), slopes, vectors, parts)
+        return Evaluated(scores, slopes, vectors, parts)
 
     def weighted(self, rows: Rows, weights: np.ndarray) -> Tuple[np.ndarray, List[np.ndarray]]:
         totals = [np.zeros(actual.shape, np.float64) for actual in self.batch.actual]
-        scores, done = [], 0
+        scores = np.zeros(len(rows.example))
 
         def execute(run):
             padded = np.zeros(len(run.rows.example))
-            padded[run.taken] = weights[done:done + len(run.taken)]
+            padded[run.taken] = weights[run.asked]
             return self.engine.run_weighted(run.points, self.running.output_order, self.label[run.rows.example],
                                             run.share, [padded[position] for position in run.position])
 
-        for run, (score, by_input) in self._runs(rows, execute, timed=True):
-            done += len(run.taken)
-            scores.append(score[run.taken])
+        for run, (score, by_input) in self._runs(rows, execute, along_path=True):
+            scores[run.asked] = score[run.taken]
             for total, held, part in zip(totals, run.held, by_input):
                 total[as_slice(held)] += part
             self.on_rows(len(run.taken))
         nothing = np.zeros(0, np.int64)
         flat = [end_to_end([total[as_slice(entries_of.get(example, nothing))]
-                             for total, entries_of in zip(totals, self._entries_of)])
+                            for total, entries_of in zip(totals, self._entries_of)])
                 for example in range(self.count)]
-        return np.concatenate(scores).astype(np.float64), flat
+        return scores, flat
 
     def first_not_finite(self, example: int, alphas: np.ndarray) -> str:
         """The op that makes the score or the gradient of one example not finite at the first of these points."""
@@ -220,19 +229,27 @@ class PointRunner(Evaluator):
 
     # -- how rows become runs ----------------------------------------------------------------------------------------
 
-    def _runs(self, rows: Rows, execute: Callable[["_Run"], Any], timed: bool = False) -> Iterator[Tuple["_Run", Any]]:
-        """Runs that make up the rows, with what ``execute`` found; one that does not fit into memory is halved."""
+    def _runs(self, rows: Rows, execute: Callable[["_Run"], Any], along_path: bool = False
+              ) -> Iterator[Tuple["_Run", Any]]:
+        """Runs that make up the rows, with what ``execute`` found; one that does not fit into memory is halved.
+
+        ``along_path``: it is much work. Long rows come first, those of one length together, those of one example side
+        by side, and what it takes is learnt from. Other runs keep the order that they were asked in: who is next to
+        whom is what the probe tries.
+        """
         if self.running.mode in (IN_COMPANY, ONE_AT_A_TIME):
-            for example, alpha in zip(rows.example, rows.alpha):
-                run = self._in_company(int(example), float(alpha))
+            for asked, (example, alpha) in enumerate(zip(rows.example, rows.alpha)):
+                run = self._in_company(int(example), float(alpha))._replace(asked=np.array([asked]))
                 yield run, execute(run)
             return
+        order = np.lexsort((rows.example, -self.lengths[rows.example])) if along_path else np.arange(len(rows.example))
         start, least = 0, self.running.only or self.running.least
         if self.sizes.memory is not None and self.label is not None:
             self.sizes.bound(*self._bytes())
         while start < len(rows.example):
             size = self.running.only or self.sizes.next(len(rows.example) - start)
-            run = self.packed(Rows(rows.example[start:start + size], rows.alpha[start:start + size]), least)
+            asked = order[start:start + size]
+            run = self.packed(Rows(rows.example[asked], rows.alpha[asked]), least)._replace(asked=asked)
             begun = time.perf_counter()
             try:
                 found = execute(run)
@@ -241,15 +258,14 @@ class PointRunner(Evaluator):
                     raise
                 self.sizes.exhausted(size)
                 continue
-            if timed and not self.running.only:
+            if along_path and not self.running.only:
                 self.sizes.took(size, time.perf_counter() - begun)
             start += size
             yield run, found
 
     def _bytes(self) -> Tuple[int, int]:
         """Bytes of all tensors that a run with gradients makes whatever its rows, and for each of the longest rows."""
-        lengths = sum(np.bincount(owner, minlength=self.count) for owner in self.batch.owner)
-        longest = np.argsort(-lengths, kind="stable")
+        longest = np.argsort(-self.lengths, kind="stable")
         few, more = (self.engine.traced_bytes(run.points, self.running.output_order, self.label[run.rows.example],
                                               run.share)
                      for run in (self.packed(Rows(np.sort(np.resize(longest, rows)), np.ones(rows)))
@@ -283,7 +299,7 @@ class PointRunner(Evaluator):
         share = np.zeros(len(rows.example))
         share[taken] = 1.0
         return _Run(PathPoints(actual, baseline, entry, alpha, len(rows.example), feeds), rows, taken, share, positions,
-                    holds)
+                    holds, taken)
 
     def points_in_company(self, example: int, alpha: float) -> PathPoints:
         """The caller's own feed, with one row part of the way to its baseline."""
@@ -299,7 +315,7 @@ class PointRunner(Evaluator):
                             [rows.alpha[owner] for owner in self.batch.owner], self.count,
                             {name: fed.value for name, fed in self.batch.feeds.items()})
         return _Run(points, rows, np.array([example]), share, list(self.batch.owner),
-                    [np.arange(len(owner)) for owner in self.batch.owner])
+                    [np.arange(len(owner)) for owner in self.batch.owner], np.zeros(1, int))
 
 
 class _Run(NamedTuple):
@@ -309,6 +325,7 @@ class _Run(NamedTuple):
     share: np.ndarray
     position: List[np.ndarray]   # by input: the row each point belongs to
     held: List[np.ndarray]       # by input: the batch's entries behind ``points.actual``
+    asked: np.ndarray            # where each row of ``taken`` is among the rows that were asked for
 
     def entries_by_row(self, number: int) -> List[np.ndarray]:
         """Points of input ``number`` for each row that was asked for."""

@@ -125,7 +125,8 @@ class Slice:
 
     def runner(self, **more) -> PointRunner:
         """Evaluates points of these examples at the frontier."""
-        return PointRunner(self._engine, self.batch, self._plain.running, self._plain.label[self.examples], **more)
+        return PointRunner(self._engine, self.batch, self._plain.running, self._plain.label[self.examples],
+                           row_lengths=self._plain.lengths[self.examples], **more)
 
     def _carry(self, alpha: float) -> List[np.ndarray]:
         """The frontier tensors of every example at one end of the path."""
