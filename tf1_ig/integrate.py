@@ -19,6 +19,7 @@ attributions closely, where the plain sum of absolute values overrates it severa
 
 import abc
 import itertools
+import math
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -165,27 +166,24 @@ class _Panel(NamedTuple):
     weights: Tuple[float, float, float]
     left: float    # error on [a, m], with its sign
     right: float   # error on [m, b]
-    parts: Optional[np.ndarray] = None
-    spread: Optional[np.ndarray] = None
-
-    @property
-    def error(self) -> float:
-        return abs(self.left) + abs(self.right)
-
-    @property
-    def disagreement(self) -> float:
-        return float(np.abs(self.spread).sum())
+    parts: np.ndarray
+    spread: np.ndarray
+    error: float          # of both halves, each by its absolute value
+    disagreement: float   # of the two rules, over all tokens
 
 
-def by_runs(errors: np.ndarray) -> float:
+def by_runs(errors: Sequence[float]) -> float:
     """What errors along the path add up to: sums over runs of one sign, and those as independent ones.
 
-    >>> by_runs(np.array([1.0, 2.0, -4.0]))
+    >>> by_runs([1.0, 2.0, -4.0])
     5.0
     """
-    signs = np.sign(errors)
-    run = np.cumsum(np.concatenate([[0], signs[1:] * signs[:-1] < 0])) if len(errors) else np.zeros(0, int)
-    return float(np.sqrt(np.sum(np.bincount(run, errors) ** 2))) if len(errors) else 0.0
+    squares, run = 0.0, 0.0
+    for error in errors:
+        if run * error < 0:
+            squares, run = squares + run * run, 0.0
+        run += error
+    return math.sqrt(squares + run * run)
 
 
 class _Parts(NamedTuple):
@@ -196,9 +194,14 @@ class _Parts(NamedTuple):
     error: float
     spread: float
 
-    def plus(self, panel: _Panel) -> "_Parts":
-        return _Parts(self.integral + panel.parts, self.squared_spread + panel.spread ** 2,
-                      self.error + panel.error, self.spread + abs(panel.spread.sum()))
+    def plus(self, panels: Sequence[_Panel]) -> "_Parts":
+        if not panels:
+            return self
+        spreads = np.array([panel.spread for panel in panels])
+        return _Parts(self.integral + np.array([panel.parts for panel in panels]).sum(axis=0),
+                      self.squared_spread + (spreads ** 2).sum(axis=0),
+                      self.error + sum(panel.error for panel in panels),
+                      self.spread + float(np.abs(spreads.sum(axis=1)).sum()))
 
     def disagreement(self) -> float:
         """What the tokens' parts are likely off, added up over tokens.
@@ -243,9 +246,12 @@ class _Path:
         if self.settled is None:
             self.settled = np.zeros(self.gradient[0.0].shape, np.float64)
             first = sorted(self.score)
-            self.open = [self._panel(*first[i:i + 3]) for i in range(0, len(first) - 2, 2)]
+            self.open = self._panels([tuple(first[i:i + 3]) for i in range(0, len(first) - 2, 2)])
         else:
-            self.open = [half for panel in self.open for half in self._split_if_evaluated(panel)]
+            halves = [self._halves(panel) for panel in self.open]
+            made = iter(self._panels(sum(halves, [])))
+            self.open = [one for panel, two in zip(self.open, halves)
+                         for one in ([next(made), next(made)] if two else [panel])]
         scores = [score for _, score in sorted(self.score.items())]
         rounding = ROUNDING * max(map(abs, scores))
         travelled = sum(abs(b - a) for a, b in zip(scores, scores[1:]))
@@ -253,77 +259,85 @@ class _Path:
         allowed_net = max(tolerance * abs(scores[-1] - scores[0]), rounding)
         if not np.isfinite(allowed):
             return []
-        known = self.settled_parts
-        for panel in self.open:
-            known = known.plus(panel)
+        known = self.settled_parts.plus(self.open)
         off = known.disagreement()
         allowed_off = max(HEADROOM * tolerance * np.abs(known.integral).sum(), rounding)
         self._settle(allowed, allowed_off / known.believed)
         errors = self._errors()
         if by_runs(errors) > allowed:
             return self._split_worst(allowed / 2.0, max_steps)
-        if abs(errors.sum()) > allowed_net:
-            return self._split_worst(float(np.sqrt(np.sum(errors ** 2))) / 2.0, max_steps)
+        if abs(sum(errors)) > allowed_net:
+            return self._split_worst(math.sqrt(sum(error * error for error in errors)) / 2.0, max_steps)
         if off > allowed_off:
-            until = np.sqrt(sum(panel.disagreement ** 2 for panel in self.open)) * allowed_off / off
-            return self._split_worst(float(until), max_steps, lambda panel: panel.disagreement)
+            until = math.sqrt(sum(panel.disagreement ** 2 for panel in self.open)) * allowed_off / off
+            return self._split_worst(until, max_steps, "disagreement")
         return []
 
-    def _errors(self) -> np.ndarray:
+    def _errors(self) -> List[float]:
         """Signed errors of all half panels, in the order of the path."""
         found = self.settled_errors + [half for panel in self.open
                                        for half in ((panel.a, panel.left), (panel.m, panel.right))]
-        return np.array([error for _, error in sorted(found)])
+        return [error for _, error in sorted(found)]
 
-    def _split_worst(self, until: float, max_steps: int,
-                     error: Callable[[_Panel], float] = lambda panel: panel.error) -> List[float]:
+    def _split_worst(self, until: float, max_steps: int, by: str = "error") -> List[float]:
         """Nodes that halve the worst panels, so many that the root of the rest's squares is at most ``until``."""
         wanted: List[float] = []
-        rest = sum(error(panel) ** 2 for panel in self.open)
-        for panel in sorted(self.open, key=lambda panel: -error(panel)):
+        worst = sorted(((getattr(panel, by), -place) for place, panel in enumerate(self.open)), reverse=True)
+        rest = sum(error * error for error, _ in worst)
+        for error, place in worst:
+            panel = self.open[-place]
             if (wanted and rest <= until ** 2) or len(self.score) + len(wanted) + 2 > max_steps or (
                     panel.b - panel.a < 1e-6):
                 break
             wanted += [(panel.a + panel.m) / 2.0, (panel.m + panel.b) / 2.0]
-            rest -= error(panel) ** 2
+            rest -= error * error
         return wanted
 
     def result(self):
         total = self.settled.copy()
         for panel in self.open:
             total += self._vector(panel)
-        alphas, errors = np.array(sorted(self.score)), self._errors()
-        return (total, self.score[1.0], self.score[0.0], len(self.score), max(by_runs(errors), abs(errors.sum())),
-                (alphas, np.array([self.score[alpha] for alpha in alphas])), errors)
+        errors, (alphas, scores) = self._errors(), zip(*sorted(self.score.items()))
+        return (total, self.score[1.0], self.score[0.0], len(self.score), max(by_runs(errors), abs(sum(errors))),
+                (np.array(alphas), np.array(scores)), np.array(errors))
 
-    def _split_if_evaluated(self, panel: _Panel) -> List[_Panel]:
+    def _halves(self, panel: _Panel) -> List[Tuple[float, float, float]]:
+        """Ends and midpoints of a panel's halves, where both have been evaluated."""
         left, right = (panel.a + panel.m) / 2.0, (panel.m + panel.b) / 2.0
-        if left not in self.score:
-            return [panel]
-        return [self._panel(panel.a, left, panel.m), self._panel(panel.m, right, panel.b)]
+        return [(panel.a, left, panel.m), (panel.m, right, panel.b)] if left in self.score else []
 
-    def _panel(self, a: float, m: float, b: float) -> _Panel:
-        """The panel with whichever rule has the smaller error on both of its halves.
+    def _panels(self, ends: List[Tuple[float, float, float]]) -> List[_Panel]:
+        """For each (a, m, b) the panel with whichever rule has the smaller error on both of its halves.
 
         Simpson for smooth stretches; the midpoint where a kink sits on an end, or where the gradient at an end does
         not exist (a norm at a zero baseline). The halves of Simpson's parabola are integrated separately, so that
         errors of opposite sign inside one panel are seen as well.
         """
-        h = b - a
-        fa, fm, fb = self.slope[a], self.slope[m], self.slope[b]
-        rise_left, rise_right = self.score[m] - self.score[a], self.score[b] - self.score[m]
-        simpson = _Panel(a, m, b, (h / 6.0, 4.0 * h / 6.0, h / 6.0),
-                         h / 24.0 * (5 * fa + 8 * fm - fb) - rise_left, h / 24.0 * (5 * fb + 8 * fm - fa) - rise_right)
-        middle = _Panel(a, m, b, (0.0, h, 0.0), h / 2.0 * fm - rise_left, h / 2.0 * fm - rise_right)
-        if np.isfinite(simpson.error) and (simpson.error <= middle.error or not np.isfinite(middle.error)):
-            chosen = simpson
-        else:
-            chosen = middle if np.isfinite(middle.error) else middle._replace(left=np.inf, right=np.inf)
-        of_a, of_m, of_b = (self.parts[alpha] for alpha in (a, m, b))
-        with np.errstate(invalid="ignore"):
-            spread = h / 6.0 * (of_a - 2.0 * of_m + of_b)
-            parts = h * of_m if chosen is not simpson else h * of_m + spread
-        return chosen._replace(parts=parts, spread=np.where(np.isfinite(spread), spread, 0.0))
+        if not ends:
+            return []
+        width = np.array([[b - a] for a, _, b in ends])
+        of_a, of_m, of_b = (np.array([self.parts[three[place]] for three in ends]) for place in range(3))
+        with np.errstate(invalid="ignore", over="ignore"):
+            spread = width / 6.0 * (of_a - 2.0 * of_m + of_b)
+            by_middle = width * of_m
+            by_simpson = by_middle + spread
+        spread = np.where(np.isfinite(spread), spread, 0.0)
+        disagreement = np.abs(spread).sum(axis=1).tolist()
+        found = []
+        for place, (a, m, b) in enumerate(ends):
+            h, fa, fm, fb = b - a, self.slope[a], self.slope[m], self.slope[b]
+            rise_left, rise_right = self.score[m] - self.score[a], self.score[b] - self.score[m]
+            simpson = (h / 24.0 * (5 * fa + 8 * fm - fb) - rise_left, h / 24.0 * (5 * fb + 8 * fm - fa) - rise_right)
+            middle = (h / 2.0 * fm - rise_left, h / 2.0 * fm - rise_right)
+            smooth, plain = abs(simpson[0]) + abs(simpson[1]), abs(middle[0]) + abs(middle[1])
+            if math.isfinite(smooth) and not plain < smooth:
+                weights, errors, parts = (h / 6.0, 4.0 * h / 6.0, h / 6.0), simpson, by_simpson[place]
+                error = smooth
+            else:
+                error, errors = (plain, middle) if math.isfinite(plain) else (math.inf, (math.inf, math.inf))
+                weights, parts = (0.0, h, 0.0), by_middle[place]
+            found.append(_Panel(a, m, b, weights, *errors, parts, spread[place], error, disagreement[place]))
+        return found
 
     def _vector(self, panel: _Panel) -> np.ndarray:
         """The panel's share of the integral; a node of weight 0 is left out (its gradient may be NaN)."""
@@ -335,15 +349,15 @@ class _Path:
 
     def _settle(self, allowed: float, allowed_spread: float) -> None:
         """Adds up panels whose errors are far below their share, and forgets gradients nobody needs any more."""
-        still_open = []
+        still_open, settled = [], []
         for panel in self.open:
             width = panel.b - panel.a
-            if panel.error <= allowed * width / 16.0 and panel.disagreement <= allowed_spread * width / 4.0:
-                self.settled += self._vector(panel)
-                self.settled_parts = self.settled_parts.plus(panel)
-                self.settled_errors += [(panel.a, panel.left), (panel.m, panel.right)]
-            else:
-                still_open.append(panel)
+            within = panel.error <= allowed * width / 16.0 and panel.disagreement <= allowed_spread * width / 4.0
+            (settled if within else still_open).append(panel)
+        for panel in settled:
+            self.settled += self._vector(panel)
+            self.settled_errors += [(panel.a, panel.left), (panel.m, panel.right)]
+        self.settled_parts = self.settled_parts.plus(settled)
         self.open = still_open
         needed = {alpha for panel in still_open for alpha in (panel.a, panel.m, panel.b)}
         self.gradient = {alpha: vector for alpha, vector in self.gradient.items() if alpha in needed}

@@ -185,10 +185,9 @@ class PointRunner(Evaluator):
         for run, (score, by_input) in self._runs(rows, lambda run: self.engine.run_gradients(
                 run.points, self.running.output_order, self.label[run.rows.example], run.share), along_path=True):
             for place, of_row in zip(run.asked, zip(*(run.entries_by_row(number) for number in range(len(by_input))))):
-                picked = [as_slice(entries) for entries in of_row]
                 # Copies: a view would keep the whole run in memory as long as one of its rows is refined.
-                parts[place] = np.concatenate([part[some].ravel() for some, (part, _) in zip(picked, by_input)])
-                vectors[place] = np.concatenate([vector[some].ravel() for some, (_, vector) in zip(picked, by_input)])
+                parts[place] = np.concatenate([part[some].ravel() for some, (part, _) in zip(of_row, by_input)])
+                vectors[place] = np.concatenate([vector[some].ravel() for some, (_, vector) in zip(of_row, by_input)])
             scores[run.asked] = score[run.taken]
             self.on_rows(len(run.taken))
         slopes = np.array([part.sum(dtype=np.float64) for part in parts])
@@ -327,7 +326,11 @@ class _Run(NamedTuple):
     held: List[np.ndarray]       # by input: the batch's entries behind ``points.actual``
     asked: np.ndarray            # where each row of ``taken`` is among the rows that were asked for
 
-    def entries_by_row(self, number: int) -> List[np.ndarray]:
-        """Points of input ``number`` for each row that was asked for."""
-        found = rows_of(self.position[number])
+    def entries_by_row(self, number: int) -> List[Any]:
+        """Points of input ``number`` for each row that was asked for: what to index them by."""
+        position = self.position[number]
+        if (np.diff(position) >= 0).all():
+            ends = np.cumsum(np.bincount(position, minlength=len(self.rows.example))).tolist()
+            return [slice(ends[row - 1] if row else 0, ends[row]) for row in self.taken.tolist()]
+        found = rows_of(position)
         return [found.get(int(row), np.zeros(0, np.int64)) for row in self.taken]

@@ -13,7 +13,7 @@ import numpy as np
 from graph_tools.errors import GradientError, GraphToolsError
 from tf1_ig import affine, feeds
 from tf1_ig.engine import AttributedInput, Engine, RunFailed
-from tf1_ig.feeds import FedTensor, as_slice, end_to_end
+from tf1_ig.feeds import FedTensor, end_to_end
 from tf1_ig.integrate import Rows
 from tf1_ig.packing import PACKED, Batch, PointRunner
 
@@ -157,7 +157,7 @@ class Slice:
             pulled = self._engine.pull_back(
                 cotangents, [array[entry] for array, entry in zip(run.points.actual, run.points.entry)],
                 run.points.feeds)
-            found += [end_to_end([array[as_slice(entries)] for array, entries in zip(pulled, of_row)])
+            found += [end_to_end([array[entries] for array, entries in zip(pulled, of_row)])
                       for of_row in zip(*(run.entries_by_row(number) for number in range(len(pulled))))]
         return found
 
