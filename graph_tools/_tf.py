@@ -125,6 +125,24 @@ def registered_ops() -> dict:
     return {op.name: op for op in ops.op}
 
 
+_threads = (0, 0)
+
+
+@contextlib.contextmanager
+def threads(intra: int, inter: int):
+    """Threads of every session that is opened meanwhile, within an op and for ops side by side; 0: TensorFlow's choice.
+
+    TensorFlow takes the first of them from the first session of a process and keeps it, so this is for a process that
+    is ours: the command line's.
+    """
+    global _threads
+    before, _threads = _threads, (intra, inter)
+    try:
+        yield
+    finally:
+        _threads = before
+
+
 def session_config():
     """The ``tf.ConfigProto`` of every session we open ourselves.
 
@@ -133,6 +151,7 @@ def session_config():
     """
     config = __getattr__("tf").ConfigProto()
     config.graph_options.rewrite_options.disable_meta_optimizer = True
+    config.intra_op_parallelism_threads, config.inter_op_parallelism_threads = _threads
     return config
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``tf1-ig inspect | explain | edit | demo``.
+"""The command line: ``tf1-ig inspect | explain | edit | threads | demo``.
 
 Exit status: 0 done; 1 the graph or the data will not do (one ``error:`` line); 2 wrong usage.
 """
@@ -12,7 +12,7 @@ import warnings
 from typing import Optional, Sequence
 
 from graph_tools.errors import GraphToolsError
-from tf1_ig import __version__, edit_command, explain_command
+from tf1_ig import __version__, edit_command, explain_command, threads_command
 
 _OPTIONS = (("batch_axis=None", "--batch-axis none"), ('label="top"', "--label top"), ("label= ", "--label "),
             ("inputs=TENSOR", "--input TENSOR"), ("shared_feeds", "--shared-feed"), ("row_feeds", "--row-feed"),
@@ -30,7 +30,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         silenced: the process is ours.
     """
     try:
-        options = _parser().parse_args(argv)
+        options = parsed(sys.argv[1:] if argv is None else argv)
         options.check(options)
     except SystemExit as stop:  # argparse has said why
         return int(stop.code or 0)
@@ -55,6 +55,15 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except Exception as wrong:  # noqa: B902 a traceback is no message for a user; --debug shows it
         return _fail(options, "unexpected %s: %s; run again with --debug and report it" % (
             type(wrong).__name__, wrong), wrong)
+
+
+def parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The options of a command line; ``words`` keeps it as it is.
+
+    Raises:
+      SystemExit: wrong usage; it has been printed.
+    """
+    return _parser().parse_args(words, argparse.Namespace(words=list(words)))
 
 
 def _fail(options, message: str, error: BaseException) -> int:
@@ -132,6 +141,12 @@ def _parser() -> argparse.ArgumentParser:
     edit.set_defaults(run=edit_command.run)
     _model(edit)
     edit_command.add_options(edit)
+
+    threads = commands.add_parser("threads", help="measure how many threads explain fastest: explain's command line "
+                                                  "with this word for explain")
+    threads.set_defaults(run=threads_command.run)
+    _model(threads)
+    threads_command.add_options(threads)
 
     demo = commands.add_parser("demo", help="explain sentences with the model that comes with tf1-ig")
     demo.set_defaults(run=_demo)

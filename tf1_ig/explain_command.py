@@ -1,14 +1,16 @@
 """``tf1-ig explain``: attributes a prediction to the parts of its input, prints it and writes it."""
 
 import argparse
+import contextlib
 import dataclasses
 import functools
 import json
 import os
-from typing import Any, List, Optional
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
 
 _TOP = 10          # tokens printed per example
@@ -32,9 +34,9 @@ def add_options(parser) -> None:
     parser.add_argument("--baseline", default="zero", metavar="B",
                         help="zero (default), mean, a number, a .npy file, or '{\"ids:0\": 0}'")
     effort = parser.add_mutually_exclusive_group()
-    effort.add_argument("--tolerance", type=_positive(float), default=0.01, metavar="R",
+    effort.add_argument("--tolerance", type=positive(float), default=0.01, metavar="R",
                         help="relative completeness error to reach (default: 0.01)")
-    effort.add_argument("--steps", type=_positive(int), metavar="N", help="a fixed number of points instead")
+    effort.add_argument("--steps", type=positive(int), metavar="N", help="a fixed number of points instead")
     parser.add_argument("--method", default="gausslegendre", metavar="RULE",
                         help="rule of --steps: gausslegendre, midpoint, trapezoid, left, right, or another library's "
                              "grid such as captum_trapezoid, for old numbers")
@@ -44,22 +46,25 @@ def add_options(parser) -> None:
     parser.add_argument("--baselines", metavar="B",
                         help="of a variant: '{\"noise\": 20}', a .npy file with a row for each, a .npz or .json file "
                              "of such rows by tensor (training ids)")
-    parser.add_argument("--samples", type=_positive(int), metavar="N", help="of a variant: how many draws")
+    parser.add_argument("--samples", type=positive(int), metavar="N", help="of a variant: how many draws")
     parser.add_argument("--seed", type=int, metavar="N", help="of a variant: other draws (default: 0)")
-    parser.add_argument("--noise-level", type=_positive(float), metavar="R",
+    parser.add_argument("--noise-level", type=positive(float), metavar="R",
                         help="of smoothgrad: noise as a share of the input's range (default: 0.15)")
-    parser.add_argument("--max-steps", type=_positive(int), default=1024, metavar="N", help="most points per example")
+    parser.add_argument("--max-steps", type=positive(int), default=1024, metavar="N", help="most points per example")
     parser.add_argument("--batch-axis", type=_axis, default=0, metavar="N",
                         help="axis of the examples, or none: one example")
     parser.add_argument("--shared-feed", action="append", default=[], metavar="T",
                         help="a feed that all examples share although its length looks like theirs")
     parser.add_argument("--row-feed", action="append", default=[], metavar="T",
                         help="a feed with a row per example although it could be a constant")
-    parser.add_argument("--batch-size", type=_positive(int), metavar="N", help="most points in one run")
-    parser.add_argument("--memory-limit", type=_positive(int), metavar="BYTES",
+    parser.add_argument("--batch-size", type=positive(int), metavar="N", help="most points in one run")
+    parser.add_argument("--memory-limit", type=positive(int), metavar="BYTES",
                         help="most bytes of the tensors of one run together")
-    parser.add_argument("--time-limit", type=_positive(float), metavar="SECONDS",
+    parser.add_argument("--time-limit", type=positive(float), metavar="SECONDS",
                         help="most seconds of one run of the graph (default: 200 times the longest, at least 60)")
+    parser.add_argument("--threads", type=_threads, metavar="INTRA,INTER", default=(0, 0),
+                        help="TensorFlow's threads within an op and for ops side by side, 0: its own choice; "
+                             "tf1-ig threads measures which are fastest")
     texts = parser.add_mutually_exclusive_group()
     texts.add_argument("--vocab", metavar="FILE", help="one token a line, line 0 first: shows the texts of ids")
     texts.add_argument("--tokens", metavar="FILE", help="texts to show: .json list of lists, or a row a line")
@@ -80,8 +85,9 @@ def _check(parser, options) -> None:
             parser.error("argument --label: %s" % wrong)
 
 
-def _positive(kind):
-    def positive(text: str):
+def positive(kind):
+    """The argparse type of numbers above 0."""
+    def checked(text: str):
         try:
             value = kind(text)
         except ValueError:
@@ -90,7 +96,7 @@ def _positive(kind):
             raise argparse.ArgumentTypeError("%r is not a positive %s" % (
                 text, "whole number" if kind is int else "number"))
         return value
-    return positive
+    return checked
 
 
 def _axis(text: str) -> Optional[int]:
@@ -102,21 +108,34 @@ def _axis(text: str) -> Optional[int]:
         raise argparse.ArgumentTypeError("%r is neither a number nor none" % text) from None
 
 
+def _threads(text: str) -> Tuple[int, int]:
+    parts = text.split(",")
+    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
+        raise argparse.ArgumentTypeError("%r is not two numbers such as 1,2" % text)
+    return int(parts[0]), int(parts[1])
+
+
 def _result_file(text: str) -> str:
     if os.path.splitext(text)[1].lower() not in _SUFFIXES:
         raise argparse.ArgumentTypeError("%r does not end in %s" % (text, ", ".join(_SUFFIXES)))
     return text
 
 
-def run(options) -> int:
-    """Explains, prints, writes; returns the exit status."""
+class Prepared(NamedTuple):
+    """What the options ask for, ready to be done once or many times."""
+
+    explainer: Any
+    explain: Callable[[], Any]
+    class_names: Optional[List[str]]
+
+
+@contextlib.contextmanager
+def prepared(options) -> Iterator[Prepared]:
+    """Reads the files and opens the model; an error among the options stops here."""
     import graph_tools as gt
-    from tf1_ig import feed_file, inspection, storage
-    from tf1_ig.check import check
+    from tf1_ig import feed_file, inspection
     from tf1_ig.explainer import IntegratedGradients
 
-    if options.out:
-        storage.check_path(options.out, _SUFFIXES)
     feed, baseline = feed_file.read_feed(options.feed), feed_file.parse_baseline(options.baseline)
     class_names = feed_file.read_lines(options.classes) if options.classes else None
     vocabulary = feed_file.read_lines(options.vocab) if options.vocab else None
@@ -125,23 +144,40 @@ def run(options) -> int:
         max_steps=options.max_steps, batch_size=options.batch_size, memory_limit=options.memory_limit,
         shared_feeds=options.shared_feed,
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
-    model = gt.load(options.model)
-    output = options.output or _only_output(model, inspection)
-    with IntegratedGradients(model, output, options.inputs or "auto", batch_axis=options.batch_axis,
-                             time_limit=options.time_limit) as explainer:
-        explain = _way_to_explain(explainer, options, arguments)
-        if options.label is _BY_RANK:
-            result = _explain_top(explain, model, output, feed)
-        else:
-            result = explain(feed, label=feed_file.parse_label(options.label, class_names))
-        result = result if vocabulary is None else _decoded(result, vocabulary)
-        report = check(result, explainer)
+    with contextlib.ExitStack() as opened:
+        opened.enter_context(_tf.threads(*options.threads))
+        model = gt.load(options.model)
+        output = options.output or _only_output(model, inspection)
+        explainer = opened.enter_context(IntegratedGradients(
+            model, output, options.inputs or "auto", batch_axis=options.batch_axis, time_limit=options.time_limit))
+        way = _way_to_explain(explainer, options, arguments)
+
+        def explain():
+            if options.label is _BY_RANK:
+                result = _explain_top(way, model, output, feed)
+            else:
+                result = way(feed, label=feed_file.parse_label(options.label, class_names))
+            return result if vocabulary is None else _decoded(result, vocabulary)
+
+        yield Prepared(explainer, explain, class_names)
+
+
+def run(options) -> int:
+    """Explains, prints, writes; returns the exit status."""
+    from tf1_ig import storage
+    from tf1_ig.check import check
+
+    if options.out:
+        storage.check_path(options.out, _SUFFIXES)
+    with prepared(options) as work:
+        result = work.explain()
+        report = check(result, work.explainer)
     print("%s by" % result.output if options.variant is None else "%s of %s by" % (result.technique, result.output))
     for number, name in enumerate(result.values):
         print("  input %d: %s" % (number, name))
-    print(summary(result, report, class_names))
+    print(summary(result, report, work.class_names))
     if options.out:
-        _write(result, options.out, class_names=class_names, report=report)
+        _write(result, options.out, class_names=work.class_names, report=report)
         print("wrote %s" % options.out)
     return 0
 
