@@ -94,10 +94,14 @@ def _open(network, libraries, folder, options):
 
 
 def _take_turns(workers: List[Worker], options) -> Dict[str, Dict[str, Any]]:
-    """Seconds of every turn and evaluations by library; every other turn runs backwards, the first warms up."""
+    """Seconds of every turn and evaluations by library; every other turn runs backwards, the first warms up.
+
+    Before it is timed, each explains a few rows: a process that has slept while others took their turns starts slowly.
+    """
     found = {worker.library: {"seconds": []} for worker in workers}
     for turn in range(options.turns + 1):
         for worker in workers[::-1 if turn % 2 else 1]:
+            worker.ask(do="explain", rows=max(1, options.rows // 8), steps=options.steps)
             latest = worker.ask(do="explain", rows=options.rows, steps=options.steps)
             found[worker.library]["evaluations"] = latest["evaluations"]
             if turn:
