@@ -157,6 +157,7 @@ def prepared(options) -> Iterator[Prepared]:
                 result = _explain_top(way, model, output, feed)
             else:
                 result = way(feed, label=feed_file.parse_label(options.label, class_names))
+            _refuse_other_classes(result, class_names)
             return result if vocabulary is None else _decoded(result, vocabulary)
 
         yield Prepared(explainer, explain, class_names)
@@ -235,6 +236,18 @@ def _explain_top(explain, model, output, feed):
             return explain(feed, label=other)
         except LabelError:
             raise wrong from None
+
+
+def _refuse_other_classes(result, class_names: Optional[List[str]]) -> None:
+    """Names of another number of classes would name the wrong one."""
+    from graph_tools.errors import FeedError
+
+    if class_names is None or result.label is None or result.outputs.ndim < 2:
+        return
+    classes = result.outputs.shape[-1]
+    if len(class_names) != classes:
+        raise FeedError("--classes names %d class%s and the output %s has %d; give the name of each, one a line" % (
+            len(class_names), "es" * (len(class_names) != 1), result.output, classes))
 
 
 def _decoded(result, vocabulary: List[str]):
