@@ -24,8 +24,8 @@ STAGES = (
     ("check", ("tf1_ig.check",)),
     ("show", ("tf1_ig.show",)),
     ("tf1_ig", ("tf1_ig",)),
-    ("front", ("tf1_ig.cli", "tf1_ig.edit_command", "tf1_ig.explain_command", "tf1_ig.__main__", "tf1_ig.inspection",
-               "tf1_ig.demo")),
+    ("front", ("tf1_ig.cli", "tf1_ig.edit_command", "tf1_ig.explain_command", "tf1_ig.threads_command",
+               "tf1_ig.__main__", "tf1_ig.inspection", "tf1_ig.demo")),
 )
 # The result record has methods that draw; they import the view when they are called, never at import.
 DOORS = {("tf1_ig.attribution", "tf1_ig.show.report"), ("tf1_ig.attribution", "tf1_ig.show.table")}

@@ -6,7 +6,8 @@ import dataclasses
 import functools
 import json
 import os
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
+import re
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -109,10 +110,10 @@ def _axis(text: str) -> Optional[int]:
 
 
 def _threads(text: str) -> Tuple[int, int]:
-    parts = text.split(",")
-    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
+    if not re.match(r"[0-9]{1,4},[0-9]{1,4}$", text):
         raise argparse.ArgumentTypeError("%r is not two numbers such as 1,2" % text)
-    return int(parts[0]), int(parts[1])
+    intra, inter = text.split(",")
+    return int(intra), int(inter)
 
 
 def _result_file(text: str) -> str:
@@ -148,6 +149,7 @@ def prepared(options) -> Iterator[Prepared]:
         opened.enter_context(_tf.threads(*options.threads))
         model = gt.load(options.model)
         output = options.output or _only_output(model, inspection)
+        _refuse_other_classes(class_names, str(output), _known_sizes(model, output))
         explainer = opened.enter_context(IntegratedGradients(
             model, output, options.inputs or "auto", batch_axis=options.batch_axis, time_limit=options.time_limit))
         way = _way_to_explain(explainer, options, arguments)
@@ -157,7 +159,8 @@ def prepared(options) -> Iterator[Prepared]:
                 result = _explain_top(way, model, output, feed)
             else:
                 result = way(feed, label=feed_file.parse_label(options.label, class_names))
-            _refuse_other_classes(result, class_names)
+            if result.label is not None:
+                _refuse_other_classes(class_names, result.output, result.outputs.shape)
             return result if vocabulary is None else _decoded(result, vocabulary)
 
         yield Prepared(explainer, explain, class_names)
@@ -222,6 +225,17 @@ def _way_to_explain(explainer, options, arguments):
     return functools.partial(explainer.explain_variant, options.variant, **dict(arguments, **given))
 
 
+def _known_sizes(model, output) -> Optional[List[Optional[int]]]:
+    """The output's shape as the graph knows it; ``None`` for an unknown rank or name (which is told later)."""
+    from graph_tools import names
+
+    try:
+        shape = model.graph.get_tensor_by_name(names.tensor_name(output)).shape
+    except (KeyError, ValueError):
+        return None
+    return None if shape.ndims is None else shape.as_list()
+
+
 def _explain_top(explain, model, output, feed):
     """The top class of every row where the output has classes; outputs of rank 0 and 1 have none."""
     from graph_tools import names
@@ -238,16 +252,16 @@ def _explain_top(explain, model, output, feed):
             raise wrong from None
 
 
-def _refuse_other_classes(result, class_names: Optional[List[str]]) -> None:
-    """Names of another number of classes would name the wrong one."""
+def _refuse_other_classes(class_names: Optional[List[str]], output: str, sizes: Optional[Sequence[Optional[int]]]
+                          ) -> None:
+    """Names of another number of classes would name the wrong one; ``sizes`` is the output's shape as it is known."""
     from graph_tools.errors import FeedError
 
-    if class_names is None or result.label is None or result.outputs.ndim < 2:
+    if class_names is None or not sizes or len(sizes) < 2 or sizes[-1] in (None, len(class_names)):
         return
-    classes = result.outputs.shape[-1]
-    if len(class_names) != classes:
-        raise FeedError("--classes names %d class%s and the output %s has %d; give the name of each, one a line" % (
-            len(class_names), "es" * (len(class_names) != 1), result.output, classes))
+    raise FeedError("--classes names %d class%s and the output %s has %d; give %s" % (
+        len(class_names), "es" * (len(class_names) != 1), output, sizes[-1],
+        "the name of each, one a line" if sizes[-1] != 1 else "the name of the one that its score is for"))
 
 
 def _decoded(result, vocabulary: List[str]):

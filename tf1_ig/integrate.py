@@ -336,7 +336,9 @@ class _Path:
             else:
                 error, errors = (plain, middle) if math.isfinite(plain) else (math.inf, (math.inf, math.inf))
                 weights, parts = (0.0, h, 0.0), by_middle[place]
-            found.append(_Panel(a, m, b, weights, *errors, parts, spread[place], error, disagreement[place]))
+            # Copies: a view would keep all panels of the round in memory.
+            found.append(_Panel(a, m, b, weights, *errors, parts.astype(np.float32), spread[place].astype(np.float32),
+                                error, disagreement[place]))
         return found
 
     def _vector(self, panel: _Panel) -> np.ndarray:

@@ -77,7 +77,9 @@ class RunSizes:
       limits: a ``batch_size`` is taken as it is, nothing is learnt; with a limit of memory nothing larger is tried.
     """
 
-    FIRST, LEAST, TURNS = 384, 32, 4
+    FIRST, LEAST = 384, 32
+    # Turns of four runs; the first of them sets up the memory of both sizes and does not count.
+    TURNS = 3
     # A size is better than another when it saves more than this share of the time.
     PAYS = 0.05
 
@@ -118,12 +120,14 @@ class RunSizes:
             self._compare()
 
     def _try(self, rows: int) -> None:
-        """Runs of the best size and of another take turns, so that whatever else the machine does slows both."""
-        self._rival, self._trying = rows, [self.best, rows] * self.TURNS
+        """Runs of the best size and of another take turns, so that whatever else the machine does slows both.
+
+        To and fro, because rows get shorter from run to run.
+        """
+        self._rival, self._trying = rows, [self.best, rows, rows, self.best] * self.TURNS
 
     def _compare(self) -> None:
-        # The first run of a size sets up its memory.
-        best, new = (min(self._seconds[rows][1:]) for rows in (self.best, self._rival))
+        best, new = (sum(self._seconds[rows][2 - 2 * self.TURNS:]) for rows in (self.best, self._rival))
         further = 0
         if new < (1 - self.PAYS) * best:
             further = 2 * self._rival if self._rival > self.best else self._rival // 2
@@ -264,7 +268,8 @@ class PointRunner(Evaluator):
 
     def _bytes(self) -> Tuple[int, int]:
         """Bytes of all tensors that a run with gradients makes whatever its rows, and for each of the longest rows."""
-        longest = np.argsort(-self.lengths, kind="stable")
+        entries = sum(np.bincount(owner, minlength=self.count) for owner in self.batch.owner)
+        longest = np.lexsort((-self.lengths, -entries))
         few, more = (self.engine.traced_bytes(run.points, self.running.output_order, self.label[run.rows.example],
                                               run.share)
                      for run in (self.packed(Rows(np.sort(np.resize(longest, rows)), np.ones(rows)))

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
@@ -18,7 +19,10 @@ from tf1_ig import explain_command
 
 # A setting is recommended when it takes at most this share of the time of TensorFlow's own choice.
 WORTH = 0.9
-_CHILD = "import sys; from tf1_ig import threads_command; threads_command.answer(sys.argv[1], sys.argv[2:])"
+# The folder that -c puts first on the path is not where packages are to be found.
+_CHILD = ("import sys; del sys.path[0]; from tf1_ig import cli, threads_command; "
+          "threads_command.answer(sys.argv[1], cli.parsed(sys.argv[2:]))")
+_TO_END = 5.0  # seconds that a process may take to end by itself
 
 
 class Timing(NamedTuple):
@@ -41,6 +45,8 @@ def add_options(parser) -> None:
         alone(options)
         if options.threads != (0, 0):
             parser.error("--threads is what is measured; leave it out")
+        if options.out:
+            parser.error("--out is for explain; leave it out")
 
     parser.set_defaults(check=check)
     parser.add_argument("--turns", type=explain_command.positive(int), default=5, metavar="N",
@@ -49,13 +55,18 @@ def add_options(parser) -> None:
 
 def run(options) -> int:
     """Measures and prints; returns the exit status."""
-    timings = measure(options.words, settings(os.cpu_count() or 1), options.turns)
+    timings = measure(options.words, settings(_cores()), options.turns)
     print("threads       seconds   over TensorFlow's own (quartiles)")
     for timing in timings:
         low, middle, high = timing.shares
         print("%-12s  %7.3f   %.2f (%.2f to %.2f)" % (_name(timing.threads), timing.seconds, middle, low, high))
     print(advice(timings))
     return 0
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def settings(cores: int) -> List[Tuple[int, int]]:
@@ -91,16 +102,25 @@ def measure(words: Sequence[str], compared: Sequence[Tuple[int, int]], turns: in
     Raises:
       GraphToolsError: what a process said that could not explain.
     """
-    workers: List[_Worker] = []
+    workers = [_Worker(threads, words) for threads in compared]
     try:
-        for threads in compared:
-            workers.append(_Worker(threads, words))
-        seconds = np.array([[worker.seconds() for worker in workers] for _ in range(turns + 2)])[2:]
+        for worker in workers:
+            worker.opened()
+        seconds = []
+        for turn in range(turns + 2):
+            order = workers[::-1] if turn % 2 else workers
+            took = {worker: worker.seconds() for worker in order}
+            seconds.append([took[worker] for worker in workers])
+    except BaseException:
+        for worker in workers:
+            worker.kill()
+        raise
     finally:
         for worker in workers:
             worker.close()
-    return [Timing(threads, float(np.median(took)), tuple(np.percentile(took / seconds[:, 0], [25, 50, 75]).tolist()))
-            for threads, took in zip(compared, seconds.T)]
+    measured = np.array(seconds[2:])
+    return [Timing(threads, float(np.median(took)), tuple(np.percentile(took / measured[:, 0], [25, 50, 75]).tolist()))
+            for threads, took in zip(compared, measured.T)]
 
 
 def _name(threads: Tuple[int, int]) -> str:
@@ -111,34 +131,59 @@ class _Worker:
     """A process that explains whenever it is asked to, and says how long it took."""
 
     def __init__(self, threads: Tuple[int, int], words: Sequence[str]):
+        self._said = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [sys.executable, "-c", _CHILD, "%d,%d" % threads, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, universal_newlines=True,
-            env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
+            stderr=self._said, universal_newlines=True, env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
+
+    def opened(self) -> None:
+        """Waits until the model is open."""
         self._read()
 
     def seconds(self) -> float:
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
+        """What one explanation took."""
+        try:
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
+        except OSError:  # the process has ended; what it left to be read says why
+            pass
         return self._read()["seconds"]
 
     def _read(self) -> Dict[str, Any]:
-        line = self._process.stdout.readline()
-        answer = json.loads(line) if line else {"failed": "a process that was to be measured ended by itself"}
-        if "failed" in answer:
-            raise GraphToolsError(answer["failed"])
-        return answer
+        for line in self._process.stdout:
+            if line.startswith("{"):  # else something that a start-up file of Python's prints
+                answer = json.loads(line)
+                if "failed" in answer:
+                    raise GraphToolsError(answer["failed"])
+                return answer
+        self._process.wait()
+        self._said.seek(0)
+        said = self._said.read().decode("utf-8", "replace").split("\n")
+        last = next((line.strip() for line in reversed(said) if line.strip()), "it said nothing")
+        raise GraphToolsError("a process that was to be measured ended with status %d (%s); is there memory for as "
+                              "many copies of the model as there are settings?" % (self._process.returncode, last))
+
+    def kill(self) -> None:
+        """Ends it at once, whatever it is doing."""
+        self._process.kill()
 
     def close(self) -> None:
-        self._process.stdin.close()
+        """Lets it end, or ends it."""
+        try:
+            self._process.stdin.close()
+        except OSError:
+            pass
+        try:
+            self._process.wait(_TO_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._process.stdout.close()
-        self._process.wait()
+        self._said.close()
 
 
-def answer(threads: str, words: Sequence[str]) -> None:
+def answer(threads: str, options: Any) -> None:
     """The other side of a worker: explains for each line that comes in, and answers with a JSON object."""
-    from tf1_ig import cli
-
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever is printed must not mix with the answers
 
@@ -146,9 +191,8 @@ def answer(threads: str, words: Sequence[str]) -> None:
         answers.write(json.dumps(found) + "\n")
         answers.flush()
 
+    options.threads = tuple(map(int, threads.split(",")))
     try:
-        options = cli.parsed(words)
-        options.threads = tuple(map(int, threads.split(",")))
         with explain_command.prepared(options) as work:
             tell(opened=True)
             for _ in sys.stdin:
@@ -157,3 +201,5 @@ def answer(threads: str, words: Sequence[str]) -> None:
                 tell(seconds=time.perf_counter() - begun)
     except GraphToolsError as wrong:
         tell(failed=str(wrong))
+    except Exception as wrong:  # noqa: B902 whatever it is, the other process tells it
+        tell(failed="%s: %s" % (type(wrong).__name__, wrong))

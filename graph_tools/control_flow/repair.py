@@ -15,10 +15,10 @@ optimisers keep what a forward run needs and no more:
 A plan of changes is made on plain values; it is carried out on a GraphDef (``normalize``) or on a live graph.
 """
 
-from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Tuple
+from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Set, Tuple
 
 from graph_tools.control_flow.arms import Arm, Place
-from graph_tools.control_flow.nodes import IDENTITIES, MERGES, NEXTS, Node, Nodes
+from graph_tools.control_flow.nodes import EXITS, IDENTITIES, MERGES, NEXTS, Node, Nodes, closes_loop, edges
 from graph_tools.control_flow.places import pivots, places
 from graph_tools.control_flow.structure import Structure, analyse
 from graph_tools.names import TensorRef
@@ -117,8 +117,8 @@ def _gate_merges(structure: Structure, leave) -> Iterator:
     """Each input of a Merge has a value on its own side only.
 
     TF 1.15's TransformGraph (``remove_nodes(op=Identity)``) ties a branch's constant to the Switch in place of the
-    branch. Where one input runs whenever the other one does, the innermost condition of the other is the Merge's, and
-    the input belongs to its opposite. Where both lost theirs, nothing says which was which; they stay as they are.
+    branch. Where one input surely has a value whenever the other one has, the innermost condition of the other is the
+    Merge's, and the input belongs to its opposite. Where both lost theirs, nothing says which was which; they stay.
     """
     nodes, free = structure.nodes, _Names(structure.nodes)
     for node in list(nodes.values()):
@@ -128,22 +128,43 @@ def _gate_merges(structure: Structure, leave) -> Iterator:
             continue
         for slot, source in enumerate(node.inputs):
             here, other = structure.output_arms(source), node.inputs[1 - slot]
-            if not here < structure.output_arms(other):
+            if not here < structure.output_arms(other) or not _as_its_arms_say(nodes, source):
                 continue
             arms = [arm for arm in _outside_in(structure, other) if arm not in here]
-            arms[-1] = Arm(arms[-1].pred, 1 - arms[-1].branch)
-            for arm in arms:
-                switch = Node(free(source.node + "_gate"), "Switch", (source, structure.preds[arm.pred]),
+            last = arms[-1]
+            if not set(arms[:-1]) <= structure.output_arms(structure.preds[last.pred]):
+                continue  # which condition is the innermost is a guess
+            for pred, branch in arms[:-1] + [Arm(last.pred, 1 - last.branch)]:
+                switch = Node(free(source.node + "_gate"), _ref(node) + "Switch", (source, structure.preds[pred]),
                               dtype=node.dtype)
                 yield Add(switch)
-                source = TensorRef(switch.name, arm.branch)
+                source = TensorRef(switch.name, branch)
             yield Rewire(node.name, slot, source)
+
+
+def _as_its_arms_say(nodes: Nodes, ref: TensorRef) -> bool:
+    """Whether a tensor has a value in every case in which its arms hold.
+
+    Arms are what must hold. Behind a Merge more may have to: it has a value when any of its inputs has one.
+    """
+    todo: List[str] = [ref.node]
+    seen: Set[str] = set()
+    while todo:
+        node = nodes.get(todo.pop())
+        if node is None or node.name in seen:
+            continue
+        seen.add(node.name)
+        starts_loop = any(closes_loop(nodes, one, node) for one in node.inputs)
+        if node.op in EXITS + ("_SwitchN",) or (node.op in MERGES and not starts_loop):
+            return False
+        todo += [one.node for one in edges(nodes, node) if not closes_loop(nodes, one, node)]
+    return True
 
 
 def _outside_in(structure: Structure, ref: TensorRef) -> List[Arm]:
     """Conditions under which a tensor has a value, outermost first."""
     nested = list(structure.place[ref.node].arms)
-    return nested + [arm for arm in structure.output_arms(ref) if arm not in nested]
+    return nested + sorted(arm for arm in structure.output_arms(ref) if arm not in nested)
 
 
 def _order_merges(structure: Structure, leave) -> Iterator:

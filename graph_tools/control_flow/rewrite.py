@@ -10,6 +10,8 @@ from graph_tools.names import TensorRef
 def normalize(graph_def):
     """The GraphDef with the structure that gradients of loops and branches need; equal values for every fetch.
 
+    (But for a fetch that an optimiser had left to chance: a branch's constant is tied to its branch again.)
+
     Adds the Exits, Identities, pivots and Switches that are missing, and makes frame names unique. Pure: the argument
     is not changed, and a graph that lacks nothing is returned as it is. Needs no TensorFlow.
 

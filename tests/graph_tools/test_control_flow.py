@@ -276,6 +276,56 @@ def test_what_may_race_unprovably_is_left_as_it_is():
     assert control_flow.normalize(graph_def) is graph_def
 
 
+def test_a_chain_of_merges_is_not_taken_for_a_race():
+    """A Merge may have no value in cases that the conditions common to its inputs do not exclude."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        x, p, q = (tf.placeholder(dtype, [], name) for name, dtype in (("x", "float32"), ("p", "bool"), ("q", "bool")))
+        no, first = tf.raw_ops.Switch(data=x, pred=p)
+        third, second = tf.raw_ops.Switch(data=no, pred=q)
+        some = tf.raw_ops.Merge(inputs=[first * 1.0, second * 10.0])[0]
+        tf.identity(tf.raw_ops.Merge(inputs=[some, third * 100.0])[0], "y")
+    graph_def = control_flow.normalize(graph.as_graph_def())
+    assert not any("_gate" in node.name for node in graph_def.node)
+    with _session(freezing.imported(graph_def)) as session:
+        assert [session.run("y:0", {"x:0": 3.0, "p:0": p, "q:0": q}) for p in (True, False) for q in (True, False)] == [
+            3.0, 3.0, 30.0, 300.0]
+
+
+def test_an_order_of_conditions_that_is_a_guess_is_not_acted_on():
+    """The predicates do not tell which is inside of which, so neither is the one that the constant is tied to."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        x, p, q = (tf.placeholder(dtype, [], name) for name, dtype in (("x", "float32"), ("p", "bool"), ("q", "bool")))
+        inner = tf.raw_ops.Switch(data=tf.raw_ops.Switch(data=x, pred=q)[1], pred=p)
+        tf.raw_ops.Merge(inputs=[inner[0] * 5.0, tf.constant(7.0)])
+    assert not any("_gate" in node.name for node in control_flow.normalize(graph.as_graph_def()).node)
+
+
+def test_a_reference_is_gated_by_a_switch_of_references():
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        p = tf.placeholder(tf.bool, [], "p")
+        one, other = (tf.Variable(value, use_resource=False)._ref() for value in (1.0, 2.0))
+        tf.identity(tf.raw_ops.RefMerge(inputs=[tf.raw_ops.RefSwitch(data=one, pred=p)[0], other])[0], "y")
+        initializer = tf.global_variables_initializer().name
+    graph = freezing.imported(control_flow.normalize(graph.as_graph_def()))
+    with _session(graph) as session:
+        session.run(initializer)
+        assert [session.run("y:0", {"p:0": value}) for value in (False, True) * 10] == [1.0, 2.0] * 10
+
+
+@pytest.mark.parametrize("name", list(KINDS))
+def test_what_tensorflow_writes_needs_no_gates(name):
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph, _tf.control_flow_v1():
+        case = KINDS[name].build()
+        if KINDS[name].live:
+            tf.gradients(case.output, case.inputs)
+    graph_def = control_flow.normalize(graph.as_graph_def())
+    assert not any("_gate" in node.name and node.op.endswith("Switch") for node in graph_def.node)
+
+
 def _frozen_with_gradients(name):
     """A graph frozen with its gradient in it, as training jobs leave it: forward and backward loops."""
     tf = _tf.tf

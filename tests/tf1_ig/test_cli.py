@@ -303,7 +303,7 @@ def test_a_class_is_named_where_the_names_are_given(tmp_path, capsys):
     assert "or a class: dull, fine, superb" in _error(capsys, *words, "good")
     for names, said in (("dull\nfine\n", "names 2 classes"), ("name\ndull\nfine\nsuperb\n", "names 4 classes")):
         (tmp_path / "classes.txt").write_text(names)
-        assert said + " and the output scores:0 has 3" in _error(capsys, *words, "top")
+        assert said + " and the output scores:0 has 3; give the name of each" in _error(capsys, *words, "top")
 
 
 def test_a_feed_that_does_not_fit_is_told_what_does(tmp_path, capsys):

@@ -49,6 +49,15 @@ def test_a_slow_start_does_not_speak_for_small_runs():
     assert sizes.best == RunSizes.FIRST
 
 
+def test_rows_that_get_shorter_do_not_speak_for_either_size():
+    sizes, run = RunSizes(RunSizes.FIRST), iter(range(1000))
+    simulate(sizes, 60000, lambda size: (1.0 + 50.0 / size) * 0.97 ** next(run))  # 192 rows take 12 % more
+    assert sizes.best == RunSizes.FIRST
+    sizes, run = RunSizes(RunSizes.FIRST), iter(range(1000))
+    simulate(sizes, 60000, lambda size: (1.0 + size / 1500.0) * 0.97 ** next(run))  # 192 rows take 10 % less
+    assert sizes.best < RunSizes.FIRST
+
+
 def test_no_tail_runs_as_a_tiny_batch():
     fixed = RunSizes(4096, RunLimits(256))
     made = simulate(fixed, 258, lambda size: 1.0)

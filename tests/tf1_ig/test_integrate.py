@@ -91,6 +91,7 @@ def test_errors_add_by_runs_of_one_sign():
     assert integrate.by_runs(np.array([1.0, 1.0, 1.0])) == pytest.approx(3.0)
     assert integrate.by_runs(np.array([1.0, -1.0, 1.0, -1.0])) == pytest.approx(2.0)
     assert integrate.by_runs(np.array([3.0, 0.0, 1.0, -3.0])) == pytest.approx(5.0)
+    assert integrate.by_runs([3.0, 0.0, -4.0]) == pytest.approx(5.0)  # a zero between them cancels nothing
 
 
 def test_gradients_that_do_not_exist_at_the_baseline_are_not_used():

@@ -38,6 +38,7 @@ def test_what_tells_lengths(feeds, longest_first):
     [fed([0.5, 1.0, 2.0]), fed(np.ones((3, 4)))],
     [fed(PADDED, block=0)],                      # shared by all rows
     [fed(np.zeros((3, 0)))],
+    [fed([[-1, 0], [2, 0]], part="indices")],    # TensorFlow will refuse it
     [],
 ])
 def test_what_tells_nothing(feeds):

@@ -49,11 +49,66 @@ def test_what_a_process_cannot_explain_is_told(words):
         threads_command.measure(words, [(1, 1)], 1)
 
 
+# A process that opens, and then does what the line says when it is asked to explain.
+PRETENDS = """import os, sys, time
+print("a greeting")
+print('{"opened": true}', flush=True)
+for line in sys.stdin:
+    %s
+"""
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    started = []
+
+    class Watched(threads_command.subprocess.Popen):
+        def __init__(self, *arguments, **more):
+            super().__init__(*arguments, **more)
+            started.append(self)
+
+    def as_if(line):
+        monkeypatch.setattr(threads_command, "_CHILD", PRETENDS % line)
+        monkeypatch.setattr(threads_command.subprocess, "Popen", Watched)
+        return started
+    return as_if
+
+
+def test_each_setting_is_measured_as_often(pretend, words):
+    started = pretend("print('{\"seconds\": %s}' % (1.0 if sys.argv[1] == '0,0' else 0.5), flush=True)")
+    found = threads_command.measure(words, [(0, 0), (1, 2)], 3)
+    assert [(timing.seconds, timing.shares) for timing in found] == [(1.0, (1.0,) * 3), (0.5, (0.5,) * 3)]
+    assert [process.returncode for process in started] == [0, 0]
+
+
+def test_a_process_that_dies_is_told_and_the_others_end(pretend, words, capsys):
+    started = pretend("sys.stderr.write('no memory\\n'); sys.exit(9) if sys.argv[1] == '1,1' else time.sleep(0.01) or "
+                      "print('{\"seconds\": 1.0}', flush=True)")
+    with pytest.raises(GraphToolsError, match=r"status 9 \(no memory\)"):
+        threads_command.measure(words, [(0, 0), (1, 1)], 1)
+    assert len(started) == 2 and all(process.poll() is not None for process in started)
+    assert cli.main(words) == 1  # and not a silent success
+    assert "status 9" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_what_works(pretend, words, monkeypatch):
+    started = pretend("time.sleep(600)")
+
+    def interrupted(self):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(threads_command._Worker, "seconds", interrupted)
+    assert cli.main(words) == 130
+    assert started and all(process.poll() is not None for process in started)
+
+
 def test_wrong_usage_is_told(words, capsys):
     assert cli.main(words + ["--threads", "1,2"]) == 2
     assert "leave it out" in capsys.readouterr().err
-    assert cli.main(["explain"] + words[1:] + ["--threads", "two"]) == 2
-    assert "'two' is not two numbers such as 1,2" in capsys.readouterr().err
+    assert cli.main(words + ["--out", "x.json"]) == 2
+    assert "--out is for explain" in capsys.readouterr().err
+    for text in ("two", "1", "1,x", "99999999999,1", "\u00b2,1", "-1,2"):
+        assert cli.main(["explain"] + words[1:] + ["--threads=" + text]) == 2
+        assert "%r is not two numbers such as 1,2" % text in capsys.readouterr().err
 
 
 def test_explain_takes_threads_and_leaves_nothing_behind(words, capsys, monkeypatch):
