@@ -97,7 +97,7 @@ def open_raw(name, weights):
             # A constant would be folded away, gradient and all.
             rows = tf.Variable(weights["embedding"][ids], use_resource=False, trainable=False)
             fixed = {key: tf.constant(value) for key, value in weights.items()}
-            scores = network.probabilities(tf.identity(rows), fixed)
+            scores = network.scores(tf.identity(rows), fixed)
             score = tf.reduce_sum(tf.one_hot(labels, network.classes) * scores)
             out = tf.reduce_sum(tf.gradients(score, rows)[0])
             session = tf.Session()
@@ -146,6 +146,7 @@ def _alibi(batch):
         import tensorflow as tf
         from alibi.explainers import IntegratedGradients
 
+        _refuse_graphs(name)
         model = _keras_model(tf, name, weights)
 
         def explain(ids, labels, steps):
@@ -155,6 +156,12 @@ def _alibi(batch):
                                   ).attributions[0], steps * len(ids)
         return Opened(lambda ids: model.predict(weights["embedding"][ids], verbose=0), explain)
     return open_library
+
+
+def _refuse_graphs(name):
+    """What a file holds as a graph cannot be had as Keras layers or PyTorch modules."""
+    if name == "segmenter":
+        raise ImportError("it takes no graph")
 
 
 def _keras_model(tf, name, weights):
@@ -180,14 +187,13 @@ def _keras_model(tf, name, weights):
     return model
 
 
-
-
 def _captum(batch):
     """captum on the same network in PyTorch."""
     def open_library(name, weights):
         import torch
         from captum.attr import IntegratedGradients
 
+        _refuse_graphs(name)
         given = {key: torch.tensor(value) for key, value in weights.items()}
         forward = _torch_cnn(torch, given) if name == "cnn" else _torch_bilstm(torch, given)
         method = IntegratedGradients(forward)

@@ -1,7 +1,8 @@
-"""The two networks of the benchmark, trained once on a made-up task; their weights go into every library alike.
+"""The networks of the benchmark. Two are trained once on a made-up task; their weights go into every library alike.
 
 ``cnn``: 100 tokens, embedding 50, Conv1D 250 x 3, max over tokens, dense 250, softmax 2 (the Keras text CNN).
 ``bilstm``: 40 tokens, embedding 64, BiLSTM 32 + 32 as two while loops, dense 16, softmax 4.
+``segmenter``: a published model, see ``benchmarks.published``; only libraries that take a graph can have it.
 
 The task: words of each class are scattered in a sentence of noise, and the class with most of them is the label.
 """
@@ -10,6 +11,7 @@ from typing import Any, Callable, Dict, NamedTuple
 
 import numpy as np
 
+from benchmarks import published
 from graph_tools import _tf
 from graph_tools.model import Model
 
@@ -19,8 +21,8 @@ VOCABULARY, SIGNAL_WORDS = 2000, 40
 class Network(NamedTuple):
     tokens: int
     classes: int
-    shapes: Dict[str, Any]
-    probabilities: Callable   # (rows [batch, tokens, dim], weights) -> [batch, classes]
+    shapes: Dict[str, Any]    # of the weights; empty for a network that is not trained here
+    scores: Callable          # (rows [batch, tokens, dim], weights) -> [batch, classes]
 
 
 def _cnn(rows, weights):
@@ -66,11 +68,14 @@ NETWORKS = {
         "embedding": (VOCABULARY, 64), "forward": (64, 128), "forward_recurrent": (32, 128), "forward_bias": (128,),
         "backward": (64, 128), "backward_recurrent": (32, 128), "backward_bias": (128,), "dense": (64, 16),
         "dense_bias": (16,), "head": (16, 4), "head_bias": (4,)}, _bilstm),
+    "segmenter": Network(published.TOKENS, published.CLASSES, {}, published.scores),
 }
 
 
 def sentences(name: str, count: int, seed: int):
     """Ids ``[count, tokens]`` and labels ``[count]``."""
+    if not NETWORKS[name].shapes:
+        return published.sentences(count, seed)
     network, random = NETWORKS[name], np.random.RandomState(seed)
     ids = random.randint(network.classes * SIGNAL_WORDS, VOCABULARY, (count, network.tokens))
     shares = random.dirichlet(np.ones(network.classes), count)
@@ -83,6 +88,8 @@ def sentences(name: str, count: int, seed: int):
 
 def train(name: str, rounds: int = 300, batch: int = 64) -> Dict[str, np.ndarray]:
     """Weights by name, trained with Adam from a fixed seed."""
+    if not NETWORKS[name].shapes:
+        return published.weights()
     tf, network, random = _tf.tf, NETWORKS[name], np.random.RandomState(0)
     with tf.Graph().as_default(), _tf.control_flow_v1():
         weights = {}
@@ -91,7 +98,7 @@ def train(name: str, rounds: int = 300, batch: int = 64) -> Dict[str, np.ndarray
             start = random.normal(size=shape, scale=scale).astype(np.float32)
             weights[key] = tf.Variable(start, use_resource=False)
         ids, labels = tf.placeholder(tf.int32, [None, None]), tf.placeholder(tf.int64, [None])
-        scores = network.probabilities(tf.gather(weights["embedding"], ids), weights)
+        scores = network.scores(tf.gather(weights["embedding"], ids), weights)
         chosen = tf.reduce_sum(tf.one_hot(labels, network.classes) * scores, 1)
         update = tf.train.AdamOptimizer(2e-3).minimize(-tf.reduce_mean(tf.log(chosen + 1e-7)))
         with tf.Session(config=_tf.session_config()) as session:
@@ -109,7 +116,7 @@ def frozen(name: str, weights: Dict[str, np.ndarray]) -> Model:
         constants = {key: tf.constant(value, name="weights/" + key) for key, value in weights.items()}
         ids = tf.placeholder(tf.int32, [None, NETWORKS[name].tokens], "ids")
         rows = tf.identity(tf.gather(constants["embedding"], ids), "embedding")
-        tf.identity(NETWORKS[name].probabilities(rows, constants), "scores")
+        tf.identity(NETWORKS[name].scores(rows, constants), "scores")
     meta_graph = tf.MetaGraphDef()
     meta_graph.graph_def.CopyFrom(graph.as_graph_def())
     return Model(meta_graph, "benchmark network %s" % name)
