@@ -129,7 +129,7 @@ _threads = (0, 0)
 
 
 @contextlib.contextmanager
-def threads(intra: int, inter: int):
+def session_threads(intra: int, inter: int):
     """Threads of every session that is opened meanwhile, within an op and for ops side by side; 0: TensorFlow's choice.
 
     TensorFlow takes the first of them from the first session of a process and keeps it, so this is for a process that
@@ -172,9 +172,10 @@ def control_flow_v1():
             util.ENABLE_CONTROL_FLOW_V2 = before
 
 
-# How ``tf.gradients`` says that an op has no derivative, on 1.15.5, 2.15.1 and 2.21.0 (tests/tf1_ig/test_target.py):
-# none is registered; a loop is differentiated twice; shapes it cannot do; a case that TensorFlow itself left out of
-# a registered gradient (QR of unknown shape, sparse maximum). Nothing else is caught: it would be a fault of ours.
+# How TensorFlow's own code (1.15.5, 2.15.1 and 2.21.0) says that an op has no derivative; nothing of ours raises them
+# for that. A test makes TensorFlow raise each: none is registered (truncatemod: LookupError); a loop is differentiated
+# twice (TypeError); an option has none (least squares with fast=False: ValueError); its author left a case out (QR and
+# singular values of unknown shape: NotImplementedError, of the gradient functions in linalg_grad.py).
 GRADIENT_REFUSALS = (LookupError, TypeError, ValueError, NotImplementedError)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from graph_tools import _tf
+from graph_tools import _tf, names
 from graph_tools.errors import GraphToolsError
 
 _TOP = 10          # tokens printed per example
@@ -146,10 +146,10 @@ def prepared(options) -> Iterator[Prepared]:
         shared_feeds=options.shared_feed,
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     with contextlib.ExitStack() as opened:
-        opened.enter_context(_tf.threads(*options.threads))
+        opened.enter_context(_tf.session_threads(*options.threads))
         model = gt.load(options.model)
         output = options.output or _only_output(model, inspection)
-        _refuse_other_classes(class_names, str(output), _known_sizes(model, output))
+        _refuse_other_classes(class_names, names.tensor_name(output), _known_sizes(model, output))
         explainer = opened.enter_context(IntegratedGradients(
             model, output, options.inputs or "auto", batch_axis=options.batch_axis, time_limit=options.time_limit))
         way = _way_to_explain(explainer, options, arguments)
@@ -227,8 +227,6 @@ def _way_to_explain(explainer, options, arguments):
 
 def _known_sizes(model, output) -> Optional[List[Optional[int]]]:
     """The output's shape as the graph knows it; ``None`` for an unknown rank or name (which is told later)."""
-    from graph_tools import names
-
     try:
         shape = model.graph.get_tensor_by_name(names.tensor_name(output)).shape
     except (KeyError, ValueError):
@@ -238,7 +236,6 @@ def _known_sizes(model, output) -> Optional[List[Optional[int]]]:
 
 def _explain_top(explain, model, output, feed):
     """The top class of every row where the output has classes; outputs of rank 0 and 1 have none."""
-    from graph_tools import names
     from tf1_ig.errors import LabelError
 
     rank = model.graph.get_tensor_by_name(names.tensor_name(output)).shape.ndims

@@ -97,7 +97,8 @@ def telling_rows(batch: Batch) -> np.ndarray:
     """The rows with least and with most in them, by lengths, masks and the like: those that feel their company most.
 
     A graph that cuts or pads to the longest row of the batch couples nothing while all are equally long, nor the
-    longest row ever; feeds with few numbers a row (lengths) decide before those with many.
+    longest row ever; feeds with few numbers a row (lengths) decide before those with many. Not ``lengths.of_rows``:
+    that guesses how long a row takes, while here any number by which rows differ may matter, masks and flags too.
     """
     sizes = [np.bincount(owner, minlength=batch.count)[:, None] for owner in batch.owner]
     for fed in batch.feeds.values():
