@@ -269,7 +269,7 @@ class _Path:
         if abs(sum(errors)) > allowed_net:
             return self._split_worst(math.sqrt(sum(error * error for error in errors)) / 2.0, max_steps)
         if off > allowed_off:
-            until = math.sqrt(sum(panel.disagreement ** 2 for panel in self.open)) * allowed_off / off
+            until = math.sqrt(sum(panel.disagreement * panel.disagreement for panel in self.open)) * allowed_off / off
             return self._split_worst(until, max_steps, "disagreement")
         return []
 
@@ -286,7 +286,7 @@ class _Path:
         rest = sum(error * error for error, _ in worst)
         for error, place in worst:
             panel = self.open[-place]
-            if (wanted and rest <= until ** 2) or len(self.score) + len(wanted) + 2 > max_steps or (
+            if (wanted and rest <= until * until) or len(self.score) + len(wanted) + 2 > max_steps or (
                     panel.b - panel.a < 1e-6):
                 break
             wanted += [(panel.a + panel.m) / 2.0, (panel.m + panel.b) / 2.0]
@@ -315,7 +315,7 @@ class _Path:
         """
         if not ends:
             return []
-        width = np.array([[b - a] for a, _, b in ends])
+        width, dtype = np.array([[b - a] for a, _, b in ends]), self.parts[ends[0][0]].dtype
         of_a, of_m, of_b = (np.array([self.parts[three[place]] for three in ends]) for place in range(3))
         with np.errstate(invalid="ignore", over="ignore"):
             spread = width / 6.0 * (of_a - 2.0 * of_m + of_b)
@@ -337,8 +337,8 @@ class _Path:
                 error, errors = (plain, middle) if math.isfinite(plain) else (math.inf, (math.inf, math.inf))
                 weights, parts = (0.0, h, 0.0), by_middle[place]
             # Copies: a view would keep all panels of the round in memory.
-            found.append(_Panel(a, m, b, weights, *errors, parts.astype(np.float32), spread[place].astype(np.float32),
-                                error, disagreement[place]))
+            found.append(_Panel(a, m, b, weights, *errors, parts.astype(dtype), spread[place].astype(dtype), error,
+                                disagreement[place]))
         return found
 
     def _vector(self, panel: _Panel) -> np.ndarray:

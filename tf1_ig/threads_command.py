@@ -102,10 +102,11 @@ def measure(words: Sequence[str], compared: Sequence[Tuple[int, int]], turns: in
     Raises:
       GraphToolsError: what a process said that could not explain.
     """
-    workers = [_Worker(threads, words) for threads in compared]
+    workers: List[_Worker] = []
     try:
-        for worker in workers:
-            worker.opened()
+        for threads in compared:
+            workers.append(_Worker(threads, words))
+            workers[-1].opened()
         seconds = []
         for turn in range(turns + 2):
             order = workers[::-1] if turn % 2 else workers

@@ -55,6 +55,20 @@ def test_adaptive_meets_the_tolerance_and_knows_its_error(tolerance):
         assert (found.score[example], found.baseline_score[example]) == (score(1.0), score(0.0))
 
 
+def test_the_nodes_do_not_depend_on_the_size_of_the_score():
+    """Far beyond float32, in which nothing may be kept that came as float64."""
+    size = 2.0 ** 400
+
+    def scaled(curve):
+        return (lambda a: size * curve[0](a)), (lambda a: size * curve[1](a))
+
+    plain = integrate.adaptive(Curve(*CURVES), 1e-3, 4096)
+    found = integrate.adaptive(Curve(*map(scaled, CURVES)), 1e-3, 4096)
+    assert found.steps.tolist() == plain.steps.tolist()
+    for gradient, expected in zip(found.gradient, plain.gradient):
+        np.testing.assert_allclose(gradient, size * expected, rtol=1e-12)
+
+
 def test_adaptive_uses_every_evaluation_once():
     curve = Curve(*CURVES)
     found = integrate.adaptive(curve, 1e-3, 4096)
