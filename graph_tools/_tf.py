@@ -44,6 +44,7 @@ def _load() -> dict:
     # Private, checked on 1.15.5, 2.15.1, 2.21.0.
     from tensorflow.core.framework import function_pb2, variable_pb2
     from tensorflow.core.protobuf import (
+        config_pb2,
         control_flow_pb2,
         meta_graph_pb2,
         queue_runner_pb2,
@@ -100,6 +101,8 @@ def _load() -> dict:
         "raw_assign_ref": lambda ref, value: gen_state_ops.assign(ref, value, validate_shape=False),
         "gradient_function": ops.get_gradient_function,
         "make_ndarray": tensor_util.MakeNdarray,
+        "make_callable": lambda session, fetches, feeds: session._make_callable_from_options(
+            config_pb2.CallableOptions(fetch=fetches, feed=feeds)),
         "model_utils": model_utils,
         "raw_restore": gen_io_ops.restore_v2,
         "raw_save": gen_io_ops.save_v2,

@@ -2,7 +2,7 @@
 
 import re
 import time
-from typing import Any, Iterable, List, Mapping, NamedTuple, Set, Tuple
+from typing import Any, Callable, Iterable, List, Mapping, NamedTuple, Set, Tuple
 
 from graph_tools import _tf, names, threads
 from graph_tools.errors import BlockedRunError
@@ -90,16 +90,21 @@ def run(session, fetches, feed_dict: Mapping = None, timeout: float = 60.0) -> A
         raise BlockedRunError(_blocked(session.graph, fetches, feed_dict or {}, timeout)) from late
 
 
-def run_or_close(session, fetches, feed_dict: Mapping = None, timeout: float = 60.0) -> Any:
+def run_or_close(session, fetches, feed_dict: Mapping = None, timeout: float = 60.0,
+                 run_session: Callable[[Any, Any], Any] = None) -> Any:
     """``run`` in a session of one's own, which is closed when the run does not end: then nothing of it goes on.
 
     TensorFlow tells what it was doing when the session was closed, so that the error can name the loop.
+
+    Args:
+      session, fetches, feed_dict, timeout: as for ``run``.
+      run_session: what runs the session with fetches and feeds, where that is not ``session.run``.
 
     Raises:
       BlockedRunError: it took longer than ``timeout`` seconds, or a limit of the session's; the session is closed.
       KeyboardInterrupt: Ctrl-C; the session is closed.
     """
-    task = threads.Task(lambda: session.run(fetches, feed_dict))
+    task = threads.Task(lambda: (run_session or session.run)(fetches, feed_dict))
     try:
         if task.ended(timeout):
             return task.result()
@@ -121,10 +126,15 @@ _LOOPS = ("LoopCond", "While", "StatelessWhile")
 _NODE = re.compile(r"\[\[(?:\{\{)?node ([^\s}]+)")
 
 
+def failed_node(message: str) -> str:
+    """The node that an error of TensorFlow's names (the first); ``""`` when it names none."""
+    told = _NODE.search(message)
+    return told.group(1) if told else ""
+
+
 def _unfinished(graph, fetches, feeds, seconds: float, error) -> str:
     """What to say of a run in a session that was closed, from the error that it ended with."""
-    told = _NODE.search(str(error) if error is not None else "")
-    node = told.group(1) if told else ""
+    node = failed_node(str(error)) if error is not None else ""
     # A functional loop is lowered under its own name: loop/LoopCond/_12.
     loop = next((name for name in (node, node.rpartition("/LoopCond")[0]) if _type_of(graph, name) in _LOOPS), "")
     loop = loop or node.partition("/LoopCond")[0] * ("/LoopCond" in node)

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 
 import numpy as np
 
-from graph_tools import _tf, names, runs
+from graph_tools import _tf, names, prepared, runs
 from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError, TensorNotFoundError
 from tf1_ig import nonfinite, path, target
 from tf1_ig.errors import ClosedError, OutOfMemoryError
@@ -72,6 +72,7 @@ class Engine:
         except BaseException:
             session.close()
             raise
+        self._prepared = prepared.PreparedRuns(session)
         return session
 
     def close(self) -> None:
@@ -305,7 +306,7 @@ class Engine:
         limit = self._time_limit or (max(LEAST_LIMIT, SLOWER * self._longest) if self._longest else FIRST_LIMIT)
         begun = time.perf_counter()
         try:
-            found = runs.run_or_close(self.session, fetches, feed, limit)
+            found = runs.run_or_close(self.session, fetches, feed, limit, self._prepared.run)
             self._longest = max(self._longest, time.perf_counter() - begun)
             return found
         except (BlockedRunError, KeyboardInterrupt):
@@ -333,7 +334,7 @@ def _one_line(failed) -> str:
         told = lines[0].partition("[[")[0].strip()
     else:
         told = next((line for line in lines if not line.endswith(":")), type(failed).__name__)
-    node = getattr(getattr(failed, "node_def", None), "name", "")
+    node = runs.failed_node(failed.message or "")
     told = told[:300] + ("" if not node or node in told else " (at node %s)" % node)
     beyond = re.search(r" = -?\d+ is not in \[0, (\d+)\)", told)
     return told + ("; feed ids from 0 to %d" % (int(beyond.group(1)) - 1) if beyond

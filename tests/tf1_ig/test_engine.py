@@ -83,16 +83,16 @@ def test_packing_changes_nothing(how):
 def test_a_run_that_does_not_fit_is_halved_and_gives_the_same_numbers(how, monkeypatch):
     with explainer_of(small.quadratic) as explainer:
         expected = explainer.explain({"x:0": X}, **how)
-        session, refused = explainer._engine.session, []
-        run, rows = session.run, explainer._engine._target.rows.name
+        prepared, refused = explainer._engine._prepared, []
+        run, rows = prepared.run, explainer._engine._target.rows.name
 
-        def cramped(fetches, feed=None):
-            if (feed or {}).get(rows, 0) > 10:
+        def cramped(fetches, feed):
+            if feed.get(rows, 0) > 10:
                 refused.append(feed[rows])
                 raise _tf.tf.errors.ResourceExhaustedError(None, None, "no memory for so many rows")
             return run(fetches, feed)
 
-        monkeypatch.setattr(session, "run", cramped)
+        monkeypatch.setattr(prepared, "run", cramped)
         found = explainer.explain({"x:0": X}, **how)
     assert refused
     np.testing.assert_allclose(found.values["x:0"], expected.values["x:0"], rtol=1e-6)
@@ -102,14 +102,14 @@ def test_a_run_that_does_not_fit_is_halved_and_gives_the_same_numbers(how, monke
 def test_a_row_that_fits_nowhere_is_an_error(monkeypatch):
     with explainer_of(small.quadratic) as explainer:
         explainer.explain({"x:0": X}, steps=2)
-        run = explainer._engine.session.run
+        run = explainer._engine._prepared.run
 
-        def full(fetches, feed=None):
-            if feed and explainer._engine._paths[0].weight.name in feed:
+        def full(fetches, feed):
+            if explainer._engine._paths[0].weight.name in feed:
                 raise _tf.tf.errors.ResourceExhaustedError(None, None, "no memory at all")
             return run(fetches, feed)
 
-        monkeypatch.setattr(explainer._engine.session, "run", full)
+        monkeypatch.setattr(explainer._engine._prepared, "run", full)
         with pytest.raises(OutOfMemoryError, match="no memory at all.*fewer rows"):
             explainer.explain({"x:0": X}, steps=2)
 
