@@ -54,6 +54,7 @@ def _load() -> dict:
     )
     from tensorflow.python.feature_column import feature_column, feature_column_v2
     from tensorflow.python.framework import op_def_registry, ops, tensor_util
+    from tensorflow.python.grappler import item as grappler_item
 
     # Functional loops have gradients on 1.15 as well, once this module is imported; TensorFlow 1.15 itself waits.
     from tensorflow.python.ops import (
@@ -86,11 +87,14 @@ def _load() -> dict:
         "context_from_proto": control_flow_ops.from_control_flow_context_def,
         "get_context": lambda op: op._get_control_flow_context(),
         "output_context": control_flow_util.GetOutputContext,
+        "in_loop": lambda op: control_flow_util.GetContainingWhileContext(op._get_control_flow_context()) is not None,
         "set_context": lambda op, context: op._set_control_flow_context(context),
         "update_input": lambda op, slot, tensor: op._update_input(slot, tensor),
         "set_string_attr": lambda op, name, text: op._set_attr(name, tf.AttrValue(s=text.encode("utf-8"))),
         "refuse_gradient": _refuse_gradient,
         "set_gradient_function": _set_gradient_function,
+        "name_gradient": _name_gradient,
+        "graph_analyser": grappler_item.Item,
         "gradient_source": tensor_array_grad._GetGradSource,
         "feature_column_modules": (feature_column, feature_column_v2),
         "feature_column_builders": (feature_column._LazyBuilder, feature_column_v2.FeatureTransformationCache),
@@ -182,6 +186,16 @@ def control_flow_v1():
 GRADIENT_REFUSALS = (LookupError, TypeError, ValueError, NotImplementedError)
 
 
+def shapes_of_outputs(meta_graph) -> dict:
+    """What TensorFlow's graph analyser knows of every node's outputs; nothing of a graph that it refuses."""
+    try:
+        return __getattr__("graph_analyser")(meta_graph).GetOpProperties()
+    except (ValueError, RuntimeError):  # the graph makes no sense; an op is not known (2.15.1, 2.21.0)
+        return {}
+    except AttributeError:  # the same on 1.15.5, which goes on with what it has not got
+        return {}
+
+
 class _FrozenGradient:
     """Stands for the gradient state of a backward loop that came from a file; its forward loop is not known."""
 
@@ -202,11 +216,15 @@ def _set_gradient_function(op, gradient) -> None:
     if hasattr(op, "_gradient_function"):  # from 2.x on; checked on 2.15.1, 2.21.0
         op._gradient_function = op._gradient_function or gradient
         return
-    util, tf = __getattr__("control_flow_util"), __getattr__("tf")
-    if not util.ENABLE_CONTROL_FLOW_V2 or "_gradient_op_type" in op.node_def.attr:
+    if not __getattr__("control_flow_util").ENABLE_CONTROL_FLOW_V2 or "_gradient_op_type" in op.node_def.attr:
         return
     # 1.15.5 with control flow v2 switched on: an op can only name a registered gradient.
-    name = "GraphTools" + op.type
+    _name_gradient(op, "GraphTools" + op.type, gradient)
+
+
+def _name_gradient(op, name: str, gradient) -> None:
+    """Lets ``tf.gradients`` use ``gradient`` for this op, by a name that is registered once in a process."""
+    tf = __getattr__("tf")
     with _lock:
         if name not in _registered:
             tf.RegisterGradient(name)(gradient)

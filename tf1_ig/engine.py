@@ -12,7 +12,7 @@ import numpy as np
 
 from graph_tools import _tf, names, prepared, runs
 from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError, TensorNotFoundError
-from tf1_ig import nonfinite, path, target
+from tf1_ig import lean, nonfinite, path, target
 from tf1_ig.errors import ClosedError, OutOfMemoryError
 from tf1_ig.feeds import as_fed, describe
 
@@ -56,7 +56,7 @@ class Engine:
         model.import_into(self.graph, {spec.tensor: one.point for spec, one in zip(self.inputs, self._paths)})
         self.output = self.graph.get_tensor_by_name(output)
         with self.graph.as_default(), _tf.tf.name_scope(_free_scope(model) + "/target"):
-            self._build_target()
+            self._build_target(model)
             self._build_pull_back(sources)
         self._restore = model.prepare_restore(self.graph)
         self.graph.finalize()
@@ -84,17 +84,21 @@ class Engine:
         if self.session is not None:
             self.session.close()
 
-    def _build_target(self) -> None:
+    def _build_target(self, model) -> None:
         tf = _tf.tf
         order = None
         if self.batch_axis:
             order = tf.placeholder(tf.int32, [None], "output_order")
         self._output_order = order
+        leaner = lean.prepare(self.graph, model.index, self.output, [one.point for one in self._paths])
         self._target = target.build(self.output, [one.interpolated for one in self._paths], order)
         for position, (spec, one, gradient) in enumerate(zip(self.inputs, self._paths, self._target.gradients)):
             if gradient is None:
                 raise GradientError("no gradient path from output %s to input %s: %s" % (
                     self.output_name, spec.tensor, target.cut(self.output, one.interpolated)))
+            if leaner:  # a size that was wrongly taken for known is an error, never another number
+                gradient = tf.reshape(gradient, tf.shape(one.interpolated))
+                gradient.set_shape(one.interpolated.shape)
             self._paths[position] = path.differentiated(one, gradient)._replace(
                 value=self.graph.get_tensor_by_name(spec.tensor),
                 owner=self.graph.get_tensor_by_name(spec.owner) if spec.owner else None)
