@@ -10,7 +10,7 @@ import numpy as np
 
 from graph_tools import names
 from tf1_ig.errors import BaselineError
-from tf1_ig.feeds import rows_of
+from tf1_ig.feeds import RowEntries
 
 
 class Inputs(NamedTuple):
@@ -114,7 +114,8 @@ def drawn(inputs: Inputs, seed: Sequence[int], kind: str, make: Callable[..., np
     """
     found = []
     for number, (entries, owner) in enumerate(zip(inputs.entries, inputs.owner)):
-        rows = list(rows_of(owner).values())
+        entries_of = RowEntries(owner, inputs.batch)
+        rows = [entries_of.of(row) for row in np.unique(owner)]
         random = np.random.RandomState(list(seed) + [number])
         stream = getattr(random, kind)(size=(max(map(len, rows), default=0),) + entries.shape[1:])
         made = np.zeros(entries.shape, entries.dtype)

@@ -12,13 +12,13 @@ def behind(engine, resolved, task, batch_axis: Optional[int]) -> Dict[str, Any]:
     """The fields ``ids``, ``strings``, ``raw_texts`` and ``spans`` of an ``Attribution``."""
     ids: Dict[str, Any] = {}
     strings: Dict[str, Any] = {}
-    count, nothing = task.batch.count, np.zeros(0, np.int64)
+    count = task.batch.count
 
     def fetch(name):
         return engine.fetch(engine.find_tensor(name), task.values)
 
     for spec, entries_of, actual, own in zip(resolved.inputs, task.batch.entries_of, task.batch.actual, task.own):
-        entries = [entries_of.get(example, nothing) for example in range(count)]
+        entries = [entries_of.of(example) for example in range(count)]
         entries = entries if own is None else [each[own[each]] for each in entries]
         rows: Dict[str, List[np.ndarray]] = {}
         for kind, name in (("ids", spec.ids), ("strings", spec.strings)):

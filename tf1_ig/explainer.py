@@ -288,7 +288,7 @@ class IntegratedGradients:
                                                        batch.entries_of):
             rows = []
             for example in range(batch.count):
-                entries = entries_of.get(example, np.zeros(0, np.int64))
+                entries = entries_of.of(example)
                 shape = (len(entries),) + actual.shape[1:]
                 size = int(np.prod(shape))
                 mean = gradient[example][taken[example]:taken[example] + size].reshape(shape)

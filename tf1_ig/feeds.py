@@ -5,7 +5,7 @@ row, in equal blocks (several entries a row), as a sparse triple, or not at all.
 """
 
 import os
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -187,7 +187,8 @@ def _take(tensor: FedTensor, rows: np.ndarray, batch: int) -> np.ndarray:
 def _take_sparse(tensor: FedTensor, rows: np.ndarray) -> np.ndarray:
     if tensor.part == "shape":
         return np.concatenate([np.array([len(rows)], tensor.value.dtype), tensor.value[1:]])
-    entries, position = ragged_take(rows_of(tensor.indices[:, 0]), rows)
+    owner = tensor.indices[:, 0]
+    entries, position = RowEntries(owner, int(np.max(rows, initial=-1)) + 1).take(rows)
     if tensor.part == "values":
         return tensor.value[entries]
     return np.concatenate([position[:, None].astype(np.int64), tensor.indices[entries, 1:]], axis=1)
@@ -202,19 +203,34 @@ def repeated(fed: Mapping[str, FedTensor], batch: int, times: int) -> Dict[str, 
             for name, tensor in fed.items()}
 
 
-def rows_of(owner: np.ndarray) -> Dict[int, np.ndarray]:
-    """Positions of the entries of each row, in order: ``{row: positions}``."""
-    order = np.argsort(owner, kind="stable")
-    rows, starts = np.unique(owner[order], return_index=True)
-    return dict(zip(rows.tolist(), np.split(order, starts[1:])))
+class RowEntries:
+    """Which entries belong to each row, in their order.
 
+    Args:
+      owner: the row of each entry.
+      count: how many rows there are, those without entries included.
 
-def ragged_take(entries_of: Mapping[int, np.ndarray], rows: Sequence[int]) -> Tuple[np.ndarray, np.ndarray]:
-    """Entries of the given rows one after the other, and for each entry the position of its row in ``rows``."""
-    nothing = np.zeros(0, np.int64)
-    chosen: List[np.ndarray] = [entries_of.get(int(row), nothing) for row in rows]
-    lengths = [len(entries) for entries in chosen]
-    return np.concatenate(chosen + [nothing]), np.repeat(np.arange(len(chosen)), lengths)
+    >>> entries = RowEntries(np.array([1, 0, 1]), 3)
+    >>> entries.of(1), entries.of(2)
+    (array([0, 2]), array([], dtype=int64))
+    """
+
+    def __init__(self, owner: np.ndarray, count: int):
+        self._order = np.argsort(owner, kind="stable")
+        self._counts = np.bincount(owner, minlength=count)
+        self._starts = np.cumsum(self._counts) - self._counts
+
+    def of(self, row: int) -> np.ndarray:
+        """Positions of the entries of one row."""
+        return self._order[self._starts[row]:self._starts[row] + self._counts[row]]
+
+    def take(self, rows: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """Entries of the given rows one after the other, and for each entry the position of its row in ``rows``."""
+        counts = self._counts[rows]
+        ends = np.cumsum(counts)
+        position = np.repeat(np.arange(len(rows)), counts)
+        first = self._starts[rows] - (ends - counts)
+        return self._order[first[position] + np.arange(len(position))], position
 
 
 def as_slice(positions: np.ndarray) -> Any:

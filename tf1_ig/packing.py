@@ -8,7 +8,7 @@ import numpy as np
 from tf1_ig import lengths
 from tf1_ig.engine import Engine, PathPoints
 from tf1_ig.errors import MethodError, OutOfMemoryError
-from tf1_ig.feeds import FedTensor, as_slice, end_to_end, ragged_take, rows_of, take_rows
+from tf1_ig.feeds import FedTensor, RowEntries, as_slice, end_to_end, take_rows
 from tf1_ig.integrate import Evaluated, Evaluator, Rows
 
 # How points were run, in the words of the result.
@@ -30,8 +30,8 @@ class Batch(NamedTuple):
     feeds: Dict[str, FedTensor]
 
     @property
-    def entries_of(self) -> List[Dict[int, np.ndarray]]:
-        return [rows_of(owner) for owner in self.owner]
+    def entries_of(self) -> List[RowEntries]:
+        return [RowEntries(owner, self.count) for owner in self.owner]
 
 
 class Running(NamedTuple):
@@ -212,8 +212,7 @@ class PointRunner(Evaluator):
             for total, held, part in zip(totals, run.held, by_input):
                 total[as_slice(held)] += part
             self.on_rows(len(run.taken))
-        nothing = np.zeros(0, np.int64)
-        flat = [end_to_end([total[as_slice(entries_of.get(example, nothing))]
+        flat = [end_to_end([total[as_slice(entries_of.of(example))]
                             for total, entries_of in zip(totals, self._entries_of)])
                 for example in range(self.count)]
         return scores, flat
@@ -286,13 +285,13 @@ class PointRunner(Evaluator):
         # one example can leak into another.
         rows = Rows(np.concatenate([rows.example, np.repeat(rows.example[-1:], lacking)]),
                     np.concatenate([rows.alpha, np.repeat(rows.alpha[-1:], lacking)]))
-        examples, local = np.unique(rows.example, return_inverse=True)
+        examples = np.unique(rows.example)
         actual, baseline, entry, alpha, positions, holds = [], [], [], [], [], []
         for number, entries_of in enumerate(self._entries_of):
-            held, _ = ragged_take(entries_of, examples)
+            held, _ = entries_of.take(examples)
             place = np.empty(len(self.batch.actual[number]), np.int32)
             place[held] = np.arange(len(held))
-            entries, position = ragged_take(entries_of, rows.example)
+            entries, position = entries_of.take(rows.example)
             actual.append(self.batch.actual[number][as_slice(held)])
             baseline.append(self.batch.baseline[number][as_slice(held)])
             entry.append(place[entries])
@@ -337,5 +336,5 @@ class _Run(NamedTuple):
         if (np.diff(position) >= 0).all():
             ends = np.cumsum(np.bincount(position, minlength=len(self.rows.example))).tolist()
             return [slice(ends[row - 1] if row else 0, ends[row]) for row in self.taken.tolist()]
-        found = rows_of(position)
-        return [found.get(int(row), np.zeros(0, np.int64)) for row in self.taken]
+        entries_of = RowEntries(position, len(self.rows.example))
+        return [entries_of.of(row) for row in self.taken]

@@ -87,5 +87,5 @@ def test_sparse_triples_are_told_by_lengths_where_names_follow_no_custom():
 
 
 def test_ragged_rows_keep_their_order():
-    entries, position = feeds.ragged_take(feeds.rows_of(np.array([1, 0, 1, 3])), [1, 2, 3, 1])
+    entries, position = feeds.RowEntries(np.array([1, 0, 1, 3]), 4).take(np.array([1, 2, 3, 1]))
     assert entries.tolist() == [0, 2, 3, 0, 2] and position.tolist() == [0, 0, 2, 3, 3]
