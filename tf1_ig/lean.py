@@ -38,13 +38,13 @@ def prepare(graph: Any, index: Any, output: Any, points: Sequence[Any]) -> int:
       output: the tensor that will be differentiated.
       points: the tensors it will be differentiated by.
     """
-    moving = _moving(points)
-    ops = [op for op in graph.get_operations() if op.type in LEAN and op.name in index and any(
+    moving, needed = _moving(points), index.ancestors([output.op.name])
+    ops = [op for op in graph.get_operations() if op.type in LEAN and op.name in needed and any(
         tensor in moving for tensor in map(_key, op.inputs)) and "_gradient_op_type" not in index.nodes[op.name].attr]
     loops = {op.name: _tf.in_loop(op) for op in ops}
     shapes = symbolic_shapes(index, output.op.name) if any(loops.values()) else {}
     count = 0
-    for op in ops:
+    for op in reversed(ops):  # what takes a value comes before what makes it
         plan = LEAN[op.type].plan(Place(op, tuple(_key(tensor) in moving for tensor in op.inputs), [
             _shape_of(tensor, shapes) for tensor in op.inputs], _shape_of(op.outputs[0], shapes), loops[op.name]))
         if plan is not None and op.outputs[0].dtype.is_floating:
@@ -58,8 +58,15 @@ _PLAN = "_tf1_ig_plan"
 
 
 def _gradient(op: Any, grad: Any) -> List[Any]:
-    text = op.get_attr(_PLAN).decode()
-    return LEAN[op.type].gradient(op, _tf.tf.convert_to_tensor(grad), [int(part) for part in text.split(",") if part])
+    return LEAN[op.type].gradient(op, _tf.tf.convert_to_tensor(grad), _planned(op))
+
+
+def _planned(op: Any) -> Optional[List[int]]:
+    try:
+        text = op.get_attr(_PLAN).decode()
+    except ValueError:
+        return None
+    return [int(part) for part in text.split(",") if part]
 
 
 def _key(tensor: Any) -> str:
@@ -177,7 +184,20 @@ def _of_extreme(op, grad, axes):
         for axis in axes:
             extreme, grad = tf.expand_dims(extreme, axis), tf.expand_dims(grad, axis)
     reached = tf.cast(tf.equal(op.inputs[0], extreme), grad.dtype)
+    if op.inputs[0].op.type == "Relu" and _planned(op.inputs[0].op) is not None:
+        grad *= tf.cast(extreme > 0, grad.dtype)
     return [reached * (grad / tf.reduce_sum(reached, axes, keepdims=True)), None]
+
+
+def _for_an_extreme(place: Place) -> Optional[List[int]]:
+    """Whether a maximum, and nothing else, takes what comes out: only what reaches it gets a gradient, and is equal to
+    it, so that the maximum can be asked whether it is positive instead of every element."""
+    users = place.op.outputs[0].consumers()
+    return [] if len(users) == 1 and users[0].type in ("Max", "Min") and _planned(users[0]) is not None else None
+
+
+def _of_relu(op, grad, _):
+    return [grad]
 
 
 LEAN: Dict[str, Lean] = {
@@ -190,4 +210,5 @@ LEAN: Dict[str, Lean] = {
     "Select": Lean(_which_move, _of_select),
     "Max": Lean(_known_axes, _of_extreme),
     "Min": Lean(_known_axes, _of_extreme),
+    "Relu": Lean(_for_an_extreme, _of_relu),
 }

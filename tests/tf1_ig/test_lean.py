@@ -8,12 +8,12 @@ from graph_tools import _tf, control_flow
 from graph_tools.model import Model
 from graph_tools.symbolic_shapes import symbolic_shapes
 from graph_tools.walk import GraphIndex
-from tests.models import control_flow as families, freezing
+from tests.models import control_flow as families, freezing, small
 from tests.models.random_control_flow import random_kind
 from tf1_ig import lean
 from tf1_ig.engine import RunFailed
 
-X = np.sin(np.arange(12.0).reshape(3, 4) * 1.7)
+X = np.sin(np.arange(12.0).reshape(3, 4) * 1.7 + 0.3)
 W = np.cos(np.arange(16.0).reshape(4, 4))
 KINDS = families.BOTH + (families.TF1 if _tf.version[0] == 1 else ())
 
@@ -98,6 +98,11 @@ LEAN = {
     "max, last axis of three": lambda x: _tf.tf.reduce_max(_tf.tf.reshape(x, [-1, 2, 2]), -1),
     "max, two axes": lambda x: _tf.tf.reduce_max(_tf.tf.reshape(x, [-1, 2, 2]), [2, -2]),
     "max over everything": lambda x: _tf.tf.reduce_max(x),
+    "max of a relu": lambda x: _tf.tf.reduce_max(_tf.tf.nn.relu(x - 0.5), 1),
+    "max of a relu over rows": lambda x: _tf.tf.sin(_tf.tf.reduce_max(_tf.tf.nn.relu(-x), 0)),
+    "min of a relu": lambda x: _tf.tf.reduce_min(_tf.tf.nn.relu(x + 0.5), 1),
+    "max of a relu in a loop": repeated(lambda v, x: v * _tf.tf.reduce_max(_tf.tf.nn.relu(
+        _tf.tf.reshape(v, [-1, 4])), 1, keepdims=True)),
     "min": lambda x: _tf.tf.reduce_min(_tf.tf.sin(x), 0),
 }
 OWN = {
@@ -134,6 +139,34 @@ def test_those_that_share_the_maximum_share_its_gradient(monkeypatch):
     assert count == 1
     np.testing.assert_allclose(found, gradients(model)[1], rtol=1e-12)
     np.testing.assert_allclose(np.abs(found).max(1), 2 * np.abs(np.cos(np.arange(3.0))))
+
+
+def _relu_for(more):
+    """A relu of which a maximum is taken, in a graph where it has more to do."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float64, [None, 4], "x")
+    relu = tf.nn.relu(x, "relu")
+    return more(relu, tf.reduce_max(relu, 1, name="max"))
+
+
+@pytest.mark.parametrize("more", [
+    lambda relu, largest: _tf.tf.identity(relu * largest[:, None], "y"),   # used beside the maximum
+    lambda relu, largest: _tf.tf.identity(relu, "y"),                      # the maximum does not matter
+    lambda relu, largest: _tf.tf.concat([largest, _tf.tf.reduce_max(relu, 0)], 0, name="y"),
+])
+def test_a_relu_that_does_more_than_serve_a_maximum_keeps_its_gradient(more):
+    model = frozen(lambda x: more(_tf.tf.nn.relu(x), _tf.tf.reduce_max(_tf.tf.nn.relu(x), 1)))
+    shared = small.model_of(lambda: _relu_for(more))
+    for one in (model, shared):
+        _, found, differences, _ = gradients(one)
+        np.testing.assert_allclose(found, differences, rtol=1e-6, atol=1e-8)
+
+
+def test_a_relu_that_is_itself_explained_keeps_its_gradient():
+    model = small.model_of(lambda: _relu_for(lambda relu, largest: None))
+    with tf1_ig.IntegratedGradients(model, "relu", inputs="x") as explainer:
+        found = explainer.explain_variant("gradient", {"x:0": X}, label=1)
+    np.testing.assert_array_equal(found.values["x:0"], (X > 0) * (np.arange(4) == 1))
 
 
 @pytest.mark.parametrize("name", ["product", "sum with a row", "matmul", "select"])
