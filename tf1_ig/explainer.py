@@ -30,7 +30,7 @@ from tf1_ig.task import Task, TaskReader
 
 # Most rows in one run, and most floats of attributed tensors in one run: how many are best is learnt below that. Loops
 # gain a little more from more rows, at the cost of memory.
-ROWS_PER_RUN = 384
+ROWS_PER_RUN = 320
 FLOATS_PER_RUN = 1 << 21
 _TRIED = 64  # points of a path that are looked at for the one where the gradient is not finite
 

@@ -68,7 +68,7 @@ NO_LIMITS = RunLimits()
 class RunSizes:
     """How many rows a run should hold, learnt from the runs themselves: none is made for the measurement alone.
 
-    384 rows are compared with 192; where the larger run clearly pays, larger ones are tried (loops gain up to a
+    320 rows are compared with 160; where the larger run clearly pays, larger ones are tried (loops gain up to a
     thousand rows), where it clearly does not, smaller ones; where both are alike memory decides and nothing larger is
     tried. Rows that are left over are spread over runs of equal size, so that no tail runs as a tiny batch.
 
@@ -77,7 +77,7 @@ class RunSizes:
       limits: a ``batch_size`` is taken as it is, nothing is learnt; with a limit of memory nothing larger is tried.
     """
 
-    FIRST, LEAST = 384, 32
+    FIRST, LEAST = 320, 32
     # Turns of four runs; the first of them sets up the memory of both sizes and does not count.
     TURNS = 3
     # A size is better than another when it saves more than this share of the time.

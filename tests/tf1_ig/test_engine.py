@@ -53,10 +53,10 @@ def test_a_slow_start_does_not_speak_for_small_runs():
 
 def test_rows_that_get_shorter_do_not_speak_for_either_size():
     sizes, run = RunSizes(RunSizes.FIRST), itertools.count()
-    simulate(sizes, 60000, lambda size: (1.0 + 50.0 / size) * 0.85 ** next(run))  # 192 rows take 12 % more
+    simulate(sizes, 60000, lambda size: (1.0 + 50.0 / size) * 0.85 ** next(run))  # 160 rows take 14 % more
     assert sizes.best == RunSizes.FIRST
     sizes, run = RunSizes(RunSizes.FIRST), itertools.count()
-    simulate(sizes, 60000, lambda size: (1.0 + size / 1500.0) * 0.85 ** next(run))  # 192 rows take 10 % less
+    simulate(sizes, 60000, lambda size: (1.0 + size / 1500.0) * 0.85 ** next(run))  # 160 rows take 9 % less
     assert sizes.best < RunSizes.FIRST
 
 
