@@ -40,12 +40,12 @@ def prepare(graph: Any, index: Any, output: Any, points: Sequence[Any]) -> int:
     """
     moving, needed = _moving(points), index.ancestors([output.op.name])
     ops = [op for op in graph.get_operations() if op.type in LEAN and op.name in needed and any(
-        tensor in moving for tensor in map(_key, op.inputs)) and "_gradient_op_type" not in index.nodes[op.name].attr]
+        tensor.name in moving for tensor in op.inputs) and "_gradient_op_type" not in index.nodes[op.name].attr]
     loops = {op.name: _tf.in_loop(op) for op in ops}
     shapes = symbolic_shapes(index, output.op.name) if any(loops.values()) else {}
     count = 0
     for op in reversed(ops):  # what takes a value comes before what makes it
-        plan = LEAN[op.type].plan(Place(op, tuple(_key(tensor) in moving for tensor in op.inputs), [
+        plan = LEAN[op.type].plan(Place(op, tuple(tensor.name in moving for tensor in op.inputs), [
             _shape_of(tensor, shapes) for tensor in op.inputs], _shape_of(op.outputs[0], shapes), loops[op.name]))
         if plan is not None and op.outputs[0].dtype.is_floating:
             _tf.set_string_attr(op, _PLAN, ",".join(map(str, plan)))
@@ -69,17 +69,13 @@ def _planned(op: Any) -> Optional[List[int]]:
     return [int(part) for part in text.split(",") if part]
 
 
-def _key(tensor: Any) -> str:
-    return tensor.name
-
-
 def _moving(points: Sequence[Any]) -> Set[str]:
     """Names of the tensors that depend on the points."""
-    found, todo = {_key(point) for point in points}, list(points)
+    found, todo = {point.name for point in points}, list(points)
     while todo:
         for op in todo.pop().consumers():
-            new = [tensor for tensor in op.outputs if _key(tensor) not in found]
-            found.update(map(_key, new))
+            new = [tensor for tensor in op.outputs if tensor.name not in found]
+            found.update(tensor.name for tensor in new)
             todo += new
     return found
 
