@@ -87,7 +87,7 @@ def _load() -> dict:
         "context_from_proto": control_flow_ops.from_control_flow_context_def,
         "get_context": lambda op: op._get_control_flow_context(),
         "output_context": control_flow_util.GetOutputContext,
-        "in_loop": lambda op: control_flow_util.GetContainingWhileContext(op._get_control_flow_context()) is not None,
+        "loop_of": lambda op: control_flow_util.GetContainingWhileContext(op._get_control_flow_context()),
         "set_context": lambda op, context: op._set_control_flow_context(context),
         "update_input": lambda op, slot, tensor: op._update_input(slot, tensor),
         "set_string_attr": lambda op, name, text: op._set_attr(name, tf.AttrValue(s=text.encode("utf-8"))),
@@ -187,7 +187,10 @@ GRADIENT_REFUSALS = (LookupError, TypeError, ValueError, NotImplementedError)
 
 
 def shapes_of_outputs(meta_graph) -> dict:
-    """What TensorFlow's graph analyser knows of every node's outputs; nothing of a graph that it refuses."""
+    """What TensorFlow's graph analyser knows of every node's outputs; nothing of a graph that it refuses.
+
+    It aborts the process when two nodes have one name.
+    """
     try:
         return __getattr__("graph_analyser")(meta_graph).GetOpProperties()
     except (ValueError, RuntimeError):  # the graph makes no sense; an op is not known (2.15.1, 2.21.0)
@@ -223,8 +226,11 @@ def _set_gradient_function(op, gradient) -> None:
 
 
 def _name_gradient(op, name: str, gradient) -> None:
-    """Lets ``tf.gradients`` use ``gradient`` for this op, by a name that is registered once in a process."""
-    tf = __getattr__("tf")
+    """Lets ``tf.gradients`` use ``gradient`` for this op, by a name that is registered once for this module.
+
+    TensorFlow forgets no name: a module that is loaded again registers names of its own.
+    """
+    tf, name = __getattr__("tf"), "%s%x" % (name, id(_registered))
     with _lock:
         if name not in _registered:
             tf.RegisterGradient(name)(gradient)

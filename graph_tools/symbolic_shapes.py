@@ -1,68 +1,138 @@
-"""Shapes in which unknown sizes have names, so that it can be told which of them are equal whatever is fed.
+"""Shapes in which unknown sizes have names, so that it can be told which of them are equal whenever an op runs.
 
 The shape of an imported tensor says ``[?, 32]``, and inside a loop nothing at all. TensorFlow's graph analyser follows
-sizes through ops and around loops, and gives sizes that must agree one negative number.
+sizes through ops and around loops, and gives sizes that must agree one negative number. It concludes that from every op
+it is shown, so it is only shown ops that have run by then: a branch may not be taken, a loop may run no time at all.
 """
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf
+from graph_tools.control_flow.nodes import EXITS, SWITCHES
+from graph_tools.names import TensorRef
 
 Shape = Optional[Tuple[int, ...]]
 
 # Values of constants larger than this decide no shape; they are not copied.
 _LARGEST = 1 << 10
+_FED = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 
 
-def symbolic_shapes(index: Any, output: str) -> Dict[str, List[Shape]]:
-    """Shapes of the outputs of every node that ``output`` needs, by the node's name.
+class SymbolicShapes(NamedTuple):
+    """What is known of some ops and of all that they are computed from.
+
+    Attributes:
+      outputs: by node a shape for each output: sizes, negative ones unknown and below -1 equal to those of the same
+        number; ``None`` where not even the rank is known. Empty when the analyser refuses the graph.
+      nodes: the nodes it was concluded from; it holds as long as none but placeholders among them is fed.
+    """
+
+    outputs: Dict[str, List[Shape]]
+    nodes: Set[str]
+
+    def of(self, node: str, port: int) -> Shape:
+        """The shape of one output; ``None`` when nothing is known of it."""
+        known = self.outputs.get(node, [])
+        return known[port] if port < len(known) else None
+
+
+def symbolic_shapes(index: Any, wanted: Iterable[str], given: Mapping[str, Any]) -> SymbolicShapes:
+    """Sizes that are equal whenever ops of one loop run (or ops outside all loops).
 
     Args:
       index: a ``GraphIndex``.
-      output: name of a node.
-
-    Returns:
-      For each node a shape for each output: sizes, negative ones unknown and below -1 equal to those of the same
-      number; ``None`` where not even the rank is known. A node that is left out is not known at all; nothing is when
-      the analyser refuses the graph.
+      wanted: names of nodes of one loop, without those of loops inside it.
+      given: tensors, by name, that something else takes the place of, with its ``tf.TensorShape``.
 
     Example:
-      >>> symbolic_shapes(model.index, "loop/cell")["loop/cell"]              # doctest: +SKIP
-      [(-7, 32)]
+      >>> symbolic_shapes(model.index, ["loop/cell"], {}).of("loop/cell", 0)  # doctest: +SKIP
+      (-7, 32)
     """
-    meta_graph = _tf.tf.MetaGraphDef()
-    graph_def = meta_graph.graph_def
-    graph_def.versions.CopyFrom(index.graph_def.versions)
-    graph_def.library.CopyFrom(index.graph_def.library)
-    for name in sorted(index.ancestors([output])):
-        _add(index.nodes[name], graph_def)
-    meta_graph.collection_def["train_op"].node_list.value.append(output)  # the analyser wants something to fetch
-    found = _tf.shapes_of_outputs(meta_graph)
-    return {name: [_shape(one.shape) for one in outputs] for name, outputs in found.items()}
+    wanted = list(wanted)
+    copy = _Copy(index, given)
+    copy.add(wanted)
+    copy.meta_graph.collection_def["train_op"].node_list.value.append(wanted[0])  # the analyser wants a fetch
+    found = _tf.shapes_of_outputs(copy.meta_graph)
+    return SymbolicShapes({name: [_shape(one.shape) for one in outputs] for name, outputs in found.items()}, copy.done)
 
 
-def _add(node: Any, graph_def: Any) -> None:
-    """The node without what has no say in shapes: control edges, values of large constants, hints of its writer."""
-    to = graph_def.node.add()
-    if node.op == "Const" and node.attr["value"].ByteSize() > _LARGEST:
-        to.name, to.op = node.name, "ImmutableConst"
-        to.attr["dtype"].CopyFrom(node.attr["dtype"])
-        to.attr["shape"].shape.CopyFrom(node.attr["value"].tensor.tensor_shape)
-        to.attr["memory_region_name"].s = b"none"
-        return
-    to.CopyFrom(node)
-    for name in ("_output_shapes", "_class"):
-        to.attr.pop(name, None)
-    del to.input[:]
-    to.input.extend(name for name in node.input if not name.startswith("^"))
-    if node.op == "Placeholder" and node.attr["shape"].shape.dim:
-        # The analyser takes a placeholder for something of any shape, since anything may be fed. (In old graphs no
-        # sizes at all mean an unknown rank.)
-        to.name, told = "%s/of_any_shape" % node.name, graph_def.node.add()
-        told.name, told.op = node.name, "EnsureShape"
-        told.input.append(to.name)
-        told.attr["T"].CopyFrom(node.attr["dtype"])
-        told.attr["shape"].CopyFrom(node.attr["shape"])
+class _Copy:
+    """The part of a graph that some ops are computed from, as far back as it has run whenever they run."""
+
+    def __init__(self, index: Any, given: Mapping[str, Any]):
+        self._index, self._given = index, given
+        self._names: Dict[str, str] = {}   # what is new -> its name
+        self.done: Set[str] = set()
+        self.meta_graph = _tf.tf.MetaGraphDef()
+        self._graph_def = self.meta_graph.graph_def
+        self._graph_def.versions.CopyFrom(index.graph_def.versions)
+        self._graph_def.library.CopyFrom(index.graph_def.library)
+
+    def add(self, wanted: Iterable[str]) -> None:
+        todo = list(wanted)
+        while todo:
+            name = todo.pop()
+            if name not in self.done and name in self._index:
+                self.done.add(name)
+                todo += self._add(self._index.nodes[name])
+
+    def _add(self, node: Any) -> List[str]:
+        """Copies one node without what has no say in shapes; returns those that it needs."""
+        if node.op in EXITS:
+            return self._anything(node.name, node.attr["T"].type)
+        if node.op in _FED:
+            # In graphs of old producers no sizes at all mean an unknown rank.
+            return self._anything(node.name, node.attr["dtype"].type, node.attr["shape"].shape)
+        to = self._graph_def.node.add()
+        if node.op == "Const" and node.attr["value"].ByteSize() > _LARGEST:
+            to.name, to.op = node.name, "ImmutableConst"
+            to.attr["dtype"].CopyFrom(node.attr["dtype"])
+            to.attr["shape"].shape.CopyFrom(node.attr["value"].tensor.tensor_shape)
+            to.attr["memory_region_name"].s = b"none"
+            return []
+        to.CopyFrom(node)
+        for name in ("_output_shapes", "_class"):
+            to.attr.pop(name, None)
+        inputs = [self._input(ref) for ref in self._index.data_inputs(node.name)]
+        del to.input[:]
+        to.input.extend(str(ref) if ref.port else ref.node for ref in inputs)
+        return [ref.node for ref in inputs]
+
+    def _input(self, ref: TensorRef) -> TensorRef:
+        """Where the copy takes an input from."""
+        tensor = self._given.get(str(ref))
+        if tensor is not None:
+            return self._stand_in(str(ref), tensor.dtype.base_dtype.as_datatype_enum, tensor.shape.as_proto())
+        if self._index.op(ref.node) in SWITCHES:
+            _, predicate = self._index.data_inputs(ref.node)
+            if self._index.op(predicate.node) != "LoopCond":  # into a branch, which may not be taken
+                return self._stand_in(str(ref), self._index.nodes[ref.node].attr["T"].type)
+        return ref
+
+    def _stand_in(self, of: str, dtype: int, shape: Any = None) -> TensorRef:
+        if of not in self._names:
+            self._anything(self._new_name(of), dtype, shape)
+        return TensorRef(self._names[of], 0)
+
+    def _anything(self, name: str, dtype: int, shape: Any = None) -> List[str]:
+        """A node of which only the shape is known, if that."""
+        fed = self._graph_def.node.add(name=name, op="Placeholder")
+        fed.attr["dtype"].type = dtype
+        fed.attr["shape"].shape.unknown_rank = True
+        if shape is not None and shape.dim:
+            # The analyser takes a placeholder for something of any shape, since anything may be fed.
+            fed.name = self._new_name(name + ":fed")
+            told = self._graph_def.node.add(name=name, op="EnsureShape", input=[fed.name])
+            told.attr["T"].type = dtype
+            told.attr["shape"].shape.CopyFrom(shape)
+        return []
+
+    def _new_name(self, of: str) -> str:
+        name = of.replace(":", "/")
+        while name in self._index or name in self._names.values():
+            name += "_"
+        self._names[of] = name
+        return name
 
 
 def _shape(shape: Any) -> Shape:

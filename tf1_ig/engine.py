@@ -41,14 +41,16 @@ class PathPoints(NamedTuple):
 class Engine:
     """Owns the operated graph of one (model, output, inputs) and its session; use as a context manager.
 
-    ``sources`` are tensors from which the inputs are computed; gradients can be pulled back to them.
+    ``sources`` are tensors from which the inputs are computed; gradients can be pulled back to them. ``leaner``:
+    gradients may take sizes for known that follow from how the graph computes them (see ``tf1_ig.lean``).
     """
 
     def __init__(self, model, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int], config=None,
-                 time_limit: Optional[float] = None, sources: Sequence[str] = ()):
+                 time_limit: Optional[float] = None, sources: Sequence[str] = (), leaner: bool = True):
         self.batch_axis = batch_axis
         self.output_name = output
         self.inputs = list(inputs)
+        self.leaner, self._known_sizes = leaner, set()
         self.graph = _tf.tf.Graph()
         plain = model.graph
         with self.graph.as_default(), _tf.tf.name_scope(_free_scope(model)):
@@ -72,7 +74,7 @@ class Engine:
         except BaseException:
             session.close()
             raise
-        self._prepared = prepared.PreparedRuns(session)
+        self._prepared: Any = prepared.PreparedRuns(session)
         return session
 
     def close(self) -> None:
@@ -81,6 +83,7 @@ class Engine:
         self._drop_session()
 
     def _drop_session(self) -> None:
+        self._prepared = None
         if self.session is not None:
             self.session.close()
 
@@ -90,15 +93,14 @@ class Engine:
         if self.batch_axis:
             order = tf.placeholder(tf.int32, [None], "output_order")
         self._output_order = order
-        leaner = lean.prepare(self.graph, model.index, self.output, [one.point for one in self._paths])
+        if self.leaner:
+            self._known_sizes = lean.prepare(self.graph, model.index, self.output, {
+                spec.tensor: one.point for spec, one in zip(self.inputs, self._paths)}).known
         self._target = target.build(self.output, [one.interpolated for one in self._paths], order)
         for position, (spec, one, gradient) in enumerate(zip(self.inputs, self._paths, self._target.gradients)):
             if gradient is None:
                 raise GradientError("no gradient path from output %s to input %s: %s" % (
                     self.output_name, spec.tensor, target.cut(self.output, one.interpolated)))
-            if leaner:  # a size that was wrongly taken for known is an error, never another number
-                gradient = tf.reshape(gradient, tf.shape(one.interpolated))
-                gradient.set_shape(one.interpolated.shape)
             self._paths[position] = path.differentiated(one, gradient)._replace(
                 value=self.graph.get_tensor_by_name(spec.tensor),
                 owner=self.graph.get_tensor_by_name(spec.owner) if spec.owner else None)
@@ -132,6 +134,11 @@ class Engine:
                 values[tensor.name] = self.fed_value(tensor, part)
         self._require(values)
         return values
+
+    def knows_otherwise(self, fed: Iterable[str]) -> bool:
+        """Whether one of these tensors is computed by the graph, and gradients rely on the size that it has then."""
+        ops = (self.graph.get_tensor_by_name(name).op for name in fed)
+        return any(op.name in self._known_sizes and not op.type.startswith("Placeholder") for op in ops)
 
     def fed_value(self, tensor: Any, value: Any) -> np.ndarray:
         """A value as it will be fed to a tensor of the graph, cast without loss."""

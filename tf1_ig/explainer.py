@@ -68,13 +68,18 @@ class IntegratedGradients:
                  config: Any = None, time_limit: Optional[float] = None) -> None:
         self.resolved = resolve.resolve(model, output, inputs)
         self.batch_axis = batch_axis
-        self._engine = Engine(self.resolved.model, self.resolved.output,
-                              [spec.attributed for spec in self.resolved.inputs], batch_axis, config, time_limit)
+        self._options = config, time_limit
         self._steady: Optional[bool] = None
         self._facts: Dict[Optional[bool], List[Finding]] = {}
         self._sizes: Dict[Tuple[str, int], RunSizes] = {}
-        self._prefix = prefix.OptionalPrefix(self.resolved.model, self._engine, config, time_limit)
-        self._reader = TaskReader(self._engine, self.resolved, batch_axis)
+        self._open()
+
+    def _open(self, leaner: bool = True) -> None:
+        spec = [spec.attributed for spec in self.resolved.inputs]
+        self._engine = Engine(self.resolved.model, self.resolved.output, spec, self.batch_axis, *self._options,
+                              leaner=leaner)
+        self._prefix = prefix.OptionalPrefix(self.resolved.model, self._engine, *self._options)
+        self._reader = TaskReader(self._engine, self.resolved, self.batch_axis)
 
     @property
     def output(self) -> str:
@@ -206,6 +211,10 @@ class IntegratedGradients:
     def _begin(self, feed, label, baseline, limits, shared_feeds, row_feeds):
         """The task, the labels, flat and as the caller counts them, and the sizes of runs."""
         task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
+        if self._engine.knows_otherwise(task.values):
+            self.close()
+            self._open(leaner=False)
+            task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
         self._steady = task.probed.steady and self._steady is not False
         flat_label, labels = target.resolve_label(label, task.row_shape, task.outputs, self.output)
         return task, flat_label, labels, self._run_sizes(task.batch, limits)

@@ -6,10 +6,10 @@ Where sizes are known to agree, and for what does not move along the path, none 
 functions and a line in ``LEAN``.
 """
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from graph_tools import _tf
-from graph_tools.symbolic_shapes import Shape, symbolic_shapes
+from graph_tools.symbolic_shapes import Shape, SymbolicShapes, symbolic_shapes
 
 
 class Place(NamedTuple):
@@ -17,9 +17,10 @@ class Place(NamedTuple):
 
     op: Any
     moving: Tuple[bool, ...]   # by input: whether it moves along the path
-    inputs: List[Shape]        # symbolic shapes, see ``graph_tools.symbolic_shapes``
+    inputs: List[Shape]        # symbolic shapes, see ``graph_tools.symbolic_shapes``; of ops in loops only
     output: Shape
     in_loop: bool
+    planned: Set[str]          # ops that have a lean gradient already
 
 
 class Lean(NamedTuple):
@@ -29,60 +30,68 @@ class Lean(NamedTuple):
     gradient: Callable[[Any, Any, List[int]], List[Any]]   # (op, gradient by its output, plan) -> by its inputs
 
 
-def prepare(graph: Any, index: Any, output: Any, points: Sequence[Any]) -> int:
-    """Chooses lean gradients for ops between ``points`` and ``output`` of a graph of ours; returns for how many.
+class Prepared(NamedTuple):
+    """The ops that have a lean gradient, and the nodes whose sizes were taken for known in that."""
+
+    ops: Set[str]
+    known: Set[str]
+
+
+def prepare(graph: Any, index: Any, output: Any, points: Mapping[str, Any]) -> Prepared:
+    """Chooses lean gradients for ops between points and output of a graph of ours.
 
     Args:
       graph: the graph in which the gradient is going to be built.
       index: ``GraphIndex`` of the model that was imported into it; its ops have the same names there.
       output: the tensor that will be differentiated.
-      points: the tensors it will be differentiated by.
+      points: the tensors it will be differentiated by, by the names of the model's tensors whose place they take.
     """
-    moving, needed = _moving(points), index.ancestors([output.op.name])
-    ops = [op for op in graph.get_operations() if op.type in LEAN and op.name in needed and any(
-        tensor.name in moving for tensor in op.inputs) and "_gradient_op_type" not in index.nodes[op.name].attr]
-    loops = {op.name: _tf.in_loop(op) for op in ops}
-    shapes = symbolic_shapes(index, output.op.name) if any(loops.values()) else {}
-    count = 0
+    moving, needed = _moving(points.values()), index.ancestors([output.op.name])
+    ops = [op for op in graph.get_operations() if op.type in LEAN and op.name in needed
+           and any(tensor.name in moving for tensor in op.inputs) and op.outputs[0].dtype.is_floating
+           and "_gradient_op_type" not in index.nodes[op.name].attr]
+    loops: Dict[Any, List[str]] = {}
+    for op in ops:
+        loops.setdefault(_tf.loop_of(op), []).append(op.name)
+    shapes = {loop: symbolic_shapes(index, members, points) for loop, members in list(loops.items())[:_MOST_LOOPS]
+              if loop is not None}
+    prepared = Prepared(set(), set())
     for op in reversed(ops):  # what takes a value comes before what makes it
-        plan = LEAN[op.type].plan(Place(op, tuple(tensor.name in moving for tensor in op.inputs), [
-            _shape_of(tensor, shapes) for tensor in op.inputs], _shape_of(op.outputs[0], shapes), loops[op.name]))
-        if plan is not None and op.outputs[0].dtype.is_floating:
+        loop = _tf.loop_of(op)
+        known = shapes.get(loop, _NOTHING_KNOWN)
+        place = Place(op, tuple(tensor.name in moving for tensor in op.inputs),
+                      [known.of(tensor.op.name, tensor.value_index) for tensor in op.inputs], known.of(op.name, 0),
+                      loop is not None, prepared.ops)
+        plan = LEAN[op.type].plan(place)
+        if plan is not None:
             _tf.set_string_attr(op, _PLAN, ",".join(map(str, plan)))
             _tf.name_gradient(op, "Tf1IgLean" + op.type, _gradient)
-            count += 1
-    return count
+            prepared.ops.add(op.name)
+            prepared.known.update(known.nodes)
+    return prepared
 
 
+# Each loop is analysed by itself; where there are more of them, the others keep TensorFlow's gradients.
+_MOST_LOOPS = 64
+_NOTHING_KNOWN = SymbolicShapes({}, set())
 _PLAN = "_tf1_ig_plan"
 
 
 def _gradient(op: Any, grad: Any) -> List[Any]:
-    return LEAN[op.type].gradient(op, _tf.tf.convert_to_tensor(grad), _planned(op))
+    text = op.get_attr(_PLAN).decode()
+    return LEAN[op.type].gradient(op, _tf.tf.convert_to_tensor(grad), [int(part) for part in text.split(",") if part])
 
 
-def _planned(op: Any) -> Optional[List[int]]:
-    try:
-        text = op.get_attr(_PLAN).decode()
-    except ValueError:
-        return None
-    return [int(part) for part in text.split(",") if part]
-
-
-def _moving(points: Sequence[Any]) -> Set[str]:
+def _moving(points: Iterable[Any]) -> Set[str]:
     """Names of the tensors that depend on the points."""
-    found, todo = {point.name for point in points}, list(points)
+    todo = list(points)
+    found = {point.name for point in todo}
     while todo:
         for op in todo.pop().consumers():
             new = [tensor for tensor in op.outputs if tensor.name not in found]
             found.update(tensor.name for tensor in new)
             todo += new
     return found
-
-
-def _shape_of(tensor: Any, shapes: Dict[str, List[Shape]]) -> Shape:
-    known = shapes.get(tensor.op.name, [])
-    return known[tensor.value_index] if tensor.value_index < len(known) else None
 
 
 # -- sums and products of tensors of one shape ----------------------------------------------------------------------
@@ -178,9 +187,10 @@ def _of_extreme(op, grad, axes):
     extreme = op.outputs[0]
     if not op.get_attr("keep_dims"):
         for axis in axes:
-            extreme, grad = tf.expand_dims(extreme, axis), tf.expand_dims(grad, axis)
+            extreme = tf.expand_dims(extreme, axis)
+    grad = tf.reshape(grad, tf.shape(extreme))
     reached = tf.cast(tf.equal(op.inputs[0], extreme), grad.dtype)
-    if op.inputs[0].op.type == "Relu" and _planned(op.inputs[0].op) is not None:
+    if op.inputs[0].op.type == "Relu":  # which may leave it to us, see _for_an_extreme
         grad *= tf.cast(extreme > 0, grad.dtype)
     return [reached * (grad / tf.reduce_sum(reached, axes, keepdims=True)), None]
 
@@ -189,7 +199,7 @@ def _for_an_extreme(place: Place) -> Optional[List[int]]:
     """Whether a maximum, and nothing else, takes what comes out: only what reaches it gets a gradient, and is equal to
     it, so that the maximum can be asked whether it is positive instead of every element."""
     users = place.op.outputs[0].consumers()
-    return [] if len(users) == 1 and users[0].type in ("Max", "Min") and _planned(users[0]) is not None else None
+    return [] if len(users) == 1 and users[0].type in ("Max", "Min") and users[0].name in place.planned else None
 
 
 def _of_relu(op, grad, _):

@@ -90,7 +90,7 @@ class Prefix:
     def __init__(self, model, plain: Engine, frontier: affine.Frontier, config=None,
                  time_limit: Optional[float] = None):
         self.engine = Engine(model, plain.output_name, [AttributedInput(name) for name in frontier.tensors], 0, config,
-                             time_limit, sources=[spec.tensor for spec in plain.inputs])
+                             time_limit, [spec.tensor for spec in plain.inputs], plain.leaner)
 
     def close(self) -> None:
         self.engine.close()

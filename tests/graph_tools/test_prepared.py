@@ -19,6 +19,11 @@ def session():
         tf.strings.join([words, words], name="twice")
         tf.reduce_sum(x, name="sum")
         tf.cast(x, tf.float16, name="half")
+        tf.identity(x, "same")
+        tf.reshape(x, [-1], "flat")
+        tf.constant(np.ones((64, 64), np.float32), name="constant")
+        tf.placeholder(tf.float32, [2], "fixed")
+        graph.prevent_feeding(tf.identity(tf.constant([1.0, 2.0]), "still"))
     graph.finalize()
     with tf.Session(graph=graph, config=_tf.session_config()) as session:
         yield session
@@ -71,3 +76,26 @@ def test_errors_are_those_of_the_session(session):
         prepared.run("rows:0", {"ids:0": [7]})
     with pytest.raises(tf.errors.InvalidArgumentError, match="x"):
         prepared.run("more:0", {})
+
+
+@pytest.mark.parametrize("fetch, feed", [("more:0", {"x:0": np.ones(3)}), ("more:0", {"x:0": np.ones((2, 3))}),
+                                         ("fixed:0", {"fixed:0": np.ones(3)}), ("still:0", {"still:0": np.ones(2)})])
+def test_what_the_session_does_not_take_is_refused(session, fetch, feed):
+    """A run itself looks at no shapes: arrays of other shapes than the graph says would make other numbers."""
+    with pytest.raises(ValueError):
+        session.run(fetch, feed)
+    with pytest.raises(ValueError, match="cannot (feed|be fed)"):
+        PreparedRuns(session).run(fetch, feed)
+
+
+def test_results_have_memory_of_their_own(session):
+    prepared, x = PreparedRuns(session), np.ones((300, 2), np.float32)
+    for name in ("same:0", "flat:0", "x:0", "constant:0"):
+        found = prepared.run(name, {"x:0": x})
+        kept = np.array(found)
+        x[:] = 7
+        np.testing.assert_array_equal(found, kept)
+        found[:] = 9
+        assert (x == 7).all()
+        x[:] = 1
+        np.testing.assert_array_equal(prepared.run(name, {"x:0": x}), kept)

@@ -8,6 +8,7 @@ import pytest
 import tf1_ig
 from graph_tools import _tf
 from tests.models import small
+from tests.tf1_ig.brute_force import integrated_gradients
 from tf1_ig import path
 from tf1_ig.errors import ClosedError, MethodError, OutOfMemoryError
 from tf1_ig.packing import PointRunner, RunLimits, RunSizes
@@ -180,3 +181,39 @@ def test_a_closed_explainer_says_so():
         pass
     with pytest.raises(ClosedError, match="make another one"):
         explainer.explain({"x:0": X})
+
+
+def _two(x, s):
+    return _tf.tf.add_n([x, s])
+
+
+OF_FIXED_BATCH = {
+    "squares": lambda x, s: _tf.tf.square(_two(x, s)),
+    "a size": lambda x, s: _tf.tf.square(_two(x, s)) / _tf.tf.cast(_tf.tf.shape(s)[0] + 1, _tf.tf.float32),
+    "joined": lambda x, s: _tf.tf.tanh(_tf.tf.concat([x, s], 1)) * _tf.tf.concat([s, x], 1),
+    "another feed": lambda x, s: _tf.tf.square(_two(x, s)) * _tf.tf.placeholder(_tf.tf.float32, [None, 4], "u"),
+    "product": lambda x, s: _tf.tf.tanh(x * s),
+}
+
+
+@pytest.mark.parametrize("how", [{"steps": 60}, {"tolerance": 1e-3}])
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("name", OF_FIXED_BATCH)
+def test_a_graph_of_a_fixed_batch_gets_that_many_rows_whatever_its_ops_would_take(name, rows, how):
+    tf = _tf.tf
+
+    def fixed():
+        x, s = (tf.placeholder(tf.float32, [rows, 4], key) for key in "xs")
+        tf.reduce_sum(OF_FIXED_BATCH[name](x, s), 1, name="y")
+
+    model = small.model_of(fixed)
+    feed = {"x:0": X[:rows], "s:0": np.cos(X[:rows])}
+    if name == "another feed":
+        feed["u:0"] = 1 + 0.5 * X[:rows]
+    with tf1_ig.IntegratedGradients(model, "y", inputs="x") as explainer:
+        found = explainer.explain(feed, **how)
+    assert (np.abs(found.delta) <= 2e-3 * np.abs(found.score - found.baseline_score) + 1e-6).all()
+    for row in range(rows):
+        expected, score, _ = integrated_gradients(model, ["x:0"], "y:0", row, feed)
+        np.testing.assert_allclose(found.score[row], score, rtol=1e-5)
+        np.testing.assert_allclose(found.values["x:0"][row], expected[0][row], rtol=5e-3, atol=1e-4)
