@@ -2,13 +2,14 @@
 
 The shape of an imported tensor says ``[?, 32]``, and inside a loop nothing at all. TensorFlow's graph analyser follows
 sizes through ops and around loops, and gives sizes that must agree one negative number. It concludes that from every op
-it is shown, so it is only shown ops that have run by then: a branch may not be taken, a loop may run no time at all.
+it is shown, so it is only shown ops that have run by then: those that an op has its inputs from, and so on. That ends
+at the Merge of a branch, which needs but one of its inputs, and at the Exit of a loop that may have run no time at all.
 """
 
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf
-from graph_tools.control_flow.nodes import EXITS, SWITCHES
+from graph_tools.control_flow.nodes import EXITS, MERGES, NEXTS
 from graph_tools.names import TensorRef
 
 Shape = Optional[Tuple[int, ...]]
@@ -37,11 +38,11 @@ class SymbolicShapes(NamedTuple):
 
 
 def symbolic_shapes(index: Any, wanted: Iterable[str], given: Mapping[str, Any]) -> SymbolicShapes:
-    """Sizes that are equal whenever ops of one loop run (or ops outside all loops).
+    """Sizes that are equal whenever some ops run.
 
     Args:
       index: a ``GraphIndex``.
-      wanted: names of nodes of one loop, without those of loops inside it.
+      wanted: names of nodes that run together: in the same loop, and in the same branch.
       given: tensors, by name, that something else takes the place of, with its ``tf.TensorShape``.
 
     Example:
@@ -78,8 +79,6 @@ class _Copy:
 
     def _add(self, node: Any) -> List[str]:
         """Copies one node without what has no say in shapes; returns those that it needs."""
-        if node.op in EXITS:
-            return self._anything(node.name, node.attr["T"].type)
         if node.op in _FED:
             # In graphs of old producers no sizes at all mean an unknown rank.
             return self._anything(node.name, node.attr["dtype"].type, node.attr["shape"].shape)
@@ -100,14 +99,16 @@ class _Copy:
 
     def _input(self, ref: TensorRef) -> TensorRef:
         """Where the copy takes an input from."""
-        tensor = self._given.get(str(ref))
+        tensor, node = self._given.get(str(ref)), self._index.nodes.get(ref.node)
         if tensor is not None:
             return self._stand_in(str(ref), tensor.dtype.base_dtype.as_datatype_enum, tensor.shape.as_proto())
-        if self._index.op(ref.node) in SWITCHES:
-            _, predicate = self._index.data_inputs(ref.node)
-            if self._index.op(predicate.node) != "LoopCond":  # into a branch, which may not be taken
-                return self._stand_in(str(ref), self._index.nodes[ref.node].attr["T"].type)
+        if node is not None and (node.op in EXITS or (node.op in MERGES and not self._starts_iteration(node))):
+            # The second output of a Merge says which input it was.
+            return self._stand_in(str(ref), _tf.tf.int32.as_datatype_enum if ref.port else node.attr["T"].type)
         return ref
+
+    def _starts_iteration(self, merge: Any) -> bool:
+        return any(self._index.op(ref.node) in NEXTS for ref in self._index.data_inputs(merge.name))
 
     def _stand_in(self, of: str, dtype: int, shape: Any = None) -> TensorRef:
         if of not in self._names:

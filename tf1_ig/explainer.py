@@ -69,17 +69,20 @@ class IntegratedGradients:
         self.resolved = resolve.resolve(model, output, inputs)
         self.batch_axis = batch_axis
         self._options = config, time_limit
+        self._opened: List[Any] = []
         self._steady: Optional[bool] = None
         self._facts: Dict[Optional[bool], List[Finding]] = {}
         self._sizes: Dict[Tuple[str, int], RunSizes] = {}
         self._open()
 
     def _open(self, leaner: bool = True) -> None:
-        spec = [spec.attributed for spec in self.resolved.inputs]
-        self._engine = Engine(self.resolved.model, self.resolved.output, spec, self.batch_axis, *self._options,
-                              leaner=leaner)
-        self._prefix = prefix.OptionalPrefix(self.resolved.model, self._engine, *self._options)
-        self._reader = TaskReader(self._engine, self.resolved, self.batch_axis)
+        """Makes the engine; one that there is already stays open, since another thread may be using it."""
+        inputs = [spec.attributed for spec in self.resolved.inputs]
+        engine = Engine(self.resolved.model, self.output, inputs, self.batch_axis, *self._options, leaner=leaner)
+        self._opened += [engine]
+        self._engine, self._reader = engine, TaskReader(engine, self.resolved, self.batch_axis)
+        self._prefix = prefix.OptionalPrefix(self.resolved.model, engine, *self._options)
+        self._opened += [self._prefix]
 
     @property
     def output(self) -> str:
@@ -108,8 +111,8 @@ class IntegratedGradients:
 
     def close(self) -> None:
         """Closes the session."""
-        self._engine.close()
-        self._prefix.close()
+        for opened in self._opened:
+            opened.close()
 
     def explain(self, feed: Mapping[Any, Any], label: Any = None, baseline: Any = "zero",
                 method: str = "gausslegendre", steps: Optional[int] = None, tolerance: float = 0.01,
@@ -212,7 +215,6 @@ class IntegratedGradients:
         """The task, the labels, flat and as the caller counts them, and the sizes of runs."""
         task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
         if self._engine.knows_otherwise(task.values):
-            self.close()
             self._open(leaner=False)
             task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
         self._steady = task.probed.steady and self._steady is not False

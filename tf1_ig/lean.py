@@ -50,18 +50,19 @@ def prepare(graph: Any, index: Any, output: Any, points: Mapping[str, Any]) -> P
     ops = [op for op in graph.get_operations() if op.type in LEAN and op.name in needed
            and any(tensor.name in moving for tensor in op.inputs) and op.outputs[0].dtype.is_floating
            and "_gradient_op_type" not in index.nodes[op.name].attr]
-    loops: Dict[Any, List[str]] = {}
+    # Ops of one context, the innermost loop or branch, run together.
+    together: Dict[Any, List[str]] = {}
     for op in ops:
-        loops.setdefault(_tf.loop_of(op), []).append(op.name)
-    shapes = {loop: symbolic_shapes(index, members, points) for loop, members in list(loops.items())[:_MOST_LOOPS]
-              if loop is not None}
+        if _tf.loop_of(op) is not None:
+            together.setdefault(_tf.get_context(op), []).append(op.name)
+    shapes = {context: symbolic_shapes(index, names, points)
+              for context, names in list(together.items())[:_MOST_ANALYSED]}
     prepared = Prepared(set(), set())
     for op in reversed(ops):  # what takes a value comes before what makes it
-        loop = _tf.loop_of(op)
-        known = shapes.get(loop, _NOTHING_KNOWN)
+        known = shapes.get(_tf.get_context(op), _NOTHING_KNOWN)
         place = Place(op, tuple(tensor.name in moving for tensor in op.inputs),
                       [known.of(tensor.op.name, tensor.value_index) for tensor in op.inputs], known.of(op.name, 0),
-                      loop is not None, prepared.ops)
+                      _tf.loop_of(op) is not None, prepared.ops)
         plan = LEAN[op.type].plan(place)
         if plan is not None:
             _tf.set_string_attr(op, _PLAN, ",".join(map(str, plan)))
@@ -71,8 +72,8 @@ def prepare(graph: Any, index: Any, output: Any, points: Mapping[str, Any]) -> P
     return prepared
 
 
-# Each loop is analysed by itself; where there are more of them, the others keep TensorFlow's gradients.
-_MOST_LOOPS = 64
+# Each loop, and each branch in a loop, is analysed by itself; of the others no sizes are known.
+_MOST_ANALYSED = 64
 _NOTHING_KNOWN = SymbolicShapes({}, set())
 _PLAN = "_tf1_ig_plan"
 

@@ -208,6 +208,25 @@ def _loop_that_never_runs(x):
                          (tf.constant(0), tf.zeros_like(x[:, 0, 0])))[1]
 
 
+def _tied_by_hand(gate_constant):
+    """The same in a branch without a Switch on its data: a control edge alone ties an op, or its constant, to it."""
+    def build(x):
+        tf = _tf.tf
+        one = tf.equal(tf.shape(x)[1], 1)
+        no, yes = tf.raw_ops.Switch(data=one, pred=one)
+        no, yes = tf.identity(no), tf.identity(yes)
+        still = tf.stop_gradient(x)
+        both = [still, _context(still, "mean")]
+        with tf.control_dependencies([yes]):
+            axis = tf.constant(2)
+            joined = None if gate_constant else tf.reduce_sum(tf.add_n(both))
+        joined = tf.reduce_sum(tf.concat(both, axis)) if gate_constant else joined
+        with tf.control_dependencies([no]):
+            otherwise = tf.constant(0.7, tf.float64)
+        return tf.raw_ops.Merge(inputs=[otherwise, joined])[0] * tf.ones_like(x[:, 0, 0])
+    return build
+
+
 def _beside(x, other, how, before=False):
     """A loop in which a tensor of each row's own size is multiplied by one of size 1; ``other`` may say they agree."""
     tf = _tf.tf
@@ -219,7 +238,8 @@ def _beside(x, other, how, before=False):
 
 @pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("how", ["max", "mean", "sum"])
-@pytest.mark.parametrize("other", [_branch_not_taken, _loop_that_never_runs])
+@pytest.mark.parametrize("other", [_branch_not_taken, _loop_that_never_runs, _tied_by_hand(False),
+                                   _tied_by_hand(True)])
 def test_nothing_is_concluded_from_what_does_not_run(other, how, before, monkeypatch):
     tf = _tf.tf
     with _tf.control_flow_v1():
