@@ -43,7 +43,7 @@ def symbolic_shapes(index: Any, wanted: Iterable[str], given: Mapping[str, Any])
     Args:
       index: a ``GraphIndex``.
       wanted: names of nodes that run together: in the same loop, and in the same branch.
-      given: tensors, by name, that something else takes the place of, with its ``tf.TensorShape``.
+      given: tensors that take the place of some of the graph's, by the names of those.
 
     Example:
       >>> symbolic_shapes(model.index, ["loop/cell"], {}).of("loop/cell", 0)  # doctest: +SKIP
