@@ -5,10 +5,11 @@ import dataclasses
 import re
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Set, Tuple
 
-from graph_tools import _tf, control_flow, functions, names, save, scan, variables
+from graph_tools import _tf, control_flow, save, variables
 from graph_tools.errors import BlockedRunError, GraphToolsError, ReleaseError, StateError, UnsafeModelError
 from graph_tools.feature_columns.column import Column, stored
-from graph_tools.walk import GraphIndex
+from graph_tools.graph import functions, names, scan
+from graph_tools.graph.walk import GraphIndex
 
 # Ops that wait for data that something else must put there.
 _HANDS_OVER = re.compile("Dequeue|GetNext|Unstage|ReaderRead")

@@ -9,7 +9,7 @@ from typing import Dict, List, NamedTuple, Tuple
 
 from graph_tools import _tf
 from graph_tools.errors import EditError
-from graph_tools.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex
 
 # Told apart by line and sign as well as by colour: blue and orange stay apart for the colour-blind and in grey print.
 _STYLES = {"kept": ("#555555", "", " "), "removed": ("#b35806", "5,3", "-"), "added": ("#2166ac", "", "+")}

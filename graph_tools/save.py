@@ -5,8 +5,10 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from graph_tools import _tf, constants, names, portable, variables, vocabulary, walk
+from graph_tools import _tf, constants, variables, vocabulary
 from graph_tools.errors import EditError, ModelFormatError
+from graph_tools.graph import names, walk
+from graph_tools.releases import portable
 
 _SCOPE = "graph_tools_save"
 _INIT = "__saved_model_init_op"

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
 
 from graph_tools import _tf
 from graph_tools.control_flow.nodes import EXITS, MERGES, NEXTS
-from graph_tools.names import TensorRef
+from graph_tools.graph.names import TensorRef
 
 Shape = Optional[Tuple[int, ...]]
 

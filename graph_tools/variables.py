@@ -5,7 +5,8 @@ from typing import Mapping, Optional, Tuple
 
 import numpy as np
 
-from graph_tools import _tf, names, walk
+from graph_tools import _tf
+from graph_tools.graph import names, walk
 
 VARIABLES = frozenset(("VariableV2", "Variable", "VarHandleOp"))
 # Tables that can change, so that a checkpoint holds their content: keys and values.

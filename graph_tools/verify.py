@@ -4,11 +4,12 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from graph_tools import names, runs
 from graph_tools.edit.record import REPLACES, Edit
 from graph_tools.errors import FeedError
+from graph_tools.graph import names
 from graph_tools.model import Model
 from graph_tools.report import Finding, Report
+from graph_tools.running import runs
 
 _TIMEOUT = 300.0
 

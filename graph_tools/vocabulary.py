@@ -4,8 +4,9 @@ from typing import Any, List, Mapping, Tuple
 
 import numpy as np
 
-from graph_tools import _tf, names, variables, walk
+from graph_tools import _tf, variables
 from graph_tools.errors import ModelFileMissingError, ModelFormatError
+from graph_tools.graph import names, walk
 
 _WHOLE_LINE, _LINE_NUMBER = -2, -1
 

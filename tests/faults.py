@@ -11,7 +11,8 @@ import threading
 
 import numpy as np
 
-from graph_tools import _tf, threads
+from graph_tools import _tf
+from graph_tools.running import threads
 
 _OURS = tuple(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), package) + os.sep
               for package in ("graph_tools", "tf1_ig"))

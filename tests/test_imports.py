@@ -18,20 +18,21 @@ STAGES = (
     ("ground", ("graph_tools.*",)),
     ("load", ("graph_tools.load",)),
     ("find", ("graph_tools.find",)),
-    ("edit", ("graph_tools.edit", "graph_tools.runs", "graph_tools.verify")),
+    ("edit", ("graph_tools.edit", "graph_tools.running.runs", "graph_tools.verify")),
     ("graph_tools", ("graph_tools",)),
     ("attribute", ("tf1_ig.*",)),
     ("check", ("tf1_ig.check",)),
     ("show", ("tf1_ig.show",)),
     ("tf1_ig", ("tf1_ig",)),
-    ("front", ("tf1_ig.cli", "tf1_ig.edit_command", "tf1_ig.explain_command", "tf1_ig.threads_command",
-               "tf1_ig.__main__", "tf1_ig.inspection", "tf1_ig.demo")),
+    ("front", ("tf1_ig.cli", "tf1_ig.commands.edit", "tf1_ig.commands.explain", "tf1_ig.commands.threads",
+               "tf1_ig.__main__", "tf1_ig.commands.inspect", "tf1_ig.demo")),
 )
 # The result record has methods that draw; they import the view when they are called, never at import.
-DOORS = {("tf1_ig.attribution", "tf1_ig.show.report"), ("tf1_ig.attribution", "tf1_ig.show.table")}
+DOORS = {("tf1_ig.result.attribution", "tf1_ig.show.report"), ("tf1_ig.result.attribution", "tf1_ig.show.table")}
 WITHOUT_TENSORFLOW = (
-    "graph_tools.errors", "graph_tools.names", "graph_tools.report", "graph_tools.walk", "tf1_ig.attribution",
-    "tf1_ig.baselines", "tf1_ig.check", "tf1_ig.integrate", "tf1_ig.quadrature", "tf1_ig.show", "tf1_ig.storage",
+    "graph_tools.errors", "graph_tools.graph.names", "graph_tools.report", "graph_tools.graph.walk",
+    "tf1_ig.baselines", "tf1_ig.check", "tf1_ig.integrate", "tf1_ig.quadrature", "tf1_ig.result.attribution",
+    "tf1_ig.result.storage", "tf1_ig.show",
 )
 
 
@@ -83,9 +84,9 @@ def _belongs(module, prefix):
 
 def test_the_stages_know_the_modules_they_are_for():
     names = [name for name, _ in STAGES]
-    assert names[_stage("graph_tools.walk")] == "ground" and names[_stage("graph_tools.load.frozen")] == "load"
+    assert names[_stage("graph_tools.graph.walk")] == "ground" and names[_stage("graph_tools.load.frozen")] == "load"
     assert names[_stage("graph_tools")] == "graph_tools" and names[_stage("tf1_ig")] == "tf1_ig"
-    assert names[_stage("tf1_ig.engine")] == "attribute" and names[_stage("tf1_ig.show.text")] == "show"
+    assert names[_stage("tf1_ig.engine.operated")] == "attribute" and names[_stage("tf1_ig.show.text")] == "show"
     named = [prefix for _, prefixes in STAGES for prefix in prefixes if not prefix.endswith(".*")]
     assert [prefix for prefix in named if prefix not in MODULES] == []
 

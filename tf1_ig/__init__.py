@@ -1,14 +1,14 @@
 """tf1_ig: Integrated Gradients for TensorFlow-1 graphs."""
 
 from tf1_ig import _neighbour  # first: says so when another distribution's graph_tools is in the way
-from tf1_ig.attribution import Attribution, load_attribution
 from tf1_ig.check import check
 from tf1_ig.explainer import IntegratedGradients
-from tf1_ig.hook import ExplainHook
-from tf1_ig.reference_loop import ig_text
+from tf1_ig.integrations.hook import ExplainHook
+from tf1_ig.integrations.reference_loop import ig_text
+from tf1_ig.integrations.signature import attribution_signature
+from tf1_ig.question.spans import byte_spans
+from tf1_ig.result.attribution import Attribution, load_attribution
 from tf1_ig.show.text import visualize_token_attrs
-from tf1_ig.signature import attribution_signature
-from tf1_ig.spans import byte_spans
 
 __version__ = "0.1.0"
 

@@ -8,9 +8,9 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
-from graph_tools import names
+from graph_tools.graph import names
+from tf1_ig.engine.feeds import RowEntries
 from tf1_ig.errors import BaselineError
-from tf1_ig.feeds import RowEntries
 
 
 class Inputs(NamedTuple):

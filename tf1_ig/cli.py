@@ -12,7 +12,8 @@ import warnings
 from typing import Optional, Sequence
 
 from graph_tools.errors import GraphToolsError
-from tf1_ig import __version__, edit_command, explain_command, threads_command
+from tf1_ig import __version__
+from tf1_ig.commands import edit as edit_command, explain as explain_command, threads as threads_command
 
 _OPTIONS = (("batch_axis=None", "--batch-axis none"), ('label="top"', "--label top"), ("label= ", "--label "),
             ("inputs=TENSOR", "--input TENSOR"), ("shared_feeds", "--shared-feed"), ("row_feeds", "--row-feed"),
@@ -165,7 +166,7 @@ def _model(parser) -> None:
 # -- commands --------------------------------------------------------------------------------------------------------
 
 def _inspect(options) -> int:
-    from tf1_ig import inspection
+    from tf1_ig.commands import inspect as inspection
 
     found = inspection.inspect(options.model)
     print(inspection.as_json(found) if options.json else inspection.as_text(found))

@@ -6,11 +6,11 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 import numpy as np
 
 from tf1_ig import integrate
-from tf1_ig.attribution import token_sums
-from tf1_ig.feeds import repeated
-from tf1_ig.packing import FIXED_BATCH, PACKED, Batch, PointRunner
-from tf1_ig.probe import agree
-from tf1_ig.task import Task
+from tf1_ig.engine.feeds import repeated
+from tf1_ig.engine.packing import FIXED_BATCH, PACKED, Batch, PointRunner
+from tf1_ig.engine.probe import agree
+from tf1_ig.question.task import Task
+from tf1_ig.result.attribution import token_sums
 
 Entries = List[np.ndarray]
 # Floats of attributed tensors that are laid out at once, a copy for each path.

@@ -8,25 +8,15 @@ import numpy as np
 from graph_tools.errors import FeedError
 from graph_tools.model import Model
 from graph_tools.report import Finding
-from tf1_ig import (
-    baselines,
-    ensemble,
-    entries,
-    features,
-    graph_facts,
-    integrate,
-    prefix,
-    probe,
-    quadrature,
-    resolve,
-    target,
-    variants,
-)
-from tf1_ig.attribution import Attribution
-from tf1_ig.engine import Engine
+from tf1_ig import baselines, ensemble, integrate, quadrature, variants
+from tf1_ig.engine import prefix, probe, target
+from tf1_ig.engine.operated import Engine
+from tf1_ig.engine.packing import IN_COMPANY, ONE_AT_A_TIME, Batch, PointRunner, RunLimits, RunSizes
 from tf1_ig.errors import MethodError
-from tf1_ig.packing import IN_COMPANY, ONE_AT_A_TIME, Batch, PointRunner, RunLimits, RunSizes
-from tf1_ig.task import Task, TaskReader
+from tf1_ig.question import entries, graph_facts, resolve
+from tf1_ig.question.task import Task, TaskReader
+from tf1_ig.result import features
+from tf1_ig.result.attribution import Attribution
 
 # Most rows in one run, and most floats of attributed tensors in one run: how many are best is learnt below that. Loops
 # gain a little more from more rows, at the cost of memory.

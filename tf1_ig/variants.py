@@ -15,10 +15,10 @@ from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional
 import numpy as np
 
 from tf1_ig import baselines as baseline_values
-from tf1_ig.attribution import EXACT, IN_EXPECTATION, NONE, Attribution
 from tf1_ig.baselines import Inputs
 from tf1_ig.ensemble import Found, Path
 from tf1_ig.errors import MethodError
+from tf1_ig.result.attribution import EXACT, IN_EXPECTATION, NONE, Attribution
 
 # -- the variants ------------------------------------------------------------------------------------------------------
 

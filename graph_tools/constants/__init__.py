@@ -7,11 +7,12 @@ function becomes the value itself, and the function is copied for it.
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Set, Tuple
 
-from graph_tools import _tf, functions, names, variables
+from graph_tools import _tf, variables
 from graph_tools.constants.library import Library
 from graph_tools.constants.nodes import Held, make_constant, without_control
 from graph_tools.constants.scope import Scope, Tensor, graph_tensor
 from graph_tools.errors import EditError
+from graph_tools.graph import functions, names
 
 
 class Frozen(NamedTuple):

@@ -2,9 +2,9 @@
 
 from typing import Any, Dict, List, Set, Tuple
 
-from graph_tools import functions
 from graph_tools.constants.nodes import Held, without_control
 from graph_tools.constants.scope import Scope, Tensor
+from graph_tools.graph import functions
 
 # Output names of ops that become ones whose output is named "output".
 _OUTPUT_NAMES = {"ReadVariableOp": "value", "VarIsInitializedOp": "is_initialized"}

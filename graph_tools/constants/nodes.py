@@ -2,7 +2,8 @@
 
 from typing import Any, Dict, List, NamedTuple, Set
 
-from graph_tools import _tf, names
+from graph_tools import _tf
+from graph_tools.graph import names
 
 
 class Held(NamedTuple):

@@ -2,9 +2,10 @@
 
 from typing import Any, Dict, List, Set, Tuple
 
-from graph_tools import _tf, names
+from graph_tools import _tf
 from graph_tools.constants import nodes
 from graph_tools.constants.nodes import Held
+from graph_tools.graph import names
 
 _REF_PASSES = {"RefIdentity": "Identity", "RefEnter": "Enter", "RefSwitch": "Switch", "RefMerge": "Merge",
                "RefExit": "Exit", "RefNextIteration": "NextIteration"}

@@ -3,7 +3,7 @@
 from typing import Dict, FrozenSet, NamedTuple, Tuple
 
 from graph_tools.control_flow.nodes import ENTERS, EXITS, IDENTITIES, MERGES, SWITCHES, Node, Nodes, closes_loop
-from graph_tools.names import TensorRef
+from graph_tools.graph.names import TensorRef
 
 
 class Arm(NamedTuple):

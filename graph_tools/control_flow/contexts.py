@@ -10,7 +10,7 @@ from graph_tools.control_flow.nodes import EXITS, IDENTITIES, read_graph
 from graph_tools.control_flow.places import outer_place, pivots, places
 from graph_tools.control_flow.structure import Structure, analyse
 from graph_tools.errors import ControlFlowError
-from graph_tools.names import TensorRef
+from graph_tools.graph.names import TensorRef
 
 _lock = threading.Lock()
 

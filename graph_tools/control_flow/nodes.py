@@ -2,8 +2,8 @@
 
 from typing import Dict, List, NamedTuple, Set, Tuple
 
-from graph_tools import names
-from graph_tools.names import TensorRef
+from graph_tools.graph import names
+from graph_tools.graph.names import TensorRef
 
 ENTERS = ("Enter", "RefEnter")
 EXITS = ("Exit", "RefExit")

@@ -21,7 +21,7 @@ from graph_tools.control_flow.arms import Arm, Place
 from graph_tools.control_flow.nodes import EXITS, IDENTITIES, MERGES, NEXTS, Node, Nodes, closes_loop, edges
 from graph_tools.control_flow.places import pivots, places
 from graph_tools.control_flow.structure import Structure, analyse
-from graph_tools.names import TensorRef
+from graph_tools.graph.names import TensorRef
 
 # DataType numbers through which gradients flow (half, float, double, bfloat16, complex, resource, variant) and 0 for
 # unknown; their reference types are 100 higher. A Switch on anything else may serve both branches.

@@ -4,7 +4,7 @@ from graph_tools import _tf
 from graph_tools.control_flow import repair
 from graph_tools.control_flow.nodes import read_graph_def
 from graph_tools.control_flow.structure import analyse
-from graph_tools.names import TensorRef
+from graph_tools.graph.names import TensorRef
 
 
 def normalize(graph_def):

@@ -28,7 +28,7 @@ from graph_tools.control_flow.nodes import (
     edges,
 )
 from graph_tools.errors import ControlFlowError
-from graph_tools.names import TensorRef
+from graph_tools.graph.names import TensorRef
 
 
 class Variable(NamedTuple):

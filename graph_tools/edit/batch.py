@@ -9,7 +9,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
-from graph_tools import _tf, names
+from graph_tools import _tf
 from graph_tools.edit.batch_shapes import BACK, PRIME, Inference, free_elements, has_batch, set_batch
 from graph_tools.edit.builder import Builder, data_type, entry_of
 from graph_tools.edit.rebuild import rebuild
@@ -17,9 +17,10 @@ from graph_tools.edit.record import Edit, compare
 from graph_tools.errors import EditError
 from graph_tools.find.inputs.placeholders import PLACEHOLDERS, placeholder_shape
 from graph_tools.find.inputs.record import dtype_name
+from graph_tools.graph import names
+from graph_tools.graph.names import TensorRef
+from graph_tools.graph.walk import GraphIndex
 from graph_tools.model import Model
-from graph_tools.names import TensorRef
-from graph_tools.walk import GraphIndex
 
 _ROUNDS = 60  # each mends at least one constant and infers again
 # Ops that make a tensor of a given size, and which input says it.

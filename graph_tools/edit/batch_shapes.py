@@ -6,8 +6,9 @@ And the shapes that TensorArrays promise of their elements, which are held to wh
 import re
 from typing import Dict, Iterable, List, Optional, Tuple
 
-from graph_tools import _tf, names
-from graph_tools.walk import GraphIndex
+from graph_tools import _tf
+from graph_tools.graph import names
+from graph_tools.graph.walk import GraphIndex
 
 PRIME = 1009  # stands for the batch while shapes are inferred
 BACK = ("NextIteration", "RefNextIteration")  # a loop's way back

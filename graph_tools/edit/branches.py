@@ -4,8 +4,8 @@ from typing import List, Tuple
 
 from graph_tools import _tf
 from graph_tools.errors import EditError
-from graph_tools.names import TensorRef
-from graph_tools.walk import GraphIndex
+from graph_tools.graph.names import TensorRef
+from graph_tools.graph.walk import GraphIndex
 
 _SWITCHES = ("Switch", "RefSwitch")
 _ENTERS = ("Enter", "RefEnter")

@@ -2,8 +2,9 @@
 
 from typing import Any, Iterable, List, Mapping, Optional
 
-from graph_tools import _tf, names
-from graph_tools.names import TensorRef
+from graph_tools import _tf
+from graph_tools.graph import names
+from graph_tools.graph.names import TensorRef
 
 
 def data_type(dtype: str) -> int:

@@ -3,10 +3,11 @@
 import dataclasses
 from typing import Sequence, Tuple
 
-from graph_tools import constants, names
+from graph_tools import constants
 from graph_tools.edit import record
 from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import Edit
+from graph_tools.graph import names
 from graph_tools.model import Model
 from graph_tools.variables import VARIABLES
 

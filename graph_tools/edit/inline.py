@@ -6,8 +6,9 @@ below its name; the call itself becomes an ``Identity`` of the same name, so tha
 
 from typing import Any, List, Optional, Sequence, Tuple
 
-from graph_tools import _tf, functions, names
+from graph_tools import _tf
 from graph_tools.edit.record import Edit, compare
+from graph_tools.graph import functions, names
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 # What owns state under its own name cannot be moved: the model knows it by that name.

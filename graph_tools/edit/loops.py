@@ -4,10 +4,10 @@ from typing import List
 
 from graph_tools import _tf
 from graph_tools.edit.builder import Builder, data_type
-from graph_tools.find.embeddings_loop import LoopLookup, enter_of
+from graph_tools.find.embeddings.loop import LoopLookup, enter_of
 from graph_tools.find.tables import read_table
 from graph_tools.find.view import View
-from graph_tools.names import TensorRef
+from graph_tools.graph.names import TensorRef
 
 
 def move_out(view: View, build: Builder, path: LoopLookup) -> str:

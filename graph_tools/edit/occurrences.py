@@ -7,7 +7,7 @@ the dense segment op that computes the same sum, mean, or sum over the root of t
 
 from typing import Any, NamedTuple, Optional, Tuple
 
-from graph_tools import _tf, names
+from graph_tools import _tf
 from graph_tools.edit import owners
 from graph_tools.edit.builder import Builder, data_type
 from graph_tools.edit.loops import move_out
@@ -16,14 +16,15 @@ from graph_tools.edit.record import Edit, compare
 from graph_tools.errors import EditError, NoCandidateError
 from graph_tools.find.candidates import Embedding
 from graph_tools.find.embeddings import find_embeddings
-from graph_tools.find.embeddings_loop import loop_lookup
-from graph_tools.find.embeddings_onehot import VECTORS
-from graph_tools.find.embeddings_product import SPARSE_PRODUCT
-from graph_tools.find.embeddings_ragged import Matrix, matrix_of
-from graph_tools.find.embeddings_sparse import COMBINERS, FILLERS, MOVES, ROWS, SPLIT_SCOPE, STRINGS, string_path
+from graph_tools.find.embeddings.loop import loop_lookup
+from graph_tools.find.embeddings.onehot import VECTORS
+from graph_tools.find.embeddings.product import SPARSE_PRODUCT
+from graph_tools.find.embeddings.ragged import Matrix, matrix_of
+from graph_tools.find.embeddings.sparse import COMBINERS, FILLERS, MOVES, ROWS, SPLIT_SCOPE, STRINGS, string_path
 from graph_tools.find.view import View, ref_of
+from graph_tools.graph import names
+from graph_tools.graph.names import TensorRef
 from graph_tools.model import Model
-from graph_tools.names import TensorRef
 
 
 def split_occurrences(model: Model, embedding: Any) -> Tuple[Model, Edit]:

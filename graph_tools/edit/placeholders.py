@@ -2,15 +2,16 @@
 
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from graph_tools import _tf, names
+from graph_tools import _tf
 from graph_tools.edit import batch, branches, producers
 from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import REPLACES, Edit, compare
 from graph_tools.errors import EditError
 from graph_tools.find.inputs import PLACEHOLDER_KINDS, Input, needed_nodes, scan
 from graph_tools.find.inputs.record import Component, Shape, mark_used, shape_of
+from graph_tools.graph import names
+from graph_tools.graph.walk import GraphIndex
 from graph_tools.model import Model
-from graph_tools.walk import GraphIndex
 
 # Kinds that are swapped when nobody says which. A Python function too when it depends on no other input; a parser, or
 # a function of something fed, only when it is asked for.

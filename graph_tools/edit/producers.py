@@ -2,13 +2,14 @@
 
 from typing import FrozenSet, Iterable, Iterator, Set
 
-from graph_tools import _tf, names
+from graph_tools import _tf
 from graph_tools.find.inputs import production
 from graph_tools.find.inputs.iterators import FROM_HANDLE, ITERATORS
 from graph_tools.find.inputs.queues import QUEUES
 from graph_tools.find.inputs.readers import READERS
 from graph_tools.find.inputs.staging import UNSTAGES, area
-from graph_tools.walk import GraphIndex
+from graph_tools.graph import names
+from graph_tools.graph.walk import GraphIndex
 
 # What is done to a stateful node without using what it holds, by its op type.
 _VARIABLE_SERVICES = frozenset(("Assign", "AssignVariableOp", "VarIsInitializedOp", "IsVariableInitialized",

@@ -1,10 +1,10 @@
 """A sparse matrix times a table, rewritten as what it means: a row for each entry, weighted, added up per example."""
 
-from graph_tools import names
 from graph_tools.edit.builder import Builder, data_type
-from graph_tools.find.embeddings_sparse import OWNER, ROWS
+from graph_tools.find.embeddings.sparse import OWNER, ROWS
 from graph_tools.find.view import View
-from graph_tools.names import TensorRef
+from graph_tools.graph import names
+from graph_tools.graph.names import TensorRef
 
 
 def split_product(view: View, build: Builder) -> str:

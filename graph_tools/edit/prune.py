@@ -2,12 +2,12 @@
 
 from typing import Any, List, Set, Tuple
 
-from graph_tools import names
 from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import Edit, compare
 from graph_tools.errors import EditError
+from graph_tools.graph import names
+from graph_tools.graph.walk import GraphIndex
 from graph_tools.model import Model
-from graph_tools.walk import GraphIndex
 
 
 def prune(model: Model, outputs: Any) -> Tuple[Model, Edit]:

@@ -2,7 +2,8 @@
 
 from typing import Callable, Dict, Iterable, List, Mapping, Set, Tuple
 
-from graph_tools import _tf, functions, names
+from graph_tools import _tf
+from graph_tools.graph import functions, names
 
 Renamed = Mapping[str, str]
 

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from graph_tools import _tf, names
+from graph_tools import _tf
+from graph_tools.graph import names
 
 KEY = "serving_default"
 

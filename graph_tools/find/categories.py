@@ -4,10 +4,11 @@ from typing import Any, List, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
-from graph_tools import _tf, names, variables, vocabulary
+from graph_tools import _tf, variables, vocabulary
 from graph_tools.errors import ModelFileMissingError, ModelFormatError
 from graph_tools.feature_columns import structure
 from graph_tools.feature_columns.column import Categories, CrossPart
+from graph_tools.graph import names
 from graph_tools.model import Model
 
 _FINDS = ("LookupTableFind", "LookupTableFindV2")

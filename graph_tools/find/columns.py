@@ -9,10 +9,10 @@ import dataclasses
 import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
-from graph_tools import names
 from graph_tools.feature_columns import structure
 from graph_tools.feature_columns.column import Column
 from graph_tools.find import categories
+from graph_tools.graph import names
 from graph_tools.model import Model
 
 # A layer of one column ends in concat/concat.

@@ -9,7 +9,7 @@ changes; a bit is only ever added, so that ends.
 
 from typing import Dict, Iterable, Optional, Set
 
-from graph_tools.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex
 
 VALUE = 1  # an input's own values (ids, strings, numbers), perhaps hashed, looked up in an integer table, reshaped
 MASK = 2  # the outcome of comparing them: which entries are padding, how many there are

@@ -4,7 +4,7 @@ from typing import List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf
 from graph_tools.find.view import COPIES, FLOATS, Shape, View, ref_of
-from graph_tools.names import TensorRef
+from graph_tools.graph.names import TensorRef
 
 VARIABLES = frozenset(("VarHandleOp", "VariableV2", "Variable", "AutoReloadVariable"))
 _ENTRY_BY_ENTRY = frozenset(("Mul", "RealDiv", "Add", "AddV2", "Sub", "Select", "SelectV2", "MulNoNan"))

@@ -3,10 +3,11 @@
 import re
 from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
-from graph_tools import _tf, names
+from graph_tools import _tf
 from graph_tools.find.dataflow import Dataflow
-from graph_tools.names import TensorRef
-from graph_tools.walk import Use
+from graph_tools.graph import names
+from graph_tools.graph.names import TensorRef
+from graph_tools.graph.walk import Use
 
 Shape = Optional[Tuple[Optional[int], ...]]
 

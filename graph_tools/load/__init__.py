@@ -3,8 +3,8 @@
 import os
 from typing import Any, Optional
 
-from graph_tools import names
 from graph_tools.errors import ModelFileMissingError, ModelFormatError
+from graph_tools.graph import names
 from graph_tools.load import frozen, meta_graph, saved_model
 from graph_tools.load.read import Artefact
 from graph_tools.load.session import from_session

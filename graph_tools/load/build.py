@@ -5,10 +5,12 @@ from typing import Any, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from graph_tools import names, scan, variables, walk
+from graph_tools import variables
 from graph_tools.errors import ModelFormatError
-from graph_tools.load import release, tables
+from graph_tools.graph import names, scan, walk
+from graph_tools.load import tables
 from graph_tools.model import Model
+from graph_tools.releases import fit as release
 
 
 def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]] = None,

@@ -8,7 +8,8 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from graph_tools import _tf, functions, names, variables, walk
+from graph_tools import _tf, variables
+from graph_tools.graph import functions, names, walk
 
 _RESTORES = frozenset(("RestoreV2", "Restore", "RestoreSlice"))
 _ASSIGNS = frozenset(("Assign", "AssignVariableOp"))

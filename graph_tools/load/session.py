@@ -2,8 +2,9 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
-from graph_tools import _tf, names, variables, walk
+from graph_tools import _tf, variables
 from graph_tools.errors import ModelFormatError, StateError
+from graph_tools.graph import names, walk
 from graph_tools.load import build
 from graph_tools.model import Model
 

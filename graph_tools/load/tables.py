@@ -6,7 +6,8 @@ tables are looked up in the graph by type, and run when all that they depend on 
 
 from typing import Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-from graph_tools import _tf, functions, names, scan, variables, walk
+from graph_tools import _tf, variables
+from graph_tools.graph import functions, names, scan, walk
 
 INITIALIZERS = frozenset((
     "InitializeTable", "InitializeTableV2", "InitializeTableFromTextFile", "InitializeTableFromTextFileV2",

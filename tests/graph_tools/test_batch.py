@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import graph_tools as gt
-from graph_tools import _tf, runs
+from graph_tools import _tf
 from graph_tools.edit.batch import relax_batch
 from graph_tools.errors import EditError
+from graph_tools.running import runs
 from tests.models import queues
 
 _ROWS = np.random.RandomState(3).normal(size=(7, 3, 4)).astype(np.float32)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import graph_tools as gt
-from graph_tools import _tf, runs
+from graph_tools import _tf
 from graph_tools.errors import TensorNotFoundError
+from graph_tools.running import runs
 from tests.models import queues
 
 _newer = pytest.mark.skipif(_tf.version < (2, 0), reason="TensorFlow 1.15 has no ParseExampleV2")

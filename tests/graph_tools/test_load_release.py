@@ -3,9 +3,9 @@
 import pytest
 
 import graph_tools as gt
-from graph_tools import _tf, newer, portable
+from graph_tools import _tf
 from graph_tools.errors import ReleaseError
-from graph_tools.load import release
+from graph_tools.releases import fit as release, newer, portable
 from tests.models import queues
 
 

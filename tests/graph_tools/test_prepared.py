@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from graph_tools import _tf
-from graph_tools.prepared import PreparedRuns
+from graph_tools.running.prepared import PreparedRuns
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import graph_tools as gt
-from graph_tools import _tf, names, runs
+from graph_tools import _tf
 from graph_tools.errors import EditError
+from graph_tools.graph import names
+from graph_tools.running import runs
 from tests.models import queues
 
 _PRODUCERS = ("Queue", "Iterator", "Reader", "Stage", "stage", "Dataset", "PyFunc", "CountUpTo", "Optional")

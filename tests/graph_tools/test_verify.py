@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import graph_tools as gt
-from graph_tools import _tf, runs
+from graph_tools import _tf
 from graph_tools.errors import BlockedRunError, FeedError, TensorNotFoundError
+from graph_tools.running import runs
 from tests.models import queues
 
 _FEEDS = {"dequeue:0": queues.IDS[:4], "dequeue:1": queues.LABELS[:4]}

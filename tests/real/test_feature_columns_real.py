@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 import graph_tools as gt
 import tf1_ig
 from tests.real.packages import fetch_package
-from tf1_ig.features import totals
+from tf1_ig.result.features import totals
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.skipif(
     not hasattr(tf, "estimator"), reason="TensorFlow 2.16 and later have no Estimator")]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf1_ig.attribution import Attribution
+from tf1_ig.result.attribution import Attribution
 
 
 def result(values=((0.25, -0.5, 1.0), (0.5, 0.0, 0.25)), name="embedding/lookup:0", **fields):

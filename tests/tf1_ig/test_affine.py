@@ -5,7 +5,7 @@ import pytest
 
 from graph_tools import _tf
 from tests.models import small
-from tf1_ig import affine
+from tf1_ig.engine import affine
 
 
 def frontier_of(build, inputs=("x:0",), output="y:0"):

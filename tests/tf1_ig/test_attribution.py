@@ -10,7 +10,7 @@ import pytest
 import tf1_ig
 from graph_tools.errors import GraphToolsError
 from tests.tf1_ig.results import result
-from tf1_ig.attribution import Attribution, load_attribution
+from tf1_ig.result.attribution import Attribution, load_attribution
 
 
 def _full():

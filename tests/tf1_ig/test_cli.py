@@ -11,7 +11,8 @@ import graph_tools as gt
 import tf1_ig
 from tests.models import small
 from tests.tf1_ig.html_reader import Page
-from tf1_ig import cli, demo, feed_file, inspection
+from tf1_ig import cli, demo
+from tf1_ig.commands import feed_file, inspect as inspection
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(tf1_ig.__file__)))
 DEMO = os.path.join(os.path.dirname(os.path.abspath(demo.__file__)), "model.pb")

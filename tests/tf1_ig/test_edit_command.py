@@ -9,7 +9,7 @@ import graph_tools as gt
 from graph_tools import _tf
 from tests.models import training
 from tf1_ig import cli
-from tf1_ig.signature import run_signature
+from tf1_ig.integrations.signature import run_signature
 
 
 @pytest.fixture(scope="module")

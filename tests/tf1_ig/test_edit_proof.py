@@ -10,7 +10,8 @@ import graph_tools as gt
 from graph_tools import _tf
 from graph_tools.errors import EditError, FeedError
 from tests.models import queues
-from tf1_ig import cli, edit_proof
+from tf1_ig import cli
+from tf1_ig.commands import edit_proof
 
 _SAID = "%s is the same before and after: largest relative difference 0, on "
 

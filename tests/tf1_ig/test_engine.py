@@ -9,9 +9,9 @@ import tf1_ig
 from graph_tools import _tf
 from tests.models import small
 from tests.tf1_ig.brute_force import integrated_gradients
-from tf1_ig import path
+from tf1_ig.engine import path
+from tf1_ig.engine.packing import PointRunner, RunLimits, RunSizes
 from tf1_ig.errors import ClosedError, MethodError, OutOfMemoryError
-from tf1_ig.packing import PointRunner, RunLimits, RunSizes
 
 RANDOM = np.random.RandomState(11)
 X = RANDOM.normal(size=(9, 4)).astype(np.float32)

@@ -10,7 +10,7 @@ from graph_tools.feature_columns import Categories, Column, CrossPart
 from tests.graph_tools import test_estimator
 from tests.graph_tools.test_estimator import FEED, needs_estimator, probabilities_of
 from tests.models import feature_columns as models
-from tf1_ig.features import Feature, by_feature, crossed_words, totals
+from tf1_ig.result.features import Feature, by_feature, crossed_words, totals
 
 
 def column(name, feature, **fields):

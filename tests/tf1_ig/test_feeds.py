@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from graph_tools.errors import FeedError
-from tf1_ig import feeds
+from tf1_ig.engine import feeds
 
 
 @pytest.mark.parametrize("value,dtype", [

@@ -5,12 +5,12 @@ import pytest
 
 import tf1_ig
 from graph_tools import _tf, control_flow
+from graph_tools.graph.walk import GraphIndex
 from graph_tools.model import Model
 from graph_tools.symbolic_shapes import symbolic_shapes
-from graph_tools.walk import GraphIndex
 from tests.models import control_flow as families, freezing, small
 from tests.models.random_control_flow import random_kind
-from tf1_ig import lean
+from tf1_ig.engine import lean
 
 X = np.sin(np.arange(12.0).reshape(3, 4) * 1.7 + 0.3)
 W = np.cos(np.arange(16.0).reshape(4, 4))

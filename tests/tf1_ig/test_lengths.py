@@ -5,8 +5,8 @@ import pytest
 
 import tf1_ig
 from tests.models import small
-from tf1_ig import lengths
-from tf1_ig.feeds import FedTensor
+from tf1_ig.engine import lengths
+from tf1_ig.engine.feeds import FedTensor
 
 RANDOM = np.random.RandomState(5)
 

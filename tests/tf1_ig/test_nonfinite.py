@@ -48,8 +48,8 @@ def test_its_finite_twin_is_left_in_peace(build, feed, options):
 
 
 def test_the_number_of_runs_is_bounded(monkeypatch):
-    from tf1_ig import nonfinite as tracing
-    from tf1_ig.engine import Engine
+    from tf1_ig.engine import nonfinite as tracing
+    from tf1_ig.engine.operated import Engine
 
     runs = []
     whole = Engine._run

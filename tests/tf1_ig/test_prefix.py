@@ -7,7 +7,7 @@ import tf1_ig
 from graph_tools import _tf
 from tests.models import small
 from tests.tf1_ig import brute_force
-from tf1_ig import prefix
+from tf1_ig.engine import prefix
 
 RANDOM = np.random.RandomState(5)
 X = RANDOM.normal(size=(7, 6, 4)).astype(np.float32)

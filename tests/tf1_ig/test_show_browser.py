@@ -14,7 +14,7 @@ import pytest
 from graph_tools.report import Finding
 from tests.tf1_ig.results import result
 from tests.tf1_ig.test_show_text import HOSTILE
-from tf1_ig.features import Feature
+from tf1_ig.result.features import Feature
 from tf1_ig.show import compare, table, text
 from tf1_ig.show.axes import Axes, Axis
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.tf1_ig.html_reader import Page
 from tests.tf1_ig.results import result
-from tf1_ig.features import Feature
+from tf1_ig.result.features import Feature
 from tf1_ig.show import compare, image, table
 
 R = np.random.RandomState(3)

@@ -12,7 +12,7 @@ import tf1_ig
 from graph_tools import _tf
 from tests.models import queues, training
 from tf1_ig.errors import BatchError, InputError
-from tf1_ig.signature import PATH_SIGNATURE, SIGNATURE, run_signature
+from tf1_ig.integrations.signature import PATH_SIGNATURE, SIGNATURE, run_signature
 
 _IDS = training.IDS[:3]
 _LABELS = np.array([1, 0, 1])

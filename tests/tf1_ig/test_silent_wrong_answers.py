@@ -12,7 +12,7 @@ import tf1_ig
 from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
 from tests.models import silent, small
-from tf1_ig import inspection
+from tf1_ig.commands import inspect as inspection
 
 X = np.random.RandomState(8).normal(size=(4, 6)).astype(np.float32)
 IDS = np.array([[3, 4, 5, 6], [7, 8, 9, 1], [2, 5, 11, 12]])

@@ -8,9 +8,9 @@ import pytest
 
 from graph_tools import _tf
 from graph_tools.errors import GradientError
-from tf1_ig import target
+from tf1_ig.engine import target
+from tf1_ig.engine.target import resolve_label
 from tf1_ig.errors import LabelError
-from tf1_ig.target import resolve_label
 
 OUTPUTS = np.array([[0.1, 0.7, 0.2], [0.5, 0.4, 0.1]])
 TOKENS = np.arange(24.0).reshape(2, 12)

@@ -6,8 +6,9 @@ import pytest
 from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
 from tests.models import small
-from tf1_ig import cli, threads_command
-from tf1_ig.threads_command import Timing
+from tf1_ig import cli
+from tf1_ig.commands import threads as threads_command
+from tf1_ig.commands.threads import Timing
 
 
 @pytest.fixture

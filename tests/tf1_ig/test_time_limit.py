@@ -44,8 +44,8 @@ def test_a_loop_that_never_ends_is_stopped_and_named(functional):
 
 
 def test_the_limit_follows_the_runs_that_ended(monkeypatch):
-    monkeypatch.setattr("tf1_ig.engine.LEAST_LIMIT", 0.5)
-    monkeypatch.setattr("tf1_ig.engine.SLOWER", 1.0)
+    monkeypatch.setattr("tf1_ig.engine.operated.LEAST_LIMIT", 0.5)
+    monkeypatch.setattr("tf1_ig.engine.operated.SLOWER", 1.0)
     with tf1_ig.IntegratedGradients(growing(), "y:0", "x:0") as explainer:
         with pytest.raises(gt.BlockedRunError, match="did not end within .* s: the loop 'grow"):
             explainer.explain({"x:0": X})

@@ -1,8 +1,8 @@
 """Can this result be believed? A table of checks, each with its number, its verdict and what to do.
 
 A check is a function of an ``Attribution`` that returns findings; ``CHECKS`` lists them in the order they print. What
-can only be told from the graph (live dropout, ops without gradient, …) is ``tf1_ig.graph_facts``: an explainer tells
-it by ``findings()``, a result carries it as ``graph_findings``.
+can only be told from the graph (live dropout, ops without gradient, …) is ``tf1_ig.question.graph_facts``: an explainer
+tells it by ``findings()``, a result carries it as ``graph_findings``.
 """
 
 from typing import Any, Callable, Iterable, List, Mapping, Sequence, Tuple
@@ -10,7 +10,6 @@ from typing import Any, Callable, Iterable, List, Mapping, Sequence, Tuple
 import numpy as np
 
 from graph_tools.report import Finding, Report
-from tf1_ig.attribution import EXACT, IN_EXPECTATION
 from tf1_ig.check.outputs import baseline_informed, baselines_agree, output_kind, prediction, saturation
 from tf1_ig.check.sampling import drawn_completeness, standard_error, vanished
 from tf1_ig.check.scores import (
@@ -26,6 +25,7 @@ from tf1_ig.check.scores import (
     side_paths,
 )
 from tf1_ig.check.texts import ids, tokens, twins
+from tf1_ig.result.attribution import EXACT, IN_EXPECTATION
 
 
 def check(*subjects: Any) -> Report:

@@ -6,7 +6,7 @@ from typing import Any, Iterable, List, Optional
 import numpy as np
 
 from graph_tools.report import Finding
-from tf1_ig.attribution import NONE
+from tf1_ig.result.attribution import NONE
 
 _SURE = 0.9999     # probability from which a class is saturated in float32 training
 _INFORMED = 0.5    # normalised entropy under which a baseline already says something

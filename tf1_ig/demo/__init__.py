@@ -12,8 +12,8 @@ from typing import Any, Dict, List, Optional, Sequence
 import graph_tools as gt
 import tf1_ig
 from graph_tools.errors import FeedError
-from tf1_ig import storage
 from tf1_ig.demo.text import encode, load_vocabulary, tokenize
+from tf1_ig.result import storage
 
 __all__ = ["MODEL", "OUTPUT", "SENTENCES", "encode", "explain", "facts", "load_vocabulary", "run", "tokenize"]
 

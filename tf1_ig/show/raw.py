@@ -4,8 +4,8 @@ from typing import Dict, List, Optional
 
 import numpy as np
 
+from tf1_ig.question.spans import read_text
 from tf1_ig.show import tokens as token_view
-from tf1_ig.spans import read_text
 
 
 def raw_strips(attribution, row: int, scale: Optional[float] = None,

@@ -5,7 +5,7 @@ from typing import Any, Iterable, List, Mapping, NamedTuple, Optional, Sequence,
 import numpy as np
 
 from tf1_ig.errors import MissingPackageError
-from tf1_ig.features import totals as totals_by_label
+from tf1_ig.result.features import totals as totals_by_label
 from tf1_ig.show import render, tokens as token_view
 
 _MOST_BARS = 40

@@ -5,7 +5,6 @@ A new mechanism is a function ``(GraphIndex) -> iterable of Input`` in a file of
 
 from typing import Any, Iterator, List, Optional, Sequence, Set
 
-from graph_tools import names
 from graph_tools.find.candidates import Candidates, Miss
 from graph_tools.find.inputs import lookalikes, production
 from graph_tools.find.inputs.iterators import iterators
@@ -17,8 +16,9 @@ from graph_tools.find.inputs.readers import readers
 from graph_tools.find.inputs.record import Component, Input, mark_used
 from graph_tools.find.inputs.sparse import open_components
 from graph_tools.find.inputs.staging import infeeds, staging_areas
+from graph_tools.graph import names
+from graph_tools.graph.walk import GraphIndex
 from graph_tools.model import Model
-from graph_tools.walk import GraphIndex
 
 __all__ = ["MECHANISMS", "Component", "Input", "find_inputs", "scan"]
 

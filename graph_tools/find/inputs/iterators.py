@@ -11,7 +11,7 @@ from graph_tools.find.inputs.record import (
     resource_behind,
     shape_list,
 )
-from graph_tools.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex
 
 FROM_HANDLE = frozenset(("IteratorFromStringHandle", "IteratorFromStringHandleV2"))
 ITERATORS = FROM_HANDLE | frozenset((

@@ -4,7 +4,7 @@ from typing import Iterator
 
 from graph_tools.find.candidates import Miss
 from graph_tools.find.inputs.record import dtype_list, shape_of
-from graph_tools.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex
 
 _ID_READERS = {"Gather": 1, "GatherV2": 1, "ResourceGather": 1, "LookupTableFind": 1, "LookupTableFindV2": 1,
                "OneHot": 0}

@@ -5,7 +5,7 @@ from typing import Iterator, List, NamedTuple
 from graph_tools import _tf
 from graph_tools.find.inputs.placeholders import PLACEHOLDERS, placeholder_shape
 from graph_tools.find.inputs.record import Component, Input, Shape, dtype_name, make_input, shape_of
-from graph_tools.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex
 
 
 class _Outputs(NamedTuple):

@@ -3,7 +3,7 @@
 from typing import Dict, Iterator, List
 
 from graph_tools.find.inputs.record import Component, Input, Shape, dtype_list, make_input, shape_of
-from graph_tools.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex
 
 PLACEHOLDERS = frozenset(("Placeholder", "PlaceholderV2", "PlaceholderWithDefault"))
 _SPARSE = ("indices", "values", "shape")

@@ -2,8 +2,8 @@
 
 from typing import FrozenSet, Set
 
-from graph_tools import functions
-from graph_tools.walk import GraphIndex
+from graph_tools.graph import functions
+from graph_tools.graph.walk import GraphIndex
 
 
 def _versions(*kinds: str):

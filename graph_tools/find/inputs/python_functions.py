@@ -3,7 +3,7 @@
 from typing import Iterator
 
 from graph_tools.find.inputs.record import Component, Input, dtype_list, make_input
-from graph_tools.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex
 
 PYTHON_FUNCTIONS = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
 

@@ -15,7 +15,7 @@ from graph_tools.find.inputs.record import (
     resource_behind,
     shape_of,
 )
-from graph_tools.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex
 
 QUEUES = frozenset(kind + version for kind in ("FIFOQueue", "PaddingFIFOQueue", "RandomShuffleQueue", "PriorityQueue",
                                                "Barrier") for version in ("", "V2"))

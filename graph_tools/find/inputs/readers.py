@@ -3,7 +3,7 @@
 from typing import Iterator
 
 from graph_tools.find.inputs.record import Component, Input, make_input, resource_behind
-from graph_tools.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex
 
 READERS = frozenset(kind + version for kind in (
     "WholeFileReader", "TextLineReader", "TFRecordReader", "FixedLengthRecordReader", "IdentityReader", "LMDBReader",

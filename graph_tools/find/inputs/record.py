@@ -5,8 +5,8 @@ from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from graph_tools import _tf
 from graph_tools.find.candidates import Candidate
-from graph_tools.names import TensorRef
-from graph_tools.walk import GraphIndex
+from graph_tools.graph.names import TensorRef
+from graph_tools.graph.walk import GraphIndex
 
 Shape = Optional[Tuple[Optional[int], ...]]
 

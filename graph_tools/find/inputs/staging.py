@@ -15,7 +15,7 @@ from graph_tools.find.inputs.record import (
     shape_list,
     shape_of,
 )
-from graph_tools.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex
 
 UNSTAGES = frozenset(area + take for area in ("Map", "OrderedMap") for take in ("Unstage", "UnstageNoKey", "Peek")
                      ) | frozenset(("Unstage", "StagePeek"))

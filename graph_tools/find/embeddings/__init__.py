@@ -1,0 +1,163 @@
+"""Find the lookups of embeddings in a graph, best first, each with its evidence, and near misses with theirs."""
+
+import dataclasses
+from typing import Any, List, Set, Tuple
+
+from graph_tools.find.candidates import Candidates, Embedding, Miss, short
+from graph_tools.find.dataflow import FLOAT_TYPES
+from graph_tools.find.embeddings.gather import GATHERS, gather_nd, gathers, partitioned, with_caveat
+from graph_tools.find.embeddings.loop import mark_loop_lookup
+from graph_tools.find.embeddings.onehot import one_hot_features, one_hot_products
+from graph_tools.find.embeddings.product import sparse_products
+from graph_tools.find.embeddings.sparse import COMBINERS, combined_on_table, read_combination
+from graph_tools.find.outputs import find_heads
+from graph_tools.find.view import COPIES, GRADIENT_SCOPE, SHAPE_READERS, View, ref_of
+from graph_tools.graph.names import unknown_tensor
+from graph_tools.model import Model
+
+# In the order tried: a pattern claims the nodes that a later one must not report again.
+PATTERNS = (partitioned, gathers, gather_nd, combined_on_table, sparse_products, one_hot_products, one_hot_features)
+
+
+def find_embeddings(model: Model, output: Any = None) -> Candidates:
+    """Finds the lookups whose rows an attribution can be made to.
+
+    Args:
+      model: a ``Model``.
+      output: a tensor (name, ``tf.Tensor`` or ``Candidate``); lookups that never reach it become misses.
+        ``None``: all are listed, those that reach no likely prediction last.
+
+    Returns:
+      ``Candidates`` of ``Embedding``, best first: those nothing speaks against, then larger tables before smaller.
+
+    Raises:
+      TensorNotFoundError: there is no such output.
+
+    Example:
+      >>> found = find_embeddings(model)      # doctest: +SKIP
+      >>> found[0].tensor, found[0].vocab_size  # doctest: +SKIP
+      ('embedding_lookup:0', 30522)
+    """
+    view = View(model)
+    found: List[Embedding] = []
+    misses: List[Miss] = []
+    claimed: Set[str] = set()
+    for pattern in PATTERNS:
+        for one in pattern(view, claimed):
+            if isinstance(one, Miss):
+                misses.append(one)
+            else:
+                found += [mark_loop_lookup(view, one)] if one.in_loop else read_combination(view, one)
+    misses += _inside_functions(view)
+    own = {node for one in found for node in one.nodes}
+    misses = [miss for miss in misses if miss.name not in own and not GRADIENT_SCOPE.search(miss.name)]
+    found = [one for one in found if not GRADIENT_SCOPE.search(one.tensor)]
+    found, unreached = _reaching(view, _with_sums(view, found), output)
+    return Candidates(sorted(found, key=_rank), misses + unreached, what="embedding")
+
+
+def _reaching(view: View, found: List[Embedding], output) -> Tuple[List[Embedding], List[Miss]]:
+    if output is None:
+        return _doubtful_where_unreached(view, found), []
+    output = ref_of(output)
+    if output.node not in view.index:
+        raise unknown_tensor(str(output), view.index.tensor_names(), view.model.source)
+    needed = _needed(view, [output])
+    kept = [one for one in found if ref_of(one).node in needed]
+    return kept, [Miss(one.tensor, "it never reaches %s (%s)" % (output, one.why)) for one in found if one not in kept]
+
+
+def _inside_functions(view: View) -> List[Miss]:
+    """Calls of functions whose bodies hold something that may be a lookup; a search does not look inside."""
+    library = {function.signature.name: function for function in view.index.graph_def.library.function}
+    holding = {name: [node.name for node in function.node_def if _may_look_up(node)]
+               for name, function in library.items()}
+    misses = []
+    for name, node in view.index.nodes.items():
+        todo, seen = _called(node), set()
+        while todo:
+            function = todo.pop()
+            if function in seen or function not in library:
+                continue
+            seen.add(function)
+            if holding[function] and view.flow.is_data(name):
+                misses.append(Miss(name, "it calls function %s, whose %s may be a lookup; rows inside a function can "
+                                   "be neither fetched nor fed: search gt.inline_calls(model) (not for loops)" % (
+                                       function, holding[function][0])))
+                break
+            todo += [other for inner in library[function].node_def for other in _called(inner)]
+    return misses
+
+
+def _called(node) -> List[str]:
+    """Names of the functions that a node calls."""
+    found = [value.func.name for value in node.attr.values() if value.HasField("func")]
+    return found + [one.name for value in node.attr.values() if value.HasField("list") for one in value.list.func]
+
+
+def _may_look_up(node) -> bool:
+    if node.op in COMBINERS:
+        return True
+    return node.op in GATHERS and any(key in node.attr and node.attr[key].type in FLOAT_TYPES
+                                      for key in ("Tparams", "dtype"))
+
+
+# Rows may be reshaped and scaled on the way to the sum with other rows.
+_TO_SUMS = COPIES | {"Reshape", "ExpandDims", "Squeeze", "Cast", "Transpose", "Mul", "Slice", "StridedSlice"}
+_SUMS = ("Add", "AddV2", "AddN")
+_FEW_ROWS = 16
+
+
+def _with_sums(view: View, found: List[Embedding]) -> List[Embedding]:
+    """Says of a smaller table that its rows are added to those of a larger one: token types, segments, positions."""
+    sums = {one.tensor: _sums(view, one) for one in found}
+    noted = []
+    for one in found:
+        larger = [other for other in found if (other.vocab_size or 0) > 4 * (one.vocab_size or 0)
+                  and sums[one.tensor] & sums[other.tensor]]
+        if larger and one.vocab_size:
+            what = "token types" if one.vocab_size <= _FEW_ROWS else "positions that are fed"
+            one = dataclasses.replace(one, why="%s; they are added to the rows of %s, so perhaps %s" % (
+                one.why, short(larger[0].table), what))
+        noted.append(one)
+    return noted
+
+
+def _sums(view: View, one: Embedding) -> Set[str]:
+    """Additions that the rows reach through reshapes, scales and further additions."""
+    found: Set[str] = set()
+    seen: Set[str] = set()
+    todo = [ref_of(one).node]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for use in view.index.consumers(name, control=False):
+            op = view.op(use.node)
+            if op in _SUMS:
+                found.add(use.node)
+            if op in _SUMS or op in _TO_SUMS:
+                todo.append(use.node)
+    return found
+
+
+def _needed(view: View, outputs) -> Set[str]:
+    """Nodes whose values (not only their shapes) the outputs are computed from."""
+    return view.index.ancestors([str(one) for one in outputs], control=False,
+                                stop=lambda name: view.op(name) in SHAPE_READERS)
+
+
+def _doubtful_where_unreached(view: View, found: List[Embedding]) -> List[Embedding]:
+    """The candidates, with a caveat for those that reach none of the likely predictions."""
+    heads = find_heads(view)
+    needed = _needed(view, [head.tensor for head in heads])
+    if not heads:
+        return found
+    return [one if ref_of(one).node in needed else with_caveat(
+        one, "it reaches none of the likely predictions (%s)" % ", ".join(head.tensor for head in heads[:3]))
+            for one in found]
+
+
+def _rank(one: Embedding):
+    return bool(one.caveat), one.in_loop, not one.table, -(one.vocab_size or 0), -(one.dim or 0)

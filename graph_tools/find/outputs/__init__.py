@@ -1,0 +1,72 @@
+"""Find what a graph predicts: softmax, sigmoid and logits heads, outputs of signatures; best first, with evidence."""
+
+import dataclasses
+from typing import Dict
+
+from graph_tools.find.candidates import Candidates, Miss, Output
+from graph_tools.find.outputs.heads import HeadSearch
+from graph_tools.find.view import FLOATS, View
+from graph_tools.graph import names
+from graph_tools.graph.names import TensorRef
+from graph_tools.model import Model
+
+_ORDER = ("softmax", "sigmoid", "log_softmax", "logits")
+
+
+def find_outputs(model: Model) -> Candidates:
+    """Finds the tensors that are likely predictions, best first.
+
+    Those that a signature names come first; then softmax, sigmoid, log-softmax, logits, other ends of the graph.
+
+    Returns:
+      ``Candidates`` of ``Output``; losses, metrics, attention, gates and training ops are in ``misses``.
+
+    Example:
+      >>> find_outputs(model).only(kind="softmax").tensor  # doctest: +SKIP
+      'head/predictions/probabilities:0'
+    """
+    return find_heads(View(model))
+
+
+def find_heads(view: View) -> Candidates:
+    """``find_outputs`` on a view that is there already."""
+    search = HeadSearch(view)
+    found = {one.tensor: one for one in search.run()}
+    _add_signatures(search, found)
+    return Candidates(sorted(found.values(), key=_rank), search.misses, what="output")
+
+
+def _rank(one: Output):
+    kind = _ORDER.index(one.kind) if one.kind in _ORDER else len(_ORDER)
+    return not one.signatures, kind
+
+
+def _add_signatures(search: HeadSearch, found: Dict[str, Output]) -> None:
+    """Marks the candidates that a signature names; adds float outputs of signatures that no rule found."""
+    for signature, definition in sorted(search.view.model.signatures.items()):
+        for key, info in sorted(definition.outputs.items()):
+            if info.name:
+                _add_signature(search, "%s/%s" % (signature, key), names.parse(info.name), found)
+
+
+def _add_signature(search: HeadSearch, label: str, ref: TensorRef, found: Dict[str, Output]) -> None:
+    view = search.view
+    if ref.node not in view.index:
+        search.misses.append(Miss(str(ref), "signature output %s names it but it is not in the graph" % label))
+        return
+    if ref.port >= view.tensor_count(ref.node):  # the initializer of a TF 2 SavedModel is a signature, too
+        search.misses.append(Miss(str(ref), "signature output %s names it but %s has no such output" % (
+            label, ref.node)))
+        return
+    dtype = view.dtype(ref)
+    if dtype not in FLOATS or not view.flow.bits(ref.node):
+        reason = "of dtype %s, which has no gradient" % dtype if dtype not in FLOATS else "does not depend on any input"
+        search.misses.append(Miss(str(ref), "signature output %s, but %s" % (label, reason)))
+        return
+    known = found.get(str(ref)) or found.get(str(view.origin(ref, ("Identity",))))
+    if known is None:
+        known = search.output(ref, "signature", "a float output that depends on the input", [ref.node])
+    found.pop(known.tensor, None)
+    found[str(ref)] = dataclasses.replace(
+        known, tensor=str(ref), why="%s; it is signature output %s" % (known.why, label),
+        signatures=known.signatures + (label,))

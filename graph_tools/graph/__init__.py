@@ -1,0 +1,1 @@
+"""GraphDefs as values: names, walks, called functions, what nodes may do."""

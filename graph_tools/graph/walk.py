@@ -1,0 +1,104 @@
+"""Producers, consumers and ancestors over a GraphDef, without importing it.
+
+Nothing here runs or imports the graph: a GraphDef from a stranger can be read safely.
+"""
+
+from collections import deque
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set
+
+from graph_tools.graph import names
+from graph_tools.graph.names import TensorRef
+
+
+class Use(NamedTuple):
+    """One place where a tensor is consumed: input number ``slot`` of the node ``node``."""
+
+    node: str
+    slot: int
+
+
+class GraphIndex:
+    """Read-only index of one GraphDef: nodes by name, inputs, consumers, ancestors and descendants.
+
+    The index refers to the GraphDef it was made from; it goes stale when that GraphDef is changed.
+    """
+
+    def __init__(self, graph_def):
+        self.graph_def = graph_def
+        self.nodes = {node.name: node for node in graph_def.node}
+        self._inputs: Dict[str, List[TensorRef]] = {}
+        self._consumers: Optional[Dict[str, Dict[int, List[Use]]]] = None
+
+    def __contains__(self, node_name: str) -> bool:
+        return node_name in self.nodes
+
+    def op(self, node_name: str) -> str:
+        """The op type of a node, or ``""`` when there is no such node."""
+        node = self.nodes.get(node_name)
+        return node.op if node is not None else ""
+
+    def inputs(self, node_name: str) -> List[TensorRef]:
+        """Data and control inputs of a node, in order; inputs that name no node are kept."""
+        found = self._inputs.get(node_name)
+        if found is None:
+            node = self.nodes.get(node_name)
+            found = [names.parse(entry) for entry in node.input] if node is not None else []
+            self._inputs[node_name] = found
+        return found
+
+    def data_inputs(self, node_name: str) -> List[TensorRef]:
+        return [ref for ref in self.inputs(node_name) if not ref.is_control]
+
+    def uses(self, tensor) -> List[Use]:
+        """Where a tensor (a ``TensorRef`` or a name; port -1 for control edges) is consumed."""
+        ref = tensor if isinstance(tensor, TensorRef) else names.parse(tensor)
+        return self._consumer_table().get(ref.node, {}).get(ref.port, [])
+
+    def consumers(self, node_name: str, control: bool = True) -> List[Use]:
+        """Every place where any output of a node is consumed."""
+        ports = self._consumer_table().get(node_name, {})
+        return [use for port, found in sorted(ports.items()) if control or port >= 0 for use in found]
+
+    def _consumer_table(self) -> Dict[str, Dict[int, List[Use]]]:
+        if self._consumers is None:
+            table: Dict[str, Dict[int, List[Use]]] = {}
+            for name in self.nodes:
+                for slot, ref in enumerate(self.inputs(name)):
+                    table.setdefault(ref.node, {}).setdefault(ref.port, []).append(Use(name, slot))
+            self._consumers = table
+        return self._consumers
+
+    def ancestors(self, outputs: Iterable[str], control: bool = True,
+                  stop: Callable[[str], bool] = lambda node_name: False) -> Set[str]:
+        """Node names that the given tensors or nodes depend on, themselves included.
+
+        A node for which ``stop`` is true is included but not walked through.
+        """
+        return self._closure((names.parse(name).node for name in outputs), stop,
+                             lambda name: (ref.node for ref in self.inputs(name) if control or not ref.is_control))
+
+    def descendants(self, inputs: Iterable[str], control: bool = True,
+                    stop: Callable[[str], bool] = lambda node_name: False) -> Set[str]:
+        """Node names that depend on the given nodes (any output of theirs), themselves included."""
+        return self._closure((names.parse(name).node for name in inputs), stop,
+                             lambda name: (use.node for use in self.consumers(name, control)))
+
+    def descendants_of_tensor(self, tensor, control: bool = False) -> Set[str]:
+        """Node names that depend on one output of a node (the node itself only when a loop leads back)."""
+        return self.descendants([use.node for use in self.uses(tensor)], control)
+
+    def _closure(self, start, stop, neighbours) -> Set[str]:
+        seen: Set[str] = set()
+        todo = deque(name for name in start if name in self.nodes)
+        while todo:
+            name = todo.popleft()
+            if name in seen:
+                continue
+            seen.add(name)
+            if not stop(name):
+                todo.extend(other for other in neighbours(name) if other in self.nodes and other not in seen)
+        return seen
+
+    def tensor_names(self) -> Iterator[str]:
+        """A first-output name for every node (how many outputs a node has, only its op definition knows)."""
+        return (name + ":0" for name in self.nodes)

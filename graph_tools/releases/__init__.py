@@ -1,0 +1,1 @@
+"""Which TensorFlow release reads and runs a graph, and what makes it fit."""

@@ -1,0 +1,145 @@
+"""Make a graph readable by other releases than the one that wrote it."""
+
+from typing import List, Optional
+
+from graph_tools import _tf
+from graph_tools.graph import functions, names
+from graph_tools.releases import newer
+
+
+def strip(graph_def) -> None:
+    """Drops, in place, what keeps other releases from reading a graph and says nothing about what it computes.
+
+    Attributes that came after TensorFlow 1.15 and are at their default, recorded shapes, colocation with nodes that
+    are gone, devices of the machine that trained the model. ``ParseExampleV2`` becomes ``ParseExample`` where it does
+    the same.
+    """
+    table = newer.attributes()
+    _first_parsers(graph_def)
+    for node in functions.all_nodes(graph_def):
+        for name in [name for name in node.attr if (node.op, name) in table]:
+            if newer.is_default(node.attr[name], table[node.op, name][0]):
+                del node.attr[name]
+    there = {node.name for node in graph_def.node}
+    for node in functions.all_nodes(graph_def):
+        node.attr.pop("_output_shapes", None)
+        _clear(node, "experimental_type")
+        node.ClearField("device")
+    for function in graph_def.library.function:
+        for argument in list(function.signature.input_arg) + list(function.signature.output_arg):
+            _clear(argument, "experimental_full_type")
+    for node in graph_def.node:
+        if "_class" in node.attr:
+            kept = [entry for entry in node.attr["_class"].list.s
+                    if not entry.startswith(b"loc:@") or entry[5:].decode("utf-8") in there]
+            del node.attr["_class"].list.s[:]
+            node.attr["_class"].list.s.extend(kept)
+            if not kept:
+                del node.attr["_class"]
+
+
+def _first_parsers(graph_def) -> None:
+    """``ParseExampleV2`` of a vector of protos, without ragged features, as 1.15 has it: a scalar for each key."""
+    nodes = {node.name: node for node in graph_def.node}
+    for node in [node for node in graph_def.node if node.op == "ParseExampleV2"]:
+        protos, names_, sparse, dense, _ = node.input[:5]
+        keys = [_strings(nodes.get(entry)) for entry in (sparse, dense)]
+        if node.attr["ragged_value_types"].list.type or None in keys or not _is_vector(nodes.get(protos)):
+            continue
+        entries = [protos, names_]
+        for kind, texts in zip(("sparse", "dense"), keys):
+            for number, text in enumerate(texts):
+                key = graph_def.node.add(name="%s/%s_key_%d" % (node.name, kind, number), op="Const")
+                key.attr["dtype"].type = 7  # DT_STRING
+                key.attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(text, shape=[]))
+                entries.append(key.name)
+        entries += node.input[5:]
+        node.op, node.input[:] = "ParseExample", entries
+        for name in ("num_sparse", "ragged_value_types", "ragged_split_types"):
+            node.attr.pop(name, None)
+        node.attr["Nsparse"].i, node.attr["Ndense"].i = len(keys[0]), len(keys[1])
+
+
+def _strings(node) -> Optional[List[bytes]]:
+    """What a constant vector of strings holds; ``None`` when the node is none."""
+    if node is None or node.op != "Const":
+        return None
+    return list(_tf.make_ndarray(node.attr["value"].tensor).ravel())
+
+
+def _is_vector(node) -> bool:
+    """Whether a tensor is a placeholder of one axis: the older parser takes nothing else."""
+    return node is not None and node.op in ("Placeholder", "PlaceholderWithDefault") and len(
+        node.attr["shape"].shape.dim) == 1
+
+
+def needs(graph_def) -> List[str]:
+    """What keeps older releases from reading a graph, once ``strip`` is done: a sentence for each release needed."""
+    table, found = newer.attributes(), {}
+    releases = {op: release for release, ops in newer.OPS.items() for op in ops}
+    for node in functions.all_nodes(graph_def):
+        if node.op in releases:
+            found.setdefault(releases[node.op], {}).setdefault("op " + node.op, node.name)
+        for name in node.attr:
+            default, release = table.get((node.op, name), (None, ""))
+            if release and not newer.is_default(node.attr[name], default):
+                found.setdefault(release, {}).setdefault("attribute %s of op %s" % (name, node.op), node.name)
+    return ["only TensorFlow %s or newer can read this: %s" % (release, "; ".join(
+        "%s (node %r)" % entry for entry in list(why.items())[:4])) for release, why in sorted(found.items())]
+
+
+def _clear(message, field: str) -> None:
+    """Clears a field that only newer releases have: an older one cannot read it in text form."""
+    if field in message.DESCRIPTOR.fields_by_name:
+        message.ClearField(field)
+
+
+def clean_collections(meta_graph) -> None:
+    """Drops entries that name nodes which are not in the graph: a reader would stumble over them."""
+    there = {node.name for node in meta_graph.graph_def.node}
+    protos = _protos()
+
+    def known(name: str) -> bool:
+        return not name or names.parse(name).node in there
+
+    for key in list(meta_graph.collection_def):
+        collection = meta_graph.collection_def[key]
+        kind = collection.WhichOneof("kind")
+        if kind == "node_list":
+            kept = [value for value in collection.node_list.value if known(value)]
+            del collection.node_list.value[:]
+            collection.node_list.value.extend(kept)
+        elif kind == "bytes_list" and key in protos:
+            read, mentioned = protos[key]
+            kept = [value for value in collection.bytes_list.value
+                    if all(known(name) for name in mentioned(read.FromString(value)))]
+            del collection.bytes_list.value[:]
+            collection.bytes_list.value.extend(kept)
+        if kind and not getattr(collection, kind).value:
+            del meta_graph.collection_def[key]
+
+
+def _protos() -> dict:
+    """For each collection of serialized protos: how to read an entry, and the nodes that it mentions."""
+    keys = _tf.tf.GraphKeys
+
+    def variable(entry):
+        return [entry.variable_name, entry.initializer_name, entry.snapshot_name, entry.initial_value_name]
+
+    def context(entry):
+        return list(entry.values_def.values) + list(entry.values_def.external_values.values())
+
+    variables = (keys.GLOBAL_VARIABLES, keys.LOCAL_VARIABLES, keys.MODEL_VARIABLES, keys.TRAINABLE_VARIABLES,
+                 keys.MOVING_AVERAGE_VARIABLES, keys.METRIC_VARIABLES, keys.GLOBAL_STEP,
+                 "trainable_resource_variables")
+    protos = dict.fromkeys(variables, (_tf.variable_pb2.VariableDef, variable))
+    protos[keys.QUEUE_RUNNERS] = (_tf.queue_runner_pb2.QueueRunnerDef, lambda entry: [
+        entry.queue_name, entry.close_op_name, entry.cancel_op_name] + list(entry.enqueue_op_name))
+    protos[keys.SAVERS] = (_tf.saver_pb2.SaverDef, lambda entry: [
+        entry.filename_tensor_name, entry.save_tensor_name, entry.restore_op_name])
+    protos[keys.COND_CONTEXT] = (_tf.control_flow_pb2.CondContextDef, lambda entry: [
+        entry.pivot_name, entry.pred_name] + context(entry))
+    protos[keys.WHILE_CONTEXT] = (_tf.control_flow_pb2.WhileContextDef, lambda entry: [
+        entry.pivot_name, entry.pivot_for_pred_name] + list(entry.loop_exit_names) + list(entry.loop_enter_names) +
+        context(entry))
+    return protos

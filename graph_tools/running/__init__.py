@@ -1,0 +1,1 @@
+"""Runs that cannot hang, and runs that are prepared once."""

@@ -1,0 +1,1 @@
+"""The commands of tf1-ig, one a file."""

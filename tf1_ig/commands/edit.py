@@ -1,0 +1,135 @@
+"""``tf1-ig edit``: writes a changed copy of a graph, and shows what changed."""
+
+_EDITS = ("swap_inputs", "relax_batch", "prune", "freeze", "attribution_signature")
+
+
+def add_options(parser) -> None:
+    """The options of the command; the edits are done in the order of ``_chosen``."""
+    parser.add_argument("--swap-inputs", action="store_true",
+                        help="queues, iterators, readers and staging areas become placeholders")
+    parser.add_argument("--parsed", action="store_true",
+                        help="with --swap-inputs: feed parsed features instead of serialized protos")
+    parser.add_argument("--relax-batch", action="store_true", help="placeholders of a fixed batch take any")
+    parser.add_argument("--prune", action="append", metavar="T", default=[],
+                        help="keep only what this output needs (repeat for several)")
+    parser.add_argument("--freeze", action="store_true", help="variables become constants")
+    parser.add_argument("--attribution-signature", action="store_true",
+                        help="the saved graph computes its own attributions; save it as a SavedModel folder")
+    parser.add_argument("--output", metavar="T", help="the output to explain, to compare before and after, and to "
+                        "put into the signature of a model that has none (default: those of --prune, or likely heads)")
+    parser.add_argument("--input", action="append", metavar="T", help="with --attribution-signature: what to "
+                        "attribute to (default: every embedding that reaches the output)")
+    parser.add_argument("--feed", metavar="FILE", help=".npz or .json: a batch to compare the outputs on, before and "
+                        "after (default: made-up values)")
+    parser.add_argument("--diff", action="store_true", help="print every node that was removed, added or rewired")
+    parser.add_argument("--picture", metavar="FILE", help="draw what changed: .svg, or .dot for Graphviz")
+    parser.add_argument("--tensorboard", metavar="DIR", help="write the graph before and after for TensorBoard")
+    parser.add_argument("--out", required=True, metavar="PATH", help=".pb, .pbtxt, or a folder for a SavedModel")
+    parser.set_defaults(check=lambda options: _check(parser, options))
+
+
+def _check(parser, options) -> None:
+    if options.picture and not options.picture.endswith((".svg", ".dot")):
+        parser.error("--picture FILE ends in .svg or .dot, not %r" % options.picture)
+    if not any(getattr(options, edit) for edit in _EDITS):
+        parser.error("say what to do: one or more of %s" % ", ".join(
+            "--" + edit.replace("_", "-") for edit in _EDITS))
+    if options.attribution_signature and options.out.endswith((".pb", ".pbtxt")):
+        parser.error("a signature needs a SavedModel: with --attribution-signature, --out is a folder")
+
+
+def run(options) -> int:
+    """Does the edits, compares the outputs before and after, writes the model, prints what was done and what to feed.
+
+    Nothing is written when an output changed.
+    """
+    import graph_tools as gt
+    from graph_tools import picture
+    from graph_tools.releases import portable
+    from tf1_ig.commands import edit_proof, feed_file
+
+    feed = feed_file.read_feed(options.feed) if options.feed else None
+    original = model = gt.load(options.model)
+    fed = {}
+    for edit_of in _chosen(options):
+        model, edit = edit_of(model)
+        fed.update(edit.placeholders)
+        print(edit if options.diff else _summary(edit))
+    if options.attribution_signature:
+        model = _explaining(model, options, feed)
+    outputs = _outputs(options, original, model)
+    for line in edit_proof.prove(original, model, outputs, feed).lines:
+        print(line)
+    if not options.out.endswith((".pb", ".pbtxt")) and not model.signatures and outputs:
+        model = _signed(model, outputs)
+    model.save(options.out)
+    if options.picture:
+        draw = picture.svg if options.picture.endswith(".svg") else picture.dot
+        with open(options.picture, "w", encoding="utf-8") as file:
+            file.write(draw(original, model))
+        print("wrote %s" % options.picture)
+    if options.tensorboard:
+        print("wrote %s and %s; see them with: tensorboard --logdir %s" % (
+            picture.tensorboard(options.tensorboard, original, model) + (options.tensorboard,)))
+    for old, new in fed.items():
+        print("feed %s instead of %s" % (new, old))
+    for need in portable.needs(model.meta_graph.graph_def):
+        print("note: " + need)
+    print("wrote %s" % options.out)
+    return 0
+
+
+def _outputs(options, original, model):
+    """The outputs to compare: those that were named, else those of the signatures, else the likely heads."""
+    import graph_tools as gt
+    from graph_tools.graph import names
+
+    named = ([options.output] if options.output else []) + options.prune
+    if named:
+        return list(dict.fromkeys(map(names.tensor_name, named)))
+    return [one.tensor for one in gt.find_outputs(original) if names.parse(one.tensor).node in model.index]
+
+
+def _signed(model, outputs):
+    """The model with a signature: a SavedModel without one cannot be served."""
+    from graph_tools.edit import serving
+
+    model = serving.with_signature(model, outputs)
+    print("signature %r: %s -> %s" % (serving.KEY, ", ".join(sorted(model.signatures[serving.KEY].inputs)),
+                                      ", ".join(sorted(model.signatures[serving.KEY].outputs))))
+    return model
+
+
+def _chosen(options):
+    import graph_tools as gt
+
+    if options.prune:  # first: what only training needs is neither replaced nor judged
+        yield lambda model: gt.prune(model, options.prune)
+    if options.swap_inputs:
+        yield lambda model: gt.swap_inputs(model, parsed=options.parsed)
+    if options.relax_batch:
+        yield gt.relax_batch
+    if options.freeze:
+        yield gt.freeze
+
+
+def _summary(edit) -> str:
+    lines = str(edit).splitlines()
+    return "\n".join([lines[0]] + ["  " + note for note in edit.notes])
+
+
+def _explaining(model, options, feed):
+    import graph_tools as gt
+    from tf1_ig.commands import edit_proof, inspect as inspection
+    from tf1_ig.integrations import signature
+
+    found = gt.find_outputs(model)
+    output = options.output or (inspection.choose_output(model, found) or found.only()).tensor
+    carried = signature.attribution_signature(model, output, options.input or "auto")
+    print("attribution signature: %r explains %s" % (signature.SIGNATURE, output))
+    for side, infos in (("in", carried.signatures[signature.SIGNATURE].inputs),
+                        ("out", carried.signatures[signature.SIGNATURE].outputs)):
+        for key in sorted(infos):
+            print("  %-3s  %s  (%s)" % (side, key, infos[key].name))
+    print(edit_proof.prove_attributions(model, carried, output, options.input or "auto", feed))
+    return carried

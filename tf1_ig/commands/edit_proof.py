@@ -1,0 +1,154 @@
+"""What ``tf1-ig edit`` proves before it writes anything: the same values, the same outputs before and after."""
+
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+import graph_tools as gt
+from graph_tools import _tf
+from graph_tools.edit.record import REPLACES
+from graph_tools.errors import BlockedRunError, EditError, GraphToolsError
+from graph_tools.graph import names
+from graph_tools.running import runs
+from tf1_ig.errors import BatchError
+from tf1_ig.integrations import signature
+
+# Rows, and entries along every other axis whose length the graph leaves open; the first that goes through is taken.
+_SIZES = ((2, 3), (2, 1), (1, 1))
+# Ranks of tensors of unknown rank: of the first, and of the others.
+_RANKS = ((2, 1), (2, 2), (1, 1))
+_SPARSE = ("indices", "values", "shape")
+
+
+class Proof(NamedTuple):
+    """The outcome: lines for people, and the feed (by names in the model before) that both models took."""
+
+    lines: Tuple[str, ...]
+    feed: Optional[Mapping[str, np.ndarray]]
+
+
+def prove(before, after, outputs: Sequence[str], feed: Optional[Mapping[str, Any]] = None) -> Proof:
+    """Compares the outputs of a model before and after its edits.
+
+    Args:
+      before: the ``Model`` before all edits.
+      after: the ``Model`` after all of them.
+      outputs: tensors that are in both.
+      feed: a batch, by the names of either model; ``None`` makes values up.
+
+    Returns:
+      A ``Proof``; where nothing could be computed its lines say why, and what would help.
+
+    Raises:
+      EditError: an output changed.
+      GraphToolsError: the given feed cannot be run.
+    """
+    if not outputs:
+        return Proof(("not compared before and after: no output is known; name one with --output",), None)
+    if feed is not None:
+        old_names = {new: old for old, new in _replaced(after).items()}
+        feed = {names.tensor_name(name): np.asarray(value) for name, value in feed.items()}
+        return _compared(before, after, outputs, {old_names.get(name, name): value for name, value in feed.items()},
+                         "the given batch")
+    why = ""
+    for tried in made_up(before, outputs):
+        try:
+            return _compared(before, after, outputs, tried, "made-up values for %s" % _described(tried))
+        except EditError:
+            raise
+        except (GraphToolsError, ValueError, _tf.tf.errors.OpError) as refused:
+            why = why or " ".join((getattr(refused, "message", "") or str(refused)).partition("[[")[0].split())[:200]
+            if isinstance(refused, BlockedRunError):
+                break
+    return Proof(("not compared before and after: %s; give a batch with --feed FILE" % why,), None)
+
+
+def _replaced(model) -> Dict[str, str]:
+    """New tensor name by old one, as the placeholders of the graph remember it."""
+    return {node.attr[REPLACES].s.decode("utf-8"): node.name + ":0" for node in model.index.nodes.values()
+            if REPLACES in node.attr}
+
+
+def _compared(before, after, outputs, feed, on_what: str) -> Proof:
+    if runs.blocking_producers(after, outputs, [_replaced(after).get(name, name) for name in feed]):
+        # A queue that was to stay: for the comparison alone a copy is fed in its place.
+        after, on_what = gt.swap_inputs(after)[0], on_what + " in place of what the queue holds"
+    report = gt.verify(before, after, feed, list(outputs))
+    if report.ok:
+        return Proof(tuple("%s is the same before and after: largest relative difference %.2g, on %s" % (
+            name, report[name].value if isinstance(report[name].value, float) else 0.0, on_what)
+            for name in outputs), feed)
+    if not gt.verify(before, gt.swap_inputs(before)[0], feed, list(outputs)).ok:
+        return Proof(("not compared before and after: %s differ from run to run (dropout, random ops)" % (
+            ", ".join(outputs)),), None)
+    failed = next(finding for finding in report if finding.verdict == "fail")
+    raise EditError("the edit changes %s on %s: %s; nothing was written" % (failed.name, on_what, failed.advice))
+
+
+def _described(feed: Mapping[str, np.ndarray]) -> str:
+    return ", ".join("%s %s %s" % (name, "string" if value.dtype == object else value.dtype, list(value.shape))
+                     for name, value in feed.items()) or "nothing"
+
+
+def prove_attributions(model, carried, output: str, inputs, feed: Optional[Mapping[str, Any]] = None) -> str:
+    """One line: how far an attribution signature is from ``IntegratedGradients``, on a batch or on made-up values.
+
+    Raises:
+      GraphToolsError: the attributions differ, or the given feed cannot be explained.
+    """
+    why, rank = "", model.graph.get_tensor_by_name(names.tensor_name(output)).shape.ndims
+    for tried in made_up(model, [output]) if feed is None else [feed]:
+        try:
+            error = signature.compare(model, carried, output, inputs, tried, "top" if rank != 1 else None)
+            return "attributions are those of IntegratedGradients: largest difference %.2g of the largest" % error
+        except (GraphToolsError, ValueError, _tf.tf.errors.OpError) as refused:
+            if feed is not None or isinstance(refused, BatchError):
+                raise
+            why = why or " ".join(str(refused).split())[:200]
+    return "attributions not compared with IntegratedGradients: %s; give a batch with --feed FILE" % why
+
+
+# ---- values that most graphs accept
+
+
+def made_up(model, outputs: Sequence[str]) -> Iterator[Dict[str, np.ndarray]]:
+    """Feeds for everything that the outputs need, one for each choice of the sizes that the graph leaves open.
+
+    Whole numbers are 0 and 1, which are in every vocabulary; scalars are 1 (a keep probability) or false (training).
+    """
+    found = {one.node: one for output in outputs for one in gt.find_inputs(model, output) if one.default is None}
+    fixed = next((one.batch for one in found.values() if one.batch), None)
+    known = all(part.shape is not None for one in found.values() for part in one.components)
+    for ranks in _RANKS[:1] if known else _RANKS:
+        for rows, other in _SIZES if fixed is None else [(fixed, other) for other in (3, 1)]:
+            yield dict(_values([part for one in found.values() for part in one.components], rows, other, ranks))
+
+
+def _values(components: List[Any], rows: int, other: int, ranks: Tuple[int, int]) -> Iterator[Tuple[str, np.ndarray]]:
+    rank, later = ranks
+    while components:
+        if tuple(part.label.rpartition("/")[2] for part in components[:3]) == _SPARSE:
+            indices, values, shape = (part.tensor for part in components[:3])
+            yield indices, np.stack([np.arange(rows), np.zeros(rows)], 1).astype(np.int64)
+            yield values, _array(components[1].dtype, (rows,))
+            yield shape, np.array([rows, other], np.int64)
+            del components[:3]
+            continue
+        part = components.pop(0)
+        if part.used:
+            shape, rank = ((None,) * rank, later) if part.shape is None else (part.shape, rank)
+            yield part.tensor, _array(part.dtype, tuple(
+                size if size is not None else other if axis else rows for axis, size in enumerate(shape)))
+
+
+def _array(dtype: str, sizes: Tuple[int, ...]) -> np.ndarray:
+    if dtype == "string":
+        return np.full(sizes, b"", object)
+    kind = np.dtype(_tf.tf.as_dtype(dtype).as_numpy_dtype)
+    if kind.kind == "b":
+        return np.zeros(sizes, kind)
+    if not sizes:
+        return np.ones((), kind)
+    count = int(np.prod(sizes))
+    numbers = np.arange(count) % 2 if kind.kind in "iu" else np.random.RandomState(0).uniform(size=count)
+    return numbers.reshape(sizes).astype(kind)

@@ -1,0 +1,327 @@
+"""``tf1-ig explain``: attributes a prediction to the parts of its input, prints it and writes it."""
+
+import argparse
+import contextlib
+import dataclasses
+import functools
+import json
+import os
+import re
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from graph_tools import _tf
+from graph_tools.errors import GraphToolsError
+from graph_tools.graph import names
+
+_TOP = 10          # tokens printed per example
+_ROWS = 20         # examples printed; all of them are saved
+_BAR = 16          # characters of the longest bar
+_SUFFIXES = (".html", ".json", ".npz")
+_OF_VARIANTS = ("baselines", "samples", "seed", "noise_level")
+_BY_RANK = ()      # no label was given: top where the output has classes
+
+
+def add_options(parser) -> None:
+    """The options of the command."""
+    parser.add_argument("--feed", required=True, metavar="FILE", help=".npz or .json: an array per input tensor")
+    parser.add_argument("--out", metavar="FILE", type=_result_file, help="write .html, .json or .npz")
+    parser.add_argument("--output", metavar="T", help="tensor to explain (default: the one likely head)")
+    parser.add_argument("--input", action="append", metavar="T", dest="inputs",
+                        help="tensor to attribute to; repeat for several (default: the embeddings)")
+    parser.add_argument("--label", metavar="L", default=_BY_RANK,
+                        help="top (default), none, a class (with --classes also its name), an index tuple 4,1, or "
+                             "[0,1] per row")
+    parser.add_argument("--baseline", default="zero", metavar="B",
+                        help="zero (default), mean, a number, a .npy file, or '{\"ids:0\": 0}'")
+    effort = parser.add_mutually_exclusive_group()
+    effort.add_argument("--tolerance", type=positive(float), default=0.01, metavar="R",
+                        help="relative completeness error to reach (default: 0.01)")
+    effort.add_argument("--steps", type=positive(int), metavar="N", help="a fixed number of points instead")
+    parser.add_argument("--method", default="gausslegendre", metavar="RULE",
+                        help="rule of --steps: gausslegendre, midpoint, trapezoid, left, right, or another library's "
+                             "grid such as captum_trapezoid, for old numbers")
+    parser.add_argument("--variant", metavar="NAME",
+                        help="averaged, expected_gradients, smoothgrad, gradient or gradient_x_input instead of "
+                             "Integrated Gradients from one baseline")
+    parser.add_argument("--baselines", metavar="B",
+                        help="of a variant: '{\"noise\": 20}', a .npy file with a row for each, a .npz or .json file "
+                             "of such rows by tensor (training ids)")
+    parser.add_argument("--samples", type=positive(int), metavar="N", help="of a variant: how many draws")
+    parser.add_argument("--seed", type=int, metavar="N", help="of a variant: other draws (default: 0)")
+    parser.add_argument("--noise-level", type=positive(float), metavar="R",
+                        help="of smoothgrad: noise as a share of the input's range (default: 0.15)")
+    parser.add_argument("--max-steps", type=positive(int), default=1024, metavar="N", help="most points per example")
+    parser.add_argument("--batch-axis", type=_axis, default=0, metavar="N",
+                        help="axis of the examples, or none: one example")
+    parser.add_argument("--shared-feed", action="append", default=[], metavar="T",
+                        help="a feed that all examples share although its length looks like theirs")
+    parser.add_argument("--row-feed", action="append", default=[], metavar="T",
+                        help="a feed with a row per example although it could be a constant")
+    parser.add_argument("--batch-size", type=positive(int), metavar="N", help="most points in one run")
+    parser.add_argument("--memory-limit", type=positive(int), metavar="BYTES",
+                        help="most bytes of the tensors of one run together")
+    parser.add_argument("--time-limit", type=positive(float), metavar="SECONDS",
+                        help="most seconds of one run of the graph (default: 200 times the longest, at least 60)")
+    parser.add_argument("--threads", type=_threads, metavar="INTRA,INTER", default=(0, 0),
+                        help="TensorFlow's threads within an op and for ops side by side, 0: its own choice; "
+                             "tf1-ig threads measures which are fastest")
+    texts = parser.add_mutually_exclusive_group()
+    texts.add_argument("--vocab", metavar="FILE", help="one token a line, line 0 first: shows the texts of ids")
+    texts.add_argument("--tokens", metavar="FILE", help="texts to show: .json list of lists, or a row a line")
+    parser.add_argument("--classes", metavar="FILE", help="names of the classes, one a line")
+    parser.set_defaults(check=lambda options: _check(parser, options))
+
+
+def _check(parser, options) -> None:
+    from tf1_ig.commands import feed_file
+
+    for name in _OF_VARIANTS:
+        if options.variant is None and getattr(options, name) is not None:
+            parser.error("--%s belongs to --variant; say which" % name.replace("_", "-"))
+    if options.label is not _BY_RANK and not options.classes:
+        try:
+            feed_file.parse_label(options.label)
+        except GraphToolsError as wrong:
+            parser.error("argument --label: %s" % wrong)
+
+
+def positive(kind):
+    """The argparse type of numbers above 0."""
+    def checked(text: str):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
+        if not value > 0:
+            raise argparse.ArgumentTypeError("%r is not a positive %s" % (
+                text, "whole number" if kind is int else "number"))
+        return value
+    return checked
+
+
+def _axis(text: str) -> Optional[int]:
+    if text.strip().lower() == "none":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("%r is neither a number nor none" % text) from None
+
+
+def _threads(text: str) -> Tuple[int, int]:
+    if not re.match(r"[0-9]{1,4},[0-9]{1,4}$", text):
+        raise argparse.ArgumentTypeError("%r is not two numbers such as 1,2" % text)
+    intra, inter = text.split(",")
+    return int(intra), int(inter)
+
+
+def _result_file(text: str) -> str:
+    if os.path.splitext(text)[1].lower() not in _SUFFIXES:
+        raise argparse.ArgumentTypeError("%r does not end in %s" % (text, ", ".join(_SUFFIXES)))
+    return text
+
+
+class Prepared(NamedTuple):
+    """What the options ask for, ready to be done once or many times."""
+
+    explainer: Any
+    explain: Callable[[], Any]
+    class_names: Optional[List[str]]
+
+
+@contextlib.contextmanager
+def prepared(options) -> Iterator[Prepared]:
+    """Reads the files and opens the model; an error among the options stops here."""
+    import graph_tools as gt
+    from tf1_ig.commands import feed_file, inspect as inspection
+    from tf1_ig.explainer import IntegratedGradients
+
+    feed, baseline = feed_file.read_feed(options.feed), feed_file.parse_baseline(options.baseline)
+    class_names = feed_file.read_lines(options.classes) if options.classes else None
+    vocabulary = feed_file.read_lines(options.vocab) if options.vocab else None
+    arguments = dict(
+        baseline=baseline, method=options.method, steps=options.steps, tolerance=options.tolerance,
+        max_steps=options.max_steps, batch_size=options.batch_size, memory_limit=options.memory_limit,
+        shared_feeds=options.shared_feed,
+        row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
+    with contextlib.ExitStack() as opened:
+        opened.enter_context(_tf.session_threads(*options.threads))
+        model = gt.load(options.model)
+        output = options.output or _only_output(model, inspection)
+        _refuse_other_classes(class_names, names.tensor_name(output), _known_sizes(model, output))
+        explainer = opened.enter_context(IntegratedGradients(
+            model, output, options.inputs or "auto", batch_axis=options.batch_axis, time_limit=options.time_limit))
+        way = _way_to_explain(explainer, options, arguments)
+
+        def explain():
+            if options.label is _BY_RANK:
+                result = _explain_top(way, model, output, feed)
+            else:
+                result = way(feed, label=feed_file.parse_label(options.label, class_names))
+            if result.label is not None:
+                _refuse_other_classes(class_names, result.output, result.outputs.shape)
+            return result if vocabulary is None else _decoded(result, vocabulary)
+
+        yield Prepared(explainer, explain, class_names)
+
+
+def run(options) -> int:
+    """Explains, prints, writes; returns the exit status."""
+    from tf1_ig.check import check
+    from tf1_ig.result import storage
+
+    if options.out:
+        storage.check_path(options.out, _SUFFIXES)
+    with prepared(options) as work:
+        result = work.explain()
+        report = check(result, work.explainer)
+    print("%s by" % result.output if options.variant is None else "%s of %s by" % (result.technique, result.output))
+    for number, name in enumerate(result.values):
+        print("  input %d: %s" % (number, name))
+    print(summary(result, report, work.class_names))
+    if options.out:
+        _write(result, options.out, class_names=work.class_names, report=report)
+        print("wrote %s" % options.out)
+    return 0
+
+
+def _write(result, path: str, **page_options) -> None:
+    if not path.lower().endswith(".html"):
+        return result.save(path)
+    page = result.to_html(**page_options)  # made first: an error leaves no empty file
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(page)
+
+
+# -- what explain needs to know --------------------------------------------------------------------------------------
+
+def _only_output(model, inspection) -> Any:
+    """The one head, or the error that proposes the missing option."""
+    import graph_tools as gt
+    from graph_tools.errors import AmbiguousCandidateError
+
+    found = gt.find_outputs(model)
+    chosen = inspection.choose_output(model, found)
+    if chosen is None and len(found) > 1:
+        raise AmbiguousCandidateError("%d outputs may be the one to explain; add one of: %s" % (
+            len(found), "; ".join("--output %s (%s)" % (one.tensor, one.kind) for one in found[:8])))
+    if chosen is None:
+        found.only()
+    return chosen
+
+
+def _way_to_explain(explainer, options, arguments):
+    """``explain``, or a variant with those of its options that were given."""
+    from tf1_ig.commands import feed_file
+
+    if options.variant is None:
+        return functools.partial(explainer.explain, **arguments)
+    given = {name: getattr(options, name) for name in _OF_VARIANTS if getattr(options, name) is not None}
+    if "baselines" in given:
+        given["baselines"] = feed_file.parse_baseline(given["baselines"])
+    if options.baseline == "zero":  # most variants take none
+        del arguments["baseline"]
+    return functools.partial(explainer.explain_variant, options.variant, **dict(arguments, **given))
+
+
+def _known_sizes(model, output) -> Optional[List[Optional[int]]]:
+    """The output's shape as the graph knows it; ``None`` for an unknown rank or name (which is told later)."""
+    try:
+        shape = model.graph.get_tensor_by_name(names.tensor_name(output)).shape
+    except (KeyError, ValueError):
+        return None
+    return None if shape.ndims is None else shape.as_list()
+
+
+def _explain_top(explain, model, output, feed):
+    """The top class of every row where the output has classes; outputs of rank 0 and 1 have none."""
+    from tf1_ig.errors import LabelError
+
+    rank = model.graph.get_tensor_by_name(names.tensor_name(output)).shape.ndims
+    likely, other = ("top", None) if rank is None or rank > 1 else (None, "top")
+    try:
+        return explain(feed, label=likely)
+    except LabelError as wrong:  # an unknown rank, or rows that share one axis with their classes
+        try:
+            return explain(feed, label=other)
+        except LabelError:
+            raise wrong from None
+
+
+def _refuse_other_classes(class_names: Optional[List[str]], output: str, sizes: Optional[Sequence[Optional[int]]]
+                          ) -> None:
+    """Names of another number of classes would name the wrong one; ``sizes`` is the output's shape as it is known."""
+    from graph_tools.errors import FeedError
+
+    if class_names is None or not sizes or len(sizes) < 2 or sizes[-1] in (None, len(class_names)):
+        return
+    raise FeedError("--classes names %d class%s and the output %s has %d; give %s" % (
+        len(class_names), "es" * (len(class_names) != 1), output, sizes[-1],
+        "the name of each, one a line" if sizes[-1] != 1 else "the name of the one that its score is for"))
+
+
+def _decoded(result, vocabulary: List[str]):
+    """The result with the texts of its ids, line ``id`` of the vocabulary each."""
+    from graph_tools.errors import FeedError
+    from tf1_ig.commands import feed_file
+
+    known = [[np.asarray(row).reshape(-1) for row in rows] for rows in (result.ids or {}).values()]
+    if not known or any(not np.array_equal(one, other) for rows in known for one, other in zip(rows, known[0])):
+        raise FeedError("--vocab needs one sequence of ids, and %s; give the texts with --tokens" % (
+            "the inputs have different ids" if known else "no ids are known for %s" % ", ".join(result.values)))
+    return dataclasses.replace(result, token_texts=[feed_file.decode([row], vocabulary)[0] for row in known[0]])
+
+
+# -- what is printed -------------------------------------------------------------------------------------------------
+
+def summary(result, report, class_names=None) -> str:
+    """The result for a terminal: scores, the strongest tokens as bars, and what the checks say."""
+    lines: List[str] = []
+    for row in range(min(len(result), _ROWS)):
+        lines += _row_lines(result, row, class_names)
+    if len(result) > _ROWS:
+        lines.append("… and %d more examples" % (len(result) - _ROWS))
+    told = [finding for finding in report if finding.verdict != "ok"]
+    lines.append("checks: %d of %d ok" % (len(report) - len(told), len(report)))
+    if told:
+        lines += ["  " + line for line in str(type(report)(tuple(told))).splitlines()]
+    return "\n".join(lines + ["note: " + note for note in result.notes])
+
+
+def _visible(text: str) -> str:
+    """A token as a line can hold it: in quotes where white space at its ends, or a line break, would not be seen."""
+    return text if text == text.strip() and text.isprintable() else json.dumps(text, ensure_ascii=False)
+
+
+def _row_lines(result, row: int, class_names) -> List[str]:
+    from tf1_ig.result.attribution import NONE
+    from tf1_ig.show import table
+    from tf1_ig.show.tokens import number
+
+    label, predicted = result.label_text(row, class_names), result.prediction_text(row, class_names)
+    head = "[%d] " % row + ("%s%s, " % (label, "" if predicted in ("", label) else " (predicted %s)" % predicted)
+                            if label else "")
+    state = "converged" if result.converged[row] else "NOT converged"
+    lines = [head + "score %.4g" % result.score[row]]
+    if result.completeness != NONE:
+        lines[0] += ", baseline %.4g, delta %+.2g (%s, %d steps)" % (
+            result.baseline_score[row], result.delta[row], state, result.steps[row])
+    one = result[row]
+    found = [(_visible(text) or "[%s]" % (position,), name, value)
+             for _, name, position, text, value in table.entries(one)]
+    joint = table.together(one, 0)
+    if joint is not None:
+        found = [(text, "", float(value)) for (text, _, _), value in zip(found, joint)]
+        lines[0] += "; all inputs together:"
+    elif len(result.values) > 1:
+        numbers = {name: number for number, name in enumerate(result.values)}
+        found = [("%s  in input %d" % (text, numbers[name]), name, value) for text, name, value in found]
+    bars = table.bars([text for text, _, _ in found], [value for _, _, value in found], most=_TOP).rows
+    if all(bar.kind == "zero" for bar in bars):
+        return lines + ["    every attribution is zero"]
+    for bar in (bar for bar in bars if bar.kind != "zero"):
+        sign = "−" if bar.kind == "negative" else "+"
+        lines.append("    %10s  %-*s  %s" % (number(bar.value), _BAR, sign * int(round(_BAR * bar.share)), bar.text))
+    return lines

@@ -1,0 +1,1 @@
+"""The operated graph and its runs: scores and gradients at many points."""

@@ -1,0 +1,383 @@
+"""The operated graph and its session: interpolation, score, gradient and weighted sum inside TensorFlow.
+
+Only ids, labels, weights and alphas go in; only scores and attribution sums come out. The graph is built once and
+finalized: explaining a thousand times adds no op.
+"""
+
+import re
+import time
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from graph_tools import _tf
+from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError, TensorNotFoundError
+from graph_tools.graph import names
+from graph_tools.running import prepared, runs
+from tf1_ig.engine import lean, nonfinite, path, target
+from tf1_ig.engine.feeds import as_fed, describe
+from tf1_ig.errors import ClosedError, OutOfMemoryError
+
+# Seconds that a run may take: the first, any, and how many times as long as the longest run before it.
+FIRST_LIMIT, LEAST_LIMIT, SLOWER = 600.0, 60.0, 200.0
+
+
+class AttributedInput(NamedTuple):
+    """A tensor to attribute to; ``owner`` names the tensor that says which row each entry belongs to (ragged rows)."""
+
+    tensor: str
+    owner: Optional[str] = None
+
+
+class PathPoints(NamedTuple):
+    """One run: for each attributed input its entries and the points to interpolate; and the rows that they make."""
+
+    actual: Sequence[np.ndarray]
+    baseline: Sequence[np.ndarray]
+    entry: Sequence[np.ndarray]
+    alpha: Sequence[np.ndarray]
+    rows: int
+    feeds: Mapping[str, np.ndarray]
+
+
+class Engine:
+    """Owns the operated graph of one (model, output, inputs) and its session; use as a context manager.
+
+    ``sources`` are tensors from which the inputs are computed; gradients can be pulled back to them. ``leaner``:
+    gradients may take sizes for known that follow from how the graph computes them (see ``tf1_ig.engine.lean``).
+    """
+
+    def __init__(self, model, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int], config=None,
+                 time_limit: Optional[float] = None, sources: Sequence[str] = (), leaner: bool = True):
+        self.batch_axis = batch_axis
+        self.output_name = output
+        self.inputs = list(inputs)
+        self.leaner, self._known_sizes = leaner, set()
+        self.graph = _tf.tf.Graph()
+        plain = model.graph
+        with self.graph.as_default(), _tf.tf.name_scope(_free_scope(model)):
+            self._paths = [path.build(plain.get_tensor_by_name(spec.tensor), batch_axis) for spec in self.inputs]
+        model.import_into(self.graph, {spec.tensor: one.point for spec, one in zip(self.inputs, self._paths)})
+        self.output = self.graph.get_tensor_by_name(output)
+        with self.graph.as_default(), _tf.tf.name_scope(_free_scope(model) + "/target"):
+            self._build_target(model)
+            self._build_pull_back(sources)
+        self._restore = model.prepare_restore(self.graph)
+        self.graph.finalize()
+        self._dependencies: Dict[Tuple[str, frozenset], Set[Any]] = {}
+        self._consumed: Dict[frozenset, Set[str]] = {}
+        self._config, self._time_limit, self._longest = config or _tf.session_config(), time_limit, 0.0
+        self._closed, self.session = False, self._open()
+
+    def _open(self) -> Any:
+        session = _tf.tf.Session(graph=self.graph, config=self._config)
+        try:
+            self._restore(session)
+        except BaseException:
+            session.close()
+            raise
+        self._prepared: Any = prepared.PreparedRuns(session)
+        return session
+
+    def close(self) -> None:
+        """Closes the session for good."""
+        self._closed = True
+        self._drop_session()
+
+    def _drop_session(self) -> None:
+        self._prepared = None
+        if self.session is not None:
+            self.session.close()
+
+    def _build_target(self, model) -> None:
+        tf = _tf.tf
+        order = None
+        if self.batch_axis:
+            order = tf.placeholder(tf.int32, [None], "output_order")
+        self._output_order = order
+        if self.leaner:
+            self._known_sizes = lean.prepare(self.graph, model.index, self.output, {
+                spec.tensor: one.point for spec, one in zip(self.inputs, self._paths)}).known
+        self._target = target.build(self.output, [one.interpolated for one in self._paths], order)
+        for position, (spec, one, gradient) in enumerate(zip(self.inputs, self._paths, self._target.gradients)):
+            if gradient is None:
+                raise GradientError("no gradient path from output %s to input %s: %s" % (
+                    self.output_name, spec.tensor, target.cut(self.output, one.interpolated)))
+            self._paths[position] = path.differentiated(one, gradient)._replace(
+                value=self.graph.get_tensor_by_name(spec.tensor),
+                owner=self.graph.get_tensor_by_name(spec.owner) if spec.owner else None)
+
+    def _build_pull_back(self, sources: Sequence[str]) -> None:
+        tf, values = _tf.tf, [one.value for one in self._paths]
+        self._sources = [self.graph.get_tensor_by_name(name) for name in sources]
+        self._cotangents, self._pulled = [], []
+        if sources:
+            self._cotangents = [tf.placeholder(value.dtype, value.shape, "cotangent") for value in values]
+            self._pulled = target.gradients("the affine beginning", values, self._sources, self._cotangents)
+
+    # -- feeding -----------------------------------------------------------------------------------------------------
+
+    def prepare_feed(self, feed: Mapping[Any, Any]) -> Dict[str, np.ndarray]:
+        """The caller's feed by tensor name, cast without loss, and complete for everything that will be run.
+
+        Raises:
+          FeedError: an unknown or twice-fed tensor, a value that does not fit, or a missing placeholder.
+        """
+        if not isinstance(feed, Mapping):
+            raise FeedError("the feed is a %s; pass a dict of {tensor name: array}" % type(feed).__name__)
+        values: Dict[str, np.ndarray] = {}
+        for key, value in feed.items():
+            for name, part in _unpack_sparse(key, value):
+                tensor = self.find_tensor(name)
+                if tensor.name in values:
+                    raise FeedError("tensor %s is fed twice (by name and as an object?); feed it once" % tensor.name)
+                if not self.graph.is_feedable(tensor):
+                    raise FeedError("tensor %s cannot be fed (%s)" % (tensor.name, tensor.op.type))
+                values[tensor.name] = self.fed_value(tensor, part)
+        self._require(values)
+        return values
+
+    def knows_otherwise(self, fed: Iterable[str]) -> bool:
+        """Whether one of these tensors is computed by the graph, and gradients rely on the size that it has then."""
+        ops = (self.graph.get_tensor_by_name(name).op for name in fed)
+        return any(op.name in self._known_sizes and not op.type.startswith("Placeholder") for op in ops)
+
+    def fed_value(self, tensor: Any, value: Any) -> np.ndarray:
+        """A value as it will be fed to a tensor of the graph, cast without loss."""
+        return as_fed(tensor.name, value, _numpy_dtype(tensor), _static_shape(tensor))
+
+    def fetch(self, tensor: Any, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Any tensor under a feed."""
+        return np.asarray(self._run(tensor, dict(values)))
+
+    def fetch_all(self, tensors: Sequence[Any], values: Mapping[str, np.ndarray]) -> List[np.ndarray]:
+        """Several tensors in one run under a feed."""
+        return self._run(list(tensors), dict(values))
+
+    def find_tensor(self, name: Any):
+        """The tensor of that name in the operated graph; the error for a wrong one shows the nearest names."""
+        name = names.tensor_name(name)
+        try:
+            return self.graph.get_tensor_by_name(name)
+        except (KeyError, ValueError):
+            wrong = names.unknown_tensor(name, (op.outputs[0].name for op in self.graph.get_operations() if op.outputs),
+                                         "the graph")
+            fed = [op.outputs[0].name for op in self.graph.get_operations()
+                   if op.type == "Placeholder" and op.outputs[0].name not in self._own]
+            raise TensorNotFoundError("%s%s" % (wrong, " (its placeholders: %s)" % ", ".join(fed) if fed else "")
+                                      ) from None
+
+    def _require(self, values: Mapping[str, np.ndarray]) -> None:
+        upstream = sorted(self._upstream("all", self._all_fetches(), values), key=lambda op: op.name)
+        lacking = [op.outputs[0] for op in upstream if op.type == "Placeholder" and op.outputs[0].name not in values
+                   and op.outputs[0].name not in self._own]
+        if lacking:
+            raise FeedError("the feed lacks %s, which %s depends on; add it to the feed" % (
+                ", ".join(describe(tensor.name, _numpy_dtype(tensor), _static_shape(tensor)) for tensor in lacking),
+                self.output_name))
+
+    def _all_fetches(self) -> List[Any]:
+        found = [self._target.score]
+        for one in self._paths:
+            found += [one.value, one.parts] + ([one.owner] if one.owner is not None else [])
+        return found
+
+    def _upstream(self, kind: str, fetches: Sequence[Any], fed: Iterable[str]) -> Set[Any]:
+        """Ops that a run of the fetches executes when these tensors are fed, fed tensors' producers left out."""
+        fed = frozenset(fed)
+        found = self._dependencies.get((kind, fed))
+        if found is None:
+            found, todo = set(), [tensor.op for tensor in fetches if tensor.name not in fed]
+            while todo:
+                op = todo.pop()
+                if op not in found:
+                    found.add(op)
+                    todo.extend(tensor.op for tensor in op.inputs if tensor.name not in fed)
+                    todo.extend(op.control_inputs)
+            self._dependencies[kind, fed] = found
+        return found
+
+    def path_feeds(self, values: Mapping[str, np.ndarray]) -> Dict[str, np.ndarray]:
+        """The part of the feed that the path depends on (ids that are only looked up need not be repeated)."""
+        consumed = self._consumed.get(frozenset(values))
+        if consumed is None:
+            used = self._upstream("path", [self._target.score] + [one.parts for one in self._paths], values)
+            consumed = {tensor.name for op in used for tensor in op.inputs}
+            consumed |= {tensor.name for op in used for before in op.control_inputs for tensor in before.outputs}
+            self._consumed[frozenset(values)] = consumed
+        return {name: value for name, value in values.items() if name in consumed or name == self.output.name}
+
+    def path_ops(self, values: Mapping[str, np.ndarray]) -> Set[str]:
+        """Types of the ops that a run of the path executes."""
+        return {op.type for op in self._upstream(
+            "path", [self._target.score] + [path.parts for path in self._paths], values)}
+
+    def static_shapes(self, feed_names: Iterable[str]) -> Dict[str, Any]:
+        return {name: _static_shape(self.graph.get_tensor_by_name(name)) for name in feed_names}
+
+    @property
+    def _own(self) -> Set[str]:
+        """Names of our own placeholders."""
+        own = [self._target.rows, self._target.label, self._target.share]
+        own += ([] if self._output_order is None else [self._output_order]) + self._cotangents
+        return {tensor.name for tensor in sum([one.placeholders for one in self._paths], own)}
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def read(self, values: Mapping[str, np.ndarray]) -> Tuple[List[np.ndarray], List[Optional[np.ndarray]]]:
+        """The attributed tensors under a feed, and the owners of their entries where rows are ragged."""
+        fetches = [(one.value, one.owner if one.owner is not None else ()) for one in self._paths]
+        found = self._run(fetches, values)
+        return [value for value, _ in found], [None if isinstance(owner, (tuple, list)) else owner
+                                               for _, owner in found]
+
+    def from_sources(self, sources: Sequence[np.ndarray], feeds: Mapping[str, np.ndarray]) -> List[np.ndarray]:
+        """The attributed tensors computed from the sources."""
+        return self._run([one.value for one in self._paths], self._with_sources(sources, feeds))
+
+    def pull_back(self, gradients: Sequence[np.ndarray], sources: Sequence[np.ndarray],
+                  feeds: Mapping[str, np.ndarray]) -> List[np.ndarray]:
+        """Gradients by the attributed tensors as gradients by the sources."""
+        feed = self._with_sources(sources, feeds)
+        feed.update((tensor.name, gradient) for tensor, gradient in zip(self._cotangents, gradients))
+        return self._run(self._pulled, feed)
+
+    def _with_sources(self, sources, feeds) -> Dict[str, Any]:
+        feed = dict(feeds)
+        feed.update((tensor.name, array) for tensor, array in zip(self._sources, sources))
+        return feed
+
+    def run_outputs(self, points: PathPoints, order: Optional[Sequence[int]]) -> np.ndarray:
+        """Output rows ``[rows, elements]`` at the given points."""
+        return self._run(self._target.outputs, self._feed(points, order))
+
+    def run_tensors(self, tensors: Sequence[str], points: PathPoints) -> List[np.ndarray]:
+        """Any tensors at the given points."""
+        return self._run(list(tensors), self._feed(points, None))
+
+    def run_raw_output(self, points: PathPoints) -> np.ndarray:
+        """The output as the model shapes it."""
+        return self._run(self.output, self._feed(points, None))
+
+    def run_scores(self, points: PathPoints, order, label: np.ndarray) -> np.ndarray:
+        return self._run(self._target.score, self._feed(points, order, label))
+
+    def run_gradients(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray):
+        """Scores ``[rows]``, and for every input parts ``[points, tokens]`` and gradients ``[points, …]``."""
+        return self._run((self._target.score, [(one.parts, one.gradient) for one in self._paths]),
+                         self._feed(points, order, label, share))
+
+    def traced_bytes(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray) -> int:
+        """Bytes of all tensors that a run with gradients makes, each counted although it is soon let go."""
+        tf, metadata = _tf.tf, _tf.tf.RunMetadata()
+        feed = self._feed(points, order, label, share)
+        self.session.run([self._target.score] + [one.gradient for one in self._paths], feed,
+                         options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=metadata)
+        return sum(output.tensor_description.allocation_description.requested_bytes
+                   for device in metadata.step_stats.dev_stats for node in device.node_stats for output in node.output)
+
+    def run_weighted(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray,
+                     weights: Sequence[np.ndarray]):
+        """Scores ``[rows]``, and for every input weighted gradient sums ``[entries, …]``."""
+        feed = self._feed(points, order, label, share)
+        feed.update((one.weight.name, weight) for one, weight in zip(self._paths, weights))
+        fetches = (self._target.score, [one.total for one in self._paths])
+        score, totals = self._run(fetches, feed)
+        if not all(np.isfinite(total).all() for total in totals):
+            # In a matrix product one example's NaN reaches the sums of the others; without it, it does not.
+            feed.update((one.as_product.name, False) for one in self._paths)
+            score, totals = self._run(fetches, feed)
+        return score, totals
+
+    def first_not_finite(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray) -> str:
+        """The op that makes the score or the gradient of these points NaN or infinite, in words; ``""``: none does."""
+        given = {}
+        for spec, one in zip(self.inputs, self._paths):
+            given[one.actual.name] = "the input %s itself" % spec.tensor
+            given[one.baseline.name] = "the baseline of %s itself" % spec.tensor
+        return nonfinite.origin(self._run, [self._target.score] + [one.gradient for one in self._paths],
+                                self._feed(points, order, label, share), given)
+
+    def _feed(self, points: PathPoints, order, label=None, share=None) -> Dict[Any, Any]:
+        feed = dict(points.feeds)
+        for one, *arrays in zip(self._paths, points.actual, points.baseline, points.entry, points.alpha):
+            feed.update(path.feed(one, *arrays))
+        feed[self._target.rows.name] = points.rows
+        if self._output_order is not None:
+            feed[self._output_order.name] = order if order is not None else np.arange(len(self.output.shape))
+        if label is not None:
+            feed[self._target.label.name] = label
+        if share is not None:
+            feed[self._target.share.name] = share
+        return feed
+
+    def _run(self, fetches, feed):
+        if self._closed:
+            raise ClosedError("this explainer is closed (its with block has ended?); make another one")
+        if self.session is None:  # a run that did not end took the last one with it
+            self.session = self._open()
+        limit = self._time_limit or (max(LEAST_LIMIT, SLOWER * self._longest) if self._longest else FIRST_LIMIT)
+        begun = time.perf_counter()
+        try:
+            found = runs.run_or_close(self.session, fetches, feed, limit, self._prepared.run)
+            self._longest = max(self._longest, time.perf_counter() - begun)
+            return found
+        except (BlockedRunError, KeyboardInterrupt):
+            self._drop_session()
+            self.session = None
+            raise
+        except _tf.tf.errors.ResourceExhaustedError as full:
+            raise OutOfMemoryError("a run does not fit into memory (%s); explain fewer rows at once, or pass a smaller "
+                                   "batch_size" % _one_line(full)) from full
+        except _tf.tf.errors.OpError as failed:
+            raise RunFailed(_one_line(failed)) from failed
+
+
+class RunFailed(GraphToolsError, RuntimeError):
+    """TensorFlow refused a run; the message is its own, in one line."""
+
+
+def _one_line(failed) -> str:
+    """What TensorFlow said, without the listings around it: the line above ``[[node …]]``, and the node."""
+    lines = [line.strip() for line in (failed.message or str(failed)).splitlines() if line.strip()]
+    marks = [number for number, line in enumerate(lines) if line.startswith(("[[{{node", "[[node"))]
+    if marks and marks[0]:
+        told = lines[marks[0] - 1]
+    elif lines and "[[" in lines[0]:
+        told = lines[0].partition("[[")[0].strip()
+    else:
+        told = next((line for line in lines if not line.endswith(":")), type(failed).__name__)
+    node = runs.failed_node(failed.message or "")
+    told = told[:300] + ("" if not node or node in told else " (at node %s)" % node)
+    beyond = re.search(r" = -?\d+ is not in \[0, (\d+)\)", told)
+    return told + ("; feed ids from 0 to %d" % (int(beyond.group(1)) - 1) if beyond
+                   else "; check the values and sizes of the feed")
+
+
+def _free_scope(model) -> str:
+    taken = {name.partition("/")[0] for name in model.index.nodes}
+    scope = "tf1_ig"
+    while scope in taken:
+        scope += "_"
+    return scope
+
+
+def _unpack_sparse(key: Any, value: Any) -> List[Tuple[Any, Any]]:
+    """A SparseTensor fed by its placeholder, or a SparseTensorValue by the placeholder's name, as three feeds."""
+    parts = ("indices", "values", "dense_shape")
+    if not all(hasattr(value, part) for part in parts):
+        return [(key, value)]
+    if all(hasattr(key, part) for part in parts):
+        tensors = [getattr(key, part) for part in parts]
+    else:
+        stem = names.parse(names.tensor_name(key)).node
+        tensors = [stem + suffix + ":0" for suffix in ("/indices", "/values", "/shape")]
+    return [(tensor, np.asarray(getattr(value, part))) for tensor, part in zip(tensors, parts)]
+
+
+def _numpy_dtype(tensor) -> Any:
+    return object if tensor.dtype.base_dtype == _tf.tf.string else tensor.dtype.base_dtype.as_numpy_dtype
+
+
+def _static_shape(tensor):
+    return None if tensor.shape.ndims is None else tuple(tensor.shape.as_list())

@@ -1,0 +1,211 @@
+"""Measures how the rows of a batch may be run: alone, in any company, in a fixed number, or only as they came.
+
+Stacking path points into one batch is right only when no row influences another (batch norm in training mode, a mean
+over the batch, … couple them silently). This is proven by running rows alone and in company and comparing outputs,
+never assumed. The same measurement tells which feeds repeat with the rows and which are shared by all.
+"""
+
+import itertools
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from tf1_ig.engine.feeds import FedTensor
+from tf1_ig.engine.operated import Engine, RunFailed
+from tf1_ig.engine.packing import FIXED_BATCH, IN_COMPANY, ONE_AT_A_TIME, PACKED, Batch, PointRunner, Running
+from tf1_ig.integrate import Rows
+
+# Batch norm in training mode moves outputs by 5e-3 and more, different kernels for different batch sizes by about
+# 1e-6 (both relative to the largest output); the border lies between, nearer to the noise.
+SAME = 5e-5
+
+
+class Probed(NamedTuple):
+    """What was measured: how to run, how feeds belong to the rows, and what the reader must know."""
+
+    running: Running
+    feeds: Dict[str, FedTensor]
+    notes: Tuple[str, ...]
+    steady: bool
+
+
+# TensorFlow (2.21 too) dies of row partitions that do not fit the values: other rows must not even be tried.
+_DEADLY = "RaggedTensorToTensor"
+
+
+def probe(engine: Engine, batch: Batch, single: bool) -> Probed:
+    """Finds the widest way of running rows of ``batch`` that gives every row the output it has in the caller's batch.
+
+    Args:
+      engine: the operated graph.
+      batch: the caller's batch; its feeds carry the likeliest way in which they belong to the rows.
+      single: the feed is one example without a batch axis.
+    """
+    orders = _output_orders(engine, batch)
+    company = Running(ONE_AT_A_TIME if single or batch.count == 1 else IN_COMPANY, output_order=orders[0])
+    whole = PointRunner(engine, batch, company)
+    expected = _Expected(whole)
+    if not expected.steady:
+        return Probed(company, batch.feeds, (
+            "two runs of the same input give outputs that differ by %.2g: something in the graph is random (dropout "
+            "left on?), and so are these attributions; feed what switches it off" % expected.unsteadiness,), False)
+    if single:
+        return Probed(company, batch.feeds, (), True)
+    if _DEADLY in engine.path_ops({name: fed.value for name, fed in batch.feeds.items()}):
+        return Probed(company, batch.feeds, ("the path contains a %s, which only takes the rows as they were fed; "
+                                             "points were run one at a time" % _DEADLY,), True)
+    coupled = False
+    for running, order, feeds in itertools.product(_ways_to_run(batch.count), orders, _ways_to_belong(batch.feeds)):
+        running = running._replace(output_order=order)
+        outcome = expected.compare(PointRunner(engine, batch._replace(feeds=feeds), running))
+        if outcome == MET:
+            return Probed(running, feeds, _notes(running, batch.count, coupled), True)
+        # With the likeliest feeds the graph took other rows along, and they changed what came out.
+        coupled = coupled or (outcome == DIFFERENT and feeds == batch.feeds)
+    return Probed(company, batch.feeds, _notes(company, batch.count, coupled), True)
+
+
+MET, DIFFERENT, REFUSED = "met", "different", "refused"
+
+
+class _Expected:
+    """Outputs of a few rows in the caller's own batch, and the test whether another way of running agrees."""
+
+    def __init__(self, whole: PointRunner):
+        self.rows = Rows(np.tile(telling_rows(whole.batch), 2), np.array([1.0, 1.0, 0.6, 0.25]))
+        self.outputs = np.asarray(whole.outputs(self.rows), np.float64)
+        self.unsteadiness = _difference(np.asarray(whole.outputs(self.rows), np.float64), self.outputs)
+        self.steady = self.unsteadiness <= SAME * _size(self.outputs)
+
+    def compare(self, runner: PointRunner) -> str:
+        """Whether rows alone, and the same rows in strange company, give the outputs that they should."""
+        alone = [Rows(self.rows.example[i:i + 1], self.rows.alpha[i:i + 1]) for i in range(len(self.rows.alpha))]
+        mixed = np.array([2, 0, 3, 1, 2])
+        strangers = Rows(self.rows.example[mixed], self.rows.alpha[mixed])
+        try:
+            same = [self._same(runner.outputs(rows), [i]) for i, rows in enumerate(alone)]
+            same.append(self._same(runner.outputs(strangers), mixed))
+        except (RunFailed, ValueError, IndexError):
+            return REFUSED
+        return MET if all(same) else DIFFERENT
+
+    def _same(self, outputs: np.ndarray, which) -> bool:
+        return agree(outputs, self.outputs[which], self.outputs)
+
+
+def telling_rows(batch: Batch) -> np.ndarray:
+    """The rows with least and with most in them, by lengths, masks and the like: those that feel their company most.
+
+    A graph that cuts or pads to the longest row of the batch couples nothing while all are equally long, nor the
+    longest row ever; feeds with few numbers a row (lengths) decide before those with many. Not ``lengths.of_rows``:
+    that guesses how long a row takes, while here any number by which rows differ may matter, masks and flags too.
+    """
+    sizes = [np.bincount(owner, minlength=batch.count)[:, None] for owner in batch.owner]
+    for fed in batch.feeds.values():
+        if fed.part == "indices":
+            sizes.append(np.bincount(fed.value[:, 0], minlength=batch.count)[:, None])
+        elif fed.block and not fed.part and fed.value.size and fed.value.dtype.kind in "biuf":
+            sizes.append(np.moveaxis(fed.value, fed.axis, 0).reshape(batch.count, -1))
+    sizes.sort(key=lambda each: -each.shape[1])
+    order = np.lexsort([np.arange(batch.count)] + [np.nan_to_num(each.sum(1, dtype=np.float64)) for each in sizes])
+    return order[[0, -1]]
+
+
+def holds(engine: Engine, batch: Batch, running: Running, outputs: np.ndarray) -> bool:
+    """Whether a way of running that was right for another feed is right for this one, by its telling rows alone.
+
+    Args:
+      outputs: the output rows ``[batch, elements]`` of the caller's own batch.
+    """
+    runner = PointRunner(engine, batch, running)
+    try:
+        return all(agree(runner.outputs(Rows(np.array([row]), np.ones(1))), outputs[[row]], outputs)
+                   for row in (telling_rows(batch) if batch.count > 1 else ()))
+    except (RunFailed, ValueError, IndexError):
+        return False
+
+
+def rows_follow(engine: Engine, batch: Batch, running: Running, outputs: np.ndarray) -> bool:
+    """Whether examples that change places take their output rows along (else the output has its batch elsewhere).
+
+    The elements within a row may change places too, as scores of each example against all others do.
+    """
+    if any(not fed.block and fed.value.ndim and len(fed.value) > 1 for fed in batch.feeds.values()):
+        return True  # cannot be told: that feed may follow the rows in a way that is not known
+    moved = np.roll(np.arange(batch.count), 1)
+    for feeds in _ways_to_belong(batch.feeds):
+        runner = PointRunner(engine, batch._replace(feeds=feeds), running._replace(mode=PACKED, only=batch.count))
+        try:
+            found = runner.outputs(Rows(moved, np.ones(batch.count)))
+            if agree(np.sort(found, axis=1), np.sort(outputs[moved], axis=1), outputs):
+                return True
+        except (RunFailed, ValueError, IndexError):
+            return True  # cannot be told
+    return False
+
+
+def agree(found: np.ndarray, expected: np.ndarray, outputs: np.ndarray) -> bool:
+    """Whether scores or output rows are the same but for rounding, given what size outputs have."""
+    return np.shape(found) == np.shape(expected) and _difference(
+        np.asarray(found, np.float64), np.asarray(expected, np.float64)) <= SAME * _size(outputs)
+
+
+def in_company(probed: Probed, count: int) -> Probed:
+    """What is left to do where points that shared a run gave other scores than the rows by themselves."""
+    running = Running(IN_COMPANY if count > 1 else ONE_AT_A_TIME, output_order=probed.running.output_order)
+    return probed._replace(running=running, notes=probed.notes + _notes(running, count, True))
+
+
+def alike(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether two runs gave the same outputs, but for what kernels for different batch sizes do."""
+    return _difference(np.asarray(first, np.float64), second) <= SAME * _size(np.asarray(second))
+
+
+def _difference(first: np.ndarray, second: np.ndarray) -> float:
+    """Largest difference; two values that are not finite in the same way are the same."""
+    same = (first == second) | (np.isnan(first) & np.isnan(second))
+    with np.errstate(invalid="ignore"):
+        difference = np.where(same, 0.0, np.abs(np.asarray(first, np.float64) - second))
+    return float(np.max(np.where(np.isnan(difference), np.inf, difference))) if difference.size else 0.0
+
+
+def _size(outputs: np.ndarray) -> float:
+    finite = np.abs(outputs[np.isfinite(outputs)])
+    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+
+
+def _ways_to_run(count: int) -> List[Running]:
+    wide = [Running(PACKED), Running(PACKED, least=2)]
+    return wide + ([Running(FIXED_BATCH, only=count)] if count > 1 else [])
+
+
+def _ways_to_belong(feeds: Dict[str, FedTensor]) -> List[Dict[str, FedTensor]]:
+    """The likeliest way first, then with each undecided feed (and with all of them) shared by all rows."""
+    undecided = [name for name, fed in feeds.items() if not fed.decided]
+    ways = [dict(feeds)]
+    for names in [[name] for name in undecided] + ([undecided] if len(undecided) > 1 else []):
+        ways.append({name: fed._replace(block=0) if name in names else fed for name, fed in feeds.items()})
+    return ways
+
+
+def _output_orders(engine: Engine, batch: Batch) -> List[Optional[Tuple[int, ...]]]:
+    """Which axis of the output may be the rows': the first, or with another batch axis that one, by its length."""
+    if not engine.batch_axis:
+        return [None]
+    points = PointRunner(engine, batch, Running(IN_COMPANY)).points_in_company(0, 1.0)
+    shape = engine.run_raw_output(points).shape
+    axes = [axis for axis in range(len(shape)) if shape[axis] == batch.count]
+    axes.sort(key=lambda axis: axis != engine.batch_axis if len(shape) > 2 else axis)
+    return [tuple([axis] + [other for other in range(len(shape)) if other != axis]) for axis in axes] or [
+        tuple(range(len(shape)))]
+
+
+def _notes(running: Running, count: int, coupled: bool) -> Tuple[str, ...]:
+    if running.mode == FIXED_BATCH:
+        return ("the graph takes exactly %d rows; points were run %d at a time" % (running.only, running.only),)
+    if running.mode == PACKED:
+        return ()
+    if not coupled:
+        return ("the graph takes exactly %d row%s, and points were run one at a time" % (count, "s" * (count != 1)),)
+    return ("rows of a batch influence each other (batch norm in training mode, a mean over the batch, …): each row "
+            "was explained in the company of the other rows of the feed, which were held fixed, one point at a time",)

@@ -1,0 +1,171 @@
+"""From what the caller names to what can be operated on: the output, the attributed tensors, the edits they need."""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import graph_tools as gt
+from graph_tools.errors import NoCandidateError
+from graph_tools.feature_columns import Column
+from graph_tools.find.candidates import Candidate, Embedding
+from graph_tools.find.embeddings.onehot import VECTORS
+from graph_tools.graph import names
+from graph_tools.model import Model
+from graph_tools.running.runs import blocking_producers
+from tf1_ig.engine.operated import AttributedInput
+from tf1_ig.errors import InputError
+from tf1_ig.result import features
+
+
+class ResolvedInput(NamedTuple):
+    """An attributed tensor under the name the caller knows, and as it stands in the operated model.
+
+    ``ids`` and ``strings`` name the tensors with the id and the string behind each entry, where there are such;
+    ``one_hot_rows`` is the number of rows of a table that is looked up by a one-hot product, where an id out of range
+    raises no error but finds a row of zeros; ``categories`` their number where the last axis of the tensor counts
+    them (one-hot and multi-hot vectors); ``kind`` is the candidate's.
+    """
+
+    name: str
+    attributed: AttributedInput
+    ids: Optional[str] = None
+    strings: Optional[str] = None
+    one_hot_rows: Optional[int] = None
+    categories: Optional[int] = None
+    kind: str = ""
+
+
+class Resolved(NamedTuple):
+    model: Model
+    output: str
+    inputs: Tuple[ResolvedInput, ...]
+    # New tensor name by old one, where queues were swapped for placeholders.
+    renamed: Dict[str, str]
+    notes: Tuple[str, ...]
+    output_kind: Optional[str]
+    # Feature columns that reach the output, by name.
+    columns: Dict[str, Any] = {}
+
+
+def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
+    """Checks the caller's names, chooses the inputs when asked to, swaps queues and splits merged lookups.
+
+    Raises:
+      TensorNotFoundError: a name is not in the graph.
+      NoCandidateError: ``inputs="auto"`` found nothing to attribute to.
+      TypeError: ``model`` is not a ``Model``.
+    """
+    if not isinstance(model, Model):
+        raise TypeError("model is a %s; pass gt.load(path) or gt.from_session(session)" % type(model).__name__)
+    output_name = _known(model, output)
+    model, renamed = _without_queues(model, output_name)
+    output_name = renamed.get(output_name, output_name)
+    notes: List[str] = []
+    model = _without_calls(model, output_name, notes)
+    columns = gt.find_columns(model, output_name)
+    chosen = _choose(model, output_name, columns) if isinstance(inputs, str) and inputs == "auto" else _listed(
+        model, inputs)
+    resolved = []
+    for given in chosen:
+        name = names.tensor_name(given)
+        model, spec, found = _operable(model, given, renamed.get(name, name), notes)
+        resolved.append(_resolved_input(name, spec, found, renamed))
+    _refuse_nested(model, [spec.attributed.tensor for spec in resolved])
+    kind = output.kind if isinstance(output, Candidate) else next(
+        (found.kind for found in gt.find_outputs(model) if found.tensor == output_name), None)
+    return Resolved(model, output_name, tuple(resolved), renamed, tuple(notes), kind,
+                    features.with_names(columns, chosen))
+
+
+def _known(model: Model, tensor: Any) -> str:
+    name = names.tensor_name(tensor)
+    try:
+        return model.graph.get_tensor_by_name(name).name
+    except (KeyError, ValueError):
+        raise names.unknown_tensor(name, model.index.tensor_names(), model.source) from None
+
+
+def _listed(model: Model, inputs: Any) -> Sequence[Any]:
+    """The caller's inputs one by one; a feature column stands for its rows, or else for its part of the layer."""
+    listed = list(inputs) if isinstance(inputs, (list, tuple, gt.Candidates)) else [inputs]
+    if not any(isinstance(given, Column) for given in listed):
+        return listed
+    embeddings = gt.find_embeddings(model)
+    return [features.input_of(given.by_name(), embeddings) if isinstance(given, Column) else given for given in listed]
+
+
+def _without_queues(model: Model, output: str) -> Tuple[Model, Dict[str, str]]:
+    """The model with placeholders where queues, iterators or readers feed the output, and their new names."""
+    if not blocking_producers(model, [output]):
+        return model, {}
+    swapped, edit = gt.swap_inputs(model)
+    return swapped, dict(edit.placeholders)
+
+
+def _without_calls(model: Model, output: str, notes: List[str]) -> Model:
+    """The model with the bodies of the functions in its graph that are called on the way to the output, if any is."""
+    inlined, edit = gt.inline_calls(model, [output])
+    if inlined is not model:
+        notes.extend(edit.notes)
+    return inlined
+
+
+def _choose(model: Model, output: str, columns: Dict[str, Any]) -> List[Any]:
+    """Every embedding and feature column that decides about the output, or else the float placeholders that do."""
+    embeddings = gt.find_embeddings(model, output=output)
+    sound = [found for found in embeddings if not found.caveat]
+    if columns:
+        # A column of somebody's own class may be computed from a lookup that is there already.
+        computed = set().union(*[model.index.descendants_of_tensor(found.tensor) for found in sound])
+        sound = [found for found in features.inputs_of(columns, sound)
+                 if not isinstance(found, str) or names.parse(found).node not in computed]
+    if sound:
+        return sound
+    floats = [found for found in gt.find_inputs(model, output=output)
+              if found.kind == "placeholder" and found.dtype.startswith(("float", "bfloat")) and found.shape != ()]
+    if floats:
+        return floats
+    doubtful = "; ".join("%r (%s)" % (found.tensor, found.caveat or "inside a loop") for found in embeddings)
+    raise NoCandidateError("no embedding and no float placeholder leads to %s%s; pass inputs=TENSOR (tf1-ig inspect "
+                           "shows what was looked at)" % (output, ", only %s" % doubtful if doubtful else ""))
+
+
+def _operable(model: Model, given: Any, name: str, notes: List[str]) -> Tuple[
+        Model, AttributedInput, Optional[Embedding]]:
+    """The tensor to interpolate for what the caller gave (for merged or combined lookups, after the split)."""
+    if not isinstance(given, Embedding):
+        _known(model, name)
+        given = next((found for found in gt.find_embeddings(model) if found.tensor == name), None)
+        if given is None or given.rows_combined_at == name:
+            # A tensor of combined rows that is named itself is meant itself.
+            return model, AttributedInput(name), None
+    split, edit = gt.split_occurrences(model, given)
+    if split is model:
+        return model, AttributedInput(name, given.owner), given
+    row_tensor = edit.placeholders[given.tensor]
+    found = next(one for one in gt.find_embeddings(split) if one.tensor == row_tensor)
+    if row_tensor != given.tensor:
+        notes.append("%s merges or combines the rows of its ids; attributions are to one row per occurrence" % (
+            given.tensor))
+    return split, AttributedInput(found.tensor, found.owner), found
+
+
+def _resolved_input(name: str, attributed: AttributedInput, found: Optional[Embedding],
+                    renamed: Dict[str, str]) -> ResolvedInput:
+    if found is None:
+        return ResolvedInput(name, attributed)
+    vectors = found.kind in VECTORS
+    return ResolvedInput(name, attributed, renamed.get(found.ids, found.ids) or None,
+                         renamed.get(found.strings, found.strings) or None,
+                         found.vocab_size if found.kind == "one_hot" or vectors else None,
+                         found.vocab_size if vectors else None, found.kind)
+
+
+def _refuse_nested(model: Model, tensors: Sequence[str]) -> None:
+    """Two inputs of which one is computed from the other cannot move along the path together."""
+    for first in tensors:
+        for second in tensors:
+            node = names.parse(second).node
+            if first != second and node in model.index.descendants_of_tensor(first):
+                raise InputError("input %s is computed from input %s; explain one of them" % (second, first))
+    repeated = [tensor for tensor in tensors if list(tensors).count(tensor) > 1]
+    if repeated:
+        raise InputError("input %s is given twice; give it once" % repeated[0])

@@ -1,0 +1,1 @@
+"""What an explanation returns, and how it is saved."""

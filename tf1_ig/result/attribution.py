@@ -1,0 +1,273 @@
+"""The result of an explanation: a plain record of numpy arrays, saved and loaded without pickle or TensorFlow.
+
+The methods that draw (``to_html``, ``to_frame``, ``save`` as ``.html``) are doors to ``tf1_ig.show``: they import it
+when they are called, so that the record itself depends on numpy alone.
+"""
+
+import dataclasses
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from graph_tools.report import Finding
+from tf1_ig.result import storage
+from tf1_ig.result.features import Feature
+
+Values = Union[np.ndarray, List[np.ndarray]]
+
+# What the sum of the attributions claims: to be the difference of the scores, to be so on the average over random
+# draws, or nothing.
+EXACT, IN_EXPECTATION, NONE = "exact", "in expectation", "none"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Attribution:
+    """Integrated Gradients of one batch of examples, and what is needed to judge and to show them.
+
+    ``delta = Σ values − (score − baseline_score)`` per row; 0 is a complete attribution (Sundararajan, Taly, Yan:
+    Axiomatic Attribution for Deep Networks, ICML 2017, proposition 1).
+
+    Attributes:
+      values: by input tensor name, float ``[batch, …, dim]``, or for sparse lookups a list with one
+        ``[occurrences, dim]`` array per row.
+      score, baseline_score, delta: float64 ``[batch]``; both scores were taken under the same other feeds.
+      label: int64 ``[batch]`` (-1: the output has no classes), or ``[batch, k]`` where an index tuple was explained.
+      steps: int ``[batch]``, nodes of the rule that were used.
+      evaluations: int ``[batch]``, rows sent forward and backward through the model.
+      converged: bool ``[batch]``, true where the completeness error is within ``tolerance``.
+      output: name of the explained tensor.
+      method: name of the quadrature rule, or ``"adaptive"``.
+      tolerance: relative completeness error that was asked for; ``None`` when the steps were fixed.
+      baseline: what the path starts from, in words (``"zero"``).
+      prediction: int64 ``[batch]`` or ``[batch, k]``, the top class of each row where the output has classes.
+      outputs: the model's output rows at the real input.
+      baseline_output: the model's output rows at the baseline.
+      token_texts: one list of texts per row.
+      running: how points were run: ``"packed"``, ``"fixed batch"``, ``"in company"`` or ``"one at a time"``.
+      held_fixed: names of the other feeds, which kept their values along the path.
+      notes: what the reader must know, one sentence each.
+      error_estimate: float ``[batch]``, estimated absolute error of the integral.
+      path: one ``(alphas, scores)`` pair of float arrays per row: the score along the path.
+      ids: by input tensor name, the id behind each entry: ``[batch, …]``, or a list with one array per row.
+      strings: by input tensor name, the string behind each entry where the graph hashes or looks up strings: one list
+        of texts per row.
+      features: what each category of each feature column contributed, one list of ``Feature`` per row; ``None`` where
+        no input belongs to a feature column (``tf1_ig.result.features.totals`` sums them).
+      raw_texts: by input tensor name, the text of each row that the graph cut into this input's tokens (bytes that are
+        no UTF-8 as lone surrogates); ``None`` where the graph cuts no text.
+      spans: by input tensor name, the bytes ``(start, stop)`` of the raw text that each entry came from, one list per
+        row; ``None`` for an entry that has no place there, or none that is certain.
+      output_kind: ``"softmax"``, ``"sigmoid"``, ``"logits"``, … where the graph told; ``None`` where it did not.
+      actual: by input tensor name, the attributed values themselves, like ``values`` in shape: for inputs that are the
+        caller's own numbers (pixels, samples, columns), not for rows of a table.
+      baseline_feed_score: float64 ``[batch]`` where the baseline is given as a feed (``{"ids:0": 0}``): the score under
+        that whole feed. It differs from ``baseline_score`` by what the replaced feeds do past the attributed tensors
+        (a mask, a length), which no attribution along the path can account for.
+      path_errors: one float array per row, the integration error of each interval of ``path``; ``None`` for fixed
+        steps, whose error is known as a whole (``delta``) only.
+      not_finite_at: the first op that produced a NaN or an infinity, in words; ``""`` when all numbers are finite.
+      graph_findings: what the graph says against explanations of this output (``IntegratedGradients.findings``).
+      technique: what was computed, for people: ``"Integrated Gradients"``, ``"Expected gradients"``, …
+        (``tf1_ig.variants``).
+      completeness: ``"exact"``: the values sum to the score difference, up to the error of the integral; ``"in
+        expectation"``: so they do on the average over random draws, and ``error_estimate`` is the standard error of
+        ``delta``; ``"none"``: their sum claims nothing, and ``baseline_score`` and ``delta`` are NaN.
+      standard_error, token_standard_error: shaped like ``values`` and like ``tokens``, where these are means over
+        several paths: the standard errors of the means.
+
+    >>> attribution.values["embedding/lookup:0"].shape                                    # doctest: +SKIP
+    (2, 40, 64)
+    >>> attribution.tokens["embedding/lookup:0"].shape, attribution.converged             # doctest: +SKIP
+    ((2, 40), array([ True,  True]))
+    """
+
+    values: Dict[str, Values]
+    score: np.ndarray
+    baseline_score: np.ndarray
+    delta: np.ndarray
+    label: np.ndarray
+    steps: np.ndarray
+    evaluations: np.ndarray
+    converged: np.ndarray
+    output: str
+    method: str
+    tolerance: Optional[float] = None
+    baseline: str = "zero"
+    prediction: Optional[np.ndarray] = None
+    outputs: Optional[np.ndarray] = None
+    baseline_output: Optional[np.ndarray] = None
+    token_texts: Optional[List[List[str]]] = None
+    running: str = "packed"
+    held_fixed: Tuple[str, ...] = ()
+    notes: Tuple[str, ...] = ()
+    error_estimate: Optional[np.ndarray] = None
+    path: Optional[List[Tuple[np.ndarray, np.ndarray]]] = None
+    output_kind: Optional[str] = None
+    ids: Optional[Dict[str, Values]] = None
+    strings: Optional[Dict[str, List[List[str]]]] = None
+    features: Optional[List[List[Feature]]] = None
+    raw_texts: Optional[Dict[str, List[str]]] = None
+    spans: Optional[Dict[str, List[List[Optional[Tuple[int, int]]]]]] = None
+    actual: Optional[Dict[str, Values]] = None
+    baseline_feed_score: Optional[np.ndarray] = None
+    path_errors: Optional[List[np.ndarray]] = None
+    not_finite_at: str = ""
+    graph_findings: Tuple[Finding, ...] = ()
+
+    technique: str = "Integrated Gradients"
+    completeness: str = EXACT
+    standard_error: Optional[Dict[str, Values]] = None
+    token_standard_error: Optional[Dict[str, Values]] = None
+
+    @property
+    def tokens(self) -> Dict[str, Values]:
+        """The values summed over their last axis: ``[batch, …]`` arrays, or lists of ``[occurrences]`` arrays.
+
+        An input with a single number per row (or per occurrence) has nothing to sum and stays as it is.
+        """
+        return token_sums(self.values)
+
+    def texts(self, name: str, row: int) -> Optional[List[str]]:
+        """What to call the entries of one input in one row: the given tokens, the strings or the ids behind them.
+
+        ``None`` where the result knows none of these.
+        """
+        if self.token_texts is not None:
+            return list(self.token_texts[row])
+        if self.strings is not None and name in self.strings:
+            return list(self.strings[name][row])
+        if self.ids is not None and name in self.ids:
+            return ["#%d" % number for number in np.asarray(self.ids[name][row]).reshape(-1).tolist()]
+        return None
+
+    @property
+    def relative_delta(self) -> np.ndarray:
+        """``|delta| / |score − baseline_score|`` per row: float64 ``[batch]``, 0 where both are 0, else infinite."""
+        size, difference = np.abs(self.delta), np.abs(np.asarray(self.score) - self.baseline_score)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where((size == 0) & (difference == 0), 0.0, size / difference)
+
+    def label_text(self, row: int, class_names: Optional[Sequence[str]] = None) -> str:
+        """The explained label of a row for people: ``"3"``, ``"(4, 1)"``, a class name, ``""`` without classes."""
+        return _class_text(self.label, row, class_names)
+
+    def prediction_text(self, row: int, class_names: Optional[Sequence[str]] = None) -> str:
+        """The predicted class of a row for people; ``""`` where the output has no classes."""
+        return _class_text(self.prediction, row, class_names)
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def __getitem__(self, row: Union[int, slice, Sequence[int]]) -> "Attribution":
+        """The same result for one row (still with a batch axis, of length 1), a slice, or a list of rows."""
+        rows = np.arange(len(self))[row]
+        return _select(self, [int(number) for number in np.atleast_1d(rows)])
+
+    def __str__(self) -> str:
+        lines = ["%s of %s, %s, baseline %s (%s, %d example%s)" % (
+            self.technique, self.output, ", ".join(self.values), self.baseline, self.method, len(self),
+            "s" * (len(self) != 1))]
+        for row in range(min(len(self), 10)):
+            label = self.label_text(row)
+            lines.append("  [%d] %sscore %.6g%s" % (
+                row, "label %s, " % label if label else "", self.score[row], "" if self.completeness == NONE else
+                ", baseline %.6g, delta %+.2g (%s), %d steps" % (
+                    self.baseline_score[row], self.delta[row],
+                    "converged" if self.converged[row] else "NOT converged", self.steps[row])))
+        if len(self) > 10:
+            lines.append("  … and %d more" % (len(self) - 10))
+        return "\n".join(lines + ["  note: " + note for note in self.notes])
+
+    __repr__ = __str__
+
+    def save(self, path: Any) -> None:
+        """Writes the result: ``.npz`` (exact), ``.json`` (strict JSON) or ``.html`` (the text view), by suffix."""
+        if storage.check_path(path, (".npz", ".json", ".html")) == ".html":
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(self.to_html())
+        else:
+            storage.save(self, path)
+
+    def to_frame(self) -> Any:
+        """A ``pandas.DataFrame`` with one line per token: example, input, position, token, attribution, label, score.
+
+        Raises:
+          MissingPackageError: pandas is not installed.
+        """
+        from tf1_ig.show.table import frame
+
+        return frame(self)
+
+    def to_html(self, tokens: Optional[Sequence[Any]] = None, **options: Any) -> str:
+        """One self-contained HTML page (see ``tf1_ig.show.report.page`` for the options).
+
+        Args:
+          tokens: texts of the tokens, a list per row (or one list when there is one row); ``None`` takes
+            ``token_texts``, else positions.
+        """
+        from tf1_ig.show.report import page
+
+        return page(self, tokens=tokens, **options)
+
+    def view(self, **options: Any) -> Any:
+        """What a notebook shows of the result, with options: class_names, tokens, images, palette, join, fold, scale.
+
+        They are those of ``to_html``; returns an ``IPython.display.HTML``.
+
+        >>> attribution.view(class_names=["negative", "positive"])                        # doctest: +SKIP
+        """
+        from IPython.display import HTML
+
+        from tf1_ig.show.report import fragment
+
+        return HTML(fragment(self, **options))
+
+    def _repr_html_(self) -> str:
+        from tf1_ig.show.report import fragment
+
+        return fragment(self)
+
+
+def load_attribution(path: Any) -> Attribution:
+    """Reads a result that ``Attribution.save`` wrote as ``.npz`` or ``.json``.
+
+    Raises:
+      ResultFileMissingError: there is no such file.
+      ResultFileError: the file is not such a result.
+    """
+    return Attribution(**storage.load(path))
+
+
+def token_sums(values: Dict[str, Values]) -> Dict[str, Values]:
+    """Values summed over their last axis where that is not the only one beside the batch."""
+    with np.errstate(invalid="ignore"):  # Inf − Inf is a NaN, and check says so
+        return {name: [row if np.ndim(row) < 2 else np.sum(row, axis=-1) for row in value]
+                if isinstance(value, list) else value if np.ndim(value) < 2 else np.sum(value, axis=-1)
+                for name, value in values.items()}
+
+
+def _class_text(classes: Optional[np.ndarray], row: int, class_names: Optional[Sequence[str]]) -> str:
+    if classes is None:
+        return ""
+    numbers = [int(number) for number in np.atleast_1d(np.asarray(classes)[row])]
+    if not numbers or numbers[-1] < 0:
+        return ""
+    last = numbers[-1]
+    known = class_names is not None and 0 <= last < len(class_names)
+    texts = [str(number) for number in numbers[:-1]] + [str(class_names[last]) if known else str(last)]
+    return texts[0] if len(texts) == 1 else "(%s)" % ", ".join(texts)
+
+
+def _select(attribution: Attribution, rows: List[int]) -> Attribution:
+    changes = {}
+    for field in dataclasses.fields(attribution):
+        value = getattr(attribution, field.name)
+        if isinstance(value, dict):
+            changes[field.name] = {name: _rows(each, rows) for name, each in value.items()}
+        elif isinstance(value, (np.ndarray, list)):
+            changes[field.name] = _rows(value, rows)
+    return dataclasses.replace(attribution, **changes)
+
+
+def _rows(value, rows: List[int]):
+    return [value[row] for row in rows] if isinstance(value, list) else value[rows]
