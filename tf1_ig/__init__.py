@@ -2,6 +2,7 @@
 
 from tf1_ig import _neighbour  # first: says so when another distribution's graph_tools is in the way
 from tf1_ig.check import check
+from tf1_ig.engine.at import At
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.integrations.hook import ExplainHook
 from tf1_ig.integrations.reference_loop import ig_text
@@ -13,6 +14,6 @@ from tf1_ig.show.text import visualize_token_attrs
 __version__ = "0.1.0"
 
 __all__ = [
-    "Attribution", "ExplainHook", "IntegratedGradients", "attribution_signature", "byte_spans", "check", "ig_text",
-    "load_attribution", "visualize_token_attrs",
+    "At", "Attribution", "ExplainHook", "IntegratedGradients", "attribution_signature", "byte_spans", "check",
+    "ig_text", "load_attribution", "visualize_token_attrs",
 ]

@@ -1,5 +1,6 @@
 """``IntegratedGradients``: one object per (model, output, inputs) that explains batch after batch."""
 
+import copy
 import dataclasses
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -10,6 +11,8 @@ from graph_tools.model import Model
 from graph_tools.report import Finding
 from tf1_ig import baselines, ensemble, integrate, quadrature, variants
 from tf1_ig.engine import prefix, probe, target
+from tf1_ig.engine.at import At, Scene
+from tf1_ig.engine.layout import Layout
 from tf1_ig.engine.operated import Engine
 from tf1_ig.engine.packing import IN_COMPANY, ONE_AT_A_TIME, Batch, PointRunner, RunLimits, RunSizes
 from tf1_ig.errors import MethodError
@@ -200,6 +203,34 @@ class IntegratedGradients:
                                    tokens, found.values)
         record = dataclasses.replace(record, graph_findings=tuple(self.findings()))
         return variants.complete(record, chosen, found, options)
+
+    def at(self, feed: Mapping[Any, Any], label: Any = None, shared_feeds: Sequence[Any] = (),
+           row_feeds: Sequence[Any] = (), batch_size: Optional[int] = None, memory_limit: Optional[int] = None) -> At:
+        """The evaluator: scores, gradients and outputs at any entries of the attributed inputs.
+
+        ``explain`` is the integral of its gradients; other methods, measures and libraries ask it what they like.
+
+        Args:
+          feed, label, shared_feeds, row_feeds, batch_size, memory_limit: as for ``explain``. The feed is copied, and
+            ``"top"`` is decided once, at the feed.
+
+        Returns:
+          An ``At``; it is of use as long as the explainer is open.
+
+        Raises:
+          what ``explain`` raises.
+
+        Example:
+          >>> at = explainer.at({"ids:0": ids}, label="top")                                  # doctest: +SKIP
+          >>> halfway = {name: 0.5 * rows for name, rows in at.entries.items()}               # doctest: +SKIP
+          >>> scores, gradients = at.gradients(halfway)                                       # doctest: +SKIP
+        """
+        limits = RunLimits(batch_size, memory_limit).checked()
+        own = {key: copy.deepcopy(value) for key, value in feed.items()} if isinstance(feed, Mapping) else feed
+        task, flat_label, labels, sizes = self._begin(own, label, "zero", limits, shared_feeds, row_feeds)
+        runner = PointRunner(self._engine, task.batch, task.probed.running, flat_label, sizes)
+        return At(Scene(runner, Layout(self.inputs, task.batch, task.own), task.probed, task.outputs, task.row_shape,
+                        labels, lambda baseline: baselines.resolve(baseline, task.inputs)))
 
     def _begin(self, feed, label, baseline, limits, shared_feeds, row_feeds):
         """The task, the labels, flat and as the caller counts them, and the sizes of runs."""

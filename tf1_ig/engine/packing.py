@@ -1,5 +1,6 @@
 """Points of several examples packed into one run, or run in whatever narrower way is right for the graph."""
 
+import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -89,6 +90,7 @@ class RunSizes:
         self.memory = limits.memory
         self._seconds: Dict[int, List[float]] = {}
         self._trying: List[int] = []
+        self._lock = threading.Lock()  # explanations in several threads learn together
         if limits == NO_LIMITS and self.best >= 2 * self.LEAST:
             self._try(self.best // 2)
 
@@ -106,18 +108,20 @@ class RunSizes:
 
     def next(self, left: int) -> int:
         """Rows of the next run when ``left`` rows are still to be run."""
-        if self._trying and left >= self._trying[0]:
-            return self._trying[0]
+        trying = self._trying[:1]
+        if trying and left >= trying[0]:
+            return trying[0]
         return -(-left // -(-left // self.best))
 
     def took(self, rows: int, seconds: float) -> None:
         """A run of that many rows took so long."""
-        if rows != (self._trying or [0])[0]:
-            return
-        self._seconds.setdefault(rows, []).append(seconds / rows)
-        self._trying.pop(0)
-        if not self._trying:
-            self._compare()
+        with self._lock:
+            if rows != (self._trying or [0])[0]:
+                return
+            self._seconds.setdefault(rows, []).append(seconds / rows)
+            self._trying.pop(0)
+            if not self._trying:
+                self._compare()
 
     def _try(self, rows: int) -> None:
         """Runs of the best size and of another take turns, so that whatever else the machine does slows both.
@@ -165,9 +169,9 @@ class PointRunner(Evaluator):
             self._lengths = lengths.of_rows(batch.count, batch.actual, batch.owner, batch.feeds)
         return self._lengths
 
-    def on(self, batch: Batch, label: Optional[np.ndarray]) -> "PointRunner":
+    def on(self, batch: Batch, label: Optional[np.ndarray], running: Optional[Running] = None) -> "PointRunner":
         """The same on another batch of the same kind of rows; without a label rows do not count as progress."""
-        return PointRunner(self.engine, batch, self.running, label, self.sizes,
+        return PointRunner(self.engine, batch, running or self.running, label, self.sizes,
                            self.on_rows if label is not None else lambda rows: None)
 
     # -- what integration asks ---------------------------------------------------------------------------------------

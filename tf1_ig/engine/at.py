@@ -1,0 +1,250 @@
+"""Score, gradient and output of the operated graph at any entries: what every question to a model is made of."""
+
+import threading
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+
+import numpy as np
+
+from tf1_ig.engine.feeds import repeated
+from tf1_ig.engine.layout import Layout
+from tf1_ig.engine.packing import FIXED_BATCH, PACKED, Batch, PointRunner
+from tf1_ig.engine.probe import Probed, agree, in_company
+from tf1_ig.errors import InputError
+from tf1_ig.integrate import Rows
+
+# Floats of attributed tensors that are laid out at once, a copy for each point.
+FLOATS_AT_ONCE = 1 << 22
+# Calls of fewer points prove once only that rows leave each other alone; with more it costs next to nothing.
+MANY_POINTS = 8
+
+
+class Scene(NamedTuple):
+    """One feed and what is asked of it, as ``At`` keeps them; nothing in it changes.
+
+    ``runner`` runs the caller's batch, ``outputs`` are the output rows ``[rows, elements]`` under the feed, ``labels``
+    the explained elements as a result reports them, ``start(baseline)`` the entries of a baseline.
+    """
+
+    runner: PointRunner
+    layout: Layout
+    probed: Probed
+    outputs: np.ndarray
+    row_shape: Tuple[int, ...]
+    labels: np.ndarray
+    start: Callable[[Any], List[np.ndarray]]
+
+
+class At:
+    """The model at any entries of the attributed inputs, everything else as it was fed (``IntegratedGradients.at``).
+
+    Entries are ``{input: array [rows, …, dim]}`` shaped like ``entries`` (sparse lookups: a list with one
+    ``[occurrences, dim]`` array a row), or with one more axis in front: ``[points, rows, …]`` (a list of points, each a
+    list of rows). However many points, and however the rows may run: points share runs where rows are proven to leave
+    each other alone; where they do not, row ``i`` of the entries moves alone and the other rows stay as fed.
+
+    It keeps a copy of the feed and the label that was chosen at the feed, whatever is asked of the explainer later.
+    Several threads may use one.
+
+    Attributes:
+      label: the explained element of each row, as ``Attribution.label`` has it.
+      evaluations: rows that were run, forward or forward and backward.
+
+    Example:
+      >>> at = explainer.at({"ids:0": ids}, label="top")                                # doctest: +SKIP
+      >>> scores, gradients = at.gradients(at.entries)                                  # doctest: +SKIP
+      >>> at.scores(at.mixed([[[1, 0, 1]]]))      # without the second of three tokens  # doctest: +SKIP
+    """
+
+    def __init__(self, scene: Scene):
+        self._scene, self._probed, self._proven = scene, scene.probed, False
+        self._lock = threading.Lock()
+        self.evaluations = 0
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self._scene.layout.count
+
+    @property
+    def inputs(self) -> Tuple[str, ...]:
+        """Names of the attributed inputs."""
+        return tuple(part.name for part in self._scene.layout.parts)
+
+    @property
+    def entries(self) -> Dict[str, Any]:
+        """The inputs as they are under the feed, rows first (a new copy each time)."""
+        layout = self._scene.layout
+        return layout.show([part.entries for part in layout.parts])
+
+    @property
+    def label(self) -> np.ndarray:
+        return np.array(self._scene.labels)
+
+    @property
+    def score(self) -> np.ndarray:
+        """Scores under the feed itself, float64 ``[rows]``."""
+        return self._scene.outputs[np.arange(len(self)), self._scene.runner.label].astype(np.float64)
+
+    @property
+    def running(self) -> str:
+        """How points are run: ``"packed"``, ``"fixed batch"``, ``"in company"`` or ``"one at a time"``."""
+        return self._probed.running.mode
+
+    @property
+    def notes(self) -> Tuple[str, ...]:
+        """What the reader must know about the way points are run."""
+        return self._probed.notes
+
+    # -- the questions -----------------------------------------------------------------------------------------------
+
+    def scores(self, entries: Mapping[str, Any]) -> np.ndarray:
+        """Scores, float64 ``[rows]`` or ``[points, rows]``.
+
+        Raises:
+          InputError: an input is missing, unknown or ill-shaped.
+        """
+        points, found = self._ask(entries, lambda runner, rows: (runner.scores(rows),))
+        scores = np.concatenate([each[0] for each in found])
+        return scores if points is None else scores.reshape(points, len(self))
+
+    def gradients(self, entries: Mapping[str, Any]) -> Tuple[np.ndarray, Dict[str, Any]]:
+        """Scores as ``scores`` has them, and gradients of each row's score by its entries, shaped like these.
+
+        Raises:
+          InputError: an input is missing, unknown or ill-shaped.
+        """
+        def ask(runner, rows):
+            evaluated = runner.gradients(rows)
+            return evaluated.score, evaluated.gradient
+
+        points, found = self._ask(entries, ask)
+        scores = np.concatenate([each[0] for each in found])
+        gradients = self._scene.layout.of_vectors([vector for each in found for vector in each[1]], points)
+        return scores if points is None else scores.reshape(points, len(self)), gradients
+
+    def outputs(self, entries: Mapping[str, Any]) -> np.ndarray:
+        """Output rows ``[rows, …output row]`` or ``[points, rows, …output row]``.
+
+        Raises:
+          InputError: an input is missing, unknown or ill-shaped.
+        """
+        def ask(runner, rows):
+            outputs = runner.outputs(rows)
+            return outputs[np.arange(len(outputs)), runner.label], outputs
+
+        points, found = self._ask(entries, ask)
+        outputs = np.concatenate([each[1] for each in found])
+        return outputs.reshape((() if points is None else (points,)) + (len(self),) + tuple(self._scene.row_shape))
+
+    # -- tokens ------------------------------------------------------------------------------------------------------
+
+    @property
+    def tokens(self) -> np.ndarray:
+        """How many tokens each row has, int ``[rows]``, those of all inputs.
+
+        A token is a row of the entries (all but their last axis); in a dense ``[rows, features]`` input each feature.
+        """
+        return self._scene.layout.token_counts()
+
+    def by_token(self, values: Mapping[str, Any]) -> List[np.ndarray]:
+        """Sums by token of what is shaped like ``entries``: a float64 ``[tokens]`` array a row, input after input."""
+        return self._scene.layout.by_token(values)
+
+    def spread(self, numbers: Sequence[np.ndarray]) -> Dict[str, Any]:
+        """One number a token as values shaped like ``entries``, in equal shares along the last axis."""
+        return self._scene.layout.spread(numbers)
+
+    def start(self, baseline: Any = "zero") -> Dict[str, Any]:
+        """The entries of a baseline (as ``explain`` takes it), shaped like ``entries``.
+
+        Raises:
+          BaselineError: it does not fit.
+        """
+        return self._scene.layout.show(self._scene.start(baseline))
+
+    def mixed(self, shares: Sequence[Any], baseline: Any = "zero") -> Dict[str, Any]:
+        """Entries with points in front, in which each token is its share of the way from the baseline to the feed.
+
+        Args:
+          shares: for every row ``[points, tokens]``: 1 is the token as fed, 0 the token of the baseline, between them
+            a point of the straight line; equally many points for each row.
+          baseline: as ``explain`` takes it.
+
+        Returns:
+          Entries as ``scores``, ``gradients`` and ``outputs`` take them.
+
+        Raises:
+          InputError: shares that are not ``[points, tokens]`` for each row; BaselineError: the baseline does not fit.
+
+        Example: each token of a single row replaced by the baseline in turn.
+          >>> at.scores(at.mixed([1 - np.eye(at.tokens[0])]))                           # doctest: +SKIP
+        """
+        layout = self._scene.layout
+        arrays = [np.asarray(each, np.float64) for each in shares]
+        tokens = self.tokens
+        if len(arrays) != len(self) or any(each.ndim != 2 or each.shape[1] != tokens[row] or len(each) != len(
+                arrays[0]) for row, each in enumerate(arrays)):
+            raise InputError("shares have the shapes %s; pass [points, tokens] for each row, with %s tokens" % (
+                ", ".join(str(list(each.shape)) for each in arrays), ", ".join(map(str, tokens))))
+        return layout.show_points(layout.mixed(self._scene.start(baseline), arrays), len(arrays[0]))
+
+    # -- doing it ----------------------------------------------------------------------------------------------------
+
+    def _ask(self, entries: Mapping[str, Any], ask: Callable[[PointRunner, Rows], Tuple]) -> Tuple[Any, List[Tuple]]:
+        """Points, and what ``ask`` found for a few of them at a time: scores first, then anything by row."""
+        points, stacked = self._scene.layout.read(entries)
+        if points == 0:
+            _, one = self._ask(self.entries, ask)
+            return points, [tuple(each[:0] for each in one[0])]
+        many = 1 if points is None else points
+        with self._lock:
+            self.evaluations += many * len(self)
+        probed = self._probed
+        found = self._wide(probed, stacked, many, ask) if probed.running.mode in (PACKED, FIXED_BATCH) else None
+        if found is None:
+            probed = self._probed
+            found = self._narrow(probed, stacked, many, ask)
+        return points, found
+
+    def _wide(self, probed: Probed, stacked: List[np.ndarray], many: int, ask) -> Any:
+        """Points share runs; ``None`` where the caller's own rows, which run along, notice it."""
+        scene, count = self._scene, len(self)
+        sizes = [len(part.entries) for part in scene.layout.parts]
+        together = max(1, FLOATS_AT_ONCE // max(1, scene.layout.floats))
+        found = []
+        for first in range(0, many, together):
+            last = min(many, first + together)
+            arrays = [array[first * size:last * size] for array, size in zip(stacked, sizes)]
+            prove = not self._proven or (first == 0 and many >= MANY_POINTS)
+            if prove:
+                arrays = [np.concatenate([array, part.entries]) for array, part in zip(arrays, scene.layout.parts)]
+            times = last - first + prove
+            runner = scene.runner.on(stacked_batch(scene.runner.batch, arrays, arrays, times),
+                                     np.tile(scene.runner.label, times))
+            answer = ask(runner, Rows(np.arange(runner.count), np.ones(runner.count)))
+            if prove:
+                if not agree(answer[0][-count:], self.score, scene.outputs):
+                    with self._lock:
+                        if self._probed is probed:
+                            self._probed = in_company(probed, count)
+                    return None
+                self._proven = True
+                answer = tuple(each[:-count] for each in answer)
+            found.append(answer)
+        return found
+
+    def _narrow(self, probed: Probed, stacked: List[np.ndarray], many: int, ask) -> List[Tuple]:
+        """One row at a time goes to its entries, in the company of the others as they were fed."""
+        scene, count, found = self._scene, len(self), []
+        batch, sizes = scene.runner.batch, [len(part.entries) for part in scene.layout.parts]
+        for point in range(many):
+            moved = [array[point * size:(point + 1) * size] for array, size in zip(stacked, sizes)]
+            runner = scene.runner.on(batch._replace(baseline=moved), scene.runner.label, probed.running)
+            found.append(ask(runner, Rows(np.arange(count), np.zeros(count))))
+        return found
+
+
+def stacked_batch(batch: Batch, actual: List[np.ndarray], baseline: List[np.ndarray], times: int) -> Batch:
+    """The batch several times, one whole copy after the other, with entries of its own in each."""
+    return Batch(batch.count * times, actual, baseline,
+                 [np.concatenate([owner + number * batch.count for number in range(times)]) for owner in batch.owner],
+                 repeated(batch.feeds, batch.count, times))
