@@ -7,6 +7,7 @@ import pytest
 
 import graph_tools as gt
 from graph_tools import _tf
+from graph_tools.graph import functions
 
 pytestmark = pytest.mark.skipif(_tf.version < (2, 0), reason="TF 1.15 cannot write these")
 WORDS = np.array([[b"a", b"b"], [b"c", b"a"]], object)
@@ -70,7 +71,7 @@ def test_it_predicts_the_same(saved):
 def test_frozen_functions_take_values_for_variables(saved):
     path, wanted = saved
     frozen, edit = gt.freeze(gt.load(path))
-    assert not {node.op for node in gt.functions.all_nodes(frozen.graph_def)} & {
+    assert not {node.op for node in functions.all_nodes(frozen.graph_def)} & {
         "VarHandleOp", "ReadVariableOp", "ResourceGather", "AssignVariableOp"}
     assert len(edit.notes) == 1 and edit.notes[0].endswith("variables became constants")
     np.testing.assert_allclose(predicted(frozen), wanted, atol=1e-6, rtol=0)

@@ -124,7 +124,8 @@ def test_a_run_of_the_users_own_ends_and_names_the_queue(blocked):
 
 _INTERRUPTED = """
 import os, signal, threading, time
-from graph_tools import _tf, runs
+from graph_tools import _tf
+from graph_tools.running import runs
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with Ctrl-C ignored
 tf = _tf.tf
 with tf.Graph().as_default():

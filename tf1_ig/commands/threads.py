@@ -20,8 +20,8 @@ from tf1_ig.commands import explain as explain_command
 # A setting is recommended when it takes at most this share of the time of TensorFlow's own choice.
 WORTH = 0.9
 # The folder that -c puts first on the path is not where packages are to be found.
-_CHILD = ("import sys; del sys.path[0]; from tf1_ig import cli, threads_command; "
-          "threads_command.answer(sys.argv[1], cli.parsed(sys.argv[2:]))")
+_CHILD = ("import sys; del sys.path[0]; from tf1_ig import cli; from tf1_ig.commands import threads; "
+          "threads.answer(sys.argv[1], cli.parsed(sys.argv[2:]))")
 _TO_END = 5.0  # seconds that a process may take to end by itself
 
 
