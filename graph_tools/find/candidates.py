@@ -74,10 +74,12 @@ class Output(Candidate):
     Attributes:
       signatures: ``"signature/key"`` of every signature output that this tensor is.
       logits: the tensor a softmax or sigmoid was computed from.
+      same_as: the better candidate that is a function of the same logits; ``""`` for a head of its own.
     """
 
     signatures: Tuple[str, ...] = ()
     logits: Optional[str] = None
+    same_as: str = ""
 
 
 class Miss(NamedTuple):
@@ -123,14 +125,28 @@ class Candidates(Sequence):
         """Those of the given kinds, in the same order."""
         return Candidates([one for one in self._found if one.kind in kinds], self.misses, self.what)
 
+    def distinct(self) -> "Candidates":
+        """Those that are not another one over again (an output and the logits it is computed from are one head)."""
+        listed = {one.tensor for one in self._found}
+        return Candidates([one for one in self._found if getattr(one, "same_as", "") not in listed],
+                          self.misses, self.what)
+
+    def likely(self) -> Candidate:
+        """The best candidate, where there may be several.
+
+        Raises:
+          NoCandidateError: there is none; the message lists the near misses.
+        """
+        return self[:1].only()
+
     def only(self, kind: Optional[str] = None) -> Candidate:
-        """The one candidate (of a kind, when one is given).
+        """The one candidate (of a kind, when one is given); of several that are one head, the best.
 
         Raises:
           NoCandidateError: there is none; the message lists the near misses.
           AmbiguousCandidateError: there are several; the message lists them all, with what to type.
         """
-        found = self._found if kind is None else self.of_kind(kind)._found
+        found = (self if kind is None else self.of_kind(kind)).distinct()._found
         label = self.what if kind is None else "%s of kind %r" % (self.what, kind)
         if len(found) == 1:
             return found[0]

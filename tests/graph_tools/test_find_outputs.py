@@ -3,13 +3,20 @@
 import pytest
 
 import graph_tools as gt
+from graph_tools import _tf
 from graph_tools.errors import AmbiguousCandidateError, NoCandidateError
+from tests.models.many_heads import MANY_HEADS
 from tests.models.outputs import HEADS, model_of, with_signatures
+from tests.models.training_heads import TRAINING_HEADS
+
+ALL = dict(HEADS, **TRAINING_HEADS)
+SEVERAL = {"two_tasks": ("topic:0", "click:0"), "auxiliary": ("main:0", "side:0"),
+           "crf_decoded_in_a_loop": ("logits:0", "best_score:0")}
 
 
-@pytest.mark.parametrize("name", list(HEADS))
+@pytest.mark.parametrize("name", list(ALL))
 def test_heads(name):
-    heads = HEADS[name]
+    heads = ALL[name]
     found = gt.find_outputs(model_of(heads))
     assert tuple((one.tensor, one.kind) for one in found) == heads.expected, str(found)
     misses = {miss.name: miss.why for miss in found.misses}
@@ -38,11 +45,41 @@ def test_signatures_come_first_under_their_own_names():
     assert "no gradient" in misses["class:0"] and "not in the graph" in misses["not_there:0"]
 
 
+@pytest.mark.parametrize("name", list(ALL))
+def test_functions_of_one_logit_are_one_head(name):
+    found = gt.find_outputs(model_of(ALL[name]))
+    expected = SEVERAL.get(name, (ALL[name].expected[0][0],))
+    assert tuple(one.tensor for one in found.distinct()) == expected, str(found)
+    assert found.likely().tensor == expected[0]
+    if len(expected) == 1:
+        assert found.only() == found[0]
+
+
+@pytest.mark.parametrize("name", list(MANY_HEADS))
+def test_heads_that_share_much_and_are_one_or_several(name):
+    many = MANY_HEADS[name]
+    found = gt.find_outputs(model_of(many))
+    assert tuple(one.tensor for one in found.distinct()) == many.heads, str(found)
+    assert {one.tensor: one.same_as for one in found if one.same_as} == many.repeated, str(found)
+
+
+def test_a_part_of_all_probabilities_is_no_other_head():
+    model = model_of(MANY_HEADS["canned_binary"])
+    with model.new_graph().as_default() as graph:
+        _tf.tf.squeeze(graph.get_tensor_by_name("probabilities:0")[:, 1:], 1, name="score")
+    signed = model.with_graph_def(graph.as_graph_def())
+    signed.meta_graph.signature_def["serve"].outputs["score"].name = "score:0"
+    assert gt.find_outputs(signed).only().tensor == "score:0"
+
+
 def test_only():
     found = gt.find_outputs(model_of(HEADS["two_tasks"]))
-    assert found.only(kind="softmax").tensor == "topic:0"
-    with pytest.raises(AmbiguousCandidateError, match="click:0.*topic_logits:0"):
+    assert found.only(kind="softmax").tensor == "topic:0" and found.only(kind="sigmoid").tensor == "click:0"
+    with pytest.raises(AmbiguousCandidateError, match="topic:0.*click:0") as wrong:
         found.only()
+    assert "'topic_logits:0'" not in str(wrong.value)  # no head of its own
     with pytest.raises(NoCandidateError, match="log_softmax"):
         found.only(kind="log_softmax")
+    with pytest.raises(NoCandidateError, match="total:0"):
+        gt.find_outputs(model_of(HEADS["whole_training"]))[:0].likely()
     assert "topic:0" in str(found) and len(found[:2]) == 2

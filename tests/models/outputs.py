@@ -318,7 +318,7 @@ HEADS = {heads.build.__name__: heads for heads in (
     Heads(log_softmax, (("log_probabilities:0", "log_softmax"), LOGITS)),
     Heads(bare_logits, (LOGITS,)), Heads(named_identity, (LOGITS,)), Heads(argmax_only, (LOGITS,)),
     Heads(regression, (("price:0", "logits"),)),
-    Heads(bounded_regression, (("value:0", "logits"), ("score:0", "tanh"))),
+    Heads(bounded_regression, (("score:0", "tanh"), ("value:0", "logits"))),
     Heads(tagger, (LOGITS,)),
     Heads(whole_training, (PROBABILITIES, LOGITS), (("total:0", "labels:0"), ("accuracy:0", "labels:0"))),
     Heads(training_logits_only, (LOGITS,), (("loss:0", "labels:0"),)),

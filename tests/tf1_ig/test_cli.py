@@ -12,7 +12,7 @@ import tf1_ig
 from tests.models import small
 from tests.tf1_ig.html_reader import Page
 from tf1_ig import cli, demo
-from tf1_ig.commands import feed_file, inspect as inspection
+from tf1_ig.commands import feed_file
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(tf1_ig.__file__)))
 DEMO = os.path.join(os.path.dirname(os.path.abspath(demo.__file__)), "model.pb")
@@ -99,18 +99,17 @@ def test_inspect_says_what_stands_in_the_way(tmp_path, capsys):
     assert "mend what stands in the way" in _run(capsys, "inspect", path)[1]
 
 
-def test_inspect_on_several_heads_leaves_the_choice_to_the_reader(tmp_path, capsys):
+def test_inspect_on_several_heads_gives_each_a_command_and_the_likeliest_a_feed(tmp_path, capsys):
     path = _saved(tmp_path, _two_heads)
     tree = json.loads(_run(capsys, "inspect", path, "--json")[1])
-    assert tree["explained"] is None and tree["next"] is None
+    assert tree["explained"] == tree["outputs"][0]["tensor"] and "--output " + tree["explained"] in tree["next"]
     out = _run(capsys, "inspect", path)[1]
-    assert "choose one" in out and "--output topic:0" in out and "--output tone:0" in out
+    assert "another prediction" in out and "--output topic:0" in out and "--output tone:0" in out and "np.savez" in out
 
 
 def test_one_head_is_one_choice_although_its_logits_are_listed_too():
-    model = small.model_of(small.masked_text)
-    found = gt.find_outputs(model)
-    assert len(found) > 1 and inspection.choose_output(model, found).tensor == "scores:0"
+    found = gt.find_outputs(small.model_of(small.masked_text))
+    assert len(found) > 1 and found.only().tensor == "scores:0"
 
 
 # -- explain ---------------------------------------------------------------------------------------------------------

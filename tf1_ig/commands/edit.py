@@ -120,11 +120,11 @@ def _summary(edit) -> str:
 
 def _explaining(model, options, feed):
     import graph_tools as gt
-    from tf1_ig.commands import edit_proof, inspect as inspection
+    from tf1_ig.commands import edit_proof
     from tf1_ig.integrations import signature
 
     found = gt.find_outputs(model)
-    output = options.output or (inspection.choose_output(model, found) or found.only()).tensor
+    output = options.output or found.only().tensor
     carried = signature.attribution_signature(model, output, options.input or "auto")
     print("attribution signature: %r explains %s" % (signature.SIGNATURE, output))
     for side, infos in (("in", carried.signatures[signature.SIGNATURE].inputs),

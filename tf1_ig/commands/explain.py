@@ -135,7 +135,7 @@ class Prepared(NamedTuple):
 def prepared(options) -> Iterator[Prepared]:
     """Reads the files and opens the model; an error among the options stops here."""
     import graph_tools as gt
-    from tf1_ig.commands import feed_file, inspect as inspection
+    from tf1_ig.commands import feed_file
     from tf1_ig.explainer import IntegratedGradients
 
     feed, baseline = feed_file.read_feed(options.feed), feed_file.parse_baseline(options.baseline)
@@ -149,7 +149,7 @@ def prepared(options) -> Iterator[Prepared]:
     with contextlib.ExitStack() as opened:
         opened.enter_context(_tf.session_threads(*options.threads))
         model = gt.load(options.model)
-        output = options.output or _only_output(model, inspection)
+        output = options.output or _only_output(model)
         _refuse_other_classes(class_names, names.tensor_name(output), _known_sizes(model, output))
         explainer = opened.enter_context(IntegratedGradients(
             model, output, options.inputs or "auto", batch_axis=options.batch_axis, time_limit=options.time_limit))
@@ -197,19 +197,20 @@ def _write(result, path: str, **page_options) -> None:
 
 # -- what explain needs to know --------------------------------------------------------------------------------------
 
-def _only_output(model, inspection) -> Any:
-    """The one head, or the error that proposes the missing option."""
+def _only_output(model) -> Any:
+    """The one head, the only one of a signature or of probabilities; or the error that proposes the missing option."""
     import graph_tools as gt
     from graph_tools.errors import AmbiguousCandidateError
 
     found = gt.find_outputs(model)
-    chosen = inspection.choose_output(model, found)
-    if chosen is None and len(found) > 1:
+    heads = found.distinct()
+    for sure in ([one for one in heads if one.signatures], heads.of_kind("softmax", "sigmoid")):
+        if len(sure) == 1:
+            return sure[0]
+    if len(heads) > 1:
         raise AmbiguousCandidateError("%d outputs may be the one to explain; add one of: %s" % (
-            len(found), "; ".join("--output %s (%s)" % (one.tensor, one.kind) for one in found[:8])))
-    if chosen is None:
-        found.only()
-    return chosen
+            len(heads), "; ".join("--output %s (%s)" % (one.tensor, one.kind) for one in heads[:8])))
+    return found.only()
 
 
 def _way_to_explain(explainer, options, arguments):

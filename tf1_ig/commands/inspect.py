@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shlex
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Inspection(NamedTuple):
       format: name of the format (``"frozen"``, ``"saved_model"``, …).
       model: the loaded model.
       inputs, embeddings, outputs: candidates, with near misses.
-      output: the head that would be explained when nobody says which; ``None`` when that has to be said.
+      output: the likeliest head, which the proposed command explains; ``None`` when none was found.
       findings: facts of the graph that matter for explaining it.
       obstacle: why explaining ``output`` would fail, the fix included; ``""`` when a trial went through.
       warnings: what a load had to repair, and what stands in the way.
@@ -59,14 +59,12 @@ def inspect(path) -> Inspection:
     path = os.fspath(path)
     model = gt.load(path)
     outputs = gt.find_outputs(model)
-    output = choose_output(model, outputs)
+    output = outputs.likely() if outputs else None
     inputs, embeddings = gt.find_inputs(model), gt.find_embeddings(model)
     findings, obstacle = _trial(model, output)
     warnings = list(model.warnings)
     if not outputs:
         warnings.append("no tensor looks like a prediction; name the one to explain with --output")
-    elif output is None:
-        warnings.append("several outputs may be the one to explain; name it with --output")
     if not embeddings and not any(one.dtype.startswith("float") for one in inputs):
         warnings.append("no embedding and no float input: nothing to attribute to was recognised; name a float tensor "
                         "with --input")
@@ -89,21 +87,6 @@ def _sha256(path: str) -> str:
         glob.escape(path) + ".*")
     lines = ["%s %s" % (os.path.relpath(name, os.path.dirname(path)), _sha256(name)) for name in sorted(files)]
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def choose_output(model, outputs: Sequence[Candidate]) -> Optional[Candidate]:
-    """The one head to explain: a head whose logits are also listed is one head; ``None`` when there are several."""
-    heads = list(outputs)
-    for head in outputs:
-        upstream = model.index.ancestors([head.tensor], control=False)
-        heads = [other for other in heads if other is head or _node(other) not in upstream
-                 or _node(head) in model.index.ancestors([other.tensor], control=False)]
-    probable = [head for head in heads if head.kind in ("softmax", "sigmoid")] or heads
-    return probable[0] if len(probable) == 1 else None
-
-
-def _node(candidate: Candidate) -> str:
-    return candidate.tensor.rpartition(":")[0]
 
 
 def _trial(model, output: Optional[Candidate]) -> Tuple[Tuple[Finding, ...], str]:
@@ -144,7 +127,7 @@ def as_json(found: Inspection) -> str:
 def _candidate_json(candidate: Candidate) -> Dict[str, Any]:
     fields = {name: getattr(candidate, name) for name in ("tensor", "kind", "why", "dtype", "shape")}
     for name in ("tensors", "ids", "table", "dim", "vocab_size", "per_occurrence", "caveat", "batch", "default",
-                 "signatures", "logits"):
+                 "signatures", "logits", "same_as"):
         if getattr(candidate, name, None) not in (None, "", ()):
             fields[name] = getattr(candidate, name)
     return json.loads(json.dumps(fields, default=str))
@@ -205,21 +188,23 @@ def _embedding_row(one) -> Tuple[str, ...]:
 
 
 def _output_row(one) -> Tuple[str, ...]:
-    return one.tensor, ("%s %s" % (one.dtype, format_shape(one.shape))).strip(), one.kind, one.why
+    return (one.tensor, ("%s %s" % (one.dtype, format_shape(one.shape))).strip(), one.kind, one.why,
+            "the same head as %s" % one.same_as if one.same_as else "")
 
 
 def _next(found: Inspection) -> List[str]:
     if not found.outputs:
         return ["tf1-ig explain %s --feed FILE --output TENSOR --out why.html" % shlex.quote(found.path)]
-    if found.output is None:
-        return ["choose one:"] + ["  " + _command(found.path, one) for one in found.outputs[:_SHOWN]]
     steps = ["a feed that fits; put your own rows in its place:", "  " + feed_example(found),
              "then:", "  " + next_command(found)]
+    others = list(found.outputs.distinct())[1:_SHOWN]
+    if others:
+        steps += ["or another prediction:"] + ["  " + _command(found.path, one) for one in others]
     return (["mend what stands in the way first."] if found.obstacle else []) + steps
 
 
 def next_command(found: Inspection) -> Optional[str]:
-    """The command that explains this model; ``None`` while it is open which output."""
+    """The command that explains this model; ``None`` when no output was found."""
     return None if found.output is None else _command(found.path, found.output)
 
 

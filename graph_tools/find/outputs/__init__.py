@@ -1,22 +1,26 @@
 """Find what a graph predicts: softmax, sigmoid and logits heads, outputs of signatures; best first, with evidence."""
 
 import dataclasses
-from typing import Dict
+from typing import Dict, Tuple
 
 from graph_tools.find.candidates import Candidates, Miss, Output
-from graph_tools.find.outputs.heads import HeadSearch
+from graph_tools.find.outputs.heads import ACTIVATIONS, HeadSearch
+from graph_tools.find.outputs.one_head import grouped
 from graph_tools.find.view import FLOATS, View
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.model import Model
 
-_ORDER = ("softmax", "sigmoid", "log_softmax", "logits")
+_ORDER = ("softmax", "sigmoid", "log_softmax") + ACTIVATIONS + ("prediction", "logits", "label_logits")
 
 
 def find_outputs(model: Model) -> Candidates:
     """Finds the tensors that are likely predictions, best first.
 
-    Those that a signature names come first; then softmax, sigmoid, log-softmax, logits, other ends of the graph.
+    Those that a signature names come first; then softmax, sigmoid, log-softmax, other activations, what a loss
+    compares with labels, logits, other ends of the graph; of one kind those with the most layers behind them.
+    Functions of one logit are one head: ``same_as`` of the others names the best of them, and ``only()`` and
+    ``likely()`` take no other.
 
     Returns:
       ``Candidates`` of ``Output``; losses, metrics, attention, gates and training ops are in ``misses``.
@@ -33,12 +37,17 @@ def find_heads(view: View) -> Candidates:
     search = HeadSearch(view)
     found = {one.tensor: one for one in search.run()}
     _add_signatures(search, found)
-    return Candidates(sorted(found.values(), key=_rank), search.misses, what="output")
+    ranked = sorted(found.values(), key=lambda one: _rank(one) + (-_layers_behind(search, one),))
+    return Candidates(grouped(view, ranked), search.misses, what="output")
 
 
-def _rank(one: Output):
+def _rank(one: Output) -> Tuple[bool, int]:
     kind = _ORDER.index(one.kind) if one.kind in _ORDER else len(_ORDER)
     return not one.signatures, kind
+
+
+def _layers_behind(search: HeadSearch, one: Output) -> int:
+    return len(search.view.index.ancestors([one.tensor], control=False).intersection(search.ends.layers))
 
 
 def _add_signatures(search: HeadSearch, found: Dict[str, Output]) -> None:

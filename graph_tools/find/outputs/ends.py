@@ -1,10 +1,11 @@
 """Where a graph ends: what is left when training, summaries and shapes are taken away, and which layers come last."""
 
 import re
-from typing import Dict, Iterable, List, Set
+from typing import Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
 from graph_tools.find.dataflow import LAYERS, LEARNED, SOURCES
 from graph_tools.find.view import GRADIENT_SCOPE, SHAPE_READERS, View
+from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.walk import Use
 
@@ -16,12 +17,19 @@ READOUTS = frozenset((
     "GreaterEqual", "Where", "OneHot", "Multinomial", "Round", "Floor", "Ceil", "Sign", "Bucketize", "AsString",
     "LookupTableFindV2", "PyFunc", "Assert", "Print", "PrintV2", "CTCGreedyDecoder", "CTCBeamSearchDecoder",
     "GatherTree")) | SHAPE_READERS
+# Each of their outputs is a field of a record: a label is one, the features are others.
+_FIELDS = frozenset(("ParseExample", "ParseExampleV2", "ParseSingleExample", "ParseSequenceExample",
+                     "ParseSequenceExampleV2", "ParseSingleSequenceExample", "DecodeCSV"))
+_KEPT_FINITE = frozenset(("Log", "Log1p", "Add", "AddV2", "Maximum", "Minimum", "ClipByValue", "Sub", "Neg",
+                          "Identity"))
 # What control flow leaves behind unused is no end of a model.
 _NO_ENDS = frozenset(("Switch", "RefSwitch", "Enter", "RefEnter", "NextIteration", "TensorArrayWriteV3",
                       "TensorArrayScatterV3"))
 _SUMMARIES = re.compile(r"(Summary|SummaryV2)$")
 _UPDATES = re.compile(r"^(Resource)?(Sparse)?(Apply|Scatter|Assign)|^Assign|^(Save|SaveV2|MergeV2Checkpoints|NoOp)$"
                       r"|Enqueue|^Stage$|^MapStage$|^AccumulatorApply|^SparseAccumulatorApply")
+# Where tf.gradients puts what differentiates an op: under the op's own name.
+_GRADIENT_OF = re.compile(r"(?:^|/)gradients?(?:_\d+)?/(.+?)_grad/")
 
 
 class Ends:
@@ -29,28 +37,49 @@ class Ends:
 
     Attributes:
       training: nodes of gradients, updates and summaries: whatever leads to no other end of the graph.
-      layers: nodes of learned layers that data flows through.
+      layers: nodes of learned layers that data flows through; a product with ones is a sum and none.
       before: nodes whose values flow into such a layer along a differentiable path.
       tensors: the float tensors that depend on data and that nothing consumes, with whether each is a scalar.
     """
 
     def __init__(self, view: View):
         self.view = view
+        self._sources: Dict[Tuple[str, ...], FrozenSet[str]] = {}
+        self._labels: Optional[FrozenSet[str]] = None
         self.training = self._training_nodes()
         self.layers = [name for name, node in view.index.nodes.items()
-                       if node.op in LAYERS and name not in self.training and view.flow.bits(name) & LEARNED]
+                       if node.op in LAYERS and name not in self.training and view.flow.bits(name) & LEARNED
+                       and not any(view.op(view.origin(ref)) == "Fill" for ref in view.inputs(name))]
         self.before = view.index.ancestors(
             [ref.node for name in self.layers for ref in view.inputs(name)], control=False,
             stop=lambda name: view.op(name) in READOUTS)
         self.tensors: Dict[TensorRef, bool] = {ref: view.shape(ref) == () for ref in self._loose_tensors()}
 
     def _training_nodes(self) -> Set[str]:
+        """Whatever leads to no end of the model: what nothing consumes, or what training differentiates."""
         index = self.view.index
-        ends = [name for name, node in index.nodes.items()
-                if not index.consumers(name, control=False) and not _UPDATES.search(node.op)
-                and not _SUMMARIES.search(node.op) and not GRADIENT_SCOPE.search(name)]
+        gradients = {name for name in index.nodes if GRADIENT_SCOPE.search(name)}
+        training = index.descendants(gradients, control=False) | {
+            name for name, node in index.nodes.items() if _UPDATES.search(node.op) or _SUMMARIES.search(node.op)}
+        loose = [name for name in index.nodes if name not in training
+                 and all(use.node in training for use in index.consumers(name, control=False))]
+        ends = [name for name in loose if not index.consumers(name, control=False)]
+        ends += self._losses([name for name in loose if index.consumers(name, control=False)], gradients)
         useful = index.ancestors(ends, control=False)
-        return {name for name in index.nodes if name not in useful or GRADIENT_SCOPE.search(name)}
+        if not any(node.op in LAYERS and name in useful and name not in training for name, node in index.nodes.items()):
+            useful = index.ancestors(loose, control=False)
+        return {name for name in index.nodes if name not in useful or name in training}
+
+    def _losses(self, loose: List[str], gradients: Set[str]) -> List[str]:
+        """Of the nodes that only training and summaries read, those that are differentiated or that end a known loss.
+
+        The loss itself: a mean of activations that a summary shows is none.
+        """
+        differentiated = {found.group(1) for found in map(_GRADIENT_OF.search, gradients) if found}
+        after_loss = self.view.index.descendants(
+            [name for name, node in self.view.index.nodes.items() if node.op in LOSSES - {"L2Loss"}
+             and name not in gradients], control=False)
+        return [name for name in loose if name in differentiated or name in after_loss]
 
     def _loose_tensors(self) -> List[TensorRef]:
         view = self.view
@@ -73,9 +102,67 @@ class Ends:
         after = self.view.index.descendants_of_tensor(ref)
         return [end for end, is_scalar in self.tensors.items() if end.node in after and is_scalar == scalars]
 
-    def sources(self, tensors: Iterable[str]) -> Set[str]:
-        """The nodes that feed data to some tensors."""
-        return {name for name in self.view.index.ancestors(tensors, control=False) if self.view.op(name) in SOURCES}
+    def sources(self, tensors: Iterable[str]) -> FrozenSet[str]:
+        """The tensors that feed data to some tensors: placeholders, what a queue or iterator gives, parsed fields."""
+        wanted = tuple(sorted(tensors))
+        if wanted not in self._sources:
+            self._sources[wanted] = frozenset(self._walk_to_sources(wanted))
+        return self._sources[wanted]
+
+    def _walk_to_sources(self, tensors: Iterable[str]) -> Set[str]:
+        view, found, seen = self.view, set(), set()
+        todo = [names.parse(name) for name in tensors]
+        while todo:
+            ref = todo.pop()
+            op = view.op(ref)
+            if op in SOURCES or op in _FIELDS:
+                found.add(str(ref))
+            if ref.node not in seen and op not in _FIELDS:
+                seen.add(ref.node)
+                todo += view.inputs(ref.node)
+        return found
+
+    def labels(self) -> FrozenSet[str]:
+        """Sources that reach an end of the graph and no learned layer: what a loss compares predictions with."""
+        if self._labels is None:
+            ends = [str(end) for end in self.tensors]
+            self._labels = self.sources(ends) - self.sources(
+                str(ref) for name in self.layers for ref in self.view.inputs(name))
+        return self._labels
+
+    def compared_with_labels(self, ref: TensorRef) -> Optional[TensorRef]:
+        """The tensor computed from ``ref`` alone that first meets a label on the way to a loss; ``None``: none does.
+
+        A logarithm that is taken of it, and what keeps that finite, is the loss's.
+        """
+        if not self.labels():
+            return None
+        seen, todo = set(), [ref]
+        while todo:
+            one = todo.pop(0)
+            for use in self.uses(one):
+                others = {str(other) for other in self.view.inputs(use.node) if other != one}
+                if self.sources(others) & self.labels():
+                    return self._without_logarithm(one)
+                if use.node not in seen and self.view.op(use.node) not in READOUTS:
+                    seen.add(use.node)
+                    todo += [after for after in self._outputs(use.node) if self.view.shape(after) != ()]
+        return None
+
+    def _outputs(self, name: str) -> List[TensorRef]:
+        return [TensorRef(name, port) for port in range(self.view.tensor_count(name))]
+
+    def _without_logarithm(self, ref: TensorRef) -> TensorRef:
+        """What a logarithm right before a comparison is taken of, without the clip or the little that is added."""
+        found = self.view.origin(ref)
+        if self.view.op(found) != "Log":
+            return ref
+        while self.view.op(found) in _KEPT_FINITE:
+            data = [one for one in self.view.inputs(found.node) if self.view.flow.is_data(one.node)]
+            if len(data) != 1:
+                break
+            found = data[0]
+        return found
 
     def scalar_or_label(self, ref: TensorRef, needed: Set[str]) -> str:
         """Why an end is a loss or a metric and no prediction; ``""`` when nothing says so."""
@@ -85,6 +172,6 @@ class Ends:
         return "a scalar over the whole batch, not a prediction a row" if self.tensors.get(ref) else ""
 
 
-def listed(nodes: Iterable[str]) -> str:
-    """Nodes as tensor names, in order."""
-    return ", ".join(node + ":0" for node in sorted(nodes))
+def listed(tensors: Iterable[str]) -> str:
+    """Tensors for a sentence, in order."""
+    return ", ".join(sorted(tensors))

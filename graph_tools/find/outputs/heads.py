@@ -9,7 +9,9 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools.find.candidates import Miss, Output, format_shape, short
 from graph_tools.find.dataflow import LEARNED
+from graph_tools.find.outputs import sampled
 from graph_tools.find.outputs.ends import LOSSES, READOUTS, Ends, listed
+from graph_tools.find.outputs.one_head import passed
 from graph_tools.find.tables import VARIABLES, read_table
 from graph_tools.find.view import GRADIENT_SCOPE, View
 from graph_tools.graph.names import TensorRef
@@ -25,6 +27,7 @@ _LINEAR = frozenset((
     "Merge", "Switch", "NextIteration", "Enter", "TensorArrayWriteV3", "TensorArrayGatherV3", "TensorArrayConcatV3",
     "Pack", "ConcatV2", "StopGradient", "CheckNumerics", "Mul", "RealDiv", "Cast"))
 _ACTIVATIONS = frozenset(("Tanh", "Relu", "Relu6", "Elu", "Selu", "Exp", "Softplus", "Softsign", "LeakyRelu", "Square"))
+ACTIVATIONS = tuple(sorted(op.lower() for op in _ACTIVATIONS))  # as kinds
 
 
 class Open(NamedTuple):
@@ -43,6 +46,7 @@ class HeadSearch:
         self.ends = Ends(view)
         self.misses: List[Miss] = []
         self._open: List[Open] = []
+        self._shared: List[Open] = []  # last layers of heads that are found already
         self._no_heads: Set[str] = set()
 
     def run(self) -> List[Output]:
@@ -52,8 +56,12 @@ class HeadSearch:
             found.setdefault(one.tensor, one)
         for one in self._linear(set(found)):
             found.setdefault(one.tensor, one)
-        for one in self._undecided(set(found)) or ([] if found else self._other_ends()):
+        for one in self._undecided(set(found)) + self._beside(set(found)) or ([] if found else self._other_ends()):
             found.setdefault(one.tensor, one)
+        found = sampled.without_candidates(self.view, found, self.misses)
+        for ref in sampled.label_scores(self.view):
+            end = self._end_of_linear(ref)
+            found.setdefault(str(end), self.output(end, "label_logits", sampled.WHY, [ref.node, end.node]))
         self._reject_ends(set(found))
         return list(found.values())
 
@@ -130,7 +138,10 @@ class HeadSearch:
         within = view.index.ancestors(taken, control=False, stop=lambda name: view.op(name) in READOUTS)
         for name in self.ends.layers:
             ref = self._end_of_linear(TensorRef(name, 0)) if name not in self.ends.before else None
-            if ref is None or ref.node in view.loop_nodes or ref.node in within or not view.is_float(ref):
+            if ref is None or ref.node in view.loop_nodes or not view.is_float(ref):
+                continue
+            if ref.node in within:
+                self._shared.append(Open(name, ref, []))
                 continue
             readers = sorted({self._reader(use) for use in self.ends.uses(ref)})
             if view.shape(ref) == ():
@@ -204,6 +215,19 @@ class HeadSearch:
                 found += self._read_by_loss(one, needed if taken else None)
         return found
 
+    def _beside(self, taken: Set[str]) -> List[Output]:
+        """Ends that share the last layer of a head and pass it by: the boxes of a detector beside its classes."""
+        index = self.view.index
+        needed, behind = self.ends.sources(taken), index.descendants(taken, control=False)
+        found: List[Output] = []
+        for one in self._shared:
+            after = index.descendants([one.ref.node], control=False, stop=lambda name: self.view.op(name) in READOUTS)
+            for end in self.ends.reached(one.ref, scalars=False):
+                if end.node in after - behind and self.view.op(end) not in READOUTS and not (
+                        self.ends.sources([str(end)]) - needed):
+                    found += self._after_layer(one, end)[:1]
+        return found
+
     def _after_layer(self, one: Open, end: TensorRef) -> List[Output]:
         activation = self._activation_between(one.ref, end)
         kind = self._kind(activation or end)
@@ -242,8 +266,23 @@ class HeadSearch:
             self.misses.append(Miss(str(one.ref), "it needs %s, which no other prediction needs: part of a loss" % (
                 listed(labels))))
             return []
+        compared = self.ends.compared_with_labels(one.ref)
+        if compared not in (None, one.ref):
+            return self._compared(one, compared)
         return [self.output(one.ref, "logits", "the last layer, %s %s, ends here; it is read by %s" % (
             self.view.op(one.layer), short(one.layer), ", ".join(one.readers)), [one.layer, one.ref.node])]
+
+    def _compared(self, one: Open, compared: TensorRef) -> List[Output]:
+        """What a loss compares with labels, and the last layer when nothing else goes into it."""
+        activation = self._activation_between(one.ref, compared)
+        kind = self._kind(activation) if activation else "prediction"
+        why = "computed from the last layer, %s %s; a loss compares it with %s" % (
+            self.view.op(one.layer), short(one.layer), listed(self.ends.labels()))
+        found = [self.output(compared, kind, why, [one.layer, compared.node])]
+        if str(one.ref) in passed(self.view, compared):
+            found.append(self.output(one.ref, "logits", "it is what %s %s is computed from" % (
+                self.view.op(compared), short(str(compared))), [one.layer, one.ref.node]))
+        return found
 
     def _is_unused_copy(self, layer: str) -> bool:
         """Whether another layer that does lead on has the same weights: Keras builds a step of a cell it never uses."""

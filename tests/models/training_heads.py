@@ -1,0 +1,161 @@
+"""Training graphs that end in a loss and nothing else: the head is what the loss compares with labels."""
+
+from graph_tools import _tf
+from tests.models.outputs import Heads, hidden, inputs, labels, layer, weights
+
+
+def _trained(loss):
+    _tf.tf.summary.scalar("loss_summary", loss)
+    _tf.tf.train.GradientDescentOptimizer(0.1).minimize(loss)
+
+
+def _batch(dtype, width):
+    """Features and labels from one dequeue, as input pipelines give them."""
+    tf = _tf.tf
+    queue = tf.FIFOQueue(8, [tf.float32, dtype], [[5, 4], [5, width] if width else [5]], name="batches")
+    return queue.dequeue(name="batch")
+
+
+def _cross_entropy(logits, truth):
+    return _tf.tf.reduce_mean(_tf.tf.nn.sparse_softmax_cross_entropy_with_logits(labels=truth, logits=logits))
+
+
+def tutorial():
+    """Queue, summaries of activations, losses in a collection with moving averages; no softmax, no accuracy."""
+    tf = _tf.tf
+    x, truth = _batch(tf.int32, 0)
+    first = tf.nn.relu(layer(x, 4), name="local")
+    tf.summary.histogram("activations", first)
+    tf.summary.scalar("sparsity", tf.nn.zero_fraction(first))
+    logits = layer(first, name="logits")
+    tf.summary.scalar("sparsity_of_logits", tf.nn.zero_fraction(logits))
+    penalty = tf.multiply(tf.nn.l2_loss(tf.trainable_variables()[0]), 0.004, name="penalty")
+    loss = tf.add_n([_cross_entropy(logits, truth), penalty], name="total_loss")
+    averages = tf.train.ExponentialMovingAverage(0.9)
+    averaged = averages.apply([loss])
+    tf.summary.scalar("average", averages.average(loss))
+    with tf.control_dependencies([averaged]):
+        _trained(loss)
+
+
+def two_vectors():
+    """Softmax cross entropy against one-hot labels."""
+    tf = _tf.tf
+    x, truth = _batch(tf.float32, 3)
+    logits = layer(tf.tanh(layer(x, 4)), name="logits")
+    _trained(tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(labels=truth, logits=logits)))
+
+
+def logistic():
+    tf = _tf.tf
+    x, truth = _batch(tf.float32, 3)
+    logits = layer(tf.tanh(layer(x, 4)), name="logits")
+    _trained(tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=truth, logits=logits)))
+
+
+def log_loss_by_hand():
+    """A product with the logarithm of clipped probabilities."""
+    tf = _tf.tf
+    x, truth = _batch(tf.float32, 3)
+    probable = tf.nn.softmax(layer(tf.tanh(layer(x, 4)), name="logits"), name="probabilities")
+    _trained(-tf.reduce_mean(tf.reduce_sum(truth * tf.math.log(tf.clip_by_value(probable, 1e-10, 1.0)), 1)))
+
+
+def squared_error():
+    tf = _tf.tf
+    x, truth = _batch(tf.float32, 1)
+    value = layer(tf.tanh(layer(x, 4)), 1, name="value")
+    _trained(tf.reduce_mean(tf.square(value - truth)))
+
+
+def squared_error_of_an_activation():
+    """The loss compares the exponential: that is the prediction, in the unit of the labels."""
+    tf = _tf.tf
+    x, truth = _batch(tf.float32, 1)
+    price = tf.exp(layer(tf.tanh(layer(x, 4)), 1, name="value"), name="price")
+    _trained(tf.reduce_mean(tf.math.squared_difference(price, truth)))
+
+
+def softplus_by_hand():
+    """Probabilities that no known op makes: the logarithm that the loss takes of them is no part of the prediction."""
+    tf = _tf.tf
+    x, truth = _batch(tf.float32, 1)
+    value = tf.exp(-layer(tf.tanh(layer(x, 4)), 1))
+    probable = tf.divide(1.0, 1.0 + value, name="probable")
+    _trained(-tf.reduce_mean(truth * tf.math.log(probable + 1e-8) + (1 - truth) * tf.math.log(1 - probable + 1e-8)))
+
+
+def hinge():
+    tf = _tf.tf
+    x, truth = _batch(tf.float32, 1)
+    margin = layer(tf.tanh(layer(x, 4)), 1, name="margin")
+    _trained(tf.reduce_mean(tf.nn.relu(1 - truth * margin)))
+
+
+def top_k():
+    """The evaluation of the tutorial: only a sum of hits that a summary shows."""
+    tf = _tf.tf
+    x, truth = _batch(tf.int32, 0)
+    logits = layer(tf.tanh(layer(x, 4)), name="logits")
+    right = tf.reduce_sum(tf.cast(tf.nn.in_top_k(logits, truth, 1), tf.float32), name="right")
+    tf.summary.scalar("precision", right)
+
+
+def auxiliary():
+    """A second classifier on an earlier layer that only the loss reads: a head too, after the deeper one."""
+    tf = _tf.tf
+    x, truth = _batch(tf.int32, 0)
+    first = tf.nn.relu(layer(x, 4))
+    side = layer(first, name="side")
+    main = layer(tf.nn.relu(layer(first, 4)), name="main")
+    _trained(_cross_entropy(main, truth) + 0.3 * _cross_entropy(side, truth))
+
+
+def clipped_gradients():
+    """Norms of gradients are ends of the graph, and no ends of the model."""
+    tf = _tf.tf
+    x, truth = _batch(tf.int32, 0)
+    loss = _cross_entropy(layer(tf.tanh(layer(x, 4)), name="logits"), truth)
+    optimizer = tf.train.GradientDescentOptimizer(0.1)
+    pairs = optimizer.compute_gradients(loss)
+    clipped, norm = tf.clip_by_global_norm([pair[0] for pair in pairs], 1.0)
+    tf.identity(norm, name="norm")
+    optimizer.apply_gradients(zip(clipped, [pair[1] for pair in pairs]))
+
+
+def sampled():
+    """Candidate sampling: the score of the label that is fed is column 0 of what the loss takes."""
+    tf = _tf.tf
+    ids = tf.placeholder(tf.int32, [5], "ids")
+    truth = tf.placeholder(tf.int64, [5, 1], "labels")
+    rows = tf.nn.embedding_lookup(weights(20, 4, "table"), ids, name="rows")
+    bias = tf.get_variable("bias", [20], use_resource=False)
+    _trained(tf.reduce_mean(tf.nn.nce_loss(weights(20, 4, "out"), bias, truth, rows, 3, 20)))
+
+
+def activation_summaries():
+    """The twin: predictions are there, so that what only summaries read stays training."""
+    tf = _tf.tf
+    x = inputs()
+    first = hidden(x)
+    tf.summary.scalar("mean", tf.reduce_mean(layer(first, 2, name="probe")))
+    logits = layer(first, name="logits")
+    tf.nn.softmax(logits, name="probabilities")
+    _trained(_cross_entropy(logits, labels()))
+
+
+LOGITS = ("logits:0", "logits")
+
+TRAINING_HEADS = {heads.build.__name__: heads for heads in (
+    Heads(tutorial, (LOGITS,), (("ExponentialMovingAverage/AssignMovingAvg/mul:0", "batch:1"),)),
+    Heads(two_vectors, (LOGITS,)), Heads(logistic, (LOGITS,)),
+    Heads(log_loss_by_hand, (("probabilities:0", "softmax"), LOGITS)),
+    Heads(squared_error, (("value:0", "logits"),)),
+    Heads(squared_error_of_an_activation, (("price:0", "exp"), ("value:0", "logits"))),
+    Heads(softplus_by_hand, (("probable:0", "prediction"), ("BiasAdd_1:0", "logits"))),
+    Heads(hinge, (("margin:0", "logits"),)),
+    Heads(top_k, (LOGITS,), (("right:0", "batch:1"),)),
+    Heads(auxiliary, (("main:0", "logits"), ("side:0", "logits"))),
+    Heads(clipped_gradients, (LOGITS,)),
+    Heads(sampled, (("nce_loss/add:0", "label_logits"),), (("nce_loss/add_1:0", "by chance"),)),
+    Heads(activation_summaries, (("probabilities:0", "softmax"), LOGITS)))}
