@@ -17,7 +17,7 @@ setup(
     packages=find_packages(include=["graph_tools", "graph_tools.*", "tf1_ig", "tf1_ig.*"]),
     package_data={
         "graph_tools": ["py.typed"],
-        "tf1_ig": ["py.typed"],
+        "tf1_ig": ["py.typed", "spec.schema.json"],
         "tf1_ig.demo": ["model.pb", "model.json", "vocab.txt"],
         "tf1_ig.show": ["templates/*"],
     },
@@ -32,9 +32,13 @@ setup(
         "tf1": ["tensorflow==1.15.5", "protobuf<3.21", "numpy<1.19"],
         "frame": ["pandas>=1.0"],
         "plot": ["matplotlib>=3.2"],
+        # Of explanation specs: pictures, WordPiece and byte-pair files, Parquet.
+        "images": ["pillow>=7"],
+        "tokenizers": ["tokenizers>=0.13"],
+        "parquet": ["pyarrow>=12"],
         "test": [
             "pytest>=7", "pytest-timeout>=2", "pytest-xdist>=3", "pandas>=1.0", "matplotlib>=3.2", "setuptools>=64",
-            "wheel", "nbclient>=0.7", "ipykernel>=6.16",
+            "wheel", "nbclient>=0.7", "ipykernel>=6.16", "jsonschema>=4.17", "pillow>=7",
         ],
         # The tools leg of scripts/leg.sh.
         "lint": ["ruff==0.17.*", "mypy>=1.14", "build>=1.1", "twine>=4",

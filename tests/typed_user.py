@@ -69,6 +69,11 @@ def explained(model: gt.Model, feed: Dict[str, "np.ndarray"]) -> Optional["np.nd
     values: "np.ndarray" = tf1_ig.ig_text("good", 1, "rows:0", "label:0", "gradient:0", steps=20)
     places: List[Optional[Tuple[int, int]]] = list(tf1_ig.byte_spans("a film", ["a", "film"]))
     print(values, places)
+    spec: tf1_ig.ExplanationSpec = tf1_ig.load_spec("spec.json")
+    fed, tokens = spec.feed([{"text": "a film"}])
+    spec.feed({"text": "a film"})  # type: ignore[arg-type]
+    with spec.open() as opened:
+        opened.explain(fed, tokens=tokens, **spec.arguments())
     return again.relative_delta
 
 

@@ -45,3 +45,34 @@ class MissingPackageError(GraphToolsError, ImportError):
 
 class ShowError(GraphToolsError, ValueError):
     """What was given to a view does not fit the result (number of tokens, rows, classes)."""
+
+
+class SpecError(GraphToolsError, ValueError):
+    """An explanation spec cannot be read, is not one, or does not fit its model; the message names the place."""
+
+
+class SpecFileMissingError(SpecError, FileNotFoundError):
+    """There is no spec, or no vocabulary, list or model where a spec says there is one."""
+
+
+class RowError(GraphToolsError, ValueError):
+    """A row cannot become a feed.
+
+    Attributes:
+      row: its number among the rows that were given, from 1.
+      column: the column that is wrong, ``""`` where it is the row as a whole.
+      reason: what is wrong and what to do, without row and column.
+    """
+
+    def __init__(self, reason: str, column: str = "", row: int = 0) -> None:
+        place = ", ".join(part for part in ("row %d" % row if row else "", "column %r" % column if column else "")
+                          if part)
+        super().__init__("%s: %s" % (place, reason) if place else reason)
+        self.reason, self.column, self.row = reason, column, row
+
+    def __reduce__(self):
+        return type(self), (self.reason, self.column, self.row)
+
+    def at(self, row: int) -> "RowError":
+        """The same, of the row with this number."""
+        return type(self)(self.reason, self.column, row)

@@ -1,7 +1,5 @@
 """The first five minutes with an unknown graph: what goes in, what comes out, what stands in the way, what to type."""
 
-import glob
-import hashlib
 import json
 import os
 import shlex
@@ -14,6 +12,7 @@ from graph_tools.errors import GraphToolsError
 from graph_tools.find.candidates import Candidate, Candidates, format_shape
 from graph_tools.report import Finding
 from tf1_ig import explainer
+from tf1_ig.rows import fingerprint
 
 _SHOWN, _MISSES = 12, 3  # candidates and near misses of one kind printed; --json has them all
 _COLUMN = 56             # names longer than this do not push the columns of the others
@@ -72,21 +71,7 @@ def inspect(path) -> Inspection:
     if obstacle:
         warnings.append(obstacle)
     return Inspection(path, model.format, model, inputs, embeddings, outputs, output, findings, obstacle,
-                      tuple(dict.fromkeys(warnings)), _sha256(path))
-
-
-def _sha256(path: str) -> str:
-    """One file's own digest; for a folder or a prefix that of the names and digests of its files, in order."""
-    if os.path.isfile(path):
-        digest = hashlib.sha256()
-        with open(path, "rb") as file:
-            for block in iter(lambda: file.read(1 << 20), b""):
-                digest.update(block)
-        return digest.hexdigest()
-    files = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names] or glob.glob(
-        glob.escape(path) + ".*")
-    lines = ["%s %s" % (os.path.relpath(name, os.path.dirname(path)), _sha256(name)) for name in sorted(files)]
-    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+                      tuple(dict.fromkeys(warnings)), fingerprint.sha256(path))
 
 
 def _trial(model, output: Optional[Candidate]) -> Tuple[Tuple[Finding, ...], str]:

@@ -1,0 +1,121 @@
+"""Tokens with their places: the original text is had back exactly, whatever it is written in."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from tf1_ig.errors import MissingPackageError
+from tf1_ig.rows.files import Files
+from tf1_ig.rows.spec import ExplanationSpec
+from tf1_ig.rows.tokenizers import TOKENIZERS, fold, tokenizer
+
+TEXTS = {
+    "composed": "Ein schöner, früher Filmé!",
+    "decomposed": "Ein scho\u0308ner, fru\u0308her Filme\u0301!",
+    "emoji": "So good \U0001F60D\U0001F3FD \U0001F468\u200d\U0001F469\u200d\U0001F467 film",
+    "right to left": "\u05e1\u05e8\u05d8 \u05d8\u05d5\u05d1, \u0641\u064a\u0644\u0645 \u062c\u064a\u062f",
+    "CJK": "\u4e00\u4e2a\u50bb\u5b50\u5728\u5317\u4eac\u3002",
+    "mixed": "\u0130stanbul STRASSE \ufb01lm \u5317\u4eac\tWORD\u00a0\u2028x \u0391\u03a3 12",
+    "empty": "",
+    "10,000 words": " ".join("Word%d" % number for number in range(10000)),
+}
+KINDS = ({"kind": "whitespace"}, {"kind": "characters"}, {"kind": "regex", "pattern": r"\w+|[^\w\s]"})
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("options", KINDS, ids=lambda options: options["kind"])
+def test_places_give_the_text_back(name, options):
+    text = TEXTS[name]
+    for more in ({}, {"lower": True}):
+        pieces = tokenizer(dict(options, **more), Files(".", "spec"))(text)
+        assert [text[piece.start:piece.stop].lower() if more else text[piece.start:piece.stop]
+                for piece in pieces] == [piece.token for piece in pieces] or (
+                    more and "\u0391\u03a3" in text)  # a final sigma depends on what follows it
+        starts = [piece.start for piece in pieces]
+        assert starts == sorted(starts) and all(piece.start < piece.stop for piece in pieces)
+        # Between the tokens nothing is lost; one character may become two ("\u0130" in lower case).
+        spans = sorted({(piece.start, piece.stop) for piece in pieces})
+        edges = [0] + [edge for span in spans for edge in span] + [len(text)]
+        assert edges == sorted(edges)
+        whole = "".join(text[start:stop] for start, stop in zip(edges, edges[1:]))
+        assert whole == text
+        if options["kind"] == "characters":
+            assert len(pieces) == len(text.lower() if more else text)
+
+
+@pytest.mark.parametrize("name", [name for name in TEXTS if name != "empty"])
+def test_spans_are_bytes_of_the_text(name):
+    spec = ExplanationSpec({"version": 1, "model": {"path": "m"}, "output": "y:0", "feed": {"x:0": {
+        "kind": "text", "vocabulary": {"words": ["_", "?"], "unknown": 1}}}})
+    cut, = spec.encode([{"text": TEXTS[name]}]).cuts["x:0"]
+    raw = TEXTS[name].encode("utf-8")
+    assert cut.text == TEXTS[name] and [raw[start:stop].decode("utf-8") for start, stop in cut.spans] == cut.tokens
+    assert cut.tokens == TEXTS[name].split() and cut.unknown == len(cut.tokens)
+
+
+def test_lower_case_is_that_of_the_whole_text():
+    for text in TEXTS.values():
+        folded = fold(text, True, {})
+        assert folded.text == text.lower() and len(folded.places) == len(folded.text) + 1
+        for place, char in zip(folded.places, folded.text):
+            assert char in text[place].lower() or char == "\u03c2"
+    assert fold("a\u2019b", False, {"\u2019": "''"}) == ("a''b", (0, 1, 1, 2, 3))
+
+
+def test_words_of_characters_know_their_places():
+    spec = ExplanationSpec({"version": 1, "model": {"path": "m"}, "output": "y:0", "feed": {"x:0": {
+        "kind": "text", "characters": True, "vocabulary": {"words": ["_", "?"], "unknown": 1},
+        "tokenizer": {"kind": "whitespace", "lower": True}}}})
+    cut, = spec.encode([{"text": "Früh \u5317\u4eac"}]).cuts["x:0"]
+    raw = "Früh \u5317\u4eac".encode("utf-8")
+    assert cut.words == ["früh", "\u5317\u4eac"] and cut.tokens == [list("früh"), ["\u5317", "\u4eac"]]
+    assert [[raw[start:stop].decode("utf-8") for start, stop in word] for word in cut.spans] == [
+        list("Früh"), ["\u5317", "\u4eac"]]
+
+
+def shout(text):
+    """A tokenizer of a user's: lower-case words, found again in the text; the last with its place."""
+    words = text.lower().split()
+    return words[:-1] + [(words[-1], len(text) - len(words[-1]), len(text))] if words else []
+
+
+def test_a_function_of_the_user_s(monkeypatch):
+    tree = {"version": 1, "model": {"path": "m"}, "output": "y:0", "feed": {"x:0": {
+        "kind": "text", "vocabulary": {"words": ["good", "film"]},
+        "tokenizer": {"kind": "function", "function": __name__ + ":shout"}}}}
+    cut, = ExplanationSpec(tree, allow_code=True).encode([{"text": "Good  FILM"}]).cuts["x:0"]
+    assert cut.tokens == ["good", "film"] and cut.spans == [(0, 4), (6, 10)] and cut.ids == [0, 1]
+
+
+def test_tokens_instead_of_a_text():
+    spec = ExplanationSpec({"version": 1, "model": {"path": "m"}, "output": "y:0", "feed": {"x:0": {
+        "kind": "text", "vocabulary": {"words": ["good", "film"]}}}})
+    found = spec.encode([{"text": ["film", "good"]}, {"text": np.array(["film"])}])
+    assert found.feed["x:0"].tolist() == [[1, 0], [1, 0]] and found.cuts["x:0"][0].text is None
+
+
+WORDPIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##want", "##ed", "film", "schon", ",", "\u5317", "\u4eac"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tokenizers") is None, reason="the package tokenizers is not installed")
+def test_word_pieces(tmp_path):
+    (tmp_path / "vocab.txt").write_text("\n".join(WORDPIECES), encoding="utf-8")
+    spec = ExplanationSpec({"version": 1, "model": {"path": "m"}, "output": "y:0", "feed": {"x:0": {
+        "kind": "text", "tokenizer": {"kind": "wordpiece", "file": "vocab.txt", "lower": True},
+        "vocabulary": {"file": "vocab.txt", "padding": "[PAD]", "unknown": "[UNK]", "begin": "[CLS]",
+                       "end": "[SEP]"}}}}, str(tmp_path))
+    text = "Unwanted Film, sch\u00f6n \u5317\u4eac xyz"
+    found = spec.encode([{"text": text}])
+    cut, raw = found.cuts["x:0"][0], text.encode("utf-8")
+    assert cut.tokens == ["[CLS]", "un", "##want", "##ed", "film", ",", "schon", "\u5317", "\u4eac", "[UNK]", "[SEP]"]
+    assert found.feed["x:0"].tolist() == [[2, 4, 5, 6, 7, 9, 8, 10, 11, 1, 3]] and cut.unknown == 1
+    assert [span and raw[span[0]:span[1]].decode("utf-8") for span in cut.spans] == [
+        None, "Un", "want", "ed", "Film", ",", "sch\u00f6n", "\u5317", "\u4eac", "xyz", None]
+
+
+def test_without_the_package_it_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setitem(importlib.sys.modules, "tokenizers", None)
+    with pytest.raises(MissingPackageError, match="pip install 'tf1-ig\\[tokenizers\\]'"):
+        tokenizer({"kind": "wordpiece", "file": "vocab.txt"}, Files(str(tmp_path), "spec"))
+    assert set(TOKENIZERS) >= {"wordpiece", "bpe", "tokenizers"}

@@ -1,0 +1,60 @@
+"""Serialized ``tf.Example`` protos made from the columns of a row, for graphs that parse their own input."""
+
+from typing import Any, Mapping
+
+import numpy as np
+
+from graph_tools import _tf
+from tf1_ig.errors import RowError
+from tf1_ig.rows.files import Files
+from tf1_ig.rows.record import Encoder, cell, shown
+from tf1_ig.rows.table import as_bytes, as_number, scaled
+
+
+def example(options: Mapping[str, Any], files: Files) -> Encoder:
+    """One proto a row, ``[batch]`` strings, with a feature for each entry of ``"features"``."""
+    features = dict(options["features"])
+    columns = tuple(dict.fromkeys(one.get("column", name) for name, one in features.items()))
+    shape = tuple(options.get("shape", ()))
+
+    def read(row) -> np.ndarray:
+        tf = _tf.tf
+        made = tf.train.Example()
+        for name, one in features.items():
+            column = one.get("column", name)
+            if one.get("optional", False) and (row.get(column) is None or row[column] != row[column]):
+                continue
+            _KINDS[one["type"]](made.features.feature[name], cell(row, column), one, column)
+        # A proto's map has no order of its own; equal rows are to be equal bytes.
+        return np.array([made.SerializeToString(deterministic=True), None], object)[:1].reshape(shape)
+
+    def stack(cells) -> np.ndarray:
+        array = np.empty((len(cells),) + shape, object)
+        for row, one in enumerate(cells):
+            array[row] = one[()] if one.ndim == 0 else one
+        return array
+
+    return Encoder("example", columns, read, stack)
+
+
+def _floats(feature, value: Any, options: Mapping[str, Any], column: str) -> None:
+    feature.float_list.value.extend(np.ravel(scaled(as_number(value, column), options)).tolist())
+
+
+def _integers(feature, value: Any, options: Mapping[str, Any], column: str) -> None:
+    found = np.ravel(as_number(value, column))
+    if np.any(found != np.round(found)):
+        raise RowError("%s is not a whole number" % shown(value), column)
+    # Large ids lose their last digits as floats.
+    exact = np.ravel(value) if not isinstance(value, str) and np.asarray(value).dtype.kind in "iub" else found
+    feature.int64_list.value.extend(int(one) for one in exact)
+
+
+def _bytes(feature, value: Any, options: Mapping[str, Any], column: str) -> None:
+    parts = value if isinstance(value, (list, tuple, np.ndarray)) else [value]
+    if options.get("split", False):
+        parts = [word for part in parts for word in as_bytes(part, column).split()]
+    feature.bytes_list.value.extend(as_bytes(one, column) for one in parts)
+
+
+_KINDS = {"float": _floats, "int64": _integers, "bytes": _bytes}

@@ -1,0 +1,77 @@
+"""The files that a spec names: relative to its folder, read once, missing ones told with their place in the spec."""
+
+import json
+import os
+from typing import Any, List, Mapping, NamedTuple, Tuple
+
+from tf1_ig.errors import SpecError, SpecFileMissingError
+from tf1_ig.rows import schema
+
+
+class Files(NamedTuple):
+    """Where the files of a spec are, for one part of it.
+
+    Attributes:
+      folder: that of the spec.
+      what: the spec, for messages.
+      within: the part of the spec that is read (``("feed", "ids:0")``).
+      allow_code: functions that the spec names may be imported.
+    """
+
+    folder: str
+    what: str
+    within: Tuple[Any, ...] = ()
+    allow_code: bool = False
+
+    def inside(self, *place: Any) -> "Files":
+        """The same for a part of this part."""
+        return self._replace(within=self.within + place)
+
+    def place(self, inner: str = "") -> str:
+        """The spec and a place in it, for messages."""
+        text = schema.format_place(self.within + tuple(part for part in inner.split(".") if part))
+        return "%s: %s" % (self.what, text) if text else self.what
+
+    def path(self, named: str) -> str:
+        """The path that a name in the spec means."""
+        return os.path.normpath(os.path.join(self.folder, os.path.expanduser(named)))
+
+    def existing(self, named: str, inner: str = "") -> str:
+        """The path of a file that must be there."""
+        path = self.path(named)
+        if not os.path.isfile(path):
+            raise SpecFileMissingError("%s: there is no file %r; paths are relative to the spec's folder" % (
+                self.place(inner), path))
+        return path
+
+    def lines(self, path: str) -> List[str]:
+        """The lines of a text file; a byte order mark and Windows' line ends are no part of them."""
+        try:
+            with open(path, encoding="utf-8-sig", newline="") as file:
+                text = file.read()
+        except (OSError, UnicodeDecodeError) as wrong:
+            raise SpecError("%s: %r cannot be read (%s); it holds one entry a line, in UTF-8" % (
+                self.place(), path, wrong)) from wrong
+        # Not splitlines: characters such as U+2028 are tokens of some vocabularies.
+        lines = [line[:-1] if line.endswith("\r") else line for line in text.split("\n")]
+        return lines[:-1] if lines and not lines[-1] else lines
+
+    def listed(self, given: Any, inner: str) -> Tuple[Any, ...]:
+        """A list that stands in the spec itself, or one entry a line in the file that it names."""
+        if not isinstance(given, str):
+            return tuple(given)
+        path = self.existing(given, inner)
+        if not path.lower().endswith(".json"):
+            return tuple(self.lines(path))
+        tree = self.json(path, inner)
+        if isinstance(tree, Mapping):
+            tree = sorted(tree, key=tree.get)
+        return tuple(tree)
+
+    def json(self, path: str, inner: str) -> Any:
+        """The content of a JSON file."""
+        try:
+            with open(path, encoding="utf-8-sig") as file:
+                return json.load(file)
+        except (OSError, ValueError) as wrong:
+            raise SpecError("%s: %r is not JSON (%s)" % (self.place(inner), path, wrong)) from wrong

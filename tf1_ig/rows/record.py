@@ -1,0 +1,91 @@
+"""What passes between the readers of columns and the spec: cells, pieces of text, encoders, an encoded batch."""
+
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from tf1_ig.errors import RowError
+
+Row = Mapping[str, Any]
+
+
+class Cut(NamedTuple):
+    """A text of one row as it goes into the feed, entry by entry (for words of characters ``[words, characters]``).
+
+    Attributes:
+      column: where the text is from.
+      text: the text as it was given; ``None`` where the row had tokens instead.
+      ids: one list of ids, or one a word.
+      tokens: what each entry is called; of the same form as ``ids``.
+      spans: the bytes ``[start, stop)`` of the text that each entry is from, ``None`` for one that was put there.
+      words: of words of characters, the words; their spans are those from the first to the last of their characters.
+      unknown: how many entries stand for a token that is not in the vocabulary.
+    """
+
+    column: str
+    text: Optional[str]
+    ids: List[Any]
+    tokens: List[Any]
+    spans: List[Any]
+    words: Optional[List[str]] = None
+    unknown: int = 0
+
+
+class Encoder(NamedTuple):
+    """How one placeholder is filled.
+
+    Attributes:
+      kind: its line in ``ENCODERS``.
+      columns: those of the row that it reads.
+      read: from a row to its cell; raises ``RowError``.
+      stack: from the cells of all rows to the array that is fed.
+      of: the placeholder whose cells it is computed from, where it reads no column of its own.
+      names: what the entries of a row are called, where that is the same for all rows.
+    """
+
+    kind: str
+    columns: Tuple[str, ...]
+    read: Callable[[Row], Any]
+    stack: Callable[[Sequence[Any]], np.ndarray]
+    of: Optional[str] = None
+    names: Optional[Tuple[str, ...]] = None
+
+
+class Encoded(NamedTuple):
+    """Rows as a feed, and the rows that cannot be one.
+
+    Attributes:
+      feed: arrays by placeholder, a row for each of ``rows``.
+      tokens: what the tokens of each row are called, for ``explain(tokens=…)``; ``None`` where no text is fed.
+      rows: places, from 0, of the rows that are in the feed.
+      bad: what is wrong with the others, in order.
+      cuts: by placeholder of a text, the ``Cut`` of each row in the feed.
+    """
+
+    feed: Dict[str, np.ndarray]
+    tokens: Optional[List[List[str]]]
+    rows: Tuple[int, ...]
+    bad: Tuple[RowError, ...]
+    cuts: Dict[str, List[Cut]]
+
+
+def cell(row: Row, column: str) -> Any:
+    """What a row holds in a column.
+
+    Raises:
+      RowError: there is no such column, or nothing in it.
+    """
+    try:
+        value = row[column]
+    except (KeyError, IndexError):
+        raise RowError("the column is missing; the row has %s" % (
+            ", ".join(repr(name) for name in list(row)[:8]) or "none"), column) from None
+    if value is None or isinstance(value, float) and value != value:
+        raise RowError("the value is missing (%s)" % ("null" if value is None else "NaN"), column)
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value for a message: its repr, not too long, and its type."""
+    text = repr(value)
+    return "%s (%s)" % (text if len(text) <= 40 else text[:37] + "…", type(value).__name__)

@@ -1,0 +1,355 @@
+"""The explanation spec: one small file that says how rows become feeds, and what is asked of which model."""
+
+import copy
+import dataclasses
+import json
+import os
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+
+import graph_tools as gt
+from graph_tools.graph import names
+from tf1_ig.errors import LabelError, RowError, SpecError, SpecFileMissingError
+from tf1_ig.explainer import IntegratedGradients
+from tf1_ig.rows import fingerprint, schema
+from tf1_ig.rows.encoders import encoder
+from tf1_ig.rows.files import Files
+from tf1_ig.rows.record import Cut, Encoded, Encoder, Row
+from tf1_ig.rows.text import LIMITS
+
+VERSION = 1
+# Where a path stands in a spec: made relative to the folder that a spec is saved to.
+_PATHS = (("model", "path"), ("classes",), ("feed", "*", "vocabulary", "file"), ("feed", "*", "tokenizer", "file"),
+          ("feed", "*", "tokenizer", "merges"), ("feed", "*", "categories"))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ExplanationSpec:
+    """How a row, a mapping of column to value, becomes the feed of a model, and what is asked of it.
+
+    Attributes:
+      tree: the content of the file; it is not changed.
+      folder: the folder that its paths are relative to.
+      allow_code: tokenizers of the user's (``module:function``) may be imported.
+      name: the file, for messages.
+      classes: names of the classes; ``None`` where the spec gives none.
+
+    Raises:
+      SpecError: the tree is not a spec, or names a file that is not there; the message says where in it.
+
+    >>> spec = tf1_ig.load_spec("spec.json")                                              # doctest: +SKIP
+    >>> feed, tokens = spec.feed([{"text": "A wonderful film."}])                         # doctest: +SKIP
+    >>> with spec.open() as explainer:                                                    # doctest: +SKIP
+    ...     explainer.explain(feed, label=spec.label, tokens=tokens)
+    """
+
+    tree: Mapping[str, Any]
+    folder: str = "."
+    allow_code: bool = False
+    name: str = "the spec"
+    classes: Optional[Tuple[str, ...]] = dataclasses.field(init=False, default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        schema.check(self.tree, schema.load(), self.name)
+        own = copy.deepcopy(dict(self.tree))
+        files = Files(os.path.abspath(self.folder), self.name, (), self.allow_code)
+        feed = {names.tensor_name(tensor): options for tensor, options in own["feed"].items()}
+        encoders = {tensor: encoder(_with_limits(options, feed, files.inside("feed", tensor)),
+                                    files.inside("feed", tensor)) for tensor, options in feed.items()}
+        classes = files.listed(own["classes"], "classes") if own.get("classes") is not None else None
+        for field, value in (("tree", own), ("_files", files), ("_encoders", encoders), ("_options", feed),
+                             ("classes", None if classes is None else tuple(str(one) for one in classes))):
+            object.__setattr__(self, field, value)
+        self.label  # noqa: B018 a name that is no class is told now
+
+    def __reduce__(self):
+        return type(self), (self.tree, self._files.folder, self.allow_code, self.name)
+
+    # -- what is asked -----------------------------------------------------------------------------------------------
+
+    @property
+    def model_path(self) -> str:
+        """Where the model is."""
+        return self._files.path(self.tree["model"]["path"])
+
+    @property
+    def output(self) -> str:
+        """The tensor that is explained."""
+        return self.tree["output"]
+
+    @property
+    def inputs(self) -> Any:
+        """The tensors that are attributed to, or ``"auto"``."""
+        return self.tree.get("inputs", "auto")
+
+    @property
+    def label(self) -> Any:
+        """What ``explain`` takes as ``label``: class numbers for names, ``{class: weight}`` for a contrast."""
+        if self.tree.get("contrast") is not None:
+            one, other = (self._class(given, "contrast") for given in self.tree["contrast"])
+            return {one: 1.0, other: -1.0}
+        label = self.tree.get("label", "top")
+        if isinstance(label, list):
+            return tuple(self._class(part, "label") if place == len(label) - 1 else part
+                         for place, part in enumerate(label))
+        return label if label in (None, "top") else self._class(label, "label")
+
+    def _class(self, given: Any, key: str) -> int:
+        if isinstance(given, int):
+            return given
+        try:
+            return class_number(given, self.classes)
+        except LabelError as wrong:
+            raise SpecError("%s: %s" % (self._files.place(key), wrong)) from None
+
+    @property
+    def baseline(self) -> Any:
+        """What ``explain`` takes as ``baseline``."""
+        baseline = self.tree.get("baseline", "zero")
+        return np.asarray(baseline) if isinstance(baseline, list) else copy.deepcopy(baseline)
+
+    @property
+    def tolerance(self) -> float:
+        """Relative completeness error to reach."""
+        return self.tree.get("tolerance", 0.01)
+
+    @property
+    def steps(self) -> Optional[int]:
+        """A fixed number of points; ``None``: as many as the tolerance needs."""
+        return self.tree.get("steps")
+
+    @property
+    def batch_axis(self) -> Optional[int]:
+        """The axis of the rows; ``None``: a feed is one row."""
+        return self.tree.get("batch_axis", 0)
+
+    @property
+    def guesses(self) -> Dict[str, str]:
+        """What was guessed when the spec was written: the reason by the key it is about."""
+        return dict(self.tree.get("guesses", {}))
+
+    @property
+    def columns(self) -> Tuple[str, ...]:
+        """The columns that a row needs, in the order of the feed."""
+        return tuple(dict.fromkeys(column for one in self._encoders.values() for column in one.columns))
+
+    @property
+    def placeholders(self) -> Dict[str, Encoder]:
+        """How each placeholder is filled."""
+        return dict(self._encoders)
+
+    def arguments(self) -> Dict[str, Any]:
+        """What the spec says of ``explain``'s arguments: label, baseline, tolerance, steps."""
+        return dict(label=self.label, baseline=self.baseline, tolerance=self.tolerance, steps=self.steps)
+
+    # -- rows --------------------------------------------------------------------------------------------------------
+
+    def feed(self, rows: Sequence[Row]) -> Tuple[Dict[str, np.ndarray], Optional[List[List[str]]]]:
+        """The feed of rows, and the tokens of their text.
+
+        Args:
+          rows: mappings of column to value.
+
+        Returns:
+          arrays by placeholder; and one list of texts a row, entry by entry as they are fed (for words of characters
+          the words), ``None`` where no text is cut into ids.
+
+        Raises:
+          RowError: a row cannot become a feed; it names row (from 1) and column. ``encode`` leaves such rows out.
+        """
+        found = self.encode(rows)
+        if found.bad:
+            raise found.bad[0]
+        return found.feed, found.tokens
+
+    def encode(self, rows: Sequence[Row]) -> Encoded:
+        """The feed of those rows that can become one, and what is wrong with the others."""
+        if isinstance(rows, (Mapping, str, bytes)):
+            raise RowError("rows are a list of mappings of column to value, not %s; give [row]" % type(rows).__name__)
+        cells: List[Dict[str, Any]] = []
+        kept, bad = [], []
+        for place, row in enumerate(rows):
+            try:
+                cells.append(self._alike(self.read(row), cells))
+                kept.append(place)
+            except RowError as wrong:
+                bad.append(wrong.at(place + 1))
+        if self.batch_axis is None and len(cells) != 1 and not bad:
+            raise RowError("the model takes one row at a time (batch_axis is null), and %d were given" % len(cells))
+        feed = {tensor: self._laid_out(one.stack([row[tensor] for row in cells]), one)
+                for tensor, one in self._encoders.items()} if cells else {}
+        cuts = {tensor: [row[tensor] for row in cells] for tensor, one in self._encoders.items() if one.kind == "text"}
+        return Encoded(feed, self._tokens(cuts), tuple(kept), tuple(bad), cuts)
+
+    def _tokens(self, cuts: Mapping[str, List[Cut]]) -> Optional[List[List[str]]]:
+        """Tokens of the first text, entry by entry."""
+        for tensor, rows in cuts.items():
+            found = [list(cut.tokens if cut.words is None else cut.words) for cut in rows]
+            if self._options[tensor].get("pad") == "left" and rows:
+                size = max(self._options[tensor].get("length") or 0, *map(len, found))
+                found = [[""] * (size - len(row)) + row for row in found]
+            return found
+        return None
+
+    def read(self, row: Row) -> Dict[str, Any]:
+        """What one row gives for each placeholder, before it is put beside others.
+
+        Raises:
+          RowError: the row cannot become a feed.
+        """
+        if not isinstance(row, Mapping):
+            raise RowError("%r is not a mapping of column to value; give {\"%s\": …}" % (
+                row, (self.columns or ("column",))[0]))
+        found = {tensor: one.read(row) for tensor, one in self._encoders.items() if not one.of}
+        return dict(found, **{tensor: found[names.tensor_name(one.of)] for tensor, one in self._encoders.items()
+                              if one.of})
+
+    def _alike(self, cells: Dict[str, Any], before: List[Dict[str, Any]]) -> Dict[str, Any]:
+        """The cells of a row whose arrays have the shape that those of the first row have."""
+        for tensor, found in cells.items():
+            first = before[0][tensor] if before else found
+            if isinstance(found, np.ndarray) and self._encoders[tensor].kind != "signal" and (
+                    found.shape != first.shape):
+                raise RowError("is of shape %s, and the first row's is %s; give rows of one shape" % (
+                    list(found.shape), list(first.shape)), self._encoders[tensor].columns[0])
+        return cells
+
+    def _laid_out(self, array: np.ndarray, one: Encoder) -> np.ndarray:
+        """The array as the placeholder has its axes."""
+        if one.kind == "constant":
+            return array
+        if self.batch_axis is None:
+            return array[0]
+        return np.moveaxis(array, 0, self.batch_axis) if array.ndim > self.batch_axis else array
+
+    # -- the model ---------------------------------------------------------------------------------------------------
+
+    def load(self) -> Any:
+        """The model, after a look whether it is the one that the spec was written for.
+
+        Raises:
+          SpecError: it is another, or lacks a tensor of the spec.
+        """
+        own, path = self.tree["model"], self.model_path
+        if not os.path.exists(path) and not os.path.exists(path + ".index"):
+            raise SpecFileMissingError("%s: there is no model %r; paths are relative to the spec's folder" % (
+                self._files.place("model.path"), path))
+        if own.get("sha256") and fingerprint.sha256(path) != own["sha256"]:
+            raise SpecError("%s: the model %r is not the one that the spec was written for: its sha256 is now %s; "
+                            "write the spec again, or take this key out" % (
+                                self._files.place("model.sha256"), path, fingerprint.sha256(path)))
+        model = gt.load(path, tags=own.get("tags"), signature=own.get("signature"))
+        self._check(model)
+        return model
+
+    def _check(self, model: Any) -> None:
+        tensors = [("output", self.output)] + [("feed", tensor) for tensor in self._encoders]
+        tensors += [] if self.inputs == "auto" else [("inputs", tensor) for tensor in self.inputs]
+        for key, tensor in tensors:
+            try:
+                model.graph.get_tensor_by_name(names.tensor_name(tensor))
+            except (KeyError, ValueError):
+                raise SpecError("%s: %s" % (self._files.place(key), names.unknown_tensor(
+                    names.tensor_name(tensor), model.index.tensor_names(), model.source))) from None
+        shape = model.graph.get_tensor_by_name(names.tensor_name(self.output)).shape
+        sizes = shape.as_list() if shape.ndims is not None else []
+        if self.classes is not None and len(sizes) > 1 and sizes[-1] not in (None, 1, len(self.classes)):
+            raise SpecError("%s: %d classes are named, and the output %s has %d" % (
+                self._files.place("classes"), len(self.classes), self.output, sizes[-1]))
+
+    def open(self, model: Any = None, **options: Any) -> IntegratedGradients:
+        """An explainer of the model, output and inputs of the spec.
+
+        Args:
+          model: a model that is loaded already; ``None`` loads the spec's.
+          **options: further arguments of ``IntegratedGradients``.
+
+        Raises:
+          SpecError: the model is not the one the spec was written for.
+        """
+        options = dict(dict(batch_axis=self.batch_axis), **options)
+        return IntegratedGradients(self.load() if model is None else model, self.output, self.inputs, **options)
+
+    # -- the file ----------------------------------------------------------------------------------------------------
+
+    def save(self, path: Any) -> None:
+        """Writes the spec; its paths are relative to the folder that it is written to.
+
+        Raises:
+          SpecError: the file cannot be written.
+        """
+        path = os.fspath(path)
+        folder = os.path.dirname(os.path.abspath(path))
+        tree = copy.deepcopy(dict(self.tree))
+        if os.path.normpath(folder) != self._files.folder:
+            for place in _PATHS:
+                _moved(tree, place, self._files, folder)
+        try:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(json.dumps(tree, indent=1, ensure_ascii=False) + "\n")
+        except OSError as wrong:
+            raise SpecError("the spec %r cannot be written (%s)" % (path, wrong.strerror or wrong)) from wrong
+
+    def __str__(self) -> str:
+        lines = ["%s: %s of %s" % (self.name, self.output, self.tree["model"]["path"])]
+        lines += ["  %s  %s%s" % (tensor, one.kind, " from %s" % ", ".join(map(repr, one.columns)) if one.columns else
+                                  " of %s" % one.of if one.of else "") for tensor, one in self._encoders.items()]
+        return "\n".join(lines)
+
+
+def load_spec(path: Any, allow_code: bool = False) -> ExplanationSpec:
+    """Reads an explanation spec, a JSON file (``tf1_ig/spec.schema.json`` is its schema).
+
+    Args:
+      path: the file; the paths in it are relative to its folder.
+      allow_code: a tokenizer of the user's own, ``module:function``, may be imported.
+
+    Raises:
+      SpecFileMissingError: there is no such file, or one that it names is not there.
+      SpecError: it is not a spec; the message names the place in the file.
+    """
+    path = os.fspath(path)
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            tree = json.load(file)
+    except FileNotFoundError:
+        raise SpecFileMissingError("no spec %r; tf1-ig inspect MODEL --spec FILE writes one" % path) from None
+    except (OSError, ValueError) as wrong:
+        raise SpecError("the spec %r cannot be read (%s)" % (path, wrong)) from wrong
+    return ExplanationSpec(tree, os.path.dirname(os.path.abspath(path)), allow_code, os.path.basename(path))
+
+
+def class_number(name: str, classes: Optional[Sequence[str]]) -> int:
+    """The number of a class that is given by its name.
+
+    Raises:
+      LabelError: no class is called so.
+    """
+    if not classes:
+        raise LabelError("the class %r cannot be found: the classes have no names; give its number, or the names of "
+                         "the classes" % name)
+    if name not in classes:
+        raise LabelError("no class is called %r; there are: %s%s" % (
+            name, ", ".join(classes[:20]), ", …" if len(classes) > 20 else ""))
+    return list(classes).index(name)
+
+
+def _with_limits(options: Mapping[str, Any], feed: Mapping[str, Any], files: Files) -> Mapping[str, Any]:
+    """The options of an entry; one that is computed from a text is padded as that text is."""
+    if "of" not in options:
+        return options
+    source = feed.get(names.tensor_name(options["of"]), {})
+    if source.get("kind") != "text":
+        raise SpecError("%s: %r is not a text of this spec" % (files.place("of"), options["of"]))
+    return dict({key: source[key] for key in LIMITS if key in source}, **options)
+
+
+def _moved(tree: Any, place: Tuple[str, ...], files: Files, folder: str) -> None:
+    """Makes the paths at a place of the tree relative to another folder, in place."""
+    key, rest = place[0], place[1:]
+    for each in (list(tree) if key == "*" else [key]) if isinstance(tree, dict) else ():
+        if rest:
+            _moved(tree.get(each), rest, files, folder)
+        elif isinstance(tree.get(each), str) and not os.path.isabs(os.path.expanduser(tree[each])):
+            tree[each] = os.path.relpath(files.path(tree[each]), folder).replace(os.sep, "/")

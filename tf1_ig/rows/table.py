@@ -1,0 +1,166 @@
+"""Columns of a table: numbers with their scaling, categories, raw strings, and what is the same for every row."""
+
+from typing import Any, List, Mapping, Sequence, Tuple
+
+import numpy as np
+
+from tf1_ig.errors import RowError, SpecError
+from tf1_ig.rows.files import Files
+from tf1_ig.rows.record import Encoder, cell, shown
+
+
+def scaled(values: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
+    """``(values − subtract) / divide``, in float64; numbers, or one for each entry of the last axis."""
+    return (values - np.asarray(options.get("subtract", 0.0), np.float64)) / np.asarray(
+        options.get("divide", 1.0), np.float64)
+
+
+def columns_of(options: Mapping[str, Any], files: Files) -> Tuple[str, ...]:
+    """The columns that an entry of the spec reads."""
+    if "columns" in options:
+        return tuple(options["columns"])
+    if "column" not in options:
+        raise SpecError("%s: 'column' is missing; name the column of the row that goes in here" % files.place())
+    return (options["column"],)
+
+
+def as_number(value: Any, column: str) -> np.ndarray:
+    """A finite number, or an array of such, from a cell; texts as CSV files hold them are read.
+
+    Raises:
+      RowError: it is something else.
+    """
+    try:
+        array = np.asarray(value.strip() if isinstance(value, str) else value, np.float64)
+    except (TypeError, ValueError):
+        raise RowError("%s is not a number" % shown(value), column) from None
+    if not np.all(np.isfinite(array)):
+        raise RowError("%s is not finite" % shown(value) if not array.ndim else "%d of %d numbers are not finite" % (
+            np.sum(~np.isfinite(array)), array.size), column)
+    return array
+
+
+def numbers(options: Mapping[str, Any], files: Files) -> Encoder:
+    """Numbers of one column or several, scaled: ``[batch]`` or ``[batch, columns]`` unless the spec gives a shape."""
+    columns, several = columns_of(options, files), "columns" in options
+    dtype = np.dtype(options.get("dtype", "float32"))
+
+    def read(row) -> np.ndarray:
+        parts = [as_number(cell(row, column), column) for column in columns]
+        if any(part.shape != parts[0].shape for part in parts):
+            raise RowError("is of shape %s, and that of %r %s; give arrays of one shape" % (
+                list(parts[-1].shape), columns[0], list(parts[0].shape)), columns[-1])
+        array = scaled(np.stack(parts, axis=-1) if several else parts[0], options)
+        shaped = in_shape(array, options.get("shape"), columns[0])
+        if dtype.kind in "iu" and np.any(shaped != np.round(shaped)):
+            raise RowError("%s is not a whole number" % shown(row[columns[0]]), columns[0])
+        return shaped.astype(dtype)
+
+    return Encoder("numbers", columns, read, np.stack, names=columns if several else None)
+
+
+def in_shape(array: np.ndarray, shape, column: str) -> np.ndarray:
+    """The array in the shape of one row of the placeholder, where the spec gives it.
+
+    Raises:
+      RowError: it has another number of entries.
+    """
+    if shape is None or list(array.shape) == list(shape):
+        return array
+    if array.size != int(np.prod(shape)):
+        raise RowError("is of shape %s; the model takes %s" % (list(array.shape), list(shape)), column)
+    return array.reshape(shape)
+
+
+def category(options: Mapping[str, Any], files: Files) -> Encoder:
+    """The place of a value in a list: ids ``[batch]`` (or of the given shape), or one-hot ``[batch, categories]``."""
+    column, = columns_of(options, files)
+    listed = files.listed(options["categories"], "categories")
+    ids = {}
+    for number, one in enumerate(listed):
+        ids.setdefault(_key(one), number + options.get("first", 0))
+    unknown = options.get("unknown")
+    one_hot = options.get("one_hot", False)
+    dtype = np.dtype(options.get("dtype", "float32" if one_hot else "int32"))
+    if isinstance(unknown, str):
+        if unknown not in ids:
+            raise SpecError("%s: %r is not among the categories" % (files.place("unknown"), unknown))
+        unknown = ids[unknown]
+
+    def number_of(value) -> int:
+        if not isinstance(value, (str, bytes, int, float, np.generic)):
+            raise RowError("%s is not a category" % shown(value), column)
+        found = ids.get(_key(value), unknown)
+        if found is None:
+            raise RowError("unknown category %r; known are: %s%s" % (
+                value, ", ".join(map(str, listed[:8])), ", …" if len(listed) > 8 else ""), column)
+        return found
+
+    def read(row) -> np.ndarray:
+        value = cell(row, column)
+        found = np.array([number_of(one) for one in value] if isinstance(value, (list, tuple, np.ndarray))
+                         else number_of(value), np.int64)
+        if one_hot:
+            found = np.eye(len(listed))[found - options.get("first", 0)]
+        return in_shape(found, options.get("shape"), column).astype(dtype)
+
+    return Encoder("category", (column,), read, np.stack,
+                   names=tuple("%s=%s" % (column, one) for one in listed) if one_hot else None)
+
+
+def _key(value: Any) -> str:
+    """What categories are compared by: a CSV file holds ``"3"`` where a Parquet file holds 3 or 3.0."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        value = int(value)
+    return str(value)
+
+
+def string(options: Mapping[str, Any], files: Files) -> Encoder:
+    """A raw string for graphs that cut or look up themselves, in UTF-8: ``[batch]`` or of the given shape."""
+    columns = tuple(options["columns"]) if "columns" in options else (options.get("column", "text"),)
+
+    def read(row) -> np.ndarray:
+        found = [as_bytes(cell(row, column), column) for column in columns]
+        array = np.array(found + [None], object)[:-1]  # numpy cuts zero bytes off the end of its own strings
+        return array.reshape(options.get("shape", () if len(found) == 1 and "columns" not in options else (-1,)))
+
+    def stack(cells: Sequence[np.ndarray]) -> np.ndarray:
+        array = np.empty((len(cells),) + cells[0].shape if cells else (0,), object)
+        for row, one in enumerate(cells):
+            array[row] = one[()] if one.ndim == 0 else one
+        return array
+
+    return Encoder("string", columns, read, stack)
+
+
+def as_bytes(value: Any, column: str) -> bytes:
+    """A text, or bytes, as bytes.
+
+    Raises:
+      RowError: it is neither, or no valid Unicode.
+    """
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):
+        raise RowError("%s is not a text" % shown(value), column)
+    try:
+        return value.encode("utf-8")
+    except UnicodeEncodeError as wrong:
+        raise RowError("the text is not valid Unicode (%s)" % wrong.reason, column) from None
+
+
+def constant(options: Mapping[str, Any], files: Files) -> Encoder:
+    """The same value whatever the row; ``"per_row"`` gives every row its own copy."""
+    value = options["value"]
+    if isinstance(value, str):
+        array = np.array([value.encode("utf-8"), None], object)[0:1].reshape(())
+    else:
+        array = np.asarray(value, np.dtype(options.get("dtype", "float32")))
+    per_row = options.get("per_row", False)
+
+    def stack(cells: List[Any]) -> np.ndarray:
+        return np.stack([array] * len(cells)) if per_row else array
+
+    return Encoder("constant", (), lambda row: None, stack)

@@ -1,0 +1,210 @@
+"""A column of text as ids: tokens or words of characters, padded, with lengths, masks and sparse parts.
+
+Padded entries keep the order of the text; ``Cut`` says of each entry which bytes of the text it is.
+"""
+
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from tf1_ig.errors import RowError, SpecError
+from tf1_ig.question.spans import Text, read_text
+from tf1_ig.rows import tokenizers, vocabulary
+from tf1_ig.rows.files import Files
+from tf1_ig.rows.record import Cut, Encoder, cell, shown
+from tf1_ig.rows.tokenizers import Piece
+
+_WORDS = {"kind": "whitespace"}
+# How a text is padded; what is computed from it is padded alike.
+LIMITS = ("length", "longest", "shortest", "pad")
+
+
+class Limits(NamedTuple):
+    """How long a row of ids may be and is made: exactly ``length``, or ``shortest`` to ``longest``."""
+
+    length: Optional[int]
+    longest: Optional[int]
+    shortest: int
+    cuts: bool
+    left: bool
+    what: str = "tokens"
+
+    def fitted(self, pieces: List[Any], room: int, column: str) -> List[Any]:
+        """The pieces that fit beside ``room`` entries of begin and end.
+
+        Raises:
+          RowError: there are too many, and the spec does not say that they are cut.
+        """
+        most = self.length if self.length is not None else self.longest
+        if most is None or len(pieces) + room <= most:
+            return pieces
+        if not self.cuts:
+            raise RowError("%d %s, and %d fit in; shorten the text, or let the spec say \"longer\": \"cut\"" % (
+                len(pieces) + room, self.what, most), column)
+        return pieces[:most - room]
+
+    def size(self, counts: Sequence[int]) -> int:
+        """Entries of a padded row."""
+        return self.length if self.length is not None else max([self.shortest] + list(counts))
+
+    def start(self, count: int, size: int) -> int:
+        """Where a row of ``count`` entries begins in one of ``size``."""
+        return size - count if self.left else 0
+
+
+def _limits(options: Mapping[str, Any], suffix: str = "", what: str = "tokens") -> Limits:
+    return Limits(options.get("length" + suffix), options.get("longest" + suffix), options.get("shortest" + suffix, 0),
+                  options.get("longer", "refuse") == "cut", options.get("pad", "right") == "left", what)
+
+
+def text(options: Mapping[str, Any], files: Files) -> Encoder:
+    """Ids ``[batch, tokens]``; of ``"characters"`` ``[batch, words, characters]``; ``"flat"``: ``[tokens of all]``."""
+    column = options.get("column", "text")
+    words = vocabulary.read(options.get("vocabulary"), files.inside("vocabulary"))
+    cutter = tokenizers.tokenizer(options.get("tokenizer", _WORDS), files)
+    if options.get("tokenizer", _WORDS)["kind"] in ("whitespace", "characters", "regex", "function") and not words.ids:
+        raise SpecError("%s: the vocabulary is missing; name its file: {\"file\": \"vocab.txt\"}" % files.place())
+    of_words = options.get("characters", False)
+    limits = _limits(options, what="words" if of_words else "tokens")
+    inner = _limits(options, "_of_word", "characters in a word")
+    dtype = np.dtype(options.get("dtype", "int32"))
+
+    def read(row) -> Cut:
+        given = cell(row, column)
+        source, pieces = _pieces(given, cutter, column)
+        if not pieces:
+            raise RowError("the text has no token", column)
+        known = read_text(source) if source is not None else None
+        if of_words:
+            return _characters(column, source, known, pieces, words, limits, inner)
+        return _tokens(column, source, known, pieces, words, limits)
+
+    def stack(cuts: Sequence[Cut]) -> np.ndarray:
+        if options.get("flat", False):
+            return np.array([one for cut in cuts for one in cut.ids], dtype)
+        if not of_words:
+            return padded([cut.ids for cut in cuts], limits, words.padding, dtype)
+        sizes = limits.size([len(cut.ids) for cut in cuts]), inner.size(
+            [len(word) for cut in cuts for word in cut.ids])
+        array = np.full((len(cuts),) + sizes, words.padding, dtype)
+        for rows, cut in zip(array, cuts):
+            start = limits.start(len(cut.ids), sizes[0])
+            for place, word in enumerate(cut.ids, start):
+                begin = inner.start(len(word), sizes[1])
+                rows[place, begin:begin + len(word)] = word
+        return array
+
+    one_hot = options.get("one_hot")
+    return Encoder("text", (column,), read, stack if one_hot is None else lambda cuts: np.eye(
+        one_hot, dtype=dtype)[stack(cuts).astype(np.int64)])
+
+
+def padded(rows: Sequence[Sequence[Any]], limits: Limits, padding: Any, dtype) -> np.ndarray:
+    """Rows of unequal length as one array."""
+    size = limits.size([len(row) for row in rows])
+    array = np.full((len(rows), size), padding, dtype)
+    for line, row in zip(array, rows):
+        start = limits.start(len(row), size)
+        line[start:start + len(row)] = row
+    return array
+
+
+def _pieces(given: Any, cutter, column: str) -> Tuple[Optional[str], List[Piece]]:
+    """The text of a cell and its tokens; a list of tokens stands for itself."""
+    if isinstance(given, bytes):
+        try:
+            given = given.decode("utf-8")
+        except UnicodeDecodeError as wrong:
+            raise RowError("the bytes are not UTF-8 (%s)" % wrong, column) from None
+    if isinstance(given, (list, tuple, np.ndarray)) and all(isinstance(one, str) for one in given):
+        return None, [Piece(str(one), 0, 0) for one in given]
+    if not isinstance(given, str):
+        raise RowError("%s is not a text" % shown(given), column)
+    try:
+        given.encode("utf-8")
+    except UnicodeEncodeError as wrong:
+        raise RowError("the text is not valid Unicode (%s)" % wrong.reason, column) from None
+    try:
+        return given, cutter(given)
+    except RowError as wrong:
+        raise RowError(wrong.reason, column) from wrong
+
+
+def _tokens(column, source, known: Optional[Text], pieces, words, limits: Limits) -> Cut:
+    room = (words.begin is not None) + (words.end is not None)
+    pieces = limits.fitted(pieces, room, column)
+    ids = [_id(piece, words, column) for piece in pieces]
+    tokens: List[Any] = [piece.token for piece in pieces]
+    spans: List[Any] = [_span(known, piece) for piece in pieces]
+    unknown = sum(one == words.unknown for one in ids)
+    for number, place in ((words.begin, 0), (words.end, len(ids) + 1)):
+        if number is not None:
+            for line, one in ((ids, number), (tokens, words.name(number)), (spans, None)):
+                line.insert(place, one)
+    return Cut(column, source, ids, tokens, spans, None, unknown)
+
+
+def _characters(column, source, known, pieces, words, limits: Limits, inner: Limits) -> Cut:
+    """Words of characters; begin and end go around each word."""
+    room = (words.begin is not None) + (words.end is not None)
+    found = Cut(column, source, [], [], [], [])
+    unknown = 0
+    for piece in limits.fitted(pieces, 0, column):
+        inside = source is not None and source[piece.start:piece.stop]
+        # A token that is not the text itself (lower case, say) is of as many characters, or its place is not known.
+        exact = inside and len(inside) == len(piece.token)
+        chars = [Piece(char, piece.start + place if exact else piece.start, piece.start + place + 1 if exact else
+                       piece.stop) for place, char in enumerate(piece.token)]
+        word = _tokens(column, source, known, inner.fitted(chars, room, column), words, inner)
+        for line, one in ((found.ids, word.ids), (found.tokens, word.tokens), (found.spans, word.spans),
+                          (found.words, piece.token)):
+            line.append(one)
+        unknown += word.unknown
+    return found._replace(unknown=unknown)
+
+
+def _id(piece: Piece, words, column: str) -> int:
+    return piece.id if piece.id is not None and not words.ids else words.id_of(piece.token, column)
+
+
+def _span(known: Optional[Text], piece: Piece):
+    return known.span(piece.start, piece.stop) if known is not None and piece.stop > piece.start else None
+
+
+# -- computed from a text --------------------------------------------------------------------------------------------
+
+def lengths(options: Mapping[str, Any], files: Files) -> Encoder:
+    """Entries of each row before padding, ``[batch]``; ``"per": "word"``: characters of each word."""
+    dtype = np.dtype(options.get("dtype", "int32"))
+
+    def stack(cuts: Sequence[Cut]) -> np.ndarray:
+        if options.get("per", "row") == "row":
+            found = np.array([len(cut.ids) for cut in cuts], dtype)
+            return found.reshape((len(cuts),) + tuple(options.get("shape", ())))
+        counts = [[len(word) for word in cut.ids] for cut in cuts]
+        return padded(counts, _limits(options), 0, dtype)
+
+    return Encoder("lengths", (), _nothing, stack, options["of"])
+
+
+def mask(options: Mapping[str, Any], files: Files) -> Encoder:
+    """1 where an entry is of the text, 0 where it is padding, ``[batch, tokens]``."""
+    dtype, limits = np.dtype(options.get("dtype", "float32")), _limits(options)
+    return Encoder("mask", (), _nothing, lambda cuts: padded([[1] * len(cut.ids) for cut in cuts], limits, 0, dtype),
+                   options["of"])
+
+
+def sparse(options: Mapping[str, Any], files: Files) -> Encoder:
+    """The indices or the shape of a sparse placeholder whose values are a flat text."""
+    def stack(cuts: Sequence[Cut]) -> np.ndarray:
+        counts = [len(cut.ids) for cut in cuts]
+        if options["part"] == "shape":
+            return np.array([len(cuts), max(counts + [0])], np.int64)
+        return np.array([(row, place) for row, count in enumerate(counts) for place in range(count)],
+                        np.int64).reshape(-1, 2)
+
+    return Encoder("sparse", (), _nothing, stack, options["of"])
+
+
+def _nothing(row) -> None:
+    return None

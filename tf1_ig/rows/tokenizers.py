@@ -1,0 +1,187 @@
+"""From a text to its tokens, each with the characters of the text that it was cut from.
+
+A new kind is a function ``(options, Files) -> tokenizer`` and a line in TOKENIZERS; a tokenizer takes a text and
+returns its ``Piece``s in order.
+"""
+
+import importlib
+import re
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from tf1_ig.errors import MissingPackageError, RowError, SpecError
+from tf1_ig.rows.files import Files
+
+
+class Piece(NamedTuple):
+    """A token: what the vocabulary knows it by, characters ``[start, stop)`` of the text, its id where it has one."""
+
+    token: str
+    start: int
+    stop: int
+    id: Optional[int] = None
+
+
+Tokenizer = Callable[[str], List[Piece]]
+
+
+class Folded(NamedTuple):
+    """A text as the tokenizer reads it; its character ``i`` is from character ``places[i]`` of the original."""
+
+    text: str
+    places: Tuple[int, ...]
+
+    def original(self, start: int, stop: int) -> Tuple[int, int]:
+        """The characters of the original behind ``[start, stop)``."""
+        return (self.places[start], self.places[stop - 1] + 1) if stop > start else (self.places[start],) * 2
+
+
+def fold(text: str, lower: bool, replace: Mapping[str, str]) -> Folded:
+    """The text in lower case and with characters replaced, and where each character is from.
+
+    >>> fold("Don\u2019t", True, {"\u2019": "'"}).text
+    "don't"
+    """
+    lowered = text.lower() if lower else text
+    shown, places, cursor = [], [], 0
+    for place, char in enumerate(text):
+        size = len(char.lower()) if lower else 1
+        part = "".join(replace.get(one, one) for one in lowered[cursor:cursor + size])
+        cursor += size
+        shown.append(part)
+        places += [place] * len(part)
+    return Folded("".join(shown), tuple(places) + (len(text),))
+
+
+def tokenizer(options: Mapping[str, Any], files: Files) -> Tokenizer:
+    """The tokenizer that a spec asks for.
+
+    Raises:
+      SpecError: a file is missing, a pattern is none, or it is code of the user's and nobody said that it may run.
+    """
+    return TOKENIZERS[options["kind"]](options, files)
+
+
+# -- the kinds -------------------------------------------------------------------------------------------------------
+
+def _by_pattern(pattern: str) -> Callable[[Mapping[str, Any], Files], Tokenizer]:
+    def build(options, files):
+        return _of_pattern(re.compile(pattern, re.DOTALL), options)
+    return build
+
+
+def _regex(options, files) -> Tokenizer:
+    try:
+        pattern = re.compile(options["pattern"])
+    except re.error as wrong:
+        raise SpecError("%s: %r is not a regular expression (%s)" % (
+            files.place("tokenizer.pattern"), options["pattern"], wrong)) from None
+    return _of_pattern(pattern, options)
+
+
+def _of_pattern(pattern, options) -> Tokenizer:
+    lower, replace = options.get("lower", False), options.get("replace", {})
+
+    def cut(text: str) -> List[Piece]:
+        folded = fold(text, lower, replace)
+        return [Piece(found.group(), *folded.original(*found.span())) for found in pattern.finditer(folded.text)
+                if found.group()]
+    return cut
+
+
+def _wordpiece(options, files) -> Tokenizer:
+    package = _package()
+    path = files.existing(options["file"], "tokenizer.file")
+    lower = options.get("lower", False)
+    unknown = options.get("unknown", "[UNK]")
+    made = package.Tokenizer(package.models.WordPiece(
+        {line: number for number, line in enumerate(files.lines(path))}, unk_token=unknown,
+        max_input_chars_per_word=200))
+    made.normalizer = package.normalizers.BertNormalizer(
+        lowercase=lower, strip_accents=options.get("strip_accents", lower), clean_text=True, handle_chinese_chars=True)
+    made.pre_tokenizer = package.pre_tokenizers.BertPreTokenizer()
+    return _encoding(made)
+
+
+def _byte_pairs(options, files) -> Tokenizer:
+    package = _package()
+    model = package.models.BPE.from_file(files.existing(options["file"], "tokenizer.file"),
+                                         files.existing(options["merges"], "tokenizer.merges"))
+    made = package.Tokenizer(model)
+    made.pre_tokenizer = package.pre_tokenizers.ByteLevel(add_prefix_space=options.get("prefix_space", False))
+    if options.get("lower", False):
+        made.normalizer = package.normalizers.Lowercase()
+    return _encoding(made)
+
+
+def _saved(options, files) -> Tokenizer:
+    package = _package()
+    path = files.existing(options["file"], "tokenizer.file")
+    try:
+        made = package.Tokenizer.from_file(path)
+    except Exception as wrong:  # noqa: B902 the package raises bare Exception
+        raise SpecError("%s: %r is not a file of the tokenizers package (%s)" % (
+            files.place("tokenizer.file"), path, " ".join(str(wrong).split()))) from wrong
+    made.no_truncation()
+    made.no_padding()
+    return _encoding(made)
+
+
+def _package():
+    try:
+        return importlib.import_module("tokenizers")
+    except ImportError as missing:
+        raise MissingPackageError("the package tokenizers is needed for WordPiece and byte-pair files (%s); install "
+                                  "it: pip install 'tf1-ig[tokenizers]'" % missing) from missing
+
+
+def _encoding(made) -> Tokenizer:
+    def cut(text: str) -> List[Piece]:
+        encoded = made.encode(text, add_special_tokens=False)
+        return [Piece(token, start, stop, number) for token, (start, stop), number in zip(
+            encoded.tokens, encoded.offsets, encoded.ids)]
+    return cut
+
+
+def _function(options, files) -> Tokenizer:
+    named = options["function"]
+    if not files.allow_code:
+        raise SpecError("%s: %r is code; it is loaded only when you say so: --allow-code, or load_spec(path, "
+                        "allow_code=True)" % (files.place("tokenizer.function"), named))
+    module, _, name = named.partition(":")
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as wrong:
+        raise SpecError("%s: %r cannot be loaded (%s); write module:function, of a module that can be imported" % (
+            files.place("tokenizer.function"), named, wrong)) from wrong
+    return lambda text: _pieces_of(text, function(text), named)
+
+
+def _pieces_of(text: str, given: Sequence[Any], named: str) -> List[Piece]:
+    """What a user's function returned: tokens that are looked for in the text in order, or (token, start, stop)s."""
+    found, cursor = [], 0
+    for one in given:
+        if not isinstance(one, str):
+            try:
+                token, start, stop = one
+                found.append(Piece(str(token), int(start), int(stop)))
+                continue
+            except (TypeError, ValueError):
+                raise RowError("%s returned %r; a token is a text, or (text, start, stop)" % (named, one)) from None
+        start = text.find(one, cursor)
+        if start < 0:
+            start = text.lower().find(one.lower(), cursor) if len(text.lower()) == len(text) else -1
+        # A token that is nowhere in the text has no characters of it.
+        found.append(Piece(one, start, start + len(one)) if start >= 0 else Piece(one, cursor, cursor))
+        cursor = max(cursor, found[-1].stop)
+    return found
+
+
+TOKENIZERS: Dict[str, Callable[[Mapping[str, Any], Files], Tokenizer]] = {
+    "whitespace": _by_pattern(r"\S+"),
+    "characters": _by_pattern("."),
+    "regex": _regex,
+    "wordpiece": _wordpiece,
+    "bpe": _byte_pairs,
+    "tokenizers": _saved,
+    "function": _function,
+}
