@@ -5,13 +5,38 @@ Each kind also derives from the builtin that fits, so ``except ValueError`` keep
 heard of this package.
 """
 
+from typing import Any, Callable, Sequence, Union
+
+ARGUMENT = "{argument}"  # where a message names the argument that helps
+
 
 class GraphToolsError(Exception):
-    """Base of every error that graph_tools and tf1_ig raise on purpose."""
+    """Base of every error that graph_tools and tf1_ig raise on purpose.
+
+    Args:
+      message: one line; ``ARGUMENT`` in it stands for the argument.
+      argument: the argument of the library that is wrong or would help (``"batch_axis"``), or several.
+      value: what to pass for it, as Python writes it (``"None"``); ``""`` where the message says it.
+      candidates: everything that was found, where the message lists the first few.
+
+    Who calls the library by other names (a command line) says ``told`` with its own.
+    """
+
+    def __init__(self, *message: Any, argument: Union[str, Sequence[str]] = (), value: str = "",
+                 candidates: Sequence[Any] = ()) -> None:
+        super().__init__(*message)
+        self.arguments = (argument,) if isinstance(argument, str) else tuple(argument)
+        self.value, self.candidates = value, tuple(candidates)
+
+    def told(self, spell: Callable[[str, str], str]) -> str:
+        """The message with each argument as ``spell(argument, value)`` writes it."""
+        text = str(self.args[0]) if len(self.args) == 1 else super().__str__()
+        return text.replace(ARGUMENT, ", ".join(spell(one, self.value) for one in self.arguments)) if (
+            self.arguments) else text
 
     def __str__(self):
         # KeyError prints the repr of its argument; a message is for people.
-        return str(self.args[0]) if len(self.args) == 1 else super().__str__()
+        return self.told(lambda argument, value: "%s=%s" % (argument, value) if value else argument)
 
 
 class TensorFlowMissingError(GraphToolsError, ImportError):

@@ -5,7 +5,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from graph_tools import _tf, constants, variables, vocabulary
+from graph_tools import _tf, constants, variables, vocabulary, whole_files
 from graph_tools.errors import EditError, ModelFormatError
 from graph_tools.graph import names, walk
 from graph_tools.releases import portable
@@ -45,8 +45,13 @@ def _tables(model) -> Dict[str, Any]:
 
 def _write_file(path: str, data: bytes) -> None:
     """Writes all or nothing: a reader never sees half a file, and an error leaves none behind."""
-    files = _tf.tf.io.gfile
     folder = os.path.dirname(path)
+    if "://" not in path:
+        os.makedirs(folder or ".", exist_ok=True)
+        with whole_files.writing(path) as file:
+            file.write(data)
+        return
+    files = _tf.tf.io.gfile  # a file system of TensorFlow's
     if folder:
         files.makedirs(folder)
     try:
@@ -66,6 +71,10 @@ def _write_saved_model(model, folder: str) -> None:
         raise ModelFormatError("%r is there already and a SavedModel needs a folder of its own; give a new path, or "
                                "one that ends in .pb for a frozen file" % folder)
     empty = files.exists(folder)
+    if "://" not in folder:
+        with whole_files.writing_folder(folder) as aside:
+            _fill(model, aside)
+        return
     try:
         _fill(model, folder)
     except BaseException:

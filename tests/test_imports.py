@@ -24,8 +24,7 @@ STAGES = (
     ("check", ("tf1_ig.check",)),
     ("show", ("tf1_ig.show",)),
     ("tf1_ig", ("tf1_ig",)),
-    ("front", ("tf1_ig.cli", "tf1_ig.commands.edit", "tf1_ig.commands.explain", "tf1_ig.commands.threads",
-               "tf1_ig.__main__", "tf1_ig.commands.inspect", "tf1_ig.demo")),
+    ("front", ("tf1_ig.cli", "tf1_ig.commands", "tf1_ig.__main__", "tf1_ig.demo")),
 )
 # The result record has methods that draw; they import the view when they are called, never at import.
 DOORS = {("tf1_ig.result.attribution", "tf1_ig.show.report"), ("tf1_ig.result.attribution", "tf1_ig.show.table")}

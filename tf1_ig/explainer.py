@@ -347,7 +347,7 @@ def _rule(method, steps, tolerance, max_steps):
     """Nodes and weights of a fixed rule, or ``None`` for adaptive; wrong arguments stop here."""
     if method in quadrature.GRIDS and steps is None:
         raise MethodError("method %r reproduces the numbers of another library, which had a fixed number of nodes; "
-                          "pass steps= as it was there" % method)
+                          "pass {argument} as it was there" % method, argument="steps", value="NUMBER")
     if method not in quadrature.RULES:
         quadrature.nodes_and_weights(method, steps or 2)
     if not isinstance(tolerance, (int, float, np.floating)) or not tolerance > 0:
@@ -355,7 +355,8 @@ def _rule(method, steps, tolerance, max_steps):
     if steps is not None:
         return quadrature.nodes_and_weights(method, steps)
     if not isinstance(max_steps, (int, np.integer)) or max_steps < 3:
-        raise MethodError("max_steps must be a whole number of at least 3, not %r" % (max_steps,))
+        raise MethodError("{argument} must be a whole number of at least 3, not %r" % (max_steps,),
+                          argument="max_steps")
     return None
 
 

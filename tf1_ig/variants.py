@@ -66,7 +66,8 @@ def smoothgrad(inputs: Inputs, baseline: Any = "zero", noise_level: float = 0.15
         row's own input.
     """
     if not np.isfinite(noise_level) or noise_level < 0:
-        raise MethodError("noise_level must be a number of at least 0 such as 0.15, not %r" % (noise_level,))
+        raise MethodError("{argument} must be a number of at least 0 such as 0.15, not %r" % (noise_level,),
+                          argument="noise_level")
     start = baseline_values.resolve(baseline, inputs)
     return (Path(start, baseline_values.drawn(
         inputs, (seed, number), "normal", lambda own, low, high, noise: own + noise_level * (high - low) * noise))
@@ -120,12 +121,11 @@ def choose(variant: str, options: Mapping[str, Any], steps: Optional[int]) -> Va
     unknown = sorted(set(options) - set(takes))
     lacking = [name for name, one in takes.items() if one.default is one.empty and name not in options]
     if unknown or lacking:
-        raise MethodError("variant %r %s %s; it takes %s" % (
-            variant, "knows no" if unknown else "needs", ", ".join("%s=" % name for name in unknown or lacking),
-            ", ".join("%s=" % name for name in takes) or "no options"))
+        raise MethodError("variant %r %s {argument}; it takes %s" % (
+            variant, "knows no" if unknown else "needs", ", ".join(takes) or "no options"), argument=unknown or lacking)
     if steps is not None and VARIANTS[variant].single_points:
-        raise MethodError("variant %r takes the gradient at single points; leave out steps=%s" % (
-            variant, ", and say how many with samples=" if "samples" in takes else ""))
+        raise MethodError("variant %r takes the gradient at single points; leave out {argument}%s" % (
+            variant, " (how many is another option: samples)" if "samples" in takes else ""), argument="steps")
     return VARIANTS[variant]
 
 
@@ -136,7 +136,7 @@ def _takes(variant: Variant) -> Dict[str, inspect.Parameter]:
 
 def _count(samples: Any) -> int:
     if isinstance(samples, bool) or not isinstance(samples, (int, np.integer)) or samples < 1:
-        raise MethodError("samples must be a whole number of at least 1, not %r" % (samples,))
+        raise MethodError("{argument} must be a whole number of at least 1, not %r" % (samples,), argument="samples")
     return int(samples)
 
 

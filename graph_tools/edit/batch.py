@@ -13,7 +13,7 @@ from graph_tools import _tf
 from graph_tools.edit.batch_shapes import BACK, PRIME, Inference, free_elements, has_batch, set_batch
 from graph_tools.edit.builder import Builder, data_type, entry_of
 from graph_tools.edit.rebuild import rebuild
-from graph_tools.edit.record import Edit, compare
+from graph_tools.edit.record import REPLACES, Edit, compare
 from graph_tools.errors import EditError
 from graph_tools.find.inputs.placeholders import PLACEHOLDERS, placeholder_shape
 from graph_tools.find.inputs.record import dtype_name
@@ -78,6 +78,14 @@ def relax_batch(model: Model, inputs: Any = None) -> Tuple[Model, Edit]:
     notes = free_constants(graph_def, {name: (None,) + shape[1:] for name, shape in chosen.items()}, sizes.pop())
     edited, more = rebuild(model, graph_def)
     return edited, compare("relax batch", model.meta_graph.graph_def, graph_def, notes=tuple(notes + more))
+
+
+def fix_batch(model: Model, rows: int) -> Model:
+    """The model whose placeholders that an edit made take ``rows`` rows alone: where other numbers turned out to fail."""
+    graph_def = model.graph_def
+    shapes = {node.name: placeholder_shape(model.index, node) for node in graph_def.node if REPLACES in node.attr}
+    set_batch(graph_def, {name: shape for name, shape in shapes.items() if shape and shape[0] is None}, rows)
+    return model.with_graph_def(graph_def)
 
 
 def _placeholders(index: GraphIndex, inputs) -> Dict[str, tuple]:

@@ -120,7 +120,8 @@ def run_or_close(session, fetches, feed_dict: Mapping = None, timeout: float = 6
     session.close()
     if error is None and task.ended(_TO_STOP):
         error = task.error
-    raise BlockedRunError(_unfinished(session.graph, fetches, feed_dict or {}, timeout, error)) from error
+    raise BlockedRunError(_unfinished(session.graph, fetches, feed_dict or {}, timeout, error),
+                          argument="time_limit", value="SECONDS") from error
 
 
 _TO_STOP = 10.0  # seconds; a loop and a queue see at once that the session is closed, a kernel that works does not
@@ -142,7 +143,7 @@ def _unfinished(graph, fetches, feeds, seconds: float, error) -> str:
     loop = loop or node.partition("/LoopCond")[0] * ("/LoopCond" in node)
     if loop:
         return ("the run did not end within %.3g s: the loop %r does not stop for these values; when they are a "
-                "baseline, choose another one, or allow more time with time_limit=SECONDS" % (
+                "baseline, choose another one, or allow more time with {argument}" % (
                     seconds, re.sub("/LoopCond$", "", loop)))
     return _blocked(graph, fetches, feeds, seconds)
 

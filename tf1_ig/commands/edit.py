@@ -1,10 +1,25 @@
 """``tf1-ig edit``: writes a changed copy of a graph, and shows what changed."""
 
+import os
+
+import graph_tools as gt
+from graph_tools import picture, whole_files
+from graph_tools.edit import batch, serving
+from graph_tools.errors import EditError
+from graph_tools.graph import names
+from graph_tools.releases import portable
+from tf1_ig.commands import edit_proof, feed_file
+from tf1_ig.commands.arguments import add_model
+from tf1_ig.integrations import signature
+
+HELP = "write a changed copy of a graph"
+
 _EDITS = ("swap_inputs", "relax_batch", "prune", "freeze", "attribution_signature")
 
 
 def add_options(parser) -> None:
     """The options of the command; the edits are done in the order of ``_chosen``."""
+    add_model(parser)
     parser.add_argument("--swap-inputs", action="store_true",
                         help="queues, iterators, readers and staging areas become placeholders")
     parser.add_argument("--parsed", action="store_true",
@@ -39,70 +54,91 @@ def _check(parser, options) -> None:
 
 
 def run(options) -> int:
-    """Does the edits, compares the outputs before and after, writes the model, prints what was done and what to feed.
+    """Does the edits, proves them, writes the model, prints what was done and what to feed.
 
-    Nothing is written when an output changed.
+    Nothing is written of an edit whose proof fails; what was found until then is printed all the same.
     """
-    import graph_tools as gt
-    from graph_tools import picture
-    from graph_tools.releases import portable
-    from tf1_ig.commands import edit_proof, feed_file
+    told = []
+    try:
+        _edit(options, told.append)
+    finally:  # after the files: the reader may be gone (head)
+        print("\n".join(told))
+    return 0
 
+
+def _edit(options, tell) -> None:
+    _check_places(options)
     feed = feed_file.read_feed(options.feed) if options.feed else None
     original = model = gt.load(options.model)
     fed = {}
     for edit_of in _chosen(options):
         model, edit = edit_of(model)
         fed.update(edit.placeholders)
-        print(edit if options.diff else _summary(edit))
+        tell(str(edit) if options.diff else _summary(edit))
     if options.attribution_signature:
-        model = _explaining(model, options, feed)
+        model = _explaining(model, options, feed, tell)
     outputs = _outputs(options, original, model)
     for line in edit_proof.prove(original, model, outputs, feed).lines:
-        print(line)
+        tell(line)
+    kept = edit_proof.kept_rows(original, model, outputs)
+    if kept is not None and options.relax_batch:
+        raise EditError("the batch of %d rows is not free although the placeholders are: with %d TensorFlow refuses (%s); "
+                        "nothing was written; leave out --relax-batch, and feed %d rows" % (
+                            kept.rows, kept.rows + 1, kept.why, kept.rows))
+    if kept is not None:
+        model = batch.fix_batch(model, kept.rows)
+        tell("the placeholders take %d rows alone: with %d TensorFlow refuses (%s)" % (
+            kept.rows, kept.rows + 1, kept.why))
     if not options.out.endswith((".pb", ".pbtxt")) and not model.signatures and outputs:
-        model = _signed(model, outputs)
+        model = _signed(model, outputs, tell)
     model.save(options.out)
+    _draw(options, original, model, tell)
+    for old, new in fed.items():
+        tell("feed %s instead of %s" % (new, old))
+    for need in portable.needs(model.meta_graph.graph_def):
+        tell("note: " + need)
+    tell("wrote %s" % options.out)
+
+
+def _check_places(options) -> None:
+    """What is to be written must have a place: said before anything is done."""
+    folder = os.path.dirname(os.path.abspath(options.picture)) if options.picture else ""
+    if folder and not os.path.isdir(folder):
+        raise EditError("no folder %r to draw the picture in; create it first" % folder)
+    if options.tensorboard and os.path.exists(options.tensorboard) and not os.path.isdir(options.tensorboard):
+        raise EditError("%r is a file; TensorBoard needs a folder" % options.tensorboard)
+    if not options.out.endswith((".pb", ".pbtxt")) and os.path.isdir(options.out) and os.listdir(options.out):
+        raise EditError("%r is there already and a SavedModel needs a folder of its own; give a new path" % options.out)
+
+
+def _draw(options, original, model, tell) -> None:
     if options.picture:
         draw = picture.svg if options.picture.endswith(".svg") else picture.dot
-        with open(options.picture, "w", encoding="utf-8") as file:
+        with whole_files.writing(options.picture, "w", encoding="utf-8") as file:
             file.write(draw(original, model))
-        print("wrote %s" % options.picture)
+        tell("wrote %s" % options.picture)
     if options.tensorboard:
-        print("wrote %s and %s; see them with: tensorboard --logdir %s" % (
+        tell("wrote %s and %s; see them with: tensorboard --logdir %s" % (
             picture.tensorboard(options.tensorboard, original, model) + (options.tensorboard,)))
-    for old, new in fed.items():
-        print("feed %s instead of %s" % (new, old))
-    for need in portable.needs(model.meta_graph.graph_def):
-        print("note: " + need)
-    print("wrote %s" % options.out)
-    return 0
 
 
 def _outputs(options, original, model):
     """The outputs to compare: those that were named, else those of the signatures, else the likely heads."""
-    import graph_tools as gt
-    from graph_tools.graph import names
-
     named = ([options.output] if options.output else []) + options.prune
     if named:
         return list(dict.fromkeys(map(names.tensor_name, named)))
     return [one.tensor for one in gt.find_outputs(original) if names.parse(one.tensor).node in model.index]
 
 
-def _signed(model, outputs):
+def _signed(model, outputs, tell):
     """The model with a signature: a SavedModel without one cannot be served."""
-    from graph_tools.edit import serving
-
     model = serving.with_signature(model, outputs)
-    print("signature %r: %s -> %s" % (serving.KEY, ", ".join(sorted(model.signatures[serving.KEY].inputs)),
-                                      ", ".join(sorted(model.signatures[serving.KEY].outputs))))
+    tell("signature %r: %s -> %s" % (serving.KEY, ", ".join(sorted(model.signatures[serving.KEY].inputs)),
+                                     ", ".join(sorted(model.signatures[serving.KEY].outputs))))
     return model
 
 
 def _chosen(options):
-    import graph_tools as gt
-
     if options.prune:  # first: what only training needs is neither replaced nor judged
         yield lambda model: gt.prune(model, options.prune)
     if options.swap_inputs:
@@ -118,18 +154,14 @@ def _summary(edit) -> str:
     return "\n".join([lines[0]] + ["  " + note for note in edit.notes])
 
 
-def _explaining(model, options, feed):
-    import graph_tools as gt
-    from tf1_ig.commands import edit_proof
-    from tf1_ig.integrations import signature
-
+def _explaining(model, options, feed, tell):
     found = gt.find_outputs(model)
     output = options.output or found.only().tensor
     carried = signature.attribution_signature(model, output, options.input or "auto")
-    print("attribution signature: %r explains %s" % (signature.SIGNATURE, output))
+    tell("attribution signature: %r explains %s" % (signature.SIGNATURE, output))
     for side, infos in (("in", carried.signatures[signature.SIGNATURE].inputs),
                         ("out", carried.signatures[signature.SIGNATURE].outputs)):
         for key in sorted(infos):
-            print("  %-3s  %s  (%s)" % (side, key, infos[key].name))
-    print(edit_proof.prove_attributions(model, carried, output, options.input or "auto", feed))
+            tell("  %-3s  %s  (%s)" % (side, key, infos[key].name))
+    tell(edit_proof.prove_attributions(model, carried, output, options.input or "auto", feed))
     return carried

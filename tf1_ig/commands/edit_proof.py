@@ -57,7 +57,7 @@ def prove(before, after, outputs: Sequence[str], feed: Optional[Mapping[str, Any
         except EditError:
             raise
         except (GraphToolsError, ValueError, _tf.tf.errors.OpError) as refused:
-            why = why or " ".join((getattr(refused, "message", "") or str(refused)).partition("[[")[0].split())[:200]
+            why = why or _in_short(refused)
             if isinstance(refused, BlockedRunError):
                 break
     return Proof(("not compared before and after: %s; give a batch with --feed FILE" % why,), None)
@@ -85,6 +85,47 @@ def _compared(before, after, outputs, feed, on_what: str) -> Proof:
     raise EditError("the edit changes %s on %s: %s; nothing was written" % (failed.name, on_what, failed.advice))
 
 
+class KeptRows(NamedTuple):
+    """The one number of rows that a model takes although its placeholders say any, and what TensorFlow said of others."""
+
+    rows: int
+    why: str
+
+
+def kept_rows(before, after, outputs: Sequence[str]) -> Optional[KeptRows]:
+    """Whether a batch that edits freed is free: ``after`` is run with another number of rows than ``before`` fixed.
+
+    ``None``: it is, or nothing was fixed or freed, or no values were found that go through at all.
+    """
+    fixed, still = ({one.batch for output in outputs for one in gt.find_inputs(model, output) if one.batch}
+                    for model in (before, after))
+    if len(fixed) != 1 or still:
+        return None
+    rows, why = fixed.pop(), ""
+    for size in (rows + 1, rows):
+        for tried in made_up(after, outputs, size):
+            refused = _refusal(after, outputs, tried)
+            if not refused:
+                return None if size != rows else KeptRows(rows, why)
+            why = why or refused
+    return None
+
+
+def _refusal(model, outputs: Sequence[str], feed) -> str:
+    """What stands against a run, in short; ``""`` when it goes through."""
+    try:
+        runs.refuse_if_blocking(model, outputs, feed)
+        with model.open_session() as session:
+            runs.run(session, list(outputs), feed)
+        return ""
+    except (GraphToolsError, ValueError, _tf.tf.errors.OpError) as refused:
+        return _in_short(refused)
+
+
+def _in_short(refused: BaseException) -> str:
+    return " ".join((getattr(refused, "message", "") or str(refused)).partition("[[")[0].split())[:200]
+
+
 def _described(feed: Mapping[str, np.ndarray]) -> str:
     return ", ".join("%s %s %s" % (name, "string" if value.dtype == object else value.dtype, list(value.shape))
                      for name, value in feed.items()) or "nothing"
@@ -95,6 +136,7 @@ def prove_attributions(model, carried, output: str, inputs, feed: Optional[Mappi
 
     Raises:
       GraphToolsError: the attributions differ, or the given feed cannot be explained.
+      EditError: no feed was given, and no made-up values go through: there is no proof.
     """
     why, rank = "", model.graph.get_tensor_by_name(names.tensor_name(output)).shape.ndims
     for tried in made_up(model, [output]) if feed is None else [feed]:
@@ -105,19 +147,20 @@ def prove_attributions(model, carried, output: str, inputs, feed: Optional[Mappi
             if feed is not None or isinstance(refused, BatchError):
                 raise
             why = why or " ".join(str(refused).split())[:200]
-    return "attributions not compared with IntegratedGradients: %s; give a batch with --feed FILE" % why
+    raise EditError("the attributions of the signature could not be compared with IntegratedGradients (%s), so nothing "
+                    "was written; give a batch with --feed FILE" % why)
 
 
 # ---- values that most graphs accept
 
 
-def made_up(model, outputs: Sequence[str]) -> Iterator[Dict[str, np.ndarray]]:
+def made_up(model, outputs: Sequence[str], rows: Optional[int] = None) -> Iterator[Dict[str, np.ndarray]]:
     """Feeds for everything that the outputs need, one for each choice of the sizes that the graph leaves open.
 
     Whole numbers are 0 and 1, which are in every vocabulary; scalars are 1 (a keep probability) or false (training).
     """
     found = {one.node: one for output in outputs for one in gt.find_inputs(model, output) if one.default is None}
-    fixed = next((one.batch for one in found.values() if one.batch), None)
+    fixed = next((one.batch for one in found.values() if one.batch), rows)
     known = all(part.shape is not None for one in found.values() for part in one.components)
     for ranks in _RANKS[:1] if known else _RANKS:
         for rows, other in _SIZES if fixed is None else [(fixed, other) for other in (3, 1)]:

@@ -4,29 +4,35 @@ import argparse
 import contextlib
 import dataclasses
 import functools
-import json
 import os
 import re
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+import graph_tools as gt
 from graph_tools import _tf
-from graph_tools.errors import GraphToolsError
+from graph_tools.errors import AmbiguousCandidateError, FeedError, GraphToolsError
 from graph_tools.graph import names
+from tf1_ig.check import check
+from tf1_ig.commands import feed_file
+from tf1_ig.commands.arguments import add_model, positive
+from tf1_ig.errors import LabelError
+from tf1_ig.explainer import IntegratedGradients
+from tf1_ig.result import storage
+from tf1_ig.show import terminal
 
-_TOP = 10          # tokens printed per example
-_ROWS = 20         # examples printed; all of them are saved
-_BAR = 16          # characters of the longest bar
-_SUFFIXES = (".html", ".json", ".npz")
+HELP = "attribute a prediction to the parts of its input"
+
 _OF_VARIANTS = ("baselines", "samples", "seed", "noise_level")
 _BY_RANK = ()      # no label was given: top where the output has classes
 
 
 def add_options(parser) -> None:
     """The options of the command."""
+    add_model(parser)
     parser.add_argument("--feed", required=True, metavar="FILE", help=".npz or .json: an array per input tensor")
-    parser.add_argument("--out", metavar="FILE", type=_result_file, help="write .html, .json or .npz")
+    parser.add_argument("--out", metavar="FILE", type=_result_file, help="write " + ", ".join(storage.WRITERS))
     parser.add_argument("--output", metavar="T", help="tensor to explain (default: the one likely head)")
     parser.add_argument("--input", action="append", metavar="T", dest="inputs",
                         help="tensor to attribute to; repeat for several (default: the embeddings)")
@@ -75,8 +81,6 @@ def add_options(parser) -> None:
 
 
 def _check(parser, options) -> None:
-    from tf1_ig.commands import feed_file
-
     for name in _OF_VARIANTS:
         if options.variant is None and getattr(options, name) is not None:
             parser.error("--%s belongs to --variant; say which" % name.replace("_", "-"))
@@ -87,27 +91,12 @@ def _check(parser, options) -> None:
             parser.error("argument --label: %s" % wrong)
 
 
-def positive(kind):
-    """The argparse type of numbers above 0."""
-    def checked(text: str):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = 0
-        if not value > 0:
-            raise argparse.ArgumentTypeError("%r is not a positive %s" % (
-                text, "whole number" if kind is int else "number"))
-        return value
-    return checked
-
-
 def _axis(text: str) -> Optional[int]:
     if text.strip().lower() == "none":
         return None
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError("%r is neither a number nor none" % text) from None
+    if not text.strip().isdigit():
+        raise argparse.ArgumentTypeError("%r is neither none nor a number from 0" % text)
+    return int(text)
 
 
 def _threads(text: str) -> Tuple[int, int]:
@@ -118,8 +107,8 @@ def _threads(text: str) -> Tuple[int, int]:
 
 
 def _result_file(text: str) -> str:
-    if os.path.splitext(text)[1].lower() not in _SUFFIXES:
-        raise argparse.ArgumentTypeError("%r does not end in %s" % (text, ", ".join(_SUFFIXES)))
+    if os.path.splitext(text)[1].lower() not in storage.WRITERS:
+        raise argparse.ArgumentTypeError("%r does not end in %s" % (text, ", ".join(storage.WRITERS)))
     return text
 
 
@@ -134,10 +123,6 @@ class Prepared(NamedTuple):
 @contextlib.contextmanager
 def prepared(options) -> Iterator[Prepared]:
     """Reads the files and opens the model; an error among the options stops here."""
-    import graph_tools as gt
-    from tf1_ig.commands import feed_file
-    from tf1_ig.explainer import IntegratedGradients
-
     feed, baseline = feed_file.read_feed(options.feed), feed_file.parse_baseline(options.baseline)
     class_names = feed_file.read_lines(options.classes) if options.classes else None
     vocabulary = feed_file.read_lines(options.vocab) if options.vocab else None
@@ -169,39 +154,26 @@ def prepared(options) -> Iterator[Prepared]:
 
 def run(options) -> int:
     """Explains, prints, writes; returns the exit status."""
-    from tf1_ig.check import check
-    from tf1_ig.result import storage
-
     if options.out:
-        storage.check_path(options.out, _SUFFIXES)
+        storage.check_path(options.out)
     with prepared(options) as work:
         result = work.explain()
         report = check(result, work.explainer)
+    if options.out:  # before anything is printed: the reader may be gone (head)
+        result.save(options.out, class_names=work.class_names, report=report)
     print("%s by" % result.output if options.variant is None else "%s of %s by" % (result.technique, result.output))
-    for number, name in enumerate(result.values):
-        print("  input %d: %s" % (number, name))
-    print(summary(result, report, work.class_names))
+    for place, name in enumerate(result.values):
+        print("  input %d: %s" % (place, name))
+    print(terminal.summary(result, report, work.class_names))
     if options.out:
-        _write(result, options.out, class_names=work.class_names, report=report)
         print("wrote %s" % options.out)
     return 0
-
-
-def _write(result, path: str, **page_options) -> None:
-    if not path.lower().endswith(".html"):
-        return result.save(path)
-    page = result.to_html(**page_options)  # made first: an error leaves no empty file
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(page)
 
 
 # -- what explain needs to know --------------------------------------------------------------------------------------
 
 def _only_output(model) -> Any:
     """The one head, the only one of a signature or of probabilities; or the error that proposes the missing option."""
-    import graph_tools as gt
-    from graph_tools.errors import AmbiguousCandidateError
-
     found = gt.find_outputs(model)
     heads = found.distinct()
     for sure in ([one for one in heads if one.signatures], heads.of_kind("softmax", "sigmoid")):
@@ -215,8 +187,6 @@ def _only_output(model) -> Any:
 
 def _way_to_explain(explainer, options, arguments):
     """``explain``, or a variant with those of its options that were given."""
-    from tf1_ig.commands import feed_file
-
     if options.variant is None:
         return functools.partial(explainer.explain, **arguments)
     given = {name: getattr(options, name) for name in _OF_VARIANTS if getattr(options, name) is not None}
@@ -238,8 +208,6 @@ def _known_sizes(model, output) -> Optional[List[Optional[int]]]:
 
 def _explain_top(explain, model, output, feed):
     """The top class of every row where the output has classes; outputs of rank 0 and 1 have none."""
-    from tf1_ig.errors import LabelError
-
     rank = model.graph.get_tensor_by_name(names.tensor_name(output)).shape.ndims
     likely, other = ("top", None) if rank is None or rank > 1 else (None, "top")
     try:
@@ -254,8 +222,6 @@ def _explain_top(explain, model, output, feed):
 def _refuse_other_classes(class_names: Optional[List[str]], output: str, sizes: Optional[Sequence[Optional[int]]]
                           ) -> None:
     """Names of another number of classes would name the wrong one; ``sizes`` is the output's shape as it is known."""
-    from graph_tools.errors import FeedError
-
     if class_names is None or not sizes or len(sizes) < 2 or sizes[-1] in (None, len(class_names)):
         return
     raise FeedError("--classes names %d class%s and the output %s has %d; give %s" % (
@@ -265,64 +231,8 @@ def _refuse_other_classes(class_names: Optional[List[str]], output: str, sizes: 
 
 def _decoded(result, vocabulary: List[str]):
     """The result with the texts of its ids, line ``id`` of the vocabulary each."""
-    from graph_tools.errors import FeedError
-    from tf1_ig.commands import feed_file
-
     known = [[np.asarray(row).reshape(-1) for row in rows] for rows in (result.ids or {}).values()]
     if not known or any(not np.array_equal(one, other) for rows in known for one, other in zip(rows, known[0])):
         raise FeedError("--vocab needs one sequence of ids, and %s; give the texts with --tokens" % (
             "the inputs have different ids" if known else "no ids are known for %s" % ", ".join(result.values)))
     return dataclasses.replace(result, token_texts=[feed_file.decode([row], vocabulary)[0] for row in known[0]])
-
-
-# -- what is printed -------------------------------------------------------------------------------------------------
-
-def summary(result, report, class_names=None) -> str:
-    """The result for a terminal: scores, the strongest tokens as bars, and what the checks say."""
-    lines: List[str] = []
-    for row in range(min(len(result), _ROWS)):
-        lines += _row_lines(result, row, class_names)
-    if len(result) > _ROWS:
-        lines.append("… and %d more examples" % (len(result) - _ROWS))
-    told = [finding for finding in report if finding.verdict != "ok"]
-    lines.append("checks: %d of %d ok" % (len(report) - len(told), len(report)))
-    if told:
-        lines += ["  " + line for line in str(type(report)(tuple(told))).splitlines()]
-    return "\n".join(lines + ["note: " + note for note in result.notes])
-
-
-def _visible(text: str) -> str:
-    """A token as a line can hold it: in quotes where white space at its ends, or a line break, would not be seen."""
-    return text if text == text.strip() and text.isprintable() else json.dumps(text, ensure_ascii=False)
-
-
-def _row_lines(result, row: int, class_names) -> List[str]:
-    from tf1_ig.result.attribution import NONE
-    from tf1_ig.show import table
-    from tf1_ig.show.tokens import number
-
-    label, predicted = result.label_text(row, class_names), result.prediction_text(row, class_names)
-    head = "[%d] " % row + ("%s%s, " % (label, "" if predicted in ("", label) else " (predicted %s)" % predicted)
-                            if label else "")
-    state = "converged" if result.converged[row] else "NOT converged"
-    lines = [head + "score %.4g" % result.score[row]]
-    if result.completeness != NONE:
-        lines[0] += ", baseline %.4g, delta %+.2g (%s, %d steps)" % (
-            result.baseline_score[row], result.delta[row], state, result.steps[row])
-    one = result[row]
-    found = [(_visible(text) or "[%s]" % (position,), name, value)
-             for _, name, position, text, value in table.entries(one)]
-    joint = table.together(one, 0)
-    if joint is not None:
-        found = [(text, "", float(value)) for (text, _, _), value in zip(found, joint)]
-        lines[0] += "; all inputs together:"
-    elif len(result.values) > 1:
-        numbers = {name: number for number, name in enumerate(result.values)}
-        found = [("%s  in input %d" % (text, numbers[name]), name, value) for text, name, value in found]
-    bars = table.bars([text for text, _, _ in found], [value for _, _, value in found], most=_TOP).rows
-    if all(bar.kind == "zero" for bar in bars):
-        return lines + ["    every attribution is zero"]
-    for bar in (bar for bar in bars if bar.kind != "zero"):
-        sign = "−" if bar.kind == "negative" else "+"
-        lines.append("    %10s  %-*s  %s" % (number(bar.value), _BAR, sign * int(round(_BAR * bar.share)), bar.text))
-    return lines

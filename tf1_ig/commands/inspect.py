@@ -12,7 +12,10 @@ from graph_tools.errors import GraphToolsError
 from graph_tools.find.candidates import Candidate, Candidates, format_shape
 from graph_tools.report import Finding
 from tf1_ig import explainer
+from tf1_ig.commands.arguments import add_model, one_line
 from tf1_ig.rows import fingerprint
+
+HELP = "what goes in, what comes out, what can be explained"
 
 _SHOWN, _MISSES = 12, 3  # candidates and near misses of one kind printed; --json has them all
 _COLUMN = 56             # names longer than this do not push the columns of the others
@@ -85,9 +88,17 @@ def _trial(model, output: Optional[Candidate]) -> Tuple[Tuple[Finding, ...], str
         return (), one_line(wrong)
 
 
-def one_line(error: BaseException) -> str:
-    """The message of an error in one line."""
-    return " ".join(str(error).split())
+def add_options(parser) -> None:
+    """The options of the command."""
+    add_model(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options) -> int:
+    """Inspects and prints; returns the exit status."""
+    found = inspect(options.model)
+    print(as_json(found) if options.json else as_text(found))
+    return 0
 
 
 # -- for programs ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,9 @@ import numpy as np
 
 from graph_tools.errors import GraphToolsError
 from tf1_ig.commands import explain as explain_command
+from tf1_ig.commands.arguments import positive
 
+HELP = "measure how many threads explain fastest: explain's command line with this word for explain"
 # A setting is recommended when it takes at most this share of the time of TensorFlow's own choice.
 WORTH = 0.9
 # The folder that -c puts first on the path is not where packages are to be found.
@@ -38,7 +40,7 @@ class Timing(NamedTuple):
 
 def add_options(parser) -> None:
     """The options of the command: those of ``explain``, whose work is what is measured."""
-    explain_command.add_options(parser)
+    explain_command.add_options(parser)  # the model is among them
     alone = parser.get_default("check")
 
     def check(options) -> None:
@@ -49,7 +51,7 @@ def add_options(parser) -> None:
             parser.error("--out is for explain; leave it out")
 
     parser.set_defaults(check=check)
-    parser.add_argument("--turns", type=explain_command.positive(int), default=5, metavar="N",
+    parser.add_argument("--turns", type=positive(int), default=5, metavar="N",
                         help="times that each setting is measured (default: 5)")
 
 

@@ -80,8 +80,7 @@ def run(sentences: Optional[Sequence[str]] = None, out: str = "demo.html"):
     vocabulary = load_vocabulary()
     for row, sentence in enumerate(sentences):
         print(_summary(attribution, row, sentence, known["classes"], vocabulary))
-    with open(out, "w", encoding="utf-8") as file:
-        file.write(attribution.to_html(class_names=known["classes"], title="Why does the demo model say that?"))
+    attribution.save(out, class_names=known["classes"], title="Why does the demo model say that?")
     print("\nEvery word in colour: %s" % os.path.abspath(out))
     return attribution
 

@@ -114,7 +114,7 @@ def belong(values: Mapping[str, np.ndarray], shapes: Mapping[str, Shape], batch:
         elif name in by_row:
             if value.shape[axis] % batch:
                 raise FeedError("the feed for %s has %d entries along axis %d, not a multiple of the %d rows; leave it "
-                                "out of row_feeds" % (name, value.shape[axis], axis, batch))
+                                "out of {argument}" % (name, value.shape[axis], axis, batch), argument="row_feeds")
             fed[name] = FedTensor(name, value, axis, value.shape[axis] // batch, decided=True)
         else:
             fed[name] = _guess(name, value, axis, shapes.get(name), batch, free_batch)

@@ -328,7 +328,7 @@ class Engine:
             raise
         except _tf.tf.errors.ResourceExhaustedError as full:
             raise OutOfMemoryError("a run does not fit into memory (%s); explain fewer rows at once, or pass a smaller "
-                                   "batch_size" % _one_line(full)) from full
+                                   "{argument}" % _one_line(full), argument="batch_size") from full
         except _tf.tf.errors.OpError as failed:
             raise RunFailed(_one_line(failed)) from failed
 

@@ -59,7 +59,8 @@ class RunLimits(NamedTuple):
     def checked(self) -> "RunLimits":
         for name, value in (("batch_size", self.batch_size), ("memory_limit", self.memory)):
             if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
-                raise MethodError("%s must be a whole number of at least 1, or None, not %r" % (name, value))
+                raise MethodError("{argument} must be a whole number of at least 1, or None, not %r" % (value,),
+                                  argument=name)
         return self
 
 
@@ -101,8 +102,8 @@ class RunSizes:
           MethodError: not even one row fits.
         """
         if fixed + each > self.memory:
-            raise MethodError("memory_limit=%d bytes is less than a run of a single row takes (%d bytes); allow more"
-                              % (self.memory, fixed + each))
+            raise MethodError("{argument} bytes is less than a run of a single row takes (%d bytes); allow more" % (
+                fixed + each), argument="memory_limit", value=str(self.memory))
         self.most = min(self.most, (self.memory - fixed) // each)
         self.best, self.memory = min(self.best, self.most), None
 

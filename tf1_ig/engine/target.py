@@ -129,8 +129,8 @@ def resolve_label(label: Any, row_shape: Tuple[int, ...], outputs: np.ndarray, o
     axes = [axis for axis, length in enumerate(row_shape) if length != 1]
     if label is None or (not row_shape and isinstance(label, (tuple, list)) and not len(label)):
         if size != 1:
-            raise LabelError("%s has %d elements to choose from; pass label= %s, or label=\"top\"" % (
-                shown, size, _form(row_shape)))
+            raise LabelError("%s has %d elements to choose from; pass {argument}, %s, or \"top\"" % (
+                shown, size, _form(row_shape)), argument="label", value="CLASS")
         return np.zeros(batch, np.int64), np.full(batch, NO_LABEL, np.int64)
     if not row_shape:
         raise LabelError("output %s has no class axis, so label=%r selects nothing; leave label out" % (output, label))
@@ -143,12 +143,12 @@ def resolve_label(label: Any, row_shape: Tuple[int, ...], outputs: np.ndarray, o
     except ValueError:
         given = np.empty(0, object)
     if given.dtype.kind not in "iu" or given.size == 0:
-        raise LabelError("label %r is not made of whole numbers; pass label= %s, or \"top\"" % (
-            label, _form(row_shape)))
+        raise LabelError("label %r is not made of whole numbers; pass {argument}, %s, or \"top\"" % (
+            label, _form(row_shape)), argument="label", value="CLASS")
     index = _index_rows(label, given.astype(np.int64), row_shape, axes, batch)
     if index is None:
-        raise LabelError("label %r does not fit %s and %d rows; pass label= %s, or a list of one such label per row" % (
-            label, shown, batch, _form(row_shape)))
+        raise LabelError("label %r does not fit %s and %d rows; pass {argument}, %s, or a list of one such label per "
+                         "row" % (label, shown, batch, _form(row_shape)), argument="label", value="CLASS")
     wrong = (index < 0) | (index >= np.array(row_shape))
     if wrong.any():
         row, axis = np.argwhere(wrong)[0]

@@ -124,8 +124,9 @@ def _choose(model: Model, output: str, columns: Dict[str, Any]) -> List[Any]:
     if floats:
         return floats
     doubtful = "; ".join("%r (%s)" % (found.tensor, found.caveat or "inside a loop") for found in embeddings)
-    raise NoCandidateError("no embedding and no float placeholder leads to %s%s; pass inputs=TENSOR (tf1-ig inspect "
-                           "shows what was looked at)" % (output, ", only %s" % doubtful if doubtful else ""))
+    raise NoCandidateError("no embedding and no float placeholder leads to %s%s; pass {argument} (tf1-ig inspect "
+                           "shows what was looked at)" % (output, ", only %s" % doubtful if doubtful else ""),
+                           argument="inputs", value="TENSOR")
 
 
 def _operable(model: Model, given: Any, name: str, notes: List[str]) -> Tuple[

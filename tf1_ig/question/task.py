@@ -15,6 +15,8 @@ from tf1_ig.errors import BaselineError, BatchError
 from tf1_ig.question.entries import check_ids
 from tf1_ig.question.resolve import Resolved, ResolvedInput
 
+WHOLE_FEED = {"argument": "batch_axis", "value": "None"}  # what an error proposes where rows cannot be told apart
+
 
 class Task(NamedTuple):
     """One feed, ready to be explained.
@@ -87,8 +89,8 @@ class TaskReader:
         else:
             for spec, array in zip(self._resolved.inputs, actual):
                 if array.ndim <= axis:
-                    raise BatchError("input %s has shape %s and no axis %d; pass batch_axis=None when the feed is one "
-                                     "example" % (spec.name, list(array.shape), axis))
+                    raise BatchError("input %s has shape %s and no axis %d; pass {argument} when the feed is one "
+                                     "example" % (spec.name, list(array.shape), axis), **WHOLE_FEED)
             entries = [np.moveaxis(array, axis, 0) for array in actual]
         moved: Dict[str, np.ndarray] = {}
 
@@ -143,8 +145,8 @@ class TaskReader:
         if raw.ndim and any(raw.shape[at] % found.batch.count or found.batch.count in others for found in tried):
             raise BatchError("examples that change places in the feed do not take their part of output %s, shape %s, "
                              "along: its axis %d is not that of the examples; explain a tensor that has them there, or "
-                             "pass batch_axis=None and a label that indexes the whole output" % (
-                                 self._resolved.output, list(raw.shape), at))
+                             "pass {argument} and a label that indexes the whole output" % (
+                                 self._resolved.output, list(raw.shape), at), **WHOLE_FEED)
         self._refuse_foreign_entries(tried[0])
         probed = tried[0].probed
         return tried[0]._replace(probed=probed._replace(notes=probed.notes + (
@@ -166,8 +168,9 @@ class TaskReader:
             if not self._rows_move_alone(task):
                 raise BatchError("which example each of the %d entries of input %s belongs to cannot be told from the "
                                  "graph: in equal blocks, those of one example change the output of others; pass "
-                                 "batch_axis=None to explain the whole feed as one example, or feed one example" % (
-                                     len(task.batch.actual[self._resolved.inputs.index(spec)]), spec.name))
+                                 "{argument} to explain the whole feed as one example, or feed one example" % (
+                                     len(task.batch.actual[self._resolved.inputs.index(spec)]), spec.name),
+                                 **WHOLE_FEED)
 
     def _rows_move_alone(self, task: "Task") -> bool:
         """Whether the entries of an example move its output row and no other (looked at for three examples)."""
@@ -226,8 +229,8 @@ class TaskReader:
             length % count for length in dense) and raw.size % count == 0]
         if not found:
             raise BatchError("output %s has shape %s, which has no batch axis for inputs with leading sizes %s; pass "
-                             "batch_axis=None to explain the whole feed as one example" % (
-                                 self._resolved.output, list(raw.shape), dense or [least]))
+                             "{argument} to explain the whole feed as one example" % (
+                                 self._resolved.output, list(raw.shape), dense or [least]), **WHOLE_FEED)
         return found
 
     def _free_batch(self) -> bool:

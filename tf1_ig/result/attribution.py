@@ -180,13 +180,20 @@ class Attribution:
 
     __repr__ = __str__
 
-    def save(self, path: Any) -> None:
-        """Writes the result: ``.npz`` (exact), ``.json`` (strict JSON) or ``.html`` (the text view), by suffix."""
-        if storage.check_path(path, (".npz", ".json", ".html")) == ".html":
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(self.to_html())
-        else:
-            storage.save(self, path)
+    def save(self, path: Any, **shown: Any) -> None:
+        """Writes the result: ``.npz`` (exact), ``.json`` (strict JSON) or ``.html`` (a page), by suffix.
+
+        A file that is there is replaced as a whole, or left as it was.
+
+        Args:
+          path: the file to write.
+          **shown: what a page shows, the options of ``to_html``; files of numbers do not need it.
+
+        Raises:
+          ResultFileError: another suffix, or a place that cannot be written.
+          ResultFileMissingError: there is no such folder.
+        """
+        storage.save(self, path, **shown)
 
     def to_frame(self) -> Any:
         """A ``pandas.DataFrame`` with one line per token: example, input, position, token, attribution, label, score.

@@ -11,6 +11,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 
+from graph_tools import whole_files
 from graph_tools.report import Finding
 from tf1_ig.errors import ResultFileError, ResultFileMissingError
 from tf1_ig.result.features import Feature
@@ -27,25 +28,44 @@ _BY_INPUT = ("values", "ids", "actual", "standard_error", "token_standard_error"
 _RECORD = "record"  # name of the .npz entry that holds the record as UTF-8 JSON
 
 
-def save(attribution, path) -> None:
-    """Writes an ``Attribution`` to ``path``, by its suffix (``.npz`` or ``.json``)."""
-    path = os.fspath(path)
-    suffix = check_path(path, (".npz", ".json"))
+def save(attribution, path, **shown) -> None:
+    """Writes an ``Attribution`` to ``path`` as its suffix says; a file that is there is replaced as a whole or not.
+
+    Args:
+      attribution: the result.
+      path: a file whose suffix is in ``WRITERS``.
+      **shown: what a page shows (the options of ``Attribution.to_html``); files of numbers do not need it.
+    """
+    write = WRITERS[check_path(path)]
+    with whole_files.writing(path) as file:
+        write(attribution, file, **shown)
+
+
+def _write_npz(attribution, file, **_) -> None:
     arrays, record = _flatten(attribution)
-    if suffix == ".npz":
-        text = np.frombuffer(json.dumps(record).encode("utf-8"), np.uint8)
-        with open(path, "wb") as file:
-            np.savez_compressed(file, **dict(arrays, **{_RECORD: text}))
-    else:
-        # What is no UTF-8 in a raw text is a lone surrogate here, which JSON can only hold escaped.
-        escaped = any("\udc80" <= char <= "\udcff" for texts in (attribution.raw_texts or {}).values()
-                      for text in texts for char in text)
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(_to_json(attribution, arrays, record), file, allow_nan=False, ensure_ascii=escaped)
+    text = np.frombuffer(json.dumps(record).encode("utf-8"), np.uint8)
+    np.savez_compressed(file, **dict(arrays, **{_RECORD: text}))
 
 
-def check_path(path, suffixes) -> str:
-    """The suffix of a path that can be saved to; said before the work is done, not after."""
+def _write_json(attribution, file, **_) -> None:
+    # What is no UTF-8 in a raw text is a lone surrogate here, which JSON can only hold escaped.
+    escaped = any("\udc80" <= char <= "\udcff" for texts in (attribution.raw_texts or {}).values()
+                  for text in texts for char in text)
+    tree = _to_json(attribution, *_flatten(attribution))
+    file.write(json.dumps(tree, allow_nan=False, ensure_ascii=escaped).encode("utf-8"))
+
+
+def _write_html(attribution, file, **shown) -> None:
+    file.write(attribution.to_html(**shown).encode("utf-8"))
+
+
+# By suffix: what writes a result to an open binary file. The command line and its help go by this table.
+WRITERS = {".npz": _write_npz, ".json": _write_json, ".html": _write_html}
+
+
+def check_path(path, suffixes=None) -> str:
+    """The suffix of a path that can be saved to (``None``: any in ``WRITERS``); said before the work is done."""
+    suffixes = suffixes or tuple(WRITERS)
     path = os.fspath(path)
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in suffixes:

@@ -112,7 +112,8 @@ def merge_result(attribution, style: Union[str, Sequence[Sequence[str]]] = "word
         for name, value in attribution.values.items():
             texts = attribution.texts(name, row)
             if texts is None or np.ndim(value[row]) != 2:
-                raise ShowError("row %d of %s has no known tokens to merge; explain with tokens=" % (row, name))
+                raise ShowError("row %d of %s has no known tokens to merge; explain with {argument}" % (row, name),
+                                argument="tokens")
             if row == len(words):
                 words.append([])
             words[row], sums = merge(texts, value[row], style if isinstance(style, str) else style[row])

@@ -1,0 +1,42 @@
+"""What the commands share: how options are written, their types, and how the library's arguments are called here."""
+
+import argparse
+
+# Arguments of the library that take several values are options to be given once for each.
+REPEATED = ("inputs", "shared_feeds", "row_feeds")
+
+
+def option(argument: str, value: str = "") -> str:
+    """The option that stands for an argument of the library, and its value as it is typed.
+
+    >>> option("batch_axis", "None"), option("row_feeds"), option("label", "CLASS")
+    ('--batch-axis none', '--row-feed', '--label CLASS')
+    """
+    name = "--" + (argument[:-1] if argument in REPEATED else argument).replace("_", "-")
+    return " ".join([name] + ["none" if value == "None" else value] * bool(value))
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error in one line, with options for arguments."""
+    told = getattr(error, "told", None)
+    return " ".join((told(option) if told else str(error)).split())
+
+
+def add_model(parser) -> None:
+    """The model, first of all words."""
+    parser.add_argument("model", metavar="MODEL",
+                        help="frozen .pb or .pbtxt, SavedModel folder, checkpoint prefix, .meta")
+
+
+def positive(kind):
+    """The argparse type of numbers above 0."""
+    def checked(text: str):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError("%r is not a positive %s" % (
+                text, "whole number" if kind is int else "number"))
+        return value
+    return checked

@@ -1,0 +1,59 @@
+"""A result for a terminal: scores, the strongest tokens as bars, and what the checks say."""
+
+import json
+from typing import List
+
+from tf1_ig.result.attribution import NONE
+from tf1_ig.show import table
+from tf1_ig.show.tokens import number
+
+_TOP = 10   # tokens printed per example
+_ROWS = 20  # examples printed; all of them are saved
+_BAR = 16   # characters of the longest bar
+
+
+def summary(result, report, class_names=None) -> str:
+    """The result for a terminal: scores, the strongest tokens as bars, and what the checks say."""
+    lines: List[str] = []
+    for row in range(min(len(result), _ROWS)):
+        lines += _row_lines(result, row, class_names)
+    if len(result) > _ROWS:
+        lines.append("… and %d more examples" % (len(result) - _ROWS))
+    told = [finding for finding in report if finding.verdict != "ok"]
+    lines.append("checks: %d of %d ok" % (len(report) - len(told), len(report)))
+    if told:
+        lines += ["  " + line for line in str(type(report)(tuple(told))).splitlines()]
+    return "\n".join(lines + ["note: " + note for note in result.notes])
+
+
+def _visible(text: str) -> str:
+    """A token as a line can hold it: in quotes where white space at its ends, or a line break, would not be seen."""
+    return text if text == text.strip() and text.isprintable() else json.dumps(text, ensure_ascii=False)
+
+
+def _row_lines(result, row: int, class_names) -> List[str]:
+    label, predicted = result.label_text(row, class_names), result.prediction_text(row, class_names)
+    head = "[%d] " % row + ("%s%s, " % (label, "" if predicted in ("", label) else " (predicted %s)" % predicted)
+                            if label else "")
+    state = "converged" if result.converged[row] else "NOT converged"
+    lines = [head + "score %.4g" % result.score[row]]
+    if result.completeness != NONE:
+        lines[0] += ", baseline %.4g, delta %+.2g (%s, %d steps)" % (
+            result.baseline_score[row], result.delta[row], state, result.steps[row])
+    one = result[row]
+    found = [(_visible(text) or "[%s]" % (position,), name, value)
+             for _, name, position, text, value in table.entries(one)]
+    joint = table.together(one, 0)
+    if joint is not None:
+        found = [(text, "", float(value)) for (text, _, _), value in zip(found, joint)]
+        lines[0] += "; all inputs together:"
+    elif len(result.values) > 1:
+        places = {name: place for place, name in enumerate(result.values)}
+        found = [("%s  in input %d" % (text, places[name]), name, value) for text, name, value in found]
+    bars = table.bars([text for text, _, _ in found], [value for _, _, value in found], most=_TOP).rows
+    if all(bar.kind == "zero" for bar in bars):
+        return lines + ["    every attribution is zero"]
+    for bar in (bar for bar in bars if bar.kind != "zero"):
+        sign = "−" if bar.kind == "negative" else "+"
+        lines.append("    %10s  %-*s  %s" % (number(bar.value), _BAR, sign * int(round(_BAR * bar.share)), bar.text))
+    return lines
