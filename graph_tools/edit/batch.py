@@ -81,7 +81,7 @@ def relax_batch(model: Model, inputs: Any = None) -> Tuple[Model, Edit]:
 
 
 def fix_batch(model: Model, rows: int) -> Model:
-    """The model whose placeholders that an edit made take ``rows`` rows alone: where other numbers turned out to fail."""
+    """The model with ``rows`` rows in the placeholders that an edit made: where other numbers turned out to fail."""
     graph_def = model.graph_def
     shapes = {node.name: placeholder_shape(model.index, node) for node in graph_def.node if REPLACES in node.attr}
     set_batch(graph_def, {name: shape for name, shape in shapes.items() if shape and shape[0] is None}, rows)

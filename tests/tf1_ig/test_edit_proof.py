@@ -115,3 +115,51 @@ def test_the_command_says_what_it_compared(tmp_path, capsys):
         printed = capsys.readouterr()
         assert status == 0, printed.err
         assert (_SAID % "logits:0") in printed.out and said in printed.out
+
+
+def _split_by_hand(tf):
+    """A batch of four that an attribute of an op fixes, which no edit of constants frees; and a twin that is free."""
+    rows, = tf.train.batch([tf.random_uniform([3])], 4, name="batch"),
+    tf.sigmoid(tf.reduce_sum(tf.concat(tf.split(rows, 4, 0), 0), 1), name="y")
+    tf.sigmoid(tf.reduce_sum(tf.reshape(rows, [4, 3]), 1), name="free")
+
+
+def test_a_batch_that_is_not_free_is_put_back_and_a_claim_that_it_is_is_not_written(tmp_path, capsys):
+    _graph(_split_by_hand).save(str(tmp_path / "job.pb"))
+    words = ["edit", str(tmp_path / "job.pb"), "--swap-inputs", "--out", str(tmp_path / "out.pb"), "--output"]
+    assert cli.main(words + ["y", "--relax-batch"]) == 1
+    error = capsys.readouterr().err
+    assert "batch of 4 rows is not free" in error and error.count("\n") == 1 and os.listdir(str(tmp_path)) == ["job.pb"]
+    for output, rows in (("y", 4), ("free", None)):
+        assert cli.main(words + [output, "--prune", output]) == 0
+        assert ("take 4 rows alone" in capsys.readouterr().out) == (rows == 4)
+        (one,) = gt.find_inputs(gt.load(str(tmp_path / "out.pb")))
+        assert one.batch == rows and one.shape == (rows, 3)
+
+
+def test_a_signature_that_was_not_compared_is_not_written(tmp_path, capsys):
+    def strict(tf):
+        table = tf.constant(queues.TABLE)
+        ids = tf.placeholder(tf.int32, [None, 3], name="ids")
+        with tf.control_dependencies([tf.assert_greater(ids, 1)]):
+            rows = tf.gather(table, tf.identity(ids), name="rows")
+        tf.sigmoid(tf.reduce_sum(rows, [1, 2]), name="y")
+    _graph(strict).save(str(tmp_path / "m.pb"))
+    np.savez(str(tmp_path / "feed.npz"), **{"ids:0": np.array([[2, 3, 2]])})
+    words = ["edit", str(tmp_path / "m.pb"), "--attribution-signature", "--output", "y", "--out",
+             str(tmp_path / "served")]
+    assert cli.main(words) == 1
+    assert "--feed FILE" in capsys.readouterr().err and not os.path.exists(str(tmp_path / "served"))
+    assert cli.main(words + ["--feed", str(tmp_path / "feed.npz")]) == 0
+    assert os.path.isdir(str(tmp_path / "served"))
+
+
+@pytest.mark.parametrize("more", [["--picture", "nowhere/a.svg"], ["--tensorboard", "job.pb"], ["--out", "full"]])
+def test_places_are_looked_at_before_anything_is_done(tmp_path, capsys, monkeypatch, more):
+    monkeypatch.chdir(str(tmp_path))
+    queues.build(queues.train_batch, control=True).model.save("job.pb")
+    os.makedirs("full/of")
+    assert cli.main(["edit", "job.pb", "--swap-inputs", "--out", "out.pb"] + more) == 1
+    printed = capsys.readouterr()
+    assert more[1].split("/")[0] in printed.err and printed.err.count("\n") == 1 and not printed.out.strip()
+    assert sorted(os.listdir(".")) == ["full", "job.pb"]

@@ -82,8 +82,8 @@ def _edit(options, tell) -> None:
         tell(line)
     kept = edit_proof.kept_rows(original, model, outputs)
     if kept is not None and options.relax_batch:
-        raise EditError("the batch of %d rows is not free although the placeholders are: with %d TensorFlow refuses (%s); "
-                        "nothing was written; leave out --relax-batch, and feed %d rows" % (
+        raise EditError("the batch of %d rows is not free although the placeholders are: with %d TensorFlow refuses "
+                        "(%s); nothing was written; leave out --relax-batch, and feed %d rows" % (
                             kept.rows, kept.rows + 1, kept.why, kept.rows))
     if kept is not None:
         model = batch.fix_batch(model, kept.rows)

@@ -86,7 +86,7 @@ def _compared(before, after, outputs, feed, on_what: str) -> Proof:
 
 
 class KeptRows(NamedTuple):
-    """The one number of rows that a model takes although its placeholders say any, and what TensorFlow said of others."""
+    """The one number of rows that a model takes although its placeholders say any, and what speaks against others."""
 
     rows: int
     why: str

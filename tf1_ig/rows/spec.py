@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 import graph_tools as gt
+from graph_tools import whole_files
 from graph_tools.graph import names
 from tf1_ig.errors import LabelError, RowError, SpecError, SpecFileMissingError
 from tf1_ig.explainer import IntegratedGradients
@@ -286,7 +287,7 @@ class ExplanationSpec:
             for place in _PATHS:
                 _moved(tree, place, self._files, folder)
         try:
-            with open(path, "w", encoding="utf-8") as file:
+            with whole_files.writing(path, "w", encoding="utf-8") as file:
                 file.write(json.dumps(tree, indent=1, ensure_ascii=False) + "\n")
         except OSError as wrong:
             raise SpecError("the spec %r cannot be written (%s)" % (path, wrong.strerror or wrong)) from wrong
