@@ -36,7 +36,7 @@ _SHAPE_OPS = frozenset((
     "RandomStandardNormal", "TruncatedNormal", "RandomUniformInt", "StatelessRandomUniform"))
 
 # The inputs whose values reach the output; the others only say how many, where to, or along which axis.
-_DATA_SLOTS: Dict[str, Iterable[int]] = {
+CARRIED: Dict[str, Iterable[int]] = {
     "Reshape": (0,), "ExpandDims": (0,), "Squeeze": (0,), "Tile": (0,), "Transpose": (0,), "Slice": (0, 1),
     "StridedSlice": (0, 1), "Pad": (0,), "PadV2": (0,), "MirrorPad": (0,), "BroadcastTo": (0,), "Fill": (1,),
     "Range": (0, 2), "LinSpace": (0,), "OneHot": (0,), "Cumsum": (0,), "Cumprod": (0,), "ArgMax": (0,), "ArgMin": (0,),
@@ -78,14 +78,19 @@ _NUMBERS_OR_BOOL = FLOAT_TYPES | {10}  # and DT_BOOL
 class Dataflow:
     """Bits per node of one GraphDef, computed once; see the constants of this module.
 
+    Args:
+      index: the graph.
+      knobs: nodes of placeholders that are known to be switches, whatever their shape.
+
     Example:
       >>> flow = Dataflow(model.index)                # doctest: +SKIP
       >>> bool(flow.bits("embedding_lookup") & LEARNED)  # doctest: +SKIP
       True
     """
 
-    def __init__(self, index: GraphIndex):
+    def __init__(self, index: GraphIndex, knobs: Iterable[str] = ()):
         self.index = index
+        self._knobs = frozenset(knobs)
         self._data = self._reached_by_data()
         self._bits: Dict[str, int] = {}
         todo = [name for name, node in index.nodes.items() if node.op in SOURCES]
@@ -100,7 +105,7 @@ class Dataflow:
         """Nodes whose values depend on data at all; known first, since a gather is judged by what it gathers from."""
         found: Set[str] = set()
         todo = [name for name, node in self.index.nodes.items()
-                if node.op in SOURCES and _source_bits(node) & _MADE_OF_DATA]
+                if node.op in SOURCES and self._source_bits(node) & _MADE_OF_DATA]
         while todo:
             name = todo.pop()
             if name not in found:
@@ -112,7 +117,7 @@ class Dataflow:
     def _carries(self, name: str, slot: int) -> bool:
         """Whether the values of an input reach the output of a node."""
         op = self.index.op(name)
-        return op not in _SHAPE_OPS and slot in _DATA_SLOTS.get(op, (slot,))
+        return op not in _SHAPE_OPS and slot in CARRIED.get(op, (slot,))
 
     def bits(self, node_name: str) -> int:
         """What the values of a node are made of; 0: not of any input."""
@@ -122,17 +127,30 @@ class Dataflow:
         """Whether the values of a node depend on data that is fed (a knob such as a keep probability is not data)."""
         return node_name in self._data
 
+    def _source_bits(self, node) -> int:
+        """KNOB for a switch, for a scalar float or flag; VALUE for all else."""
+        if node.name in self._knobs:
+            return KNOB
+        if node.op.startswith("Placeholder") and "dtype" in node.attr and (
+                node.attr["dtype"].type in _NUMBERS_OR_BOOL):
+            shape: Optional[object] = node.attr["shape"].shape if "shape" in node.attr else None
+            if shape is not None and not shape.unknown_rank and not shape.dim and _has_scalars(self.index):
+                return KNOB
+        return VALUE
+
     def _bits_of(self, name: str) -> int:
         node = self.index.nodes[name]
         op = node.op
         if op in SOURCES:
-            return _source_bits(node)
+            # A default that is computed (the bottleneck of a retrained network) is what is taken as a rule.
+            return self._source_bits(node) | sum(self.bits(ref.node) for ref in self.index.data_inputs(name)[:1]
+                                                 if op == "PlaceholderWithDefault")
         if op in _SHAPE_OPS:
             return 0
         inputs = self.index.data_inputs(name)
         if op in _GATHERS and len(inputs) >= 2 and _gathers_floats(node):
             return self._gathered(inputs)
-        slots = _DATA_SLOTS.get(op)
+        slots = CARRIED.get(op)
         coming = [self.bits(ref.node) for ref in inputs]
         if op in _SELECTS and len(coming) == 3:
             return _compared(coming[0]) | coming[1] | coming[2]
@@ -176,15 +194,9 @@ def _compared(bits: int) -> int:
     return found
 
 
-def _source_bits(node) -> int:
-    """KNOB for a scalar float or flag, and for a float of unknown shape with a default; VALUE for all else."""
-    if node.op.startswith("Placeholder") and "dtype" in node.attr and (
-            node.attr["dtype"].type in _NUMBERS_OR_BOOL):
-        shape: Optional[object] = node.attr["shape"].shape if "shape" in node.attr else None
-        scalar = shape is None or shape.unknown_rank or not shape.dim
-        if scalar:
-            return KNOB
-    return VALUE
+def _has_scalars(index: GraphIndex) -> bool:
+    """Whether a shape without sizes is that of a scalar; below producer 24 it says that the rank is unknown."""
+    return index.graph_def.versions.producer >= 24
 
 
 def _gathers_floats(node) -> bool:

@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from graph_tools import _tf
 from graph_tools.find.dataflow import Dataflow
+from graph_tools.find.inputs import switches
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.walk import Use
@@ -35,7 +36,7 @@ class View:
     def __init__(self, model):
         self.model = model
         self.index = model.index
-        self.flow = Dataflow(self.index)
+        self.flow = Dataflow(self.index, switches.knobs(self.index))
         self.loop_nodes = self._find_loop_nodes()
         self._tensors: Dict[str, Any] = {}
 

@@ -59,6 +59,10 @@ class GraphIndex:
         ports = self._consumer_table().get(node_name, {})
         return [use for port, found in sorted(ports.items()) if control or port >= 0 for use in found]
 
+    def ports(self, node_name: str) -> List[int]:
+        """The outputs of a node that something consumes, -1 for control edges."""
+        return sorted(self._consumer_table().get(node_name, {}))
+
     def _consumer_table(self) -> Dict[str, Dict[int, List[Use]]]:
         if self._consumers is None:
             table: Dict[str, Dict[int, List[Use]]] = {}

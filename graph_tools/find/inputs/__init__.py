@@ -3,6 +3,7 @@
 A new mechanism is a function ``(GraphIndex) -> iterable of Input`` in a file of its own and one line in MECHANISMS.
 """
 
+import dataclasses
 from typing import Any, Iterator, List, Optional, Sequence, Set
 
 from graph_tools.find.candidates import Candidates, Miss
@@ -16,6 +17,7 @@ from graph_tools.find.inputs.readers import readers
 from graph_tools.find.inputs.record import Component, Input, mark_used
 from graph_tools.find.inputs.sparse import open_components
 from graph_tools.find.inputs.staging import infeeds, staging_areas
+from graph_tools.find.inputs.switches import find_switches
 from graph_tools.graph import names
 from graph_tools.graph.walk import GraphIndex
 from graph_tools.model import Model
@@ -47,7 +49,8 @@ def find_inputs(model: Model, output: Any = None) -> Candidates:
         (filling a queue, a summary) depends on.
 
     Returns:
-      ``Candidates`` of ``Input``: those that must be fed first, then those with a default; ``misses`` tells of
+      ``Candidates`` of ``Input``: those that must be fed first, then those with a default, then switches (keep
+      probabilities, training flags: see ``Input.switch``); ``misses`` tells of
       placeholders that nothing reads, producers behind a queue, and constants or variables that look like an input
       that was frozen in.
 
@@ -65,8 +68,17 @@ def find_inputs(model: Model, output: Any = None) -> Candidates:
         if names.parse(output).node not in index:
             raise names.unknown_tensor(output, index.tensor_names(), model.source)
     taken, misses = _sort_out(index, found, output)
-    taken.sort(key=lambda one: (one.default is not None, one.shape == ()))
+    switches = find_switches(index, [output] if output is not None else [])
+    taken = [_as_switch(one, switches.get(one.tensor)) for one in taken]
+    taken.sort(key=lambda one: (bool(one.switch), one.default is not None, one.shape == ()))
     return Candidates(taken, misses + list(lookalikes.misses(index, output)), "input")
+
+
+def _as_switch(one: Input, switch: Any) -> Input:
+    if switch is None:
+        return one
+    return dataclasses.replace(one, why="%s; %s" % (one.why, switch.why), switch=switch.role, inference=switch.value,
+                               calms=switch.calms)
 
 
 def scan(index: GraphIndex) -> List[Input]:

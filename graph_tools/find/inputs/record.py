@@ -1,7 +1,7 @@
 """What is known of one way into a graph: its components, their dtypes and shapes, and what hangs on it."""
 
 import dataclasses
-from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from graph_tools import _tf
 from graph_tools.find.candidates import Candidate
@@ -43,6 +43,10 @@ class Input(Candidate):
       control: nodes with a control edge to it: feeding its output does not keep it from running for them.
       producers: the queue, iterator, reader or Python function behind it.
       default: the tensor that is taken when nothing is fed (placeholders with default).
+      switch: what it does where it is no data but says how the graph computes (``"dropout"``, ``"noise"``,
+        ``"branch"``, ``"scale"``, ``"optimiser"``), ``""`` for data.
+      inference: what to feed a switch so that nothing is random and nothing depends on the batch; ``None`` for data.
+      calms: nodes that decide nothing any more once that is fed.
     """
 
     components: Tuple[Component, ...] = ()
@@ -50,6 +54,9 @@ class Input(Candidate):
     control: Tuple[str, ...] = ()
     producers: Tuple[str, ...] = ()
     default: Optional[str] = None
+    switch: str = ""
+    inference: Any = None
+    calms: Tuple[str, ...] = ()
 
     @property
     def tensors(self) -> Tuple[str, ...]:

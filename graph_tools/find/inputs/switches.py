@@ -1,0 +1,282 @@
+"""Switches: what is fed to say how a graph computes, not what it computes from; told from data by what they do.
+
+A keep probability gates a dropout, a training flag is the predicate of a branch, a learning rate feeds the optimiser,
+a temperature scales what is computed from data. Names, defaults and declared shapes say little: most keep
+probabilities are placeholders without a shape, and so are many batches of pictures.
+"""
+
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+from graph_tools.control_flow.nodes import SWITCHES
+from graph_tools.find.dataflow import CARRIED, SOURCES
+from graph_tools.find.decided import BRANCHES, SIZES, Decided
+from graph_tools.find.inputs.placeholders import PLACEHOLDERS, placeholder_shape
+from graph_tools.graph import functions
+from graph_tools.graph.names import TensorRef
+from graph_tools.graph.walk import GraphIndex, Use
+
+RANDOM = frozenset((
+    "RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "Multinomial", "RandomShuffle",
+    "RandomGamma", "RandomPoisson", "RandomPoissonV2", "ParameterizedTruncatedNormal", "StatefulUniform",
+    "StatefulUniformInt", "StatefulUniformFullInt", "StatefulStandardNormal", "StatefulStandardNormalV2",
+    "StatefulTruncatedNormal", "StatefulRandomBinomial"))
+BATCH_NORMS = frozenset(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"))
+_FLOATS, _BOOL, _INTS = (1, 2, 14, 19), 10, (3, 9)
+# Element by element: what comes out has as much to do with a switch as what goes in.
+_ELEMENTWISE = frozenset((
+    "Identity", "StopGradient", "Enter", "Exit", "NextIteration", "Cast", "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div",
+    "Pow", "Neg", "Maximum", "Minimum", "Reciprocal", "Inv", "Exp", "Log", "Log1p", "Sqrt", "Square", "Rsqrt", "Sigmoid",
+    "Tanh", "Relu", "Floor", "LogicalNot", "LogicalAnd", "LogicalOr", "Equal", "NotEqual", "Less", "LessEqual",
+    "Greater", "GreaterEqual", "ExpandDims", "Squeeze", "Merge", "Switch", "RefSwitch", "PlaceholderWithDefault",
+    "Snapshot", "CheckNumerics", "Print", "AddN", "DivNoNan", "ClipByValue"))
+_ANYTHING = ()  # a fed value that nothing is known of
+_COMPARISONS = frozenset(("Less", "LessEqual", "Greater", "GreaterEqual"))
+_NOTED = frozenset(("ScalarSummary", "HistogramSummary", "TensorSummary", "TensorSummaryV2", "Assert", "PrintV2",
+                    "WriteScalarSummary", "WriteSummary"))
+# What a switch does.
+GATE, NOISE, BRANCH, SCALE, OPTIMISER = "dropout", "noise", "branch", "scale", "optimiser"
+
+
+class Switch(NamedTuple):
+    """A placeholder that says how a graph computes.
+
+    Attributes:
+      tensor: its name.
+      role: ``"dropout"``, ``"noise"``, ``"branch"``, ``"scale"`` or ``"optimiser"``.
+      value: what to feed for inference: nothing random, no statistics of the batch as far as it decides.
+      why: one sentence.
+      calms: nodes that count no more once it is fed (random ops, batch statistics).
+    """
+
+    tensor: str
+    role: str
+    value: Any
+    why: str
+    calms: Tuple[str, ...] = ()
+
+
+class _Effect(NamedTuple):
+    """What the values of a placeholder meet: a role, or ``""`` for what only data does."""
+
+    role: str
+    node: str
+
+
+def find_switches(index: GraphIndex, outputs: Iterable[str] = ()) -> Dict[str, Switch]:
+    """Switches by tensor name.
+
+    Args:
+      index: the graph.
+      outputs: tensors to be made deterministic; none: all that a switch has a say in.
+    """
+    search, outputs = _Search(index), list(outputs)
+    return {name + ":0": search.switch(index.nodes[name], role, search.effects(name), outputs)
+            for name, role in search.roles().items()}
+
+
+def knobs(index: GraphIndex) -> Tuple[str, ...]:
+    """Names of the placeholders that are switches, without a look at what to feed them."""
+    return tuple(_Search(index).roles())
+
+
+def unsettled(decided: Decided, outputs: Iterable[str]) -> List[str]:
+    """Nodes that decide about some tensors and make them random, or take the statistics of the batch."""
+    index = decided.index
+    return sorted(name for name in decided.deciding(outputs) if _is_unsettled(decided, name)
+                  or any(_is_random(node) for node in _bodies(index, decided.functions(name))))
+
+
+def _is_unsettled(decided: Decided, name: str) -> bool:
+    node = decided.index.nodes[name]
+    if _is_random(node):
+        return True
+    if node.op != "Mean" or len(decided.index.data_inputs(name)) < 2:
+        return False
+    axes = decided.value(decided.index.data_inputs(name)[1])
+    return axes is not None and 0 in ([axes] if isinstance(axes, float) else list(axes))
+
+
+def _is_random(node: Any) -> bool:
+    return node.op in RANDOM or node.op in BATCH_NORMS and ("is_training" not in node.attr or (
+        node.attr["is_training"].b))
+
+
+def _bodies(index: GraphIndex, called: Iterable[str]) -> List[Any]:
+    """The nodes of functions and of those that they call."""
+    called = list(called)
+    if not called:
+        return []
+    library = index.graph_def.library
+    reached = functions.reach(called, functions.calls(library))
+    return [node for function in library.function if function.signature.name in reached for node in function.node_def]
+
+
+class _Search:
+    """One graph, and which sources reach each of its nodes by value."""
+
+    def __init__(self, index: GraphIndex):
+        self.index = index
+        self._sources = {name: 1 << number for number, name in enumerate(
+            [name for name, node in index.nodes.items() if node.op in SOURCES])}
+        self._reach = self._flow(self._sources)
+        self._random = self._flow({name: 1 for name, node in index.nodes.items() if node.op in RANDOM})
+
+    def _flow(self, starts: Dict[str, int]) -> Dict[str, int]:
+        """Which of the starts reach each node, as bits; sizes carry no values."""
+        reach = dict(starts)
+        todo = list(starts)
+        while todo:
+            name = todo.pop()
+            for use in self.index.consumers(name, control=False):
+                op = self.index.op(use.node)
+                if op in SIZES or op in RANDOM or use.slot not in CARRIED.get(op, (use.slot,)):
+                    continue
+                before = reach.get(use.node, 0)
+                after = before | reach[name]
+                if after != before:
+                    reach[use.node] = after
+                    todo.append(use.node)
+        return reach
+
+    def roles(self) -> Dict[str, str]:
+        """Roles of the placeholders that are no data, by node."""
+        roles = {name: self.role(node, self.effects(name)) for name, node in self.index.nodes.items()
+                 if node.op in PLACEHOLDERS}
+        # What only scales others may be data itself, where it has a rank: two pictures that are compared.
+        scaling = {name for name, role in roles.items() if role == SCALE and placeholder_shape(
+            self.index, self.index.nodes[name]) is None}
+        data = [name for name in self._sources if name not in scaling and not roles.get(name)]
+        return {name: role for name, role in roles.items() if role and (data or name not in scaling)}
+
+    def effects(self, name: str) -> List[_Effect]:
+        """What the values of a placeholder meet, behind arithmetic with constants and weights."""
+        found: List[_Effect] = []
+        seen, todo = {name}, [TensorRef(name, 0)]
+        own = self._sources.get(name, 0)
+        while todo:
+            for use in self.index.uses(todo.pop()):
+                op = self.index.op(use.node)
+                if op in SIZES or op in _NOTED:
+                    continue
+                role = self._role_of(use, own)
+                if role is not None:
+                    found.append(_Effect(role, use.node))
+                elif use.node not in seen:
+                    seen.add(use.node)
+                    todo += [TensorRef(use.node, port) for port in self.index.ports(use.node) if port >= 0]
+        return found
+
+    def _role_of(self, use: Use, own: int) -> Optional[str]:
+        """What one use of a value does; ``None``: nothing but arithmetic with constants and weights, to be followed."""
+        index, op = self.index, self.index.op(use.node)
+        if op in SWITCHES and use.slot == 1 or op in BRANCHES and use.slot == 0 or (
+                op in ("Case", "StatelessCase") and use.slot == 0):
+            return BRANCH
+        if op in ("Select", "SelectV2") and use.slot == 0:
+            return BRANCH
+        if _updates(op):
+            return OPTIMISER
+        if op == "StridedSlice" and use.slot == 0 or op == "Reshape" and use.slot == 0 and self._to_scalar(use.node):
+            return None
+        if op not in _ELEMENTWISE:
+            return ""
+        others = [ref for slot, ref in enumerate(index.data_inputs(use.node)) if slot != use.slot]
+        if any(self._reach.get(ref.node, 0) & ~own for ref in others):
+            return SCALE
+        if any(ref.node in self._random and not self._reach.get(ref.node, 0) for ref in others):
+            return self._meets_noise(use.node, op)
+        return None
+
+    def _to_scalar(self, name: str) -> bool:
+        inputs = self.index.data_inputs(name)
+        node = self.index.nodes.get(inputs[1].node) if len(inputs) > 1 else None
+        return node is not None and node.op == "Const" and [
+            dim.size for dim in node.attr["value"].tensor.tensor_shape.dim] == [0]
+
+    def _meets_noise(self, name: str, op: str) -> str:
+        """A gate where the sum is cut to whole numbers or compared; noise where it is scaled; data otherwise."""
+        if op in _COMPARISONS:
+            return GATE
+        if op in ("Add", "AddV2"):
+            users = {self.index.op(use.node) for use in self.index.consumers(name, control=False)}
+            return GATE if users and users <= {"Floor"} else ""
+        return NOISE if op == "Mul" else ""
+
+    def role(self, node: Any, effects: List[_Effect]) -> str:
+        """The role of a placeholder that is no data; ``""`` for data."""
+        roles = {effect.role for effect in effects}
+        shape = placeholder_shape(self.index, node)
+        dtype = node.attr["dtype"].type
+        if not roles or shape is not None and len(shape) > 1:
+            return ""
+        if GATE in roles and not shape and dtype in _FLOATS:
+            return GATE
+        if "" in roles:
+            return ""
+        if dtype == _BOOL:
+            return _first(roles, (BRANCH, GATE, NOISE, SCALE)) if not shape else ""
+        if dtype in _INTS:
+            return BRANCH if roles == {BRANCH} and not shape else ""
+        if dtype not in _FLOATS or shape and shape[0] is None:
+            return ""
+        if roles <= {OPTIMISER}:
+            return OPTIMISER
+        if shape and not roles & {GATE, BRANCH}:
+            return ""
+        # Without a rank, noise might be added to data: then something else says that this is none.
+        return _first(roles, (GATE, BRANCH, NOISE, SCALE))
+
+    def switch(self, node: Any, role: str, effects: List[_Effect], outputs: List[str]) -> Switch:
+        """The switch with the value that settles most of what is random or in training mode."""
+        name = node.name + ":0"
+        dtype, shape = node.attr["dtype"].type, placeholder_shape(self.index, node)
+        values: Tuple[Any, ...] = (False, True) if dtype == _BOOL else (0, 1) if dtype in _INTS else (1.0, 0.0)
+        if role == NOISE:
+            values = values[::-1]
+        outputs = outputs or self._ends(node.name)
+        values = tuple([value] * shape[0] if shape else value for value in values)
+        if role not in (GATE, NOISE, BRANCH):
+            return Switch(name, role, values[0], self._why(role, values[0], effects, ()))
+        gates = [gate for effect in effects if effect.role == GATE for gate in self._gate(effect.node)]
+        tried = []
+        for value in values:
+            decided = Decided(self.index, {name: value})
+            closed = sum(decided.value(gate) != 1 for gate in gates)  # a rate of 1 is steady, too
+            tried.append((closed, unsettled(decided, outputs), value))
+        _, left, best = min(tried, key=lambda one: (one[0], len(one[1])))
+        calmed = tuple(sorted(set(unsettled(Decided(self.index, {name: _ANYTHING}), outputs)).difference(left)))
+        return Switch(name, role, best, self._why(role, best, effects, calmed), calmed)
+
+    def _gate(self, name: str) -> List[str]:
+        """The tensors that let everything pass where they are 1."""
+        if self.index.op(name) in _COMPARISONS:
+            return [name + ":0"]
+        return [use.node + ":0" for use in self.index.consumers(name, control=False)]
+
+    def _ends(self, name: str) -> List[str]:
+        """What a placeholder has a say in, as far as nothing consumes it."""
+        after = self.index.descendants([name], control=False)
+        return [end for end in after if not self.index.consumers(end, control=False) and not _updates(
+            self.index.op(end)) and self.index.op(end) not in _NOTED] or sorted(after)
+
+    def _why(self, role: str, value: Any, effects: List[_Effect], calmed: Tuple[str, ...]) -> str:
+        at = next((effect.node for effect in effects if effect.role == role), "")
+        off = " and settles %r (%s)" % (calmed[0], self.index.op(calmed[0])) if calmed else ""
+        if role == GATE:
+            return "a switch, no data: it gates the dropout at %r; %s keeps everything%s" % (at, value, off)
+        if role == NOISE:
+            return "a switch, no data: it scales the noise at %r; %s leaves none%s" % (at, value, off)
+        if role == BRANCH:
+            return "a switch, no data: it decides a branch at %r; %s is inference%s" % (at, value, off)
+        if role == OPTIMISER:
+            return "a switch, no data: only the optimiser reads it (%r)" % at
+        return "a switch, no data: it scales what %r computes from data" % at
+
+
+def _first(roles: Set[str], order: Tuple[str, ...]) -> str:
+    return next((role for role in order if role in roles), "")
+
+
+def _updates(op: str) -> bool:
+    return op.startswith(("Apply", "ResourceApply", "SparseApply", "ResourceSparseApply", "Assign", "Scatter",
+                          "ResourceScatter"))
