@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from graph_tools.errors import FeedError
+from graph_tools.find.decided import Decided
 from graph_tools.model import Model
 from graph_tools.report import Finding
 from tf1_ig import baselines, ensemble, integrate, quadrature, variants
@@ -64,7 +65,8 @@ class IntegratedGradients:
         self._options = config, time_limit
         self._opened: List[Any] = []
         self._steady: Optional[bool] = None
-        self._facts: Dict[Optional[bool], List[Finding]] = {}
+        self._facts: Dict[Any, List[Finding]] = {}
+        self._fed: Dict[str, np.ndarray] = {}   # the last feed's scalars: they may decide which branch is taken
         self._sizes: Dict[Tuple[str, int], RunSizes] = {}
         self._open()
 
@@ -95,12 +97,13 @@ class IntegratedGradients:
 
     def findings(self) -> List[Finding]:
         """What the graph itself says against explanations: random ops, batch statistics, ops that stop gradients."""
-        if self._steady not in self._facts:
-            self._facts[self._steady] = graph_facts.findings(graph_facts.Scene(
-                self.resolved.model.index, self.resolved.output,
+        key = self._steady, tuple(sorted((name, value.tobytes()) for name, value in self._fed.items()))
+        if key not in self._facts:
+            self._facts[key] = graph_facts.findings(graph_facts.Scene(
+                Decided(self.resolved.model.index, self._fed), self.resolved.output,
                 tuple(spec.attributed.tensor for spec in self.resolved.inputs),
                 tuple(spec.ids for spec in self.resolved.inputs if spec.ids), self._steady))
-        return list(self._facts[self._steady])
+        return list(self._facts[key])
 
     def close(self) -> None:
         """Closes the session."""
@@ -239,6 +242,8 @@ class IntegratedGradients:
             self._open(leaner=False)
             task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
         self._steady = task.probed.steady and self._steady is not False
+        self._fed = {name: value for name, value in task.values.items() if value.ndim == 0 and value.dtype != object
+                     and name not in self.inputs}
         flat_label, labels = target.resolve_label(label, task.row_shape, task.outputs, self.output)
         return task, flat_label, labels, self._run_sizes(task.batch, limits)
 

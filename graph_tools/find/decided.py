@@ -92,8 +92,9 @@ _BINARY: Dict[str, Callable[[Span, Span], Optional[Span]]] = {
 }
 _BINARY["AddV2"] = _BINARY["Add"]
 # Ops that hand their first input on, as far as its elements go.
-PASSING = frozenset(("Identity", "RefIdentity", "StopGradient", "PreventGradient", "Enter", "RefEnter", "Exit", "RefExit",
-                     "Reshape", "ExpandDims", "Squeeze", "CheckNumerics", "EnsureShape", "Snapshot")) | frozenset(SWITCHES)
+PASSING = frozenset(("Identity", "RefIdentity", "StopGradient", "PreventGradient", "Enter", "RefEnter", "Exit",
+                     "RefExit", "Reshape", "ExpandDims", "Squeeze", "CheckNumerics", "EnsureShape", "Snapshot")
+                    ) | frozenset(SWITCHES)
 
 
 class Decided:
@@ -140,8 +141,10 @@ class Decided:
             if ref in seen or ref.node not in self.index or ref in self.dead:
                 continue
             seen.add(ref)
-            if self.value(ref) is None:
+            known = self.value(ref) is not None
+            if not known or self.index.op(ref.node) == "Const":
                 found.add(ref.node)
+            if not known:
                 if ref not in self._given and not stop(ref.node):
                     todo += self._needed(ref.node)
         return found

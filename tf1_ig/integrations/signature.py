@@ -11,6 +11,7 @@ import numpy as np
 import graph_tools as gt
 from graph_tools import _tf, control_flow
 from graph_tools.errors import GradientError
+from graph_tools.find.decided import Decided
 from graph_tools.find.inputs.placeholders import PLACEHOLDERS
 from graph_tools.graph import names
 from graph_tools.graph.walk import GraphIndex
@@ -84,7 +85,8 @@ def _refuse(resolved) -> None:
             raise InputError("the rows of %s belong to examples by another tensor (%s), which a signature cannot "
                              "repeat along a path; choose a dense input" % (spec.name, spec.attributed.owner))
     facts = graph_facts.findings(graph_facts.Scene(
-        resolved.model.index, resolved.output, tuple(spec.attributed.tensor for spec in resolved.inputs), ()))
+        Decided(resolved.model.index, {}), resolved.output,
+        tuple(spec.attributed.tensor for spec in resolved.inputs), ()))
     failed = [fact for fact in facts if fact.verdict == "fail"]
     if failed:
         raise BatchError("no signature can explain %s: %s" % (resolved.output, failed[0].advice))

@@ -7,15 +7,12 @@ from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from graph_tools.find.decided import Decided
+from graph_tools.find.inputs.switches import BATCH_NORMS, RANDOM, find_switches
 from graph_tools.graph import functions, names
 from graph_tools.graph.walk import GraphIndex
 from graph_tools.report import Finding
 
-RANDOM_OPS = ("RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "Multinomial",
-              "RandomShuffle", "RandomGamma", "RandomPoisson", "RandomPoissonV2", "ParameterizedTruncatedNormal",
-              "StatefulUniform", "StatefulUniformInt", "StatefulUniformFullInt", "StatefulStandardNormal",
-              "StatefulStandardNormalV2", "StatefulTruncatedNormal", "StatefulRandomBinomial")
-BATCH_NORM_OPS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 # Values pass through these, gradients do not. Comparisons, shapes and masks are left out: they gate nearly every
 # model and carry no size of their own.
 GRADIENT_STOPS = ("ArgMax", "ArgMin", "Floor", "Ceil", "Round", "Rint", "Sign", "StopGradient", "PreventGradient",
@@ -24,13 +21,14 @@ GRADIENT_STOPS = ("ArgMax", "ArgMin", "Floor", "Ceil", "Round", "Rint", "Sign", 
 FLOATS = (1, 2, 14, 19)
 # A flipped bit high in a float makes it so many times as large; among fewer weights than this it could be meant.
 _PROPORTION, _ENOUGH = 1e12, 8
-_NO_VALUE = ("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike")
+_NO_VALUE = frozenset(("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike")) | RANDOM
 
 
 class Scene(NamedTuple):
     """One explanation's graph: the nodes between the attributed tensors and the output."""
 
-    index: GraphIndex
+    # The graph under the feeds that are known so far: branches that these do not take count for nothing.
+    decided: Decided
     output: str
     inputs: Tuple[str, ...]
     ids: Tuple[str, ...]
@@ -38,10 +36,14 @@ class Scene(NamedTuple):
     steady: Optional[bool] = None
 
     @property
+    def index(self) -> GraphIndex:
+        return self.decided.index
+
+    @property
     def upstream(self) -> Set[str]:
         """Everything the output depends on when the attributed tensors are given."""
         given = {names.parse(tensor).node for tensor in self.inputs}
-        return self.index.ancestors([self.output], stop=lambda node: node in given)
+        return self.decided.deciding([self.output], stop=lambda node: node in given)
 
     @property
     def between(self) -> Set[str]:
@@ -54,36 +56,41 @@ class Scene(NamedTuple):
 
 
 def randomness(scene: Scene) -> Iterable[Finding]:
-    """Random ops that the output depends on, and the feed that may switch them off."""
-    found = _of_types(scene.index, scene.upstream, RANDOM_OPS)
+    """Random ops that the output depends on, and the feed that switches them off."""
+    found = _of_types(scene, scene.upstream, RANDOM)
     if not found and scene.steady is False:
         yield Finding("randomness", "warn", 0, "Two runs of the same rows differ, though no random op leads to %s: "
                       "look at the Python functions and the state (an iterator, a counter) that it reads, and feed "
                       "the tensor after them." % scene.output)
         return
+    switches = _calming(scene) if scene.steady is not True else []
     if not found or scene.steady:
-        agreed = "%s had no effect: two runs of the same rows agreed." % _shown(scene.index, found)
-        yield Finding("randomness", "ok", 0, agreed if found else "")
+        agreed = "%s had no effect: two runs of the same rows agreed." % _shown(scene.index, found) if found else ""
+        if switches:
+            agreed = "%s is off unless %s is fed." % (_shown(scene.index, switches[0].calms), _fed(switches, " or "))
+        yield Finding("randomness", "ok", 0, agreed)
         return
-    behind = scene.index.descendants(found, control=False) & scene.upstream
-    switches = sorted({name for node in behind for ref in scene.index.data_inputs(node)
-                       for name in scene.index.ancestors([ref.node], stop=lambda node: node in found)
-                       if scene.index.op(name) in ("Placeholder", "PlaceholderWithDefault") and _is_scalar(
-                           scene.index.nodes[name])})
-    if scene.steady is None and switches and all(_off_by_default(scene.index, name) for name in switches):
-        yield Finding("randomness", "ok", 0, "%s is off unless %s is fed." % (
-            _shown(scene.index, found), " or ".join("%s:0" % name for name in switches[:3])))
-        return
+    switches = [switch for switch in switches if not set(found).isdisjoint(switch.calms)]
     mend = "Nothing that can be fed switches it off: export the graph in inference mode."
     if switches:
-        mend = "Feed %s so that nothing is dropped." % " or ".join("%s:0" % name for name in switches[:3])
+        mend = "Feed %s so that nothing is dropped." % _fed(switches, " and ", values=True)
     yield Finding("randomness", "warn", len(found), "%s depends on random op %s (dropout?); explanations are only "
                   "right while it has no effect. %s" % (scene.output, _shown(scene.index, found), mend))
 
 
+def _calming(scene: Scene) -> List[Any]:
+    """The switches of the output that settle something random, whether they are fed or not."""
+    found = find_switches(scene.index, [scene.output]).values()
+    return [switch for switch in found if any(scene.index.op(node) in RANDOM for node in switch.calms)]
+
+
+def _fed(switches: Sequence[Any], between: str, values: bool = False) -> str:
+    return between.join("%s%s" % (switch.tensor, " = %s" % switch.value if values else "") for switch in switches[:3])
+
+
 def batch_norm(scene: Scene) -> Iterable[Finding]:
     """Fused batch norm that uses the statistics of the batch."""
-    found = _that(scene.index, scene.between, lambda node: node.op in BATCH_NORM_OPS and (
+    found = _that(scene, scene.between, lambda node: node.op in BATCH_NORMS and (
         node.attr["is_training"].b or "is_training" not in node.attr))
     if found:
         yield Finding("batch norm", "fail", len(found), "%s takes the statistics of the batch (is_training is true): "
@@ -94,7 +101,7 @@ def batch_norm(scene: Scene) -> Iterable[Finding]:
 def gradient_stops(scene: Scene) -> Iterable[Finding]:
     """Ops on the way that pass the value on and stop the gradient: their part of the score is not attributed."""
     between = scene.between
-    found = _of_types(scene.index, between, GRADIENT_STOPS)
+    found = _of_types(scene, between, GRADIENT_STOPS)
     found += [node for node in between if scene.index.op(node) == "Cast"
               and scene.index.nodes[node].attr["SrcT"].type in FLOATS
               and scene.index.nodes[node].attr["DstT"].type not in FLOATS]
@@ -153,33 +160,17 @@ def findings(scene: Scene) -> List[Finding]:
     return [found for fact in FACTS for found in fact(scene)]
 
 
-def _of_types(index: GraphIndex, nodes: Iterable[str], types: Sequence[str]) -> List[str]:
-    return _that(index, nodes, lambda node: node.op in types)
+def _of_types(scene: Scene, nodes: Iterable[str], types: Iterable[str]) -> List[str]:
+    return _that(scene, nodes, lambda node: node.op in types)
 
 
-def _that(index: GraphIndex, nodes: Iterable[str], wanted: Callable[[Any], bool]) -> List[str]:
+def _that(scene: Scene, nodes: Iterable[str], wanted: Callable[[Any], bool]) -> List[str]:
     """The nodes that are wanted, and those that call a function with such a node in it."""
-    library = index.graph_def.library
+    library = scene.index.graph_def.library
     holding = {function.signature.name for function in library.function if any(map(wanted, function.node_def))}
     table = functions.calls(library) if holding else {}
-    return sorted(name for name in nodes if wanted(index.nodes[name]) or (
-        holding and holding & functions.reach(functions.called(index.nodes[name]), table)))
-
-
-def _is_scalar(node) -> bool:
-    shape = node.attr["shape"].shape
-    return not shape.unknown_rank and not shape.dim and node.attr["dtype"].type in FLOATS + (10,)  # 10: bool
-
-
-def _off_by_default(index: GraphIndex, name: str) -> bool:
-    """Whether a placeholder's default keeps everything: a keep probability of 1, a training flag of false."""
-    node = index.nodes[name]
-    if node.op != "PlaceholderWithDefault" or index.op(index.inputs(name)[0].node) != "Const":
-        return False
-    tensor = index.nodes[index.inputs(name)[0].node].attr["value"].tensor
-    if tensor.dtype == 10:
-        return not any(tensor.bool_val)
-    return tensor.dtype == 1 and list(tensor.float_val) == [1.0]
+    return sorted(name for name in nodes if wanted(scene.index.nodes[name]) or (
+        holding and holding & functions.reach(scene.decided.functions(name), table)))
 
 
 def _shown(index: GraphIndex, nodes: Sequence[str]) -> str:

@@ -120,7 +120,8 @@ def _choose(model: Model, output: str, columns: Dict[str, Any]) -> List[Any]:
     if sound:
         return sound
     floats = [found for found in gt.find_inputs(model, output=output)
-              if found.kind == "placeholder" and found.dtype.startswith(("float", "bfloat")) and found.shape != ()]
+              if found.kind == "placeholder" and found.dtype.startswith(("float", "bfloat")) and found.shape != ()
+              and not found.switch]
     if floats:
         return floats
     doubtful = "; ".join("%r (%s)" % (found.tensor, found.caveat or "inside a loop") for found in embeddings)

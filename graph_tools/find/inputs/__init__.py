@@ -6,6 +6,8 @@ A new mechanism is a function ``(GraphIndex) -> iterable of Input`` in a file of
 import dataclasses
 from typing import Any, Iterator, List, Optional, Sequence, Set
 
+from graph_tools.control_flow.nodes import IDENTITIES, SWITCHES
+from graph_tools.find import dataflow
 from graph_tools.find.candidates import Candidates, Miss
 from graph_tools.find.inputs import lookalikes, production
 from graph_tools.find.inputs.iterators import iterators
@@ -96,14 +98,35 @@ def needed_nodes(index: GraphIndex, found: Sequence[Input], output: Optional[str
       output: a tensor name, or ``None``.
       sources: inputs that count as sources besides those whose kind is in SOURCES (a parser that will be replaced).
     """
-    sources = [one for one in found if one.kind in SOURCES or one in sources]
+    sources = [one for one in found if (one.kind in SOURCES or one in sources) and not in_the_middle(index, one)]
     handovers = {node for one in sources for node in one.nodes}
     if output is None:
         needed = production.model_side(index, handovers)
     else:
-        needed = index.ancestors([output], control=False, stop=handovers.__contains__)
+        needed = _deciding(index, output, handovers)
     # What a dequeue reads (its batch size, say) is needed by the input pipeline, not by the model.
     return needed - {node for one in sources if one.kind not in PLACEHOLDER_KINDS for node in one.nodes}
+
+
+def in_the_middle(index: GraphIndex, one: Input) -> bool:
+    """Whether it is a placeholder whose default is computed from another input: that one is what must be fed."""
+    if one.default is None:
+        return False
+    behind = index.ancestors([one.default], control=False)
+    return any(index.op(name) in dataflow.SOURCES and not name == one.node for name in behind)
+
+
+def _deciding(index: GraphIndex, output: str, handovers: Set[str]) -> Set[str]:
+    """What decides about an output: by value, and as the predicate of a branch that holds nothing but constants."""
+    needed: Set[str] = set()
+    todo = {output}
+    while todo:
+        found = index.ancestors(todo, control=False, stop=handovers.__contains__) - needed
+        needed |= found
+        controls = {ref.node for name in found for ref in index.inputs(name) if ref.is_control}
+        todo = {name for name in controls - needed if index.op(name) in IDENTITIES and any(
+            index.op(ref.node) in SWITCHES for ref in index.data_inputs(name))}
+    return needed
 
 
 def _sort_out(index: GraphIndex, found: List[Input], output):
@@ -113,6 +136,9 @@ def _sort_out(index: GraphIndex, found: List[Input], output):
         marked = mark_used(one, needed.__contains__, output)
         if _names_a_checkpoint(index, one):
             misses.append(Miss(one.tensor, "%s, but it names the checkpoint file of the saver" % one.why))
+        elif in_the_middle(index, one):
+            misses.append(Miss(one.tensor, "%s, and that is computed from another input; it can be fed instead of what "
+                               "is computed" % one.why))
         elif any(component.used for component in marked.components):
             taken.append(marked)
         else:

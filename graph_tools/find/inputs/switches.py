@@ -24,11 +24,11 @@ BATCH_NORMS = frozenset(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3
 _FLOATS, _BOOL, _INTS = (1, 2, 14, 19), 10, (3, 9)
 # Element by element: what comes out has as much to do with a switch as what goes in.
 _ELEMENTWISE = frozenset((
-    "Identity", "StopGradient", "Enter", "Exit", "NextIteration", "Cast", "Add", "AddV2", "Sub", "Mul", "RealDiv", "Div",
-    "Pow", "Neg", "Maximum", "Minimum", "Reciprocal", "Inv", "Exp", "Log", "Log1p", "Sqrt", "Square", "Rsqrt", "Sigmoid",
-    "Tanh", "Relu", "Floor", "LogicalNot", "LogicalAnd", "LogicalOr", "Equal", "NotEqual", "Less", "LessEqual",
-    "Greater", "GreaterEqual", "ExpandDims", "Squeeze", "Merge", "Switch", "RefSwitch", "PlaceholderWithDefault",
-    "Snapshot", "CheckNumerics", "Print", "AddN", "DivNoNan", "ClipByValue"))
+    "Identity", "StopGradient", "Enter", "Exit", "NextIteration", "Cast", "Add", "AddV2", "Sub", "Mul", "RealDiv",
+    "Div", "Pow", "Neg", "Maximum", "Minimum", "Reciprocal", "Inv", "Exp", "Log", "Log1p", "Sqrt", "Square", "Rsqrt",
+    "Sigmoid", "Tanh", "Relu", "Floor", "LogicalNot", "LogicalAnd", "LogicalOr", "Equal", "NotEqual", "Less",
+    "LessEqual", "Greater", "GreaterEqual", "ExpandDims", "Squeeze", "Merge", "Switch", "RefSwitch",
+    "PlaceholderWithDefault", "Snapshot", "CheckNumerics", "Print", "AddN", "DivNoNan", "ClipByValue"))
 _ANYTHING = ()  # a fed value that nothing is known of
 _COMPARISONS = frozenset(("Less", "LessEqual", "Greater", "GreaterEqual"))
 _NOTED = frozenset(("ScalarSummary", "HistogramSummary", "TensorSummary", "TensorSummaryV2", "Assert", "PrintV2",
