@@ -18,12 +18,14 @@ from tf1_ig.commands import (
     explain as explain_command,
     inspect as inspect_command,
     own_process,
+    spec as spec_command,
     threads as threads_command,
 )
 
 # A command is a module with HELP, add_options(parser) and run(options), which returns the exit status.
 COMMANDS = {
     "inspect": inspect_command,
+    "spec": spec_command,
     "explain": explain_command,
     "edit": edit_command,
     "threads": threads_command,

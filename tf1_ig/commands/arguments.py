@@ -22,9 +22,9 @@ def one_line(error: BaseException) -> str:
     return " ".join((told(option) if told else str(error)).split())
 
 
-def add_model(parser) -> None:
-    """The model, first of all words."""
-    parser.add_argument("model", metavar="MODEL",
+def add_model(parser, or_spec: bool = False) -> None:
+    """The model, first of all words; one that a spec names may be left out."""
+    parser.add_argument("model", metavar="MODEL", **(dict(nargs="?") if or_spec else {}),
                         help="frozen .pb or .pbtxt, SavedModel folder, checkpoint prefix, .meta")
 
 

@@ -15,23 +15,27 @@ from graph_tools import _tf
 from graph_tools.errors import AmbiguousCandidateError, FeedError, GraphToolsError
 from graph_tools.graph import names
 from tf1_ig.check import check
-from tf1_ig.commands import feed_file
+from tf1_ig.commands import asked, feed_file
 from tf1_ig.commands.arguments import add_model, positive
 from tf1_ig.errors import LabelError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.result import storage
+from tf1_ig.rows import told
+from tf1_ig.rows.spec import load_spec
 from tf1_ig.show import terminal
 
 HELP = "attribute a prediction to the parts of its input"
 
 _OF_VARIANTS = ("baselines", "samples", "seed", "noise_level")
 _BY_RANK = ()      # no label was given: top where the output has classes
+_NOT_SAID = ()     # of an option for which None is a value
 
 
 def add_options(parser) -> None:
     """The options of the command."""
-    add_model(parser)
-    parser.add_argument("--feed", required=True, metavar="FILE", help=".npz or .json: an array per input tensor")
+    add_model(parser, or_spec=True)
+    parser.add_argument("--feed", metavar="FILE", help=".npz or .json: an array per input tensor")
+    asked.add_spec(parser)
     parser.add_argument("--out", metavar="FILE", type=_result_file, help="write " + ", ".join(storage.WRITERS))
     parser.add_argument("--output", metavar="T", help="tensor to explain (default: the one likely head)")
     parser.add_argument("--input", action="append", metavar="T", dest="inputs",
@@ -39,10 +43,10 @@ def add_options(parser) -> None:
     parser.add_argument("--label", metavar="L", default=_BY_RANK,
                         help="top (default), none, a class (with --classes also its name), an index tuple 4,1, or "
                              "[0,1] per row")
-    parser.add_argument("--baseline", default="zero", metavar="B",
+    parser.add_argument("--baseline", metavar="B",
                         help="zero (default), mean, a number, a .npy file, or '{\"ids:0\": 0}'")
     effort = parser.add_mutually_exclusive_group()
-    effort.add_argument("--tolerance", type=positive(float), default=0.01, metavar="R",
+    effort.add_argument("--tolerance", type=positive(float), metavar="R",
                         help="relative completeness error to reach (default: 0.01)")
     effort.add_argument("--steps", type=positive(int), metavar="N", help="a fixed number of points instead")
     parser.add_argument("--method", default="gausslegendre", metavar="RULE",
@@ -59,7 +63,7 @@ def add_options(parser) -> None:
     parser.add_argument("--noise-level", type=positive(float), metavar="R",
                         help="of smoothgrad: noise as a share of the input's range (default: 0.15)")
     parser.add_argument("--max-steps", type=positive(int), default=1024, metavar="N", help="most points per example")
-    parser.add_argument("--batch-axis", type=_axis, default=0, metavar="N",
+    parser.add_argument("--batch-axis", type=_axis, default=_NOT_SAID, metavar="N",
                         help="axis of the examples, or none: one example")
     parser.add_argument("--shared-feed", action="append", default=[], metavar="T",
                         help="a feed that all examples share although its length looks like theirs")
@@ -81,10 +85,11 @@ def add_options(parser) -> None:
 
 
 def _check(parser, options) -> None:
+    asked.check(parser, options)
     for name in _OF_VARIANTS:
         if options.variant is None and getattr(options, name) is not None:
             parser.error("--%s belongs to --variant; say which" % name.replace("_", "-"))
-    if options.label is not _BY_RANK and not options.classes:
+    if options.label is not _BY_RANK and not options.classes and not options.spec:
         try:
             feed_file.parse_label(options.label)
         except GraphToolsError as wrong:
@@ -123,33 +128,77 @@ class Prepared(NamedTuple):
 @contextlib.contextmanager
 def prepared(options) -> Iterator[Prepared]:
     """Reads the files and opens the model; an error among the options stops here."""
-    feed, baseline = feed_file.read_feed(options.feed), feed_file.parse_baseline(options.baseline)
-    class_names = feed_file.read_lines(options.classes) if options.classes else None
+    question = _question(options)
+    feed, class_names = question.feed, question.class_names
     vocabulary = feed_file.read_lines(options.vocab) if options.vocab else None
     arguments = dict(
-        baseline=baseline, method=options.method, steps=options.steps, tolerance=options.tolerance,
+        baseline=question.baseline, method=options.method, steps=question.steps, tolerance=question.tolerance,
         max_steps=options.max_steps, batch_size=options.batch_size, memory_limit=options.memory_limit,
         shared_feeds=options.shared_feed,
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     with contextlib.ExitStack() as opened:
         opened.enter_context(_tf.session_threads(*options.threads))
-        model = gt.load(options.model)
-        output = options.output or _only_output(model)
+        model = gt.load(options.model) if options.model else question.spec.load()
+        if question.spec is not None:
+            question.spec.check_model(model, options.output)
+        output = question.output or _only_output(model)
         _refuse_other_classes(class_names, names.tensor_name(output), _known_sizes(model, output))
         explainer = opened.enter_context(IntegratedGradients(
-            model, output, options.inputs or "auto", batch_axis=options.batch_axis, time_limit=options.time_limit))
+            model, output, question.inputs, batch_axis=question.batch_axis, time_limit=options.time_limit))
         way = _way_to_explain(explainer, options, arguments)
 
         def explain():
-            if options.label is _BY_RANK:
+            if question.label is _BY_RANK:
                 result = _explain_top(way, model, output, feed)
             else:
-                result = way(feed, label=feed_file.parse_label(options.label, class_names))
+                result = way(feed, label=question.label)
             if result.label is not None:
                 _refuse_other_classes(class_names, result.output, result.outputs.shape)
+            if question.encoded is not None and not options.tokens:
+                result = told.annotate(result, question.spec, question.encoded, explainer)
             return result if vocabulary is None else _decoded(result, vocabulary)
 
         yield Prepared(explainer, explain, class_names)
+
+
+class _Question(NamedTuple):
+    """What is asked: what the options say, else the spec, else what is usual."""
+
+    spec: Any
+    encoded: Any
+    feed: Any
+    class_names: Optional[List[str]]
+    output: Any
+    inputs: Any
+    label: Any
+    baseline: Any
+    tolerance: float
+    steps: Optional[int]
+    batch_axis: Optional[int]
+
+
+def _question(options) -> _Question:
+    spec = load_spec(options.spec, options.allow_code) if options.spec else None
+    encoded = asked.encoded(options, spec) if spec is not None else None
+    feed = encoded.feed if encoded is not None else feed_file.read_feed(options.feed)
+    class_names = feed_file.read_lines(options.classes) if options.classes else (
+        list(spec.classes) if spec is not None and spec.classes else None)
+
+    def own(key: str, otherwise: Any) -> Any:
+        """What the spec says, where it says something."""
+        return getattr(spec, key) if spec is not None and spec.tree.get(key) is not None else otherwise
+
+    label = spec.label if spec is not None and ("label" in spec.tree or "contrast" in spec.tree) else _BY_RANK
+    if options.label is not _BY_RANK:
+        label = feed_file.parse_label(options.label, class_names)
+    effort = options.tolerance is not None or options.steps is not None
+    return _Question(
+        spec, encoded, feed, class_names, options.output or own("output", None),
+        options.inputs or own("inputs", "auto"), label,
+        feed_file.parse_baseline(options.baseline) if options.baseline else own("baseline", "zero"),
+        options.tolerance or own("tolerance", 0.01), options.steps if effort else own("steps", None),
+        spec.batch_axis if spec is not None and options.batch_axis is _NOT_SAID else
+        0 if options.batch_axis is _NOT_SAID else options.batch_axis)
 
 
 def run(options) -> int:
@@ -192,7 +241,8 @@ def _way_to_explain(explainer, options, arguments):
     given = {name: getattr(options, name) for name in _OF_VARIANTS if getattr(options, name) is not None}
     if "baselines" in given:
         given["baselines"] = feed_file.parse_baseline(given["baselines"])
-    if options.baseline == "zero":  # most variants take none
+    if options.baseline is None and isinstance(arguments["baseline"], str) and (
+            arguments["baseline"] == "zero"):  # most variants take none
         del arguments["baseline"]
     return functools.partial(explainer.explain_variant, options.variant, **dict(arguments, **given))
 

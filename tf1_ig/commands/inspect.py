@@ -12,6 +12,7 @@ from graph_tools.errors import GraphToolsError
 from graph_tools.find.candidates import Candidate, Candidates, format_shape
 from graph_tools.report import Finding
 from tf1_ig import explainer
+from tf1_ig.commands import write_spec
 from tf1_ig.commands.arguments import add_model, one_line
 from tf1_ig.rows import fingerprint
 
@@ -92,12 +93,24 @@ def add_options(parser) -> None:
     """The options of the command."""
     add_model(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--spec", metavar="FILE", help="write an explanation spec (.json), its guesses marked")
+    parser.add_argument("--output", metavar="T", help="of the spec: tensor to explain (default: the likeliest head)")
+    parser.add_argument("--vocab", metavar="FILE", help="of the spec: one token a line, or a .json of token to id")
+    parser.add_argument("--classes", metavar="FILE", help="of the spec: names of the classes, one a line")
+    parser.set_defaults(check=lambda options: _check(parser, options))
+
+
+def _check(parser, options) -> None:
+    for name in ("output", "vocab", "classes"):
+        if getattr(options, name) and not options.spec:
+            parser.error("--%s is for --spec FILE; say which file to write" % name)
 
 
 def run(options) -> int:
-    """Inspects and prints; returns the exit status."""
+    """Inspects and prints, writes a spec where one is asked for; returns the exit status."""
     found = inspect(options.model)
-    print(as_json(found) if options.json else as_text(found))
+    spec = write_spec.write(found, options) if options.spec else None  # before anything is printed
+    print(as_json(found) if options.json else as_text(found) if spec is None else write_spec.as_text(spec, options))
     return 0
 
 

@@ -75,3 +75,8 @@ class Files(NamedTuple):
                 return json.load(file)
         except (OSError, ValueError) as wrong:
             raise SpecError("%s: %r is not JSON (%s)" % (self.place(inner), path, wrong)) from wrong
+
+
+def relative(path: str, folder: str) -> str:
+    """A path as it is written into a spec in a folder."""
+    return os.path.relpath(os.path.abspath(path), os.path.abspath(folder)).replace(os.sep, "/")

@@ -41,6 +41,7 @@ class Encoder(NamedTuple):
       stack: from the cells of all rows to the array that is fed.
       of: the placeholder whose cells it is computed from, where it reads no column of its own.
       names: what the entries of a row are called, where that is the same for all rows.
+      padding: of a text, what its padding is called; left: whether that stands before the text.
     """
 
     kind: str
@@ -49,6 +50,8 @@ class Encoder(NamedTuple):
     stack: Callable[[Sequence[Any]], np.ndarray]
     of: Optional[str] = None
     names: Optional[Tuple[str, ...]] = None
+    padding: str = ""
+    left: bool = False
 
 
 class Encoded(NamedTuple):

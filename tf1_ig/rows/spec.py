@@ -1,5 +1,6 @@
 """The explanation spec: one small file that says how rows become feeds, and what is asked of which model."""
 
+import contextlib
 import copy
 import dataclasses
 import json
@@ -13,7 +14,8 @@ from graph_tools import whole_files
 from graph_tools.graph import names
 from tf1_ig.errors import LabelError, RowError, SpecError, SpecFileMissingError
 from tf1_ig.explainer import IntegratedGradients
-from tf1_ig.rows import fingerprint, schema
+from tf1_ig.result.attribution import Attribution
+from tf1_ig.rows import fingerprint, readers, schema, told
 from tf1_ig.rows.encoders import encoder
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.record import Cut, Encoded, Encoder, Row
@@ -187,7 +189,7 @@ class ExplanationSpec:
         """Tokens of the first text, entry by entry."""
         for tensor, rows in cuts.items():
             found = [list(cut.tokens if cut.words is None else cut.words) for cut in rows]
-            if self._options[tensor].get("pad") == "left" and rows:
+            if self._encoders[tensor].left and rows:
                 size = max(self._options[tensor].get("length") or 0, *map(len, found))
                 found = [[""] * (size - len(row)) + row for row in found]
             return found
@@ -202,6 +204,7 @@ class ExplanationSpec:
         if not isinstance(row, Mapping):
             raise RowError("%r is not a mapping of column to value; give {\"%s\": …}" % (
                 row, (self.columns or ("column",))[0]))
+        readers.refuse_unreadable(row)
         found = {tensor: one.read(row) for tensor, one in self._encoders.items() if not one.of}
         return dict(found, **{tensor: found[names.tensor_name(one.of)] for tensor, one in self._encoders.items()
                               if one.of})
@@ -241,10 +244,17 @@ class ExplanationSpec:
                             "write the spec again, or take this key out" % (
                                 self._files.place("model.sha256"), path, fingerprint.sha256(path)))
         model = gt.load(path, tags=own.get("tags"), signature=own.get("signature"))
-        self._check(model)
+        self.check_model(model)
         return model
 
-    def _check(self, model: Any) -> None:
+    def check_model(self, model: Any, output: Any = None) -> None:
+        """Refuses a model that lacks a tensor of the spec; another ``output`` than the spec's may be asked for.
+
+        Raises:
+          SpecError: a tensor is not there, or the classes are not as many as the output's.
+        """
+        if output is not None:
+            return
         tensors = [("output", self.output)] + [("feed", tensor) for tensor in self._encoders]
         tensors += [] if self.inputs == "auto" else [("inputs", tensor) for tensor in self.inputs]
         for key, tensor in tensors:
@@ -271,6 +281,26 @@ class ExplanationSpec:
         """
         options = dict(dict(batch_axis=self.batch_axis), **options)
         return IntegratedGradients(self.load() if model is None else model, self.output, self.inputs, **options)
+
+    def explain(self, rows: Sequence[Row], explainer: Optional[IntegratedGradients] = None,
+                **options: Any) -> Attribution:
+        """Explains rows; the result knows their words, their texts and where in these the words stand.
+
+        Args:
+          rows: mappings of column to value.
+          explainer: one that ``open`` returned; ``None`` opens one for these rows.
+          **options: arguments of ``IntegratedGradients.explain`` that replace those of the spec.
+
+        Raises:
+          RowError: a row cannot become a feed.
+        """
+        encoded = self.encode(rows)
+        if encoded.bad:
+            raise encoded.bad[0]
+        with contextlib.ExitStack() as opened:
+            explainer = opened.enter_context(self.open()) if explainer is None else explainer
+            result = explainer.explain(encoded.feed, **dict(self.arguments(), **options))
+            return told.annotate(result, self, encoded, explainer)
 
     # -- the file ----------------------------------------------------------------------------------------------------
 

@@ -62,12 +62,15 @@ def text(options: Mapping[str, Any], files: Files) -> Encoder:
     column = options.get("column", "text")
     words = vocabulary.read(options.get("vocabulary"), files.inside("vocabulary"))
     cutter = tokenizers.tokenizer(options.get("tokenizer", _WORDS), files)
-    if options.get("tokenizer", _WORDS)["kind"] in ("whitespace", "characters", "regex", "function") and not words.ids:
+    strings = options.get("strings", False)
+    if not (strings or words.ids or options.get("tokenizer", _WORDS)["kind"] in tokenizers.KNOW_IDS):
         raise SpecError("%s: the vocabulary is missing; name its file: {\"file\": \"vocab.txt\"}" % files.place())
     of_words = options.get("characters", False)
     limits = _limits(options, what="words" if of_words else "tokens")
     inner = _limits(options, "_of_word", "characters in a word")
-    dtype = np.dtype(options.get("dtype", "int32"))
+    dtype = np.dtype(object if strings else options.get("dtype", "int32"))
+    if strings:
+        words = words._replace(padding=b"")
 
     def read(row) -> Cut:
         given = cell(row, column)
@@ -77,6 +80,10 @@ def text(options: Mapping[str, Any], files: Files) -> Encoder:
         known = read_text(source) if source is not None else None
         if of_words:
             return _characters(column, source, known, pieces, words, limits, inner)
+        if strings:
+            pieces = limits.fitted(pieces, 0, column)
+            return Cut(column, source, [piece.token.encode("utf-8") for piece in pieces],
+                       [piece.token for piece in pieces], [_span(known, piece) for piece in pieces])
         return _tokens(column, source, known, pieces, words, limits)
 
     def stack(cuts: Sequence[Cut]) -> np.ndarray:
@@ -96,7 +103,8 @@ def text(options: Mapping[str, Any], files: Files) -> Encoder:
 
     one_hot = options.get("one_hot")
     return Encoder("text", (column,), read, stack if one_hot is None else lambda cuts: np.eye(
-        one_hot, dtype=dtype)[stack(cuts).astype(np.int64)])
+        one_hot, dtype=dtype)[stack(cuts).astype(np.int64)], padding="" if strings else words.names.get(
+            words.padding, ""), left=limits.left)
 
 
 def padded(rows: Sequence[Sequence[Any]], limits: Limits, padding: Any, dtype) -> np.ndarray:
@@ -188,10 +196,10 @@ def lengths(options: Mapping[str, Any], files: Files) -> Encoder:
 
 
 def mask(options: Mapping[str, Any], files: Files) -> Encoder:
-    """1 where an entry is of the text, 0 where it is padding, ``[batch, tokens]``."""
-    dtype, limits = np.dtype(options.get("dtype", "float32")), _limits(options)
-    return Encoder("mask", (), _nothing, lambda cuts: padded([[1] * len(cut.ids) for cut in cuts], limits, 0, dtype),
-                   options["of"])
+    """1 (or ``"value"``) where an entry is of the text, 0 where it is padding, ``[batch, tokens]``."""
+    dtype, limits, value = np.dtype(options.get("dtype", "float32")), _limits(options), options.get("value", 1)
+    return Encoder("mask", (), _nothing, lambda cuts: padded([[value] * len(cut.ids) for cut in cuts], limits, 0,
+                                                             dtype), options["of"])
 
 
 def sparse(options: Mapping[str, Any], files: Files) -> Encoder:

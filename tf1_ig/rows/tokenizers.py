@@ -185,3 +185,5 @@ TOKENIZERS: Dict[str, Callable[[Mapping[str, Any], Files], Tokenizer]] = {
     "tokenizers": _saved,
     "function": _function,
 }
+# Those that come with a vocabulary of their own.
+KNOW_IDS = ("wordpiece", "bpe", "tokenizers")

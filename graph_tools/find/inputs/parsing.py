@@ -5,6 +5,7 @@ from typing import Iterator, List, NamedTuple
 from graph_tools import _tf
 from graph_tools.find.inputs.placeholders import PLACEHOLDERS, placeholder_shape
 from graph_tools.find.inputs.record import Component, Input, Shape, dtype_name, make_input, shape_of
+from graph_tools.graph import names
 from graph_tools.graph.walk import GraphIndex
 
 
@@ -84,6 +85,31 @@ def parsers(index: GraphIndex) -> Iterator[Input]:
             if components:
                 yield make_input(index, "parse_example", "%s: features parsed from %s" % (node.op, str(serialized)),
                                  (node.name,), components, producers=(serialized.node,))
+
+
+class Feature(NamedTuple):
+    """One feature that a parser takes out of a serialized proto; a sparse or ragged one may be missing."""
+
+    key: str
+    dtype: str
+    optional: bool
+
+
+def parsed_features(index: GraphIndex, serialized: str) -> List[Feature]:
+    """The features, by their own names, that parsers of a tensor of serialized ``tf.Example``s take out."""
+    found = {}
+    for node in index.nodes.values():
+        if node.op not in PARSERS or "Sequence" in node.op or not index.data_inputs(node.name):
+            continue
+        ref = index.data_inputs(node.name)[0]
+        if names.parse(serialized).node not in index.ancestors([str(ref)], control=False):
+            continue
+        for outputs in PARSERS[node.op]:
+            if outputs.part in ("", "values"):
+                dtypes = [dtype_name(number) for number in node.attr[outputs.types].list.type]
+                for key, dtype in zip(_keys(index, node, outputs.keys), dtypes):
+                    found[key] = Feature(key, dtype, outputs.part == "values")
+    return list(found.values())
 
 
 def _one_by_one(index: GraphIndex, node, serialized) -> bool:

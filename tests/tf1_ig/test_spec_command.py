@@ -1,0 +1,284 @@
+"""Specs from the command line: written by inspect, tried by spec, taken by explain; one line where a row is bad."""
+
+import csv
+import json
+import os
+import shutil
+import struct
+
+import jsonschema
+import numpy as np
+import pytest
+
+import tf1_ig
+from graph_tools import _tf
+from tests.models.small import model_of
+from tf1_ig import cli, demo
+from tf1_ig.errors import SpecError
+from tf1_ig.rows import readers, reading_vocabulary, schema
+from tf1_ig.rows.files import Files
+
+VOCAB = os.path.join(os.path.dirname(demo.MODEL), "vocab.txt")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A copy of the demo model beside a spec that inspect wrote."""
+    folder = tmp_path_factory.mktemp("spec")
+    shutil.copy(demo.MODEL, str(folder / "model.pb"))
+    shutil.copy(VOCAB, str(folder / "vocab.txt"))
+    (folder / "classes.txt").write_text("negative\npositive\n", encoding="utf-8")
+    assert cli.main(["inspect", str(folder / "model.pb"), "--spec", str(folder / "s.json"), "--vocab", str(
+        folder / "vocab.txt"), "--classes", str(folder / "classes.txt")]) == 0
+    return folder
+
+
+def test_inspect_writes_a_spec_that_works_as_it_is(written):
+    tree = json.loads((written / "s.json").read_text(encoding="utf-8"))
+    jsonschema.validate(tree, schema.load())
+    assert tree["model"]["path"] == "model.pb" and tree["classes"] == "classes.txt" and tree["guesses"]
+    spec = tf1_ig.load_spec(written / "s.json")
+    feed, tokens = spec.feed([{"text": sentence} for sentence in demo.SENTENCES])
+    ids, lengths = demo.encode([demo.tokenize(sentence) for sentence in demo.SENTENCES], demo.load_vocabulary())
+    assert np.array_equal(feed[demo.IDS], ids) and np.array_equal(feed[demo.LENGTHS], lengths)
+    assert tokens == [demo.tokenize(sentence) for sentence in demo.SENTENCES]
+    assert spec.output == demo.OUTPUT
+
+
+def test_three_commands_to_a_picture(written, tmp_path, capsys):
+    page = tmp_path / "why.html"
+    assert cli.main(["explain", "--spec", str(written / "s.json"), "--text",
+                     "The plot makes no sense, but the acting is Superb.", "--out", str(page)]) == 0
+    printed = capsys.readouterr().out
+    assert "[0] positive, score 0.615" in printed and "superb" in printed
+    assert "Superb" in page.read_text(encoding="utf-8")  # the text as it was given
+
+
+def test_the_result_knows_the_text(written):
+    text = "The plot makes no sense,\n but the acting is  Superb."
+    found = tf1_ig.load_spec(written / "s.json").explain([{"text": text}, {"text": "Dull."}], label=1)
+    name, = found.values
+    assert found.raw_texts[name] == [text, "Dull."]
+    spans = [text.encode()[start:stop].decode() for start, stop in found.spans[name][0]]
+    assert [one.lower() for one in spans] == demo.tokenize(text) == found.strings[name][0]
+    assert found.strings[name][1] == ["dull"] + ["<pad>"] * 9 and found.spans[name][1][1:] == [None] * 9
+    by_hand = demo.explain([text, "Dull."], label=1)
+    assert np.allclose(found.tokens[name], by_hand.tokens[name], atol=1e-7)
+
+
+def test_options_win_over_the_spec(written, tmp_path, capsys):
+    arguments = ["explain", "--spec", str(written / "s.json"), "--text", "A wonderful film."]
+    saved = str(tmp_path / "a.npz")
+    assert cli.main(arguments + ["--label", "negative", "--steps", "3", "--out", saved]) == 0
+    found = tf1_ig.load_attribution(saved)
+    assert found.label.tolist() == [0] and found.steps.tolist() == [3]
+    assert cli.main(arguments + ["--output", "class/logits:0", "--baseline", "0.1", "--out", saved]) == 0
+    found = tf1_ig.load_attribution(saved)
+    assert found.output == "class/logits:0" and found.baseline != "zero"
+    capsys.readouterr()
+    assert cli.main(arguments + ["--label", "neutral"]) == 1
+    assert "neutral" in capsys.readouterr().err
+
+
+def test_a_bad_row_is_one_line(written, tmp_path, capsys):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "Good."}\n{"txt": "Good."}\n', encoding="utf-8")
+    assert cli.main(["explain", "--spec", str(written / "s.json"), "--rows", str(path)]) == 1
+    error = capsys.readouterr().err
+    assert error == "error: row 2, column 'text': the column is missing; the row has 'txt'\n"
+
+
+@pytest.mark.parametrize("words, told", [
+    (["explain", "--text", "x"], "--text needs --spec FILE"),
+    (["explain", "model.pb"], "--feed FILE, or --spec FILE"),
+    (["explain", "--feed", "x.npz"], "MODEL, or --spec FILE"),
+    (["explain", "--spec", "s.json"], "give rows"),
+    (["explain", "--spec", "s.json", "--text", "x", "--feed", "x.npz"], "two feeds"),
+    (["inspect", "model.pb", "--vocab", "v.txt"], "--vocab is for --spec FILE"),
+])
+def test_wrong_usage(words, told, capsys):
+    assert cli.main(words) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
+
+
+def test_spec_shows_rows_before_anything_is_explained(written, tmp_path, capsys):
+    path = tmp_path / "rows.csv"
+    path.write_text("text,more\nA  Good xyzzy film,1\n,2\nDull,3\n", encoding="utf-8")
+    assert cli.main(["spec", str(written / "s.json"), str(path)]) == 1
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) < 24
+    for told in ("3 rows, 1 bad", "bad: row 2, column 'text': the value is missing", "int32 [2, 4]",
+                 "5 entries, unknown 20 %, padding 38 %", "a | good | xyzzy | film", "guessed: ",
+                 "predicts positive 0.", "\"A  Good xyzzy film\""):
+        assert told in printed
+    assert cli.main(["spec", str(written / "s.json"), "--no-model"]) == 0
+    assert "predicts" not in capsys.readouterr().out
+
+
+def test_a_vocabulary_of_another_model(written, tmp_path, capsys):
+    (tmp_path / "long.txt").write_text("\n".join("w%d" % number for number in range(9000)), encoding="utf-8")
+    assert cli.main(["inspect", demo.MODEL, "--spec", str(tmp_path / "s.json"), "--vocab", str(
+        tmp_path / "long.txt")]) == 1
+    assert "has 9000 entries, and the table" in capsys.readouterr().err and not (tmp_path / "s.json").exists()
+
+
+# -- what inspect makes of other models ------------------------------------------------------------------------------
+
+def many_inputs():
+    """A text with mask and segments, a picture, a table, a signal, a keep probability and a switch."""
+    tf = _tf.tf
+    ids = tf.placeholder(tf.int64, [None, 7], "ids")
+    mask = tf.placeholder(tf.float32, [None, 7], "mask")
+    segments = tf.placeholder(tf.int32, [None, 7], "segments")
+    image = tf.placeholder(tf.float32, [None, 4, 5, 3], "image")
+    table = tf.placeholder(tf.float32, [None, 6], "table")
+    sound = tf.placeholder(tf.float32, [None, 100], "sound")
+    keep = tf.placeholder(tf.float32, [], "keep")
+    rows = tf.nn.embedding_lookup(tf.constant(np.random.RandomState(0).normal(size=(9, 3)).astype(np.float32)), ids)
+    rows += tf.nn.embedding_lookup(tf.constant(np.random.RandomState(1).normal(size=(2, 3)).astype(np.float32)),
+                                   segments)
+    parts = [tf.reduce_sum(rows * mask[:, :, None], 1), tf.reduce_mean(image, [1, 2]), table[:, :3], sound[:, :3]]
+    tf.nn.softmax(tf.add_n(parts) * keep, name="scores")
+
+
+def test_every_kind_of_input_is_proposed(tmp_path):
+    model_of(many_inputs).save(str(tmp_path / "many.pb"))
+    words = ["[PAD]", "[UNK]", "good", "film", "Bad", "!", "it's", "a", "b"]
+    (tmp_path / "v.txt").write_text("\n".join(words), encoding="utf-8")
+    assert cli.main(["inspect", str(tmp_path / "many.pb"), "--spec", str(tmp_path / "s.json"), "--vocab", str(
+        tmp_path / "v.txt")]) == 0
+    tree = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
+    kinds = {tensor: entry["kind"] for tensor, entry in tree["feed"].items()}
+    assert kinds == {"ids:0": "text", "mask:0": "mask", "segments:0": "mask", "image:0": "image", "table:0": "numbers",
+                     "sound:0": "signal", "keep:0": "constant"}
+    assert tree["feed"]["segments:0"]["value"] == 0 and tree["feed"]["keep:0"]["value"] == 1.0
+    assert tree["feed"]["ids:0"]["length"] == 7 and tree["feed"]["ids:0"]["dtype"] == "int64"
+    assert tree["feed"]["image:0"]["size"] == [4, 5] and "lower" not in tree["feed"]["ids:0"]["tokenizer"]
+    assert all(any(guess.startswith("feed[\"%s\"]" % tensor) for guess in tree["guesses"]) for tensor in (
+        "mask:0", "segments:0", "keep:0", "sound:0", "image:0"))
+    spec = tf1_ig.load_spec(tmp_path / "s.json")
+    row = {"text": "a good, Bad film!", "image": np.ones((4, 5, 3)), "table": list(range(6)), "sound": np.ones(90)}
+    feed, tokens = spec.feed([row])
+    assert tokens == [["a", "good", "Bad", "film", "!"]]
+    assert feed["ids:0"].tolist() == [[7, 2, 4, 3, 5, 0, 0]] and feed["mask:0"].tolist() == [[1] * 5 + [0] * 2]
+    with spec.open() as explainer:
+        found = spec.explain([row], explainer)
+    assert found.converged.all() and found.raw_texts["embedding_lookup/Identity:0" if (
+        "embedding_lookup/Identity:0" in found.values) else next(iter(found.values))] == ["a good, Bad film!"]
+
+
+def parsing():
+    tf = _tf.tf
+    serialized = tf.placeholder(tf.string, [None], "serialized")
+    parsed = tf.io.parse_example(serialized, {
+        "age": tf.io.FixedLenFeature([1], tf.float32), "words": tf.io.VarLenFeature(tf.string),
+        "größe": tf.io.FixedLenFeature([2], tf.int64)})
+    hashed = tf.strings.to_hash_bucket_fast(parsed["words"].values, 5)
+    rows = tf.math.unsorted_segment_sum(tf.gather(tf.constant(np.eye(5, dtype=np.float32)), hashed),
+                                        parsed["words"].indices[:, 0], tf.shape(serialized)[0])
+    tf.nn.softmax(rows + parsed["age"] * [1., 2, 3, 4, 5] + tf.cast(parsed["größe"][:, :1], tf.float32), name="scores")
+
+
+def test_a_parsing_graph(tmp_path):
+    model_of(parsing).save(str(tmp_path / "parsing.pb"))
+    assert cli.main(["inspect", str(tmp_path / "parsing.pb"), "--spec", str(tmp_path / "s.json")]) == 0
+    spec = tf1_ig.load_spec(tmp_path / "s.json")
+    assert spec.tree["feed"] == {"serialized:0": {"kind": "example", "features": {
+        "words": {"type": "bytes", "optional": True}, "age": {"type": "float"}, "größe": {"type": "int64"}}}}
+    row = {"age": "40", "words": ["good", "film"], "größe": [1, 2]}
+    tf = _tf.tf
+    example = tf.train.Example.FromString(spec.feed([row])[0]["serialized:0"][0])
+    assert dict(example.features.feature)["words"].bytes_list.value[:] == [b"good", b"film"]
+    assert dict(example.features.feature)["größe"].int64_list.value[:] == [1, 2]
+    assert cli.main(["spec", str(tmp_path / "s.json"), "--row", json.dumps(row)]) == 0
+
+
+@pytest.mark.parametrize("tokens, kind, pattern, lower", [
+    (["<pad>", "<unk>", "film", "it's", "!", "?"], "regex", r"\w+(?:'\w+)*|[!?]", True),
+    (["film", "n't", "'s", "do", ","], "regex", r"\w+(?=n't\b)|n't\b|'\w+|\w+|[,]", True),
+    (["PAD", "film", "Film"], "regex", r"\w+", False),
+    (["[PAD]", "[UNK]", "[CLS]", "un", "##want", "##ed"], "wordpiece", None, True),
+    (["<OOV>"] + list("abcdefgh"), "characters", None, True),
+])
+def test_what_a_vocabulary_says(tokens, kind, pattern, lower, tmp_path):
+    (tmp_path / "v.txt").write_text("\n".join(tokens), encoding="utf-8")
+    found = reading_vocabulary.read(str(tmp_path / "v.txt"), Files(str(tmp_path), "test"))
+    assert found.tokenizer["kind"] == kind and found.tokenizer.get("pattern") == pattern
+    assert bool(found.tokenizer.get("lower")) == lower and found.count == len(tokens)
+
+
+# -- files of rows ---------------------------------------------------------------------------------------------------
+
+ROWS = [{"text": "Good, \"quoted\"\u2028film", "age": 40}, {"text": "schön\tx", "age": 2.5}]
+
+
+def _record(data):
+    return struct.pack("<QI", len(data), 0) + data + b"\0\0\0\0"
+
+
+def _write(path, rows):
+    suffix = os.path.splitext(str(path))[1]
+    if suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    elif suffix == ".json":
+        path.write_text(json.dumps(rows), encoding="utf-8")
+    elif suffix in (".csv", ".tsv"):
+        with open(str(path), "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), delimiter="," if suffix == ".csv" else "\t")
+            writer.writeheader()
+            writer.writerows(rows)
+    elif suffix == ".npz":
+        np.savez(str(path), **{key: np.array([row[key] for row in rows]) for key in rows[0]})
+    elif suffix == ".tfrecord":
+        tf = _tf.tf
+        path.write_bytes(b"".join(_record(tf.train.Example(features=tf.train.Features(feature={
+            "text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[row["text"].encode()])),
+            "age": tf.train.Feature(float_list=tf.train.FloatList(value=[row["age"]]))})).SerializeToString())
+            for row in rows))
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv", ".tsv", ".npz", ".tfrecord"])
+def test_rows_come_back(suffix, tmp_path):
+    path = tmp_path / ("rows" + suffix)
+    _write(path, ROWS)
+    found = list(readers.read(str(path), readers.Columns()))
+    assert [row["text"] for row in found] == [row["text"] for row in ROWS]
+    assert [float(row["age"]) for row in found] == [40, 2.5]
+
+
+def test_text_lines_pictures_and_patterns(tmp_path):
+    (tmp_path / "b.txt").write_bytes("one\r\ntwo \u2028 more\n\nfour".encode())
+    assert [row["said"] for row in readers.read(str(tmp_path / "b.txt"), readers.Columns(text="said"))] == [
+        "one", "two \u2028 more", "", "four"]
+    for name in ("b.png", "a.png", "c.wav"):
+        (tmp_path / name).write_bytes(b"")
+    found = list(readers.read(str(tmp_path / "*.png"), readers.Columns(image="file")))
+    assert [os.path.basename(row["file"]) for row in found] == ["a.png", "b.png"]
+    assert len(list(readers.read(str(tmp_path), readers.Columns()))) == 4 + 3
+
+
+@pytest.mark.parametrize("name, content, told", [
+    ("none.csv", None, "no file"), ("rows.xyz", b"", "is no file of rows"), ("rows.npz", b"no zip", "cannot be read"),
+    ("rows.json", b"{", "is not JSON"), ("rows.csv", b"text\n\xff\n", "cannot be read on"),
+    ("rows.tfrecord", struct.pack("<QI", 100, 0) + b"short", "ends within a record")])
+def test_files_that_are_no_rows(name, content, told, tmp_path):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(tf1_ig.errors.GraphToolsError, match=told):
+        list(readers.read(str(tmp_path / name), readers.Columns()))
+
+
+def test_parquet(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow, the extra for Parquet files, is not installed")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.Table.from_pylist(ROWS), str(tmp_path / "rows.parquet"))
+    assert list(readers.read(str(tmp_path / "rows.parquet"), readers.Columns())) == ROWS
+
+
+def test_a_spec_is_json(tmp_path):
+    with pytest.raises(SpecError, match="does not end in .json"):
+        from tf1_ig.commands import write_spec
+
+        write_spec.write(None, type("Options", (), {"spec": "s.yaml"}))

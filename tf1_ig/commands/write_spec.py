@@ -1,0 +1,70 @@
+"""A spec written from what ``tf1-ig inspect`` found, and what to type next."""
+
+import dataclasses
+import os
+import shlex
+from typing import Any
+
+import graph_tools as gt
+from graph_tools.errors import NoCandidateError
+from graph_tools.find.candidates import Candidate
+from graph_tools.graph import names
+from tf1_ig.errors import SpecError
+from tf1_ig.rows import proposal, spec as specs
+
+
+def write(found: Any, options: Any) -> specs.ExplanationSpec:
+    """Writes the spec of a model that was inspected.
+
+    Args:
+      found: the ``Inspection``.
+      options: ``spec``, ``output``, ``vocab`` and ``classes``.
+
+    Raises:
+      SpecError: a file cannot be read, or fits nothing in the model.
+      NoCandidateError: nothing looks like a prediction, and none was named.
+    """
+    if not options.spec.lower().endswith(".json"):
+        raise SpecError("--spec %r does not end in .json" % options.spec)
+    output = _named(found.model, options.output) if options.output else found.output
+    if output is None:
+        raise NoCandidateError("no tensor of %s looks like a prediction; name the one to explain with --output" % (
+            found.path))
+    why, heads = "", list(found.outputs.distinct())
+    if not options.output and len(heads) > 1:
+        why = "%d tensors look like a prediction: this is the likeliest; others are %s" % (
+            len(heads), ", ".join(one.tensor for one in heads if one is not output)[:200])
+    folder = os.path.dirname(os.path.abspath(options.spec))
+    tree = proposal.propose(
+        found.model, gt.find_inputs(found.model, output=output.tensor),
+        gt.find_embeddings(found.model, output=output.tensor), output, folder, found.path, options.vocab,
+        options.classes, why)
+    made = specs.ExplanationSpec(tree, folder, name=os.path.basename(options.spec))
+    made.save(options.spec)
+    return made
+
+
+def _named(model: Any, name: str) -> Candidate:
+    """A tensor that was named, as a candidate."""
+    name = names.tensor_name(name)
+    try:
+        tensor = model.graph.get_tensor_by_name(name)
+    except (KeyError, ValueError):
+        raise names.unknown_tensor(name, model.index.tensor_names(), model.source) from None
+    known = [one for one in gt.find_outputs(model) if one.tensor == name]
+    shape = None if tensor.shape.ndims is None else tuple(tensor.shape.as_list())
+    return known[0] if known else dataclasses.replace(
+        Candidate(name, "named", "it was named"), dtype=tensor.dtype.base_dtype.name, shape=shape)
+
+
+def as_text(made: specs.ExplanationSpec, options: Any) -> str:
+    """What was written, what was guessed, and the next commands."""
+    file = shlex.quote(options.spec)
+    lines = ["wrote %s" % options.spec, "  explains %s" % made.output]
+    lines += ["  " + line.strip() for line in str(made).splitlines()[1:]]
+    if made.guesses:
+        lines += ["guessed; look at these in the file:"] + ["  %s: %s" % guess for guess in made.guesses.items()]
+    row = "--text \"…\"" if made.columns == ("text",) else "--row '{%s}'" % ", ".join(
+        "\"%s\": …" % column for column in made.columns)
+    return "\n".join(lines + ["next: tf1-ig spec %s %s" % (file, row),
+                              "then: tf1-ig explain --spec %s %s --out why.html" % (file, row)])
