@@ -1,22 +1,28 @@
 """Feeds, tokens, class names and baselines from files and from the words of a command line."""
 
 import ast
+import base64
 import json
 import os
 import zipfile
+import zlib
 from typing import Any, Dict, List, Optional
 
 import numpy as np
 
 from graph_tools.errors import FeedError
+from graph_tools.running.values import as_array
+from tf1_ig.commands import object_arrays
 from tf1_ig.errors import BaselineError, LabelError
 
 
 def read_feed(path: str) -> Dict[str, Any]:
     """The feed in a ``.npz`` file (one array per tensor name) or a ``.json`` file (an object of nested lists).
 
+    Bytes are arrays of dtype object in ``.npz``, and ``{"b64": "…"}`` in ``.json``, as TensorFlow Serving has them.
+
     Raises:
-      FeedError: no such file, another format, or pickled objects inside.
+      FeedError: no such file, another format, or pickled objects other than strings inside.
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in (".npz", ".json"):
@@ -29,32 +35,52 @@ def read_feed(path: str) -> Dict[str, Any]:
         if os.path.isfile(path) and not zipfile.is_zipfile(path):
             raise ValueError("it is no zip archive, as .npz files are")
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            return {name: _member(path, file, name) for name in file.files}
     except FileNotFoundError:
         raise FeedError("no feed file %r; check the path" % path) from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as wrong:
-        if isinstance(wrong, FeedError):
-            raise
-        raise FeedError("feed file %r cannot be read (%s); strings go in as a numpy 'U' or 'S' array, or in a .json "
-                        "file" % (path, " ".join(str(wrong).split()))) from wrong
+    except FeedError:
+        raise
+    except (OSError, ValueError, EOFError, RecursionError, MemoryError, zlib.error, zipfile.BadZipFile) as wrong:
+        raise FeedError("feed file %r cannot be read (%s: %s)" % (
+            path, type(wrong).__name__, " ".join(str(wrong).split()))) from wrong
+
+
+def _member(path: str, file, name: str) -> np.ndarray:
+    try:
+        return file[name]
+    except ValueError as refused:  # an array of objects, which numpy pickles
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open(name + ".npy") as member:
+                return object_arrays.read(member)
+        except ValueError as wrong:
+            raise FeedError("feed file %r: the array %r %s; numbers and strings can be fed" % (
+                path, name, wrong)) from refused
 
 
 def _json_object(path: str) -> Dict[str, Any]:
     with open(path, encoding="utf-8") as file:
-        tree = json.load(file)
+        tree = json.load(file, object_hook=_bytes)
     if not isinstance(tree, dict):
         raise FeedError("feed file %r holds a JSON %s, not an object; write {\"tensor:0\": [[…]]}" % (
             path, type(tree).__name__))
     return {name: _array(path, name, value) for name, value in tree.items()}
 
 
+def _bytes(tree: Dict[str, Any]) -> Any:
+    """Bytes where the object is ``{"b64": …}``."""
+    if list(tree) != ["b64"] or not isinstance(tree["b64"], str):
+        return tree
+    return base64.b64decode(tree["b64"], validate=True)
+
+
 def _array(path: str, name: str, value: Any) -> np.ndarray:
     """Nested lists as an array; JSON has no dtype, so whole numbers stay whole and the model's tensor decides."""
     try:
-        array = np.array(value)
+        array = as_array(value)
     except ValueError:
         array = np.array(None)
-    if array.dtype.kind not in "biufU":
+    if array.dtype.kind not in "biufO" or not all(
+            isinstance(one, (bytes, str)) for one in (array.ravel().tolist() if array.dtype.kind == "O" else ())):
         raise FeedError("feed file %r: %r is not a regular array of numbers or strings (rows of unequal length?); pad "
                         "the rows" % (path, name))
     return array
@@ -77,7 +103,7 @@ def read_tokens(path: str) -> List[List[str]]:
     try:
         with open(path, encoding="utf-8") as file:
             rows = json.load(file)
-    except (OSError, ValueError) as wrong:
+    except (OSError, ValueError, RecursionError) as wrong:
         raise FeedError("token file %r cannot be read (%s)" % (path, wrong)) from wrong
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         raise FeedError("token file %r is not a list of lists of texts; write [[\"good\", \"film\"], …]" % path)
@@ -131,10 +157,13 @@ def parse_baseline(text: str) -> Any:
             return np.load(word, allow_pickle=False)
         if suffix in (".npz", ".json"):
             return read_feed(word)
-    except (OSError, ValueError) as wrong:
+    except (OSError, ValueError, RecursionError) as wrong:
         raise BaselineError("baseline %r cannot be read (%s); give zero, mean, a number, a .npy file, or "
                             "'{\"ids:0\": 0}'" % (text, " ".join(str(wrong).split()))) from wrong
     try:
-        return float(word)
+        value = float(word)
     except ValueError:
         return word
+    if not np.isfinite(value):
+        raise BaselineError("baseline %s is not finite; give a number" % word)
+    return value

@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence,
 import numpy as np
 
 from graph_tools.errors import FeedError
+from graph_tools.running.values import as_array, cut_short
 
 Shape = Optional[Tuple[Optional[int], ...]]
 
@@ -25,16 +26,16 @@ def as_fed(name: str, value: Any, dtype: Any, shape: Shape) -> np.ndarray:
 
     Args:
       name: the tensor's name, for the message.
-      value: what the caller feeds; anything ``np.asarray`` takes.
+      value: what the caller feeds; anything ``np.asarray`` takes, and lists of ``bytes``, which it would cut short.
       dtype: the tensor's numpy dtype (``object`` for strings).
       shape: its static shape, ``None`` for unknown dimensions or rank.
     """
     what = describe(name, dtype, shape)
     try:
-        array = np.asarray(value)
+        array = as_array(value)
         if array.dtype == object and any(one is None for one in array.ravel().tolist()):
             raise FeedError("the feed for %s holds None; feed a value for each element" % what)
-        if array.dtype == object and dtype is not object:
+        if array.dtype == object and dtype is not object and not _has_texts(array):
             array = np.asarray(value, dtype)
     except (TypeError, ValueError, OverflowError) as wrong:
         raise FeedError("the feed for %s is not an array (rows of unequal length?): %s; pad the rows to one length"
@@ -48,15 +49,26 @@ def as_fed(name: str, value: Any, dtype: Any, shape: Shape) -> np.ndarray:
     return array
 
 
+def _has_texts(array: np.ndarray) -> bool:
+    return any(isinstance(one, (bytes, str)) for one in array.ravel().tolist())
+
+
 def _cast(what: str, array: np.ndarray, dtype: Any) -> np.ndarray:
     if dtype is object:
-        if array.dtype.kind not in "OSU":
-            raise FeedError("the feed for %s holds %s values; feed strings" % (what, array.dtype))
+        wrong = array.dtype if array.dtype.kind not in "OSU" else next((
+            type(one).__name__ for one in array.ravel().tolist() if not isinstance(one, (bytes, str))), None)
+        if wrong is not None:
+            raise FeedError("the feed for %s holds %s values; feed strings" % (what, wrong))
+        if cut_short(array):
+            raise FeedError("the feed for %s is a numpy array of kind 'S', which drops the NULs that binary values end "
+                            "in; feed a list of bytes, or an array of dtype object" % what)
         return array.astype(object)
     dtype = np.dtype(dtype)
     if array.dtype == dtype:
         return array
-    if array.dtype.kind in "OSU" or (array.dtype.kind == "b") != (dtype.kind == "b") or array.dtype.kind == "c":
+    if array.dtype.kind in "OSU":
+        raise FeedError("the feed for %s holds strings; feed %s values" % (what, dtype.name))
+    if (array.dtype.kind == "b") != (dtype.kind == "b") or array.dtype.kind == "c":
         raise FeedError("the feed for %s holds %s values; feed %s values" % (what, array.dtype, dtype.name))
     with np.errstate(all="ignore"):
         cast = array.astype(dtype)
@@ -160,6 +172,18 @@ def sparse_examples(values: Mapping[str, np.ndarray]) -> int:
 def _most_alike(name: str, others: Sequence[str]) -> str:
     """The name that shares the longest beginning with ``name``; ``""`` when there is none."""
     return max(others, key=lambda other: len(os.path.commonprefix([name, other])), default="")
+
+
+def rows_of(values: Mapping[str, np.ndarray], shapes: Mapping[str, Shape], batch_axis: Optional[int]) -> Dict[str, int]:
+    """Lengths along the batch axis of the feeds that may have any; those of sparse feeds are no rows."""
+    found = {}
+    sparse = _sparse_triples(values, sparse_examples(values))
+    for name, value in values.items():
+        shape = shapes.get(name)
+        if batch_axis is not None and value.ndim > batch_axis and name not in sparse and (
+                shape is None or shape[batch_axis] is None):
+            found[name] = value.shape[batch_axis]
+    return found
 
 
 def take_rows(fed: Mapping[str, FedTensor], rows: np.ndarray, batch: int) -> Dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ from graph_tools import _tf
 from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError, TensorNotFoundError
 from graph_tools.graph import names
 from graph_tools.running import prepared, runs
-from tf1_ig.engine import lean, nonfinite, path, target
+from tf1_ig.engine import lean, nonfinite, path, records, target
 from tf1_ig.engine.feeds import as_fed, describe
 from tf1_ig.errors import ClosedError, OutOfMemoryError
 
@@ -53,13 +53,13 @@ class Engine:
         self.output_name = output
         self.inputs = list(inputs)
         self.leaner, self._known_sizes = leaner, set()
-        self.graph = _tf.tf.Graph()
+        self.graph, self._scope = _tf.tf.Graph(), _free_scope(model)
         plain = model.graph
-        with self.graph.as_default(), _tf.tf.name_scope(_free_scope(model)):
+        with self.graph.as_default(), _tf.tf.name_scope(self._scope):
             self._paths = [path.build(plain.get_tensor_by_name(spec.tensor), batch_axis) for spec in self.inputs]
         model.import_into(self.graph, {spec.tensor: one.point for spec, one in zip(self.inputs, self._paths)})
         self.output = self.graph.get_tensor_by_name(output)
-        with self.graph.as_default(), _tf.tf.name_scope(_free_scope(model) + "/target"):
+        with self.graph.as_default(), _tf.tf.name_scope(self._scope + "/target"):
             self._build_target(model)
             self._build_pull_back(sources)
         self._restore = model.prepare_restore(self.graph)
@@ -144,7 +144,11 @@ class Engine:
 
     def fed_value(self, tensor: Any, value: Any) -> np.ndarray:
         """A value as it will be fed to a tensor of the graph, cast without loss."""
-        return as_fed(tensor.name, value, _numpy_dtype(tensor), _static_shape(tensor))
+        dtype, shape = _numpy_dtype(tensor), _static_shape(tensor)
+        array = as_fed(tensor.name, value, dtype, shape)
+        if dtype is object:
+            records.check(describe(tensor.name, dtype, shape), tensor, array)
+        return array
 
     def fetch(self, tensor: Any, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Any tensor under a feed."""
@@ -160,8 +164,9 @@ class Engine:
         try:
             return self.graph.get_tensor_by_name(name)
         except (KeyError, ValueError):
-            wrong = names.unknown_tensor(name, (op.outputs[0].name for op in self.graph.get_operations() if op.outputs),
-                                         "the graph")
+            theirs = (op.outputs[0].name for op in self.graph.get_operations()
+                      if op.outputs and not op.name.startswith(self._scope + "/"))
+            wrong = names.unknown_tensor(name, theirs, "the graph")
             fed = [op.outputs[0].name for op in self.graph.get_operations()
                    if op.type == "Placeholder" and op.outputs[0].name not in self._own]
             raise TensorNotFoundError("%s%s" % (wrong, " (its placeholders: %s)" % ", ".join(fed) if fed else "")
@@ -328,17 +333,23 @@ class Engine:
             raise
         except _tf.tf.errors.ResourceExhaustedError as full:
             raise OutOfMemoryError("a run does not fit into memory (%s); explain fewer rows at once, or pass a smaller "
-                                   "{argument}" % _one_line(full), argument="batch_size") from full
+                                   "{argument}" % _one_line(full, self._scope), argument="batch_size") from full
         except _tf.tf.errors.OpError as failed:
-            raise RunFailed(_one_line(failed)) from failed
+            raise RunFailed(_one_line(failed, self._scope)) from failed
+        except UnicodeDecodeError as failed:
+            raise RunFailed("TensorFlow refused a value, and quotes bytes that are no text; check the strings of the "
+                            "feed") from failed
 
 
 class RunFailed(GraphToolsError, RuntimeError):
     """TensorFlow refused a run; the message is its own, in one line."""
 
 
-def _one_line(failed) -> str:
-    """What TensorFlow said, without the listings around it: the line above ``[[node …]]``, and the node."""
+def _one_line(failed, scope: str) -> str:
+    """What TensorFlow said, without the listings around it: the line above ``[[node …]]``, and the node.
+
+    What is below ``scope`` is ours: it says nothing to who made the graph.
+    """
     lines = [line.strip() for line in (failed.message or str(failed)).splitlines() if line.strip()]
     marks = [number for number, line in enumerate(lines) if line.startswith(("[[{{node", "[[node"))]
     if marks and marks[0]:
@@ -348,7 +359,7 @@ def _one_line(failed) -> str:
     else:
         told = next((line for line in lines if not line.endswith(":")), type(failed).__name__)
     node = runs.failed_node(failed.message or "")
-    told = told[:300] + ("" if not node or node in told else " (at node %s)" % node)
+    told = told[:300] + ("" if not node or node in told or node.startswith(scope + "/") else " (at node %s)" % node)
     beyond = re.search(r" = -?\d+ is not in \[0, (\d+)\)", told)
     return told + ("; feed ids from 0 to %d" % (int(beyond.group(1)) - 1) if beyond
                    else "; check the values and sizes of the feed")
@@ -372,7 +383,7 @@ def _unpack_sparse(key: Any, value: Any) -> List[Tuple[Any, Any]]:
     else:
         stem = names.parse(names.tensor_name(key)).node
         tensors = [stem + suffix + ":0" for suffix in ("/indices", "/values", "/shape")]
-    return [(tensor, np.asarray(getattr(value, part))) for tensor, part in zip(tensors, parts)]
+    return [(tensor, getattr(value, part)) for tensor, part in zip(tensors, parts)]
 
 
 def _numpy_dtype(tensor) -> Any:

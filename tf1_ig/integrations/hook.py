@@ -10,6 +10,7 @@ import numpy as np
 import graph_tools as gt
 from graph_tools import _tf
 from graph_tools.graph import names
+from graph_tools.running.values import as_array
 from tf1_ig.errors import MethodError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.result.attribution import Attribution
@@ -60,7 +61,7 @@ class ExplainHook:
             raise MethodError("every_steps is the number of steps between explanations, at least 1, not %r" % (
                 every_steps,))
         self._output, self._inputs, self._batch_axis = names.tensor_name(output), inputs, batch_axis
-        self._feed = {names.tensor_name(tensor): np.array(value) for tensor, value in feed.items()}
+        self._feed = {names.tensor_name(tensor): np.array(as_array(value)) for tensor, value in feed.items()}
         self._folder, self._every, self._options = os.fspath(folder), every_steps, options
         self._asked: Any = None
         self._runs, self._explained = 0, -1

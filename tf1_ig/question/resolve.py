@@ -86,6 +86,9 @@ def _known(model: Model, tensor: Any) -> str:
 def _listed(model: Model, inputs: Any) -> Sequence[Any]:
     """The caller's inputs one by one; a feature column stands for its rows, or else for its part of the layer."""
     listed = list(inputs) if isinstance(inputs, (list, tuple, gt.Candidates)) else [inputs]
+    if not listed:
+        raise InputError("{argument} is empty: there is nothing to attribute to; name a tensor, or leave it out",
+                         argument="inputs")
     if not any(isinstance(given, Column) for given in listed):
         return listed
     embeddings = gt.find_embeddings(model)

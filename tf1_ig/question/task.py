@@ -1,6 +1,7 @@
 """What there is to explain in one feed: the rows, their entries and baselines, and how they may be run."""
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
+import contextlib
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from graph_tools.graph import names
 from graph_tools.running.runs import refuse_if_blocking
 from tf1_ig import baselines
 from tf1_ig.engine import feeds, probe
-from tf1_ig.engine.operated import Engine
+from tf1_ig.engine.operated import Engine, RunFailed
 from tf1_ig.engine.packing import ONE_AT_A_TIME, Batch, PointRunner, Running
 from tf1_ig.errors import BaselineError, BatchError
 from tf1_ig.question.entries import check_ids
@@ -71,6 +72,20 @@ class TaskReader:
             found[new] = value
         return found
 
+    @contextlib.contextmanager
+    def _rows_told(self, values: Mapping[str, np.ndarray]) -> Iterator[None]:
+        """Where a run fails and the feeds have different numbers of rows, that is what is said."""
+        try:
+            yield
+        except RunFailed as failed:
+            rows = feeds.rows_of(values, self._engine.static_shapes(values), self._batch_axis)
+            if len(set(rows.values())) < 2:
+                raise
+            known = {new: old for old, new in self._resolved.renamed.items()}
+            told = ", ".join("%s %d" % (known.get(name, name), count) for name, count in rows.items())
+            raise BatchError("the feeds have different numbers of rows: %s; feed as many rows in each (TensorFlow: %s)" % (
+                told, failed)) from failed
+
     def read(self, feed, shared_feeds, row_feeds, baseline) -> "Task":
         """Reads the attributed tensors, tells the rows apart and proves how they may be run.
 
@@ -82,7 +97,8 @@ class TaskReader:
         values = self._engine.prepare_feed(self._renamed(feed))
         self._require(values)
         notes = check_ids(self._engine, values, self._resolved.inputs)
-        actual, owners = self._engine.read(values)
+        with self._rows_told(values):
+            actual, owners = self._engine.read(values)
         axis = self._batch_axis or 0
         if self._batch_axis is None:
             entries = [array[None] for array in actual]
@@ -103,8 +119,9 @@ class TaskReader:
         by_row = [self._engine.find_tensor(name).name for name in self._renamed_names(row_feeds)]
         whole = Batch(1, entries, entries, [np.zeros(len(array), np.int64) for array in entries],
                       {name: feeds.FedTensor(name, value) for name, value in path_feeds.items()})
-        raw = self._engine.run_raw_output(
-            PointRunner(self._engine, whole, Running(ONE_AT_A_TIME)).points_in_company(0, 1.0))
+        with self._rows_told(values):
+            raw = self._engine.run_raw_output(
+                PointRunner(self._engine, whole, Running(ONE_AT_A_TIME)).points_in_company(0, 1.0))
         unlike = []
         for count in self._counts(raw, entries, owners, values):
             owner = [owner_of(given, len(array), count) for given, array in zip(owners, entries)]
