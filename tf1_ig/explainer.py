@@ -305,11 +305,17 @@ class IntegratedGradients:
             method=method, tolerance=tolerance if adaptive else None, baseline=baseline,
             prediction=_prediction(task.outputs, task.row_shape, labels), outputs=task.outputs.reshape(shape),
             baseline_output=baseline_outputs.reshape(shape), token_texts=_texts(texts, batch.count),
-            running=task.probed.running.mode, held_fixed=tuple(sorted(task.values)),
+            running=task.probed.running.mode, coupled=task.probed.running.coupled,
+            held_fixed=tuple(sorted(task.values)), replaced=self._replaced(task),
             notes=self.resolved.notes + task.probed.notes, error_estimate=integral.error_estimate,
             path=integral.path, path_errors=integral.path_errors, output_kind=self.resolved.output_kind,
             actual=self._own_numbers(task, values),
             features=features.by_feature(values, self.resolved.columns, behind["ids"], behind["strings"]), **behind)
+
+    def _replaced(self, task: Task) -> Tuple[Tuple[str, str], ...]:
+        """What the caller calls the tensors whose placeholders the result names."""
+        named = set(task.values) | set(self.inputs) | {self.output}
+        return tuple(sorted((new, old) for old, new in self.resolved.renamed.items() if new in named))
 
     def _own_numbers(self, task: Task, values: Dict[str, Any]) -> Optional[Dict[str, Any]]:
         """What was attributed to, where it is the caller's own numbers and not rows of a table."""

@@ -325,7 +325,8 @@ class _Path:
         disagreement = np.abs(spread).sum(axis=1).tolist()
         found = []
         for place, (a, m, b) in enumerate(ends):
-            h, fa, fm, fb = b - a, self.slope[a], self.slope[m], self.slope[b]
+            # Numbers of Python's: numpy's would warn of what is not finite, which is told further on.
+            h, fa, fm, fb = float(b - a), self.slope[a], self.slope[m], self.slope[b]
             rise_left, rise_right = self.score[m] - self.score[a], self.score[b] - self.score[m]
             simpson = (h / 24.0 * (5 * fa + 8 * fm - fb) - rise_left, h / 24.0 * (5 * fb + 8 * fm - fa) - rise_right)
             middle = (h / 2.0 * fm - rise_left, h / 2.0 * fm - rise_right)

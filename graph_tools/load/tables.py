@@ -45,6 +45,7 @@ def initializers(graph_def, assets: Mapping[str, str] = (), values: Mapping = ()
     table = functions.calls(graph_def.library)
     run: List[str] = []
     warnings: List[str] = []
+    empty: Set[str] = set()
     ready: Set[str] = {node.name for node in graph_def.node
                        if node.op in variables.MUTABLE_TABLES and node.name in values}
     for node in graph_def.node:
@@ -56,9 +57,10 @@ def initializers(graph_def, assets: Mapping[str, str] = (), values: Mapping = ()
             run.append(node.name)
             ready |= _tables_of(index, node)
         elif node.op not in ("LookupTableImport", "LookupTableImportV2"):  # a checkpoint's values come otherwise
+            empty |= _tables_of(index, node)
             warnings.append("lookup table %s stays empty: %s" % (
                 ", ".join(repr(name) for name in sorted(_tables_of(index, node))) or repr(node.name), problem))
-    return Found(tuple(run), assets, tuple(warnings) + _lost(graph_def, index, ready, warnings))
+    return Found(tuple(run), assets, tuple(warnings) + _lost(graph_def, index, ready | empty))
 
 
 def _filled_inside(node, library, table) -> bool:
@@ -112,14 +114,14 @@ def _tables_of(index: walk.GraphIndex, node) -> Set[str]:
     return {name for name in roots if index.op(name) in STATIC_TABLES or index.op(name) in variables.MUTABLE_TABLES}
 
 
-def _lost(graph_def, index: walk.GraphIndex, ready: Set[str], told: List[str]) -> Tuple[str, ...]:
-    """Tables that nothing fills: freezing cut their initialisers off, or the checkpoint does not hold them."""
-    filled = {variables.identity(index.nodes[name]) for name in ready}
+def _lost(graph_def, index: walk.GraphIndex, known: Set[str]) -> Tuple[str, ...]:
+    """Tables that nothing fills, but ``known`` ones: freezing cut their initialisers off, or a checkpoint has none."""
+    known = {variables.identity(index.nodes[name]) for name in known}
     found = []
     for node in graph_def.node:
         if node.op not in STATIC_TABLES and node.op not in variables.MUTABLE_TABLES:
             continue
-        if variables.identity(node) in filled or any(repr(node.name) in warning for warning in told):
+        if variables.identity(node) in known:
             continue
         why = "lost its initialiser when the graph was frozen" if node.op in STATIC_TABLES else "has no content"
         found.append("lookup table %r %s; load the SavedModel or checkpoint it came from, or feed the ids: %s" % (

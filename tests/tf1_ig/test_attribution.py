@@ -21,7 +21,8 @@ def _full():
         baseline_output=np.full((rows, 2), 0.5, np.float32), token_texts=[["a", "<unk>"], ["é\u0000", "字", "x"]],
         held_fixed=("lengths:0",), notes=("One.", "Two — with \"quotes\"."), error_estimate=np.array([1e-9, np.nan]),
         path=[(np.array([0.0, 1.0]), np.array([0.1, 0.2])), (np.array([0.0, 0.5, 1.0]), np.array([1.0, np.nan, 3.0]))],
-        label=np.array([[0, 1], [2, 1]]), output_kind="softmax", running="in company")
+        label=np.array([[0, 1], [2, 1]]), output_kind="softmax", running="in company", coupled=True,
+        replaced=(("batch/component_1:0", "batch:1"),))
 
 
 def _ragged():

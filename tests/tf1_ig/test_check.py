@@ -25,7 +25,7 @@ GOOD = {
                     label=np.zeros((2, 0), np.int64)),
     "regression": dict(outputs=np.array([[210.5], [-3.0]]), baseline_output=np.array([[100.0]] * 2),
                        label=np.zeros((2, 0), np.int64)),
-    "a batch baked in": dict(running="in company", notes=(
+    "a batch baked in": dict(running="in company", coupled=False, notes=(
         "the graph takes exactly 2 rows, and points were run one at a time",)),
     "white space": dict(token_texts=[[" ", "\n", "  "], ["a", " ", "b"]]),
     "fixed steps": dict(tolerance=None, method="gausslegendre", delta=np.array([0.001, 0.0])),
@@ -91,7 +91,8 @@ BAD = {
     "rounding": ("precision", "warn", "float32", dict(
         values=((4e-6, 1e-6), (0.5, 0.1)), baseline_score=np.array([0.9, 0.2]), score=np.array([0.900005, 0.8]))),
     "cancellation": ("cancellation", "warn", "times larger", dict(values=((5.0, -4.9999), (0.5, 0.1)))),
-    "batch statistics": ("row independence", "fail", "inference mode", dict(running="in company")),
+    "batch statistics": ("row independence", "fail", "inference mode", dict(running="in company", coupled=True)),
+    "saved before it was said": ("row independence", "warn", "not known", dict(running="in company", coupled=None)),
     "logits": ("output kind", "warn", "softmax or sigmoid", dict(outputs=np.array([[-3.0, 8.0], [1.0, 2.0]]))),
     "logits that the graph tells": ("output kind", "warn", "softmax or sigmoid", dict(output_kind="logits")),
     "saturated": ("saturation", "warn", "flat", dict(

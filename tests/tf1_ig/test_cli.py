@@ -420,7 +420,7 @@ def test_a_feed_of_strings_and_one_of_unequal_rows(tmp_path):
     with pytest.raises(gt.GraphToolsError, match="'ids:0' is not a regular array"):
         feed_file.read_feed(str(path))
     np.savez(str(tmp_path / "f.npz"), **{"text:0": np.array(["a", None], dtype=object)})
-    with pytest.raises(gt.GraphToolsError, match="cannot be read"):
+    with pytest.raises(gt.GraphToolsError, match="'text:0' holds something other than strings"):
         feed_file.read_feed(str(tmp_path / "f.npz"))
 
 

@@ -44,6 +44,8 @@ class Running(NamedTuple):
     # The only number of rows the graph takes, or ``None``.
     only: Optional[int] = None
     output_order: Optional[Tuple[int, ...]] = None
+    # Whether a row notices which others are in its run; ``None``: it could not be measured.
+    coupled: Optional[bool] = False
 
 
 class RunLimits(NamedTuple):

@@ -45,24 +45,26 @@ def probe(engine: Engine, batch: Batch, single: bool) -> Probed:
     company = Running(ONE_AT_A_TIME if single or batch.count == 1 else IN_COMPANY, output_order=orders[0])
     whole = PointRunner(engine, batch, company)
     expected = _Expected(whole)
+    unknown = company._replace(coupled=None)
     if not expected.steady:
-        return Probed(company, batch.feeds, (
+        return Probed(unknown, batch.feeds, (
             "two runs of the same input give outputs that differ by %.2g: something in the graph is random (dropout "
             "left on?), and so are these attributions; feed what switches it off" % expected.unsteadiness,), False)
     if single:
         return Probed(company, batch.feeds, (), True)
     if _DEADLY in engine.path_ops({name: fed.value for name, fed in batch.feeds.items()}):
-        return Probed(company, batch.feeds, ("the path contains a %s, which only takes the rows as they were fed; "
+        return Probed(unknown, batch.feeds, ("the path contains a %s, which only takes the rows as they were fed; "
                                              "points were run one at a time" % _DEADLY,), True)
     coupled = False
     for running, order, feeds in itertools.product(_ways_to_run(batch.count), orders, _ways_to_belong(batch.feeds)):
         running = running._replace(output_order=order)
         outcome = expected.compare(PointRunner(engine, batch._replace(feeds=feeds), running))
         if outcome == MET:
-            return Probed(running, feeds, _notes(running, batch.count, coupled), True)
+            return Probed(running, feeds, _notes(running, batch.count), True)
         # With the likeliest feeds the graph took other rows along, and they changed what came out.
         coupled = coupled or (outcome == DIFFERENT and feeds == batch.feeds)
-    return Probed(company, batch.feeds, _notes(company, batch.count, coupled), True)
+    company = company._replace(coupled=coupled and company.mode == IN_COMPANY)
+    return Probed(company, batch.feeds, _notes(company, batch.count), True)
 
 
 MET, DIFFERENT, REFUSED = "met", "different", "refused"
@@ -152,8 +154,9 @@ def agree(found: np.ndarray, expected: np.ndarray, outputs: np.ndarray) -> bool:
 
 def in_company(probed: Probed, count: int) -> Probed:
     """What is left to do where points that shared a run gave other scores than the rows by themselves."""
-    running = Running(IN_COMPANY if count > 1 else ONE_AT_A_TIME, output_order=probed.running.output_order)
-    return probed._replace(running=running, notes=probed.notes + _notes(running, count, True))
+    running = Running(IN_COMPANY if count > 1 else ONE_AT_A_TIME, output_order=probed.running.output_order,
+                      coupled=True)
+    return probed._replace(running=running, notes=probed.notes + _notes(running, count))
 
 
 def alike(first: np.ndarray, second: np.ndarray) -> bool:
@@ -200,12 +203,12 @@ def _output_orders(engine: Engine, batch: Batch) -> List[Optional[Tuple[int, ...
         tuple(range(len(shape)))]
 
 
-def _notes(running: Running, count: int, coupled: bool) -> Tuple[str, ...]:
+def _notes(running: Running, count: int) -> Tuple[str, ...]:
     if running.mode == FIXED_BATCH:
         return ("the graph takes exactly %d rows; points were run %d at a time" % (running.only, running.only),)
     if running.mode == PACKED:
         return ()
-    if not coupled:
+    if not running.coupled:
         return ("the graph takes exactly %d row%s, and points were run one at a time" % (count, "s" * (count != 1)),)
     return ("rows of a batch influence each other (batch norm in training mode, a mean over the batch, …): each row "
             "was explained in the company of the other rows of the feed, which were held fixed, one point at a time",)

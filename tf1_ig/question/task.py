@@ -83,8 +83,8 @@ class TaskReader:
                 raise
             known = {new: old for old, new in self._resolved.renamed.items()}
             told = ", ".join("%s %d" % (known.get(name, name), count) for name, count in rows.items())
-            raise BatchError("the feeds have different numbers of rows: %s; feed as many rows in each (TensorFlow: %s)" % (
-                told, failed)) from failed
+            raise BatchError("the feeds have different numbers of rows: %s; feed as many rows in each (TensorFlow: %s)"
+                             % (told, failed)) from failed
 
     def read(self, feed, shared_feeds, row_feeds, baseline) -> "Task":
         """Reads the attributed tensors, tells the rows apart and proves how they may be run.

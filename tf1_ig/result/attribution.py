@@ -44,6 +44,8 @@ class Attribution:
       baseline_output: the model's output rows at the baseline.
       token_texts: one list of texts per row.
       running: how points were run: ``"packed"``, ``"fixed batch"``, ``"in company"`` or ``"one at a time"``.
+      coupled: whether rows of a batch influence each other, so that each was explained in the company of the feed's;
+        ``None`` in results saved by releases that did not say.
       held_fixed: names of the other feeds, which kept their values along the path.
       notes: what the reader must know, one sentence each.
       error_estimate: float ``[batch]``, estimated absolute error of the integral.
@@ -65,6 +67,7 @@ class Attribution:
         (a mask, a length), which no attribution along the path can account for.
       path_errors: one float array per row, the integration error of each interval of ``path``; ``None`` for fixed
         steps, whose error is known as a whole (``delta``) only.
+      replaced: where a queue was swapped, ``(name here, name that the caller knows)`` of each of its tensors.
       not_finite_at: the first op that produced a NaN or an infinity, in words; ``""`` when all numbers are finite.
       graph_findings: what the graph says against explanations of this output (``IntegratedGradients.findings``).
       technique: what was computed, for people: ``"Integrated Gradients"``, ``"Expected gradients"``, …
@@ -98,6 +101,7 @@ class Attribution:
     baseline_output: Optional[np.ndarray] = None
     token_texts: Optional[List[List[str]]] = None
     running: str = "packed"
+    coupled: Optional[bool] = None
     held_fixed: Tuple[str, ...] = ()
     notes: Tuple[str, ...] = ()
     error_estimate: Optional[np.ndarray] = None
@@ -111,6 +115,7 @@ class Attribution:
     actual: Optional[Dict[str, Values]] = None
     baseline_feed_score: Optional[np.ndarray] = None
     path_errors: Optional[List[np.ndarray]] = None
+    replaced: Tuple[Tuple[str, str], ...] = ()
     not_finite_at: str = ""
     graph_findings: Tuple[Finding, ...] = ()
 
@@ -126,6 +131,11 @@ class Attribution:
         An input with a single number per row (or per occurrence) has nothing to sum and stays as it is.
         """
         return token_sums(self.values)
+
+    def known_as(self, name: str) -> str:
+        """A tensor as the caller knows it: ``"batch:1 (fed as batch/component_1:0)"`` where a queue was swapped."""
+        old = dict(self.replaced).get(name)
+        return name if old is None else "%s (fed as %s)" % (old, name)
 
     def texts(self, name: str, row: int) -> Optional[List[str]]:
         """What to call the entries of one input in one row: the given tokens, the strings or the ids behind them.

@@ -21,8 +21,9 @@ VERSION = 1
 
 _ARRAYS = ("score", "baseline_score", "delta", "label", "steps", "evaluations", "converged", "prediction", "outputs",
            "baseline_output", "error_estimate", "baseline_feed_score")
-_PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "held_fixed", "notes", "output_kind",
-          "strings", "features", "raw_texts", "spans", "not_finite_at", "graph_findings", "technique", "completeness")
+_PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "coupled", "held_fixed", "notes",
+          "output_kind", "strings", "features", "replaced", "raw_texts", "spans", "not_finite_at", "graph_findings",
+          "technique", "completeness")
 # Arrays, or lists of arrays, by the name of the input tensor; only the values are always there.
 _BY_INPUT = ("values", "ids", "actual", "standard_error", "token_standard_error")
 _RECORD = "record"  # name of the .npz entry that holds the record as UTF-8 JSON
@@ -142,7 +143,7 @@ def _plain(value):
         return [_plain(item) for item in value]
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    return value if value is None or isinstance(value, str) else float(value)
+    return value if value is None or isinstance(value, (str, bool)) else float(value)
 
 
 def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[str, Any]:
@@ -173,6 +174,7 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
     fields["path_errors"] = [arrays["path/%d/errors" % row] for row in range(record["path"] or 0)
                              if "path/%d/errors" % row in arrays] or None
     fields["not_finite_at"] = fields["not_finite_at"] or ""
+    fields["replaced"] = tuple((str(new), str(old)) for new, old in fields["replaced"] or ())
     fields["graph_findings"] = tuple(Finding(*each) for each in fields["graph_findings"] or ())
     return fields
 

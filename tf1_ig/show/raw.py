@@ -25,7 +25,9 @@ def _strip(attribution, row: int, text: str, names: List[str], scale, fold) -> t
     starts = np.array(read_text(text).starts)
     shares, edges, lost = np.zeros(starts[-1]), {0, int(starts[-1])}, []
     for name in names:
-        for span, value in zip(attribution.spans[name][row], np.asarray(attribution.tokens[name][row])):
+        spans = attribution.spans[name][row]
+        # A span stands for a string, whatever the axes that strings and their rows have.
+        for span, value in zip(spans, np.reshape(attribution.tokens[name][row], (len(spans), -1)).sum(axis=1)):
             if span is None:
                 lost.append(float(value))
                 continue

@@ -108,7 +108,8 @@ def _context(attribution, tokens, images, words, options, most, report=None):
              "fixed steps" if attribution.completeness == EXACT else "single points")
     words = "Method %s (%s), baseline %s, points run %s." % (
         attribution.method, asked, attribution.baseline, attribution.running)
-    held = ("Held at their own values along the path: %s." % ", ".join(attribution.held_fixed),)
+    held = ("Held at their own values along the path: %s." % ", ".join(
+        attribution.known_as(name) for name in attribution.held_fixed),)
     return {"cards": cards, "report": report,
             "more": len(attribution) - most, "method_text": words,
             "notes": (held if attribution.held_fixed else ()) + tuple(attribution.notes)}

@@ -95,7 +95,7 @@ def _added_strings(view: View, one: Embedding) -> Optional[str]:
 def _merged(view: View, one: Embedding, unique: TensorRef) -> List[Embedding]:
     """The candidates for rows of distinct ids: one per place where they are spread over the occurrences again."""
     ids = view.inputs(unique.node)[0]
-    why = one.why.replace("by the ids " + short(one.ids), "by the ids " + short(str(ids)))
+    why = "%s, the distinct ones of %s" % (one.why, short(str(ids)))
     base = dataclasses.replace(one, kind="sparse", ids=str(ids), per_occurrence=False, why=why,
                                strings=aligned_strings(view, ids), nodes=one.nodes + (unique.node,))
     merged = "%s merged repeats over the whole batch" % short(unique.node)
