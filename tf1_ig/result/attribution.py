@@ -17,7 +17,7 @@ Values = Union[np.ndarray, List[np.ndarray]]
 
 # What the sum of the attributions claims: to be the difference of the scores, to be so on the average over random
 # draws, or nothing.
-EXACT, IN_EXPECTATION, NONE = "exact", "in expectation", "none"
+EXACT, IN_EXPECTATION, NONE = storage.COMPLETENESS
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -245,14 +245,18 @@ class Attribution:
         return fragment(self)
 
 
-def load_attribution(path: Any) -> Attribution:
-    """Reads a result that ``Attribution.save`` wrote as ``.npz`` or ``.json``.
+def load_attribution(path: Any, max_bytes: Optional[int] = None) -> Attribution:
+    """Reads a result that ``Attribution.save`` wrote as ``.npz`` or ``.json``; nothing in the file is run.
+
+    Args:
+      path: the file.
+      max_bytes: most bytes that its arrays may take once unpacked; ``None``: half a gigabyte, or 8 times the file.
 
     Raises:
       ResultFileMissingError: there is no such file.
-      ResultFileError: the file is not such a result.
+      ResultFileError: the file is not such a result, or a field of it is not what it must be.
     """
-    return Attribution(**storage.load(path))
+    return Attribution(**storage.load(path, max_bytes))
 
 
 def token_sums(values: Dict[str, Values]) -> Dict[str, Values]:

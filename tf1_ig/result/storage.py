@@ -6,17 +6,24 @@ one record of everything that is not an array.
 
 import json
 import os
+import struct
 import zipfile
-from typing import Any, Dict, List
+import zlib
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 
 from graph_tools import whole_files
 from graph_tools.report import Finding
 from tf1_ig.errors import ResultFileError, ResultFileMissingError
+from tf1_ig.result import wellformed
 from tf1_ig.result.features import Feature
 
 FORMAT = "tf1-ig attribution"
+# What the values' sum may claim: the score difference, that on the average over draws, or nothing.
+COMPLETENESS = EXACT, IN_EXPECTATION, NONE = "exact", "in expectation", "none"
+# A file may unpack to so many bytes, or to so many times its own size: a few megabytes must not fill the memory.
+MOST_BYTES, MOST_TIMES = 1 << 29, 8
 VERSION = 1
 
 _ARRAYS = ("score", "baseline_score", "delta", "label", "steps", "evaluations", "converged", "prediction", "outputs",
@@ -49,15 +56,16 @@ def _write_npz(attribution, file, **_) -> None:
 
 
 def _write_json(attribution, file, **_) -> None:
-    # What is no UTF-8 in a raw text is a lone surrogate here, which JSON can only hold escaped.
-    escaped = any("\udc80" <= char <= "\udcff" for texts in (attribution.raw_texts or {}).values()
-                  for text in texts for char in text)
     tree = _to_json(attribution, *_flatten(attribution))
-    file.write(json.dumps(tree, allow_nan=False, ensure_ascii=escaped).encode("utf-8"))
+    try:
+        text = json.dumps(tree, allow_nan=False, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:  # what is no UTF-8 in a raw text is a lone surrogate, which JSON can only hold escaped
+        text = json.dumps(tree, allow_nan=False).encode("ascii")
+    file.write(text)
 
 
 def _write_html(attribution, file, **shown) -> None:
-    file.write(attribution.to_html(**shown).encode("utf-8"))
+    file.write(attribution.to_html(**shown).encode("utf-8", "replace"))
 
 
 # By suffix: what writes a result to an open binary file. The command line and its help go by this table.
@@ -81,31 +89,54 @@ def check_path(path, suffixes=None) -> str:
     return suffix
 
 
-def load(path) -> Dict[str, Any]:
-    """The fields of the ``Attribution`` that was saved to ``path``."""
+def load(path, max_bytes: Optional[int] = None) -> Dict[str, Any]:
+    """The fields of the ``Attribution`` that was saved to ``path``, each of the type and the length that it must have.
+
+    Args:
+      path: a file that ``save`` wrote.
+      max_bytes: most bytes that its arrays may take; ``None``: ``MOST_BYTES``, or ``MOST_TIMES`` the file.
+    """
     path = os.fspath(path)
     if not os.path.isfile(path):
         raise ResultFileMissingError("no file %r; save a result with attribution.save(path) first" % path)
-    suffix = os.path.splitext(path)[1].lower()
+    read = _READERS.get(os.path.splitext(path)[1].lower())
     try:
-        if suffix == ".npz":
-            # Asked first: numpy 1.18 prints a traceback of its own when it drops a file that is no zip archive.
-            if not zipfile.is_zipfile(path):
-                raise ResultFileError("not a saved result: it is no zip archive, as .npz files are")
-            with np.load(path, allow_pickle=False) as file:
-                record = json.loads(bytes(bytearray(file[_RECORD])).decode("utf-8"))
-                arrays = {name: file[name] for name in file.files if name != _RECORD}
-        elif suffix == ".json":
-            with open(path, encoding="utf-8") as file:
-                arrays, record = _from_json(json.load(file))
-        else:
-            raise ResultFileError("not a saved result; those end in .npz or .json")
-        return _unflatten(arrays, record)
+        if read is None:
+            raise ResultFileError("not a saved result; those end in %s" % " or ".join(_READERS))
+        fields = _unflatten(*read(path, max_bytes or max(MOST_BYTES, MOST_TIMES * os.path.getsize(path))))
+        problem = wellformed.problem(fields, COMPLETENESS)
+        if problem:
+            raise ResultFileError("not a result as attribution.save writes it: " + problem)
+        return fields
     except ResultFileError as told:
         raise ResultFileError("%r: %s" % (path, told)) from told
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as bad:
+    except (LookupError, TypeError, AttributeError, ValueError, OSError, EOFError, ArithmeticError, RuntimeError,
+            MemoryError, SyntaxError, AssertionError, struct.error, zlib.error, zipfile.BadZipFile) as bad:
+        # Whatever a reader of zip archives, arrays or JSON says of a file that somebody has changed.
         raise ResultFileError("%r is not a result that attribution.save wrote (%s: %s)" % (
-            path, type(bad).__name__, bad)) from bad
+            path, type(bad).__name__, " ".join(str(bad).split())[:200])) from bad
+
+
+def _read_npz(path: str, most: int):
+    # Asked first: numpy 1.18 prints a traceback of its own when it drops a file that is no zip archive.
+    if not zipfile.is_zipfile(path):
+        raise ResultFileError("not a saved result: it is no zip archive, as .npz files are")
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > most:
+        raise ResultFileError("it unpacks to %d bytes, more than %d; if you trust it, pass {argument}" % (size, most),
+                              argument="max_bytes", value=str(size))
+    with np.load(path, allow_pickle=False) as file:
+        record = json.loads(bytes(bytearray(file[_RECORD])).decode("utf-8"))
+        return {name: file[name] for name in file.files if name != _RECORD}, record
+
+
+def _read_json(path: str, _: int):
+    with open(path, encoding="utf-8") as file:
+        return _from_json(json.load(file))
+
+
+_READERS = {".npz": _read_npz, ".json": _read_json}
 
 
 def _flatten(attribution):
@@ -155,7 +186,7 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
     fields: Dict[str, Any] = {name: arrays.get(name) for name in _ARRAYS}
     fields.update((name, record.get(name)) for name in _PLAIN)
     if fields["features"] is not None:
-        fields["features"] = [[Feature(*one[:-1], int(one[-1])) for one in row] for row in fields["features"]]
+        fields["features"] = [[Feature(*one[:-1], position=int(one[-1])) for one in row] for row in fields["features"]]
     if fields["spans"] is not None:
         fields["spans"] = {name: [[span and (int(span[0]), int(span[1])) for span in row] for row in rows]
                            for name, rows in fields["spans"].items()}
@@ -225,7 +256,10 @@ def _from_json(tree: Dict[str, Any]):
         else:
             data = tree[name]
         # Sizes and names come from the file: numpy converts, nothing is evaluated; "NaN" reads as a float.
-        arrays[name] = np.asarray(data, dtype=np.dtype(kind["dtype"])).reshape(kind["shape"])
+        dtype = np.dtype(kind["dtype"])
+        if dtype.kind not in "biuf":
+            raise ResultFileError("the array %r is of dtype %s" % (name, dtype))
+        arrays[name] = np.asarray(data, dtype=dtype).reshape(kind["shape"])
     return arrays, record
 
 

@@ -69,6 +69,6 @@ def curve(attribution, row: int) -> Optional[Curve]:
 
 
 def _interval(error: float, largest: float, left: float, right: float) -> Interval:
-    height = _HALF * abs(error) / largest if largest else 0.0
+    height = _HALF * (abs(error) / largest) if largest else 0.0
     return Interval("%.2f" % left, "%.2f" % (_MIDDLE - height if error > 0 else _MIDDLE), "%.2f" % (right - left),
                     "%.2f" % height, float(error))
