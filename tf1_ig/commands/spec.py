@@ -1,13 +1,15 @@
 """``tf1-ig spec``: tries an explanation spec on rows, before anything is explained."""
 
 import json
+import os
+import shlex
 from typing import Any, Iterator, List, Optional
 
 import numpy as np
 
 from graph_tools.errors import FeedError
 from tf1_ig.commands import asked
-from tf1_ig.rows import readers, spec as specs
+from tf1_ig.rows import readers, spec as specs, vertex
 from tf1_ig.rows.record import Cut, Encoded
 from tf1_ig.show.tokens import printable
 
@@ -22,14 +24,35 @@ _WIDE = 100
 
 def add_options(parser) -> None:
     """The options of the command."""
-    parser.add_argument("spec", metavar="FILE", help="the spec")
+    parser.add_argument("spec", nargs="?", metavar="FILE", help="the spec")
     parser.add_argument("files", nargs="*", metavar="ROWS", help="files of rows")
     asked.add_rows(parser)
     parser.add_argument("--no-model", action="store_true", help="only the rows: the model is not loaded")
+    parser.add_argument("--from-vertex", metavar="METADATA",
+                        help="write a spec from the explanation metadata of Vertex AI or AI Platform instead")
+    parser.add_argument("--model", metavar="MODEL", help="of --from-vertex: the model (default: the SavedModel in the "
+                                                         "metadata's folder)")
+    parser.add_argument("--out", metavar="FILE", help="of --from-vertex: the spec to write")
+    parser.set_defaults(check=lambda options: _check(parser, options))
+
+
+def _check(parser, options) -> None:
+    if options.from_vertex is None:
+        for name in ("model", "out"):
+            if getattr(options, name):
+                parser.error("--%s belongs to --from-vertex" % name)
+        if options.spec is None:
+            parser.error("the following arguments are required: FILE, or --from-vertex METADATA --out FILE")
+    elif options.spec is not None:
+        parser.error("--from-vertex writes a spec; give its name with --out, and no other FILE")
+    elif not options.out:
+        parser.error("--from-vertex needs --out FILE, the spec to write")
 
 
 def run(options) -> int:
     """Encodes the rows, runs the model on them, prints both; exit status 1 where a row is bad."""
+    if options.from_vertex is not None:
+        return _from_vertex(options)
     made = specs.load_spec(options.spec, options.allow_code)
     options.rows += options.files
     rows = asked.rows_of(options, made) if asked.given(options) else _example(made)
@@ -37,6 +60,18 @@ def run(options) -> int:
     outputs = None if options.no_model or not found.rows else predict(made, found)
     print("\n".join(_lines(made, rows, found, outputs)))
     return 1 if found.bad else 0
+
+
+def _from_vertex(options) -> int:
+    folder = os.path.dirname(os.path.abspath(options.out))
+    read = vertex.convert(options.from_vertex, folder, options.model)
+    made = specs.ExplanationSpec(read.tree, folder, name=os.path.basename(options.out))
+    made.save(options.out)
+    print("wrote %s" % options.out)
+    print("\n".join(["  %s" % line.strip() for line in str(made).splitlines()] + list(vertex.told(read))))
+    print("next: tf1-ig spec %s --row '{%s}'" % (shlex.quote(options.out), ", ".join(
+        "\"%s\": …" % column for column in made.columns)))
+    return 0
 
 
 def _example(made: specs.ExplanationSpec) -> List[Any]:

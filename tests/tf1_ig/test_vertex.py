@@ -1,0 +1,179 @@
+"""Vertex AI's and AI Platform's metadata as specs: the same attributions as by hand, and nothing dropped unseen.
+
+The metadata is written from the published tables of fields: ``explanation_metadata.json`` of AI Platform (names with
+underscores, encodings in lower case) and the ``ExplanationMetadata`` and ``ExplanationSpec`` of Vertex AI.
+"""
+
+import json
+
+import numpy as np
+import pytest
+
+import tf1_ig
+from graph_tools import _tf
+from tests.models.small import model_of
+from tf1_ig import cli
+from tf1_ig.errors import SpecError
+from tf1_ig.rows import vertex
+
+RANDOM = np.random.RandomState(7)
+WEIGHTS, TABLE = RANDOM.normal(size=(3, 2)).astype(np.float32), RANDOM.normal(size=(20, 3)).astype(np.float32)
+COLOURS = RANDOM.normal(size=(4 * 4 * 3, 2)).astype(np.float32)
+
+
+def census():
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 3], "x")
+    tf.nn.softmax(tf.matmul(tf.nn.relu(x), tf.constant(WEIGHTS)) / 10, name="probabilities")
+
+
+def words():
+    tf = _tf.tf
+    ids = tf.placeholder(tf.int32, [None, 5], "ids")
+    rows = tf.nn.embedding_lookup(tf.constant(TABLE, name="table"), ids, name="rows")
+    tf.nn.softmax(tf.matmul(tf.tanh(tf.reduce_mean(rows, 1)), tf.constant(WEIGHTS)), name="probabilities")
+
+
+def picture():
+    tf = _tf.tf
+    pixels = tf.placeholder(tf.float32, [None, 4, 4, 3], "pixels")
+    flat = tf.reshape(pixels, [-1, 48])
+    tf.nn.softmax(tf.matmul(tf.square(flat), tf.constant(COLOURS)), name="probabilities")
+
+
+OUTPUTS = {"scores": {"output_tensor_name": "probabilities:0"}}
+ROW_OF = {
+    "census": [{"age": 40, "hours": 38.5, "gain": 2}, {"age": "25", "hours": "10", "gain": "0"}],
+    "words": [{"sentence": [3, 4, 5, 6, 7]}, {"sentence": [1, 2, 0, 0, 0]}],
+    "picture": [{"photo": RANDOM.uniform(size=(4, 4, 3)).tolist()}],
+}
+FEED_OF = {
+    "census": {"x:0": np.array([[40, 38.5, 2], [25, 10, 0]], np.float32)},
+    "words": {"ids:0": np.array([[3, 4, 5, 6, 7], [1, 2, 0, 0, 0]], np.int32)},
+    "picture": {"pixels:0": np.array([ROW_OF["picture"][0]["photo"]], np.float32)},
+}
+BUILD = {"census": (census, "x:0"), "words": (words, "rows:0"), "picture": (picture, "pixels:0")}
+INPUTS = {
+    "census": {"person": {
+        "input_tensor_name": "x:0", "encoding": "bag_of_features", "modality": "numeric",
+        "index_feature_mapping": ["age", "hours", "gain"], "input_baselines": [[30, 40, 0]],
+        "feature_value_domain": {"min": 0, "max": 100, "original_mean": 1.5}}},
+    "words": {"sentence": {
+        "input_tensor_name": "ids:0", "encoding": "concat_embedding", "modality": "text",
+        "encoded_tensor_name": "rows:0", "encoded_baselines": [0.25], "group_name": "all"}},
+    "picture": {"photo": {
+        "input_tensor_name": "pixels:0", "encoding": "identity", "modality": "image", "input_baselines": [0.5, 1],
+        "visualization": {"type": "outlines", "polarity": "positive"}}},
+}
+BASELINE = {"census": {"x:0": [30, 40, 0]}, "words": {"rows:0": 0.25}, "picture": {"pixels:0": 0.5}}
+LEFT_OUT = {"census": "inputs.person.feature_value_domain", "words": "inputs.sentence.group_name",
+            "picture": "inputs.photo.visualization"}
+
+
+def _camel(tree):
+    """The same in Vertex AI's spelling."""
+    if isinstance(tree, list):
+        return [_camel(each) for each in tree]
+    if not isinstance(tree, dict):
+        return tree
+    def spelt(key):
+        first, *rest = key.split("_")
+        return first + "".join(part.capitalize() for part in rest)
+    return {spelt(key): value.upper() if key == "encoding" else _camel(value) for key, value in tree.items()}
+
+
+def _metadata(name, form):
+    tree = {"inputs": INPUTS[name], "outputs": OUTPUTS}
+    if form == "AI Platform":
+        return dict(tree, framework="Tensorflow")
+    tree = _camel(tree)
+    tree["outputs"]["scores"]["indexDisplayNameMapping"] = ["no", "yes"]
+    if form == "Vertex AI":
+        return tree
+    return {"metadata": tree, "parameters": {"integratedGradientsAttribution": {
+        "stepCount": 50, "smoothGradConfig": {"noiseSigma": 0.1}}, "topK": 1}}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    found = {}
+    for name, (build, _) in BUILD.items():
+        found[name] = tmp_path_factory.mktemp(name)
+        model_of(build).save(str(found[name] / "model"))
+    return found
+
+
+@pytest.mark.parametrize("form", ["AI Platform", "Vertex AI", "Vertex AI with parameters"])
+@pytest.mark.parametrize("name", list(BUILD))
+def test_attributions_are_those_by_hand(name, form, folders, tmp_path, capsys):
+    path = folders[name] / "model" / "explanation_metadata.json"
+    path.write_text(json.dumps(_metadata(name, form)), encoding="utf-8")
+    assert cli.main(["spec", "--from-vertex", str(path), "--out", str(tmp_path / "s.json")]) == 0
+    printed = capsys.readouterr().out
+    assert "not honoured: " in printed and LEFT_OUT[name].rpartition(".")[2] in printed.replace(
+        "groupName", "group_name").replace("featureValueDomain", "feature_value_domain")
+    spec = tf1_ig.load_spec(tmp_path / "s.json")
+    feed, _ = spec.feed(ROW_OF[name])
+    for tensor, array in FEED_OF[name].items():
+        assert np.array_equal(feed[tensor], array) and feed[tensor].dtype == array.dtype
+    found = spec.explain(ROW_OF[name])
+    steps = {"steps": 50} if "parameters" in form else {}
+    with tf1_ig.IntegratedGradients(model_of(BUILD[name][0]), "probabilities:0", BUILD[name][1]) as explainer:
+        by_hand = explainer.explain(FEED_OF[name], label="top", baseline=BASELINE[name], **steps)
+    assert set(found.values) == {BUILD[name][1]}
+    assert np.allclose(found.values[BUILD[name][1]], by_hand.values[BUILD[name][1]], atol=1e-6)
+    assert np.allclose(found.baseline_score, by_hand.baseline_score) and (not steps or set(found.steps) == {50})
+    assert spec.classes == (None if form == "AI Platform" else ("no", "yes"))
+
+
+def _convert(tree, folder, tmp_path):
+    path = folder / "model" / "metadata.json"
+    path.write_text(json.dumps(tree), encoding="utf-8")
+    return vertex.convert(str(path), str(tmp_path))
+
+
+def test_nothing_is_dropped_unseen(folders, tmp_path):
+    read = _convert({"metadata": {
+        "inputs": {"photo": dict(_camel(INPUTS["picture"])["photo"], aNewField=3, groupName="g")},
+        "outputs": dict(_camel(OUTPUTS), other={"outputTensorName": "probabilities:0"}), "latentSpaceSource": "x"},
+        "parameters": {"xraiAttribution": {"stepCount": 20, "blurBaselineConfig": {"maxBlurSigma": 3}}, "topK": 2,
+                       "outputIndices": [0, 1], "examples": {"neighborCount": 3}}}, folders["picture"], tmp_path)
+    assert set(read.left_out) == {
+        "metadata.inputs.photo.a_new_field", "metadata.inputs.photo.group_name", "metadata.inputs.photo.visualization",
+        "metadata.inputs.photo.input_baselines", "outputs.other", "metadata.latent_space_source",
+        "parameters.xrai_attribution", "parameters.xrai_attribution.blur_baseline_config", "parameters.top_k",
+        "parameters.output_indices", "parameters.examples"}
+    assert {"not honoured: " + place for place in read.left_out} <= set(read.tree["guesses"])
+    assert read.tree["steps"] == 20
+
+
+def test_what_is_honoured_is_not_told(folders, tmp_path):
+    read = _convert({"metadata": {"inputs": {"person": {
+        "inputTensorName": "x", "encoding": "BAG_OF_FEATURES", "indexFeatureMapping": ["a", "b", "c"],
+        "inputBaselines": [0]}}, "outputs": {"y": {"outputTensorName": "probabilities"}}},
+        "parameters": {"integratedGradientsAttribution": {"stepCount": 25}, "outputIndices": [1]}},
+        folders["census"], tmp_path)
+    assert read.left_out == {} and read.tree["label"] == 1 and read.tree["steps"] == 25
+    assert read.tree["feed"] == {"x:0": {"kind": "numbers", "columns": ["a", "b", "c"], "dtype": "float32"}}
+
+
+@pytest.mark.parametrize("tree, told", [
+    ([], "is not a JSON object"), ({"inputs": {}}, "has no inputs"), ({"inputs": {"x": {}}}, "has no outputs"),
+    ({"inputs": {"x": {}}, "outputs": {"y": {}}}, "outputs.y has no output_tensor_name"),
+    ({"inputs": {"x": {}}, "outputs": {"y": {"output_tensor_name": "z"}}}, "outputs.y: no tensor 'z:0'"),
+    ({"inputs": {"q": {}}, "outputs": OUTPUTS}, "inputs.q: no tensor 'q:0'"),
+    ({"inputs": {"x": {}}, "outputs": OUTPUTS, "framework": "xgboost"}, "not for a TensorFlow model")])
+def test_what_is_no_metadata(tree, told, folders, tmp_path):
+    with pytest.raises(SpecError) as wrong:
+        _convert(tree, folders["census"], tmp_path)
+    assert told in str(wrong.value) and "\n" not in str(wrong.value)
+
+
+def test_usage(tmp_path, capsys):
+    (tmp_path / "m.json").write_text("{\"inputs\": {\"x\": {}}, \"outputs\": {\"y\": {}}}", encoding="utf-8")
+    assert cli.main(["spec", "--from-vertex", str(tmp_path / "m.json")]) == 2
+    assert "--out FILE" in capsys.readouterr().err
+    assert cli.main(["spec", "--from-vertex", str(tmp_path / "m.json"), "--out", str(tmp_path / "s.json")]) == 1
+    assert "name it with --model" in capsys.readouterr().err
+    assert cli.main(["spec"]) == 2 and cli.main(["spec", "--from-vertex", str(tmp_path / "no.json"), "--out", "s.json"
+                                                 ]) == 1

@@ -1,0 +1,289 @@
+"""Vertex AI's (and AI Platform's) explanation metadata read as an explanation spec.
+
+What cannot be honoured is named: every field that nothing here reads is listed with its place, so that a new field of
+theirs is told, too.
+"""
+
+import json
+import os
+import re
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import graph_tools as gt
+from graph_tools.find.candidates import Candidate, Output
+from graph_tools.graph import names
+from tf1_ig.errors import SpecError, SpecFileMissingError
+from tf1_ig.rows import proposal, schema
+
+_NAMED_COLUMNS = ("bag_of_features", "indicator")
+_FLOATS = ("float", "bfloat", "half")
+
+
+class Read(NamedTuple):
+    """The spec's tree, and what of the metadata it does not honour: the reason by place."""
+
+    tree: Dict[str, Any]
+    left_out: Dict[str, str]
+
+
+def convert(path: str, folder: str, model_path: Optional[str] = None) -> Read:
+    """The tree of a spec for a metadata file.
+
+    Args:
+      path: ``explanation_metadata.json`` of AI Platform, Vertex AI's ``ExplanationMetadata``, or an ``ExplanationSpec``
+        with ``metadata`` and ``parameters``; names in either spelling (``input_tensor_name``, ``inputTensorName``).
+      folder: where the spec will be.
+      model_path: the model; ``None``: the SavedModel in whose folder the file stands.
+
+    Raises:
+      SpecFileMissingError: there is no such file, or no model beside it.
+      SpecError: it is not such a file, or its model lacks a tensor that it names.
+    """
+    fields = _read(path)
+    model_path = _beside(path) if model_path is None else model_path
+    model = gt.load(model_path)
+    parameters = fields.inside("parameters") if "parameters" in fields else None
+    metadata = fields.inside("metadata") if "metadata" in fields else fields
+    inputs, outputs = metadata.children("inputs"), metadata.children("outputs")
+    if not inputs or not outputs:
+        raise SpecError("%r has no %s; it is no explanation metadata" % (path, "inputs" if not inputs else "outputs"))
+    if (metadata.take("framework") or "tensorflow").lower() != "tensorflow":
+        raise SpecError("%r is not for a TensorFlow model" % path)
+    (name, told), *others = outputs.items()
+    for other, unread in others:
+        fields.left_out["outputs.%s" % other] = "one output is explained: %s" % name
+        unread.all_read()
+    output = _tensor(model, told.require("output_tensor_name"), "outputs.%s" % name)
+    tree = proposal.propose(model, gt.find_inputs(model, output=output.tensor), gt.find_embeddings(
+        model, output=output.tensor), output, folder, model_path)
+    guesses = tree.pop("guesses")
+    _classes(told, tree, fields)
+    attributed, baselines = [], {}
+    for name, one in inputs.items():
+        tensor = _tensor(model, one.take("input_tensor_name") or name, "inputs.%s" % name)
+        tree["feed"][tensor.tensor] = _entry(name, one, tensor, tree["feed"].get(tensor.tensor), guesses, fields)
+        attributed += _attributed(one, tensor, model, name)
+        baselines.update(_baselines(one, tensor, attributed, fields))
+    tree["inputs"] = attributed or "auto"
+    if baselines:
+        tree["baseline"] = baselines
+    else:
+        guesses["baseline"] = "the metadata gives none, and theirs chose one itself: zero"
+    if parameters is not None:
+        _parameters(parameters, tree, fields)
+    fields.tell_unread()
+    tree["guesses"] = dict(guesses, **{"not honoured: " + place: why for place, why in fields.left_out.items()})
+    return Read(tree, dict(fields.left_out))
+
+
+class _Fields:
+    """An object of the file whose fields are taken one by one; those that nobody took can be told."""
+
+    def __init__(self, tree: Mapping[str, Any], place: str = "", root: Optional["_Fields"] = None) -> None:
+        self._tree = {_snake(key): value for key, value in tree.items()}
+        self._place, self._root, self._parts = place, root or self, []
+        self._read: set = set()
+        self.left_out: Dict[str, str] = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._tree
+
+    def take(self, key: str) -> Any:
+        """A field; ``None`` where it is not given."""
+        self._read.add(key)
+        return self._tree.get(key)
+
+    def require(self, key: str) -> Any:
+        """A field that must be given."""
+        if self._tree.get(key) in (None, ""):
+            raise SpecError("explanation metadata: %s has no %s" % (self._place, key))
+        return self.take(key)
+
+    def inside(self, key: str) -> "_Fields":
+        """An object within this one."""
+        tree = self.take(key)
+        if not isinstance(tree, Mapping):
+            raise SpecError("explanation metadata: %s is not an object" % self.place(key))
+        self._parts.append(_Fields(tree, self.place(key), self._root))
+        return self._parts[-1]
+
+    def children(self, key: str) -> Dict[str, "_Fields"]:
+        """The objects of a map, whose keys are names of the user's."""
+        found = {}
+        for name, tree in (self.take(key) or {}).items():
+            found[name] = _Fields(tree or {}, "%s.%s" % (self.place(key), name), self._root)
+        self._parts += found.values()
+        return found
+
+    def place(self, key: str) -> str:
+        """Where a field stands."""
+        return ".".join(part for part in (self._place, key) if part)
+
+    def all_read(self) -> None:
+        """Told as a whole by somebody else."""
+        self._read |= set(self._tree)
+
+    def leave_out(self, key: str, why: str) -> None:
+        """Notes that a field is not honoured."""
+        self._read.add(key)
+        self._root.left_out[self.place(key)] = why
+
+    def tell_unread(self) -> None:
+        """Notes every field that nobody took."""
+        for key, value in self._tree.items():
+            if key not in self._read and value not in (None, "", [], {}):
+                self._root.left_out[self.place(key)] = _WHY.get(key, "nothing here does what it says")
+        for part in self._parts:
+            part.tell_unread()
+
+
+_WHY = {
+    "visualization": "pictures are drawn in our own way; tf1-ig explain --help and the options of to_html",
+    "group_name": "features are attributed one by one; sum those of a group",
+    "feature_value_domain": "inputs are taken as the model reads them",
+    "display_name_mapping_key": "names of classes that the model returns with each prediction are not read",
+    "latent_space_source": "explanations by examples are not made",
+    "feature_attributions_schema_uri": "results have a schema of their own",
+    "indices_tensor_name": "sparse inputs of this kind are not fed from rows", "dense_shape_tensor_name":
+        "sparse inputs of this kind are not fed from rows",
+    "weight_values_name": "weights of sparse inputs are not fed from rows",
+}
+
+
+def _read(path: str) -> _Fields:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            tree = json.load(file)
+    except FileNotFoundError:
+        raise SpecFileMissingError("no file %r; it is the explanation_metadata.json beside the model" % path) from None
+    except (OSError, ValueError) as wrong:
+        raise SpecError("%r cannot be read (%s); it is explanation metadata as JSON" % (path, wrong)) from wrong
+    if not isinstance(tree, Mapping):
+        raise SpecError("%r is not a JSON object; it is no explanation metadata" % path)
+    for key in ("explanationSpec", "explanation_spec"):  # a model resource, as the service lists it
+        tree = tree.get(key, tree)
+    return _Fields(tree)
+
+
+def _snake(key: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda found: "_" + found.group(1).lower(), key)
+
+
+def _beside(path: str) -> str:
+    folder = os.path.dirname(os.path.abspath(path))
+    if any(os.path.exists(os.path.join(folder, name)) for name in ("saved_model.pb", "saved_model.pbtxt")):
+        return folder
+    raise SpecFileMissingError("there is no SavedModel in %r, where the metadata is; name it with --model" % folder)
+
+
+def _tensor(model: Any, name: str, place: str) -> Candidate:
+    name = names.tensor_name(name)
+    try:
+        tensor = model.graph.get_tensor_by_name(name)
+    except (KeyError, ValueError):
+        raise SpecError("explanation metadata: %s: %s" % (place, names.unknown_tensor(
+            name, model.index.tensor_names(), model.source))) from None
+    shape = None if tensor.shape.ndims is None else tuple(tensor.shape.as_list())
+    return Output(name, "named", "the metadata names it", dtype=tensor.dtype.base_dtype.name, shape=shape)
+
+
+def _classes(told: _Fields, tree: Dict[str, Any], fields: _Fields) -> None:
+    """Names of the classes, where they are a plain list."""
+    named = told.take("index_display_name_mapping")
+    named = told.take("index_name_mapping") if named is None else named
+    if isinstance(named, list) and all(isinstance(one, str) for one in named):
+        tree["classes"] = named
+    elif named is not None:
+        told.leave_out("index_display_name_mapping", "only a plain list of names is read")
+
+
+def _entry(name: str, one: _Fields, tensor: Candidate, proposed: Optional[Dict[str, Any]], guesses: Dict[str, str],
+           fields: _Fields) -> Dict[str, Any]:
+    """How the input's placeholder is filled: as the graph suggests, from the columns that the metadata names."""
+    encoding = (one.take("encoding") or "identity").lower()
+    mapping, modality = one.take("index_feature_mapping"), (one.take("modality") or "").lower()
+    place = schema.format_place(("feed", tensor.tensor))
+    entry = dict(proposed or {"kind": "numbers", "dtype": tensor.dtype})
+    guessed = {key: guesses.pop(key) for key in list(guesses) if key.startswith(place)}
+    if encoding == "bag_of_features_sparse":
+        one.leave_out("encoding", "sparse inputs are not fed from rows; feed arrays")
+    if mapping and (encoding in _NAMED_COLUMNS or tensor.dtype.startswith(_FLOATS)) and tensor.dtype != "string":
+        return {"kind": "numbers", "columns": list(mapping), "dtype": entry.get("dtype", tensor.dtype)}
+    if mapping:
+        one.leave_out("index_feature_mapping", "the input is not one number a feature")
+    entry.pop("divide", None)  # theirs sends what the model reads
+    if entry["kind"] != "example":
+        entry["column"] = name
+        entry.pop("columns", None)
+    if modality == "image" and entry["kind"] in ("numbers", "signal") and len(tensor.shape or ()) == 3:
+        entry = {"kind": "image", "column": name, "colours": "gray", "channel_axis": False, "dtype": entry["dtype"],
+                 "size": [size for size in tensor.shape[1:] if size]}
+        if len(entry["size"]) != 2:
+            del entry["size"]
+    kept = {key: why for key, why in guessed.items() if not key.endswith((".column", ".divide"))}
+    guesses.update(kept)
+    return entry
+
+
+def _attributed(one: _Fields, tensor: Candidate, model: Any, name: str) -> List[str]:
+    """What is attributed to: the encoded tensor where there is one, else an input of numbers."""
+    encoded = one.take("encoded_tensor_name")
+    if encoded:
+        return [_tensor(model, encoded, "inputs.%s" % name).tensor]
+    return [tensor.tensor] if tensor.dtype.startswith(_FLOATS) else []
+
+
+def _baselines(one: _Fields, tensor: Candidate, attributed: Sequence[str], fields: _Fields) -> Dict[str, Any]:
+    """The baseline of the encoded tensor, or that of the input; of several the first."""
+    encoded, plain = one.take("encoded_baselines"), one.take("input_baselines")
+    encoded_name = one.take("encoded_tensor_name")
+    if encoded:
+        if plain:
+            one.leave_out("input_baselines", "the encoded tensor has a baseline of its own, and that counts")
+        given, key, where = encoded, "encoded_baselines", names.tensor_name(encoded_name or tensor.tensor)
+    elif plain:
+        given, key, where = plain, "input_baselines", tensor.tensor
+    else:
+        return {}
+    given = given if isinstance(given, list) else [given]
+    if len(given) > 1:
+        one.leave_out(key, "%d baselines: the first is taken; theirs averages over them, and here --variant averaged"
+                      % len(given))
+    value = given[0]
+    if tensor.dtype == "string" and not encoded:
+        one.leave_out(key, "a baseline of strings; zero rows are taken")
+        return {}
+    return {where: value}
+
+
+def _parameters(parameters: _Fields, tree: Dict[str, Any], fields: _Fields) -> None:
+    """Method, steps and which output: of the three methods, Integrated Gradients is ours."""
+    for key in ("integrated_gradients_attribution", "xrai_attribution"):
+        if key in parameters:
+            inner = parameters.inside(key)
+            tree["steps"] = inner.take("step_count") or tree.get("steps")
+            for more, why in (("smooth_grad_config", "noise is not added; tf1-ig explain --variant smoothgrad does"),
+                              ("blur_baseline_config", "no blurred baseline: the baseline is one input")):
+                if more in inner:
+                    inner.leave_out(more, why)
+            if key == "xrai_attribution":
+                parameters.leave_out(key, "a spec explains by Integrated Gradients; regions: --variant xrai")
+    if "sampled_shapley_attribution" in parameters:
+        parameters.leave_out("sampled_shapley_attribution", "a spec explains by Integrated Gradients; use "
+                             "--variant shapley")
+    indices = parameters.take("output_indices")
+    if indices:
+        if len(indices) == 1 and isinstance(indices[0], (int, float)):
+            tree["label"] = int(indices[0])
+        else:
+            parameters.leave_out("output_indices", "one class is explained at a time; give it with --label")
+    top = parameters.take("top_k")
+    if top not in (None, 0, 1):
+        parameters.leave_out("top_k", "one class is explained: the top one")
+    if tree.get("steps") is None:
+        tree.pop("steps", None)
+
+
+def told(read: Read) -> Tuple[str, ...]:
+    """What is not honoured, a line each."""
+    return tuple("not honoured: %s: %s" % one for one in read.left_out.items())
