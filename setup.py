@@ -34,11 +34,15 @@ setup(
         "plot": ["matplotlib>=3.2"],
         # Of explanation specs: pictures, WordPiece and byte-pair files, Parquet.
         "images": ["pillow>=7"],
-        "tokenizers": ["tokenizers>=0.13"],
-        "parquet": ["pyarrow>=12"],
+        # The last release of tokenizers that has a wheel for Python 3.7 is 0.13.3.
+        "tokenizers": ['tokenizers==0.13.3; python_version < "3.8"', 'tokenizers>=0.13; python_version >= "3.8"'],
+        # pyarrow 26 refuses the numpy 1.x that TensorFlow 2.15 needs.
+        "parquet": ["pyarrow>=12,<26"],
         "test": [
             "pytest>=7", "pytest-timeout>=2", "pytest-xdist>=3", "pandas>=1.0", "matplotlib>=3.2", "setuptools>=64",
             "wheel", "nbclient>=0.7", "ipykernel>=6.16", "jsonschema>=4.17", "pillow>=7",
+            'tokenizers==0.13.3; python_version < "3.8"', 'tokenizers>=0.13; python_version >= "3.8"',
+            "pyarrow>=12,<26", "hypothesis>=6.79",
         ],
         # The tools leg of scripts/leg.sh.
         "lint": ["ruff==0.17.*", "mypy>=1.14", "build>=1.1", "twine>=4",
