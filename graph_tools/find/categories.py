@@ -43,7 +43,7 @@ def of_ids(model: Model, tensor, count: Optional[int]) -> Made:
         if kinds is _HASHES:
             return Made("hashed", Categories("hashed", count or int(op.get_attr("num_buckets"))))
         if kinds is _FINDS:
-            words, from_file = _words(model, op.inputs[0].op)
+            words, from_file = table_words(model, op.inputs[0].op)
             return Made("vocabulary_file" if from_file else "vocabulary_list",
                         Categories("vocabulary", max(count or 0, len(words)), words))
         boundaries = tuple(float(boundary) for boundary in op.get_attr("boundaries"))
@@ -82,7 +82,7 @@ def _nearest(start) -> List[Any]:
     return found
 
 
-def _words(model: Model, table) -> Tuple[Tuple[str, ...], bool]:
+def table_words(model: Model, table) -> Tuple[Tuple[str, ...], bool]:
     """The words of a static table in the order of their ids, and whether they are in a file.
 
     Nothing where the table's content cannot be read: its ids are then shown as numbers.

@@ -79,6 +79,14 @@ def phase_number():
     _end(tf.cond(tf.equal(phase, 1), lambda: _dropped(x, 0.5), lambda: tf.identity(x)))
 
 
+def one_of_several():
+    """A number that must be one of three."""
+    tf = _tf.tf
+    x, scale = _x(), tf.placeholder(tf.float32, [], name="mode")
+    cases = [(tf.equal(scale, float(number)), lambda number=number: x * number) for number in (2, 3, 4)]
+    _end(tf.case(cases, exclusive=True))
+
+
 def keep_chosen_by_a_flag():
     """The branches only hold the keep probabilities."""
     tf = _tf.tf
@@ -153,12 +161,13 @@ SWITCHES = (
     (keep_without_shape, "level", "dropout", 1.0), (rate_without_shape, "level", "dropout", 0.0),
     (keep_with_a_bad_default, "level", "dropout", 1.0), (keep_of_two_layers, "level", "dropout", [1.0, 1.0]),
     (keep_in_a_loop, "level", "dropout", 1.0), (training_flag, "mode", "branch", False),
+    (one_of_several, "mode", "branch", 2.0),
     (inference_flag, "mode", "branch", True), (phase_number, "mode", "branch", 0),
     (keep_chosen_by_a_flag, "mode", "branch", False), (statistics_by_a_flag, "mode", "branch", False),
     (noise_level, "level", "noise", 0.0), (temperature_without_shape, "level", "scale", 1.0),
     (learning_rate, "level", "optimiser", 1.0))
 RANDOM = tuple(row for row in SWITCHES if row[2] in ("dropout", "noise") or row[1] == "mode" and (
-    row[0] is not statistics_by_a_flag))
+    row[0] not in (statistics_by_a_flag, one_of_several)))
 TWINS = (data_without_shape, noisy_data, compared_pictures, mask)
 
 

@@ -5,22 +5,20 @@ import os
 import shlex
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-import numpy as np
-
 import graph_tools as gt
-from graph_tools.errors import GraphToolsError
 from graph_tools.find.candidates import Candidate, Candidates, format_shape
 from graph_tools.report import Finding
-from tf1_ig import explainer
 from tf1_ig.commands import write_spec
-from tf1_ig.commands.arguments import add_model, one_line
+from tf1_ig.commands.arguments import add_model
+from tf1_ig.question import samples
+from tf1_ig.question.proposal import Proposal, propose
 from tf1_ig.rows import fingerprint
 
 HELP = "what goes in, what comes out, what can be explained"
 
 _SHOWN, _MISSES = 12, 3  # candidates and near misses of one kind printed; --json has them all
 _COLUMN = 56             # names longer than this do not push the columns of the others
-_TOKENS = 8              # tokens in the example feed
+_FEED = "feed.npz"
 
 
 class Inspection(NamedTuple):
@@ -32,8 +30,7 @@ class Inspection(NamedTuple):
       model: the loaded model.
       inputs, embeddings, outputs: candidates, with near misses.
       output: the likeliest head, which the proposed command explains; ``None`` when none was found.
-      findings: facts of the graph that matter for explaining it.
-      obstacle: why explaining ``output`` would fail, the fix included; ``""`` when a trial went through.
+      proposal: a feed for ``output`` and how to explain it, tried; ``None`` without an output.
       warnings: what a load had to repair, and what stands in the way.
       sha256: of the file, or of all files of the model by name: TensorFlow's own formats notice no flipped bit.
     """
@@ -45,16 +42,28 @@ class Inspection(NamedTuple):
     embeddings: Candidates
     outputs: Candidates
     output: Optional[Candidate]
-    findings: Tuple[Finding, ...]
-    obstacle: str
+    proposal: Optional[Proposal]
     warnings: Tuple[str, ...]
     sha256: str
+    seed: int = 0
+
+    @property
+    def findings(self) -> Tuple[Finding, ...]:
+        """Facts of the graph that matter for explaining it."""
+        return self.proposal.findings if self.proposal is not None else ()
+
+    @property
+    def obstacle(self) -> str:
+        """Why explaining ``output`` fails, the fix included; ``""`` when a trial went through."""
+        return self.proposal.obstacle if self.proposal is not None else ""
 
 
-def inspect(path) -> Inspection:
-    """Loads a model and finds its inputs, embeddings and outputs; tries whether the likeliest output can be explained.
+def inspect(path, seed: int = 0) -> Inspection:
+    """Loads a model, finds its inputs, embeddings and outputs, and explains a made-up example of the likeliest output.
 
-    Nothing of the model is run but the import of its graph and, for the trial, the restoring of its variables.
+    Args:
+      path: the model, as for ``gt.load``.
+      seed: of the made-up numbers.
 
     Raises:
       GraphToolsError: the file cannot be loaded.
@@ -64,35 +73,28 @@ def inspect(path) -> Inspection:
     outputs = gt.find_outputs(model)
     output = outputs.likely() if outputs else None
     inputs, embeddings = gt.find_inputs(model), gt.find_embeddings(model)
-    findings, obstacle = _trial(model, output)
+    proposal = None if output is None else propose(model, output, embeddings, seed)
     warnings = list(model.warnings)
     if not outputs:
         warnings.append("no tensor looks like a prediction; name the one to explain with --output")
-    if not embeddings and not any(one.dtype.startswith("float") for one in inputs):
+    elif proposal is None or not proposal.attributed and not proposal.obstacle:
         warnings.append("no embedding and no float input: nothing to attribute to was recognised; name a float tensor "
                         "with --input")
-    warnings += [finding.advice for finding in findings if finding.verdict != "ok" and finding.advice]
-    if obstacle:
-        warnings.append(obstacle)
-    return Inspection(path, model.format, model, inputs, embeddings, outputs, output, findings, obstacle,
-                      tuple(dict.fromkeys(warnings)), fingerprint.sha256(path))
-
-
-def _trial(model, output: Optional[Candidate]) -> Tuple[Tuple[Finding, ...], str]:
-    """Facts of the graph, and the error that an explanation of this output would meet."""
-    if output is None:
-        return (), ""
-    try:
-        with explainer.IntegratedGradients(model, output) as trial:
-            return tuple(trial.findings()), ""
-    except GraphToolsError as wrong:
-        return (), one_line(wrong)
+    if proposal is not None:
+        if proposal.fixed:
+            warnings.append("the graph takes exactly %d row%s: feed as many, as the example does" % (
+                proposal.rows, "s" * (proposal.rows != 1)))
+        warnings += [finding.advice for finding in proposal.findings if finding.verdict != "ok" and finding.advice]
+        warnings += [proposal.obstacle] if proposal.obstacle else []
+    return Inspection(path, model.format, model, inputs, embeddings, outputs, output, proposal,
+                      tuple(dict.fromkeys(warnings)), fingerprint.sha256(path), seed)
 
 
 def add_options(parser) -> None:
     """The options of the command."""
     add_model(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="other made-up numbers in the example feed")
     parser.add_argument("--spec", metavar="FILE", help="write an explanation spec (.json), its guesses marked")
     parser.add_argument("--output", metavar="T", help="of the spec: tensor to explain (default: the likeliest head)")
     parser.add_argument("--vocab", metavar="FILE", help="of the spec: one token a line, or a .json of token to id")
@@ -108,7 +110,7 @@ def _check(parser, options) -> None:
 
 def run(options) -> int:
     """Inspects and prints, writes a spec where one is asked for; returns the exit status."""
-    found = inspect(options.model)
+    found = inspect(options.model, options.seed)
     spec = write_spec.write(found, options) if options.spec else None  # before anything is printed
     print(as_json(found) if options.json else as_text(found) if spec is None else write_spec.as_text(spec, options))
     return 0
@@ -129,6 +131,8 @@ def as_json(found: Inspection) -> str:
     tree["findings"] = [{"name": each.name, "verdict": each.verdict, "value": each.value_text, "advice": each.advice}
                         for each in found.findings]
     tree["explained"] = found.output.tensor if found.output is not None else None
+    tree["attributed"] = list(found.proposal.attributed) if found.proposal is not None else []
+    tree["feed"] = feed_example(found)
     tree["next"] = next_command(found)
     return json.dumps(tree, indent=1, ensure_ascii=False, allow_nan=False)
 
@@ -136,7 +140,7 @@ def as_json(found: Inspection) -> str:
 def _candidate_json(candidate: Candidate) -> Dict[str, Any]:
     fields = {name: getattr(candidate, name) for name in ("tensor", "kind", "why", "dtype", "shape")}
     for name in ("tensors", "ids", "table", "dim", "vocab_size", "per_occurrence", "caveat", "batch", "default",
-                 "signatures", "logits", "same_as"):
+                 "signatures", "logits", "same_as", "switch", "inference"):
         if getattr(candidate, name, None) not in (None, "", ()):
             fields[name] = getattr(candidate, name)
     return json.loads(json.dumps(fields, default=str))
@@ -202,54 +206,36 @@ def _output_row(one) -> Tuple[str, ...]:
 
 
 def _next(found: Inspection) -> List[str]:
-    if not found.outputs:
+    if found.proposal is None:
         return ["tf1-ig explain %s --feed FILE --output TENSOR --out why.html" % shlex.quote(found.path)]
-    steps = ["a feed that fits; put your own rows in its place:", "  " + feed_example(found),
-             "then:", "  " + next_command(found)]
+    steps = ["a feed that fits; put your own rows in its place:", "  " + (feed_example(found) or ""),
+             "then:", "  " + (next_command(found) or "")]
     others = list(found.outputs.distinct())[1:_SHOWN]
     if others:
-        steps += ["or another prediction:"] + ["  " + _command(found.path, one) for one in others]
+        steps += ["or another prediction:"] + ["  " + _command(found.path, one, None) for one in others]
     return (["mend what stands in the way first."] if found.obstacle else []) + steps
 
 
 def next_command(found: Inspection) -> Optional[str]:
     """The command that explains this model; ``None`` when no output was found."""
-    return None if found.output is None else _command(found.path, found.output)
+    return None if found.output is None else _command(found.path, found.output, found.proposal)
 
 
-def _command(path: str, output: Candidate) -> str:
-    # A prediction per position: the first position, the first class, for the reader to change.
-    more = " --label " + ",".join("0" * (len(output.shape) - 1)) if output.shape and len(output.shape) > 2 else ""
-    more += " --batch-axis none" if output.shape == () else ""
-    return "tf1-ig explain %s --feed feed.npz --output %s%s --out why.html" % (
-        shlex.quote(path), shlex.quote(output.tensor), more)
+def _command(path: str, output: Candidate, proposal: Optional[Proposal]) -> str:
+    """The command that explains an output, as it was tried or as its shape says."""
+    if proposal is None:
+        # A prediction per position: the first position, the first class, for the reader to change.
+        label = ",".join("0" * (len(output.shape) - 1)) if output.shape and len(output.shape) > 2 else None
+        one_example = output.shape == ()
+    else:
+        label, one_example = proposal.label, proposal.batch_axis is None
+    return "tf1-ig explain %s --feed %s --output %s%s%s --out why.html" % (
+        shlex.quote(path), _FEED, shlex.quote(output.tensor), " --label " + label if label else "",
+        " --batch-axis none" if one_example else "")
 
 
-def feed_example(found: Inspection) -> str:
-    """A line of shell that writes a feed file of the right tensors, dtypes and shapes: one made-up example."""
-    ids = {one.ids: one.vocab_size for one in found.embeddings}
-    parts = []
-    for one in gt.find_inputs(found.model, output=found.output):
-        if getattr(one, "default", None):
-            continue
-        for part in getattr(one, "components", ()) or (one,):
-            if getattr(part, "used", True):
-                parts.append("%s: %s" % (json.dumps(part.tensor), _example_array(
-                    part.dtype, part.shape, part.tensor in ids, ids.get(part.tensor))))
-    return "python -c %s" % shlex.quote("import numpy as np; np.savez(\"feed.npz\", **{%s})" % ", ".join(parts))
-
-
-def _example_array(dtype: str, shape, is_ids: bool, vocabulary: Optional[int]) -> str:
-    """An array of one example; where the graph tells no shape, ids are ``[1, tokens]`` and floats a switch at 1.0."""
-    if shape is None:
-        shape = (1, _TOKENS) if is_ids else () if dtype.startswith("float") else (1,)
-    sizes = tuple((1 if axis == 0 else _TOKENS) if size is None else size for axis, size in enumerate(shape))
-    if dtype == "string":
-        return "np.full(%s, \"text\")" % (sizes,)
-    if is_ids and dtype.startswith("int"):
-        count = int(np.prod(sizes, dtype=np.int64))
-        if vocabulary is None or vocabulary > count:
-            return "np.arange(1, %d, dtype=\"%s\").reshape(%s)" % (count + 1, dtype, sizes)
-    elif dtype.startswith("int") and len(sizes) == 1:
-        return "np.full(%s, %d, \"%s\")" % (sizes, _TOKENS, dtype)  # lengths of the examples, most often
-    return "np.%s(%s, \"%s\")" % ("ones" if sizes == () else "zeros", sizes, dtype)
+def feed_example(found: Inspection) -> Optional[str]:
+    """A line of shell that writes a feed file of the right tensors, dtypes and shapes; ``None`` without an output."""
+    if found.proposal is None:
+        return None
+    return "python -c %s" % shlex.quote(samples.line(found.proposal.samples, found.seed, _FEED))

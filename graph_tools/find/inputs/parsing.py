@@ -54,6 +54,28 @@ def _sequence(lengths: bool, ragged: bool) -> List[_Outputs]:
 
 
 _EXAMPLE = _sparse("", "sparse_types") + [_Outputs("dense_keys", "", "Tdense", shapes="dense_shapes")]
+
+
+class Feature(NamedTuple):
+    """A feature that a parser takes out of a serialized proto.
+
+    Attributes:
+      key: its name in the proto.
+      dtype: ``"string"``, ``"int64"`` or ``"float32"``.
+      optional: whether it may be missing (a sparse or ragged one).
+      shape: of one example (of one step, in a sequence); ``None``: any number of values.
+      tensor: the parsed values.
+      sequence: whether it is a list of steps.
+    """
+
+    key: str
+    dtype: str
+    optional: bool
+    shape: Shape
+    tensor: str
+    sequence: bool
+
+
 # The outputs of every parser, in their order.
 PARSERS = {
     "ParseExample": _EXAMPLE,
@@ -87,12 +109,21 @@ def parsers(index: GraphIndex) -> Iterator[Input]:
                                  (node.name,), components, producers=(serialized.node,))
 
 
-class Feature(NamedTuple):
-    """One feature that a parser takes out of a serialized proto; a sparse or ragged one may be missing."""
-
-    key: str
-    dtype: str
-    optional: bool
+def features(index: GraphIndex, node) -> List[Feature]:
+    """What a proto must hold for a parser, once a feature."""
+    found: List[Feature] = []
+    port = 0
+    for outputs in PARSERS[node.op]:
+        dtypes = [dtype_name(number) for number in node.attr[outputs.types].list.type]
+        keys = _keys(index, node, outputs.keys)
+        for number, dtype in enumerate(dtypes):
+            if outputs.part in ("", "values") and number < len(keys):
+                shapes = node.attr[outputs.shapes].list.shape if outputs.shapes else ()
+                found.append(Feature(keys[number], dtype, outputs.part == "values",
+                                     shape_of(shapes[number]) if number < len(shapes) else None,
+                                     "%s:%d" % (node.name, port), "feature_list" in outputs.keys))
+            port += 1
+    return found
 
 
 def parsed_features(index: GraphIndex, serialized: str) -> List[Feature]:
@@ -102,13 +133,8 @@ def parsed_features(index: GraphIndex, serialized: str) -> List[Feature]:
         if node.op not in PARSERS or "Sequence" in node.op or not index.data_inputs(node.name):
             continue
         ref = index.data_inputs(node.name)[0]
-        if names.parse(serialized).node not in index.ancestors([str(ref)], control=False):
-            continue
-        for outputs in PARSERS[node.op]:
-            if outputs.part in ("", "values"):
-                dtypes = [dtype_name(number) for number in node.attr[outputs.types].list.type]
-                for key, dtype in zip(_keys(index, node, outputs.keys), dtypes):
-                    found[key] = Feature(key, dtype, outputs.part == "values")
+        if names.parse(serialized).node in index.ancestors([str(ref)], control=False):
+            found.update((feature.key, feature) for feature in features(index, node))
     return list(found.values())
 
 

@@ -35,6 +35,7 @@ _NOTED = frozenset(("ScalarSummary", "HistogramSummary", "TensorSummary", "Tenso
                     "WriteScalarSummary", "WriteSummary"))
 # What a switch does.
 GATE, NOISE, BRANCH, SCALE, OPTIMISER = "dropout", "noise", "branch", "scale", "optimiser"
+NOTED = "noted"  # no role: what only looks
 
 
 class Switch(NamedTuple):
@@ -159,6 +160,8 @@ class _Search:
                 if op in SIZES or op in _NOTED:
                     continue
                 role = self._role_of(use, own)
+                if role == NOTED:
+                    continue
                 if role is not None:
                     found.append(_Effect(role, use.node))
                 elif use.node not in seen:
@@ -178,6 +181,8 @@ class _Search:
             return OPTIMISER
         if op == "StridedSlice" and use.slot == 0 or op == "Reshape" and use.slot == 0 and self._to_scalar(use.node):
             return None
+        if op == "Pack" and self.index.nodes[use.node].attr["T"].type == _BOOL:
+            return NOTED  # a case checks that one of its predicates holds
         if op not in _ELEMENTWISE:
             return ""
         others = [ref for slot, ref in enumerate(index.data_inputs(use.node)) if slot != use.slot]
@@ -233,6 +238,9 @@ class _Search:
         values: Tuple[Any, ...] = (False, True) if dtype == _BOOL else (0, 1) if dtype in _INTS else (1.0, 0.0)
         if role == NOISE:
             values = values[::-1]
+        if role == BRANCH and dtype != _BOOL:
+            compared = self._compared(node.name)
+            values = compared if len(compared) > 1 else values
         outputs = outputs or self._ends(node.name)
         values = tuple([value] * shape[0] if shape else value for value in values)
         if role not in (GATE, NOISE, BRANCH):
@@ -246,6 +254,16 @@ class _Search:
         _, left, best = min(tried, key=lambda one: (one[0], len(one[1])))
         calmed = tuple(sorted(set(unsettled(Decided(self.index, {name: _ANYTHING}), outputs)).difference(left)))
         return Switch(name, role, best, self._why(role, best, effects, calmed), calmed)
+
+    def _compared(self, name: str) -> Tuple[Any, ...]:
+        """The constants that a number is compared with for equality."""
+        found: Dict[Any, None] = {}
+        for use in self.index.consumers(name, control=False):
+            refs = self.index.data_inputs(use.node)
+            value = Decided(self.index, {}).value(refs[1 - use.slot]) if self.index.op(use.node) == "Equal" else None
+            if value is not None:
+                found[value if self.index.nodes[name].attr["dtype"].type in _FLOATS else int(value)] = None
+        return tuple(sorted(found))
 
     def _gate(self, name: str) -> List[str]:
         """The tensors that let everything pass where they are 1."""

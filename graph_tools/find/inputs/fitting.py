@@ -1,0 +1,208 @@
+"""Which shapes fit what is fed: asked of TensorFlow's own shape functions, with nothing run.
+
+The rank of a placeholder that declares none shows in the few ops behind it: a matrix product takes two axes, a
+convolution four, ``shape(x)[2]`` three. Those ops are imported alone for each shape that may be, which takes
+milliseconds; whether all sizes go together, the import of everything that is to be run says.
+"""
+
+import re
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+
+import numpy as np
+
+from graph_tools import _tf
+from graph_tools.control_flow.nodes import CONTROL_OPS
+from graph_tools.graph import names
+from graph_tools.graph.names import TensorRef
+from graph_tools.model import Model
+
+Shape = Optional[Tuple[Optional[int], ...]]
+
+_NEAR, _DEEP = 48, 9         # ops behind a placeholder that are looked at, and how far behind it
+_LARGEST = 1 << 12           # bytes of a constant that may decide a shape
+_FED = frozenset(("Placeholder", "PlaceholderV2", "PlaceholderWithDefault"))
+
+
+class Refusal(NamedTuple):
+    """An op that shapes do not fit, and what TensorFlow says of it."""
+
+    node: str
+    reason: str
+
+
+class Fitting:
+    """The part of a model that some outputs need when some tensors are fed.
+
+    Args:
+      model: the model.
+      outputs: what is to be run.
+      fed: names of the tensors that are fed.
+    """
+
+    def __init__(self, model: Model, outputs: Iterable[str], fed: Iterable[str]):
+        self._model, self._index = model, model.index
+        self._fed = {names.parse(tensor) for tensor in fed}
+        self._needed = self._running(list(outputs))
+        self._near: Dict[str, List[str]] = {}
+        self._plain: Optional[Refusal] = None
+
+    def _running(self, outputs: List[str]) -> Set[str]:
+        todo, found = [names.parse(name) for name in outputs], set()
+        while todo:
+            ref = todo.pop()
+            if ref.node in found or ref.node not in self._index or ref in self._fed:
+                continue
+            found.add(ref.node)
+            todo += self._index.inputs(ref.node)
+        return found
+
+    @property
+    def needed(self) -> Set[str]:
+        """Names of the nodes that run; fed placeholders are none."""
+        return self._needed
+
+    def accepts(self, tensor: str, shape: Shape) -> bool:
+        """Whether the ops right behind a tensor take such a shape (``None``: sizes that are not known)."""
+        near = self._behind(tensor)
+        graph_def = self._start()
+        self._add_fed(graph_def, names.parse(tensor), shape)
+        inside, stand_ins = set(near), set()
+        for name in near:
+            node = graph_def.node.add()
+            self._copy(node, name)
+            for slot, ref in enumerate(self._index.data_inputs(name)):
+                if str(ref) == str(names.parse(tensor)):
+                    node.input[slot] = self._fed_name(ref)
+                elif ref.node not in inside:
+                    node.input[slot] = self._stand_in(graph_def, ref, stand_ins)
+        return _refusal(graph_def) is None
+
+    def sizes(self, tensor: str) -> List[int]:
+        """Sizes that an axis of a tensor may have, for all that the ops right behind it say, likeliest first."""
+        found: List[int] = []
+        for name in self._behind(tensor):
+            for ref in self._index.data_inputs(name):
+                value = self._small(ref)
+                if value is not None and value.ndim == 1 and self._index.op(name) == "Reshape":
+                    found.append(int(np.prod([size for size in value if size > 0])))
+                    found += [int(size) for size in value]
+                found += [size for size in self._static(ref) or () if size]
+        return [size for size in dict.fromkeys(found) if size > 1]
+
+    def reshaped_to(self, tensor: str) -> Shape:
+        """The constant shape that a tensor is given first of all, -1 as ``None``; ``None`` where it is not."""
+        for name in self._behind(tensor):
+            refs = self._index.data_inputs(name)
+            if self._index.op(name) == "Reshape" and refs[0].node in (names.parse(tensor).node,):
+                value = self._small(refs[1])
+                return None if value is None else tuple(None if size < 0 else int(size) for size in value.ravel())
+        return None
+
+    def refusal(self, shapes: Mapping[str, Shape]) -> Optional[Refusal]:
+        """The op that does not take what is fed in these shapes; ``None`` when all go together."""
+        graph_def = self._start()
+        fed = {names.parse(tensor): shape for tensor, shape in shapes.items()}
+        for ref, shape in fed.items():
+            self._add_fed(graph_def, ref, shape)
+        for name in self._index.nodes:
+            if name not in self._needed or all(TensorRef(name, port) in fed for port in (0,)) and (
+                    self._index.op(name) in _FED):
+                continue
+            node = graph_def.node.add()
+            self._copy(node, name, control=True)
+            for slot, ref in enumerate(self._index.inputs(name)):
+                if ref in fed:
+                    node.input[slot] = self._fed_name(ref)
+            kept = [entry for entry in node.input if not entry.startswith("^") or entry[1:] in self._needed]
+            del node.input[:]
+            node.input.extend(kept)
+        return _refusal(graph_def)
+
+    # The parts of a GraphDef.
+
+    def _start(self) -> Any:
+        graph_def = _tf.tf.GraphDef(versions=self._index.graph_def.versions, library=self._index.graph_def.library)
+        graph_def.versions.producer = max(graph_def.versions.producer, 24)  # below it no sizes mean no rank
+        return graph_def
+
+    @staticmethod
+    def _set_shape(node: Any, shape: Shape) -> None:
+        node.attr["shape"].shape.CopyFrom(_tf.tf.TensorShape(shape).as_proto())
+
+    def _add_fed(self, graph_def: Any, ref: TensorRef, shape: Shape) -> None:
+        node = graph_def.node.add(name=self._fed_name(ref), op="Placeholder")
+        node.attr["dtype"].type = self._tensor(ref).dtype.base_dtype.as_datatype_enum
+        self._set_shape(node, shape)
+
+    def _copy(self, node: Any, name: str, control: bool = False) -> None:
+        """A node as TensorFlow infers shapes of it; a large constant only has its shape."""
+        original = self._index.nodes[name]
+        if original.op == "Const" and original.attr["value"].ByteSize() > _LARGEST:
+            node.name, node.op = name, "Placeholder"
+            node.attr["dtype"].CopyFrom(original.attr["dtype"])
+            node.attr["shape"].shape.CopyFrom(original.attr["value"].tensor.tensor_shape)
+            return
+        node.CopyFrom(original)
+        node.ClearField("device")
+        for attr in ("_output_shapes", "_class"):
+            node.attr.pop(attr, None)
+        if not control:
+            kept = [entry for entry in node.input if not entry.startswith("^")]
+            del node.input[:]
+            node.input.extend(kept)
+
+    def _stand_in(self, graph_def: Any, ref: TensorRef, made: Set[str]) -> str:
+        """Another input of a near op: itself where it is a small constant, else something of its static shape."""
+        name = ref.node if self._small(ref) is not None else "other/%s" % self._fed_name(ref)
+        if name not in made:
+            made.add(name)
+            node = graph_def.node.add()
+            if name == ref.node:
+                self._copy(node, name)
+            else:
+                tensor = self._tensor(ref)
+                node.name, node.op = name, "Placeholder"
+                node.attr["dtype"].type = tensor.dtype.base_dtype.as_datatype_enum
+                self._set_shape(node, self._static(ref))
+        return name
+
+    def _fed_name(self, ref: TensorRef) -> str:
+        return ref.node if self._index.op(ref.node) in _FED else "%s/fed_%d" % (ref.node, ref.port)
+
+    def _small(self, ref: TensorRef) -> Optional[np.ndarray]:
+        node = self._index.nodes.get(ref.node)
+        if node is None or node.op != "Const" or node.attr["value"].ByteSize() > _LARGEST:
+            return None
+        return _tf.make_ndarray(node.attr["value"].tensor)
+
+    def _tensor(self, ref: TensorRef) -> Any:
+        return self._model.graph.get_tensor_by_name(str(ref))
+
+    def _static(self, ref: TensorRef) -> Shape:
+        shape = self._tensor(ref).shape
+        return None if shape.ndims is None else tuple(shape.as_list())
+
+    def _behind(self, tensor: str) -> List[str]:
+        """The nodes that read a tensor, and what reads those; up to loops and branches."""
+        if tensor not in self._near:
+            found: Dict[str, int] = {}
+            todo = [(use.node, 1) for use in self._index.uses(tensor)]
+            while todo and len(found) < _NEAR:
+                name, depth = todo.pop(0)
+                if name in found or name not in self._needed or self._index.op(name) in CONTROL_OPS or depth > _DEEP:
+                    continue
+                found[name] = depth
+                todo += [(use.node, depth + 1) for use in self._index.consumers(name, control=False)]
+            self._near[tensor] = list(found)
+        return self._near[tensor]
+
+
+def _refusal(graph_def: Any) -> Optional[Refusal]:
+    tf = _tf.tf
+    try:
+        with tf.Graph().as_default():
+            tf.import_graph_def(graph_def, name="")
+    except (ValueError, tf.errors.OpError) as error:
+        found = re.search(r"\{\{node ([^}]+)\}\}|for '([^']+)' \(op:", str(error))
+        return Refusal(next(name for name in found.groups() if name) if found else "", str(error).splitlines()[0])
+    return None

@@ -1,0 +1,270 @@
+"""Made-up values for what is fed, from what the graph knows: ids of its tables, words, formats of files, sizes of time.
+
+Each is an array and the numpy expression that makes it again, so that a reader can put rows of their own in its place.
+"""
+
+import struct
+import zlib
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from graph_tools import _tf
+from graph_tools.find import categories
+from graph_tools.find.decided import SIZES
+from graph_tools.find.inputs import parsing
+from graph_tools.graph import names
+from graph_tools.model import Model
+
+_WORDS = ("some", "words", "of", "a", "text")
+_MANY = 1000                  # ids where the graph does not say how many there are
+_TEXTS = 12                   # words of a table that are looked at
+_PASSING = frozenset((
+    "Identity", "Reshape", "ExpandDims", "Squeeze", "Cast", "ReverseV2", "Transpose", "Enter", "Switch", "Pack",
+    "ConcatV2", "Unpack", "Split", "StridedSlice", "Slice", "TensorArrayScatterV3", "TensorArrayReadV3", "Substr",
+    "StringLower", "Tile", "GatherV2", "StringSplit", "StringSplitV2"))
+_FINDS = ("LookupTableFind", "LookupTableFindV2")
+
+
+class Sample(NamedTuple):
+    """An array, and the expression of numpy (``np``, and ``r`` for a ``RandomState``) that makes it."""
+
+    text: str
+    array: np.ndarray
+
+
+class Maker:
+    """Samples of one model, drawn one after the other from one seed.
+
+    Args:
+      model: the model.
+      embeddings: its lookups.
+      seed: of the random numbers.
+    """
+
+    def __init__(self, model: Model, embeddings: Iterable[Any], seed: int):
+        self._model, self._index = model, model.index
+        self._random = np.random.RandomState(seed)   # in step with the ``r`` of the expressions
+        self._unseen = np.random.RandomState(seed)   # of what is written out
+        self._vocabularies = [(self._behind(one.ids), one.vocab_size) for one in embeddings if one.ids]
+
+    # -- numbers -----------------------------------------------------------------------------------------------------
+
+    def constant(self, value: Any, shape: Tuple[int, ...], dtype: str) -> Sample:
+        """One value everywhere."""
+        if shape == ():
+            return Sample("np.array(%s, \"%s\")" % (value, dtype), np.array(value, dtype))
+        return Sample("np.full(%s, %s, \"%s\")" % (shape, value, dtype), np.full(shape, value, dtype))
+
+    def listed(self, values: Any, dtype: str) -> Sample:
+        """Values that are written out."""
+        array = np.asarray(values, dtype)
+        return Sample("np.array(%s, \"%s\")" % (array.tolist(), dtype), array)
+
+    def floats(self, tensor: str, shape: Tuple[int, ...], dtype: str) -> Sample:
+        """Random floats with the statistics that the graph takes away again, else between 0 and 1."""
+        found = self._statistics(tensor)
+        if found is None:
+            return Sample("r.uniform(0, 1, %s).astype(\"%s\")" % (shape, dtype),
+                          self._random.uniform(0, 1, shape).astype(dtype))
+        return Sample("r.normal(%.4g, %.4g, %s).astype(\"%s\")" % (found + (shape, dtype)), self._random.normal(
+            float("%.4g" % found[0]), float("%.4g" % found[1]), shape).astype(dtype))
+
+    def ids(self, tensor: str, shape: Tuple[int, ...], dtype: str) -> Optional[Sample]:
+        """Random ids of the table that a tensor looks up; ``None`` where it looks up none."""
+        count = self.count(tensor)
+        if count is None:
+            return None
+        low = 1 if count > 2 else 0  # 0 is padding as a rule
+        return Sample("r.randint(%d, %d, %s).astype(\"%s\")" % (low, count, shape, dtype),
+                      self._random.randint(low, count, shape).astype(dtype))
+
+    def count(self, tensor: str) -> Optional[int]:
+        """How many ids there are for a tensor; ``None`` when nothing looks them up."""
+        ref = names.parse(tensor)
+        sizes = [size or _MANY for behind, size in self._vocabularies if ref in behind]
+        for use in self._uses(tensor):
+            refs = self._index.data_inputs(use.node)
+            op = self._index.op(use.node)
+            if op == "OneHot" and use.slot == 0:
+                depth = self._constant(refs[1])
+                sizes += [int(depth)] if depth is not None and depth.size == 1 else []
+            elif op in ("Gather", "GatherV2", "ResourceGather") and use.slot == 1:
+                sizes += [self._rows(refs[0]) or _MANY]
+        return min(sizes) if sizes else None
+
+    def _behind(self, tensor: str) -> Set[names.TensorRef]:
+        """The tensors that ids are computed from."""
+        found: Set[names.TensorRef] = set()
+        todo = [names.parse(tensor)]
+        while todo:
+            ref = todo.pop()
+            if ref not in found and ref.node in self._index:
+                found.add(ref)
+                if self._index.op(ref.node) not in SIZES:
+                    todo += self._index.data_inputs(ref.node)
+        return found
+
+    def _rows(self, ref: Any) -> Optional[int]:
+        shape = self._model.graph.get_tensor_by_name(str(ref)).shape
+        return None if not shape.ndims else shape.as_list()[0]
+
+    def _statistics(self, tensor: str) -> Optional[Tuple[float, float]]:
+        """Mean and spread that the first normalisation behind a tensor takes off it."""
+        mean, spread, found = 0.0, 1.0, False
+        ref = names.parse(tensor)
+        for _ in range(8):
+            uses = [use for use in self._index.uses(ref) if self._index.op(use.node) in _NORMALISING
+                    or self._index.op(use.node) in _PASSING]
+            if len(uses) != 1:
+                break
+            use, = uses
+            refs, op = self._index.data_inputs(use.node), self._index.op(use.node)
+            if op.startswith("FusedBatchNorm") and use.slot == 0:
+                moments = [self._constant(each) for each in refs[3:5]]
+                if any(each is None or not each.size for each in moments):
+                    return None
+                return float(np.mean(moments[0])), float(np.sqrt(np.mean(moments[1])))
+            if op in _NORMALISING:
+                value = self._constant(refs[1 - use.slot])
+                if value is None or value.dtype.kind != "f" or use.slot and op in ("Sub", "RealDiv") or not value.all():
+                    break
+                number, found = float(np.mean(value)), True
+                if op in ("Sub", "Add", "AddV2"):
+                    mean += spread * (number if op == "Sub" else -number)
+                else:
+                    spread *= number if op == "RealDiv" else 1 / number
+            ref = names.parse(use.node)
+        return (mean, abs(spread)) if found else None
+
+    def _constant(self, ref: Any) -> Optional[np.ndarray]:
+        """The value of a small constant or variable behind identities."""
+        for _ in range(8):
+            node = self._index.nodes.get(ref.node)
+            if node is None or node.op not in ("Identity", "ReadVariableOp", "Enter"):
+                break
+            ref = self._index.data_inputs(node.name)[0]
+        if node is not None and node.op == "Const" and node.attr["value"].ByteSize() < 1 << 16:
+            return _tf.make_ndarray(node.attr["value"].tensor)
+        if node is not None and "shape" in node.attr and node.name in self._model.variables and np.prod(
+                [dim.size for dim in node.attr["shape"].shape.dim], dtype=np.int64) < 1 << 14:
+            return np.asarray(self._model.variables[node.name])
+        return None
+
+    def _uses(self, tensor: str) -> List[Any]:
+        """Where a tensor's entries are read, behind ops that keep them."""
+        found, seen, todo = [], set(), [names.parse(tensor)]
+        while todo and len(seen) < 200:
+            ref = todo.pop(0)
+            for use in self._index.uses(ref):
+                if use.node in seen:
+                    continue
+                seen.add(use.node)
+                found.append(use)
+                if self._index.op(use.node) in _PASSING:
+                    todo += [names.TensorRef(use.node, port) for port in self._index.ports(use.node) if port >= 0]
+        return found
+
+    # -- strings -----------------------------------------------------------------------------------------------------
+
+    def strings(self, tensor: str, shape: Tuple[int, ...], rows: int = 1) -> Sample:
+        """Strings that the graph can read: words of its tables, records, pictures, numbers, else a text."""
+        made = self._contents(tensor)
+        count = int(np.prod(shape, dtype=np.int64))
+        values = [made[position % len(made)] for position in range(count)]
+        if count > 8 and len(set(values)) == 1:
+            return Sample("np.full(%s, %r)" % (shape, values[0]), np.full(shape, values[0]))
+        array = np.array(values).reshape(shape)
+        return Sample("np.array(%r)" % (array.tolist(),), array)
+
+    def _contents(self, tensor: str) -> List[Any]:
+        text = ["some words of a text"]
+        for use in self._uses(tensor):
+            op = self._index.op(use.node)
+            if op in parsing.PARSERS and use.slot == 0:
+                return [self._record(use.node)]
+            if op in _FINDS and use.slot == 1:
+                words = self.words(use.node)
+                return words or ["a"]
+            if op in _CONTENTS:
+                return [_CONTENTS[op]()]
+            if op == "DecodeCSV" and use.slot == 0:
+                return [",".join("0" for _ in self._index.nodes[use.node].attr["OUT_TYPE"].list.type)]
+            if op.startswith("StringToHashBucket") or op == "StringSplit":
+                text = ["some words of a text"] if op == "StringSplit" else list(_WORDS)
+        return text
+
+    def words(self, find: str) -> List[str]:
+        """Some words of the table that a node looks up."""
+        table = self._model.graph.get_operation_by_name(find).inputs[0].op
+        words, _ = categories.table_words(self._model, table)
+        some = [word for word in words[:_TEXTS] if word and "\x00" not in word]
+        order = self._unseen.permutation(len(some))
+        return [some[position] for position in order]
+
+    def _record(self, parser: str) -> bytes:
+        """A serialized proto with every feature that a parser asks for."""
+        tf = _tf.tf
+        features = parsing.features(self._index, self._index.nodes[parser])
+        if "Sequence" in self._index.op(parser):
+            made = tf.train.SequenceExample()
+            for one in features:
+                if one.sequence:
+                    for _ in range(3):
+                        self._fill(made.feature_lists.feature_list[one.key].feature.add(), one)
+                else:
+                    self._fill(made.context.feature[one.key], one)
+        else:
+            made = tf.train.Example()
+            for one in features:
+                self._fill(made.features.feature[one.key], one)
+        return made.SerializeToString(deterministic=True)
+
+    def _fill(self, feature: Any, one: Any) -> None:
+        count = int(np.prod([size or 1 for size in one.shape or (1,)], dtype=np.int64))
+        if one.dtype == "string":
+            made = [text.encode("utf-8") if isinstance(text, str) else text for text in self._contents(one.tensor)]
+            feature.bytes_list.value.extend(made[position % len(made)] for position in range(count))
+        elif one.dtype == "int64":
+            feature.int64_list.value.extend(self._unseen.randint(1, self.count(one.tensor) or 9, count).tolist())
+        else:
+            feature.float_list.value.extend(np.round(self._unseen.uniform(0, 1, count), 3).tolist())
+
+
+_NORMALISING = frozenset(("Sub", "Add", "AddV2", "Mul", "RealDiv", "FusedBatchNorm", "FusedBatchNormV2",
+                          "FusedBatchNormV3"))
+
+
+def picture(side: int = 32) -> bytes:
+    """A PNG of a few colours, which every decoder of TensorFlow's reads."""
+    across, down = np.meshgrid(np.arange(side), np.arange(side))
+    pixels = np.stack([across * 7 % 256, down * 7 % 256, (across + down) * 3 % 256], 2).astype(np.uint8)
+    lines = b"".join(b"\x00" + line.tobytes() for line in pixels)
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines, 9)) + chunk(b"IEND", b"")
+
+
+def sound(seconds: float = 1.0, rate: int = 16000) -> bytes:
+    """A WAV of a falling tone, 16 bits."""
+    time = np.arange(int(seconds * rate)) / rate
+    samples = (8000 * np.sin(2 * np.pi * (600 - 200 * time) * time)).astype("<i2").tobytes()
+    return b"RIFF" + struct.pack("<I", 36 + len(samples)) + b"WAVEfmt " + struct.pack(
+        "<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16) + b"data" + struct.pack("<I", len(samples)) + samples
+
+
+# What strings hold that these ops read.
+_CONTENTS: Dict[str, Any] = {
+    "DecodeJpeg": picture, "DecodePng": picture, "DecodeImage": picture, "DecodeAndCropJpeg": picture,
+    "DecodeWav": sound, "StringToNumber": lambda: "1"}
+
+
+def line(samples: Sequence[Tuple[str, Sample]], seed: int, path: str) -> str:
+    """The Python that writes a feed file."""
+    parts = ", ".join("%r: %s" % (name, sample.text) for name, sample in samples)
+    drawn = any("r." in sample.text for _, sample in samples)
+    return "import numpy as np; %snp.savez(%r, **{%s})" % (
+        "r = np.random.RandomState(%d); " % seed if drawn else "", path, parts)
