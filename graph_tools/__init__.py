@@ -3,6 +3,7 @@
 from graph_tools.control_flow import restore_control_flow
 from graph_tools.edit.batch import relax_batch
 from graph_tools.edit.freeze import freeze
+from graph_tools.edit.inference_mode import inference_mode
 from graph_tools.edit.inline import inline_calls
 from graph_tools.edit.occurrences import split_occurrences
 from graph_tools.edit.placeholders import swap_inputs
@@ -40,6 +41,6 @@ __all__ = [
     "FeedError", "Finding", "GradientError", "GraphToolsError", "Model", "ModelFileMissingError",
     "ModelFormatError", "NoCandidateError", "ReleaseError", "Report", "StateError", "TensorFlowMissingError",
     "TensorNotFoundError", "find_columns", "find_embeddings", "find_inputs", "find_outputs", "freeze",
-    "from_estimator", "from_session", "inline_calls", "load", "prune", "relax_batch", "restore_control_flow",
+    "from_estimator", "from_session", "inference_mode", "inline_calls", "load", "prune", "relax_batch", "restore_control_flow",
     "split_occurrences", "swap_inputs", "verify", "watch_feature_columns",
 ]

@@ -5,11 +5,11 @@ a point is common to them. Halves of one tensor (the boxes and the classes of a 
 """
 
 import dataclasses
-import heapq
 from typing import Dict, FrozenSet, List, NamedTuple, Sequence
 
 from graph_tools.find.candidates import Output
 from graph_tools.find.dataflow import LAYERS, SOURCES
+from graph_tools.find.narrows import narrows
 from graph_tools.find.view import View
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
@@ -17,7 +17,7 @@ from graph_tools.graph.names import TensorRef
 # What takes a part of a tensor: another part of it is another matter.
 _PARTS = frozenset(("Slice", "StridedSlice", "Split", "SplitV", "Unpack", "Gather", "GatherV2", "GatherNd"))
 _WHOLE = ("softmax", "sigmoid", "log_softmax")
-_MOST = 400  # nodes behind an output that are looked at
+_LAST = LAYERS | SOURCES | {"Exit", "RefExit", "Merge"}
 
 
 class _Back(NamedTuple):
@@ -55,41 +55,6 @@ def _are_one(one: Output, other: Output, back: Dict[str, _Back]) -> bool:
 
 
 def _back(view: View, end: TensorRef) -> _Back:
-    """Back from an output, always from the node that comes last in the graph: where one is left, all passes it."""
-    order = _order(view, end)
-    passed, whole, cut = [], [], False
-    todo = [(-order[end.node], end)]
-    while todo:
-        _, ref = heapq.heappop(todo)
-        while todo and todo[0][1] == ref:
-            heapq.heappop(todo)
-        if not todo:
-            passed.append(str(ref))
-            whole += [] if cut else [str(ref)]
-        op = view.op(ref)
-        if op in LAYERS or op in SOURCES or op in ("Exit", "RefExit", "Merge") or len(passed) > _MOST:
-            break
-        cut = cut or op in _PARTS
-        for source in view.inputs(ref.node):
-            if source.node in order:
-                heapq.heappush(todo, (-order[source.node], source))
-    return _Back(frozenset(passed), frozenset(whole))
-
-
-def _order(view: View, end: TensorRef) -> Dict[str, int]:
-    """The nodes of data behind an output, back to layers and loops, each after what it is computed from."""
-    order: Dict[str, int] = {}
-    todo, entered = [(end.node, False)], set()
-    while todo:
-        name, done = todo.pop()
-        if done:
-            order.setdefault(name, len(order))
-            continue
-        if name in entered:
-            continue
-        entered.add(name)
-        todo.append((name, True))
-        if view.op(name) in LAYERS or view.op(name) in ("Exit", "RefExit", "Merge") or len(entered) > _MOST:
-            continue
-        todo += [(ref.node, False) for ref in view.inputs(name) if view.flow.is_data(ref.node)]
-    return order
+    found = narrows(view, end, lambda name: view.op(name) in _LAST)
+    cut = next((number for number, ref in enumerate(found) if view.op(ref) in _PARTS), len(found))
+    return _Back(frozenset(map(str, found)), frozenset(map(str, found[:cut + 1])))
