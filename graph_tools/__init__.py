@@ -41,6 +41,6 @@ __all__ = [
     "FeedError", "Finding", "GradientError", "GraphToolsError", "Model", "ModelFileMissingError",
     "ModelFormatError", "NoCandidateError", "ReleaseError", "Report", "StateError", "TensorFlowMissingError",
     "TensorNotFoundError", "find_columns", "find_embeddings", "find_inputs", "find_outputs", "freeze",
-    "from_estimator", "from_session", "inference_mode", "inline_calls", "load", "prune", "relax_batch", "restore_control_flow",
-    "split_occurrences", "swap_inputs", "verify", "watch_feature_columns",
+    "from_estimator", "from_session", "inference_mode", "inline_calls", "load", "prune", "relax_batch",
+    "restore_control_flow", "split_occurrences", "swap_inputs", "verify", "watch_feature_columns",
 ]

@@ -14,12 +14,14 @@ from tf1_ig.integrations import signature
 
 HELP = "write a changed copy of a graph"
 
-_EDITS = ("swap_inputs", "relax_batch", "prune", "freeze", "attribution_signature")
+_EDITS = ("inference_mode", "swap_inputs", "relax_batch", "prune", "freeze", "attribution_signature")
 
 
 def add_options(parser) -> None:
     """The options of the command; the edits are done in the order of ``_chosen``."""
     add_model(parser)
+    parser.add_argument("--inference-mode", action="store_true",
+                        help="dropout becomes identity, batch norm takes its moving averages")
     parser.add_argument("--swap-inputs", action="store_true",
                         help="queues, iterators, readers and staging areas become placeholders")
     parser.add_argument("--parsed", action="store_true",
@@ -71,6 +73,12 @@ def _edit(options, tell) -> None:
     feed = feed_file.read_feed(options.feed) if options.feed else None
     original = model = gt.load(options.model)
     fed = {}
+    if options.inference_mode:  # first: what updates the averages tells which they are
+        model, edit = gt.inference_mode(original)
+        tell(str(edit) if options.diff else _summary(edit))
+        for line in edit_proof.prove_inference(original, model, edit, _outputs(options, original, model), feed):
+            tell(line)
+        original = model  # the outputs change with it, and must not change again
     for edit_of in _chosen(options):
         model, edit = edit_of(model)
         fed.update(edit.placeholders)

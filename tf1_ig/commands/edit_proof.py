@@ -63,6 +63,33 @@ def prove(before, after, outputs: Sequence[str], feed: Optional[Mapping[str, Any
     return Proof(("not compared before and after: %s; give a batch with --feed FILE" % why,), None)
 
 
+def prove_inference(before, after, edit, outputs: Sequence[str], feed: Optional[Mapping[str, Any]] = None) -> List[str]:
+    """Lines: what lies before the first dropout and batch norm is as it was; the outputs no longer change by chance.
+
+    Raises:
+      EditError: something before them changed.
+    """
+    changed = {node for node, _, _ in edit.rewired}
+    first = [name for name in dict.fromkeys(was for node, was, _ in edit.rewired if was and not was.startswith("^"))
+             if not before.index.ancestors([name], control=False) & changed and names.parse(name).node in after.index]
+    unchanged = [names.tensor_name(name) for name in first if before.graph.get_tensor_by_name(
+        names.tensor_name(name)).dtype.is_floating and not _has_random(before, name)][:3]
+    lines = list(prove(before, after, unchanged, feed).lines) if unchanged else []
+    served = gt.swap_inputs(after)[0]
+    for tried in made_up(after, outputs) if feed is None else [feed]:
+        try:
+            steady = gt.verify(after, served, tried, list(outputs)).ok
+        except (GraphToolsError, ValueError, _tf.tf.errors.OpError):
+            continue
+        return lines + ["%s %s" % (", ".join(outputs[:3]), "agree in two runs" if steady else
+                                   "still differ from run to run: something else is random")]
+    return lines
+
+
+def _has_random(model, name: str) -> bool:
+    return any("Random" in model.index.op(node) for node in model.index.ancestors([name], control=False))
+
+
 def _replaced(model) -> Dict[str, str]:
     """New tensor name by old one, as the placeholders of the graph remember it."""
     return {node.attr[REPLACES].s.decode("utf-8"): node.name + ":0" for node in model.index.nodes.values()

@@ -19,6 +19,7 @@ from tf1_ig.commands import asked, feed_file
 from tf1_ig.commands.arguments import add_model, positive
 from tf1_ig.errors import LabelError
 from tf1_ig.explainer import IntegratedGradients
+from tf1_ig.question import training_mode
 from tf1_ig.result import storage
 from tf1_ig.rows import told
 from tf1_ig.rows.spec import load_spec
@@ -40,6 +41,8 @@ def add_options(parser) -> None:
     parser.add_argument("--output", metavar="T", help="tensor to explain (default: the one likely head)")
     parser.add_argument("--input", action="append", metavar="T", dest="inputs",
                         help="tensor to attribute to; repeat for several (default: the embeddings)")
+    parser.add_argument("--inference-mode", action="store_true",
+                        help="of a training graph: dropout becomes identity, batch norm takes its moving averages")
     parser.add_argument("--label", metavar="L", default=_BY_RANK,
                         help="top (default), none, a class (with --classes also its name), an index tuple 4,1, or "
                              "[0,1] per row")
@@ -141,6 +144,9 @@ def prepared(options) -> Iterator[Prepared]:
         model = gt.load(options.model) if options.model else question.spec.load()
         if question.spec is not None:
             question.spec.check_model(model, options.output)
+        if options.inference_mode:
+            model, edit = gt.inference_mode(model)
+            print("\n".join(training_mode.told(edit)))
         output = question.output or _only_output(model)
         _refuse_other_classes(class_names, names.tensor_name(output), _known_sizes(model, output))
         explainer = opened.enter_context(IntegratedGradients(

@@ -17,6 +17,7 @@ from graph_tools.report import Finding
 # model and carry no size of their own.
 GRADIENT_STOPS = ("ArgMax", "ArgMin", "Floor", "Ceil", "Round", "Rint", "Sign", "StopGradient", "PreventGradient",
                   "OneHot", "Bucketize", "PyFunc", "PyFuncStateless", "EagerPyFunc", "FakeQuantWithMinMaxVars")
+_INFERENCE = "explain graph_tools.inference_mode(model)[0] (--inference-mode), or export the graph in inference mode"
 # float32, float64, bfloat16, float16 as numbered in types.proto.
 FLOATS = (1, 2, 14, 19)
 # A flipped bit high in a float makes it so many times as large; among fewer weights than this it could be meant.
@@ -71,7 +72,7 @@ def randomness(scene: Scene) -> Iterable[Finding]:
         yield Finding("randomness", "ok", 0, agreed)
         return
     switches = [switch for switch in switches if not set(found).isdisjoint(switch.calms)]
-    mend = "Nothing that can be fed switches it off: export the graph in inference mode."
+    mend = "Nothing that can be fed switches it off: %s." % _INFERENCE
     if switches:
         mend = "Feed %s so that nothing is dropped." % _fed(switches, " and ", values=True)
     yield Finding("randomness", "warn", len(found), "%s depends on random op %s (dropout?); explanations are only "
@@ -94,8 +95,8 @@ def batch_norm(scene: Scene) -> Iterable[Finding]:
         node.attr["is_training"].b or "is_training" not in node.attr))
     if found:
         yield Finding("batch norm", "fail", len(found), "%s takes the statistics of the batch (is_training is true): "
-                      "rows depend on their company. Export the graph in inference mode." % (
-                          _shown(scene.index, found)))
+                      "rows depend on their company: %s." % (
+                          _shown(scene.index, found), _INFERENCE))
 
 
 def gradient_stops(scene: Scene) -> Iterable[Finding]:

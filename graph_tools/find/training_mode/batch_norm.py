@@ -47,7 +47,20 @@ class BatchNorms(NamedTuple):
 def find_batch_norms(view: View) -> BatchNorms:
     """Statistics of the batch that have moving averages; batch norm in training mode without any is a miss."""
     averages = {one.statistic: one.variable for one in _updates(view)}
-    fused, misses, named = [], [], {}
+    fused, misses = _fused(view, averages)
+    spelled = {ref: variable for ref, variable in averages.items() if view.op(ref) not in FUSED}
+    for ref, leaf in _moments(view):
+        found = spelled.get(ref) or _beside(view, ref, leaf)
+        if found is None:
+            misses.append(Miss(str(ref), "a mean over the batch, and no moving average of it is in the model"))
+        else:
+            spelled[ref] = found
+    kept = [Average(ref, variable) for ref, variable in spelled.items() if ref.node not in view.loop_nodes]
+    return BatchNorms(tuple(kept), tuple(fused), tuple(misses))
+
+
+def _fused(view: View, averages: Dict[TensorRef, str]) -> Tuple[List[Fused], List[Miss]]:
+    fused, misses = [], []
     for name, node in view.index.nodes.items():
         if node.op not in FUSED or GRADIENT_SCOPE.search(name) or not _trains(node):
             continue
@@ -61,16 +74,7 @@ def find_batch_norms(view: View) -> BatchNorms:
             misses.append(Miss(name, "batch norm inside a while loop, which is left as it is"))
         else:
             fused.append(Fused(name, *pair))
-    spelled = [(ref, variable) for ref, variable in averages.items() if view.op(ref) not in FUSED]
-    for ref, leaf in _moments(view):
-        known = next((variable for other, variable in spelled if other == ref), None)
-        found = known or _beside(view, ref, leaf)
-        if found is None:
-            misses.append(Miss(str(ref), "a mean over the batch, and no moving average of it is in the model"))
-        elif known is None:
-            named[ref] = found
-    kept = [Average(ref, variable) for ref, variable in spelled + list(named.items()) if ref.node not in view.loop_nodes]
-    return BatchNorms(tuple(kept), tuple(fused), tuple(misses))
+    return fused, misses
 
 
 def _trains(node) -> bool:

@@ -40,7 +40,7 @@ class _Gate(NamedTuple):
 
 
 def find_dropout(view: View) -> Tuple[List[Dropped], List[Miss]]:
-    """Every dropout and additive or multiplicative noise of a known spelling; gates of data that have none as misses."""
+    """Every dropout and noise of a known spelling; gates of data that are none as misses."""
     found: Dict[TensorRef, Dropped] = {}
     misses: List[Miss] = []
     for gate in _gates(view):
