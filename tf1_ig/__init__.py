@@ -7,6 +7,7 @@ from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.integrations.hook import ExplainHook
 from tf1_ig.integrations.reference_loop import ig_text
 from tf1_ig.integrations.signature import attribution_signature
+from tf1_ig.question.label import contrast
 from tf1_ig.question.spans import byte_spans
 from tf1_ig.result.attribution import Attribution, load_attribution
 from tf1_ig.rows.spec import ExplanationSpec, load_spec
@@ -16,5 +17,5 @@ __version__ = "0.1.0"
 
 __all__ = [
     "At", "Attribution", "ExplainHook", "ExplanationSpec", "IntegratedGradients", "attribution_signature", "byte_spans",
-    "check", "ig_text", "load_attribution", "load_spec", "visualize_token_attrs",
+    "check", "contrast", "ig_text", "load_attribution", "load_spec", "visualize_token_attrs",
 ]

@@ -1,4 +1,4 @@
-"""Gradients along many paths for every row: points of different paths share runs, and what they give is averaged."""
+"""Gradients along the paths of a method, for every row of a batch: one path, or the mean over many that share runs."""
 
 import itertools
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
@@ -6,15 +6,15 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 import numpy as np
 
 from tf1_ig import integrate
+from tf1_ig.engine.at import FLOATS_AT_ONCE, stacked_batch
 from tf1_ig.engine.feeds import repeated
-from tf1_ig.engine.packing import FIXED_BATCH, PACKED, Batch, PointRunner
-from tf1_ig.engine.probe import agree
+from tf1_ig.engine.layout import Layout
+from tf1_ig.engine.packing import PointRunner
+from tf1_ig.engine.probe import Coupled, agree
 from tf1_ig.question.task import Task
 from tf1_ig.result.attribution import token_sums
 
 Entries = List[np.ndarray]
-# Floats of attributed tensors that are laid out at once, a copy for each path.
-FLOATS_AT_ONCE = 1 << 22
 
 
 class Path(NamedTuple):
@@ -33,34 +33,29 @@ class Path(NamedTuple):
 class Integrand(NamedTuple):
     """What is integrated along each path, and how.
 
-    ``runner`` runs the caller's batch; ``values(task, gradient)`` multiplies gradients with ``actual - baseline`` of
-    the task's batch; ``integral(runner, fed, ends)`` integrates along the paths of a runner, given its whole feed and
-    the scores at both ends.
+    ``runner`` runs the task's batch; ``integral(runner, fed, ends)`` integrates along the paths of a runner, given its
+    whole feed and the scores at both ends where they are known.
     """
 
     runner: PointRunner
     task: Task
-    values: Callable[[Task, List[np.ndarray]], Dict[str, Any]]
-    integral: Callable[[PointRunner, Mapping[str, Any], np.ndarray], integrate.Integral]
-
-
-class Coupled(Exception):
-    """Points that shared a run changed each other's outputs."""
+    integral: Callable[[PointRunner, Mapping[str, Any], Optional[np.ndarray]], integrate.Integral]
 
 
 class Found(NamedTuple):
-    """Means over ``count`` paths, and their standard errors (``None`` of a single path).
+    """What a method gives: values, means over ``count`` paths with their standard errors (``None`` of a single one).
 
     ``integral.error_estimate`` is the mean error of the integrals where that is known; of single points it is the
-    standard error of the sum of the values over the scores' difference.
+    standard error of the sum of the values over the scores' difference. ``runner`` evaluates a single path.
     """
 
     count: int
     integral: integrate.Integral
     values: Dict[str, Any]
     start_outputs: np.ndarray
-    standard_error: Optional[Dict[str, Any]]
-    token_standard_error: Optional[Dict[str, Any]]
+    standard_error: Optional[Dict[str, Any]] = None
+    token_standard_error: Optional[Dict[str, Any]] = None
+    runner: Optional[PointRunner] = None
 
 
 def run(paths: Iterator[Path], integrand: Integrand) -> Found:
@@ -70,19 +65,51 @@ def run(paths: Iterator[Path], integrand: Integrand) -> Found:
       Coupled: rows that were taken to be independent are not; they must keep their own company.
     """
     task, means = integrand.task, _Means()
+    first = list(itertools.islice(paths, 2))
+    if len(first) == 1 and first[0].alpha is None and first[0].end is task.inputs.entries:
+        return _along(first[0], integrand)
     floats = max(1, sum(actual.size for actual in task.batch.actual))
-    together = max(1, FLOATS_AT_ONCE // floats) if _wide(task) else 1
+    together = max(1, FLOATS_AT_ONCE // floats) if task.probed.wide else 1
+    paths, single_points = itertools.chain(first, paths), first[0].alpha is not None
     for chunk in iter(lambda: list(itertools.islice(paths, together)), []):
-        single_points = chunk[0].alpha is not None
         _run_together(chunk, integrand, means)
     count, (start, end) = means.values.count, means.ends.mean
     steps = np.full(len(end), count) if single_points else np.max(means.steps, axis=0)
     errors = means.residual.standard_error if single_points else means.errors.mean if means.errors.count else None
     return Found(count, integrate.Integral([], end, start, steps, sum(means.evaluations), errors, None),
-                 _like(means.values.mean, means.template), means.outputs.mean,
-                 None if count < 2 else _like(means.values.standard_error, means.template),
-                 None if count < 2 else _like(means.sums.standard_error, token_sums(means.template)))
+                 like(means.values.mean, means.template), means.outputs.mean,
+                 None if count < 2 else like(means.values.standard_error, means.template),
+                 None if count < 2 else like(means.sums.standard_error, token_sums(means.template)))
 
+
+# -- one path ----------------------------------------------------------------------------------------------------------
+
+def _along(path: Path, integrand: Integrand) -> Found:
+    """One path to the caller's own input: nothing is copied, its own scores tell whether rows leave each other alone.
+
+    What the probe saw of a few rows is true of all only if every score is what it is without the other points.
+    """
+    task, label = integrand.task, integrand.runner.label
+    runner = integrand.runner.on(task.batch._replace(actual=path.end, baseline=path.start), label)
+    starts = runner.outputs(integrate.Rows(np.arange(runner.count), np.zeros(runner.count)))
+    ends = np.stack([label.of(starts), label.of(task.outputs)], axis=1)
+    integral = integrand.integral(runner, task.fed, None if task.probed.wide else ends)
+    if task.probed.wide and not agree(np.stack([integral.baseline_score, integral.score], axis=1), ends,
+                                      label.reach * np.concatenate([task.outputs, starts])):
+        raise Coupled()
+    return Found(1, integral, _products(task, path.end, path.start, integral.gradient), starts, runner=runner)
+
+
+def _products(task: Task, actual: Entries, baseline: Entries, gradient: List[np.ndarray]) -> Dict[str, Any]:
+    """``(input - baseline) * mean gradient`` by input, in the caller's layout (float64)."""
+    layout = Layout(task.inputs.names, task.batch, task.own)
+    with np.errstate(invalid="ignore"):  # what is not finite is told by check
+        return layout.of_vectors([
+            (layout.flat(actual, row).astype(np.float64) - layout.flat(baseline, row)) * gradient[row]
+            for row in range(task.batch.count)])
+
+
+# -- many paths --------------------------------------------------------------------------------------------------------
 
 class _Tally:
     """Mean of vectors that come one by one, and its standard error (Welford, 1962: nothing cancels)."""
@@ -112,27 +139,18 @@ class _Means:
         self.template: Dict[str, Any] = {}
 
 
-def _wide(task: Task) -> bool:
-    """Whether rows may stand in a larger batch; others go path by path, just as they were fed."""
-    return task.probed.running.mode in (PACKED, FIXED_BATCH)
-
-
 def _run_together(paths: List[Path], integrand: Integrand, means: _Means) -> None:
     """Runs a few paths as one batch that holds the caller's rows once for each path."""
     task, count, label = integrand.task, integrand.task.batch.count, integrand.runner.label
     at = _outputs_at(paths, integrand)
-    ends = np.array([[at[id(corner)][np.arange(count), label] for corner in (path.start, path.end)] for path in paths],
-                    np.float64)
-    stacked = _stacked(task.batch, [path.end for path in paths], [path.start for path in paths])
-    found = _integrate(integrand.runner.on(stacked, np.tile(label, len(paths))), paths, ends, integrand)
-    products = stacked if paths[0].times is None else stacked._replace(
-        actual=[np.concatenate(each) for each in zip(*(path.times for path in paths))],
-        baseline=[np.zeros_like(each) for each in stacked.baseline])
-    own = [None if each is None else np.tile(each, len(paths)) for each in task.own]
-    values = integrand.values(task._replace(batch=products, own=own), found.gradient)
+    ends = np.array([[label.of(at[id(corner)]) for corner in (path.start, path.end)] for path in paths], np.float64)
+    stacked = _stacked(task, [path.end for path in paths], [path.start for path in paths])
+    found = _integrate(integrand.runner.on(stacked, label.repeated(len(paths))), paths, ends, integrand)
     for number, path in enumerate(paths):
         part = slice(number * count, (number + 1) * count)
-        one = {name: value[part] for name, value in values.items()}
+        times, zero = (path.end, path.start) if path.times is None else (
+            path.times, [np.zeros_like(each) for each in path.times])
+        one = _products(task, times, zero, found.gradient[part])
         means.template = one
         means.values.add(_flat(one))
         means.sums.add(_flat(token_sums(one)))
@@ -152,7 +170,7 @@ def _outputs_at(paths: List[Path], integrand: Integrand) -> Dict[int, np.ndarray
     found = {id(own): task.outputs}
     wanted = {id(corner): (path.end, corner) for path in paths for corner in (path.start, path.end)
               if id(corner) not in found}
-    if not _wide(task):
+    if not task.probed.wide:
         # Rows that keep company stand where their path ends while one of them goes to the corner.
         for key, (end, corner) in wanted.items():
             found[key] = _outputs(integrand, [end], [corner])
@@ -167,7 +185,7 @@ def _outputs_at(paths: List[Path], integrand: Integrand) -> Dict[int, np.ndarray
 
 
 def _outputs(integrand: Integrand, ends: List[Entries], corners: List[Entries]) -> np.ndarray:
-    batch = _stacked(integrand.task.batch, ends, corners)
+    batch = _stacked(integrand.task, ends, corners)
     return integrand.runner.on(batch, None).outputs(integrate.Rows(np.arange(batch.count), np.zeros(batch.count)))
 
 
@@ -182,13 +200,12 @@ def _integrate(runner: PointRunner, paths: List[Path], ends: np.ndarray, integra
     return integrand.integral(runner, repeated(task.fed, task.batch.count, len(paths)), corners)
 
 
-def _stacked(batch: Batch, actual: List[Entries], baseline: List[Entries]) -> Batch:
-    """The batch once for each path, one whole copy after the other."""
-    times = len(actual)
-    return Batch(batch.count * times, [np.concatenate(each) for each in zip(*actual)],
-                 [np.concatenate(each) for each in zip(*baseline)],
-                 [np.concatenate([owner + number * batch.count for number in range(times)]) for owner in batch.owner],
-                 repeated(batch.feeds, batch.count, times))
+def _stacked(task: Task, actual: List[Entries], baseline: List[Entries]):
+    """The task's batch once for each path, one whole copy after the other."""
+    def together(sets):
+        return list(sets[0]) if len(sets) == 1 else [np.concatenate(each) for each in zip(*sets)]
+
+    return stacked_batch(task.batch, together(actual), together(baseline), len(actual))
 
 
 def _flat(values: Mapping[str, Any]) -> np.ndarray:
@@ -196,8 +213,8 @@ def _flat(values: Mapping[str, Any]) -> np.ndarray:
                            for part in (value if isinstance(value, list) else [value])]).astype(np.float64)
 
 
-def _like(vector: np.ndarray, template: Mapping[str, Any]) -> Dict[str, Any]:
-    """The inverse of ``_flat``: the vector cut into arrays shaped like the template's."""
+def like(vector: np.ndarray, template: Mapping[str, Any]) -> Dict[str, Any]:
+    """The inverse of flattening: the vector cut into arrays shaped like the template's."""
     found, taken = {}, 0
     for name, value in template.items():
         parts = []

@@ -6,27 +6,25 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from graph_tools.errors import FeedError
 from graph_tools.find.decided import Decided
 from graph_tools.model import Model
 from graph_tools.report import Finding
-from tf1_ig import baselines, ensemble, integrate, quadrature, variants
-from tf1_ig.engine import prefix, probe, target
+from tf1_ig import answer, baselines, ensemble, integrate, methods
+from tf1_ig.engine import prefix, probe
 from tf1_ig.engine.at import At, Scene
 from tf1_ig.engine.layout import Layout
 from tf1_ig.engine.operated import Engine
-from tf1_ig.engine.packing import IN_COMPANY, ONE_AT_A_TIME, Batch, PointRunner, RunLimits, RunSizes
-from tf1_ig.errors import MethodError
-from tf1_ig.question import entries, graph_facts, resolve
+from tf1_ig.engine.packing import Batch, PointRunner, RunLimits, RunSizes
+from tf1_ig.question import graph_facts, resolve
+from tf1_ig.question.effort import Effort, Question, effort
+from tf1_ig.question.label import Label, at_positions, resolve as resolve_label
 from tf1_ig.question.task import Task, TaskReader
-from tf1_ig.result import features
-from tf1_ig.result.attribution import Attribution
+from tf1_ig.result.attribution import Attribution, joined
 
 # Most rows in one run, and most floats of attributed tensors in one run: how many are best is learnt below that. Loops
 # gain a little more from more rows, at the cost of memory.
 ROWS_PER_RUN = 320
 FLOATS_PER_RUN = 1 << 21
-_TRIED = 64  # points of a path that are looked at for the one where the gradient is not finite
 
 
 class IntegratedGradients:
@@ -114,13 +112,15 @@ class IntegratedGradients:
                 method: str = "gausslegendre", steps: Optional[int] = None, tolerance: float = 0.01,
                 max_steps: int = 1024, batch_size: Optional[int] = None, tokens: Any = None, progress: bool = False,
                 shared_feeds: Sequence[Any] = (), row_feeds: Sequence[Any] = (),
-                memory_limit: Optional[int] = None) -> Attribution:
+                memory_limit: Optional[int] = None, positions: Any = None) -> Attribution:
         """Explains every row of a feed.
 
         Args:
           feed: arrays by tensor (name, ``tf.Tensor`` or ``Candidate``), as for ``session.run``; it is not changed.
           label: which element of an output row: a class, one per row, an index tuple for outputs of rank > 2 such as
-            ``(token, class)``, one such tuple per row, or ``"top"``; ``None`` where a row has a single element.
+            ``(token, class)``, ``"top"`` or ``"second"`` of the row's elements, or one of these per row; or a weighted
+            sum, ``{any of these: weight}`` (``tf1_ig.contrast(2, 0)``), one for all rows or a list with one per row.
+            ``None`` where a row has a single element.
           baseline: ``"zero"``, ``"mean"``, an array, ``{"mean": rows}``, or ``{tensor: value}`` (also
             ``{"ids:0": padding_id}``); see ``tf1_ig.baselines.resolve``.
           method: the rule of a fixed number of steps: ``"gausslegendre"``, ``"midpoint"``, ``"trapezoid"``,
@@ -136,6 +136,9 @@ class IntegratedGradients:
           row_feeds: feeds whose leading axis follows the rows although it could be taken for a constant.
           memory_limit: most bytes that the tensors of one run may take together (weights not counted): runs hold so
             many rows as fit. Measured by TensorFlow's own trace of a few rows; a run holds less than that at a time.
+          positions: for outputs with an axis of positions in front of the classes: ``"all"`` or a list of positions.
+            Each becomes a row of the result (``attribution.rows``, ``.positions``), and ``label`` is that of one
+            position: a class, weights, or ``"top"`` (also for ``None``).
 
         Returns:
           An ``Attribution``.
@@ -143,33 +146,24 @@ class IntegratedGradients:
         Raises:
           FeedError, LabelError, BaselineError, MethodError, BatchError: what is wrong and what to pass instead.
         """
-        rule = _rule(method, steps, tolerance, max_steps)
-        limits = RunLimits(batch_size, memory_limit).checked()
-        task, flat_label, labels, sizes = self._begin(feed, label, baseline, limits, shared_feeds, row_feeds)
-        with _progress(progress, task.batch.count * steps if rule else None) as advance:
-            task, runner, baseline_outputs, integral = self._surely(
-                task, flat_label, _integral_of(rule, tolerance, max_steps), steps, limits, advance)
-        found = self._attribution(task, baseline_outputs, integral, labels, "adaptive" if rule is None else method,
-                                  tolerance, rule is None, baselines.describe(baseline), tokens)
-        at_feed = None if task.baseline_feeds is None else PointRunner(
-            self._engine, task.batch._replace(feeds=task.baseline_feeds), task.probed.running, flat_label,
-            sizes).scores(integrate.Rows(np.arange(task.batch.count), np.zeros(task.batch.count)))
-        return dataclasses.replace(found, baseline_feed_score=at_feed, not_finite_at=_first_not_finite(runner, found),
-                                   graph_findings=tuple(self.findings()))
+        asked = effort(method, steps, tolerance, max_steps, batch_size, memory_limit)
+        return self._answer("integrated_gradients", {"baseline": baseline}, Question(
+            feed, label, asked, positions, shared_feeds, row_feeds, tokens, progress))
 
     def explain_variant(self, variant: str, feed: Mapping[Any, Any], label: Any = None,
                         method: str = "gausslegendre", steps: Optional[int] = None, tolerance: float = 0.01,
                         max_steps: int = 1024, batch_size: Optional[int] = None, tokens: Any = None,
                         progress: bool = False, shared_feeds: Sequence[Any] = (), row_feeds: Sequence[Any] = (),
-                        memory_limit: Optional[int] = None, **options: Any) -> Attribution:
+                        memory_limit: Optional[int] = None, positions: Any = None, **options: Any) -> Attribution:
         """Explains every row of a feed by a relative of Integrated Gradients.
 
         Args:
-          variant: a name in ``tf1_ig.variants.VARIANTS``: ``"averaged"`` (over several baselines),
-            ``"expected_gradients"``, ``"smoothgrad"``, ``"gradient"``, ``"gradient_x_input"``. Its function there says
-            which ``options`` it takes (``baselines``, ``samples``, ``seed``, …).
+          variant: a name in ``tf1_ig.methods.METHODS``: ``"averaged"`` (over several baselines),
+            ``"expected_gradients"``, ``"smoothgrad"``, ``"gradient"``, ``"gradient_x_input"``, ``"occlusion"``,
+            ``"shapley"``, ``"guided_ig"``, ``"idgi"``. Its function there says which ``options`` it takes
+            (``baseline``, ``baselines``, ``samples``, ``seed``, …).
           feed, label, method, steps, tolerance, max_steps, batch_size, tokens, progress, shared_feeds, row_feeds,
-            memory_limit: as for ``explain``; steps and tolerance are those of each single path.
+            memory_limit, positions: as for ``explain``; steps and tolerance are those of each single path.
 
         Returns:
           An ``Attribution``: the mean over the variant's paths. ``technique`` says what it is, ``completeness`` what
@@ -182,30 +176,9 @@ class IntegratedGradients:
           >>> explainer.explain_variant("expected_gradients", {"ids:0": ids}, label="top",  # doctest: +SKIP
           ...                           baselines={"ids:0": training_ids}, samples=200, seed=0)
         """
-        chosen = variants.choose(variant, options, steps)
-        rule = _rule(method, steps, tolerance, max_steps)
-        limits = RunLimits(batch_size, memory_limit).checked()
-        task, flat_label, labels, sizes = self._begin(feed, label, "zero", limits, shared_feeds, row_feeds)
-        integral_of = _integral_of(rule, tolerance, max_steps)
-        with _progress(progress, None) as advance:
-            def along(paths, task):
-                runner = PointRunner(self._engine, task.batch, task.probed.running, flat_label, sizes, advance)
-                return ensemble.run(paths, ensemble.Integrand(
-                    runner, task, self._values, lambda many, fed, ends: self._integrate(
-                        task._replace(fed=fed), many, lambda evaluator, examples: integral_of(
-                            evaluator, ends[examples]), steps, limits)))
-
-            try:
-                found = along(chosen.paths(task.inputs, **options), task)
-            except ensemble.Coupled:
-                task = task._replace(probed=probe.in_company(task.probed, task.batch.count))
-                found = along(chosen.paths(task.inputs, **options), task)
-        adaptive = rule is None and not chosen.single_points
-        how = variant if chosen.single_points else "adaptive" if adaptive else method
-        record = self._attribution(task, found.start_outputs, found.integral, labels, how, tolerance, adaptive, "",
-                                   tokens, found.values)
-        record = dataclasses.replace(record, graph_findings=tuple(self.findings()))
-        return variants.complete(record, chosen, found, options)
+        asked = effort(method, steps, tolerance, max_steps, batch_size, memory_limit)
+        return self._answer(variant, options, Question(
+            feed, label, asked, positions, shared_feeds, row_feeds, tokens, progress))
 
     def at(self, feed: Mapping[Any, Any], label: Any = None, shared_feeds: Sequence[Any] = (),
            row_feeds: Sequence[Any] = (), batch_size: Optional[int] = None, memory_limit: Optional[int] = None) -> At:
@@ -228,54 +201,96 @@ class IntegratedGradients:
           >>> halfway = {name: 0.5 * rows for name, rows in at.entries.items()}               # doctest: +SKIP
           >>> scores, gradients = at.gradients(halfway)                                       # doctest: +SKIP
         """
-        limits = RunLimits(batch_size, memory_limit).checked()
         own = {key: copy.deepcopy(value) for key, value in feed.items()} if isinstance(feed, Mapping) else feed
-        task, flat_label, labels, sizes = self._begin(own, label, "zero", limits, shared_feeds, row_feeds)
-        runner = PointRunner(self._engine, task.batch, task.probed.running, flat_label, sizes)
-        return At(Scene(runner, Layout(self.inputs, task.batch, task.own), task.probed, task.outputs, task.row_shape,
-                        labels, lambda baseline: baselines.resolve(baseline, task.inputs)))
-
-    def _begin(self, feed, label, baseline, limits, shared_feeds, row_feeds):
-        """The task, the labels, flat and as the caller counts them, and the sizes of runs."""
-        task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
-        if self._engine.knows_otherwise(task.values):
-            self._open(leaner=False)
-            task = self._reader.read(feed, shared_feeds, row_feeds, baseline)
-        self._steady = task.probed.steady and self._steady is not False
-        self._fed = {name: value for name, value in task.values.items() if value.ndim == 0 and value.dtype != object
-                     and name not in self.inputs}
-        flat_label, labels = target.resolve_label(label, task.row_shape, task.outputs, self.output)
-        return task, flat_label, labels, self._run_sizes(task.batch, limits)
+        question = Question(own, label, effort(batch_size=batch_size, memory_limit=memory_limit), None, shared_feeds,
+                            row_feeds)
+        task, found = self._begin(question, "zero")
+        return At(self._scene(task, found, self._runner(task, found, question)))
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
-    def _surely(self, task: Task, label: np.ndarray, integral_of, steps, limits, advance):
-        """Task, runner, baseline outputs, integral; in the caller's own company where points that share runs differ."""
-        every, running = np.arange(task.batch.count), task.probed.running
-        runner = PointRunner(self._engine, task.batch, running, label, self._run_sizes(task.batch, limits), advance)
-        starts = runner.outputs(integrate.Rows(every, np.zeros(len(every))))
-        ends = np.stack([starts[every, label], task.outputs[every, label]], axis=1).astype(np.float64)
-        alone = running.mode in (IN_COMPANY, ONE_AT_A_TIME)
-        integral = self._integrate(task, runner, lambda evaluator, examples: integral_of(
-            evaluator, ends[examples] if alone else None), steps, limits)
-        # What the probe saw of a few rows is true of all only if every score is what it is without the other points.
-        if alone or probe.agree(np.stack([integral.baseline_score, integral.score], axis=1), ends,
-                                np.concatenate([task.outputs, starts])):
-            return task, runner, starts, integral
-        return self._surely(task._replace(probed=probe.in_company(task.probed, len(every))), label, integral_of, steps,
-                            limits, advance)
+    def _begin(self, question: Question, baseline: Any) -> Tuple[Task, Label]:
+        """What there is to explain in the feed, and which elements of its outputs."""
+        def read():
+            return self._reader.read(question.feed, question.shared_feeds, question.row_feeds, baseline)
 
-    def _integrate(self, task: Task, plain: PointRunner, integral_of, steps: Optional[int],
-                   limits: RunLimits) -> integrate.Integral:
+        task = read()
+        if self._engine.knows_otherwise(task.values):
+            self._open(leaner=False)
+            task = read()
+        self._steady = task.probed.steady and self._steady is not False
+        self._fed = {name: value for name, value in task.values.items() if value.ndim == 0 and value.dtype != object
+                     and name not in self.inputs}
+        if question.positions is None:
+            return task, resolve_label(question.label, task.row_shape, task.outputs, self.output)
+        return task, at_positions(question.positions, question.label, task.row_shape, task.outputs, self.output)
+
+    def _answer(self, name: str, options: Dict[str, Any], question: Question) -> Attribution:
+        """Any question by any method: the one way from arguments to a result."""
+        chosen = methods.choose(name, options, question.effort.steps)
+        task, label = self._begin(question, methods.start_of(chosen, options))
+        asked = answer.Asked(self.resolved, question, name, chosen, options, answer.behind(
+            self._engine, self.resolved, task, self.batch_axis, question))
+        total = len(label.shown) * question.effort.steps if (
+            chosen.kind == methods.ALONG_PATHS and question.effort.steps) else None
+        with answer.progress(question.progress, total) as advance:
+            try:
+                if label.rows is None:
+                    made = self._found(asked, task, label, advance)
+                elif task.probed.wide:
+                    made = self._found(asked, task.at_rows(label.rows), label, advance)
+                else:
+                    made = self._by_position(asked, task, label, advance)
+            except probe.Coupled:
+                task = task._replace(probed=probe.in_company(task.probed, task.batch.count))
+                made = (self._found if label.rows is None else self._by_position)(asked, task, label, advance)
+        return dataclasses.replace(made, graph_findings=tuple(self.findings()))
+
+    def _by_position(self, asked: answer.Asked, task: Task, label: Label, advance) -> Attribution:
+        """Rows that keep their company are asked about one position after the other."""
+        order = np.lexsort((label.rows, label.positions))
+        parts = [self._found(asked, task, label.of_rows(of_one), advance)
+                 for of_one in np.split(order, len(order) // task.batch.count)]
+        return joined(parts)[np.argsort(order)]
+
+    def _found(self, asked: answer.Asked, task: Task, label: Label, advance) -> Attribution:
+        """The result of one task by the method that was chosen."""
+        question, chosen = asked.question, asked.method
+        runner = self._runner(task, label, question, advance)
+        if chosen.kind == methods.ASKS:
+            at = At(self._scene(task, label, runner))
+            found = methods.called(chosen, at, asked.options, question.effort.steps)
+            task = task._replace(probed=at.probed)
+        else:
+            found = ensemble.run(
+                methods.called(chosen, task.inputs, asked.options, None), ensemble.Integrand(
+                    runner, task, lambda many, fed, ends: self._integral(many, fed, ends, question.effort)))
+        made = answer.record(asked, task, label, found)
+        at_feed = None if task.baseline_feeds is None or asked.name != "integrated_gradients" else runner.on(
+            task.batch._replace(feeds=task.baseline_feeds), label.terms).scores(integrate.Rows(
+                np.arange(task.batch.count), np.zeros(task.batch.count)))
+        return dataclasses.replace(made, baseline_feed_score=at_feed,
+                                   not_finite_at=answer.first_not_finite(found, made))
+
+    def _runner(self, task: Task, label: Label, question: Question, advance=lambda rows: None) -> PointRunner:
+        sizes = self._run_sizes(task.batch, question.effort.limits)
+        return PointRunner(self._engine, task.batch, task.probed.running, label.terms, sizes, advance)
+
+    def _scene(self, task: Task, label: Label, runner: PointRunner) -> Scene:
+        return Scene(runner, Layout(self.inputs, task.batch, task.own), task.probed, task.outputs, task.row_shape,
+                     label.shown, lambda baseline: baselines.resolve(baseline, task.inputs), label.rows is None)
+
+    def _integral(self, runner: PointRunner, fed: Mapping[str, Any], ends: Optional[np.ndarray],
+                  effort: Effort) -> integrate.Integral:
         """The integral of every example, behind the affine beginning of the model where that is worth it."""
-        every = np.arange(task.batch.count)
-        behind = self._prefix.for_work(plain, task.fed, steps)
+        behind = self._prefix.for_work(runner, fed, effort.steps)
         if behind is None:
-            return integral_of(plain, every)
+            return effort.integral(runner, ends)
         found = []
-        for carried in behind.slices(plain, task.fed):
-            runner = carried.runner(sizes=self._run_sizes(carried.batch, limits, "prefix"), on_rows=plain.on_rows)
-            integral = integral_of(runner, carried.examples)
+        for carried in behind.slices(runner, fed):
+            sizes = self._run_sizes(carried.batch, effort.limits, "prefix")
+            inner = carried.runner(sizes=sizes, on_rows=runner.on_rows)
+            integral = effort.integral(inner, None if ends is None else ends[carried.examples])
             found.append(integral._replace(gradient=carried.pull_back(integral.gradient)))
         return integrate.joined(found)
 
@@ -286,139 +301,3 @@ class IntegratedGradients:
         if limits != RunLimits():
             return RunSizes(most, limits)
         return self._sizes.setdefault((engine, floats.bit_length()), RunSizes(most))
-
-    def _attribution(self, task, baseline_outputs, integral, labels, method, tolerance, adaptive, baseline,
-                     texts, values=None) -> Attribution:
-        batch = task.batch
-        values = self._values(task, integral.gradient) if values is None else values
-        rise = integral.score - integral.baseline_score
-        total = sum(np.array([np.sum(row) for row in value], np.float64) for value in values.values())
-        delta = total - rise
-        with np.errstate(invalid="ignore"):
-            rounding = integrate.ROUNDING * np.maximum(np.abs(integral.score), np.abs(integral.baseline_score))
-            converged = np.isfinite(rise) & (np.abs(delta) <= np.maximum(tolerance * np.abs(rise), rounding))
-        shape = (batch.count,) + tuple(task.row_shape)
-        behind = entries.behind(self._engine, self.resolved, task, self.batch_axis)
-        return Attribution(
-            values=values, score=integral.score, baseline_score=integral.baseline_score, delta=delta, label=labels,
-            steps=integral.steps, evaluations=integral.evaluations, converged=converged, output=self.output,
-            method=method, tolerance=tolerance if adaptive else None, baseline=baseline,
-            prediction=_prediction(task.outputs, task.row_shape, labels), outputs=task.outputs.reshape(shape),
-            baseline_output=baseline_outputs.reshape(shape), token_texts=_texts(texts, batch.count),
-            running=task.probed.running.mode, coupled=task.probed.running.coupled,
-            held_fixed=tuple(sorted(task.values)), replaced=self._replaced(task),
-            notes=self.resolved.notes + task.probed.notes, error_estimate=integral.error_estimate,
-            path=integral.path, path_errors=integral.path_errors, output_kind=self.resolved.output_kind,
-            actual=self._own_numbers(task, values),
-            features=features.by_feature(values, self.resolved.columns, behind["ids"], behind["strings"]), **behind)
-
-    def _replaced(self, task: Task) -> Tuple[Tuple[str, str], ...]:
-        """What the caller calls the tensors whose placeholders the result names."""
-        named = set(task.values) | set(self.inputs) | {self.output}
-        return tuple(sorted((new, old) for old, new in self.resolved.renamed.items() if new in named))
-
-    def _own_numbers(self, task: Task, values: Dict[str, Any]) -> Optional[Dict[str, Any]]:
-        """What was attributed to, where it is the caller's own numbers and not rows of a table."""
-        found = {spec.name: actual.reshape(np.shape(values[spec.name])) for spec, actual in zip(
-            self.resolved.inputs, task.batch.actual) if not spec.ids and spec.attributed.owner is None}
-        return found or None
-
-    def _values(self, task: Task, gradient: List[np.ndarray]) -> Dict[str, Any]:
-        """``(input - baseline) * mean gradient`` by input, in the caller's layout (float64)."""
-        values: Dict[str, Any] = {}
-        batch, taken = task.batch, [0] * task.batch.count
-        for spec, actual, base, own, entries_of in zip(self.resolved.inputs, batch.actual, batch.baseline, task.own,
-                                                       batch.entries_of):
-            rows = []
-            for example in range(batch.count):
-                entries = entries_of.of(example)
-                shape = (len(entries),) + actual.shape[1:]
-                size = int(np.prod(shape))
-                mean = gradient[example][taken[example]:taken[example] + size].reshape(shape)
-                taken[example] += size
-                rows.append((actual[entries].astype(np.float64) - base[entries]) * mean)
-                if own is not None:
-                    rows[-1] = rows[-1][own[entries]]
-            if own is None:
-                block = len(actual) // batch.count
-                values[spec.name] = np.stack([row[0] if block == 1 else row for row in rows])
-            else:
-                values[spec.name] = rows
-        return values
-
-
-def _integral_of(rule, tolerance: float, max_steps: int):
-    """How the paths of an evaluator are integrated, given the scores at their ends where they are known."""
-    if rule is None:
-        return lambda evaluator, ends: integrate.adaptive(evaluator, tolerance, max_steps)
-    return lambda evaluator, ends: integrate.by_rule(evaluator, *rule, ends=ends)
-
-
-def _rule(method, steps, tolerance, max_steps):
-    """Nodes and weights of a fixed rule, or ``None`` for adaptive; wrong arguments stop here."""
-    if method in quadrature.GRIDS and steps is None:
-        raise MethodError("method %r reproduces the numbers of another library, which had a fixed number of nodes; "
-                          "pass {argument} as it was there" % method, argument="steps", value="NUMBER")
-    if method not in quadrature.RULES:
-        quadrature.nodes_and_weights(method, steps or 2)
-    if not isinstance(tolerance, (int, float, np.floating)) or not tolerance > 0:
-        raise MethodError("tolerance must be a number above 0 such as 0.01 (one per cent), not %r" % (tolerance,))
-    if steps is not None:
-        return quadrature.nodes_and_weights(method, steps)
-    if not isinstance(max_steps, (int, np.integer)) or max_steps < 3:
-        raise MethodError("{argument} must be a whole number of at least 3, not %r" % (max_steps,),
-                          argument="max_steps")
-    return None
-
-
-def _first_not_finite(runner: PointRunner, found: Attribution) -> str:
-    """The op behind the first row that is not finite, in words; ``""`` when all are."""
-    for row in np.flatnonzero(~np.isfinite(found.delta)):
-        alphas, scores = found.path[row]
-        wrong = alphas[~np.isfinite(scores)]
-        some = np.unique(np.linspace(0, len(alphas) - 1, _TRIED).astype(int))
-        return runner.first_not_finite(int(row), wrong[:1] if len(wrong) else alphas[some])
-    return ""
-
-
-def _prediction(outputs: np.ndarray, row_shape: Tuple[int, ...], labels: np.ndarray) -> Optional[np.ndarray]:
-    """The top class of each row; for outputs of higher rank the top class at the explained position."""
-    if not row_shape or row_shape[-1] < 2:
-        return None
-    shaped = outputs.reshape((len(outputs),) + tuple(row_shape))
-    if len(row_shape) == 1:
-        return np.argmax(shaped, axis=1)
-    found = labels.copy()
-    for row, label in enumerate(labels):
-        found[row, -1] = np.argmax(shaped[(row,) + tuple(label[:-1])])
-    return found
-
-
-def _texts(tokens: Any, count: int) -> Optional[List[List[str]]]:
-    if tokens is None:
-        return None
-    rows = list(tokens)
-    if count == 1 and rows and all(isinstance(token, (str, bytes)) for token in rows):
-        rows = [rows]
-    if len(rows) != count:
-        raise FeedError("tokens has %d rows, the feed has %d; pass one list of texts per row" % (len(rows), count))
-    return [[token.decode("utf-8", "replace") if isinstance(token, bytes) else str(token) for token in row]
-            for row in rows]
-
-
-class _progress:
-    """A progress bar over evaluated rows, or nothing."""
-
-    def __init__(self, shown: bool, total: Optional[int]):
-        self._bar = None
-        if shown:
-            import tqdm
-
-            self._bar = tqdm.tqdm(total=total, unit="rows", desc="explain")
-
-    def __enter__(self):
-        return self._bar.update if self._bar is not None else (lambda rows: None)
-
-    def __exit__(self, *_):
-        if self._bar is not None:
-            self._bar.close()

@@ -57,6 +57,8 @@ class Evaluator(abc.ABC):
     """What integration asks of a model; ``tf1_ig.engine`` answers with TensorFlow, the tests with closed forms."""
 
     count: int
+    # What rounding of each example's scores is a share of, where that is more than the scores: float [count].
+    magnitude: Optional[np.ndarray] = None
 
     @abc.abstractmethod
     def scores(self, rows: Rows) -> np.ndarray:
@@ -137,7 +139,8 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
     wanted: Dict[int, List[float]] = {}
     while len(results) < evaluator.count:
         for example in itertools.islice(waiting, together - len(active)):
-            active[example], wanted[example] = _Path(), first
+            size = 0.0 if evaluator.magnitude is None else float(evaluator.magnitude[example])
+            active[example], wanted[example] = _Path(size), first
         rows = Rows(np.array([example for example, nodes in wanted.items() for _ in nodes], np.int64),
                     np.array([alpha for nodes in wanted.values() for alpha in nodes], np.float64))
         for example, alpha, *found in zip(rows.example, rows.alpha, *evaluator.gradients(rows)):
@@ -225,7 +228,8 @@ class _Parts(NamedTuple):
 class _Path:
     """Nodes and panels of one example. Gradients are kept only while a panel that may still be split needs them."""
 
-    def __init__(self):
+    def __init__(self, size: float = 0.0):
+        self.size = size
         self.score: Dict[float, float] = {}
         self.slope: Dict[float, float] = {}
         self.gradient: Dict[float, np.ndarray] = {}
@@ -253,7 +257,7 @@ class _Path:
             self.open = [one for panel, two in zip(self.open, halves)
                          for one in ([next(made), next(made)] if two else [panel])]
         scores = [score for _, score in sorted(self.score.items())]
-        rounding = ROUNDING * max(map(abs, scores))
+        rounding = ROUNDING * max(self.size, max(map(abs, scores)))
         travelled = sum(abs(b - a) for a, b in zip(scores, scores[1:]))
         allowed = max(HEADROOM * tolerance * travelled, rounding)
         allowed_net = max(tolerance * abs(scores[-1] - scores[0]), rounding)

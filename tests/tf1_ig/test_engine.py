@@ -11,6 +11,7 @@ from tests.models import small
 from tests.tf1_ig.brute_force import integrated_gradients
 from tf1_ig.engine import path
 from tf1_ig.engine.packing import PointRunner, RunLimits, RunSizes
+from tf1_ig.engine.target import Terms
 from tf1_ig.errors import ClosedError, MethodError, OutOfMemoryError
 
 RANDOM = np.random.RandomState(11)
@@ -167,7 +168,7 @@ def test_runs_stay_within_a_limit_of_memory(monkeypatch, how):
         largest = max(len(run.taken) for run in made)
         limit, made[:] = 30000, []
         bounded = explainer.explain(feed, label=1, memory_limit=limit, **how)
-        of_runs = [explainer._engine.traced_bytes(run.points, None, np.ones(len(run.taken), int), run.share)
+        of_runs = [explainer._engine.traced_bytes(run.points, None, Terms.single(np.ones(len(run.taken))), run.share)
                    for run in made if len(run.taken) > 8]
         assert 8 < max(len(run.taken) for run in made) < largest and of_runs
         assert 0.5 * limit < max(of_runs) <= limit

@@ -9,11 +9,18 @@ import pytest
 from graph_tools import _tf
 from graph_tools.errors import GradientError
 from tf1_ig.engine import target
-from tf1_ig.engine.target import resolve_label
 from tf1_ig.errors import LabelError
+from tf1_ig.question import label as labels_module
 
 OUTPUTS = np.array([[0.1, 0.7, 0.2], [0.5, 0.4, 0.1]])
 TOKENS = np.arange(24.0).reshape(2, 12)
+
+
+def resolve_label(label, row_shape, outputs, output):
+    """Places in the flattened output rows, and the labels as a result reports them."""
+    found = labels_module.resolve(label, row_shape, outputs, output)
+    assert found.terms.index.shape == (len(outputs), 1) and (found.terms.weight == 1).all()
+    return found.terms.index[:, 0], found.shown
 
 
 @pytest.mark.parametrize("label,expected", [
@@ -50,7 +57,7 @@ def test_a_single_column_is_its_own_label():
 
 
 @pytest.mark.parametrize("label,row_shape,message", [
-    (None, (3,), 'label="top"'), (3, (3,), "out of range.*0 to 2"), (-1, (3,), "out of range"),
+    (None, (3,), 'label=CLASS.*"top"'), (3, (3,), "out of range.*0 to 2"), (-1, (3,), "out of range"),
     ([0, 1, 2], (3,), "one such label per row"), (1.5, (3,), "whole numbers"), ("best", (3,), "top"),
     ([[0, 1], [0]], (3,), "label"), ([], (3,), "whole numbers"), (True, (3,), "whole numbers")])
 def test_wrong_labels_of_a_class_output(label, row_shape, message):

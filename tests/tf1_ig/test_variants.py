@@ -9,13 +9,15 @@ from tests.models import small
 from tests.tf1_ig.brute_force import relative_l1
 from tf1_ig import cli, ensemble, variants
 from tf1_ig.errors import BaselineError, MethodError
+from tf1_ig.methods import ALONG_PATHS
 
 RANDOM = np.random.RandomState(11)
 A, B, X, ROWS = (RANDOM.normal(size=shape) for shape in ((4, 5), (5, 3), (2, 4), (6, 4)))
 TEXT = {"ids:0": np.array([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3], [5, 8, 9, 7, 9]]), "lengths:0": [5, 3, 2],
         "temperature:0": 1.0}
 OPTIONS = {"averaged": dict(baselines=ROWS), "expected_gradients": dict(baselines=ROWS, samples=30),
-           "smoothgrad": dict(samples=5), "gradient": {}, "gradient_x_input": {}}
+           "smoothgrad": dict(samples=5), "gradient": {}, "gradient_x_input": {}, "occlusion": {}, "shapley": {},
+           "guided_ig": {}, "idgi": {}}
 
 
 def network():
@@ -43,7 +45,9 @@ def test_on_a_linear_model_every_variant_has_its_closed_form():
     x, rows, weights = X.astype(np.float32), ROWS.astype(np.float32), small.WEIGHTS[:, 1]
     expected = {"averaged": weights * (x - rows.mean(0)), "smoothgrad": weights * x,
                 "gradient": np.tile(weights, (2, 1)),
-                "gradient_x_input": weights * x, "expected_gradients": weights * (x - 0.5)}
+                "gradient_x_input": weights * x, "expected_gradients": weights * (x - 0.5),
+                "occlusion": weights * x, "shapley": weights * x, "guided_ig": weights * x,
+                "idgi": weights ** 2 * (x @ weights)[:, None] / (weights ** 2).sum()}
     options = dict(OPTIONS, smoothgrad=dict(noise_level=0), expected_gradients=dict(baselines=[0.5, [0.5] * 4]))
     assert set(expected) == set(options) == set(variants.VARIANTS)
     with tf1_ig.IntegratedGradients(small.model_of(small.linear), "y", "x") as explainer:
@@ -124,7 +128,8 @@ def test_gradient_and_gradient_times_input_of_a_quadratic():
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 def test_a_row_has_the_same_attributions_in_every_batch_and_the_same_draws_again(net, name):
-    options = dict(OPTIONS[name], **{} if variants.VARIANTS[name].single_points else {"steps": 7})
+    options = dict(OPTIONS[name], **{"steps": 7} if variants.VARIANTS[name].kind == ALONG_PATHS or name in (
+        "guided_ig", "idgi") else {})
     found = net(name, **options)
     for more, part in (({}, found), ({"batch_size": 3}, found), ({"x": X[1:]}, found[1:])):
         again = net(name, **dict(options, **more))
@@ -343,10 +348,10 @@ def test_a_gap_beyond_chance_is_told_from_the_noise_of_drawing():
 
 @pytest.mark.parametrize("name,options,error,words", [
     ("deeplift", {}, MethodError, "'expected_gradients'"),
-    ("averaged", {}, MethodError, "needs baselines=; it takes baselines=, seed="),
-    ("gradient", {"samples": 3}, MethodError, "knows no samples=; it takes no options"),
-    ("gradient", {"steps": 3}, MethodError, "leave out steps="),
-    ("expected_gradients", {"baselines": ROWS, "steps": 9}, MethodError, "how many with samples="),
+    ("averaged", {}, MethodError, "needs baselines; it takes baselines, seed"),
+    ("gradient", {"samples": 3}, MethodError, "knows no samples; it takes no options"),
+    ("gradient", {"steps": 3}, MethodError, "leave out steps"),
+    ("expected_gradients", {"baselines": ROWS, "steps": 9}, MethodError, "how many is another option: samples"),
     ("expected_gradients", {"baselines": ROWS, "samples": 0}, MethodError, "samples must be"),
     ("smoothgrad", {"noise_level": -1}, MethodError, "noise_level"),
     ("averaged", {"baselines": []}, BaselineError, "at least one"),

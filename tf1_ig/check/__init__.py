@@ -25,7 +25,7 @@ from tf1_ig.check.scores import (
     side_paths,
 )
 from tf1_ig.check.texts import ids, tokens, twins
-from tf1_ig.result.attribution import EXACT, IN_EXPECTATION
+from tf1_ig.result.claims import EXACT, IN_EXPECTATION
 
 
 def check(*subjects: Any) -> Report:

@@ -6,7 +6,7 @@ from typing import Any, Iterable, List, Optional
 import numpy as np
 
 from graph_tools.report import Finding
-from tf1_ig.result.attribution import NONE
+from tf1_ig.result.claims import NONE
 
 _SURE = 0.9999     # probability from which a class is saturated in float32 training
 _INFORMED = 0.5    # normalised entropy under which a baseline already says something
@@ -66,7 +66,8 @@ def baseline_informed(result) -> Iterable[Finding]:
 
 def prediction(result) -> Iterable[Finding]:
     """Whether the explained label is the predicted one (both are right to ask about)."""
-    if result.prediction is None or np.shape(result.prediction) != np.shape(result.label):
+    if result.prediction is None or result.weights is not None or (
+            np.shape(result.prediction) != np.shape(result.label)):
         return
     other = np.flatnonzero(np.any(np.atleast_2d(np.asarray(result.prediction).T != np.asarray(result.label).T), axis=0))
     if len(other):
@@ -82,7 +83,7 @@ def baselines_agree(results: List[Any]) -> List[Finding]:
     for number, one in enumerate(results):
         for other in results[number + 1:]:
             if len(one) != len(other) or list(one.values) != list(other.values) or not np.array_equal(
-                    np.asarray(one.label), np.asarray(other.label)):
+                    np.asarray(one.main_label), np.asarray(other.main_label)) or one.weights != other.weights:
                 continue
             for row in range(len(one)):
                 left, right = _flat(one, row), _flat(other, row)
@@ -121,7 +122,7 @@ def _probabilities(result, outputs) -> Optional[np.ndarray]:
     if outputs is None:
         return None
     rows = np.asarray(outputs, np.float64)
-    label = np.asarray(result.label)
+    label = result.main_label
     if _kind(result) == "sigmoid":
         flat = rows.reshape(len(rows), -1)
         column = label.astype(int) if label.ndim == 1 and flat.shape[1] > 1 else np.zeros(len(rows), int)

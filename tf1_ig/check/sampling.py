@@ -6,7 +6,7 @@ import numpy as np
 
 from graph_tools.report import Finding
 from tf1_ig.check.scores import CLOSE, ROUGH, difference
-from tf1_ig.result.attribution import IN_EXPECTATION, NONE
+from tf1_ig.result.claims import IN_EXPECTATION, NONE
 
 _BEYOND_CHANCE = 5.0  # standard errors: even of a million rows only a few are further off by chance
 _BLURRED = 0.2        # standard errors of the tokens together, as a share of their attributions

@@ -7,7 +7,7 @@ import numpy as np
 
 from graph_tools.report import Finding
 from tf1_ig import quadrature
-from tf1_ig.result.attribution import NONE
+from tf1_ig.result.claims import NONE
 
 ROUGH = 0.05      # relative completeness error above which the numbers are not to be used (the published guide's 5 %)
 CLOSE = 0.01      # … and below which nobody needs to think about it

@@ -64,7 +64,7 @@ def twins(result) -> Iterable[Finding]:
     first, sums = {}, list(result.tokens.values())
     for row in range(len(result)):
         key = (np.asarray(result.outputs[row]).tobytes(), tuple(map(str, result.token_texts[row])),
-               tuple(np.atleast_1d(np.asarray(result.label)[row]).tolist()))
+               tuple(np.atleast_1d(np.asarray(result.label)[row]).tolist()), result.label_text(row))
         other = first.setdefault(key, row)
         for each in sums if other != row else ():
             gap = np.abs(np.asarray(each[row], np.float64) - np.asarray(each[other], np.float64)).sum()

@@ -24,6 +24,7 @@ from tf1_ig.result import storage
 from tf1_ig.rows import told
 from tf1_ig.rows.spec import load_spec
 from tf1_ig.show import terminal
+from tf1_ig.variants import VARIANTS
 
 HELP = "attribute a prediction to the parts of its input"
 
@@ -43,9 +44,14 @@ def add_options(parser) -> None:
                         help="tensor to attribute to; repeat for several (default: the embeddings)")
     parser.add_argument("--inference-mode", action="store_true",
                         help="of a training graph: dropout becomes identity, batch norm takes its moving averages")
-    parser.add_argument("--label", metavar="L", default=_BY_RANK,
-                        help="top (default), none, a class (with --classes also its name), an index tuple 4,1, or "
-                             "[0,1] per row")
+    label = parser.add_mutually_exclusive_group()
+    label.add_argument("--label", metavar="L", default=_BY_RANK,
+                       help="top (default), second, none, a class (with --classes also its name), an index tuple 4,1, "
+                            "or [0,1] per row")
+    label.add_argument("--contrast", metavar="A,B",
+                       help="why class A rather than B: numbers, names, top or second")
+    parser.add_argument("--positions", metavar="P", type=feed_file.parse_positions,
+                        help="all, or some such as 0,3: a row of the result for each position of the output")
     parser.add_argument("--baseline", metavar="B",
                         help="zero (default), mean, a number, a .npy file, or '{\"ids:0\": 0}'")
     effort = parser.add_mutually_exclusive_group()
@@ -56,8 +62,7 @@ def add_options(parser) -> None:
                         help="rule of --steps: gausslegendre, midpoint, trapezoid, left, right, or another library's "
                              "grid such as captum_trapezoid, for old numbers")
     parser.add_argument("--variant", metavar="NAME",
-                        help="averaged, expected_gradients, smoothgrad, gradient or gradient_x_input instead of "
-                             "Integrated Gradients from one baseline")
+                        help="another method than Integrated Gradients from one baseline: " + ", ".join(VARIANTS))
     parser.add_argument("--baselines", metavar="B",
                         help="of a variant: '{\"noise\": 20}', a .npy file with a row for each, a .npz or .json file "
                              "of such rows by tensor (training ids)")
@@ -92,11 +97,12 @@ def _check(parser, options) -> None:
     for name in _OF_VARIANTS:
         if options.variant is None and getattr(options, name) is not None:
             parser.error("--%s belongs to --variant; say which" % name.replace("_", "-"))
-    if options.label is not _BY_RANK and not options.classes and not options.spec:
-        try:
-            feed_file.parse_label(options.label)
-        except GraphToolsError as wrong:
-            parser.error("argument --label: %s" % wrong)
+    for name, given in (("label", options.label), ("contrast", options.contrast)):
+        if given not in (_BY_RANK, None) and not options.classes and not options.spec:
+            try:
+                getattr(feed_file, "parse_" + name)(given)
+            except GraphToolsError as wrong:
+                parser.error("argument --%s: %s" % (name, wrong))
 
 
 def _axis(text: str) -> Optional[int]:
@@ -137,6 +143,7 @@ def prepared(options) -> Iterator[Prepared]:
     arguments = dict(
         baseline=question.baseline, method=options.method, steps=question.steps, tolerance=question.tolerance,
         max_steps=options.max_steps, batch_size=options.batch_size, memory_limit=options.memory_limit,
+        positions=options.positions,
         shared_feeds=options.shared_feed,
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     with contextlib.ExitStack() as opened:
@@ -197,6 +204,8 @@ def _question(options) -> _Question:
     label = spec.label if spec is not None and ("label" in spec.tree or "contrast" in spec.tree) else _BY_RANK
     if options.label is not _BY_RANK:
         label = feed_file.parse_label(options.label, class_names)
+    elif options.contrast is not None:
+        label = feed_file.parse_contrast(options.contrast, class_names)
     effort = options.tolerance is not None or options.steps is not None
     return _Question(
         spec, encoded, feed, class_names, options.output or own("output", None),

@@ -1,9 +1,11 @@
 """Feeds, tokens, class names and baselines from files and from the words of a command line."""
 
+import argparse
 import ast
 import base64
 import json
 import os
+import re
 import zipfile
 import zlib
 from typing import Any, Dict, List, Optional
@@ -14,6 +16,7 @@ from graph_tools.errors import FeedError
 from graph_tools.running.values import as_array
 from tf1_ig.commands import object_arrays
 from tf1_ig.errors import BaselineError, LabelError
+from tf1_ig.question.label import RANKED, contrast
 
 
 def read_feed(path: str) -> Dict[str, Any]:
@@ -126,8 +129,8 @@ def parse_label(text: Optional[str], class_names: Optional[List[str]] = None) ->
         return class_names.index(word)
     if word.lower() == "none":
         return None
-    if word.lower() == "top":
-        return "top"
+    if word.lower() in RANKED:
+        return word.lower()
     try:
         value = ast.literal_eval(word)
         if _is_label(value):
@@ -135,8 +138,32 @@ def parse_label(text: Optional[str], class_names: Optional[List[str]] = None) ->
     except (ValueError, SyntaxError):
         pass
     classes = ", or a class: %s" % ", ".join(class_names[:20]) if class_names else ""
-    raise LabelError("label %r is none of: top, none, a class such as 3, an index tuple such as 4,1, one class per row "
-                     "such as [0,1,1]%s" % (text, classes))
+    raise LabelError("label %r is none of: top, second, none, a class such as 3, an index tuple such as 4,1, one class "
+                     "per row such as [0,1,1]%s" % (text, classes))
+
+
+def parse_contrast(text: str, class_names: Optional[List[str]] = None) -> Any:
+    """A contrast from the command line: ``2,0``, ``top,second``, or names of classes (which may hold commas)."""
+    parts = text.split(",")
+    for cut in range(1, len(parts)):
+        try:
+            one, other = (parse_label(",".join(part), class_names) for part in (parts[:cut], parts[cut:]))
+        except LabelError:
+            continue
+        if None not in (one, other) and not isinstance(one, (list, tuple)) and not isinstance(other, (list, tuple)):
+            return contrast(one, other)
+    raise LabelError("contrast %r is not two classes, such as 2,0 or top,second%s" % (
+        text, ", or two of: %s" % ", ".join(class_names[:20]) if class_names else ""))
+
+
+def parse_positions(text: str) -> Any:
+    """Positions from the command line: ``all``, or ``0,3``."""
+    word = text.strip().lower()
+    if word == "all":
+        return word
+    if not re.match(r"[0-9]{1,9}(,[0-9]{1,9})*$", word):
+        raise argparse.ArgumentTypeError("%r is neither all nor positions such as 0,3" % text)
+    return [int(place) for place in word.split(",")]
 
 
 def _is_label(value: Any) -> bool:

@@ -7,8 +7,8 @@ import numpy as np
 
 from tf1_ig.engine.feeds import repeated
 from tf1_ig.engine.layout import Layout
-from tf1_ig.engine.packing import FIXED_BATCH, PACKED, Batch, PointRunner
-from tf1_ig.engine.probe import Probed, agree, in_company
+from tf1_ig.engine.packing import Batch, PointRunner
+from tf1_ig.engine.probe import Coupled, Probed, agree, in_company
 from tf1_ig.errors import InputError
 from tf1_ig.integrate import Rows
 
@@ -22,7 +22,8 @@ class Scene(NamedTuple):
     """One feed and what is asked of it, as ``At`` keeps them; nothing in it changes.
 
     ``runner`` runs the caller's batch, ``outputs`` are the output rows ``[rows, elements]`` under the feed, ``labels``
-    the explained elements as a result reports them, ``start(baseline)`` the entries of a baseline.
+    the explained elements as a result reports them, ``start(baseline)`` the entries of a baseline. ``own_company``: the
+    rows stand as they were fed, so that they can keep their company where they turn out to need it.
     """
 
     runner: PointRunner
@@ -32,6 +33,7 @@ class Scene(NamedTuple):
     row_shape: Tuple[int, ...]
     labels: np.ndarray
     start: Callable[[Any], List[np.ndarray]]
+    own_company: bool = True
 
 
 class At:
@@ -82,12 +84,17 @@ class At:
     @property
     def score(self) -> np.ndarray:
         """Scores under the feed itself, float64 ``[rows]``."""
-        return self._scene.outputs[np.arange(len(self)), self._scene.runner.label].astype(np.float64)
+        return self._scene.runner.label.of(self._scene.outputs)
 
     @property
     def running(self) -> str:
         """How points are run: ``"packed"``, ``"fixed batch"``, ``"in company"`` or ``"one at a time"``."""
         return self._probed.running.mode
+
+    @property
+    def probed(self) -> Probed:
+        """What was measured of the way rows may be run."""
+        return self._probed
 
     @property
     def notes(self) -> Tuple[str, ...]:
@@ -129,7 +136,7 @@ class At:
         """
         def ask(runner, rows):
             outputs = runner.outputs(rows)
-            return outputs[np.arange(len(outputs)), runner.label], outputs
+            return runner.label.of(outputs), outputs
 
         points, found = self._ask(entries, ask)
         outputs = np.concatenate([each[1] for each in found])
@@ -152,6 +159,19 @@ class At:
     def spread(self, numbers: Sequence[np.ndarray]) -> Dict[str, Any]:
         """One number a token as values shaped like ``entries``, in equal shares along the last axis."""
         return self._scene.layout.spread(numbers)
+
+    def vectors(self, values: Mapping[str, Any]) -> List[np.ndarray]:
+        """What is shaped like ``entries`` as one flat float64 vector a row, input after input."""
+        return [np.concatenate([np.ravel(values[name][row]) for name in self.inputs]).astype(np.float64)
+                for row in range(len(self))]
+
+    def of_vectors(self, vectors: Sequence[np.ndarray]) -> Dict[str, Any]:
+        """The inverse of ``vectors``."""
+        return self._scene.layout.shown_vectors(vectors)
+
+    def scores_of(self, outputs: np.ndarray) -> np.ndarray:
+        """The explained scores, float64 ``[rows]``, of output rows as ``outputs`` has them."""
+        return self._scene.runner.label.of(np.asarray(outputs).reshape(len(self), -1))
 
     def start(self, baseline: Any = "zero") -> Dict[str, Any]:
         """The entries of a baseline (as ``explain`` takes it), shaped like ``entries``.
@@ -199,14 +219,17 @@ class At:
         with self._lock:
             self.evaluations += many * len(self)
         probed = self._probed
-        found = self._wide(probed, stacked, many, ask) if probed.running.mode in (PACKED, FIXED_BATCH) else None
-        if found is None:
-            probed = self._probed
-            found = self._narrow(probed, stacked, many, ask)
-        return points, found
+        if probed.wide:
+            try:
+                return points, self._wide(stacked, many, ask)
+            except Coupled:
+                if not self._scene.own_company:
+                    raise
+                probed = self._probed = in_company(probed, len(self))
+        return points, self._narrow(probed, stacked, many, ask)
 
-    def _wide(self, probed: Probed, stacked: List[np.ndarray], many: int, ask) -> Any:
-        """Points share runs; ``None`` where the caller's own rows, which run along, notice it."""
+    def _wide(self, stacked: List[np.ndarray], many: int, ask) -> List[Tuple]:
+        """Points share runs; ``Coupled`` where the caller's own rows, which run along, notice it."""
         scene, count = self._scene, len(self)
         sizes = [len(part.entries) for part in scene.layout.parts]
         together = max(1, FLOATS_AT_ONCE // max(1, scene.layout.floats))
@@ -219,14 +242,11 @@ class At:
                 arrays = [np.concatenate([array, part.entries]) for array, part in zip(arrays, scene.layout.parts)]
             times = last - first + prove
             runner = scene.runner.on(stacked_batch(scene.runner.batch, arrays, arrays, times),
-                                     np.tile(scene.runner.label, times))
+                                     scene.runner.label.repeated(times))
             answer = ask(runner, Rows(np.arange(runner.count), np.ones(runner.count)))
             if prove:
-                if not agree(answer[0][-count:], self.score, scene.outputs):
-                    with self._lock:
-                        if self._probed is probed:
-                            self._probed = in_company(probed, count)
-                    return None
+                if not agree(answer[0][-count:], self.score, scene.runner.label.reach * scene.outputs):
+                    raise Coupled()
                 self._proven = True
                 answer = tuple(each[:-count] for each in answer)
             found.append(answer)
@@ -245,6 +265,6 @@ class At:
 
 def stacked_batch(batch: Batch, actual: List[np.ndarray], baseline: List[np.ndarray], times: int) -> Batch:
     """The batch several times, one whole copy after the other, with entries of its own in each."""
-    return Batch(batch.count * times, actual, baseline,
-                 [np.concatenate([owner + number * batch.count for number in range(times)]) for owner in batch.owner],
-                 repeated(batch.feeds, batch.count, times))
+    owner = list(batch.owner) if times == 1 else [
+        np.concatenate([each + number * batch.count for number in range(times)]) for each in batch.owner]
+    return Batch(batch.count * times, actual, baseline, owner, repeated(batch.feeds, batch.count, times))

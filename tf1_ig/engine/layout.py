@@ -90,6 +90,20 @@ class Layout:
                 found[part.name] = [row[0] for row in rows] if points is None else [list(point) for point in zip(*rows)]
         return found
 
+    def shown_vectors(self, vectors: Sequence[np.ndarray]) -> Dict[str, Any]:
+        """One flat vector for each row, of what is shown of it alone (no fillers), by input and row."""
+        found: Dict[str, Any] = {}
+        taken = [0] * self.count
+        for part in self.parts:
+            rows = []
+            for row, vector in enumerate(vectors):
+                like = self._row_shape(part, row)
+                size = int(np.prod(like))
+                rows.append(vector[taken[row]:taken[row] + size].reshape(like))
+                taken[row] += size
+            found[part.name] = np.array(rows) if part.own is None else rows
+        return found
+
     def flat(self, arrays: Sequence[np.ndarray], row: int) -> np.ndarray:
         """Of arrays laid out like the batch's entries those of one row as a flat vector (``of_vectors`` backwards)."""
         return end_to_end([array[as_slice(part.of.of(row))] for part, array in zip(self.parts, arrays)])

@@ -13,7 +13,6 @@ import numpy as np
 from graph_tools import _tf
 from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError, TensorNotFoundError
 from graph_tools.graph import names
-from graph_tools.graph.ops import MUST_BE_FED, PLACEHOLDERS
 from graph_tools.running import prepared, runs
 from tf1_ig.engine import lean, nonfinite, path, records, target
 from tf1_ig.engine.feeds import as_fed, describe
@@ -141,7 +140,7 @@ class Engine:
     def knows_otherwise(self, fed: Iterable[str]) -> bool:
         """Whether one of these tensors is computed by the graph, and gradients rely on the size that it has then."""
         ops = (self.graph.get_tensor_by_name(name).op for name in fed)
-        return any(op.name in self._known_sizes and op.type not in PLACEHOLDERS for op in ops)
+        return any(op.name in self._known_sizes and not op.type.startswith("Placeholder") for op in ops)
 
     def fed_value(self, tensor: Any, value: Any) -> np.ndarray:
         """A value as it will be fed to a tensor of the graph, cast without loss."""
@@ -169,13 +168,13 @@ class Engine:
                       if op.outputs and not op.name.startswith(self._scope + "/"))
             wrong = names.unknown_tensor(name, theirs, "the graph")
             fed = [op.outputs[0].name for op in self.graph.get_operations()
-                   if op.type in MUST_BE_FED and op.outputs[0].name not in self._own]
+                   if op.type == "Placeholder" and op.outputs[0].name not in self._own]
             raise TensorNotFoundError("%s%s" % (wrong, " (its placeholders: %s)" % ", ".join(fed) if fed else "")
                                       ) from None
 
     def _require(self, values: Mapping[str, np.ndarray]) -> None:
         upstream = sorted(self._upstream("all", self._all_fetches(), values), key=lambda op: op.name)
-        lacking = [op.outputs[0] for op in upstream if op.type in MUST_BE_FED and op.outputs[0].name not in values
+        lacking = [op.outputs[0] for op in upstream if op.type == "Placeholder" and op.outputs[0].name not in values
                    and op.outputs[0].name not in self._own]
         if lacking:
             raise FeedError("the feed lacks %s, which %s depends on; add it to the feed" % (
@@ -224,7 +223,7 @@ class Engine:
     @property
     def _own(self) -> Set[str]:
         """Names of our own placeholders."""
-        own = [self._target.rows, self._target.label, self._target.share]
+        own = [self._target.rows, self._target.label, self._target.weight, self._target.share]
         own += ([] if self._output_order is None else [self._output_order]) + self._cotangents
         return {tensor.name for tensor in sum([one.placeholders for one in self._paths], own)}
 
@@ -265,15 +264,15 @@ class Engine:
         """The output as the model shapes it."""
         return self._run(self.output, self._feed(points, None))
 
-    def run_scores(self, points: PathPoints, order, label: np.ndarray) -> np.ndarray:
+    def run_scores(self, points: PathPoints, order, label: target.Terms) -> np.ndarray:
         return self._run(self._target.score, self._feed(points, order, label))
 
-    def run_gradients(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray):
+    def run_gradients(self, points: PathPoints, order, label: target.Terms, share: np.ndarray):
         """Scores ``[rows]``, and for every input parts ``[points, tokens]`` and gradients ``[points, …]``."""
         return self._run((self._target.score, [(one.parts, one.gradient) for one in self._paths]),
                          self._feed(points, order, label, share))
 
-    def traced_bytes(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray) -> int:
+    def traced_bytes(self, points: PathPoints, order, label: target.Terms, share: np.ndarray) -> int:
         """Bytes of all tensors that a run with gradients makes, each counted although it is soon let go."""
         tf, metadata = _tf.tf, _tf.tf.RunMetadata()
         feed = self._feed(points, order, label, share)
@@ -282,7 +281,7 @@ class Engine:
         return sum(output.tensor_description.allocation_description.requested_bytes
                    for device in metadata.step_stats.dev_stats for node in device.node_stats for output in node.output)
 
-    def run_weighted(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray,
+    def run_weighted(self, points: PathPoints, order, label: target.Terms, share: np.ndarray,
                      weights: Sequence[np.ndarray]):
         """Scores ``[rows]``, and for every input weighted gradient sums ``[entries, …]``."""
         feed = self._feed(points, order, label, share)
@@ -295,7 +294,7 @@ class Engine:
             score, totals = self._run(fetches, feed)
         return score, totals
 
-    def first_not_finite(self, points: PathPoints, order, label: np.ndarray, share: np.ndarray) -> str:
+    def first_not_finite(self, points: PathPoints, order, label: target.Terms, share: np.ndarray) -> str:
         """The op that makes the score or the gradient of these points NaN or infinite, in words; ``""``: none does."""
         given = {}
         for spec, one in zip(self.inputs, self._paths):
@@ -312,7 +311,7 @@ class Engine:
         if self._output_order is not None:
             feed[self._output_order.name] = order if order is not None else np.arange(len(self.output.shape))
         if label is not None:
-            feed[self._target.label.name] = label
+            feed[self._target.label.name], feed[self._target.weight.name] = label.index, label.weight
         if share is not None:
             feed[self._target.share.name] = share
         return feed

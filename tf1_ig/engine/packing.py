@@ -9,6 +9,7 @@ import numpy as np
 from tf1_ig.engine import lengths
 from tf1_ig.engine.feeds import FedTensor, RowEntries, as_slice, end_to_end, take_rows
 from tf1_ig.engine.operated import Engine, PathPoints
+from tf1_ig.engine.target import Terms
 from tf1_ig.errors import MethodError, OutOfMemoryError
 from tf1_ig.integrate import Evaluated, Evaluator, Rows
 
@@ -155,7 +156,7 @@ class RunSizes:
 class PointRunner(Evaluator):
     """Evaluates rows of a batch through an engine."""
 
-    def __init__(self, engine: Engine, batch: Batch, running: Running, label: Optional[np.ndarray] = None,
+    def __init__(self, engine: Engine, batch: Batch, running: Running, label: Optional[Terms] = None,
                  sizes: Optional[RunSizes] = None, on_rows: Callable[[int], None] = lambda rows: None,
                  row_lengths: Optional[np.ndarray] = None):
         self.engine, self.batch, self.running, self.label = engine, batch, running, label
@@ -165,6 +166,10 @@ class PointRunner(Evaluator):
         self._entries_of, self._lengths = batch.entries_of, row_lengths
 
     @property
+    def magnitude(self) -> Optional[np.ndarray]:
+        return None if self.label is None else self.label.size
+
+    @property
     def lengths(self) -> np.ndarray:
         """How long each row of the batch is, in numbers that only compare."""
         if self._lengths is None:
@@ -172,7 +177,7 @@ class PointRunner(Evaluator):
             self._lengths = lengths.of_rows(batch.count, batch.actual, batch.owner, batch.feeds)
         return self._lengths
 
-    def on(self, batch: Batch, label: Optional[np.ndarray], running: Optional[Running] = None) -> "PointRunner":
+    def on(self, batch: Batch, label: Optional[Terms], running: Optional[Running] = None) -> "PointRunner":
         """The same on another batch of the same kind of rows; without a label rows do not count as progress."""
         return PointRunner(self.engine, batch, running or self.running, label, self.sizes,
                            self.on_rows if label is not None else lambda rows: None)
@@ -187,14 +192,14 @@ class PointRunner(Evaluator):
     def scores(self, rows: Rows) -> np.ndarray:
         return np.concatenate([found[run.taken] for run, found in self._runs(
             rows, lambda run: self.engine.run_scores(run.points, self.running.output_order,
-                                                     self.label[run.rows.example]))]).astype(np.float64)
+                                                     self.label.take(run.rows.example)))]).astype(np.float64)
 
     def gradients(self, rows: Rows) -> Evaluated:
         count = len(rows.example)
         scores, nothing = np.zeros(count), np.zeros(0, np.float32)
         vectors, parts = [nothing] * count, [nothing] * count
         for run, (score, by_input) in self._runs(rows, lambda run: self.engine.run_gradients(
-                run.points, self.running.output_order, self.label[run.rows.example], run.share), along_path=True):
+                run.points, self.running.output_order, self.label.take(run.rows.example), run.share), along_path=True):
             for place, of_row in zip(run.asked, zip(*(run.entries_by_row(number) for number in range(len(by_input))))):
                 # Copies: a view would keep the whole run in memory as long as one of its rows is refined.
                 parts[place] = np.concatenate([part[some].ravel() for some, (part, _) in zip(of_row, by_input)])
@@ -211,7 +216,7 @@ class PointRunner(Evaluator):
         def execute(run):
             padded = np.zeros(len(run.rows.example))
             padded[run.taken] = weights[run.asked]
-            return self.engine.run_weighted(run.points, self.running.output_order, self.label[run.rows.example],
+            return self.engine.run_weighted(run.points, self.running.output_order, self.label.take(run.rows.example),
                                             run.share, [padded[position] for position in run.position])
 
         for run, (score, by_input) in self._runs(rows, execute, along_path=True):
@@ -232,7 +237,7 @@ class PointRunner(Evaluator):
             if not (np.isfinite(score) and np.isfinite(vector).all()):
                 runs = self._runs(Rows(np.array([example]), np.array([alpha])), lambda run: (
                     self.engine.first_not_finite(run.points, self.running.output_order,
-                                                 self.label[run.rows.example], run.share)))
+                                                 self.label.take(run.rows.example), run.share)))
                 return next(words for _, words in runs)
         return ""
 
@@ -276,7 +281,7 @@ class PointRunner(Evaluator):
         """Bytes of all tensors that a run with gradients makes whatever its rows, and for each of the longest rows."""
         entries = sum(np.bincount(owner, minlength=self.count) for owner in self.batch.owner)
         longest = np.lexsort((-self.lengths, -entries))
-        few, more = (self.engine.traced_bytes(run.points, self.running.output_order, self.label[run.rows.example],
+        few, more = (self.engine.traced_bytes(run.points, self.running.output_order, self.label.take(run.rows.example),
                                               run.share)
                      for run in (self.packed(Rows(np.sort(np.resize(longest, rows)), np.ones(rows)))
                                  for rows in _TRACED_ROWS))

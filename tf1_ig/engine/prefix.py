@@ -125,7 +125,7 @@ class Slice:
 
     def runner(self, **more) -> PointRunner:
         """Evaluates points of these examples at the frontier."""
-        return PointRunner(self._engine, self.batch, self._plain.running, self._plain.label[self.examples],
+        return PointRunner(self._engine, self.batch, self._plain.running, self._plain.label.take(self.examples),
                            row_lengths=self._plain.lengths[self.examples], **more)
 
     def _carry(self, alpha: float) -> List[np.ndarray]:

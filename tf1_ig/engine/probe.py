@@ -28,6 +28,15 @@ class Probed(NamedTuple):
     notes: Tuple[str, ...]
     steady: bool
 
+    @property
+    def wide(self) -> bool:
+        """Whether rows may stand in another batch than the caller's; others keep their company."""
+        return self.running.mode in (PACKED, FIXED_BATCH)
+
+
+class Coupled(Exception):
+    """Points that shared a run changed each other's outputs: rows must keep the company that they were fed in."""
+
 
 # TensorFlow (2.21 too) dies of row partitions that do not fit the values: other rows must not even be tried.
 _DEADLY = "RaggedTensorToTensor"

@@ -1,22 +1,52 @@
 """What is explained: one number per row of an output, its label placeholder and its gradient tensor."""
 
-from typing import Any, List, NamedTuple, Sequence, Tuple
+from typing import Any, List, NamedTuple, Sequence
 
 import numpy as np
 
 from graph_tools import _tf
 from graph_tools.errors import GradientError
-from tf1_ig.errors import LabelError
 
-# The label of an output that has no classes to choose from.
-NO_LABEL = -1
+
+class Terms(NamedTuple):
+    """What is explained of each row: a weighted sum of a few elements of its flattened output row.
+
+    Rows of fewer terms than others repeat one with weight 0. ``size`` is what the terms of a sum add up to by their
+    magnitudes: the score is rounded at that size, however small it is.
+    """
+
+    index: np.ndarray    # int64 [rows, terms]
+    weight: np.ndarray   # float64 [rows, terms]
+    size: np.ndarray     # float64 [rows]; 0 for single elements
+
+    @classmethod
+    def single(cls, flat: np.ndarray) -> "Terms":
+        """One element of each row."""
+        index = np.asarray(flat, np.int64)[:, None]
+        return cls(index, np.ones(index.shape), np.zeros(len(index)))
+
+    @property
+    def reach(self) -> float:
+        """How many times as large as an output a score may be."""
+        return float(np.abs(self.weight).sum(axis=1).max())
+
+    def take(self, rows: np.ndarray) -> "Terms":
+        return Terms(*(field[rows] for field in self))
+
+    def repeated(self, times: int) -> "Terms":
+        return self if times == 1 else Terms(*(np.concatenate([field] * times) for field in self))
+
+    def of(self, outputs: np.ndarray) -> np.ndarray:
+        """The scores ``[rows]`` of output rows ``[rows, elements]``, float64."""
+        return (np.take_along_axis(outputs, self.index, axis=1).astype(np.float64) * self.weight).sum(axis=1)
 
 
 class Target(NamedTuple):
     """The explained score of each row as tensors of the operated graph."""
 
     rows: Any          # placeholder, int32 []: number of rows in the run
-    label: Any         # placeholder, int32 [rows]: which element of the flattened output row
+    label: Any         # placeholder, int32 [rows, terms]: elements of the flattened output row
+    weight: Any        # placeholder, [rows, terms]: what each counts
     share: Any         # placeholder, [rows]: 1, or 0 for rows whose score is not differentiated
     outputs: Any       # [rows, elements of one output row]
     score: Any         # [rows]
@@ -40,12 +70,15 @@ def build(output: Any, points: Sequence[Any], output_order: Any = None) -> Targe
         raise GradientError("output %s is %s, and only floats have gradients; explain the scores it was computed from"
                             % (output.name, output.dtype.name))
     rows = tf.placeholder(tf.int32, [], "rows")
-    label = tf.placeholder(tf.int32, [None], "label")
+    label = tf.placeholder(tf.int32, [None, None], "label")
+    weight = tf.placeholder(output.dtype, [None, None], "label_weight")
     share = tf.placeholder(output.dtype, [None], "share")
     moved = output if output_order is None else tf.transpose(output, output_order)
     outputs = tf.reshape(moved, tf.stack([rows, -1]), "outputs")
-    score = tf.gather_nd(outputs, tf.stack([tf.range(rows), label], axis=1), name="score")
-    return Target(rows, label, share, outputs, score, gradients(output.name, [score], points, [share]))
+    each = tf.tile(tf.range(rows)[:, tf.newaxis], tf.stack([1, tf.shape(label)[1]]))
+    terms = tf.gather_nd(outputs, tf.stack([each, label], axis=2))
+    score = tf.reduce_sum(terms * weight, 1, name="score")
+    return Target(rows, label, weight, share, outputs, score, gradients(output.name, [score], points, [share]))
 
 
 def gradients(what: str, scores: Sequence[Any], points: Sequence[Any], weights: Any = None) -> List[Any]:
@@ -105,85 +138,3 @@ def _cuts(op: Any) -> bool:
         no_gradient = True
     return no_gradient or not any(tensor.dtype.is_floating or tensor.dtype.is_complex
                                   or tensor.dtype in (_tf.tf.resource, _tf.tf.variant) for tensor in op.outputs)
-
-
-def resolve_label(label: Any, row_shape: Tuple[int, ...], outputs: np.ndarray, output: str) -> Tuple[
-        np.ndarray, np.ndarray]:
-    """Reads the caller's label: positions in the flattened output rows, and labels as the result reports them.
-
-    Args:
-      label: ``None`` (only where a row has one element), a class, one per row, an index tuple such as
-        ``(token, class)``, one tuple per row, or ``"top"``.
-      row_shape: shape of one row of the output.
-      outputs: the output at the caller's input, ``[batch, elements of one row]``.
-      output: name of the output, for messages.
-
-    Returns:
-      ``(flat, labels)``: int64 ``[batch]``, and int64 ``[batch]`` or ``[batch, axes]``.
-
-    Raises:
-      LabelError: see the message.
-    """
-    batch, size = outputs.shape
-    shown = "output %s with rows of shape %s" % (output, list(row_shape))
-    axes = [axis for axis, length in enumerate(row_shape) if length != 1]
-    if label is None or (not row_shape and isinstance(label, (tuple, list)) and not len(label)):
-        if size != 1:
-            raise LabelError("%s has %d elements to choose from; pass {argument}, %s, or \"top\"" % (
-                shown, size, _form(row_shape)), argument="label", value="CLASS")
-        return np.zeros(batch, np.int64), np.full(batch, NO_LABEL, np.int64)
-    if not row_shape:
-        raise LabelError("output %s has no class axis, so label=%r selects nothing; leave label out" % (output, label))
-    if isinstance(label, str):
-        if label != "top":
-            raise LabelError("label %r is neither an index nor \"top\"" % label)
-        return _labels(np.stack(np.unravel_index(np.argmax(outputs, axis=1), row_shape), axis=1), row_shape)
-    try:
-        given = np.asarray(label)
-    except ValueError:
-        given = np.empty(0, object)
-    if given.dtype.kind not in "iu" or given.size == 0:
-        raise LabelError("label %r is not made of whole numbers; pass {argument}, %s, or \"top\"" % (
-            label, _form(row_shape)), argument="label", value="CLASS")
-    index = _index_rows(label, given.astype(np.int64), row_shape, axes, batch)
-    if index is None:
-        raise LabelError("label %r does not fit %s and %d rows; pass {argument}, %s, or a list of one such label per "
-                         "row" % (label, shown, batch, _form(row_shape)), argument="label", value="CLASS")
-    wrong = (index < 0) | (index >= np.array(row_shape))
-    if wrong.any():
-        row, axis = np.argwhere(wrong)[0]
-        raise LabelError("label %d is out of range for axis %d of %s; it must be 0 to %d" % (
-            index[row, axis], axis, shown, row_shape[axis] - 1))
-    return _labels(index, row_shape)
-
-
-def _form(row_shape: Tuple[int, ...]) -> str:
-    if len(row_shape) == 1:
-        return "a class from 0 to %d" % (row_shape[0] - 1)
-    return "an index tuple such as (%s) within %s" % (", ".join("0" for _ in row_shape), list(row_shape))
-
-
-def _index_rows(label, given, row_shape, axes, batch):
-    """Index tuples ``[batch, axes of a row]`` from any accepted spelling, or ``None``."""
-    rank = len(row_shape)
-    if given.ndim == 0 and (rank == 1 or len(axes) <= 1):
-        index = np.zeros((batch, rank), np.int64)
-        index[:, axes[0] if axes else rank - 1] = given
-        return index
-    if given.shape == (batch, rank):
-        return given
-    if given.ndim == 1 and rank == 1 and len(given) == batch:
-        return given[:, None]
-    # Where both fit, a tuple is an index tuple, and a list or an array has one label per row.
-    if given.shape == (batch,) and len(axes) == 1 and not (isinstance(label, tuple) and rank == batch):
-        index = np.zeros((batch, rank), np.int64)
-        index[:, axes[0]] = given
-        return index
-    if given.shape == (rank,) and (rank > 1 or isinstance(label, tuple)):
-        return np.tile(given, (batch, 1))
-    return None
-
-
-def _labels(index: np.ndarray, row_shape: Tuple[int, ...]) -> Tuple[np.ndarray, np.ndarray]:
-    flat = np.ravel_multi_index(tuple(index.T), row_shape).astype(np.int64)
-    return flat, index[:, 0] if len(row_shape) == 1 else index

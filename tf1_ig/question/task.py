@@ -40,6 +40,25 @@ class Task(NamedTuple):
     # How every fed value belongs to the rows, also where the path does not depend on it.
     fed: Dict[str, feeds.FedTensor]
 
+    def at_rows(self, rows: np.ndarray) -> "Task":
+        """The task with these of its rows, each as often as it is named; ``values`` stay those of the whole feed."""
+        batch, count = self.batch, self.batch.count
+        taken = [entries_of.take(rows) for entries_of in batch.entries_of]
+
+        def of(arrays):
+            return [array[entries] for array, (entries, _) in zip(arrays, taken)]
+
+        actual, owner = of(batch.actual), [position for _, position in taken]
+        under, fed = self.inputs.under, feeds.of_rows(self.fed, rows, count)
+        return self._replace(
+            batch=Batch(len(rows), actual, of(batch.baseline), owner, {name: fed[name] for name in batch.feeds}),
+            outputs=self.outputs[rows], fed=fed,
+            own=[own if own is None else own[entries] for own, (entries, _) in zip(self.own, taken)],
+            inputs=self.inputs._replace(entries=actual, owner=owner, batch=len(rows),
+                                        under=lambda replaced: of(under(replaced))),
+            baseline_feeds=self.baseline_feeds and {name: fed[name]._replace(value=value) for name, value in (
+                feeds.take_rows(self.baseline_feeds, rows, count).items())})
+
 
 class TaskReader:
     """Turns feeds into tasks; what was measured about the graph on the way is kept for the next feed."""

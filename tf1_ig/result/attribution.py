@@ -11,13 +11,10 @@ import numpy as np
 
 from graph_tools.report import Finding
 from tf1_ig.result import storage
+from tf1_ig.result.claims import EXACT, NONE
 from tf1_ig.result.features import Feature
 
 Values = Union[np.ndarray, List[np.ndarray]]
-
-# What the sum of the attributions claims: to be the difference of the scores, to be so on the average over random
-# draws, or nothing.
-EXACT, IN_EXPECTATION, NONE = storage.COMPLETENESS
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,7 +28,8 @@ class Attribution:
       values: by input tensor name, float ``[batch, …, dim]``, or for sparse lookups a list with one
         ``[occurrences, dim]`` array per row.
       score, baseline_score, delta: float64 ``[batch]``; both scores were taken under the same other feeds.
-      label: int64 ``[batch]`` (-1: the output has no classes), or ``[batch, k]`` where an index tuple was explained.
+      label: int64 ``[batch]`` (-1: the output has no classes, or a weighted sum was explained), or ``[batch, k]`` where
+        an index tuple was explained.
       steps: int ``[batch]``, nodes of the rule that were used.
       evaluations: int ``[batch]``, rows sent forward and backward through the model.
       converged: bool ``[batch]``, true where the completeness error is within ``tolerance``.
@@ -77,6 +75,9 @@ class Attribution:
         ``delta``; ``"none"``: their sum claims nothing, and ``baseline_score`` and ``delta`` are NaN.
       standard_error, token_standard_error: shaped like ``values`` and like ``tokens``, where these are means over
         several paths: the standard errors of the means.
+      weights: where weighted sums of outputs were explained, for every row a list of ``(index tuple, weight)``.
+      rows, positions: int64 ``[batch]`` where every row of the result is one position of an example's output: the
+        example's row in the feed, and the position.
 
     >>> attribution.values["embedding/lookup:0"].shape                                    # doctest: +SKIP
     (2, 40, 64)
@@ -123,6 +124,9 @@ class Attribution:
     completeness: str = EXACT
     standard_error: Optional[Dict[str, Values]] = None
     token_standard_error: Optional[Dict[str, Values]] = None
+    weights: Optional[List[List[Tuple[Tuple[int, ...], float]]]] = None
+    rows: Optional[np.ndarray] = None
+    positions: Optional[np.ndarray] = None
 
     @property
     def tokens(self) -> Dict[str, Values]:
@@ -158,12 +162,23 @@ class Attribution:
             return np.where((size == 0) & (difference == 0), 0.0, size / difference)
 
     def label_text(self, row: int, class_names: Optional[Sequence[str]] = None) -> str:
-        """The explained label of a row for people: ``"3"``, ``"(4, 1)"``, a class name, ``""`` without classes."""
+        """The explained label of a row for people: ``"3"``, ``"(4, 1)"``, a class name, ``"2 rather than 0"`` for a
+        contrast, ``""`` without classes."""
+        if self.weights is not None:
+            return _weights_text(self.weights[row], class_names)
         return _class_text(self.label, row, class_names)
 
     def prediction_text(self, row: int, class_names: Optional[Sequence[str]] = None) -> str:
         """The predicted class of a row for people; ``""`` where the output has no classes."""
         return _class_text(self.prediction, row, class_names)
+
+    @property
+    def main_label(self) -> np.ndarray:
+        """``label``, with the element of largest weight in place of -1 where weighted sums were explained."""
+        if self.weights is None:
+            return np.asarray(self.label)
+        main = [max(row, key=lambda term: abs(term[1]))[0] for row in self.weights]
+        return np.array(main, np.int64).reshape(np.shape(self.label))
 
     def __len__(self) -> int:
         return len(self.score)
@@ -267,6 +282,37 @@ def token_sums(values: Dict[str, Values]) -> Dict[str, Values]:
                 for name, value in values.items()}
 
 
+def joined(parts: Sequence[Attribution]) -> Attribution:
+    """Results of the same question for several sets of rows as one."""
+    changes: Dict[str, Any] = {}
+    for field in dataclasses.fields(Attribution):
+        values = [getattr(part, field.name) for part in parts]
+        if isinstance(values[0], dict):
+            changes[field.name] = {name: _together([value[name] for value in values]) for name in values[0]}
+        elif isinstance(values[0], (np.ndarray, list)):
+            changes[field.name] = _together(values)
+    return dataclasses.replace(parts[0], **changes)
+
+
+def _together(values: Sequence[Any]) -> Any:
+    return sum(values, []) if isinstance(values[0], list) else np.concatenate(values)
+
+
+def _weights_text(weights: Sequence[Tuple[Tuple[int, ...], float]], class_names: Optional[Sequence[str]]) -> str:
+    """``"2 rather than 0"``; for other weights ``"1 × 2 − 0.5 × 0"``; a position that all have in common said once."""
+    lead = weights[0][0][:-1]
+    common = len(weights) > 1 and lead != () and all(index[:-1] == lead for index, _ in weights)
+    names = [_class_text(np.array([index[-1:] if common else index]), 0, class_names) for index, _ in weights]
+    sizes = [weight for _, weight in weights]
+    if len(sizes) == 2 and sizes[0] == -sizes[1] != 0:
+        text = "%s rather than %s" % (tuple(names) if sizes[0] > 0 else tuple(names[::-1]))
+    else:
+        terms = ["%s %.4g × %s" % ("−" if size < 0 else "+", abs(size), name) for size, name in zip(sizes, names)]
+        text = " ".join(terms)
+        text = text[2:] if text.startswith("+") else "−" + text[2:]
+    return text if not common else "%s at %s" % (text, ", ".join(map(str, lead)))
+
+
 def _class_text(classes: Optional[np.ndarray], row: int, class_names: Optional[Sequence[str]]) -> str:
     if classes is None:
         return ""
@@ -279,15 +325,16 @@ def _class_text(classes: Optional[np.ndarray], row: int, class_names: Optional[S
     return texts[0] if len(texts) == 1 else "(%s)" % ", ".join(texts)
 
 
+def rows_of(value: Any, rows: List[int]) -> Any:
+    """A field of a result, or of one by input, for some rows; what has no rows stays as it is."""
+    if isinstance(value, dict):
+        return {name: _rows(each, rows) for name, each in value.items()}
+    return _rows(value, rows) if isinstance(value, (np.ndarray, list)) else value
+
+
 def _select(attribution: Attribution, rows: List[int]) -> Attribution:
-    changes = {}
-    for field in dataclasses.fields(attribution):
-        value = getattr(attribution, field.name)
-        if isinstance(value, dict):
-            changes[field.name] = {name: _rows(each, rows) for name, each in value.items()}
-        elif isinstance(value, (np.ndarray, list)):
-            changes[field.name] = _rows(value, rows)
-    return dataclasses.replace(attribution, **changes)
+    return dataclasses.replace(attribution, **{
+        field.name: rows_of(getattr(attribution, field.name), rows) for field in dataclasses.fields(attribution)})
 
 
 def _rows(value, rows: List[int]):

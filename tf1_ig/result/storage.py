@@ -17,20 +17,19 @@ from graph_tools import whole_files
 from graph_tools.report import Finding
 from tf1_ig.errors import ResultFileError, ResultFileMissingError
 from tf1_ig.result import wellformed
+from tf1_ig.result.claims import COMPLETENESS
 from tf1_ig.result.features import Feature
 
 FORMAT = "tf1-ig attribution"
-# What the values' sum may claim: the score difference, that on the average over draws, or nothing.
-COMPLETENESS = EXACT, IN_EXPECTATION, NONE = "exact", "in expectation", "none"
 # A file may unpack to so many bytes, or to so many times its own size: a few megabytes must not fill the memory.
 MOST_BYTES, MOST_TIMES = 1 << 29, 8
 VERSION = 1
 
 _ARRAYS = ("score", "baseline_score", "delta", "label", "steps", "evaluations", "converged", "prediction", "outputs",
-           "baseline_output", "error_estimate", "baseline_feed_score")
+           "baseline_output", "error_estimate", "baseline_feed_score", "rows", "positions")
 _PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "coupled", "held_fixed", "notes",
           "output_kind", "strings", "features", "replaced", "raw_texts", "spans", "not_finite_at", "graph_findings",
-          "technique", "completeness")
+          "technique", "completeness", "weights")
 # Arrays, or lists of arrays, by the name of the input tensor; only the values are always there.
 _BY_INPUT = ("values", "ids", "actual", "standard_error", "token_standard_error")
 _RECORD = "record"  # name of the .npz entry that holds the record as UTF-8 JSON
@@ -187,6 +186,9 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
     fields.update((name, record.get(name)) for name in _PLAIN)
     if fields["features"] is not None:
         fields["features"] = [[Feature(*one[:-1], position=int(one[-1])) for one in row] for row in fields["features"]]
+    if fields["weights"] is not None:
+        fields["weights"] = [[(tuple(int(axis) for axis in index), float(weight)) for index, weight in row]
+                             for row in fields["weights"]]
     if fields["spans"] is not None:
         fields["spans"] = {name: [[span and (int(span[0]), int(span[1])) for span in row] for row in rows]
                            for name, rows in fields["spans"].items()}

@@ -126,6 +126,10 @@ def _feature(value: Any, count: int) -> bool:
         value.column, value.feature, value.category, value.input)) and _number(value.value, count)
 
 
+def _term(value: Any, count: int) -> bool:
+    return len(value) == 2 and isinstance(value[0], tuple) and len(value[0]) > 0 and _number(value[1], count)
+
+
 def _finding(value: Any, count: int) -> bool:
     return isinstance(value, Finding) and value.verdict in VERDICTS and all(
         isinstance(part, str) for part in (value.name, value.advice)) and (
@@ -155,5 +159,7 @@ _TESTS: Dict[str, Test] = {
     "standard_error": _may_lack(_by_tensor(_entries("fiu"))),
     "token_standard_error": _may_lack(_by_tensor(_entries("fiu"))),
     "path": _may_lack(_by_row(_curve)), "path_errors": _may_lack(_by_row(_vector)),
+    "weights": _may_lack(_by_row(lambda row, count: isinstance(row, list) and bool(row) and _each(_term)(row, count))),
+    "rows": _may_lack(_array("iu", range(1, 2))), "positions": _may_lack(_array("iu", range(1, 2))),
     "features": _may_lack(_by_row(_each(_feature))), "graph_findings": _each(_finding),
 }

@@ -30,6 +30,8 @@ def annotate(result: Attribution, spec: Any, encoded: Encoded, explainer: Any) -
         if fixed is not None and set(counts) == {len(fixed)}:
             found["strings"][one.name] = [list(fixed) for _ in counts]
         cuts = encoded.cuts.get(source, ())
+        if result.rows is not None and len(cuts) > max(result.rows):
+            cuts = [cuts[row] for row in result.rows]  # one row of the result for each position of an example
         if len(cuts) != len(result):
             continue
         laid = [_laid_out(cut, count, spec, source, encoded) for cut, count in zip(cuts, counts)]

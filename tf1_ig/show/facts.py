@@ -7,7 +7,7 @@ import numpy as np
 
 from tf1_ig.check import ROUGH
 from tf1_ig.errors import ShowError
-from tf1_ig.result.attribution import IN_EXPECTATION, NONE
+from tf1_ig.result.claims import IN_EXPECTATION, NONE
 from tf1_ig.show import render, tokens as token_view
 
 

@@ -9,7 +9,7 @@ from graph_tools.report import Report
 from tf1_ig.check import check
 from tf1_ig.check.scores import ROUNDING, size_of
 from tf1_ig.errors import ShowError
-from tf1_ig.result.attribution import EXACT, NONE
+from tf1_ig.result.claims import EXACT, NONE
 from tf1_ig.show import blocks, path, raw, render, table, tokens as token_view
 from tf1_ig.show.facts import Fact, class_text, facts, texts_by_input, verdict
 from tf1_ig.show.words import merge_result

@@ -3,7 +3,7 @@
 import json
 from typing import List
 
-from tf1_ig.result.attribution import NONE
+from tf1_ig.result.claims import NONE
 from tf1_ig.show import table
 from tf1_ig.show.tokens import number
 

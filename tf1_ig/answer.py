@@ -1,0 +1,120 @@
+"""From what a method found to the record that the caller gets."""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from graph_tools.errors import FeedError
+from tf1_ig import integrate, methods
+from tf1_ig.ensemble import Found
+from tf1_ig.question import entries
+from tf1_ig.question.effort import Question
+from tf1_ig.question.label import Label
+from tf1_ig.question.resolve import Resolved
+from tf1_ig.question.task import Task
+from tf1_ig.result import features
+from tf1_ig.result.attribution import Attribution, rows_of
+
+_TRIED = 64  # points of a path that are looked at for the one where the gradient is not finite
+
+
+class Asked(NamedTuple):
+    """What was asked, by which method, and what stands behind the entries of the caller's rows."""
+
+    resolved: Resolved
+    question: Question
+    name: str
+    method: methods.Method
+    options: Dict[str, Any]
+    behind: Dict[str, Any]
+
+
+def behind(engine: Any, resolved: Resolved, task: Task, batch_axis: Optional[int], question: Question
+           ) -> Dict[str, Any]:
+    """Ids, words, spans and texts of the tokens, by the rows of the caller's feed."""
+    return dict(entries.behind(engine, resolved, task, batch_axis), token_texts=_texts(
+        question.tokens, task.batch.count))
+
+
+def record(asked: Asked, task: Task, label: Label, found: Found) -> Attribution:
+    """The result of one task."""
+    effort, integral, values = asked.question.effort, found.integral, found.values
+    rise = integral.score - integral.baseline_score
+    total = sum(np.array([np.sum(row) for row in value], np.float64) for value in values.values())
+    delta = total - rise
+    with np.errstate(invalid="ignore"):
+        rounding = integrate.ROUNDING * np.max([np.abs(integral.score), np.abs(integral.baseline_score),
+                                                label.terms.size], axis=0)
+        converged = np.isfinite(rise) & (np.abs(delta) <= np.maximum(effort.tolerance * np.abs(rise), rounding))
+    shape = (task.batch.count,) + tuple(task.row_shape)
+    told = asked.behind if label.rows is None else {
+        name: rows_of(value, label.rows.tolist()) for name, value in asked.behind.items()}
+    along = asked.method.kind == methods.ALONG_PATHS
+    adaptive = along and effort.rule is None
+    made = Attribution(
+        values=values, score=integral.score, baseline_score=integral.baseline_score, delta=delta, label=label.shown,
+        steps=integral.steps, evaluations=integral.evaluations, converged=converged, output=asked.resolved.output,
+        method=asked.name if not along else "adaptive" if adaptive else effort.method,
+        tolerance=effort.tolerance if adaptive else None, prediction=label.prediction,
+        outputs=task.outputs.reshape(shape), baseline_output=found.start_outputs.reshape(shape),
+        running=task.probed.running.mode, coupled=task.probed.running.coupled,
+        held_fixed=tuple(sorted(task.values)), replaced=_replaced(asked.resolved, task),
+        notes=asked.resolved.notes + task.probed.notes, error_estimate=integral.error_estimate, path=integral.path,
+        path_errors=integral.path_errors, output_kind=asked.resolved.output_kind,
+        actual=_own_numbers(asked.resolved, task, values), weights=label.weights, rows=label.rows,
+        positions=label.positions, features=features.by_feature(
+            values, asked.resolved.columns, told["ids"], told["strings"]), **told)
+    return methods.complete(made, asked.method, found, asked.options)
+
+
+def _replaced(resolved: Resolved, task: Task) -> Tuple[Tuple[str, str], ...]:
+    """What the caller calls the tensors whose placeholders the result names."""
+    named = set(task.values) | {spec.name for spec in resolved.inputs} | {resolved.output}
+    return tuple(sorted((new, old) for old, new in resolved.renamed.items() if new in named))
+
+
+def _own_numbers(resolved: Resolved, task: Task, values: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    """What was attributed to, where it is the caller's own numbers and not rows of a table."""
+    found = {spec.name: actual.reshape(np.shape(values[spec.name])) for spec, actual in zip(
+        resolved.inputs, task.batch.actual) if not spec.ids and spec.attributed.owner is None}
+    return found or None
+
+
+def first_not_finite(found: Found, made: Attribution) -> str:
+    """The op behind the first row that is not finite, in words; ``""`` when all are."""
+    for row in np.flatnonzero(~np.isfinite(made.delta)) if found.runner is not None else ():
+        alphas, scores = made.path[row]
+        wrong = alphas[~np.isfinite(scores)]
+        some = np.unique(np.linspace(0, len(alphas) - 1, _TRIED).astype(int))
+        return found.runner.first_not_finite(int(row), wrong[:1] if len(wrong) else alphas[some])
+    return ""
+
+
+def _texts(tokens: Any, count: int) -> Optional[List[List[str]]]:
+    if tokens is None:
+        return None
+    rows = list(tokens)
+    if count == 1 and rows and all(isinstance(token, (str, bytes)) for token in rows):
+        rows = [rows]
+    if len(rows) != count:
+        raise FeedError("tokens has %d rows, the feed has %d; pass one list of texts per row" % (len(rows), count))
+    return [[token.decode("utf-8", "replace") if isinstance(token, bytes) else str(token) for token in row]
+            for row in rows]
+
+
+class progress:
+    """A progress bar over evaluated rows, or nothing."""
+
+    def __init__(self, shown: bool, total: Optional[int]):
+        self._bar = None
+        if shown:
+            import tqdm
+
+            self._bar = tqdm.tqdm(total=total, unit="rows", desc="explain")
+
+    def __enter__(self):
+        return self._bar.update if self._bar is not None else (lambda rows: None)
+
+    def __exit__(self, *_):
+        if self._bar is not None:
+            self._bar.close()
