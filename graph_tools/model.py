@@ -2,17 +2,13 @@
 
 import contextlib
 import dataclasses
-import re
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Set, Tuple
 
-from graph_tools import _tf, control_flow, save, variables
+from graph_tools import _tf, control_flow, save
 from graph_tools.errors import BlockedRunError, GraphToolsError, ReleaseError, StateError, UnsafeModelError
 from graph_tools.feature_columns.column import Column, stored
-from graph_tools.graph import functions, names, scan
+from graph_tools.graph import functions, names, ops, scan
 from graph_tools.graph.walk import GraphIndex
-
-# Ops that wait for data that something else must put there.
-_HANDS_OVER = re.compile("Dequeue|GetNext|Unstage|ReaderRead")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -158,7 +154,7 @@ class Model:
             try:
                 yield session
             except _tf.tf.errors.DeadlineExceededError as problem:
-                waiting = [name for name, node in self.index.nodes.items() if _HANDS_OVER.search(node.op)]
+                waiting = [node.name for node in self.index.of_ops(ops.WAITING)]
                 raise BlockedRunError(
                     "%s: a run did not end within %g s%s; replace what it waits for by a placeholder (graph_tools."
                     "swap_inputs), feed it, or give more time by operation_timeout_in_ms in config" % (
@@ -174,7 +170,7 @@ class Model:
     def missing(self) -> Tuple[str, ...]:
         """Nodes of variables that have no value."""
         return tuple(node.name for node in self.meta_graph.graph_def.node
-                     if node.op in variables.VARIABLES and node.name not in self.variables)
+                     if node.op in ops.VARIABLES and node.name not in self.variables)
 
     def require(self, outputs: Any, fed: Any = ()) -> None:
         """Checks, before anything runs, that the graph can compute some tensors and does nothing else meanwhile.
@@ -264,10 +260,10 @@ def _assignment(graph, node_name: str):
     """Placeholders, and the op that gives their values to a variable (or to a table: keys, values) of the graph."""
     tf = _tf.tf
     node = graph.get_operation_by_name(node_name)
-    if node.type in variables.MUTABLE_TABLES:
+    if node.type in ops.MUTABLE_TABLES:
         content = [tf.placeholder(tf.as_dtype(node.get_attr(name))) for name in ("key_dtype", "value_dtype")]
         return content, _tf.raw_table_import(node.outputs[0], *content)
-    if node.type not in variables.VARIABLES:
+    if node.type not in ops.VARIABLES:
         raise StateError("node %r is a %s, not a variable; its value cannot be set" % (node_name, node.type))
     value = tf.placeholder(tf.as_dtype(node.get_attr("dtype")))
     assign = _tf.raw_assign_resource if node.type == "VarHandleOp" else _tf.raw_assign_ref

@@ -7,7 +7,7 @@ import numpy as np
 
 from graph_tools import _tf, constants, variables, vocabulary, whole_files
 from graph_tools.errors import EditError, ModelFormatError
-from graph_tools.graph import names, walk
+from graph_tools.graph import names, ops, walk
 from graph_tools.releases import portable
 
 _SCOPE = "graph_tools_save"
@@ -40,7 +40,7 @@ def _frozen(model):
 def _tables(model) -> Dict[str, Any]:
     """Keys and values of mutable tables."""
     return {node.name: model.variables[node.name] for node in model.meta_graph.graph_def.node
-            if node.op in variables.MUTABLE_TABLES and node.name in model.variables}
+            if node.op in ops.MUTABLE_TABLES and node.name in model.variables}
 
 
 def _write_file(path: str, data: bytes) -> None:
@@ -108,7 +108,7 @@ def _fill(model, folder: str) -> None:
 def _add_saver(meta_graph, model, folder: str) -> None:
     """Adds save and restore ops for the variables that have values, and writes the checkpoint they belong to."""
     meta_graph.ClearField("saver_def")
-    stored = [node for node in meta_graph.graph_def.node if node.op in variables.VARIABLES
+    stored = [node for node in meta_graph.graph_def.node if node.op in ops.VARIABLES
               and node.name in model.variables]
     if not stored:
         return
@@ -157,7 +157,7 @@ def _add_assets(meta_graph, model, folder: str) -> None:
     assets: Dict[str, str] = dict(model.assets)
     for name in model.initializers:
         for node_name in index.ancestors([name]):
-            if index.op(node_name) in variables.FROM_FILE:
+            if index.op(node_name) in ops.FROM_FILE:
                 tensor = variables.file_name_tensor(index, node_name, assets)
                 path = variables.text_file(index, node_name, assets)
                 if tensor is not None and path is not None:

@@ -9,14 +9,13 @@ at the Merge of a branch, which needs but one of its inputs, and at the Exit of 
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf
-from graph_tools.control_flow.nodes import EXITS, MERGES, NEXTS
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import EXITS, MERGES, NEXTS, PLACEHOLDERS
 
 Shape = Optional[Tuple[int, ...]]
 
 # Values of constants larger than this decide no shape; they are not copied.
 _LARGEST = 1 << 10
-_FED = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 
 
 class SymbolicShapes(NamedTuple):
@@ -79,7 +78,7 @@ class _Copy:
 
     def _add(self, node: Any) -> List[str]:
         """Copies one node without what has no say in shapes; returns those that it needs."""
-        if node.op in _FED:
+        if node.op in PLACEHOLDERS:
             # In graphs of old producers no sizes at all mean an unknown rank.
             return self._anything(node.name, node.attr["dtype"].type, node.attr["shape"].shape)
         to = self._graph_def.node.add()

@@ -7,16 +7,10 @@ import numpy as np
 
 from graph_tools import _tf
 from graph_tools.graph import names, walk
+from graph_tools.graph.ops import IDENTITIES
 
-VARIABLES = frozenset(("VariableV2", "Variable", "VarHandleOp"))
-# Tables that can change, so that a checkpoint holds their content: keys and values.
-MUTABLE_TABLES = frozenset((
-    "MutableHashTable", "MutableHashTableV2", "MutableHashTableOfTensors", "MutableHashTableOfTensorsV2",
-    "MutableDenseHashTable", "MutableDenseHashTableV2"))
-# Initialisers that read a vocabulary file.
-FROM_FILE = frozenset(("InitializeTableFromTextFile", "InitializeTableFromTextFileV2"))
 # Ops whose output is their first input, as far as where a value comes from is concerned.
-PASSES = frozenset(("Identity", "IdentityN", "Reshape", "Cast", "StopGradient", "RefIdentity"))
+PASSES = IDENTITIES | {"IdentityN", "Reshape", "Cast", "StopGradient"}
 
 
 def as_array(value) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from graph_tools import _tf, variables
 from graph_tools.errors import ModelFileMissingError, ModelFormatError
-from graph_tools.graph import names, walk
+from graph_tools.graph import names, ops, walk
 
 _WHOLE_LINE, _LINE_NUMBER = -2, -1
 
@@ -26,7 +26,7 @@ def inline(graph_def, assets: Mapping[str, str]) -> None:
     """
     index = walk.GraphIndex(graph_def)
     for node in list(graph_def.node):
-        if node.op in variables.FROM_FILE:
+        if node.op in ops.FROM_FILE:
             path = variables.text_file(index, node.name, assets)
             table = index.nodes.get(variables.root(index, index.data_inputs(node.name)[0]))
             if path is not None and table is not None and "key_dtype" in table.attr:

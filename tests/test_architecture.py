@@ -17,7 +17,7 @@ def test_named_tables_exist():
     rows = re.findall(r"`([A-Z_]+)` (?:in `([\w./]+)`|there)", TEXT)
     previous = re.findall(r"`([\w./]+)` \| `([A-Z_]+)` there", TEXT)
     places = dict([(table, path) for table, path in rows if path] + [(table, path) for path, table in previous])
-    assert set(places) == {"PATTERNS", "MECHANISMS", "HEADS", "FORMATS", "RULES", "BASELINES", "CHECKS", "FACTS",
+    assert set(places) == {"PATTERNS", "INPUTS", "HEADS", "FORMATS", "RULES", "BASELINES", "CHECKS", "FACTS",
                            "PALETTES", "GRIDS", "METHODS", "AFFINE", "LEAN", "ENCODERS", "TOKENIZERS", "READERS",
                            "WAYS", "WRITERS", "COMMANDS"}
     for table, path in places.items():

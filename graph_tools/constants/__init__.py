@@ -12,7 +12,7 @@ from graph_tools.constants.library import Library
 from graph_tools.constants.nodes import Held, make_constant, without_control
 from graph_tools.constants.scope import Scope, Tensor, graph_tensor
 from graph_tools.errors import EditError
-from graph_tools.graph import functions, names
+from graph_tools.graph import functions, names, ops
 
 
 class Frozen(NamedTuple):
@@ -40,7 +40,7 @@ def freeze(graph_def, values: Mapping[str, Any], keep=(), prefer=()) -> Frozen:
     held: Dict[Tensor, Held] = {}
     total = 0
     for node in result.node:
-        if node.name in values and node.op in variables.VARIABLES:
+        if node.name in values and node.op in ops.VARIABLES:
             kind = "handle" if node.op == "VarHandleOp" else "ref"
             held[node.name, 0] = Held(kind, node.attr["dtype"].type)
             value = values[node.name]
@@ -66,7 +66,7 @@ def of_model(model, keep=()) -> Frozen:
                for info in list(signature.outputs.values()) + list(signature.inputs.values()) if info.name]
     graph_def = model.graph_def
     values = {node.name: model.variables[node.name] for node in graph_def.node
-              if node.op in variables.VARIABLES and node.name in model.variables}
+              if node.op in ops.VARIABLES and node.name in model.variables}
     return freeze(graph_def, values, keep, outputs + list(model.initializers) + list(model.assets))
 
 

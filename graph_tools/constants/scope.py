@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Set, Tuple
 from graph_tools import _tf
 from graph_tools.constants import nodes
 from graph_tools.constants.nodes import Held
-from graph_tools.graph import names
+from graph_tools.graph import names, ops
 
 _REF_PASSES = {"RefIdentity": "Identity", "RefEnter": "Enter", "RefSwitch": "Switch", "RefMerge": "Merge",
                "RefExit": "Exit", "RefNextIteration": "NextIteration"}
@@ -21,7 +21,7 @@ _CALLS = {
     "While": (("cond", "body"), "T", "T", 0), "StatelessWhile": (("cond", "body"), "T", "T", 0),
 }
 # Saving and restoring makes no sense without variables.
-_SAVERS = frozenset(("SaveV2", "SaveSlices", "Save", "RestoreV2", "RestoreSlice", "Restore", "MergeV2Checkpoints"))
+_SAVERS = ops.SAVES | ops.RESTORES
 
 Tensor = Tuple[str, int]
 
@@ -69,7 +69,7 @@ class Scope:
             return {(node.name, 0): what} if node.op in _REF_PASSES or 0 in inputs or node.op == "Merge" else {}
         outputs: Dict[Tensor, Held] = {}
         for name, arguments in self._calls(node, inputs):
-            if node.op not in ("While", "StatelessWhile") or name == node.attr["body"].func.name:
+            if node.op not in ops.WHILES or name == node.attr["body"].func.name:
                 outputs.update({(node.name, port): each
                                 for port, each in self.library.returned(name, arguments).items()})
         return outputs

@@ -2,8 +2,9 @@
 
 from typing import Dict, FrozenSet, NamedTuple, Tuple
 
-from graph_tools.control_flow.nodes import ENTERS, EXITS, IDENTITIES, MERGES, SWITCHES, Node, Nodes, closes_loop
+from graph_tools.control_flow.nodes import Node, Nodes, closes_loop
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import ENTERS, EXITS, IDENTITIES, MERGES, SWITCHES
 
 
 class Arm(NamedTuple):

@@ -6,11 +6,12 @@ from typing import Any, Dict, FrozenSet, List
 from graph_tools import _tf
 from graph_tools.control_flow import repair, rewrite, tensor_arrays
 from graph_tools.control_flow.arms import Place
-from graph_tools.control_flow.nodes import EXITS, IDENTITIES, read_graph
+from graph_tools.control_flow.nodes import read_graph
 from graph_tools.control_flow.places import outer_place, pivots, places
 from graph_tools.control_flow.structure import Structure, analyse
 from graph_tools.errors import ControlFlowError
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import EXITS, IDENTITIES
 
 _lock = threading.Lock()
 

@@ -4,14 +4,7 @@ from typing import Dict, List, NamedTuple, Set, Tuple
 
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
-
-ENTERS = ("Enter", "RefEnter")
-EXITS = ("Exit", "RefExit")
-MERGES = ("Merge", "RefMerge")
-SWITCHES = ("Switch", "RefSwitch")
-NEXTS = ("NextIteration", "RefNextIteration")
-IDENTITIES = ("Identity", "RefIdentity")
-CONTROL_OPS = ENTERS + EXITS + MERGES + SWITCHES + NEXTS + ("LoopCond",)
+from graph_tools.graph.ops import CONTROL_OPS, ENTERS, MERGES, NEXTS
 
 
 class Node(NamedTuple):

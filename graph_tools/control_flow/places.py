@@ -3,8 +3,8 @@
 from typing import Dict, List, Optional, Tuple
 
 from graph_tools.control_flow.arms import Place
-from graph_tools.control_flow.nodes import ENTERS, IDENTITIES, MERGES, NEXTS, SWITCHES
 from graph_tools.control_flow.structure import Structure
+from graph_tools.graph.ops import ENTERS, IDENTITIES, MERGES, NEXTS, SWITCHES
 
 
 def places(structure: Structure) -> List[Place]:
@@ -38,7 +38,7 @@ def pivots(structure: Structure) -> Dict[Place, str]:
     found: Dict[Place, Tuple[int, str]] = {}
     for name in structure.order:
         node, place = structure.nodes[name], structure.place[name]
-        if not place.arms or node.op in SWITCHES + MERGES + ENTERS + NEXTS or len(node.inputs) != 1:
+        if not place.arms or node.op in SWITCHES | MERGES | ENTERS | NEXTS or len(node.inputs) != 1:
             continue
         source = structure.nodes.get(node.inputs[0].node)
         if source is None or source.op not in SWITCHES or source.name not in structure.switch_pred:

@@ -18,10 +18,11 @@ A plan of changes is made on plain values; it is carried out on a GraphDef (``no
 from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Set, Tuple
 
 from graph_tools.control_flow.arms import Arm, Place
-from graph_tools.control_flow.nodes import EXITS, IDENTITIES, MERGES, NEXTS, Node, Nodes, closes_loop, edges
+from graph_tools.control_flow.nodes import Node, Nodes, closes_loop, edges
 from graph_tools.control_flow.places import pivots, places
 from graph_tools.control_flow.structure import Structure, analyse
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import EXITS, IDENTITIES, MERGES, NEXTS
 
 # DataType numbers through which gradients flow (half, float, double, bfloat16, complex, resource, variant) and 0 for
 # unknown; their reference types are 100 higher. A Switch on anything else may serve both branches.
@@ -155,7 +156,7 @@ def _as_its_arms_say(nodes: Nodes, ref: TensorRef) -> bool:
             continue
         seen.add(node.name)
         starts_loop = any(closes_loop(nodes, one, node) for one in node.inputs)
-        if node.op in EXITS + ("_SwitchN",) or (node.op in MERGES and not starts_loop):
+        if node.op in EXITS | {"_SwitchN"} or (node.op in MERGES and not starts_loop):
             return False
         todo += [one.node for one in edges(nodes, node) if not closes_loop(nodes, one, node)]
     return True

@@ -15,20 +15,10 @@ from collections import deque
 from typing import Dict, FrozenSet, List, NamedTuple, Tuple
 
 from graph_tools.control_flow.arms import Arm, ArmWalk, Place
-from graph_tools.control_flow.nodes import (
-    CONTROL_OPS,
-    ENTERS,
-    EXITS,
-    IDENTITIES,
-    MERGES,
-    SWITCHES,
-    Node,
-    Nodes,
-    closes_loop,
-    edges,
-)
+from graph_tools.control_flow.nodes import Node, Nodes, closes_loop, edges
 from graph_tools.errors import ControlFlowError
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import CONTROL_OPS, ENTERS, EXITS, IDENTITIES, MERGES, SWITCHES
 
 
 class Variable(NamedTuple):

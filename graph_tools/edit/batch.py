@@ -10,14 +10,14 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 import numpy as np
 
 from graph_tools import _tf
-from graph_tools.edit.batch_shapes import BACK, PRIME, Inference, free_elements, has_batch, set_batch
+from graph_tools.edit.batch_shapes import PRIME, Inference, free_elements, has_batch, set_batch
 from graph_tools.edit.builder import Builder, data_type, entry_of
 from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import REPLACES, Edit, compare
 from graph_tools.errors import EditError
-from graph_tools.find.inputs.placeholders import PLACEHOLDERS, placeholder_shape
+from graph_tools.find.inputs.placeholders import placeholder_shape
 from graph_tools.find.inputs.record import dtype_name
-from graph_tools.graph import names
+from graph_tools.graph import names, ops
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.walk import GraphIndex
 from graph_tools.model import Model
@@ -27,7 +27,7 @@ _ROUNDS = 60  # each mends at least one constant and infers again
 _SIZED = {"Fill": 0, "Tile": 1, "BroadcastTo": 1, "RandomUniform": 0, "RandomStandardNormal": 0, "TruncatedNormal": 0}
 
 # Their output is about the shape of what they read: its own size says nothing of the batch.
-_SHAPES_ONLY = frozenset(("Shape", "ShapeN", "Size", "Rank"))
+_SHAPES_ONLY = ops.SIZES
 
 
 def _sliced(node, parts):
@@ -90,12 +90,12 @@ def fix_batch(model: Model, rows: int) -> Model:
 
 def _placeholders(index: GraphIndex, inputs) -> Dict[str, tuple]:
     if inputs is None:
-        wanted = [name for name, node in index.nodes.items() if node.op in PLACEHOLDERS]
+        wanted = [name for name, node in index.nodes.items() if node.op in ops.PLACEHOLDERS]
     else:
         wanted = [names.parse(name).node for name in names.tensor_names(inputs)]
     chosen = {}
     for name in wanted:
-        if index.op(name) not in PLACEHOLDERS:
+        if index.op(name) not in ops.PLACEHOLDERS:
             raise EditError("%r is no placeholder; its batch cannot be freed (swap_inputs first?)" % name)
         shape = placeholder_shape(index, index.nodes[name])
         if shape and shape[0] is not None and (shape[0] > 1 or inputs is not None):
@@ -148,8 +148,8 @@ class _Work:
 
     def _reindex(self) -> None:
         self.index = GraphIndex(self.graph_def)
-        enters = [name for name, node in self.index.nodes.items() if node.op in ("Enter", "RefEnter")]
-        exits = ("Exit", "RefExit")
+        enters = [name for name, node in self.index.nodes.items() if node.op in ops.ENTERS]
+        exits = ops.EXITS
         self.in_loop: Set[str] = {name for name in self.index.descendants(
             enters, stop=lambda name: self.index.op(name) in exits) if self.index.op(name) not in exits}
 
@@ -217,7 +217,7 @@ class _Work:
         """
         for name in list(self.index.nodes):
             inputs = self.index.data_inputs(name)
-            if self.index.op(name) not in ("Merge", "RefMerge") or self.index.op(inputs[-1].node) not in BACK:
+            if self.index.op(name) not in ops.MERGES or self.index.op(inputs[-1].node) not in ops.NEXTS:
                 continue
             enter = self.index.data_inputs(inputs[0].node)  # an Enter itself has no static shape
             start, following = self.shapes.get(str(enter[0])) if enter else None, self.shapes.get(str(inputs[-1]))
@@ -247,7 +247,7 @@ class _Work:
                 self._free(baked, axis))
         if op == "Reshape":
             return self._mend_reshape(name)
-        if op in PLACEHOLDERS:
+        if op in ops.PLACEHOLDERS:
             return False
         return any(self._mend_source(ref.node, axis, seen) for ref in self.index.data_inputs(name))
 

@@ -7,11 +7,10 @@ import re
 from typing import Dict, Iterable, List, Optional, Tuple
 
 from graph_tools import _tf
-from graph_tools.graph import names
+from graph_tools.graph import names, ops
 from graph_tools.graph.walk import GraphIndex
 
 PRIME = 1009  # stands for the batch while shapes are inferred
-BACK = ("NextIteration", "RefNextIteration")  # a loop's way back
 
 
 def has_batch(shape: Optional[Iterable[Optional[int]]]) -> bool:
@@ -21,7 +20,7 @@ def has_batch(shape: Optional[Iterable[Optional[int]]]) -> bool:
 
 def _without(graph_def, index: GraphIndex, failed: str):
     """The graph without an op and what depends on it; a loop it is in loses its way back, and knows no shape there."""
-    gone = index.descendants([failed], stop=lambda name: index.op(name) in BACK)
+    gone = index.descendants([failed], stop=lambda name: index.op(name) in ops.NEXTS)
     left = _tf.tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
     for node in graph_def.node:
         if node.name in gone:

@@ -5,10 +5,8 @@ from typing import List, Tuple
 from graph_tools import _tf
 from graph_tools.errors import EditError
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import ENTERS, EXITS, MERGES, SWITCHES
 from graph_tools.graph.walk import GraphIndex
-
-_SWITCHES = ("Switch", "RefSwitch")
-_ENTERS = ("Enter", "RefEnter")
 
 
 def gated(index: GraphIndex, node: str, placeholder: str, dtype: str) -> Tuple[str, List[object]]:
@@ -39,15 +37,15 @@ def _guards(index: GraphIndex, node: str) -> List[Tuple[str, int]]:
     while todo:
         ref = todo.pop()
         op = index.op(ref.node)
-        if op in _ENTERS:
+        if op in ENTERS:
             raise EditError(
                 "%r runs inside the loop %r and takes another batch in each iteration; no placeholder can stand for "
                 "it: move it out of the loop, or prune the graph to an output that does not need the loop" % (
                     node, index.nodes[ref.node].attr["frame_name"].s.decode("utf-8")))
-        if op in _SWITCHES:
+        if op in SWITCHES:
             predicate = index.data_inputs(ref.node)[1]
             guards.setdefault((str(_through_identity(index, predicate)), max(ref.port, 0)), _entry(predicate))
-        elif op not in ("Merge", "RefMerge", "Exit", "RefExit") and ref not in seen:
+        elif op not in MERGES | EXITS and ref not in seen:
             seen.add(ref)
             todo += index.inputs(ref.node)
     return [(entry, port) for (_, port), entry in guards.items()]

@@ -8,8 +8,8 @@ from graph_tools.edit import record
 from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import Edit
 from graph_tools.graph import names
+from graph_tools.graph.ops import VARIABLES
 from graph_tools.model import Model
-from graph_tools.variables import VARIABLES
 
 
 def freeze(model: Model, outputs: Sequence = ()) -> Tuple[Model, Edit]:

@@ -8,12 +8,10 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 from graph_tools import _tf
 from graph_tools.edit.record import Edit, compare
-from graph_tools.graph import functions, names
+from graph_tools.graph import functions, names, ops
 
-CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 # What owns state under its own name cannot be moved: the model knows it by that name.
-_OWNERS = ("VarHandleOp", "VariableV2", "Variable", "HashTable", "HashTableV2", "MutableHashTable",
-           "MutableHashTableV2", "AnonymousHashTable")
+_OWNERS = ops.VARIABLES | ops.TABLES
 
 
 def inline_calls(model: Any, outputs: Optional[Sequence[Any]] = None) -> Tuple[Any, Edit]:
@@ -39,7 +37,7 @@ def inline_calls(model: Any, outputs: Optional[Sequence[Any]] = None) -> Tuple[A
     with_gradient = {entry.function_name for entry in graph_def.library.gradient}
     sizes, notes = _Sizes(library), []
     needed = None if outputs is None else model.index.ancestors([names.tensor_name(one) for one in outputs])
-    todo = [node.name for node in graph_def.node if node.op in CALLS and (needed is None or node.name in needed)]
+    todo = [node.name for node in graph_def.node if node.op in ops.CALLS and (needed is None or node.name in needed)]
     if not todo:
         return model, Edit("inline calls")
     while todo:
@@ -106,7 +104,7 @@ def _inline(graph_def, nodes, call, function, sizes) -> List[str]:
                      [ref for ref in entries if not ref.is_control]))
     control = ["^" + ref.node for ref in entries if ref.is_control]
     # Where there are loops, a node without inputs follows the inputs of the call: it must run in the same frame.
-    looping = any(node.op in ("Enter", "RefEnter") for node in nodes.values())
+    looping = any(node.op in ops.ENTERS for node in nodes.values())
     follow = ["^" + ref.node for ref in entries] if looping else control
     body = {node.name: node for node in function.node_def}
 
@@ -130,7 +128,7 @@ def _inline(graph_def, nodes, call, function, sizes) -> List[str]:
         made.input.extend(outside(entry) for entry in node.input)
         made.input.extend(sorted(set(control if node.input else follow) - set(made.input)))
     _become_identity(call, outputs, types, after or control)
-    return [scope + node.name for node in function.node_def if node.op in CALLS]
+    return [scope + node.name for node in function.node_def if node.op in ops.CALLS]
 
 
 def _become_identity(call, outputs: List[str], types: List[int], control: List[str]) -> None:

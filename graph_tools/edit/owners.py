@@ -5,8 +5,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from graph_tools.edit.builder import Builder, data_type
 from graph_tools.find.embeddings.ragged import Matrix
 from graph_tools.find.embeddings.sparse import OWNER
-from graph_tools.find.view import COPIES, View
+from graph_tools.find.view import View
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import COPIES
 
 _CASTS = COPIES | {"Cast"}
 

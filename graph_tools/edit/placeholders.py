@@ -7,15 +7,11 @@ from graph_tools.edit import batch, branches, producers
 from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import REPLACES, Edit, compare
 from graph_tools.errors import EditError
-from graph_tools.find.inputs import PLACEHOLDER_KINDS, Input, needed_nodes, scan
+from graph_tools.find.inputs import Input, needed_nodes, scan
 from graph_tools.find.inputs.record import Component, Shape, mark_used, shape_of
-from graph_tools.graph import names
+from graph_tools.graph import names, ops
 from graph_tools.graph.walk import GraphIndex
 from graph_tools.model import Model
-
-# Kinds that are swapped when nobody says which. A Python function too when it depends on no other input; a parser, or
-# a function of something fed, only when it is asked for.
-SWAPPED = ("queue", "iterator", "staging_area", "infeed", "reader")
 
 
 def swap_inputs(model: Model, inputs: Any = None, parsed: bool = False) -> Tuple[Model, Edit]:
@@ -72,11 +68,11 @@ def _choose(index: GraphIndex, found: Sequence[Input], inputs, parsed: bool) -> 
         asked = [inputs] if isinstance(inputs, (str, Input)) or not isinstance(inputs, Iterable) else list(inputs)
         wanted = list(dict.fromkeys(_owner(found, one) for one in asked))
     else:
-        kinds = SWAPPED + (("parse_example",) if parsed else ())
+        kinds = ops.kinds_swapped(ops.ALWAYS) + (ops.kinds_swapped(ops.PARSED) if parsed else ())
         wanted = [one for one in found if one.kind in kinds or (
-            one.kind == "py_func" and not _depends_on_another(index, one, found))]
+            one.kind in ops.kinds_swapped(ops.ALONE) and not _depends_on_another(index, one, found))]
     needed = needed_nodes(index, found, sources=wanted)
-    marked = [mark_used(one, needed.__contains__) for one in wanted if one.kind not in PLACEHOLDER_KINDS]
+    marked = [mark_used(one, needed.__contains__) for one in wanted if one.kind not in ops.PLACEHOLDER_KINDS]
     return [one for one in marked if inputs is not None or any(component.used for component in one.components)]
 
 

@@ -4,24 +4,17 @@ from typing import FrozenSet, Iterable, Iterator, Set
 
 from graph_tools import _tf
 from graph_tools.find.inputs import production
-from graph_tools.find.inputs.iterators import FROM_HANDLE, ITERATORS
-from graph_tools.find.inputs.queues import QUEUES
-from graph_tools.find.inputs.readers import READERS
-from graph_tools.find.inputs.staging import UNSTAGES, area
-from graph_tools.graph import names
+from graph_tools.find.inputs.staging import area
+from graph_tools.graph import names, ops
 from graph_tools.graph.walk import GraphIndex
 
 # What is done to a stateful node without using what it holds, by its op type.
-_VARIABLE_SERVICES = frozenset(("Assign", "AssignVariableOp", "VarIsInitializedOp", "IsVariableInitialized",
-                                "DestroyResourceOp"))
-_TABLE_SERVICES = frozenset(name + version for version in ("", "V2") for name in (
-    "InitializeTable", "InitializeTableFromTextFile", "LookupTableImport", "LookupTableSize", "LookupTableExport"))
-_SERVICES_OF = dict(
-    [(op, production.DELIVERIES | production.SERVICES) for op in QUEUES | ITERATORS | READERS]
-    + [(op, _VARIABLE_SERVICES) for op in ("Variable", "VariableV2", "VarHandleOp")]
-    + [(op + version, _TABLE_SERVICES) for op in ("HashTable", "MutableHashTable", "MutableDenseHashTable",
-                                                  "MutableHashTableOfTensors") for version in ("", "V2")])
-_HANDLE_PASSING = frozenset(("Switch", "RefSwitch", "Enter", "RefEnter", "Identity"))
+_TABLE_SERVICES = ops.FROM_FILE | ops.FROM_TENSORS | frozenset(
+    "LookupTable" + what + version for what in ("Size", "Export") for version in ("", "V2"))
+_SERVICES_OF = dict([(op, ops.FILLS | ops.SERVES) for op in ops.PRODUCERS]
+                    + [(op, ops.SETS | ops.INITIALIZED | {"DestroyResourceOp"}) for op in ops.VARIABLES]
+                    + [(op, _TABLE_SERVICES) for op in ops.TABLES])
+_HANDLE_PASSING = ops.SWITCHES | ops.ENTERS | {"Identity"}
 # Ops that take any number of equal inputs: they lose the removed ones and stay.
 VARIADIC = frozenset(("MergeSummary",))
 
@@ -61,9 +54,10 @@ def queue_runners_of(meta_graph) -> list:
 
 def _staged(index: GraphIndex, cut) -> Iterator[str]:
     """Staging areas have no handle: the ops of one area share a name."""
-    areas = {area(index.nodes[name]) for name in cut if index.op(name) in UNSTAGES}
+    areas = {area(index.nodes[name]) for name in cut if index.op(name) in ops.STAGING_AREA.takes}
     if areas:
-        yield from (name for name, node in index.nodes.items() if node.op in production.STAGING and area(node) in areas)
+        yield from (node.name for node in index.of_ops(ops.STAGING_AREA.fills | ops.STAGING_AREA.serves)
+                    if area(node) in areas)
 
 
 def _downstream(index: GraphIndex, name: str, replaced: Set[str], removed: Set[str]) -> Iterator[str]:
@@ -86,7 +80,7 @@ def _only_serves(index: GraphIndex, name: str, removed, services, delivering) ->
     """Whether a resource goes nowhere but to removed nodes and to services, through Switch and the like."""
     for use in index.consumers(name):
         op = index.op(use.node)
-        if use.node in removed or op in services or (use.node in delivering and services & production.DELIVERIES):
+        if use.node in removed or op in services or (use.node in delivering and services & ops.FILLS):
             continue
         if op in ("Identity", "ReadVariableOp") and not index.consumers(use.node):
             continue
@@ -97,10 +91,10 @@ def _only_serves(index: GraphIndex, name: str, removed, services, delivering) ->
 
 def _left_over(index: GraphIndex, removed: Set[str], delivering, queue_runners) -> Iterator[str]:
     """Queues, iterators and data sets that nothing takes from any more, and the ops that ran their threads."""
-    handles_left = any(node.op in FROM_HANDLE and name not in removed for name, node in index.nodes.items())
+    handles_left = any(node.name not in removed for node in index.of_ops(ops.FROM_HANDLE))
     for name, node in index.nodes.items():
-        producer = node.op in QUEUES or production.is_data_set(node.op) or (
-            node.op in ITERATORS and not handles_left)
+        producer = node.op in ops.QUEUE.holds or ops.is_data_set(node.op) or (
+            node.op in ops.ITERATOR.holds and not handles_left)
         if producer and name not in removed and _unused(index, name, removed, delivering):
             yield name
     for runner in queue_runners:

@@ -3,7 +3,7 @@
 import dataclasses
 
 from graph_tools import _tf
-from graph_tools.graph import names
+from graph_tools.graph import names, ops
 
 KEY = "serving_default"
 
@@ -29,8 +29,8 @@ def with_signature(model, outputs, key: str = KEY):
     for name in fetched:
         if names.parse(name).node not in index:
             raise names.unknown_tensor(name, index.tensor_names(), model.source)
-    fed = [name + ":0" for name in index.nodes if index.op(name) in ("Placeholder", "PlaceholderV2")
-           and name in index.ancestors(fetched)]
+    needed = index.ancestors(fetched)
+    fed = [node.name + ":0" for node in index.of_ops(ops.MUST_BE_FED) if node.name in needed]
     with model.graph.as_default():
         inputs, results = ({_key(name): model.graph.get_tensor_by_name(name) for name in tensors}
                            for tensors in (fed, fetched))

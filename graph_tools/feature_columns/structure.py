@@ -6,16 +6,14 @@ table to the combined tensor.
 
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from graph_tools import variables
 from graph_tools.feature_columns.column import Sparse
+from graph_tools.graph import ops
 
-GATHERS = ("Gather", "GatherV2", "ResourceGather")
 SPARSE_SEGMENTS = {"SparseSegment%s%s" % (how, more): how.lower() for how in ("Sum", "Mean", "SqrtN")
                    for more in ("", "WithNumSegments")}
 SEGMENTS = ("SegmentSum", "SegmentMean", "SegmentSumV2", "UnsortedSegmentSum")
 CROSSES = ("SparseCross", "SparseCrossHashed", "SparseCrossV2")
 UNIQUE = ("Unique", "UniqueV2")
-VARIABLES = tuple(variables.VARIABLES)
 # What may stand between the words of an input and ids, one word to one id.
 ELEMENTWISE = ("Identity", "Cast", "Select", "SelectV2", "Add", "AddV2", "Reshape", "Switch", "Merge")
 
@@ -68,7 +66,7 @@ def find_lookup(combined, ids: Iterable[Any]) -> Lookup:
     sources = {tensor.op for tensor in ids}
     region = _above(combined, sources)
     fed = _fed_by(region, sources)
-    gathers = [op for op in region if op.type in GATHERS and op.outputs[0].dtype.is_floating
+    gathers = [op for op in region if op.type in ops.GATHERS and op.outputs[0].dtype.is_floating
                and op.inputs[0].op not in fed and op.inputs[1].op in fed]
     direct = [op for op in region if op.type in SPARSE_SEGMENTS and op.inputs[0].op not in fed]
     if not gathers and not direct:
@@ -147,7 +145,7 @@ def _variables(tables: Iterable[Any]) -> Tuple[str, ...]:
     for table in tables:
         # In a frozen graph the variable is a constant of the same name.
         names += [op.name for op in _above(table, set()) if op.name not in names and (
-            op.type in VARIABLES or op.type == "Const" and op.outputs[0].dtype.is_floating)]
+            op.type in ops.VARIABLES or op.type == "Const" and op.outputs[0].dtype.is_floating)]
     return tuple(sorted(names, key=_part))
 
 
@@ -185,7 +183,7 @@ def find_keys(values, sources: Iterable[Any]):
         if op in seen:
             continue
         seen.add(op)
-        if op.type in ("LookupTableFindV2", "LookupTableFind"):
+        if op.type in ops.TABLE_FINDS:
             return op.inputs[1]
         if op.type.startswith("StringToHashBucket"):
             hashed = hashed if hashed is not None else op.inputs[0]

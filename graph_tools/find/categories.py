@@ -8,14 +8,12 @@ from graph_tools import _tf, variables, vocabulary
 from graph_tools.errors import ModelFileMissingError, ModelFormatError
 from graph_tools.feature_columns import structure
 from graph_tools.feature_columns.column import Categories, CrossPart
-from graph_tools.graph import names
+from graph_tools.graph import names, ops
 from graph_tools.model import Model
 
-_FINDS = ("LookupTableFind", "LookupTableFindV2")
 _HASHES = ("StringToHashBucketFast", "StringToHashBucket", "StringToHashBucketStrong")
-_FILLS = ("InitializeTable", "InitializeTableV2", "LookupTableImport", "LookupTableImportV2")
 # Nearest first; a cross is made of other ids, a vocabulary with spare buckets both looks up and hashes.
-_MAKERS = (structure.CROSSES, _FINDS, _HASHES, ("Bucketize",))
+_MAKERS = (structure.CROSSES, ops.TABLE_FINDS, _HASHES, ("Bucketize",))
 
 
 class Made(NamedTuple):
@@ -42,7 +40,7 @@ def of_ids(model: Model, tensor, count: Optional[int]) -> Made:
             return Made("crossed", Categories("hashed", count or 0))
         if kinds is _HASHES:
             return Made("hashed", Categories("hashed", count or int(op.get_attr("num_buckets"))))
-        if kinds is _FINDS:
+        if kinds is ops.TABLE_FINDS:
             words, from_file = table_words(model, op.inputs[0].op)
             return Made("vocabulary_file" if from_file else "vocabulary_list",
                         Categories("vocabulary", max(count or 0, len(words)), words))
@@ -90,11 +88,11 @@ def table_words(model: Model, table) -> Tuple[Tuple[str, ...], bool]:
     if not table.type.startswith("HashTable"):
         return (), False
     for op in table.outputs[0].consumers():
-        if op.type in _FILLS:
+        if op.type in ops.FROM_TENSORS:
             keys, values = [_static(tensor) for tensor in list(op.inputs)[1:3]]
             if keys is not None and values is not None:
                 return _in_order(keys, values), False
-        if op.type in variables.FROM_FILE:
+        if op.type in ops.FROM_FILE:
             return _from_file(model, op, table), True
     return (), False
 

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 from graph_tools.feature_columns import structure
 from graph_tools.feature_columns.column import Column
 from graph_tools.find import categories
-from graph_tools.graph import names
+from graph_tools.graph import names, ops
 from graph_tools.model import Model
 
 # A layer of one column ends in concat/concat.
@@ -72,7 +72,7 @@ def _read(model: Model) -> Dict[str, Column]:
 
 def _is_source(op) -> bool:
     """Whether the values of an example come in here (a table's handle, a constant or a variable is none)."""
-    return not op.inputs and op.type not in structure.VARIABLES + ("Const", "NoOp") and "HashTable" not in op.type
+    return not op.inputs and op.type not in ops.VARIABLES | {"Const", "NoOp"} and "HashTable" not in op.type
 
 
 def _members(op, scope: str, summed: bool) -> List[_Member]:

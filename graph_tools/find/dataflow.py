@@ -9,6 +9,7 @@ changes; a bit is only ever added, so that ends.
 
 from typing import Dict, Iterable, Optional, Set
 
+from graph_tools.graph import ops
 from graph_tools.graph.walk import GraphIndex
 
 VALUE = 1  # an input's own values (ids, strings, numbers), perhaps hashed, looked up in an integer table, reshaped
@@ -20,20 +21,15 @@ KNOB = 32  # a scalar of the caller's that is no data: keep probability, trainin
 
 _MADE_OF_DATA = VALUE | MASK | POSITION | LEARNED | CHOSEN
 
-SOURCES = frozenset((
-    "Placeholder", "PlaceholderV2", "PlaceholderWithDefault", "IteratorGetNext", "IteratorGetNextSync",
-    "IteratorGetNextAsOptional", "QueueDequeue", "QueueDequeueV2", "QueueDequeueMany", "QueueDequeueManyV2",
-    "QueueDequeueUpTo", "QueueDequeueUpToV2", "ReaderRead", "ReaderReadV2", "ReaderReadUpTo", "ReaderReadUpToV2",
-    "Unstage", "MapUnstage", "MapUnstageNoKey", "OrderedMapUnstage", "OrderedMapUnstageNoKey", "StagePeek", "MapPeek",
-    "PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "RecvTPUEmbeddingActivations", "InfeedDequeue",
-    "InfeedDequeueTuple", "_Arg", "_Recv", "_HostRecv"))
+# Where values come into the graph: the mechanisms of input, and what hands over as they do but is no input that a
+# placeholder could stand for (a function's argument, a file, what another device sends).
+SOURCES = ops.ORIGINS | {"ReadFile", "RecvTPUEmbeddingActivations", "_Arg", "_Recv", "_HostRecv"}
 
 # Their outputs say how large something is, never what it holds.
-_SHAPE_OPS = frozenset((
-    "Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike", "BroadcastGradientArgs", "BroadcastArgs",
-    "TensorArrayV3", "TensorArrayV2", "TensorArray", "TensorArraySizeV3", "TensorListReserve", "TensorListLength",
-    "EmptyTensorList", "QueueSizeV2", "QueueSize", "LookupTableSizeV2", "NoOp", "Assert", "RandomUniform",
-    "RandomStandardNormal", "TruncatedNormal", "RandomUniformInt", "StatelessRandomUniform"))
+_SHAPE_OPS = ops.SHAPE_READERS | ops.SERVES | {
+    "BroadcastGradientArgs", "BroadcastArgs", "TensorArrayV3", "TensorArrayV2", "TensorArray", "TensorListReserve",
+    "TensorListLength", "EmptyTensorList", "LookupTableSizeV2", "NoOp", "Assert",
+    "RandomUniform", "RandomStandardNormal", "TruncatedNormal", "RandomUniformInt", "StatelessRandomUniform"}
 
 # The inputs whose values reach the output; the others only say how many, where to, or along which axis.
 CARRIED: Dict[str, Iterable[int]] = {
@@ -70,7 +66,7 @@ LAYERS = frozenset((
     "_FusedMatMul", "_FusedConv2D", "LSTMBlockCell", "BlockLSTM", "BlockLSTMV2", "LSTMBlockFusedCell", "GRUBlockCell",
     "CudnnRNN", "CudnnRNNV2", "CudnnRNNV3", "XlaDot", "XlaDotV2"))
 
-_GATHERS = frozenset(("Gather", "GatherV2", "ResourceGather", "GatherNd", "ResourceGatherNd"))
+_GATHERS = ops.GATHERS | {"GatherNd", "ResourceGatherNd"}
 FLOAT_TYPES = frozenset((1, 2, 14, 19))  # DT_FLOAT, DT_DOUBLE, DT_BFLOAT16, DT_HALF
 _NUMBERS_OR_BOOL = FLOAT_TYPES | {10}  # and DT_BOOL
 
@@ -93,7 +89,7 @@ class Dataflow:
         self._knobs = frozenset(knobs)
         self._data = self._reached_by_data()
         self._bits: Dict[str, int] = {}
-        todo = [name for name, node in index.nodes.items() if node.op in SOURCES]
+        todo = [node.name for node in index.of_ops(SOURCES)]
         while todo:
             name = todo.pop()
             bits = self._bits_of(name)
@@ -104,8 +100,7 @@ class Dataflow:
     def _reached_by_data(self) -> Set[str]:
         """Nodes whose values depend on data at all; known first, since a gather is judged by what it gathers from."""
         found: Set[str] = set()
-        todo = [name for name, node in self.index.nodes.items()
-                if node.op in SOURCES and self._source_bits(node) & _MADE_OF_DATA]
+        todo = [node.name for node in self.index.of_ops(SOURCES) if self._source_bits(node) & _MADE_OF_DATA]
         while todo:
             name = todo.pop()
             if name not in found:
@@ -131,7 +126,7 @@ class Dataflow:
         """KNOB for a switch, for a scalar float or flag; VALUE for all else."""
         if node.name in self._knobs:
             return KNOB
-        if node.op.startswith("Placeholder") and "dtype" in node.attr and (
+        if node.op in ops.PLACEHOLDERS and "dtype" in node.attr and (
                 node.attr["dtype"].type in _NUMBERS_OR_BOOL):
             shape: Optional[object] = node.attr["shape"].shape if "shape" in node.attr else None
             if shape is not None and not shape.unknown_rank and not shape.dim and _has_scalars(self.index):

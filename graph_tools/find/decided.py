@@ -10,15 +10,14 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Opt
 import numpy as np
 
 from graph_tools import _tf
-from graph_tools.control_flow.nodes import MERGES, NEXTS, SWITCHES
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import COPIES, IFS, MERGES, NEXTS, SIZES, SWITCHES
 from graph_tools.graph.walk import GraphIndex
 
 UNIFORM = frozenset(("RandomUniform", "StatelessRandomUniform", "StatelessRandomUniformV2"))
 # Their outputs say how large something is, never what it holds.
-SIZES = frozenset(("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"))
-BRANCHES = frozenset(("If", "StatelessIf"))
+OF_THE_SIZE = SIZES | {"ZerosLike", "OnesLike"}
 
 _LARGEST, _DEEPEST, _ROUNDS = 16, 80, 4
 _NUMBERS = frozenset((1, 2, 3, 4, 5, 6, 9, 10, 14, 19))  # floats, integers and bool, as numbered in types.proto
@@ -92,9 +91,7 @@ _BINARY: Dict[str, Callable[[Span, Span], Optional[Span]]] = {
 }
 _BINARY["AddV2"] = _BINARY["Add"]
 # Ops that hand their first input on, as far as its elements go.
-PASSING = frozenset(("Identity", "RefIdentity", "StopGradient", "PreventGradient", "Enter", "RefEnter", "Exit",
-                     "RefExit", "Reshape", "ExpandDims", "Squeeze", "CheckNumerics", "EnsureShape", "Snapshot")
-                    ) | frozenset(SWITCHES)
+PASSING = COPIES - {"ReadVariableOp", "PlaceholderWithDefault"} | {"Reshape", "ExpandDims", "Squeeze"}
 
 
 class Decided:
@@ -152,7 +149,7 @@ class Decided:
     def functions(self, node_name: str) -> List[str]:
         """Names of the functions that a node may call under these values."""
         node = self.index.nodes[node_name]
-        taken = self.value(self.index.data_inputs(node_name)[0]) if node.op in BRANCHES else None
+        taken = self.value(self.index.data_inputs(node_name)[0]) if node.op in IFS else None
         branches = ("then_branch", "else_branch") if taken is None else ("then_branch" if taken else "else_branch",)
         kept = [attr for name, attr in node.attr.items() if name not in ("then_branch", "else_branch")
                 or name in branches]
@@ -160,7 +157,7 @@ class Decided:
 
     def _needed(self, name: str) -> Sequence[TensorRef]:
         op, inputs = self.index.op(name), self.index.data_inputs(name)
-        if op in SIZES:
+        if op in OF_THE_SIZE:
             return ()
         if op in ("Select", "SelectV2") and len(inputs) == 3:
             chosen = self.value(inputs[0])

@@ -3,10 +3,10 @@
 from typing import List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf
-from graph_tools.find.view import COPIES, FLOATS, Shape, View, ref_of
+from graph_tools.find.view import FLOATS, Shape, View, ref_of
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import COPIES, VARIABLES
 
-VARIABLES = frozenset(("VarHandleOp", "VariableV2", "Variable", "AutoReloadVariable"))
 _ENTRY_BY_ENTRY = frozenset(("Mul", "RealDiv", "Add", "AddV2", "Sub", "Select", "SelectV2", "MulNoNan"))
 QUANTISED = frozenset(("uint8", "int8", "int16", "uint16", "quint8", "qint8", "quint16", "qint16", "qint32"))
 

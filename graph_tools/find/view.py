@@ -8,16 +8,10 @@ from graph_tools.find.dataflow import Dataflow
 from graph_tools.find.inputs import switches
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import COPIES, ENTERS, EXITS, SHAPE_READERS, SWITCHES
 from graph_tools.graph.walk import Use
 
 Shape = Optional[Tuple[Optional[int], ...]]
-
-# Ops that hand their first input on unchanged.
-COPIES = frozenset(("Identity", "StopGradient", "PreventGradient", "Enter", "RefEnter", "Exit", "CheckNumerics",
-                    "Snapshot", "DeepCopy", "ReadVariableOp", "PlaceholderWithDefault", "RefIdentity", "Switch",
-                    "RefSwitch", "EnsureShape"))
-# Consumers that only ask how large a tensor is.
-SHAPE_READERS = frozenset(("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike", "TensorArraySizeV3"))
 
 # Where tf.gradients and the optimisers put what they build, unless they were told otherwise.
 GRADIENT_SCOPE = re.compile(r"(^|/)(gradients?|gradient_tape)(_\d+)?/")
@@ -43,7 +37,7 @@ class View:
     def _find_loop_nodes(self) -> Set[str]:
         """How many loops deep each node runs, by propagation from the Enter nodes; those deeper than none."""
         depth: Dict[str, int] = {}
-        todo = [name for name, node in self.index.nodes.items() if node.op in ("Enter", "RefEnter")]
+        todo = [name for name, node in self.index.nodes.items() if node.op in ENTERS]
         while todo:
             name = todo.pop()
             inputs = [depth.get(ref.node, 0) for ref in self.index.inputs(name)]
@@ -124,7 +118,7 @@ class View:
             found.append(one)
             todo.extend(TensorRef(use.node, 0) for use in self.index.uses(one)
                         if self.index.op(use.node) in COPIES and use.slot == 0
-                        and self.index.op(use.node) not in ("Switch", "RefSwitch", "Enter", "Exit"))
+                        and self.index.op(use.node) not in SWITCHES | ENTERS | EXITS)
             todo.extend(TensorRef(use.node, use.slot) for use in self.index.uses(one)
                         if self.index.op(use.node) == "IdentityN")
         return found

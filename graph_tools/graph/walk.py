@@ -4,7 +4,7 @@ Nothing here runs or imports the graph: a GraphDef from a stranger can be read s
 """
 
 from collections import deque
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set
+from typing import Any, Callable, Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set
 
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
@@ -36,6 +36,10 @@ class GraphIndex:
         """The op type of a node, or ``""`` when there is no such node."""
         node = self.nodes.get(node_name)
         return node.op if node is not None else ""
+
+    def of_ops(self, ops: Container[str]) -> List[Any]:
+        """The nodes of some op types, in the order of the graph."""
+        return [node for node in self.nodes.values() if node.op in ops]
 
     def inputs(self, node_name: str) -> List[TensorRef]:
         """Data and control inputs of a node, in order; inputs that name no node are kept."""

@@ -5,9 +5,8 @@ from typing import Any, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from graph_tools import variables
 from graph_tools.errors import ModelFormatError
-from graph_tools.graph import names, scan, walk
+from graph_tools.graph import names, ops, scan, walk
 from graph_tools.load import tables
 from graph_tools.model import Model
 from graph_tools.releases import fit as release
@@ -72,7 +71,7 @@ class _Over(AbstractMapping):
 def _missing(meta_graph, values) -> List[str]:
     """Variables without a value that some signature needs; without signatures, all."""
     graph_def = meta_graph.graph_def
-    missing = [node.name for node in graph_def.node if node.op in variables.VARIABLES and node.name not in values]
+    missing = [node.name for node in graph_def.node if node.op in ops.VARIABLES and node.name not in values]
     outputs = [info.name for key, signature in meta_graph.signature_def.items() if not key.startswith("__saved_model")
                for info in signature.outputs.values() if info.name]
     if missing and outputs:

@@ -8,6 +8,7 @@ import numpy as np
 
 from graph_tools import _tf, variables
 from graph_tools.errors import ModelFileMissingError, ModelFormatError
+from graph_tools.graph import ops
 from graph_tools.load import restores
 from graph_tools.load.restores import Stored
 
@@ -105,7 +106,7 @@ def values(graph_def, saver_def, checkpoint: Checkpoint) -> CheckpointValues:
       saver_def: its ``SaverDef`` (may be empty); the restore op it names is followed first.
       checkpoint: the opened checkpoint.
     """
-    wanted = [node for node in graph_def.node if node.op in variables.VARIABLES or node.op in variables.MUTABLE_TABLES]
+    wanted = [node for node in graph_def.node if node.op in ops.VARIABLES or node.op in ops.MUTABLE_TABLES]
     restored = restores.places(graph_def, saver_def.restore_op_name)
     named = checkpoint.full_names()
     shared = {}
@@ -170,7 +171,7 @@ def _place(node, restored, named, keys) -> Optional[Tuple[Stored, ...]]:
             return place
     shared_name = node.attr["shared_name"].s.decode("utf-8") if "shared_name" in node.attr else ""
     for name in (node.name, shared_name):
-        if node.op in variables.MUTABLE_TABLES:
+        if node.op in ops.MUTABLE_TABLES:
             if name + "-keys" in keys and name + "-values" in keys:
                 return Stored(name + "-keys"), Stored(name + "-values")
         for key in (name, named.get(name, "")):

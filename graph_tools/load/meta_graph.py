@@ -4,8 +4,9 @@ import os
 import re
 from typing import Optional
 
-from graph_tools import _tf, variables
+from graph_tools import _tf
 from graph_tools.errors import ModelFileMissingError, ModelFormatError
+from graph_tools.graph import ops
 from graph_tools.load import build, checkpoint
 from graph_tools.load.read import Artefact, join
 from graph_tools.model import Model
@@ -42,7 +43,7 @@ def load(artefact: Artefact, tags=None, signature=None) -> Model:
             file.path,))
     source = "checkpoint %s" % prefix
     values = {}
-    if checkpoint.exists(prefix) or any(node.op in variables.VARIABLES for node in meta_graph.graph_def.node):
+    if checkpoint.exists(prefix) or any(node.op in ops.VARIABLES for node in meta_graph.graph_def.node):
         values = checkpoint.values(meta_graph.graph_def, meta_graph.saver_def,
                                    checkpoint.open_checkpoint(prefix, "graph %r" % file.path))
     return build.model(meta_graph, source, "meta_graph", values, _assets(meta_graph), signature)

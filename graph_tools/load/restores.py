@@ -9,11 +9,7 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from graph_tools import _tf, variables
-from graph_tools.graph import functions, names, walk
-
-_RESTORES = frozenset(("RestoreV2", "Restore", "RestoreSlice"))
-_ASSIGNS = frozenset(("Assign", "AssignVariableOp"))
-_IMPORTS = frozenset(("LookupTableImport", "LookupTableImportV2"))
+from graph_tools.graph import functions, names, ops, walk
 
 
 class Stored(NamedTuple):
@@ -33,7 +29,7 @@ def places(graph_def, restore_op: str) -> Dict[str, List[Tuple[Stored, ...]]]:
     for name in [name for name in everything if name in preferred] + [
             name for name in everything if name not in preferred]:
         node = index.nodes[name]
-        if node.op in _RESTORES:
+        if node.op in ops.RESTORES:
             _follow(index, node, found)
         elif library and any(called in library for called in functions.called(node)):
             arguments = [variables.root(index, ref) for ref in index.data_inputs(name)]
@@ -51,10 +47,10 @@ def _follow(index: walk.GraphIndex, node, found) -> None:
             op = index.op(use.node)
             if op in variables.PASSES and (use.slot == 0 or op == "IdentityN"):
                 todo.extend(index.uses("%s:%d" % (use.node, use.slot if op == "IdentityN" else 0)))
-            elif op in _ASSIGNS and use.slot == 1:
+            elif op in ops.SETS and use.slot == 1:
                 target = variables.root(index, index.data_inputs(use.node)[0])
                 found.setdefault(target, []).append((stored,))
-            elif op in _IMPORTS and use.slot in (1, 2):
+            elif op in ops.TABLE_IMPORTS and use.slot in (1, 2):
                 target = variables.root(index, index.data_inputs(use.node)[0])
                 tables.setdefault(target, {})[use.slot] = stored
     for target, slots in tables.items():
@@ -83,11 +79,11 @@ def _inside(library, called: Iterable[str], arguments: List[str], found, seen) -
         tables: Dict[str, Dict[int, Stored]] = {}
         for node in function.node_def:
             inputs = [entry for entry in node.input if not entry.startswith("^")]
-            if node.op in _ASSIGNS and len(inputs) > 1:
+            if node.op in ops.SETS and len(inputs) > 1:
                 place = _restored_inside(nodes, source_of(inputs[1]), source_of)
                 if place and isinstance(source_of(inputs[0]), str):
                     found.setdefault(source_of(inputs[0]), []).append((place,))
-            elif node.op in _IMPORTS and len(inputs) > 2:
+            elif node.op in ops.TABLE_IMPORTS and len(inputs) > 2:
                 pair = [_restored_inside(nodes, source_of(entry), source_of) for entry in inputs[1:3]]
                 if all(pair) and isinstance(source_of(inputs[0]), str):
                     tables[source_of(inputs[0])] = pair
@@ -102,7 +98,7 @@ def _inside(library, called: Iterable[str], arguments: List[str], found, seen) -
 def _restored_inside(nodes, ref, source_of) -> Optional[Stored]:
     """Which stored value a tensor inside a function is, when a restore op of that function made it."""
     node = nodes.get(ref.node) if isinstance(ref, functions.Inside) else None
-    if node is None or node.op not in _RESTORES:
+    if node is None or node.op not in ops.RESTORES:
         return None
 
     def constant(slot):

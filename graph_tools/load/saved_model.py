@@ -3,8 +3,9 @@
 import os
 from typing import Dict, List, Tuple
 
-from graph_tools import _tf, variables
+from graph_tools import _tf
 from graph_tools.errors import ModelFormatError
+from graph_tools.graph import ops
 from graph_tools.load import build, checkpoint
 from graph_tools.load.read import Artefact, join
 from graph_tools.model import Model
@@ -34,9 +35,9 @@ def load(artefact: Artefact, tags=None, signature=None) -> Model:
     meta_graph.CopyFrom(chosen)
     source = "SavedModel %s (tags %s)" % (folder, _shown(chosen))
     values = {}
-    if any(node.op in variables.VARIABLES or node.op in variables.MUTABLE_TABLES for node in meta_graph.graph_def.node):
+    if any(node.op in ops.VARIABLES or node.op in ops.MUTABLE_TABLES for node in meta_graph.graph_def.node):
         prefix = join(folder, "variables", "variables")
-        if checkpoint.exists(prefix) or any(node.op in variables.VARIABLES for node in meta_graph.graph_def.node):
+        if checkpoint.exists(prefix) or any(node.op in ops.VARIABLES for node in meta_graph.graph_def.node):
             values = checkpoint.values(meta_graph.graph_def, meta_graph.saver_def,
                                        checkpoint.open_checkpoint(prefix, source))
     return build.model(meta_graph, source, "saved_model", values, _assets(meta_graph, folder), signature)

@@ -4,11 +4,10 @@ from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf, variables
 from graph_tools.errors import ModelFormatError, StateError
-from graph_tools.graph import names, walk
+from graph_tools.graph import names, ops, walk
 from graph_tools.load import build
 from graph_tools.model import Model
 
-_INITIALIZED = frozenset(("VarIsInitializedOp", "IsVariableInitialized"))
 # What may lie between a variable and a tensor that is fetched as its value: nothing with an effect.
 _HARMLESS = frozenset(("Identity", "NoOp", "Const"))
 
@@ -103,10 +102,10 @@ def _readers(index: walk.GraphIndex) -> Tuple[List[_Reader], List[str]]:
     """For each variable a tensor of the graph that is its value and has no effect; and variables without one."""
     found, without = [], []
     for name, node in index.nodes.items():
-        if node.op not in variables.VARIABLES:
+        if node.op not in ops.VARIABLES:
             continue
         users = [use.node for use in index.consumers(name, control=False)]
-        asks = [user for user in users if index.op(user) in _INITIALIZED and _clean(index, user, name)]
+        asks = [user for user in users if index.op(user) in ops.INITIALIZED and _clean(index, user, name)]
         if node.op != "VarHandleOp":
             value: Optional[str] = name + ":0"
         else:
@@ -182,7 +181,7 @@ def _tables(session, index: walk.GraphIndex) -> Tuple[Dict[str, Any], Tuple[str,
     """Content of mutable tables, by export ops that are in the graph already; and what cannot be copied."""
     values, lost = {}, []
     for name, node in index.nodes.items():
-        if node.op not in variables.MUTABLE_TABLES:
+        if node.op not in ops.MUTABLE_TABLES:
             continue
         exports = [use.node for use in index.consumers(name, control=False)
                    if index.op(use.node) in ("LookupTableExport", "LookupTableExportV2")

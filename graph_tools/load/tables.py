@@ -7,20 +7,12 @@ tables are looked up in the graph by type, and run when all that they depend on 
 from typing import Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf, variables
-from graph_tools.graph import functions, names, scan, walk
+from graph_tools.graph import functions, names, ops, scan, walk
 
-INITIALIZERS = frozenset((
-    "InitializeTable", "InitializeTableV2", "InitializeTableFromTextFile", "InitializeTableFromTextFileV2",
-    "InitializeTableFromDataset", "LookupTableImport", "LookupTableImportV2"))
-STATIC_TABLES = frozenset(("HashTable", "HashTableV2", "AnonymousHashTable"))
-_CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall"))
 # Ops with an effect, or with a value that a file cannot carry: an initialiser that depends on one is not run.
-_UNSAFE = scan.PYTHON | frozenset((
-    "WriteFile", "SaveV2", "Save", "SaveSlices", "RestoreV2", "Restore", "RestoreSlice", "MergeV2Checkpoints",
-    "ReadFile", "MatchingFiles", "PrintV2", "Print", "Assign", "AssignAdd", "AssignSub", "AssignVariableOp",
-    "AssignAddVariableOp", "AssignSubVariableOp", "QueueDequeue", "QueueDequeueV2", "QueueDequeueMany",
-    "QueueDequeueManyV2", "QueueEnqueueV2", "QueueEnqueueManyV2", "ReaderReadV2", "Abort",
-    "ScatterUpdate", "DeleteSessionTensor"))
+# Placeholders are asked for by name, and a parser only computes.
+_UNSAFE = scan.PYTHON | ops.SAVES | ops.RESTORES | ops.ASSIGNS | ops.FILLS | (ops.ORIGINS - ops.PLACEHOLDERS) | {
+    "WriteFile", "ReadFile", "MatchingFiles", "PrintV2", "Print", "Abort", "ScatterUpdate", "DeleteSessionTensor"}
 
 
 class Found(NamedTuple):
@@ -47,16 +39,16 @@ def initializers(graph_def, assets: Mapping[str, str] = (), values: Mapping = ()
     warnings: List[str] = []
     empty: Set[str] = set()
     ready: Set[str] = {node.name for node in graph_def.node
-                       if node.op in variables.MUTABLE_TABLES and node.name in values}
+                       if node.op in ops.MUTABLE_TABLES and node.name in values}
     for node in graph_def.node:
         inside = _filled_inside(node, library, table)
-        if node.op not in INITIALIZERS and not inside:
+        if node.op not in ops.TABLE_INITIALIZERS and not inside:
             continue
         problem = _problem(index, node, assets)
         if problem is None:
             run.append(node.name)
             ready |= _tables_of(index, node)
-        elif node.op not in ("LookupTableImport", "LookupTableImportV2"):  # a checkpoint's values come otherwise
+        elif node.op not in ops.TABLE_IMPORTS:  # a checkpoint's values come otherwise
             empty |= _tables_of(index, node)
             warnings.append("lookup table %s stays empty: %s" % (
                 ", ".join(repr(name) for name in sorted(_tables_of(index, node))) or repr(node.name), problem))
@@ -65,10 +57,10 @@ def initializers(graph_def, assets: Mapping[str, str] = (), values: Mapping = ()
 
 def _filled_inside(node, library, table) -> bool:
     """Whether a node calls a function that does nothing but fill tables (and there is one to fill)."""
-    if node.op not in _CALLS:
+    if node.op not in ops.CALLS:
         return False
-    ops = {inner.op for name in functions.reach(functions.called(node), table) for inner in library[name].node_def}
-    return bool(ops & INITIALIZERS) and not ops & _UNSAFE
+    inner = {each.op for name in functions.reach(functions.called(node), table) for each in library[name].node_def}
+    return bool(inner & ops.TABLE_INITIALIZERS) and not inner & _UNSAFE
 
 
 def asset_variables(graph_def, assets: Mapping[str, str]) -> Dict[str, str]:
@@ -92,7 +84,7 @@ def _problem(index: walk.GraphIndex, node, assets: Mapping[str, str]) -> Optiona
         return "its initialiser %r depends on %r, an op %s, which is not run at load" % (
             node.name, unsafe[0], index.op(unsafe[0]))
     ancestors = index.ancestors([node.name])
-    holes = [name for name in ancestors if index.op(name) in ("Placeholder", "PlaceholderV2") and name not in fed]
+    holes = [name for name in ancestors if index.op(name) in ops.MUST_BE_FED and name not in fed]
     if holes:
         return "its initialiser %r needs a value for placeholder %r" % (node.name, sorted(holes)[0])
     for path in sorted(_files(index, ancestors, assets)):
@@ -104,14 +96,14 @@ def _problem(index: walk.GraphIndex, node, assets: Mapping[str, str]) -> Optiona
 def _files(index: walk.GraphIndex, ancestors: Set[str], assets: Mapping[str, str]) -> Set[str]:
     """Files that an initialiser with these ancestors reads, as far as the graph tells."""
     paths = {path for name, path in assets.items() if names.parse(name).node in ancestors}
-    paths |= {variables.text_file(index, name, assets) for name in ancestors if index.op(name) in variables.FROM_FILE}
+    paths |= {variables.text_file(index, name, assets) for name in ancestors if index.op(name) in ops.FROM_FILE}
     return paths - {None}
 
 
 def _tables_of(index: walk.GraphIndex, node) -> Set[str]:
     """Table nodes that an initialiser, or a call of one, takes."""
     roots = {variables.root(index, ref) for ref in index.data_inputs(node.name)}
-    return {name for name in roots if index.op(name) in STATIC_TABLES or index.op(name) in variables.MUTABLE_TABLES}
+    return {name for name in roots if index.op(name) in ops.TABLES}
 
 
 def _lost(graph_def, index: walk.GraphIndex, known: Set[str]) -> Tuple[str, ...]:
@@ -119,11 +111,11 @@ def _lost(graph_def, index: walk.GraphIndex, known: Set[str]) -> Tuple[str, ...]
     known = {variables.identity(index.nodes[name]) for name in known}
     found = []
     for node in graph_def.node:
-        if node.op not in STATIC_TABLES and node.op not in variables.MUTABLE_TABLES:
+        if node.op not in ops.TABLES:
             continue
         if variables.identity(node) in known:
             continue
-        why = "lost its initialiser when the graph was frozen" if node.op in STATIC_TABLES else "has no content"
+        why = "lost its initialiser when the graph was frozen" if node.op in ops.STATIC_TABLES else "has no content"
         found.append("lookup table %r %s; load the SavedModel or checkpoint it came from, or feed the ids: %s" % (
             node.name, why, _lookups(index, node.name)))
     return tuple(found)
@@ -136,7 +128,7 @@ def _lookups(index: walk.GraphIndex, table: str) -> str:
         for use in index.consumers(todo.pop(), control=False):
             if use.node not in seen:
                 seen.add(use.node)
-                if index.op(use.node).startswith("LookupTableFind"):
+                if index.op(use.node) in ops.TABLE_FINDS:
                     found.append(use.node + ":0")
                 elif index.op(use.node) in ("Identity", "Enter", "Switch"):
                     todo.append(use.node)

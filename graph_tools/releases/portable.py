@@ -3,7 +3,7 @@
 from typing import List, Optional
 
 from graph_tools import _tf
-from graph_tools.graph import functions, names
+from graph_tools.graph import functions, names, ops
 from graph_tools.releases import newer
 
 
@@ -69,7 +69,7 @@ def _strings(node) -> Optional[List[bytes]]:
 
 def _is_vector(node) -> bool:
     """Whether a tensor is a placeholder of one axis: the older parser takes nothing else."""
-    return node is not None and node.op in ("Placeholder", "PlaceholderWithDefault") and len(
+    return node is not None and node.op in ops.PLACEHOLDERS and len(
         node.attr["shape"].shape.dim) == 1
 
 

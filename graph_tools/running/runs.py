@@ -7,11 +7,9 @@ from typing import Any, Callable, Iterable, List, Mapping, NamedTuple, Set, Tupl
 from graph_tools import _tf
 from graph_tools.errors import BlockedRunError
 from graph_tools.find.inputs import Input, scan
-from graph_tools.graph import names
+from graph_tools.graph import names, ops
 from graph_tools.graph.walk import GraphIndex
 from graph_tools.running import threads
-
-_TAKEN = ("queue", "staging_area", "infeed", "reader", "iterator")
 
 
 class Waiting(NamedTuple):
@@ -55,7 +53,7 @@ def blocking_producers(model, fetches, feeds: Iterable = ()) -> List[Waiting]:
     index = model if isinstance(model, GraphIndex) else model.index
     fed = {names.tensor_name(tensor) for tensor in feeds}
     reached, read = _run_closure(index, names.tensor_names(fetches), fed)
-    return [_waiting(index, one, node, reached, read) for one in scan(index) if one.kind in _TAKEN
+    return [_waiting(index, one, node, reached, read) for one in scan(index) if one.kind in ops.WAITING_KINDS
             for node in one.nodes[:1] if node in reached]
 
 
@@ -125,7 +123,7 @@ def run_or_close(session, fetches, feed_dict: Mapping = None, timeout: float = 6
 
 
 _TO_STOP = 10.0  # seconds; a loop and a queue see at once that the session is closed, a kernel that works does not
-_LOOPS = ("LoopCond", "While", "StatelessWhile")
+_LOOPS = ops.WHILES | {"LoopCond"}
 _NODE = re.compile(r"\[\[(?:\{\{)?node ([^\s}]+)")
 
 

@@ -7,6 +7,7 @@ import graph_tools as gt
 import graph_tools.edit.inline
 import tf1_ig
 from graph_tools import _tf
+from graph_tools.graph import ops
 from tests.models import embeddings
 
 needs_tf2 = pytest.mark.skipif(_tf.version < (2, 0), reason="TF 1.15 writes no such SavedModels")
@@ -50,8 +51,8 @@ def several():
 def test_values_stay_and_the_lookup_is_found():
     model, fetched = of_session(several)
     inlined, edit = gt.inline_calls(model)
-    assert {node.op for node in model.graph_def.node} & set(gt.edit.inline.CALLS)
-    assert not {node.op for node in inlined.graph_def.node} & set(gt.edit.inline.CALLS) and edit.notes == ()
+    assert {node.op for node in model.graph_def.node} & set(ops.CALLS)
+    assert not {node.op for node in inlined.graph_def.node} & set(ops.CALLS) and edit.notes == ()
     feed = {"ids:0": embeddings.IDS}
     with model.open_session() as one, inlined.open_session() as other:
         for expected in (1.0, 2.0, 3.0):
@@ -69,7 +70,7 @@ def test_values_stay_and_the_lookup_is_found():
 def test_only_what_the_outputs_need():
     model, fetched = of_session(several)
     inlined, _ = gt.inline_calls(model, [fetched[2]])
-    assert sum(node.op in gt.edit.inline.CALLS for node in inlined.graph_def.node) == 1
+    assert sum(node.op in ops.CALLS for node in inlined.graph_def.node) == 1
 
 
 def test_a_call_in_a_loop():
@@ -89,7 +90,7 @@ def test_a_call_in_a_loop():
 
     model, fetched = of_session(build)
     inlined, _ = gt.inline_calls(model)
-    assert not any(node.op in gt.edit.inline.CALLS for node in inlined.graph_def.node)
+    assert not any(node.op in ops.CALLS for node in inlined.graph_def.node)
     for each in (model, inlined):
         with each.open_session() as session:
             np.testing.assert_allclose(session.run(fetched[0], {"x:0": [0.0, 2.0]}), [8.125, 18.25])

@@ -65,6 +65,13 @@ def test_every_mechanism(built, name, control, form):
     np.testing.assert_allclose(other[1], queues.loss_of(other_ids, other_label), rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", sorted(_BY_NAME))
+def test_a_lookup_of_what_a_mechanism_hands_over_is_seen_before_the_swap(built, name):
+    case, _ = built(name)
+    for model in (case.model, case.frozen):
+        assert gt.find_embeddings(model).only(kind="gather").tensor == "rows:0"
+
+
 @pytest.mark.parametrize("name", [name for name in _BY_NAME if name not in ("behind_default", "fifo_dequeue_unknown",
                                                                             "python_function")])
 def test_recovered_dtypes_and_shapes(built, name):

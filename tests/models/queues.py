@@ -206,6 +206,20 @@ def train_maybe_shuffle_batch(tf, folder):
     return Pipeline(*tf.train.maybe_shuffle_batch([ids, label], 2, 20, 2, tf.equal(label, 1), seed=1))
 
 
+def barrier_take_many(tf, folder):
+    """A barrier holds an element back until all of its parts have been put in, under one key."""
+    barrier = _data_flow_ops().Barrier((tf.int64, tf.int64), shapes=((3,), ()), name="barrier")
+    keys = tf.placeholder(tf.string, [None], name="fill_keys")
+    fills = [tf.placeholder(tf.int64, name="fill_ids"), tf.placeholder(tf.int64, name="fill_label")]
+    puts = [barrier.insert_many(part, keys, values) for part, values in enumerate(fills)]
+    _, _, values = barrier.take_many(2, name="take")
+
+    def start(session):
+        names = [("%d" % number).encode() for number in range(len(IDS))]
+        session.run(puts, {keys: names, fills[0]: IDS, fills[1]: LABELS})
+    return Pipeline(values[0], values[1], start)
+
+
 # ---- files, readers, decoders
 
 
@@ -299,6 +313,17 @@ def behind_default(tf, folder):
                     tf.placeholder_with_default(label, [None], name="label"))
 
 
+def single_element(tf, folder):
+    return Pipeline(*tf.data.experimental.get_single_element(_data(tf).take(1)))
+
+
+def optional_value(tf, folder):
+    """``get_next_as_optional``, whose value is taken out by an op of its own."""
+    iterator = tf.data.make_initializable_iterator(_data(tf))
+    ids, label = tf.data.experimental.get_next_as_optional(iterator).get_value()
+    return Pipeline(ids, label, lambda session: session.run(iterator.initializer))
+
+
 # ---- devices
 
 
@@ -328,6 +353,30 @@ def _data_flow_ops():
     return data_flow_ops
 
 
+def _peeked(kind):
+    """A staging area that is looked into: what is there stays."""
+    def put_and_get(tf, ids, label):
+        if kind == "StagingArea":
+            area = _data_flow_ops().StagingArea([tf.int64, tf.int64], [[2, 3], [2]])
+            return area.put([ids, label]), area.peek(0)
+        area = _data_flow_ops().MapStagingArea([tf.int64, tf.int64], [[2, 3], [2]], ordered=kind == "ordered")
+        return area.put(tf.constant(5, tf.int64), [ids, label], indices=[0, 1]), area.peek(tf.constant(5, tf.int64))
+    return put_and_get
+
+
+def multi_device_shard(tf, folder):
+    """The op of one device, which ``MultiDeviceIterator`` itself puts into a function."""
+    from tensorflow.python.ops import gen_dataset_ops
+    types, shapes = [tf.int64, tf.int64], [tf.TensorShape([None, 3]), tf.TensorShape([None])]
+    source = gen_dataset_ops.multi_device_iterator(["/cpu:0"], "shared", "box", types, shapes)
+    with tf.device("/cpu:0"):
+        incarnation = gen_dataset_ops.multi_device_iterator_init(_data(tf)._variant_tensor, source, 4)
+        ids, label = gen_dataset_ops.multi_device_iterator_get_next_from_shard(
+            source, tf.constant(0), incarnation, types, shapes, name="next")
+    ids.set_shape([None, 3])
+    return Pipeline(ids, label)
+
+
 def multi_device(tf, folder):
     from tensorflow.python.data.ops import multi_device_iterator_ops
     source = multi_device_iterator_ops.MultiDeviceIterator(_data(tf), ["/cpu:0"])
@@ -353,6 +402,7 @@ MECHANISMS = (
     ("shuffle_dequeue_many", _rows(_shuffle, "dequeue_many"), "queue", 2),
     ("shuffle_dequeue_up_to", _rows(_shuffle, "dequeue_up_to"), "queue", None),
     ("priority_dequeue_many", priority_dequeue_many, "queue", 2),
+    ("barrier_take_many", barrier_take_many, "queue", 2),
     ("train_batch", train_batch, "queue", 2),
     ("train_batch_smaller_final", train_batch_smaller_final, "queue", None),
     ("train_batch_dynamic_pad", train_batch_dynamic_pad, "queue", 2),
@@ -370,9 +420,15 @@ MECHANISMS = (
     ("reinitializable", reinitializable, "iterator", None),
     ("feedable", feedable, "iterator", None),
     ("generator", generator, "iterator", None),
+    ("single_element", single_element, "iterator", None),
+    ("optional_value", optional_value, "iterator", None),
     ("behind_default", behind_default, "iterator", None),
     ("staging_area", _staged(_staging_area), "staging_area", 2),
     ("map_staging_area", _staged(_map_staging_area), "staging_area", 2),
+    ("staging_area_peek", _staged(_peeked("StagingArea")), "staging_area", 2),
+    ("map_staging_area_peek", _staged(_peeked("unordered")), "staging_area", 2),
+    ("ordered_map_staging_area_peek", _staged(_peeked("ordered")), "staging_area", 2),
+    ("multi_device_shard", multi_device_shard, "iterator", None),
     ("multi_device", multi_device, "iterator", None),
     ("python_function", python_function, "py_func", None),
 )

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, S
 
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import SIZES
 
 # Which data inputs of the node move along the path -> whether its outputs move affinely with them.
 Rule = Callable[[Any, FrozenSet[int]], bool]
@@ -63,7 +64,7 @@ AFFINE: Dict[str, Rule] = {
 PRODUCTS = frozenset(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "Conv2D", "Conv3D",
                       "DepthwiseConv2dNative", "Conv2DBackpropInput"))
 # Ops whose value does not move although their input does.
-OF_THE_SHAPE = frozenset(("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"))
+OF_THE_SHAPE = SIZES | {"ZerosLike", "OnesLike"}
 
 
 def frontier(index, inputs: Sequence[str], output: str) -> Optional[Frontier]:

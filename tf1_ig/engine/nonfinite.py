@@ -7,6 +7,7 @@ import numpy as np
 
 from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
+from graph_tools.graph.ops import EXITS, IFS, MERGES, SWITCHES, WHILES
 
 RUNS, FEWEST = 32, 64  # at most so many runs, and so many tensors in one where there are fewer
 # Where tf.gradients puts the ops of one op's gradient: under that op's own name.
@@ -66,7 +67,7 @@ def _fetchable(tensor: Any) -> bool:
     context = _tf.get_context(tensor.op)
     if tensor.op.type == "Exit" and any(tensor is last for last in getattr(context, "loop_exits", ())):
         context = context.outer_context  # the loop's own exits stand outside
-    return (tensor.dtype.is_floating or tensor.dtype.is_complex) and tensor.op.type != "Switch" and (
+    return (tensor.dtype.is_floating or tensor.dtype.is_complex) and tensor.op.type not in SWITCHES and (
         context is None) and tensor.graph.is_fetchable(tensor)
 
 
@@ -114,4 +115,4 @@ def _words(op: Any, graph: Any, feed) -> str:
         return "the value of %s (%s)" % (name, kind)
     text = "%s%s (%s)" % (of, name, kind)
     return "an op inside the loop or branch that ends at %s" % text if inside or op.type in (
-        "Exit", "Merge", "While", "StatelessWhile", "If", "StatelessIf") else text
+        EXITS | MERGES | WHILES | IFS) else text

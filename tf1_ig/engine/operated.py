@@ -13,6 +13,7 @@ import numpy as np
 from graph_tools import _tf
 from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError, TensorNotFoundError
 from graph_tools.graph import names
+from graph_tools.graph.ops import MUST_BE_FED, PLACEHOLDERS
 from graph_tools.running import prepared, runs
 from tf1_ig.engine import lean, nonfinite, path, records, target
 from tf1_ig.engine.feeds import as_fed, describe
@@ -140,7 +141,7 @@ class Engine:
     def knows_otherwise(self, fed: Iterable[str]) -> bool:
         """Whether one of these tensors is computed by the graph, and gradients rely on the size that it has then."""
         ops = (self.graph.get_tensor_by_name(name).op for name in fed)
-        return any(op.name in self._known_sizes and not op.type.startswith("Placeholder") for op in ops)
+        return any(op.name in self._known_sizes and op.type not in PLACEHOLDERS for op in ops)
 
     def fed_value(self, tensor: Any, value: Any) -> np.ndarray:
         """A value as it will be fed to a tensor of the graph, cast without loss."""
@@ -168,13 +169,13 @@ class Engine:
                       if op.outputs and not op.name.startswith(self._scope + "/"))
             wrong = names.unknown_tensor(name, theirs, "the graph")
             fed = [op.outputs[0].name for op in self.graph.get_operations()
-                   if op.type == "Placeholder" and op.outputs[0].name not in self._own]
+                   if op.type in MUST_BE_FED and op.outputs[0].name not in self._own]
             raise TensorNotFoundError("%s%s" % (wrong, " (its placeholders: %s)" % ", ".join(fed) if fed else "")
                                       ) from None
 
     def _require(self, values: Mapping[str, np.ndarray]) -> None:
         upstream = sorted(self._upstream("all", self._all_fetches(), values), key=lambda op: op.name)
-        lacking = [op.outputs[0] for op in upstream if op.type == "Placeholder" and op.outputs[0].name not in values
+        lacking = [op.outputs[0] for op in upstream if op.type in MUST_BE_FED and op.outputs[0].name not in values
                    and op.outputs[0].name not in self._own]
         if lacking:
             raise FeedError("the feed lacks %s, which %s depends on; add it to the feed" % (

@@ -12,8 +12,8 @@ import graph_tools as gt
 from graph_tools import _tf, control_flow
 from graph_tools.errors import GradientError
 from graph_tools.find.decided import Decided
-from graph_tools.find.inputs.placeholders import PLACEHOLDERS
 from graph_tools.graph import names
+from graph_tools.graph.ops import ENTERS, PLACEHOLDERS, SWITCHES
 from graph_tools.graph.walk import GraphIndex
 from tf1_ig import quadrature
 from tf1_ig.engine import target
@@ -23,7 +23,7 @@ from tf1_ig.question import graph_facts, resolve
 
 SIGNATURE, PATH_SIGNATURE = "attribution", "attribution_path"
 _SCOPE = "attribution"
-_FRAMES = ("Enter", "RefEnter", "Switch", "RefSwitch")
+_FRAMES = ENTERS | SWITCHES
 
 
 class _Parts(NamedTuple):

@@ -9,20 +9,21 @@ import numpy as np
 
 from graph_tools.find.decided import Decided
 from graph_tools.find.inputs.switches import BATCH_NORMS, RANDOM, find_switches
-from graph_tools.graph import functions, names
+from graph_tools.graph import functions, names, ops
 from graph_tools.graph.walk import GraphIndex
 from graph_tools.report import Finding
 
 # Values pass through these, gradients do not. Comparisons, shapes and masks are left out: they gate nearly every
 # model and carry no size of their own.
-GRADIENT_STOPS = ("ArgMax", "ArgMin", "Floor", "Ceil", "Round", "Rint", "Sign", "StopGradient", "PreventGradient",
-                  "OneHot", "Bucketize", "PyFunc", "PyFuncStateless", "EagerPyFunc", "FakeQuantWithMinMaxVars")
+GRADIENT_STOPS = ops.PYTHON_FUNCTIONS | {
+    "ArgMax", "ArgMin", "Floor", "Ceil", "Round", "Rint", "Sign", "StopGradient", "PreventGradient", "OneHot",
+    "Bucketize", "FakeQuantWithMinMaxVars"}
 _INFERENCE = "explain graph_tools.inference_mode(model)[0] (--inference-mode), or export the graph in inference mode"
 # float32, float64, bfloat16, float16 as numbered in types.proto.
 FLOATS = (1, 2, 14, 19)
 # A flipped bit high in a float makes it so many times as large; among fewer weights than this it could be meant.
 _PROPORTION, _ENOUGH = 1e12, 8
-_NO_VALUE = frozenset(("Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike")) | RANDOM
+_NO_VALUE = ops.SIZES | RANDOM | {"ZerosLike", "OnesLike"}
 
 
 class Scene(NamedTuple):
@@ -121,7 +122,7 @@ def side_paths(scene: Scene) -> Iterable[Finding]:
     decides = scene.index.ancestors([scene.output],
                                     stop=lambda node: node in given or scene.index.op(node) in _NO_VALUE)
     feeds = {node for tensor in scene.ids for node in scene.index.ancestors([tensor], control=False)
-             if scene.index.op(node).startswith("Placeholder")}
+             if scene.index.op(node) in ops.PLACEHOLDERS}
     also = sorted(feeds & decides)
     if scene.ids and not also:
         yield Finding("side paths", "ok", 0)

@@ -11,10 +11,10 @@ import numpy as np
 import graph_tools as gt
 from graph_tools.errors import GraphToolsError
 from graph_tools.find.decided import Decided
-from graph_tools.find.inputs import PLACEHOLDER_KINDS, Component, Input
+from graph_tools.find.inputs import Component, Input, placeholders
 from graph_tools.find.inputs.fitting import Fitting
-from graph_tools.find.inputs.placeholders import placeholders
 from graph_tools.graph import names
+from graph_tools.graph.ops import PLACEHOLDER_KINDS
 from graph_tools.model import Model
 from graph_tools.report import Finding
 from tf1_ig.errors import BatchError, LabelError
@@ -173,7 +173,7 @@ class _Plan:
     def _by_control(self) -> List[Input]:
         """Placeholders that must be fed although no value of theirs decides: a check waits for them."""
         fed = set(self._tensors())
-        return [one for one in placeholders(self._model.index) if one.default is None
+        return [one for one in placeholders.inputs(self._model.index) if one.default is None
                 and one.node in self._fitting.needed and not fed.intersection(one.tensors)]
 
     def _fixed_rows(self) -> Optional[int]:

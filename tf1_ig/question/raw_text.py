@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 import numpy as np
 
 from graph_tools.graph import names
+from graph_tools.graph.ops import PARSER
 from tf1_ig.engine.operated import RunFailed
 from tf1_ig.question.spans import Span, Text, byte_spans, folded, read_text
 
@@ -24,7 +25,6 @@ _NUMBERS = "0123456789"
 _DIGIT = {sign: digit for signs in list(_SIGNS.values()) + [_SIGNS[1].upper(), _SIGNS[2].upper(), _NUMBERS]
           for digit, sign in enumerate(signs)}
 _LONGEST = 10 ** 6  # characters of a text; one longer is left alone
-_PARSERS = ("ParseExample", "ParseExampleV2", "ParseSingleExample", "ParseSequenceExample", "ParseSequenceExampleV2")
 
 # Texts, one a row, to the tokens of each row; ``None`` where the graph cannot run on such texts.
 Run = Callable[[Sequence[bytes]], Optional[List[List[bytes]]]]
@@ -198,7 +198,7 @@ def _sources(engine, index, strings: str, task) -> List[Any]:
         tensor = engine.find_tensor(name)
         if tensor.op.name not in upstream or tensor.dtype.base_dtype.name != "string":
             continue
-        parsers = [op for op in tensor.consumers() if op.type in _PARSERS and op.name in upstream]
+        parsers = [op for op in tensor.consumers() if op.type in PARSER.takes and op.name in upstream]
         opened = [output for op in parsers for output in op.outputs if output.dtype.base_dtype.name == "string"]
         found += opened if parsers else [tensor]
     return [tensor for tensor in found if tensor.name != names.tensor_name(strings)]

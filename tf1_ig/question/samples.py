@@ -11,9 +11,10 @@ import numpy as np
 
 from graph_tools import _tf
 from graph_tools.find import categories
-from graph_tools.find.decided import SIZES
+from graph_tools.find.decided import OF_THE_SIZE
 from graph_tools.find.inputs import parsing
 from graph_tools.graph import names
+from graph_tools.graph.ops import TABLE_FINDS
 from graph_tools.model import Model
 
 _WORDS = ("some", "words", "of", "a", "text")
@@ -23,7 +24,6 @@ _PASSING = frozenset((
     "Identity", "Reshape", "ExpandDims", "Squeeze", "Cast", "ReverseV2", "Transpose", "Enter", "Switch", "Pack",
     "ConcatV2", "Unpack", "Split", "StridedSlice", "Slice", "TensorArrayScatterV3", "TensorArrayReadV3", "Substr",
     "StringLower", "Tile", "GatherV2", "StringSplit", "StringSplitV2"))
-_FINDS = ("LookupTableFind", "LookupTableFindV2")
 
 
 class Sample(NamedTuple):
@@ -101,7 +101,7 @@ class Maker:
             ref = todo.pop()
             if ref not in found and ref.node in self._index:
                 found.add(ref)
-                if self._index.op(ref.node) not in SIZES:
+                if self._index.op(ref.node) not in OF_THE_SIZE:
                     todo += self._index.data_inputs(ref.node)
         return found
 
@@ -183,7 +183,7 @@ class Maker:
             op = self._index.op(use.node)
             if op in parsing.PARSERS and use.slot == 0:
                 return [self._record(use.node)]
-            if op in _FINDS and use.slot == 1:
+            if op in TABLE_FINDS and use.slot == 1:
                 words = self.words(use.node)
                 return words or ["a"]
             if op in _CONTENTS:

@@ -5,14 +5,15 @@ from typing import Any, List, Set, Tuple
 
 from graph_tools.find.candidates import Candidates, Embedding, Miss, short
 from graph_tools.find.dataflow import FLOAT_TYPES
-from graph_tools.find.embeddings.gather import GATHERS, gather_nd, gathers, partitioned, with_caveat
+from graph_tools.find.embeddings.gather import gather_nd, gathers, partitioned, with_caveat
 from graph_tools.find.embeddings.loop import mark_loop_lookup
 from graph_tools.find.embeddings.onehot import one_hot_features, one_hot_products
 from graph_tools.find.embeddings.product import sparse_products
 from graph_tools.find.embeddings.sparse import COMBINERS, combined_on_table, read_combination
 from graph_tools.find.outputs import find_heads
-from graph_tools.find.view import COPIES, GRADIENT_SCOPE, SHAPE_READERS, View, ref_of
+from graph_tools.find.view import GRADIENT_SCOPE, View, ref_of
 from graph_tools.graph.names import unknown_tensor
+from graph_tools.graph.ops import COPIES, GATHERS, SHAPE_READERS
 from graph_tools.model import Model
 
 # In the order tried: a pattern claims the nodes that a later one must not report again.

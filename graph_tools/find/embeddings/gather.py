@@ -6,12 +6,12 @@ from typing import Any, List, Optional, Set, Tuple, Union
 from graph_tools.find.candidates import Embedding, Miss, format_shape, short
 from graph_tools.find.dataflow import CHOSEN, KNOB, LEARNED, MASK, POSITION, VALUE
 from graph_tools.find.tables import QUANTISED, Table, read_table
-from graph_tools.find.view import COPIES, FLOATS, View
+from graph_tools.find.view import FLOATS, View
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import COPIES, GATHERS, PLACEHOLDERS
 
 Found = Union[Embedding, Miss]
 
-GATHERS = ("Gather", "GatherV2", "ResourceGather")
 _STITCHES = ("ParallelDynamicStitch", "DynamicStitch")
 
 
@@ -138,7 +138,7 @@ def reject_lookup(view: View, name: str, params: TensorRef, ids: TensorRef) -> O
 def _is_fed_table(view: View, params: TensorRef) -> bool:
     """Whether a table is a placeholder with a fixed number of rows (pretrained vectors that are fed each time)."""
     source = view.origin(params, COPIES - {"PlaceholderWithDefault"})
-    shape = view.shape(source) if view.op(source).startswith("Placeholder") else None
+    shape = view.shape(source) if view.op(source) in PLACEHOLDERS else None
     return shape is not None and len(shape) == 2 and None not in shape
 
 

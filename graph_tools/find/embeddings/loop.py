@@ -10,8 +10,8 @@ from typing import List, NamedTuple, Optional, Union
 from graph_tools.find.candidates import Embedding, short
 from graph_tools.find.view import View
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import ENTERS, GATHERS
 
-_ENTERS = frozenset(("Enter", "RefEnter"))
 _ON_THE_WAY = frozenset(("Identity", "Cast", "StopGradient"))
 _PICKS = frozenset(("TensorArrayReadV3", "Gather", "GatherV2", "StridedSlice"))
 
@@ -51,7 +51,7 @@ def mark_loop_lookup(view: View, one: Embedding) -> Embedding:
 def loop_lookup(view: View, one: Embedding) -> Union[LoopLookup, str]:
     """How a lookup inside a loop can be moved out, or why it cannot."""
     gather = one.nodes[0]
-    if one.kind != "gather" or view.op(gather) not in ("Gather", "GatherV2", "ResourceGather"):
+    if one.kind != "gather" or view.op(gather) not in GATHERS:
         return "it is no plain gather"
     table = _outside(view, view.inputs(gather)[0])
     if table is None:
@@ -93,7 +93,7 @@ def _outside(view: View, ref: TensorRef) -> Optional[TensorRef]:
     while ref.node in view.loop_nodes:
         if view.op(ref) in ("Identity", "ReadVariableOp") and view.inputs(ref.node):
             ref = view.inputs(ref.node)[0]
-        elif view.op(ref) in _ENTERS and view.flag(ref.node, "is_constant"):
+        elif view.op(ref) in ENTERS and view.flag(ref.node, "is_constant"):
             ref = view.inputs(ref.node)[0]
             if ref.node in view.loop_nodes:  # a loop in a loop: the rows would have to enter both
                 return None
@@ -104,7 +104,7 @@ def _outside(view: View, ref: TensorRef) -> Optional[TensorRef]:
 
 def enter_of(view: View, ref: TensorRef) -> str:
     """The Enter node through which a tensor came into the loop."""
-    while view.op(ref) not in _ENTERS:
+    while view.op(ref) not in ENTERS:
         ref = view.inputs(ref.node)[0]
     return ref.node
 

@@ -8,8 +8,9 @@ from graph_tools.find.dataflow import CHOSEN, KNOB, LAYERS, MASK, VALUE
 from graph_tools.find.embeddings.gather import Found, describe_table, lookup
 from graph_tools.find.embeddings.sparse import aligned_strings
 from graph_tools.find.tables import Table, read_table
-from graph_tools.find.view import COPIES, FLOATS, View, ref_of
+from graph_tools.find.view import FLOATS, View, ref_of
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import COPIES
 
 PRODUCTS = frozenset(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum"))
 # A one-hot vector stays one behind these.

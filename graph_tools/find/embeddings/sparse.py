@@ -11,8 +11,9 @@ from typing import Dict, List, NamedTuple, Optional, Set
 from graph_tools.find.candidates import Embedding, short
 from graph_tools.find.embeddings.gather import Found, finish_rows, lookup, reject_lookup, with_caveat
 from graph_tools.find.embeddings.ragged import mark_matrix
-from graph_tools.find.view import COPIES, View, ref_of
+from graph_tools.find.view import View, ref_of
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import COPIES
 
 COMBINERS = {
     "SparseSegmentSum": "sum", "SparseSegmentMean": "mean", "SparseSegmentSqrtN": "sqrtn",

@@ -1,45 +1,31 @@
 """Every way into a graph: placeholders, queues, iterators, staging areas, readers, parsers, Python functions.
 
-A new mechanism is a function ``(GraphIndex) -> iterable of Input`` in a file of its own and one line in MECHANISMS.
+What mechanisms there are, and which ops they have, is ``graph.ops.INPUTS``. A new one is a record there and a module
+here whose ``inputs(index)`` yields an ``Input`` for every occurrence.
 """
 
 import dataclasses
-from typing import Any, Iterator, List, Optional, Sequence, Set
+import importlib
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
-from graph_tools.control_flow.nodes import IDENTITIES, SWITCHES
 from graph_tools.find import dataflow
 from graph_tools.find.candidates import Candidates, Miss
 from graph_tools.find.inputs import lookalikes, production
-from graph_tools.find.inputs.iterators import iterators
-from graph_tools.find.inputs.parsing import parsers
-from graph_tools.find.inputs.placeholders import placeholders
-from graph_tools.find.inputs.python_functions import python_functions
-from graph_tools.find.inputs.queues import queues
-from graph_tools.find.inputs.readers import readers
 from graph_tools.find.inputs.record import Component, Input, mark_used
 from graph_tools.find.inputs.sparse import open_components
-from graph_tools.find.inputs.staging import infeeds, staging_areas
 from graph_tools.find.inputs.switches import find_switches
-from graph_tools.graph import names
+from graph_tools.graph import names, ops
+from graph_tools.graph.ops import IDENTITIES, SWITCHES
 from graph_tools.graph.walk import GraphIndex
 from graph_tools.model import Model
 
 __all__ = ["MECHANISMS", "Component", "Input", "find_inputs", "scan"]
 
 # In the order tried. Each takes a GraphIndex and yields an Input for every occurrence.
-MECHANISMS = (
-    placeholders,
-    queues,
-    iterators,
-    staging_areas,
-    infeeds,
-    readers,
-    parsers,
-    python_functions,
-)
+MECHANISMS: Tuple[Callable[[GraphIndex], Iterable[Input]], ...] = tuple(
+    importlib.import_module("graph_tools.find.inputs." + mechanism.finder).inputs for mechanism in ops.INPUTS)
 # Kinds whose output does not depend, through tensors, on another input of the model.
-PLACEHOLDER_KINDS = ("placeholder", "sparse_placeholder")
-SOURCES = PLACEHOLDER_KINDS + ("queue", "iterator", "staging_area", "infeed", "reader")
+SOURCES = ops.PLACEHOLDER_KINDS + ops.WAITING_KINDS
 
 
 def find_inputs(model: Model, output: Any = None) -> Candidates:
@@ -105,7 +91,7 @@ def needed_nodes(index: GraphIndex, found: Sequence[Input], output: Optional[str
     else:
         needed = _deciding(index, output, handovers)
     # What a dequeue reads (its batch size, say) is needed by the input pipeline, not by the model.
-    return needed - {node for one in sources if one.kind not in PLACEHOLDER_KINDS for node in one.nodes}
+    return needed - {node for one in sources if one.kind not in ops.PLACEHOLDER_KINDS for node in one.nodes}
 
 
 def in_the_middle(index: GraphIndex, one: Input) -> bool:
@@ -161,7 +147,7 @@ def _why_unused(index: GraphIndex, one: Input, output) -> Iterator[Miss]:
         yield Miss(one.tensor, "%s, but nothing reads it" % one.why)
     else:
         ends = index.descendants(one.consumers, control=False)
-        ends = sorted(name for name in ends if index.op(name) in production.DELIVERIES)
+        ends = sorted(name for name in ends if index.op(name) in ops.FILLS)
         where = ("only feeds the input pipeline (%s)" % ", ".join(repr(name) for name in ends[:3]) if ends else
                  "only serves summaries or initialisers")
         yield Miss(one.tensor, "%s, but it %s" % (one.why, where))

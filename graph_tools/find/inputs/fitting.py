@@ -11,16 +11,15 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
 import numpy as np
 
 from graph_tools import _tf
-from graph_tools.control_flow.nodes import CONTROL_OPS
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import CONTROL_OPS, PLACEHOLDERS
 from graph_tools.model import Model
 
 Shape = Optional[Tuple[Optional[int], ...]]
 
 _NEAR, _DEEP = 48, 9         # ops behind a placeholder that are looked at, and how far behind it
 _LARGEST = 1 << 12           # bytes of a constant that may decide a shape
-_FED = frozenset(("Placeholder", "PlaceholderV2", "PlaceholderWithDefault"))
 
 
 class Refusal(NamedTuple):
@@ -106,7 +105,7 @@ class Fitting:
             self._add_fed(graph_def, ref, shape)
         for name in self._index.nodes:
             if name not in self._needed or all(TensorRef(name, port) in fed for port in (0,)) and (
-                    self._index.op(name) in _FED):
+                    self._index.op(name) in PLACEHOLDERS):
                 continue
             node = graph_def.node.add()
             self._copy(node, name, control=True)
@@ -167,7 +166,7 @@ class Fitting:
         return name
 
     def _fed_name(self, ref: TensorRef) -> str:
-        return ref.node if self._index.op(ref.node) in _FED else "%s/fed_%d" % (ref.node, ref.port)
+        return ref.node if self._index.op(ref.node) in PLACEHOLDERS else "%s/fed_%d" % (ref.node, ref.port)
 
     def _small(self, ref: TensorRef) -> Optional[np.ndarray]:
         node = self._index.nodes.get(ref.node)

@@ -3,40 +3,32 @@
 from typing import Iterator
 
 from graph_tools.find.inputs.record import (
-    Component,
     Input,
     dtype_list,
     free_batch,
     make_input,
+    numbered,
     resource_behind,
     shape_list,
 )
+from graph_tools.graph import ops
 from graph_tools.graph.walk import GraphIndex
 
-FROM_HANDLE = frozenset(("IteratorFromStringHandle", "IteratorFromStringHandleV2"))
-ITERATORS = FROM_HANDLE | frozenset((
-    "Iterator", "IteratorV2", "OneShotIterator", "AnonymousIterator", "AnonymousIteratorV2", "AnonymousIteratorV3",
-    "MultiDeviceIterator", "AnonymousMultiDeviceIterator", "AnonymousMultiDeviceIteratorV3",
-    "MultiDeviceIteratorFromStringHandle", "FunctionBufferingResource"))
-NEXTS = frozenset(("IteratorGetNext", "IteratorGetNextSync", "OptionalGetValue", "DatasetToSingleElement",
-                   "MultiDeviceIteratorGetNextFromShard", "FunctionBufferingResourceGetNext"))
 _SORTS = {"OneShotIterator": "a one-shot iterator", "IteratorFromStringHandle": "a feedable iterator",
           "IteratorFromStringHandleV2": "a feedable iterator", "MultiDeviceIterator": "a multi-device iterator"}
 
 
-def iterators(index: GraphIndex) -> Iterator[Input]:
+def inputs(index: GraphIndex) -> Iterator[Input]:
     """One input for each op that takes the next element."""
-    for node in index.nodes.values():
-        if node.op in NEXTS:
-            yield _next(index, node)
+    for node in index.of_ops(ops.ITERATOR.takes):
+        yield _next(index, node)
 
 
 def _next(index: GraphIndex, node) -> Input:
     dtypes = dtype_list(node, "output_types")
     shapes, batch = free_batch(shape_list(node, len(dtypes), "output_shapes"))
-    components = [Component("%s:%d" % (node.name, port), dtype, shape, "component_%d" % port)
-                  for port, (dtype, shape) in enumerate(zip(dtypes, shapes))]
-    behind = resource_behind(index, node.name, ITERATORS)
+    components = numbered(node.name, dtypes, shapes)
+    behind = resource_behind(index, node.name, ops.ITERATOR.holds)
     return make_input(index, "iterator", "the next element of %s" % _sort(index, node, behind), (node.name,),
                       components, batch=batch, producers=behind)
 

@@ -4,12 +4,13 @@ from typing import Iterator
 
 from graph_tools.find.candidates import Miss
 from graph_tools.find.inputs.record import dtype_list, shape_of
+from graph_tools.graph.ops import VARIABLES
 from graph_tools.graph.walk import GraphIndex
 
 _ID_READERS = {"Gather": 1, "GatherV2": 1, "ResourceGather": 1, "LookupTableFind": 1, "LookupTableFindV2": 1,
                "OneHot": 0}
 _PASSING = frozenset(("Identity", "Cast", "Reshape", "ExpandDims", "Squeeze"))
-_VARIABLES = frozenset(("Variable", "VariableV2", "VarHandleOp", "ReadVariableOp"))
+_VARIABLES = VARIABLES | {"ReadVariableOp"}  # what is looked up may be the value of a resource, which has its dtype
 
 
 def misses(index: GraphIndex, output=None) -> Iterator[Miss]:

@@ -3,9 +3,9 @@
 from typing import Iterator, List, NamedTuple
 
 from graph_tools import _tf
-from graph_tools.find.inputs.placeholders import PLACEHOLDERS, placeholder_shape
+from graph_tools.find.inputs.placeholders import placeholder_shape
 from graph_tools.find.inputs.record import Component, Input, Shape, dtype_name, make_input, shape_of
-from graph_tools.graph import names
+from graph_tools.graph import names, ops
 from graph_tools.graph.walk import GraphIndex
 
 
@@ -76,7 +76,7 @@ class Feature(NamedTuple):
     sequence: bool
 
 
-# The outputs of every parser, in their order.
+# The outputs of every parser (an op of ops.PARSER), in their order.
 PARSERS = {
     "ParseExample": _EXAMPLE,
     "ParseExampleV2": _EXAMPLE + _ragged(""),
@@ -98,15 +98,14 @@ _KEY_INPUTS = {
 }
 
 
-def parsers(index: GraphIndex) -> Iterator[Input]:
+def inputs(index: GraphIndex) -> Iterator[Input]:
     """One input for each op that parses serialized protos."""
-    for node in index.nodes.values():
-        if node.op in PARSERS:
-            serialized = index.data_inputs(node.name)[0]
-            components = _components(index, node, _one_by_one(index, node, serialized))
-            if components:
-                yield make_input(index, "parse_example", "%s: features parsed from %s" % (node.op, str(serialized)),
-                                 (node.name,), components, producers=(serialized.node,))
+    for node in index.of_ops(ops.PARSER.takes):
+        serialized = index.data_inputs(node.name)[0]
+        components = _components(index, node, _one_by_one(index, node, serialized))
+        if components:
+            yield make_input(index, "parse_example", "%s: features parsed from %s" % (node.op, str(serialized)),
+                             (node.name,), components, producers=(serialized.node,))
 
 
 def features(index: GraphIndex, node) -> List[Feature]:
@@ -129,8 +128,8 @@ def features(index: GraphIndex, node) -> List[Feature]:
 def parsed_features(index: GraphIndex, serialized: str) -> List[Feature]:
     """The features, by their own names, that parsers of a tensor of serialized ``tf.Example``s take out."""
     found = {}
-    for node in index.nodes.values():
-        if node.op not in PARSERS or "Sequence" in node.op or not index.data_inputs(node.name):
+    for node in index.of_ops(ops.PARSER.takes):
+        if "Sequence" in node.op or not index.data_inputs(node.name):
             continue
         ref = index.data_inputs(node.name)[0]
         if names.parse(serialized).node in index.ancestors([str(ref)], control=False):
@@ -143,7 +142,7 @@ def _one_by_one(index: GraphIndex, node, serialized) -> bool:
     if "Single" in node.op:
         return True
     source = index.nodes.get(serialized.node)
-    return node.op.endswith("V2") and source is not None and source.op in PLACEHOLDERS and (
+    return node.op.endswith("V2") and source is not None and source.op in ops.PLACEHOLDERS and (
         placeholder_shape(index, source) == ())
 
 

@@ -3,13 +3,13 @@
 from typing import Dict, Iterator, List
 
 from graph_tools.find.inputs.record import Component, Input, Shape, dtype_list, make_input, shape_of
+from graph_tools.graph.ops import PLACEHOLDERS
 from graph_tools.graph.walk import GraphIndex
 
-PLACEHOLDERS = frozenset(("Placeholder", "PlaceholderV2", "PlaceholderWithDefault"))
 _SPARSE = ("indices", "values", "shape")
 
 
-def placeholders(index: GraphIndex) -> Iterator[Input]:
+def inputs(index: GraphIndex) -> Iterator[Input]:
     """One input for each placeholder, and one for the three of a ``tf.sparse_placeholder``."""
     families = _sparse_families(index)
     grouped = {member for members in families.values() for member in members}

@@ -2,39 +2,18 @@
 
 from typing import FrozenSet, Set
 
-from graph_tools.graph import functions
+from graph_tools.graph import functions, ops
 from graph_tools.graph.walk import GraphIndex
 
-
-def _versions(*kinds: str):
-    return [kind + version for kind in kinds for version in ("", "V2")]
-
-
-# Where data leaves the production side: enqueued, staged, made the data set of an iterator.
-DELIVERIES = frozenset(
-    _versions("QueueEnqueue", "QueueEnqueueMany") + ["BarrierInsertMany", "Stage", "MapStage", "OrderedMapStage",
-                                                     "MakeIterator", "MultiDeviceIteratorInit"])
-# What else is done to a producer without taking data out of it.
-SERVICES = frozenset(
-    _versions("QueueClose", "QueueSize", "QueueIsClosed", "ReaderReset", "ReaderNumRecordsProduced",
-              "ReaderNumWorkUnitsCompleted", "ReaderSerializeState", "ReaderRestoreState")
-    + ["BarrierClose", "BarrierIncompleteSize", "BarrierReadySize", "IteratorToStringHandle", "SerializeIterator",
-       "DeserializeIterator", "DeleteIterator", "MultiDeviceIteratorToStringHandle", "DeleteMultiDeviceIterator"]
-    + [area + what for area in ("Stage", "Map", "OrderedMap") for what in ("Size", "Clear", "IncompleteSize")])
-# Those that work on a staging area: no handle leads to it, they share its name.
-STAGING = frozenset(op for op in DELIVERIES | SERVICES if op.startswith(("Stage", "Map", "OrderedMap")))
 SUMMARIES = frozenset((
     "ScalarSummary", "HistogramSummary", "ImageSummary", "AudioSummary", "AudioSummaryV2", "TensorSummary",
     "TensorSummaryV2", "MergeSummary", "WriteSummary", "WriteScalarSummary", "WriteHistogramSummary"))
 # The saver's ops: a string placeholder that leads to one names a checkpoint file.
-CHECKPOINTING = frozenset(("Save", "SaveV2", "SaveSlices", "Restore", "RestoreV2", "RestoreSlice",
-                           "MergeV2Checkpoints", "ShardedFilename"))
+CHECKPOINTING = ops.SAVES | ops.RESTORES | {"ShardedFilename"}
 # Setting state at the start is no use of what is assigned; a gradient step (AssignSub, Apply…) is.
-_SETTERS = frozenset(("Assign", "AssignVariableOp", "InitializeTable", "InitializeTableV2",
-                      "InitializeTableFromTextFile", "InitializeTableFromTextFileV2", "LookupTableImport",
-                      "LookupTableImportV2"))
+_SETTERS = ops.SETS | ops.FROM_FILE | ops.FROM_TENSORS
 _PASSING = frozenset(("Merge", "Identity", "NoOp"))
-_NO_END = DELIVERIES | SERVICES | SUMMARIES | CHECKPOINTING | _SETTERS | frozenset(("NoOp",))
+_NO_END = ops.FILLS | ops.SERVES | SUMMARIES | CHECKPOINTING | _SETTERS | frozenset(("NoOp",))
 
 
 def model_side(index: GraphIndex, handovers: Set[str]) -> Set[str]:
@@ -50,7 +29,7 @@ def model_side(index: GraphIndex, handovers: Set[str]) -> Set[str]:
     """
     delivering = deliveries(index)
     ends = [name for name, node in index.nodes.items() if not index.consumers(name, control=False)
-            and node.op not in _NO_END and name not in delivering and not is_data_set(node.op)
+            and node.op not in _NO_END and name not in delivering and not ops.is_data_set(node.op)
             and not _waits_for(index, name, delivering)]
     last = handovers - index.ancestors(delivering, control=False)
     from_last = index.descendants(last, control=False)
@@ -58,20 +37,15 @@ def model_side(index: GraphIndex, handovers: Set[str]) -> Set[str]:
     return index.ancestors(ends, control=False, stop=handovers.__contains__)
 
 
-def is_data_set(op: str) -> bool:
-    """Whether an op makes a ``tf.data`` data set."""
-    return "Dataset" in op and not op.startswith("DatasetTo")
-
-
 def deliveries(index: GraphIndex) -> FrozenSet[str]:
     """Nodes where data leaves the production side, ``tf.cond``s of TF 2 included whose function does so."""
     library = index.graph_def.library
     table = functions.calls(library)
     bodies = {function.signature.name: function.node_def for function in library.function}
-    doers = {name for name, body in bodies.items() if any(node.op in DELIVERIES for node in body)}
+    doers = {name for name, body in bodies.items() if any(node.op in ops.FILLS for node in body)}
     callers = {name for name in table if not doers.isdisjoint(functions.reach([name], table))}
-    return frozenset(name for name, node in index.nodes.items() if node.op in DELIVERIES
-                     or (callers and not callers.isdisjoint(functions.called(node)) and not is_data_set(node.op)))
+    return frozenset(name for name, node in index.nodes.items() if node.op in ops.FILLS
+                     or (callers and not callers.isdisjoint(functions.called(node)) and not ops.is_data_set(node.op)))
 
 
 def _waits_for(index: GraphIndex, name: str, delivering: FrozenSet[str]) -> bool:

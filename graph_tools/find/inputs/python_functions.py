@@ -3,15 +3,14 @@
 from typing import Iterator
 
 from graph_tools.find.inputs.record import Component, Input, dtype_list, make_input
+from graph_tools.graph import ops
 from graph_tools.graph.walk import GraphIndex
 
-PYTHON_FUNCTIONS = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
 
-
-def python_functions(index: GraphIndex) -> Iterator[Input]:
+def inputs(index: GraphIndex) -> Iterator[Input]:
     """One input for each call of a Python function that returns something."""
-    for node in index.nodes.values():
-        dtypes = dtype_list(node, "Tout") if node.op in PYTHON_FUNCTIONS else []
+    for node in index.of_ops(ops.PYTHON.takes):
+        dtypes = dtype_list(node, "Tout")
         if dtypes:
             token = node.attr["token"].s.decode("utf-8")
             components = [Component("%s:%d" % (node.name, port), dtype, None, "output_%d" % port)

@@ -6,38 +6,34 @@ import numpy as np
 
 from graph_tools import _tf
 from graph_tools.find.inputs.record import (
-    Component,
     Input,
     Shape,
     dtype_list,
     free_batch,
     make_input,
+    numbered,
     resource_behind,
     shape_of,
 )
+from graph_tools.graph import ops
 from graph_tools.graph.walk import GraphIndex
 
-QUEUES = frozenset(kind + version for kind in ("FIFOQueue", "PaddingFIFOQueue", "RandomShuffleQueue", "PriorityQueue",
-                                               "Barrier") for version in ("", "V2"))
-DEQUEUES = frozenset(kind + version for kind in ("QueueDequeue", "QueueDequeueMany", "QueueDequeueUpTo",
-                                                 "BarrierTakeMany") for version in ("", "V2"))
+_ON_THE_WAY = ops.IDENTITIES | ops.ENTERS | ops.SWITCHES
 
 
-def queues(index: GraphIndex) -> Iterator[Input]:
+def inputs(index: GraphIndex) -> Iterator[Input]:
     """One input for each dequeue op."""
-    for node in index.nodes.values():
-        if node.op in DEQUEUES:
-            yield _dequeue(index, node)
+    for node in index.of_ops(ops.QUEUE.takes):
+        yield _dequeue(index, node)
 
 
 def _dequeue(index: GraphIndex, node) -> Input:
-    behind = resource_behind(index, node.name, QUEUES)
+    behind = resource_behind(index, node.name, ops.QUEUE.holds)
     shapes, batch, how = _shapes(index, node, behind)
     dtypes = dtype_list(node, "component_types")
     if node.op.startswith("BarrierTakeMany"):
         dtypes, shapes = ["int64", "string"] + dtypes, [(None,), (None,)] + shapes
-    components = [Component("%s:%d" % (node.name, port), dtype, shape, "component_%d" % port)
-                  for port, (dtype, shape) in enumerate(zip(dtypes, shapes))]
+    components = numbered(node.name, dtypes, shapes)
     source = " or ".join("%s %r" % (index.op(name), name) for name in behind) or "a queue that is not in the graph"
     return make_input(index, "queue", "%s from %s" % (how, source), (node.name,), components, batch=batch,
                       producers=behind)
@@ -75,7 +71,7 @@ def _element_shapes(index: GraphIndex, node, behind) -> List[Shape]:
 def constant_int(index: GraphIndex, ref) -> Optional[int]:
     """The value of an integer tensor that is a constant behind identities; ``None`` when it is not."""
     node = index.nodes.get(ref.node)
-    while node is not None and node.op in ("Identity", "Enter", "Switch") and node.input:
+    while node is not None and node.op in _ON_THE_WAY and node.input:
         node = index.nodes.get(index.inputs(node.name)[0].node)
     if node is None or node.op != "Const":
         return None

@@ -84,6 +84,12 @@ def make_input(index: GraphIndex, kind: str, why: str, nodes: Sequence[str], com
                  control=tuple(control), **details)
 
 
+def numbered(node_name: str, dtypes: Sequence[str], shapes: Sequence[Shape], first: int = 0) -> List[Component]:
+    """The outputs of a node from number ``first`` on, labelled ``component_1`` by their number."""
+    return [Component("%s:%d" % (node_name, port), dtype, shape, "component_%d" % port)
+            for port, (dtype, shape) in enumerate(zip(dtypes, shapes), first)]
+
+
 def mark_used(found: Input, needed, output: Optional[str] = None) -> Input:
     """The same input with ``used`` set by ``needed(consumer node)``; its ``tensor`` is the first used one."""
     components = tuple(

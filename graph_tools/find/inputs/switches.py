@@ -7,12 +7,12 @@ probabilities are placeholders without a shape, and so are many batches of pictu
 
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from graph_tools.control_flow.nodes import SWITCHES
 from graph_tools.find.dataflow import CARRIED, SOURCES
-from graph_tools.find.decided import BRANCHES, SIZES, Decided
-from graph_tools.find.inputs.placeholders import PLACEHOLDERS, placeholder_shape
+from graph_tools.find.decided import OF_THE_SIZE, Decided
+from graph_tools.find.inputs.placeholders import placeholder_shape
 from graph_tools.graph import functions
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import IFS, PLACEHOLDERS, SWITCHES
 from graph_tools.graph.walk import GraphIndex, Use
 
 RANDOM = frozenset((
@@ -23,12 +23,12 @@ RANDOM = frozenset((
 BATCH_NORMS = frozenset(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"))
 _FLOATS, _BOOL, _INTS = (1, 2, 14, 19), 10, (3, 9)
 # Element by element: what comes out has as much to do with a switch as what goes in.
-_ELEMENTWISE = frozenset((
+_ELEMENTWISE = SWITCHES | {
     "Identity", "StopGradient", "Enter", "Exit", "NextIteration", "Cast", "Add", "AddV2", "Sub", "Mul", "RealDiv",
     "Div", "Pow", "Neg", "Maximum", "Minimum", "Reciprocal", "Inv", "Exp", "Log", "Log1p", "Sqrt", "Square", "Rsqrt",
     "Sigmoid", "Tanh", "Relu", "Floor", "LogicalNot", "LogicalAnd", "LogicalOr", "Equal", "NotEqual", "Less",
-    "LessEqual", "Greater", "GreaterEqual", "ExpandDims", "Squeeze", "Merge", "Switch", "RefSwitch",
-    "PlaceholderWithDefault", "Snapshot", "CheckNumerics", "Print", "AddN", "DivNoNan", "ClipByValue"))
+    "LessEqual", "Greater", "GreaterEqual", "ExpandDims", "Squeeze", "Merge",
+    "PlaceholderWithDefault", "Snapshot", "CheckNumerics", "Print", "AddN", "DivNoNan", "ClipByValue"}
 _ANYTHING = ()  # a fed value that nothing is known of
 _COMPARISONS = frozenset(("Less", "LessEqual", "Greater", "GreaterEqual"))
 _NOTED = frozenset(("ScalarSummary", "HistogramSummary", "TensorSummary", "TensorSummaryV2", "Assert", "PrintV2",
@@ -130,7 +130,7 @@ class _Search:
             name = todo.pop()
             for use in self.index.consumers(name, control=False):
                 op = self.index.op(use.node)
-                if op in SIZES or op in RANDOM or use.slot not in CARRIED.get(op, (use.slot,)):
+                if op in OF_THE_SIZE or op in RANDOM or use.slot not in CARRIED.get(op, (use.slot,)):
                     continue
                 before = reach.get(use.node, 0)
                 after = before | reach[name]
@@ -157,7 +157,7 @@ class _Search:
         while todo:
             for use in self.index.uses(todo.pop()):
                 op = self.index.op(use.node)
-                if op in SIZES or op in _NOTED:
+                if op in OF_THE_SIZE or op in _NOTED:
                     continue
                 role = self._role_of(use, own)
                 if role == NOTED:
@@ -172,7 +172,7 @@ class _Search:
     def _role_of(self, use: Use, own: int) -> Optional[str]:
         """What one use of a value does; ``None``: nothing but arithmetic with constants and weights, to be followed."""
         index, op = self.index, self.index.op(use.node)
-        if op in SWITCHES and use.slot == 1 or op in BRANCHES and use.slot == 0 or (
+        if op in SWITCHES and use.slot == 1 or op in IFS and use.slot == 0 or (
                 op in ("Case", "StatelessCase") and use.slot == 0):
             return BRANCH
         if op in ("Select", "SelectV2") and use.slot == 0:

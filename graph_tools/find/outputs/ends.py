@@ -4,9 +4,10 @@ import re
 from typing import Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
 from graph_tools.find.dataflow import LAYERS, LEARNED, SOURCES
-from graph_tools.find.view import GRADIENT_SCOPE, SHAPE_READERS, View
+from graph_tools.find.view import GRADIENT_SCOPE, View
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import ENTERS, NEXTS, PARSER, SHAPE_READERS, SWITCHES
 from graph_tools.graph.walk import Use
 
 LOSSES = frozenset((
@@ -18,13 +19,11 @@ READOUTS = frozenset((
     "LookupTableFindV2", "PyFunc", "Assert", "Print", "PrintV2", "CTCGreedyDecoder", "CTCBeamSearchDecoder",
     "GatherTree")) | SHAPE_READERS
 # Each of their outputs is a field of a record: a label is one, the features are others.
-_FIELDS = frozenset(("ParseExample", "ParseExampleV2", "ParseSingleExample", "ParseSequenceExample",
-                     "ParseSequenceExampleV2", "ParseSingleSequenceExample", "DecodeCSV"))
+_FIELDS = PARSER.takes | {"DecodeCSV"}
 _KEPT_FINITE = frozenset(("Log", "Log1p", "Add", "AddV2", "Maximum", "Minimum", "ClipByValue", "Sub", "Neg",
                           "Identity"))
 # What control flow leaves behind unused is no end of a model.
-_NO_ENDS = frozenset(("Switch", "RefSwitch", "Enter", "RefEnter", "NextIteration", "TensorArrayWriteV3",
-                      "TensorArrayScatterV3"))
+_NO_ENDS = SWITCHES | ENTERS | NEXTS | {"TensorArrayWriteV3", "TensorArrayScatterV3"}
 _SUMMARIES = re.compile(r"(Summary|SummaryV2)$")
 _UPDATES = re.compile(r"^(Resource)?(Sparse)?(Apply|Scatter|Assign)|^Assign|^(Save|SaveV2|MergeV2Checkpoints|NoOp)$"
                       r"|Enqueue|^Stage$|^MapStage$|^AccumulatorApply|^SparseAccumulatorApply")

@@ -12,9 +12,10 @@ from graph_tools.find.dataflow import LEARNED
 from graph_tools.find.outputs import sampled
 from graph_tools.find.outputs.ends import LOSSES, READOUTS, Ends, listed
 from graph_tools.find.outputs.one_head import passed
-from graph_tools.find.tables import VARIABLES, read_table
+from graph_tools.find.tables import read_table
 from graph_tools.find.view import GRADIENT_SCOPE, View
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import CONTROL_OPS, EXITS, VARIABLES
 from graph_tools.graph.walk import Use
 
 HEADS = {"Softmax": "softmax", "Sigmoid": "sigmoid", "LogSoftmax": "log_softmax"}
@@ -22,10 +23,10 @@ _CROSS_ENTROPY = "a cross entropy"
 _LOGIT_READERS = frozenset(("ArgMax", "TopK", "TopKV2", "InTopK", "InTopKV2", "Multinomial", _CROSS_ENTROPY)) | (
     LOSSES | set(HEADS))
 # A linear head may be reshaped, shifted or collected from the steps of a loop before anything reads it.
-_LINEAR = frozenset((
-    "Identity", "Reshape", "Squeeze", "ExpandDims", "Transpose", "BiasAdd", "Add", "AddV2", "AddN", "Exit", "RefExit",
-    "Merge", "Switch", "NextIteration", "Enter", "TensorArrayWriteV3", "TensorArrayGatherV3", "TensorArrayConcatV3",
-    "Pack", "ConcatV2", "StopGradient", "CheckNumerics", "Mul", "RealDiv", "Cast"))
+_LINEAR = CONTROL_OPS - {"LoopCond"} | {
+    "Identity", "Reshape", "Squeeze", "ExpandDims", "Transpose", "BiasAdd", "Add", "AddV2", "AddN", "Pack", "ConcatV2",
+    "TensorArrayWriteV3", "TensorArrayGatherV3", "TensorArrayConcatV3", "StopGradient", "CheckNumerics", "Mul",
+    "RealDiv", "Cast"}
 _ACTIVATIONS = frozenset(("Tanh", "Relu", "Relu6", "Elu", "Selu", "Exp", "Softplus", "Softsign", "LeakyRelu", "Square"))
 ACTIVATIONS = tuple(sorted(op.lower() for op in _ACTIVATIONS))  # as kinds
 
@@ -302,7 +303,7 @@ class HeadSearch:
         unused = self.view.index.descendants(
             [name for name in self.ends.layers if name not in self.ends.before and self._is_unused_copy(name)])
         ends = {ref: is_scalar for ref, is_scalar in self.ends.tensors.items() if ref.node not in unused}
-        states = [ref for ref in ends if self.view.op(ref) in ("Exit", "RefExit")]
+        states = [ref for ref in ends if self.view.op(ref) in EXITS]
         tensors = [ref for ref, is_scalar in ends.items() if not is_scalar and ref not in states]
         scalars = [ref for ref, is_scalar in ends.items() if is_scalar and ref not in states]
         return [self.output(ref, self._kind(ref), "%s that is computed from the input and that nothing "

@@ -13,11 +13,12 @@ from graph_tools.find.narrows import narrows
 from graph_tools.find.view import View
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import EXITS
 
 # What takes a part of a tensor: another part of it is another matter.
 _PARTS = frozenset(("Slice", "StridedSlice", "Split", "SplitV", "Unpack", "Gather", "GatherV2", "GatherNd"))
 _WHOLE = ("softmax", "sigmoid", "log_softmax")
-_LAST = LAYERS | SOURCES | {"Exit", "RefExit", "Merge"}
+_LAST = LAYERS | SOURCES | EXITS | {"Merge"}
 
 
 class _Back(NamedTuple):

@@ -14,12 +14,10 @@ from graph_tools.find.narrows import narrows
 from graph_tools.find.training_mode.scalars import scalar
 from graph_tools.find.view import GRADIENT_SCOPE, View
 from graph_tools.graph.names import TensorRef
-from graph_tools.variables import VARIABLES
+from graph_tools.graph.ops import ASSIGNS, ENTERS, IDENTITIES, SETS, SWITCHES, VARIABLES
 
 FUSED = frozenset(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"))
-_ASSIGNS = frozenset(("Assign", "AssignSub", "AssignAdd", "AssignVariableOp", "AssignSubVariableOp",
-                      "AssignAddVariableOp"))
-_READS = ("Identity", "ReadVariableOp", "RefIdentity", "Enter", "RefEnter", "Switch", "RefSwitch")
+_READS = IDENTITIES | ENTERS | SWITCHES | {"ReadVariableOp"}
 _MOST = 40  # nodes between a statistic and the update of its average
 
 
@@ -87,7 +85,7 @@ def _updates(view: View) -> Iterator[Average]:
     """The moving averages that the graph updates, each with the statistic it follows."""
     for name, node in view.index.nodes.items():
         inputs = view.inputs(name)
-        if node.op not in _ASSIGNS or len(inputs) < 2 or not view.flow.is_data(inputs[1].node):
+        if node.op not in ASSIGNS or len(inputs) < 2 or not view.flow.is_data(inputs[1].node):
             continue
         variable = view.origin(inputs[0], _READS).node
         found = _statistics(view, inputs[1], variable)
@@ -151,7 +149,7 @@ def _follows(view: View, op: str, value: TensorRef, variable: str, statistic: Te
     given = {statistic: 0.375}
     given.update((ref, 0.375) for ref in _reads(view, variable))
     new = scalar(view, value, given)
-    return new is not None and abs(new - (0.375 if op in ("Assign", "AssignVariableOp") else 0.0)) < 1e-6
+    return new is not None and abs(new - (0.375 if op in SETS else 0.0)) < 1e-6
 
 
 def _reads(view: View, variable: str) -> List[TensorRef]:
@@ -171,7 +169,7 @@ def _debiased(view: View, biased: str) -> Optional[str]:
         return None
     after = view.index.descendants([biased], control=False)
     for name in after:
-        if view.op(name) in _ASSIGNS:
+        if view.op(name) in ASSIGNS:
             variable = view.origin(view.inputs(name)[0], _READS).node
             if variable != biased and biased.rpartition("/")[0].endswith(variable):
                 return variable

@@ -10,9 +10,10 @@ from typing import Dict, Mapping, Optional
 
 from graph_tools.find.view import View
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import ENTERS, SWITCHES
 
-_PASSES = frozenset(("Identity", "StopGradient", "Enter", "RefEnter", "Cast", "Reshape", "Squeeze", "ExpandDims",
-                     "ReadVariableOp", "Snapshot"))
+_PASSES = SWITCHES | ENTERS | {"Identity", "StopGradient", "Cast", "Reshape", "Squeeze", "ExpandDims", "ReadVariableOp",
+                               "Snapshot"}
 _ONE = {"Neg": lambda a: -a, "Reciprocal": lambda a: 1 / a, "Inv": lambda a: 1 / a, "Sqrt": math.sqrt,
         "Rsqrt": lambda a: 1 / math.sqrt(a), "Square": lambda a: a * a, "Log": math.log, "Exp": math.exp}
 _TWO = {"Add": lambda a, b: a + b, "AddV2": lambda a, b: a + b, "Sub": lambda a, b: a - b, "Mul": lambda a, b: a * b,
@@ -50,7 +51,7 @@ class _Values:
             array = view.constant(ref)
             flat = None if array is None or array.dtype.kind not in "fiub" else array.ravel()
             return float(flat[0]) if flat is not None and flat.size and (flat == flat[0]).all() else None
-        if op in _PASSES or op in ("Switch", "RefSwitch"):
+        if op in _PASSES:
             return self.of(inputs[0], depth + 1)
         if op in _ONE or op in _TWO:
             values = [self.of(one, depth + 1) for one in inputs]
