@@ -23,7 +23,7 @@ def behind(engine, resolved, task, batch_axis: Optional[int]) -> Dict[str, Any]:
         entries = entries if own is None else [each[own[each]] for each in entries]
         rows: Dict[str, List[np.ndarray]] = {}
         for kind, name in (("ids", spec.ids), ("strings", spec.strings)):
-            found = fetch(name) if name else None
+            found = _in_order(fetch(name), spec.id_axes) if name else None
             if found is None or not found.size or found.size % max(1, len(actual)):
                 continue
             if batch_axis and found.ndim > batch_axis:
@@ -46,6 +46,11 @@ def behind(engine, resolved, task, batch_axis: Optional[int]) -> Dict[str, Any]:
         if "ids" in rows:
             ids[spec.name] = rows["ids"] if spec.attributed.owner is not None else np.stack(rows["ids"])
     return dict(raw_text.of_inputs(engine, resolved, task), ids=ids or None, strings=strings or None)
+
+
+def _in_order(found: np.ndarray, axes: Optional[Sequence[int]]) -> np.ndarray:
+    """What is behind a lookup, with its axes as a transposed view of that has them."""
+    return found if axes is None or found.ndim != len(axes) else np.transpose(found, axes)
 
 
 def _by_category(ids: Sequence[np.ndarray], words: Sequence[Sequence[str]], count: int) -> List[List[str]]:

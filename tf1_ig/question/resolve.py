@@ -12,6 +12,7 @@ from graph_tools.model import Model
 from graph_tools.running.runs import blocking_producers
 from tf1_ig.engine.operated import AttributedInput
 from tf1_ig.errors import InputError
+from tf1_ig.question import views
 from tf1_ig.result import features
 
 
@@ -21,7 +22,8 @@ class ResolvedInput(NamedTuple):
     ``ids`` and ``strings`` name the tensors with the id and the string behind each entry, where there are such;
     ``one_hot_rows`` is the number of rows of a table that is looked up by a one-hot product, where an id out of range
     raises no error but finds a row of zeros; ``categories`` their number where the last axis of the tensor counts
-    them (one-hot and multi-hot vectors); ``kind`` is the candidate's.
+    them (one-hot and multi-hot vectors); ``kind`` is the candidate's; ``id_axes`` the order in which the axes of the
+    ids stand in a tensor that is a transposed view of a lookup.
     """
 
     name: str
@@ -31,6 +33,7 @@ class ResolvedInput(NamedTuple):
     one_hot_rows: Optional[int] = None
     categories: Optional[int] = None
     kind: str = ""
+    id_axes: Optional[Tuple[int, ...]] = None
 
 
 class Resolved(NamedTuple):
@@ -67,7 +70,9 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     for given in chosen:
         name = names.tensor_name(given)
         model, spec, found = _operable(model, given, renamed.get(name, name), notes)
-        resolved.append(_resolved_input(name, spec, found, renamed))
+        viewed = views.lookup_behind(model, spec.tensor) if found is None else None
+        one = _resolved_input(name, spec, found if viewed is None else viewed.lookup, renamed)
+        resolved.append(one if viewed is None else one._replace(id_axes=viewed.axes))
     _refuse_nested(model, [spec.attributed.tensor for spec in resolved])
     kind = output.kind if isinstance(output, Candidate) else next(
         (found.kind for found in gt.find_outputs(model) if found.tensor == output_name), None)
