@@ -185,7 +185,7 @@ def test_a_page_shows_the_picture_beside_its_attributions():
     photos = np.random.RandomState(2).uniform(size=(2, 8, 9, 3))
     html = made.to_html(images=photos)
     page = Page(html)
-    assert len(page.links) == 4 and all(link.startswith("data:image/png;base64,") for link in page.links)
+    assert len(page.links) == 6 and all(link.startswith("data:image/png;base64,") for link in page.links)
     drawn = _read_png(base64.b64decode(page.links[0].partition(",")[2]))
     np.testing.assert_array_equal(drawn[::drawn.shape[0] // 8, ::drawn.shape[1] // 9], image.pixels(photos[0]))
     assert page.links[1].endswith(png_base64(image.enlarge(image.overlay(values[0], photos[0]))))
@@ -198,7 +198,7 @@ def test_a_page_shows_the_picture_beside_its_attributions():
 
 def test_a_spectrogram_is_a_picture_when_it_is_given_as_one():
     made = dataclasses.replace(result(), values={"sound:0": np.random.RandomState(1).normal(size=(2, 8, 9))})
-    assert not Page(made.to_html()).links and len(Page(made.to_html(images=np.zeros((2, 8, 9)))).links) == 4
+    assert not Page(made.to_html()).links and len(Page(made.to_html(images=np.zeros((2, 8, 9)))).links) == 6
 
 
 def test_a_map_without_effect_is_said():

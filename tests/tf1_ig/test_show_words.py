@@ -55,5 +55,5 @@ def test_a_whole_result_is_shown_by_word_with_its_sums_kept(tmp_path):
     merged.save(tmp_path / "words.npz")
     given = merge_result(made[0], [["un##happy", "man"]])
     assert given.token_texts == [["un##happy", "man"]] and len(made.token_texts[0]) == 3
-    with pytest.raises(GraphToolsError, match="tokens="):
+    with pytest.raises(GraphToolsError, match="explain with tokens"):
         merge_result(result())

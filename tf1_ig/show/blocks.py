@@ -18,8 +18,20 @@ def axes_of(axes: Any, name: str) -> Any:
 def is_picture(attribution, name: str, row: int, picture: Any, axes: Any = None) -> bool:
     """Whether an example is drawn as a map: ``[height, width, channels]``, of the given picture, or with two axes."""
     shape = np.shape(attribution.values[name][row])
-    return len(shape) == 3 or len(shape) == 2 and (
-        isinstance(axes, Axes) or (picture is not None and shape[:2] == np.shape(picture)[:2]))
+    looked_up = name in (attribution.ids or {}) or name in (attribution.strings or {})
+    return len(shape) == 3 and not looked_up or len(shape) == 2 and (
+        isinstance(axes, Axes) or (picture is not None and shape[:2] == np.shape(picture)[:2])
+        or is_map(attribution, name, row))
+
+
+def is_map(attribution, name: str, row: int) -> bool:
+    """Whether an example is a table of the caller's own numbers, such as a spectrogram, and no row of an embedding.
+
+    Tokens say that the last axis is an embedding.
+    """
+    shape = np.shape(attribution.values[name][row])
+    return (len(shape) == 2 and min(shape) > 2 and name in (attribution.actual or {})
+            and attribution.texts(name, row) is None)
 
 
 def is_signal(attribution, name: str, row: int, texts: Any, axes: Any = None) -> bool:
@@ -36,6 +48,10 @@ def is_drawn(attribution, name: str, row: int, texts: Any, picture: Any, options
     return is_picture(attribution, name, row, picture, axes) or is_signal(attribution, name, row, texts, axes)
 
 
+def _plain_axes(rows: int, columns: int) -> Axes:
+    return Axes(Axis("axis 1", 0, rows), Axis("axis 2", 0, columns))
+
+
 def block(attribution, name: str, row: int, sums: np.ndarray, texts: Optional[Sequence[Any]], picture: Any,
           scale: float, above: float, options) -> Any:
     """What a card shows of one input; ``above`` is the magnitude that rounding reaches."""
@@ -44,18 +60,45 @@ def block(attribution, name: str, row: int, sums: np.ndarray, texts: Optional[Se
     actual = None if known is None else np.asarray(known[row])
     if is_picture(attribution, name, row, picture, axes):
         ground = next((each for each in (picture, actual) if _fits(each, values)), None)
-        return image.pictures(values, ground, name, options.palette, options.outlines,
-                              axes if isinstance(axes, Axes) else None, above)
+        if not isinstance(axes, Axes):
+            axes = _plain_axes(*values.shape) if is_map(attribution, name, row) else None
+        return image.pictures(values, ground, name, options.palette, options.outlines, axes, above)
     if is_signal(attribution, name, row, texts, axes):
         return signal.wave(values, actual, name, axes if isinstance(axes, Axis) else None,
                            0 if np.abs(values).max() <= above else None)
     if sums.ndim == 1:
         strip = token_view.strip(texts, sums, name, scale, options.join, options.fold)
         return strip._replace(notes=strip.notes + _blur(attribution, name, row))
+    if sums.ndim == 2 and texts is not None and len(texts) == sums.size:
+        return _words_of_characters(attribution, name, row, sums, texts, scale, options)
     if sums.ndim == 0:
         details = None if actual is None else ["= %.4g" % number for number in actual.reshape(-1)]
         return table.features(values, texts, name, details, scale)
     return table.largest_entries(sums, name, scale)
+
+
+def _words_of_characters(attribution, name: str, row: int, sums: np.ndarray, texts: Sequence[Any], scale: float,
+                         options) -> token_view.Strip:
+    """Words in colour, each the sum of its characters, which show on hover; ``sums [words, characters]``."""
+    spans = None if attribution.spans is None else attribution.spans.get(name)
+    inside = [True] * len(texts) if spans is None else [span is not None for span in spans[row]]
+    size, words = sums.shape[1], []
+    for start in range(0, len(texts), size):
+        chars = [token_view.text_of(text) for text, own in zip(texts[start:start + size], inside[start:start + size])
+                 if own]
+        while spans is None and len(chars) > 1 and chars[-1] == chars[-2] and sums.ravel()[start + len(chars) - 1] == 0:
+            chars.pop()
+        words.append("".join(chars))
+    while words and not words[-1] and not np.any(sums[len(words) - 1]):
+        words.pop()
+    strip = token_view.strip(words, np.sum(sums, axis=1), name, scale, options.join, options.fold)
+    return strip._replace(segments=tuple(part._replace(tokens=tuple(
+        token._replace(title="%s · %s" % (token.title, _by_character(token.text, sums[token.position])))
+        for token in part.tokens)) for part in strip.segments))
+
+
+def _by_character(word: str, values: np.ndarray) -> str:
+    return "  ".join("%s %s" % (char, token_view.number(float(value))) for char, value in zip(word, values))
 
 
 def _fits(picture: Any, values: np.ndarray) -> bool:

@@ -15,6 +15,7 @@ from tf1_ig.show.png import png_base64
 
 POLARITIES = ("both", "positive", "negative")
 CLIP_ABOVE = 99.9     # per cent of the attribution mass that keeps its own strength
+_WIDTH = 420          # CSS pixels of a picture: half of a page
 _SMALLEST_SIDE = 160  # pixels: smaller pictures are enlarged by whole factors, so that single pixels can be seen
 
 
@@ -228,14 +229,14 @@ def enlarge(picture: np.ndarray, least: int = _SMALLEST_SIDE) -> np.ndarray:
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def pictures(attributions, image=None, name: str = "", palette: str = "blue-orange", outlines: bool = False,
+def pictures(attributions, image=None, name: str = "", palette: str = "blue-orange", outlines: Optional[bool] = False,
              axes: Optional[Axes] = None, above: float = 0.0, **options) -> Pictures:
     """What a page shows of one two-dimensional input: the original, the overlay, and the outlines when asked for.
 
     Args:
       attributions, image, palette: as for ``overlay``.
       name: a heading.
-      outlines: add a picture of the regions that matter.
+      outlines: add a picture of the regions that matter; ``None``: where there is an image.
       axes: what runs along rows and columns, for inputs that are no photographs; their marks are drawn.
       above: a map of which nothing is larger is not drawn (rounding).
       **options: of ``strengths``.
@@ -244,7 +245,7 @@ def pictures(attributions, image=None, name: str = "", palette: str = "blue-oran
     drawn = attributions if np.abs(values).max(initial=0.0) > above else np.zeros_like(values)
     found = [] if image is None else [_picture("input", pixels(image), axes)]
     found.append(_picture("attributions", overlay(drawn, image, palette, **options), axes))
-    if outlines:
+    if outlines or outlines is None and image is not None and axes is None:
         found.append(_picture("regions", overlay(drawn, image, palette, outlines=True, **options), axes))
     missing = int(np.sum(~np.isfinite(np.asarray(attributions, np.float64))))
     size = np.size(attributions)
@@ -270,6 +271,8 @@ def _strongest(values: np.ndarray, axes: Optional[Axes], sign: int) -> str:
 def _picture(caption: str, array: np.ndarray, axes: Optional[Axes] = None) -> Picture:
     shown = enlarge(array if axes is None else axes.turned(array))
     height, width = shown.shape[:2]
+    if axes is None and width < _WIDTH:  # half of a page; the browser enlarges pixel by pixel
+        height, width = round(height * _WIDTH / width), _WIDTH
     if axes is not None:  # long and thin maps fill a box that can be read
         height, width = min(max(height, _SMALLEST_SIDE), 300), min(max(width, 2 * _SMALLEST_SIDE), 640)
     return Picture(caption, png_base64(shown), width, height, axes)

@@ -39,7 +39,7 @@ def _strip(attribution, row: int, text: str, names: List[str], scale, fold) -> t
     raw = text.encode("utf-8", "surrogateescape")
     cells = [raw[start:stop] for start, stop in zip(cuts, cuts[1:])]
     values = [float(np.sum(shares[start:stop])) for start, stop in zip(cuts, cuts[1:])]
-    found = token_view.strip(cells, values, "raw text", scale, "", fold)
+    found = token_view.strip(cells, values, "raw text", scale, "", fold)._replace(raw=True)
     if any(lost):
         found = found._replace(notes=found.notes + (
             "%d of %d tokens have no certain place in the text, together %s." % (

@@ -12,6 +12,7 @@ from tf1_ig.errors import ShowError
 from tf1_ig.result.claims import EXACT, NONE
 from tf1_ig.show import blocks, path, raw, render, table, tokens as token_view
 from tf1_ig.show.facts import Fact, class_text, facts, texts_by_input, verdict
+from tf1_ig.show.sentence import Sentence, sentence
 from tf1_ig.show.words import merge_result
 
 _FRAGMENT_ROWS = 5  # a notebook cell shows the first examples; the page shows all
@@ -24,7 +25,7 @@ class _Options(NamedTuple):
     fold: Optional[int]
     scale: Any
     axes: Any
-    outlines: bool
+    outlines: Optional[bool]
 
 
 class Card(NamedTuple):
@@ -36,6 +37,8 @@ class Card(NamedTuple):
     verdict: str
     verdict_text: str
     facts: Tuple[Fact, ...]
+    sentence: Sentence
+    raws: Tuple[token_view.Strip, ...]  # the text as it was given, coloured in place
     blocks: Tuple[Any, ...]
     scale: Optional[float]
     strongest: Tuple[token_view.Strip, ...]
@@ -48,7 +51,7 @@ class Card(NamedTuple):
 def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
          title: Optional[str] = None, palette: str = "blue-orange", join: Optional[str] = None,
          fold: Optional[int] = token_view.FOLD_ABOVE, scale: Any = "row", images: Any = None,
-         axes: Any = None, outlines: bool = False, words: Any = None, report: Optional[Report] = None) -> str:
+         axes: Any = None, outlines: Optional[bool] = None, words: Any = None, report: Optional[Report] = None) -> str:
     """One self-contained HTML page: no script, no network, light and dark.
 
     Args:
@@ -82,7 +85,7 @@ def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optio
 
 def fragment(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
              palette: str = "blue-orange", join: Optional[str] = None, fold: Optional[int] = token_view.FOLD_ABOVE,
-             scale: Any = "row", images: Any = None, axes: Any = None, outlines: bool = False,
+             scale: Any = "row", images: Any = None, axes: Any = None, outlines: Optional[bool] = None,
              words: Any = None) -> str:
     """The same as one HTML element for a notebook cell, first examples only; its styles stay inside it."""
     options = _Options(class_names, palette, join, fold, scale, axes, outlines)
@@ -155,12 +158,16 @@ def _card(attribution, sums, texts, picture, row, options) -> Card:
         shown.insert(0, token_view.strip(texts[next(iter(sums))], together, "all inputs together", scale,
                                          options.join, options.fold))
     ranked = shown[:1] if together is not None else [block for block in shown if isinstance(block, token_view.Strip)]
+    by_feature = table.by_category(attribution, row)
+    label = class_text(attribution.label_text(row, options.class_names))
+    prediction = class_text(attribution.prediction_text(row, options.class_names))
     return Card(
-        row, class_text(attribution.label_text(row, options.class_names)),
-        class_text(attribution.prediction_text(row, options.class_names)), *verdict(attribution, row),
-        facts=facts(attribution, row), blocks=tuple(raws + shown), scale=scale if len(drawn) < len(sums) else None,
+        row, label, prediction, *verdict(attribution, row),
+        facts=facts(attribution, row), sentence=sentence(label, prediction, raws + [
+            by_feature] * (by_feature is not None) + shown), raws=tuple(raws), blocks=tuple(shown),
+        scale=scale if len(drawn) < len(sums) else None,
         strongest=tuple(strip for strip in ranked if strip.strongest and strip.count > 4),
         totals=table.totals(attribution, row) if len(sums) > 1 else None,
-        features=table.by_category(attribution, row), path=path.curve(attribution, row),
+        features=by_feature, path=path.curve(attribution, row),
         by_tensor_folded=attribution.features is not None and set(attribution.values) <= {
             one.input for one in attribution.features[row]})

@@ -61,6 +61,7 @@ class Strip(NamedTuple):
     direction: str
     strongest: Tuple[Token, ...]
     notes: Tuple[str, ...]
+    raw: bool = False  # cells of a text as it was given, with the spaces between its words
 
     @property
     def tokens(self) -> List[Token]:
@@ -102,6 +103,7 @@ def strip(texts: Optional[Sequence[Any]], values, name: str = "", scale: Optiona
     values = np.asarray(values, np.float64)
     if values.ndim != 1:
         raise ShowError("a strip of tokens takes one number per token, shape [tokens], not %s" % (list(values.shape),))
+    given = None if texts is None else len(texts)
     texts, notes, shown = _fit(texts, values)
     scale = largest(values) if scale is None else float(scale)
     finite = values[np.isfinite(values)]
@@ -118,8 +120,8 @@ def strip(texts: Optional[Sequence[Any]], values, name: str = "", scale: Optiona
                      index in strongest) for index in range(shown)]
     ranked = sorted((token for token in tokens if token.strongest and token.kind in ("positive", "negative")),
                     key=lambda token: -abs(token.value))
-    return Strip(name, _segments(tokens, fold), scale, float(np.sum(finite)), shown, direction(texts), tuple(ranked),
-                 tuple(notes))
+    return Strip(name, _segments(tokens, fold, given), scale, float(np.sum(finite)), shown, direction(texts),
+                 tuple(ranked), tuple(notes))
 
 
 def text_of(token: Any) -> str:
@@ -219,8 +221,11 @@ def _unspaced(char: str) -> bool:
             or 0x1780 <= code <= 0x17FF)
 
 
-def _segments(tokens: List[Token], fold: Optional[int]) -> Tuple[Segment, ...]:
-    """The tokens in stretches, those that do not matter folded: quiet parts of a long text, and padding at its end."""
+def _segments(tokens: List[Token], fold: Optional[int], given: Optional[int]) -> Tuple[Segment, ...]:
+    """The tokens in stretches, those that do not matter folded: quiet parts of a long text, and padding at its end.
+
+    Padding are equal tokens without effect, and whatever stands beyond the ``given`` texts.
+    """
     keep = np.ones(len(tokens), bool)
     if fold is not None and len(tokens) > fold:
         keep[:] = False
@@ -229,7 +234,8 @@ def _segments(tokens: List[Token], fold: Optional[int]) -> Tuple[Segment, ...]:
                 keep[max(0, token.position - _CONTEXT):token.position + _CONTEXT + 1] = True
         if not keep.any():
             keep[:2 * _CONTEXT] = True
-    padding = _padding(tokens) if fold is not None else 0
+    beyond = 0 if given is None else max(0, len(tokens) - given)
+    padding = 0 if fold is None else beyond or _padding(tokens)
     keep[len(tokens) - padding:] = False
     edges = [0] + (np.flatnonzero(np.diff(keep)) + 1).tolist() + [len(tokens)]
     found: List[Segment] = []

@@ -1,0 +1,100 @@
+"""The sentence on top of a card, words of characters, maps of the caller's own numbers, and padding that is folded."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from graph_tools.report import Finding, Report
+from tests.tf1_ig.html_reader import Page
+from tests.tf1_ig.results import result
+from tf1_ig.show import blocks, report, table, tokens as token_view
+from tf1_ig.show.sentence import sentence
+
+
+def strip(texts, values):
+    return token_view.strip(texts, values)
+
+
+def test_what_speaks_for_and_against():
+    words = "the plot makes no sense , superb".split()
+    found = sentence("good", "good", [strip(words, [0, -.1, .02, -.4, -.3, 0, .8])])
+    assert found == ("good", ("superb",), ("no sense",), False)
+    assert sentence("good", "bad", [strip(["film"], [.5])]).explains
+
+
+def test_spaces_between_words_of_a_text_do_not_part_a_phrase():
+    cells = ["no", " ", "sense", " ", "superb"]
+    assert sentence("", "", [token_view.strip(cells, [-.5, 0, -.4, 0, .9], join="")]) == (
+        "", ("superb",), ("no sense",), False)
+
+
+def test_nothing_that_matters_is_nothing_said():
+    assert sentence("good", "", [strip(["a", "b"], [0, 0])])[1:3] == ((), ())
+    assert sentence("good", "", [strip(["a", "b"], [np.nan, np.inf])])[1:3] == ((), ())
+    assert sentence("good", "", [])[1:3] == ((), ())
+    assert sentence("good", "", [strip(["un", "##happy"], [.5, .5])]).because == ("unhappy",)
+    bars = table.bars(["age", "fare"], [2., -1.], details=["= 40", "= 7"])
+    assert sentence("yes", "", [bars])[1:3] == (("age = 40",), ("fare = 7",))
+
+
+def test_the_sentence_is_on_the_page_and_hostile_words_stay_text():
+    made = result(values=((0.25, 0.5, -1.0), (0.125, 2.0, 0.0)), token_texts=[["a", "<b>x</b>", "no"], ["a", "b", "c"]])
+    page = report.page(made, class_names=["negative", "positive"])
+    assert 'because of <bdi class="said">&lt;b&gt;x&lt;/b&gt;</bdi> and <bdi class="said">a' not in page
+    assert '<b>positive</b> because of <bdi class="said">a &lt;b&gt;x&lt;/b&gt;</bdi>, in spite of <bdi' in page
+    Page(page)
+
+
+def test_checks_that_are_all_ok_are_folded():
+    made = result()
+    calm = Report((Finding("completeness", "ok", 0.0, ""),))
+    worried = Report((Finding("completeness", "warn", 0.0, "look"), Finding("baseline", "ok", 0.0, "")))
+    assert "<summary>Checks: all 1 ok</summary>" in report.page(made, report=calm)
+    assert "<summary>Checks" not in report.page(made, report=worried)
+
+
+def test_what_lies_beyond_the_tokens_is_folded():
+    found = token_view.strip(["good", "film"], [.5, .25, .125, 0, 0])
+    assert [(len(part.tokens), part.folded) for part in found.segments] == [(2, False), (1, True)]
+    assert found.total == .875
+    unfolded = token_view.strip(["good", "film"], [.5, .25, .125, 0, 0], fold=None)
+    assert not any(part.folded for part in unfolded.segments)
+
+
+def _characters(spans):
+    values = np.zeros((1, 3, 4, 2))
+    values[0, 0, :2], values[0, 1, :3] = .25, -.125
+    return dataclasses.replace(
+        result(), values={"chars:0": values}, score=np.array([1.]), baseline_score=np.array([0.]),
+        delta=np.array([0.]), label=np.array([1]), steps=np.array([4]), evaluations=np.array([4]),
+        converged=np.array([True]), outputs=None, baseline_output=None, prediction=None, path=None, ids=None,
+        token_texts=None, error_estimate=None, path_errors=None, strings={"chars:0": [list("ab__xyz_____")]},
+        spans=spans,
+        raw_texts=None)
+
+
+@pytest.mark.parametrize("spans", [None, {"chars:0": [[(0, 1), (1, 2), None, None, (3, 4), (4, 5), (5, 6), None] + [
+    None] * 4]}])
+def test_words_of_characters_are_words_in_colour(spans):
+    made = _characters(spans)
+    options = report._Options(None, "blue-orange", None, 400, "row", None, None)
+    found = blocks.block(made, "chars:0", 0, made.tokens["chars:0"][0], made.texts("chars:0", 0), None, 1.0, 0.0,
+                         options)
+    told = [(token.text, token.value) for token in found.tokens][:2]
+    if spans is not None:
+        assert told == [("ab", 1.0), ("xyz", -.75)] and len(found.tokens) == 2
+    assert [value for _, value in told] == [1.0, -.75] and found.total == .25
+    assert "a +0.5  b +0.5" in found.tokens[0].title
+
+
+def test_own_numbers_of_two_axes_are_a_map_unless_tokens_say_that_they_are_an_embedding():
+    values = np.random.RandomState(0).normal(size=(2, 7, 5))
+    made = dataclasses.replace(result(), values={"sound:0": values}, actual={"sound:0": values}, ids=None, strings=None,
+                               token_texts=None, token_standard_error=None)
+    assert blocks.is_map(made, "sound:0", 0)
+    assert "axis 1" in report.page(made) and "tokens, sum" not in report.page(made)
+    named = dataclasses.replace(made, token_texts=[list("abcdefg")] * 2)
+    assert not blocks.is_map(named, "sound:0", 0) and "7 tokens, sum" in report.page(named)
+    looked_up = dataclasses.replace(made, actual=None)
+    assert not blocks.is_map(looked_up, "sound:0", 0)
