@@ -55,6 +55,10 @@ def explained(model: gt.Model, feed: Dict[str, "np.ndarray"]) -> Optional["np.nd
         explainer.explain(feed, step=50)  # type: ignore[call-arg]
         explainer.explain(feed, steps="50")  # type: ignore[arg-type]
         explainer.explain_variant("smoothgrad", feed, samples=20)
+        explainer.explain(feed, label=tf1_ig.contrast(2, 0), positions="all")
+        at: tf1_ig.At = explainer.at(feed, label={1: 0.5, "top": -0.5})
+        scores: "np.ndarray" = at.scores(at.entries)
+        print(scores, at.gradients(at.mixed([np.ones((1, 4))])), at.gradient)  # type: ignore[attr-defined]
         report: gt.Report = tf1_ig.check(result, explainer)
     html: str = result.to_html(tokens=["good", "film"])
     delta: "np.ndarray" = result.delta

@@ -107,7 +107,7 @@ def test_a_row_that_fits_nowhere_is_an_error(monkeypatch):
         run = explainer._engine._prepared.run
 
         def full(fetches, feed):
-            if explainer._engine._paths[0].weight.name in feed:
+            if explainer._engine._lines[0].weight.name in feed:
                 raise _tf.tf.errors.ResourceExhaustedError(None, None, "no memory at all")
             return run(fetches, feed)
 

@@ -57,8 +57,11 @@ class Engine:
         self.graph, self._scope = _tf.tf.Graph(), _free_scope(model)
         plain = model.graph
         with self.graph.as_default(), _tf.tf.name_scope(self._scope):
-            self._paths = [path.build(plain.get_tensor_by_name(spec.tensor), batch_axis) for spec in self.inputs]
-        model.import_into(self.graph, {spec.tensor: one.point for spec, one in zip(self.inputs, self._paths)})
+            self._lines = [path.build(plain.get_tensor_by_name(spec.tensor), batch_axis) for spec in self.inputs]
+        model.import_into(self.graph, {spec.tensor: one.point for spec, one in zip(self.inputs, self._lines)})
+        # What each input is under a feed, and the owners of its entries where rows are ragged.
+        self._values = [self.graph.get_tensor_by_name(spec.tensor) for spec in self.inputs]
+        self._owners = [self.graph.get_tensor_by_name(spec.owner) if spec.owner else None for spec in self.inputs]
         self.output = self.graph.get_tensor_by_name(output)
         with self.graph.as_default(), _tf.tf.name_scope(self._scope + "/target"):
             self._build_target(model)
@@ -98,18 +101,16 @@ class Engine:
         self._output_order = order
         if self.leaner:
             self._known_sizes = lean.prepare(self.graph, model.index, self.output, {
-                spec.tensor: one.point for spec, one in zip(self.inputs, self._paths)}).known
-        self._target = target.build(self.output, [one.interpolated for one in self._paths], order)
-        for position, (spec, one, gradient) in enumerate(zip(self.inputs, self._paths, self._target.gradients)):
+                spec.tensor: one.point for spec, one in zip(self.inputs, self._lines)}).known
+        self._target = target.build(self.output, [one.interpolated for one in self._lines], order)
+        for spec, one, gradient in zip(self.inputs, self._lines, self._target.gradients):
             if gradient is None:
                 raise GradientError("no gradient path from output %s to input %s: %s" % (
                     self.output_name, spec.tensor, target.cut(self.output, one.interpolated)))
-            self._paths[position] = path.differentiated(one, gradient)._replace(
-                value=self.graph.get_tensor_by_name(spec.tensor),
-                owner=self.graph.get_tensor_by_name(spec.owner) if spec.owner else None)
+        self._slopes = [path.differentiated(*each) for each in zip(self._lines, self._target.gradients)]
 
     def _build_pull_back(self, sources: Sequence[str]) -> None:
-        tf, values = _tf.tf, [one.value for one in self._paths]
+        tf, values = _tf.tf, self._values
         self._sources = [self.graph.get_tensor_by_name(name) for name in sources]
         self._cotangents, self._pulled = [], []
         if sources:
@@ -184,8 +185,8 @@ class Engine:
 
     def _all_fetches(self) -> List[Any]:
         found = [self._target.score]
-        for one in self._paths:
-            found += [one.value, one.parts] + ([one.owner] if one.owner is not None else [])
+        for value, slope, owner in zip(self._values, self._slopes, self._owners):
+            found += [value, slope.parts] + ([owner] if owner is not None else [])
         return found
 
     def _upstream(self, kind: str, fetches: Sequence[Any], fed: Iterable[str]) -> Set[Any]:
@@ -207,7 +208,7 @@ class Engine:
         """The part of the feed that the path depends on (ids that are only looked up need not be repeated)."""
         consumed = self._consumed.get(frozenset(values))
         if consumed is None:
-            used = self._upstream("path", [self._target.score] + [one.parts for one in self._paths], values)
+            used = self._upstream("path", [self._target.score] + [one.parts for one in self._slopes], values)
             consumed = {tensor.name for op in used for tensor in op.inputs}
             consumed |= {tensor.name for op in used for before in op.control_inputs for tensor in before.outputs}
             self._consumed[frozenset(values)] = consumed
@@ -216,7 +217,7 @@ class Engine:
     def path_ops(self, values: Mapping[str, np.ndarray]) -> Set[str]:
         """Types of the ops that a run of the path executes."""
         return {op.type for op in self._upstream(
-            "path", [self._target.score] + [path.parts for path in self._paths], values)}
+            "path", [self._target.score] + [one.parts for one in self._slopes], values)}
 
     def static_shapes(self, feed_names: Iterable[str]) -> Dict[str, Any]:
         return {name: _static_shape(self.graph.get_tensor_by_name(name)) for name in feed_names}
@@ -226,20 +227,20 @@ class Engine:
         """Names of our own placeholders."""
         own = [self._target.rows, self._target.label, self._target.weight, self._target.share]
         own += ([] if self._output_order is None else [self._output_order]) + self._cotangents
-        return {tensor.name for tensor in sum([one.placeholders for one in self._paths], own)}
+        return {tensor.name for tensor in sum([one.placeholders for one in self._lines], own)}
 
     # -- running -----------------------------------------------------------------------------------------------------
 
     def read(self, values: Mapping[str, np.ndarray]) -> Tuple[List[np.ndarray], List[Optional[np.ndarray]]]:
         """The attributed tensors under a feed, and the owners of their entries where rows are ragged."""
-        fetches = [(one.value, one.owner if one.owner is not None else ()) for one in self._paths]
+        fetches = [(value, owner if owner is not None else ()) for value, owner in zip(self._values, self._owners)]
         found = self._run(fetches, values)
         return [value for value, _ in found], [None if isinstance(owner, (tuple, list)) else owner
                                                for _, owner in found]
 
     def from_sources(self, sources: Sequence[np.ndarray], feeds: Mapping[str, np.ndarray]) -> List[np.ndarray]:
         """The attributed tensors computed from the sources."""
-        return self._run([one.value for one in self._paths], self._with_sources(sources, feeds))
+        return self._run(self._values, self._with_sources(sources, feeds))
 
     def pull_back(self, gradients: Sequence[np.ndarray], sources: Sequence[np.ndarray],
                   feeds: Mapping[str, np.ndarray]) -> List[np.ndarray]:
@@ -270,14 +271,14 @@ class Engine:
 
     def run_gradients(self, points: PathPoints, order, label: target.Terms, share: np.ndarray):
         """Scores ``[rows]``, and for every input parts ``[points, tokens]`` and gradients ``[points, …]``."""
-        return self._run((self._target.score, [(one.parts, one.gradient) for one in self._paths]),
+        return self._run((self._target.score, [(one.parts, one.gradient) for one in self._slopes]),
                          self._feed(points, order, label, share))
 
     def traced_bytes(self, points: PathPoints, order, label: target.Terms, share: np.ndarray) -> int:
         """Bytes of all tensors that a run with gradients makes, each counted although it is soon let go."""
         tf, metadata = _tf.tf, _tf.tf.RunMetadata()
         feed = self._feed(points, order, label, share)
-        self.session.run([self._target.score] + [one.gradient for one in self._paths], feed,
+        self.session.run([self._target.score] + [one.gradient for one in self._slopes], feed,
                          options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=metadata)
         return sum(output.tensor_description.allocation_description.requested_bytes
                    for device in metadata.step_stats.dev_stats for node in device.node_stats for output in node.output)
@@ -286,27 +287,27 @@ class Engine:
                      weights: Sequence[np.ndarray]):
         """Scores ``[rows]``, and for every input weighted gradient sums ``[entries, …]``."""
         feed = self._feed(points, order, label, share)
-        feed.update((one.weight.name, weight) for one, weight in zip(self._paths, weights))
-        fetches = (self._target.score, [one.total for one in self._paths])
+        feed.update((one.weight.name, weight) for one, weight in zip(self._lines, weights))
+        fetches = (self._target.score, [one.total for one in self._slopes])
         score, totals = self._run(fetches, feed)
         if not all(np.isfinite(total).all() for total in totals):
             # In a matrix product one example's NaN reaches the sums of the others; without it, it does not.
-            feed.update((one.as_product.name, False) for one in self._paths)
+            feed.update((one.as_product.name, False) for one in self._lines)
             score, totals = self._run(fetches, feed)
         return score, totals
 
     def first_not_finite(self, points: PathPoints, order, label: target.Terms, share: np.ndarray) -> str:
         """The op that makes the score or the gradient of these points NaN or infinite, in words; ``""``: none does."""
         given = {}
-        for spec, one in zip(self.inputs, self._paths):
+        for spec, one in zip(self.inputs, self._lines):
             given[one.actual.name] = "the input %s itself" % spec.tensor
             given[one.baseline.name] = "the baseline of %s itself" % spec.tensor
-        return nonfinite.origin(self._run, [self._target.score] + [one.gradient for one in self._paths],
+        return nonfinite.origin(self._run, [self._target.score] + [one.gradient for one in self._slopes],
                                 self._feed(points, order, label, share), given)
 
     def _feed(self, points: PathPoints, order, label=None, share=None) -> Dict[Any, Any]:
         feed = dict(points.feeds)
-        for one, *arrays in zip(self._paths, points.actual, points.baseline, points.entry, points.alpha):
+        for one, *arrays in zip(self._lines, points.actual, points.baseline, points.entry, points.alpha):
             feed.update(path.feed(one, *arrays))
         feed[self._target.rows.name] = points.rows
         if self._output_order is not None:

@@ -16,29 +16,36 @@ from graph_tools.errors import GradientError
 PRODUCT_ENTRIES = 16
 
 
-class Path(NamedTuple):
-    """Tensors of the path of one attributed input."""
+Tensor = Any  # a tf.Tensor
 
-    actual: Any        # placeholder [entries, ...]
-    baseline: Any      # placeholder [entries, ...]
-    entry: Any         # placeholder [points]: which entry each point interpolates
-    alpha: Any         # placeholder [points]
-    weight: Any        # placeholder [points]
-    as_product: Any    # placeholder []
-    interpolated: Any  # [points, ...]
-    point: Any         # the same in the layout of the model's tensor
-    value: Any = None  # the model's own tensor: what the input is under a feed
-    owner: Any = None
-    gradient: Any = None
-    parts: Any = None  # [points, tokens]: the derivative along the path, token by token
-    total: Any = None  # [entries, ...]: weighted sum of the gradients
+
+class Line(NamedTuple):
+    """The straight line of one attributed input: what it is fed, and the points on it."""
+
+    actual: Tensor        # placeholder [entries, ...]
+    baseline: Tensor      # placeholder [entries, ...]
+    entry: Tensor         # placeholder [points]: which entry each point interpolates
+    alpha: Tensor         # placeholder [points]
+    weight: Tensor        # placeholder [points]
+    as_product: Tensor    # placeholder []
+    interpolated: Tensor  # [points, ...]
+    point: Tensor         # the same in the layout of the model's tensor
 
     @property
-    def placeholders(self) -> List[Any]:
+    def placeholders(self) -> List[Tensor]:
         return [self.actual, self.baseline, self.entry, self.alpha, self.weight, self.as_product]
 
 
-def build(tensor: Any, batch_axis: Optional[int]) -> Path:
+class Slope(NamedTuple):
+    """The score's derivative along a line."""
+
+    line: Line
+    gradient: Tensor  # [points, ...]
+    parts: Tensor     # [points, tokens]: the derivative along the path, token by token
+    total: Tensor     # [entries, ...]: weighted sum of the gradients
+
+
+def build(tensor: Any, batch_axis: Optional[int]) -> Line:
     """Placeholders and the points ``(1 - alpha) * baseline + alpha * actual`` (exact at both ends).
 
     Raises:
@@ -70,28 +77,28 @@ def build(tensor: Any, batch_axis: Optional[int]) -> Path:
     elif batch_axis > 0:
         point = tf.transpose(interpolated, _front_to(batch_axis, layout.ndims, tensor.name))
     point.set_shape(layout)
-    return Path(actual, baseline, entry, alpha, weight, as_product, interpolated, point)
+    return Line(actual, baseline, entry, alpha, weight, as_product, interpolated, point)
 
 
-def differentiated(path: Path, gradient: Any) -> Path:
-    """The path with the gradient at its points, the parts of the derivative and the weighted sums."""
+def differentiated(line: Line, gradient: Tensor) -> Slope:
+    """The gradient at the points of a line, the parts of the derivative and the weighted sums."""
     tf = _tf.tf
     gradient = tf.cast(gradient, tf.float32) if gradient.dtype.size < 4 else gradient
-    rise = tf.cast(tf.gather(path.actual, path.entry) - tf.gather(path.baseline, path.entry), gradient.dtype)
+    rise = tf.cast(tf.gather(line.actual, line.entry) - tf.gather(line.baseline, line.entry), gradient.dtype)
     by_token = gradient * rise
     if gradient.shape.ndims is None or gradient.shape.ndims > 2:
         by_token = tf.reduce_sum(by_token, axis=-1)
     parts = tf.reshape(by_token, tf.stack([tf.shape(gradient)[0], -1]))
-    total = _either(gradient.dtype, path.as_product, lambda: _sum_as_product(path, gradient),
-                    lambda: _sum_scattered(path, gradient))
-    return path._replace(gradient=gradient, parts=parts, total=total)
+    total = _either(gradient.dtype, line.as_product, lambda: _sum_as_product(line, gradient),
+                    lambda: _sum_scattered(line, gradient))
+    return Slope(line, gradient, parts, total)
 
 
-def feed(path: Path, actual: np.ndarray, baseline: np.ndarray, entry: np.ndarray, alpha: np.ndarray) -> Dict[str, Any]:
-    """What a run is fed for this path, by name: in a TF 2 program tensors cannot be the keys of a dict."""
+def feed(line: Line, actual: np.ndarray, baseline: np.ndarray, entry: np.ndarray, alpha: np.ndarray) -> Dict[str, Any]:
+    """What a run is fed for this line, by name: in a TF 2 program tensors cannot be the keys of a dict."""
     few = len(actual) <= PRODUCT_ENTRIES and bool(np.isfinite(actual).all() and np.isfinite(baseline).all())
-    return {path.actual.name: actual, path.baseline.name: baseline, path.entry.name: entry, path.alpha.name: alpha,
-            path.as_product.name: few}
+    return {line.actual.name: actual, line.baseline.name: baseline, line.entry.name: entry, line.alpha.name: alpha,
+            line.as_product.name: few}
 
 
 def _either(dtype: Any, as_product: Any, product, plain):
@@ -119,18 +126,18 @@ def _points_as_product(actual, baseline, entry, alpha):
     return tf.reshape(points, tf.concat([tf.shape(entry), shape[1:]], 0))
 
 
-def _sum_scattered(path: Path, gradient):
+def _sum_scattered(line: Line, gradient):
     tf = _tf.tf
-    weighted = gradient * tf.cast(_like_rows(path.weight, gradient), gradient.dtype)
-    return tf.unsorted_segment_sum(weighted, path.entry, tf.shape(path.actual)[0])
+    weighted = gradient * tf.cast(_like_rows(line.weight, gradient), gradient.dtype)
+    return tf.unsorted_segment_sum(weighted, line.entry, tf.shape(line.actual)[0])
 
 
-def _sum_as_product(path: Path, gradient):
+def _sum_as_product(line: Line, gradient):
     """``[entries, points] @ [points, numbers]``."""
     tf = _tf.tf
-    shape = tf.shape(path.actual)
-    which = tf.one_hot(path.entry, shape[0], dtype=gradient.dtype) * tf.cast(path.weight, gradient.dtype)[:, None]
-    rows = tf.reshape(gradient, tf.stack([tf.shape(path.entry)[0], tf.reduce_prod(shape[1:])]))
+    shape = tf.shape(line.actual)
+    which = tf.one_hot(line.entry, shape[0], dtype=gradient.dtype) * tf.cast(line.weight, gradient.dtype)[:, None]
+    rows = tf.reshape(gradient, tf.stack([tf.shape(line.entry)[0], tf.reduce_prod(shape[1:])]))
     return tf.reshape(tf.matmul(which, rows, transpose_a=True), shape)
 
 
