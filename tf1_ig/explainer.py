@@ -16,6 +16,7 @@ from tf1_ig.engine.layout import Layout
 from tf1_ig.engine.operated import Engine
 from tf1_ig.engine.packing import Batch, PointRunner, RunLimits, RunSizes
 from tf1_ig.question import graph_facts, resolve
+from tf1_ig.question.class_names import numbered
 from tf1_ig.question.effort import Effort, Question, effort
 from tf1_ig.question.label import Label, at_positions, resolve as resolve_label
 from tf1_ig.question.task import Task, TaskReader
@@ -45,6 +46,7 @@ class IntegratedGradients:
       time_limit: most seconds that one run of the graph may take before it is stopped (a loop of the model may never
         end at a baseline). ``None``: 200 times the longest run so far and at least a minute; ten minutes for the
         first.
+      class_names: names of the classes; wherever a label may stand as a number, its name may then.
 
     Raises:
       BlockedRunError: a run did not end (by ``explain``); it names the loop.
@@ -57,9 +59,11 @@ class IntegratedGradients:
     """
 
     def __init__(self, model: Model, output: Any, inputs: Any = "auto", batch_axis: Optional[int] = 0,
-                 config: Any = None, time_limit: Optional[float] = None) -> None:
+                 config: Any = None, time_limit: Optional[float] = None,
+                 class_names: Optional[Sequence[str]] = None) -> None:
         self.resolved = resolve.resolve(model, output, inputs)
         self.batch_axis = batch_axis
+        self.class_names = None if class_names is None else tuple(class_names)
         self._options = config, time_limit
         self._opened: List[Any] = []
         self._steady: Optional[bool] = None
@@ -221,9 +225,10 @@ class IntegratedGradients:
         self._steady = task.probed.steady and self._steady is not False
         self._fed = {name: value for name, value in task.values.items() if value.ndim == 0 and value.dtype != object
                      and name not in self.inputs}
+        label = numbered(question.label, self.class_names)
         if question.positions is None:
-            return task, resolve_label(question.label, task.row_shape, task.outputs, self.output)
-        return task, at_positions(question.positions, question.label, task.row_shape, task.outputs, self.output)
+            return task, resolve_label(label, task.row_shape, task.outputs, self.output)
+        return task, at_positions(question.positions, label, task.row_shape, task.outputs, self.output)
 
     def _answer(self, name: str, options: Dict[str, Any], question: Question) -> Attribution:
         """Any question by any method: the one way from arguments to a result."""

@@ -14,6 +14,7 @@ from graph_tools.errors import GraphToolsError
 from tests.models.small import masked_text, model_of
 from tf1_ig import demo
 from tf1_ig.errors import LabelError, RowError, SpecError, SpecFileMissingError
+from tf1_ig.question import class_names
 from tf1_ig.rows import fingerprint, schema
 from tf1_ig.rows.spec import ExplanationSpec
 
@@ -181,7 +182,7 @@ def test_names_of_classes_from_a_file(tmp_path):
     made = ExplanationSpec(dict(TREE, classes="classes.txt", label="good", feed={}), str(tmp_path))
     assert (made.classes, made.label) == (("bad", "good"), 1)
     with pytest.raises(LabelError):
-        tf1_ig.rows.spec.class_number("fine", made.classes)
+        class_names.number_of("fine", made.classes)
 
 
 def test_the_demo_explained_by_its_spec_is_the_demo_explained_by_hand():

@@ -14,6 +14,7 @@ from graph_tools import whole_files
 from graph_tools.graph import names
 from tf1_ig.errors import LabelError, RowError, SpecError, SpecFileMissingError
 from tf1_ig.explainer import IntegratedGradients
+from tf1_ig.question import class_names
 from tf1_ig.result.attribution import Attribution
 from tf1_ig.rows import fingerprint, readers, schema, told
 from tf1_ig.rows.encoders import encoder
@@ -102,7 +103,7 @@ class ExplanationSpec:
         if isinstance(given, int):
             return given
         try:
-            return class_number(given, self.classes)
+            return class_names.number_of(given, self.classes)
         except LabelError as wrong:
             raise SpecError("%s: %s" % (self._files.place(key), wrong)) from None
 
@@ -279,7 +280,7 @@ class ExplanationSpec:
         Raises:
           SpecError: the model is not the one the spec was written for.
         """
-        options = dict(dict(batch_axis=self.batch_axis), **options)
+        options = dict(dict(batch_axis=self.batch_axis, class_names=self.classes), **options)
         return IntegratedGradients(self.load() if model is None else model, self.output, self.inputs, **options)
 
     def explain(self, rows: Sequence[Row], explainer: Optional[IntegratedGradients] = None,
@@ -349,21 +350,6 @@ def load_spec(path: Any, allow_code: bool = False) -> ExplanationSpec:
     except (OSError, ValueError) as wrong:
         raise SpecError("the spec %r cannot be read (%s)" % (path, wrong)) from wrong
     return ExplanationSpec(tree, os.path.dirname(os.path.abspath(path)), allow_code, os.path.basename(path))
-
-
-def class_number(name: str, classes: Optional[Sequence[str]]) -> int:
-    """The number of a class that is given by its name.
-
-    Raises:
-      LabelError: no class is called so.
-    """
-    if not classes:
-        raise LabelError("the class %r cannot be found: the classes have no names; give its number, or the names of "
-                         "the classes" % name)
-    if name not in classes:
-        raise LabelError("no class is called %r; there are: %s%s" % (
-            name, ", ".join(classes[:20]), ", …" if len(classes) > 20 else ""))
-    return list(classes).index(name)
 
 
 def _with_limits(options: Mapping[str, Any], feed: Mapping[str, Any], files: Files) -> Mapping[str, Any]:
