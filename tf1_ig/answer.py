@@ -32,7 +32,7 @@ class Asked(NamedTuple):
 def behind(engine: Any, resolved: Resolved, task: Task, batch_axis: Optional[int], question: Question
            ) -> Dict[str, Any]:
     """Ids, words, spans and texts of the tokens, by the rows of the caller's feed."""
-    return dict(entries.behind(engine, resolved, task, batch_axis), token_texts=_texts(
+    return dict(entries.behind(engine, resolved, task, batch_axis), token_texts=texts(
         question.tokens, task.batch.count))
 
 
@@ -90,7 +90,7 @@ def first_not_finite(found: Found, made: Attribution) -> str:
     return ""
 
 
-def _texts(tokens: Any, count: int) -> Optional[List[List[str]]]:
+def texts(tokens: Any, count: int) -> Optional[List[List[str]]]:
     if tokens is None:
         return None
     rows = list(tokens)

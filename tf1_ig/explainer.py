@@ -9,7 +9,7 @@ import numpy as np
 from graph_tools.find.decided import Decided
 from graph_tools.model import Model
 from graph_tools.report import Finding
-from tf1_ig import answer, baselines, ensemble, integrate, methods
+from tf1_ig import answer, baselines, ensemble, integrate, interactions as pairwise, methods
 from tf1_ig.engine import prefix, probe
 from tf1_ig.engine.at import At, Scene
 from tf1_ig.engine.layout import Layout
@@ -21,6 +21,7 @@ from tf1_ig.question.effort import Effort, Question, effort
 from tf1_ig.question.label import Label, at_positions, resolve as resolve_label
 from tf1_ig.question.task import Task, TaskReader
 from tf1_ig.result.attribution import Attribution, joined
+from tf1_ig.result.interactions import Interactions
 
 # Most rows in one run, and most floats of attributed tensors in one run: how many are best is learnt below that. Loops
 # gain a little more from more rows, at the cost of memory.
@@ -210,6 +211,38 @@ class IntegratedGradients:
                             row_feeds)
         task, found = self._begin(question, "zero")
         return At(self._scene(task, found, self._runner(task, found, question)))
+
+    def interactions(self, feed: Mapping[Any, Any], label: Any = None, baseline: Any = "zero",
+                     steps: Optional[int] = None, tolerance: float = 0.01, max_steps: int = 256,
+                     batch_size: Optional[int] = None, tokens: Any = None, progress: bool = False,
+                     shared_feeds: Sequence[Any] = (), row_feeds: Sequence[Any] = (),
+                     memory_limit: Optional[int] = None) -> Interactions:
+        """What pairs of tokens (or features) do together: Integrated Hessians, from gradients alone.
+
+        It takes ``2 * tokens + 1`` gradients at every point of the path; smooth models need 8 points, kinked ones up to
+        ``max_steps``.
+
+        Args:
+          feed, label, baseline, batch_size, tokens, progress, shared_feeds, row_feeds, memory_limit: as for
+            ``explain``.
+          steps: points of the path; ``None``: as many as ``tolerance`` needs.
+          tolerance: relative, of the sum of all interactions and of the sums of rows.
+          max_steps: most points.
+
+        Returns:
+          An ``Interactions``: by row an array ``[tokens, tokens]`` whose rows sum to Integrated Gradients.
+
+        Raises:
+          MethodError: steps, tolerance or max_steps out of range; and what ``explain`` raises.
+
+        Example:
+          >>> found = explainer.interactions({"ids:0": ids}, label="top", tokens=words)       # doctest: +SKIP
+          >>> found.pairs[0][0]                                                               # doctest: +SKIP
+          Pair(first=3, second=4, value=0.069, discrete=0.144)
+        """
+        request = pairwise.Request(baseline, steps, tolerance, max_steps)
+        return pairwise.answer(self.at(feed, label, shared_feeds, row_feeds, batch_size, memory_limit), request,
+                               self.output, tokens, progress, self.resolved.notes)
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 

@@ -150,6 +150,11 @@ class At:
 
         A token is a row of the entries (all but their last axis); in a dense ``[rows, features]`` input each feature.
         """
+        return self._scene.layout.token_counts().sum(axis=1)
+
+    @property
+    def token_counts(self) -> np.ndarray:
+        """How many of them each input has, int ``[rows, inputs]``."""
         return self._scene.layout.token_counts()
 
     def by_token(self, values: Mapping[str, Any]) -> List[np.ndarray]:

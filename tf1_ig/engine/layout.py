@@ -180,8 +180,8 @@ class Layout:
     # -- tokens ------------------------------------------------------------------------------------------------------
 
     def token_counts(self) -> np.ndarray:
-        """How many tokens each row has, int ``[rows]``, over all inputs."""
-        return np.array([sum(self._tokens(part, row) for part in self.parts) for row in range(self.count)])
+        """How many tokens each input has in each row, int ``[rows, inputs]``."""
+        return np.array([[self._tokens(part, row) for part in self.parts] for row in range(self.count)])
 
     def by_token(self, values: Mapping[str, Any]) -> List[np.ndarray]:
         """What is shaped like entries as sums by token: an array ``[tokens]`` for every row, input after input."""
