@@ -6,7 +6,15 @@ RUN = sh scripts/leg.sh
 LEG ?= newest
 ARGS ?=
 
-.PHONY: help demo test test-tf1 test-tf215 test-tf221 test-all lint types docs dist bench notebooks demo-model clean
+# What tells most in little time: numbers, arrows, files, views, and the command line once through.
+QUICK = tests/test_imports.py tests/test_architecture.py tests/test_kit.py tests/graph_tools/test_report.py \
+	tests/graph_tools/test_whole_files.py tests/graph_tools/test_prune.py tests/graph_tools/test_model.py \
+	tests/tf1_ig/test_integrate.py tests/tf1_ig/test_quadrature.py tests/tf1_ig/test_feeds.py \
+	tests/tf1_ig/test_attribution.py tests/tf1_ig/test_check.py tests/tf1_ig/test_spans.py tests/tf1_ig/test_lengths.py \
+	tests/tf1_ig/test_show_text.py tests/tf1_ig/test_show_table.py tests/tf1_ig/test_show_palette.py \
+	tests/tf1_ig/test_edit_command.py tests/tf1_ig/test_reference_loop.py tests/tf1_ig/test_target.py
+
+.PHONY: help demo check test test-tf1 test-tf215 test-tf221 test-all lint types docs dist bench notebooks demo-model clean
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -14,7 +22,10 @@ help: ## what there is
 demo: ## explain sentences with the model that ships, and write demo.html
 	$(RUN) run $(LEG) tf1-ig demo $(ARGS)
 
-test: ## the tests, on the newest TensorFlow 2.x that the Python found supports
+check: ## a fast part of the tests (under two minutes once the environment is there), for while you work
+	$(RUN) test $(LEG) -m "not slow and not real and not exhaustive" $(QUICK) $(ARGS)
+
+test: ## the tests in parallel, on the newest TensorFlow 2.x that the Python found supports
 	$(RUN) test $(LEG) $(ARGS)
 
 test-tf1: ## the same tests on TensorFlow 1.15 (needs a Python 3.7; skipped where there is none)
@@ -52,5 +63,6 @@ demo-model: ## train the demo model again (TensorFlow 1.15)
 	$(RUN) run tf115 python scripts/train_demo.py
 
 clean: ## remove what was built
-	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .ruff_cache
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -f demo.html benchmarks.json benchmarks.svg
+	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +

@@ -92,6 +92,8 @@ build() {
         found=$(find_python)
         [ -n "$found" ] || missing_python
         say "building $folder with $("$found" -V 2>&1) ($found)"
+        [ "$leg" = tools ] || say "fetching $tensorflow and what the tests need from your package index, once: \
+some 400 MB to download, 1.5 to 2.5 GB in $folder (make clean removes it)"
         "$found" -m venv --clear "$folder"
         echo "$PWD" >"$folder/.place"
     fi

@@ -15,7 +15,8 @@ import graph_tools
 import tf1_ig
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SOURCES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "LICENSE", "Makefile",
+SOURCES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
+           "LICENSE", "Makefile",
            "graph_tools", "tf1_ig")
 
 

@@ -1,0 +1,45 @@
+"""What contributors are told is there: targets, legs, forms; and what is built is what `make clean` removes."""
+
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def _text(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_targets_and_files_that_pages_name_exist():
+    targets = set(re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE))
+    for page in ("CONTRIBUTING.md", "SECURITY.md", "docs/support.md"):
+        named = [word for line in re.findall(r"^make ([a-z0-9 -]+)", _text(page), re.MULTILINE) for word in line.split()]
+        named += re.findall(r"`make ([a-z0-9-]+)", _text(page))
+        assert set(named) <= targets, page
+        for path in re.findall(r"`((?:docs|tests|graph_tools|tf1_ig|scripts|\.github)/[\w./]+)`", _text(page)):
+            assert (ROOT / path).exists(), (page, path)
+
+
+def test_the_forge_runs_every_leg_that_there_is():
+    legs = set(re.findall(r"^(tf[0-9]+)\)", _text("scripts/leg.sh"), re.MULTILINE))
+    assert len(legs) == 3 and set(re.findall(r"leg: (tf[0-9]+),", _text(".github/workflows/tests.yml"))) == legs
+    versions = dict(re.findall(r"leg: (tf[0-9]+), python: \"([0-9.]+)\"", _text(".github/workflows/tests.yml")))
+    for leg, version in versions.items():
+        assert re.search(r"^%s\).*[\" ]%s[\" ]" % (leg, re.escape(version)), _text("scripts/leg.sh"), re.MULTILINE), leg
+
+
+def test_the_forms_ask_for_what_tells_most():
+    forms = list((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml"))
+    assert len(forms) == 2 and all("tf1-ig inspect MODEL --json" in form.read_text(encoding="utf-8") for form in forms)
+
+
+def test_the_quick_tests_are_there():
+    quick = re.search(r"^QUICK = (.*?[^\\\\])\n\n", MAKEFILE, re.MULTILINE | re.DOTALL).group(1).replace("\\", " ").split()
+    assert len(quick) > 15 and [path for path in quick if not (ROOT / path).is_file()] == []
+
+
+def test_clean_removes_all_that_git_ignores():
+    removed = MAKEFILE.split("\nclean:")[1]
+    ignored = [line.strip("/") for line in _text(".gitignore").split()]
+    assert len(ignored) > 8 and [name for name in ignored if name not in removed] == []
