@@ -91,5 +91,9 @@ class BlockedRunError(GraphToolsError, TimeoutError):
     """A run waited for data that never came, for instance on an empty queue."""
 
 
+class ForkedProcessError(GraphToolsError, RuntimeError):
+    """TensorFlow ran before this process was forked off: its threads are in the other one, and a run would hang."""
+
+
 class UnsafeModelError(GraphToolsError, PermissionError):
     """Running the graph would write files, or call Python functions, on behalf of whoever wrote it."""

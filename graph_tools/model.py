@@ -9,6 +9,7 @@ from graph_tools.errors import BlockedRunError, GraphToolsError, ReleaseError, S
 from graph_tools.feature_columns.column import Column, stored
 from graph_tools.graph import functions, names, ops, scan
 from graph_tools.graph.walk import GraphIndex
+from graph_tools.running import forks
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -149,6 +150,7 @@ class Model:
         if config is None:
             config = _tf.session_config()
             config.operation_timeout_in_ms = 300000
+        forks.refuse_in_child()
         with _tf.tf.Session(graph=graph, config=config) as session:
             self._cache["restore"](session)
             try:

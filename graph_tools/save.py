@@ -9,6 +9,7 @@ from graph_tools import _tf, constants, variables, vocabulary, whole_files
 from graph_tools.errors import EditError, ModelFormatError
 from graph_tools.graph import names, ops, walk
 from graph_tools.releases import portable
+from graph_tools.running import forks
 
 _SCOPE = "graph_tools_save"
 _INIT = "__saved_model_init_op"
@@ -147,6 +148,7 @@ def _write_checkpoint(model, stored: List[Any], types: List[Any], folder: str) -
         values = [tf.placeholder(dtype) for dtype in types]
         names_ = [node.name for node in stored]
         save = _tf.raw_save(folder.rstrip("/") + "/variables/variables", names_, [""] * len(names_), values)
+        forks.refuse_in_child()
         with tf.Session(config=_tf.session_config()) as session:
             session.run(save, {value: model.variables[node.name] for value, node in zip(values, stored)})
 

@@ -33,7 +33,13 @@ def load(path: Any, tags: Any = None, signature: Optional[str] = None) -> Model:
 
     >>> model = load("model.pb")  # doctest: +SKIP
     """
-    artefact = Artefact(os.path.expanduser(os.fsdecode(path)))
+    path = os.path.expanduser(os.fsdecode(path))
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ModelFileMissingError("the path %a cannot be read as text here (LC_ALL=C?); set LC_ALL=C.UTF-8, or "
+                                    "rename it" % path) from None
+    artefact = Artefact(path)
     for kind in FORMATS:
         if kind.matches(artefact):
             return kind.load(artefact, tags=tags, signature=signature)

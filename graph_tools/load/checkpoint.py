@@ -11,6 +11,7 @@ from graph_tools.errors import ModelFileMissingError, ModelFormatError
 from graph_tools.graph import ops
 from graph_tools.load import restores
 from graph_tools.load.restores import Stored
+from graph_tools.running import forks
 
 # What the reader raises besides errors of TensorFlow, depending on the release.
 _READER_ERRORS = (ValueError, RuntimeError, LookupError, OSError)
@@ -61,6 +62,7 @@ class Checkpoint:
         with tf.Graph().as_default(), tf.device("/cpu:0"):
             dtype = self._reader.get_variable_to_dtype_map()[stored.key]
             value = _tf.raw_restore(self.prefix, [stored.key], [stored.slice], [dtype])[0]
+            forks.refuse_in_child()
             with tf.Session(config=_tf.session_config()) as session:
                 return session.run(value)
 

@@ -120,6 +120,8 @@ def parse(data: bytes, path: str):
             if not left_over and _makes_sense(message):
                 return message
         # ValueError: names that are no UTF-8.
+        except RecursionError:
+            problem = problem or "it is nested too deep"
         except (_tf.DecodeError, _tf.TextParseError, ValueError) as failure:
             problem = problem or " ".join(str(failure).split())[:120]
     if text:

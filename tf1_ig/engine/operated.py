@@ -4,6 +4,7 @@ Only ids, labels, weights and alphas go in; only scores and attribution sums com
 finalized: explaining a thousand times adds no op.
 """
 
+import os
 import re
 import time
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
@@ -14,7 +15,7 @@ from graph_tools import _tf
 from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError, TensorNotFoundError
 from graph_tools.graph import names
 from graph_tools.graph.ops import MUST_BE_FED, PLACEHOLDERS
-from graph_tools.running import prepared, runs
+from graph_tools.running import forks, prepared, runs
 from tf1_ig.engine import lean, nonfinite, path, records, target
 from tf1_ig.engine.feeds import as_fed, describe
 from tf1_ig.errors import ClosedError, OutOfMemoryError
@@ -74,6 +75,8 @@ class Engine:
         self._closed, self.session = False, self._open()
 
     def _open(self) -> Any:
+        forks.refuse_in_child()
+        self._process = os.getpid()
         session = _tf.tf.Session(graph=self.graph, config=self._config)
         try:
             self._restore(session)
@@ -321,6 +324,7 @@ class Engine:
     def _run(self, fetches, feed):
         if self._closed:
             raise ClosedError("this explainer is closed (its with block has ended?); make another one")
+        forks.refuse_elsewhere(self._process)
         if self.session is None:  # a run that did not end took the last one with it
             self.session = self._open()
         limit = self._time_limit or (max(LEAST_LIMIT, SLOWER * self._longest) if self._longest else FIRST_LIMIT)

@@ -1,0 +1,147 @@
+"""The command in a process of its own: signals, streams that are closed, locales, forks. Each ends in one line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import graph_tools as gt
+import tf1_ig
+from graph_tools import _tf
+from graph_tools.errors import ForkedProcessError
+from tests.models import small
+from tf1_ig import cli, demo
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def _slow():
+    """Half a minute of work for one core in a single run."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 600], "x")
+    weights = tf.constant(np.random.RandomState(0).normal(size=(600, 600)).astype(np.float32) * 0.04)
+    _, last = tf.while_loop(lambda step, _: step < 3000, lambda step, h: (step + 1, tf.tanh(tf.matmul(h, weights))),
+                            [0, x], back_prop=True)
+    tf.reduce_sum(last, 1, name="y")
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    """``(model, feed)`` that takes long, and the same for the demo."""
+    folder = tmp_path_factory.mktemp("case")
+    small.model_of(_slow).save(str(folder / "slow.pb"))
+    np.savez(str(folder / "slow.npz"), **{"x:0": np.random.RandomState(1).normal(size=(64, 600))})
+    ids, lengths = demo.encode([demo.tokenize("A superb film.")], demo.load_vocabulary())
+    np.savez(str(folder / "demo.npz"), **{demo.IDS: ids, demo.LENGTHS: lengths})
+    return folder
+
+
+def _command(*words, flags=()):
+    return [sys.executable] + list(flags) + ["-m", "tf1_ig"] + [str(word) for word in words]
+
+
+def _run(command, **more):
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=200, check=False,
+                          env=dict(os.environ, PYTHONPATH=ROOT, **more))
+    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals and streams of POSIX")
+@pytest.mark.parametrize("seconds", [0.0, 2.0, 5.0])
+def test_ctrl_c_is_obeyed_within_a_moment(case, seconds):
+    """From the import of TensorFlow on; ``seconds`` after the first sign of our own code."""
+    code = "import sys, tf1_ig.cli; print('ours', flush=True); sys.exit(tf1_ig.cli.main())"
+    words = ["explain", str(case / "slow.pb"), "--feed", str(case / "slow.npz"), "--output", "y", "--steps", "64"]
+    working = subprocess.Popen([sys.executable, "-c", code] + words, cwd=ROOT, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=ROOT))
+    assert working.stdout.readline() == b"ours\n"
+    time.sleep(0.05 + seconds)
+    begun = time.monotonic()
+    working.send_signal(signal.SIGINT)
+    _, told = working.communicate(timeout=100)
+    # The limit is a second on a machine that does nothing else; where the tests share it, processes wait for a core.
+    assert working.returncode == 130 and told == b"interrupted\n" and time.monotonic() - begun < 5
+
+
+def test_a_reader_that_goes_early_loses_no_file(case, tmp_path):
+    out = tmp_path / "why.npz"
+    working = subprocess.Popen(_command("explain", demo.MODEL, "--feed", case / "demo.npz", "--output",
+                                        "class/probabilities:0", "--out", out), cwd=ROOT, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=ROOT))
+    working.stdout.close()
+    assert working.wait(200) == 0 and working.stderr.read() == b""
+    working.stderr.close()
+    assert len(tf1_ig.load_attribution(out)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
+def test_streams_may_be_closed(tmp_path):
+    for closing, status in (("2>&-", 1), (">&-", 1), ("<&- >&- 2>&-", 1)):
+        assert subprocess.call("exec %s -m tf1_ig inspect %s %s" % (sys.executable, tmp_path / "none.pb", closing),
+                               shell=True, cwd=ROOT, env=dict(os.environ, PYTHONPATH=ROOT),
+                               stderr=subprocess.DEVNULL) == status
+    told = subprocess.check_output("exec %s -m tf1_ig inspect %s --json 2>&-" % (sys.executable, demo.MODEL),
+                                   shell=True, cwd=ROOT, env=dict(os.environ, PYTHONPATH=ROOT))
+    assert json.loads(told.decode("utf-8"))["nodes"] > 100
+
+
+@pytest.mark.slow
+def test_a_locale_without_letters_and_a_python_without_asserts(case, tmp_path):
+    plain = dict(LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    words = ["explain", demo.MODEL, "--feed", case / "demo.npz", "--output", "class/probabilities:0", "--steps", "4"]
+    expected = _run(_command(*words))
+    assert expected[0] == 0
+    for flags, more in (((), plain), (("-OO",), {})):
+        status, out, err = _run(_command(*words, flags=flags), **more)
+        assert (status, err) == (0, "") and out.splitlines()[:3] == expected[1].splitlines()[:3]
+    status, _, err = _run(_command("inspect", str(tmp_path / "m\u00fcll.pb")), **plain)
+    assert status == 1 and err.startswith("error: ") and err.count("\n") == 1 and "unexpected" not in err
+
+
+@pytest.mark.parametrize("text", ["node { attr { key: \"a\" value { list { func { " * 5000, "node {" * 5000])
+def test_a_text_graph_nested_without_end_is_one_error(tmp_path, text, capsys):
+    (tmp_path / "n.pbtxt").write_text(text)
+    assert cli.main(["inspect", str(tmp_path / "n.pbtxt")]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: ") and told.count("\n") == 1 and "unexpected" not in told and "n.pbtxt" in told
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_says_at_once_that_it_cannot_explain():
+    model, x = small.model_of(small.quadratic), np.ones((1, 4), np.float32)
+    with tf1_ig.IntegratedGradients(model, "y", "x") as explainer:
+        explainer.explain({"x": x})
+
+        def make():
+            with tf1_ig.IntegratedGradients(model, "y", "x") as made:
+                made.explain({"x": x})
+
+        def open_session():
+            with gt.load(demo.MODEL).open_session():
+                pass
+
+        for work in (lambda: explainer.explain({"x": x}), make, open_session):
+            heard, told = os.pipe()
+            child = os.fork()
+            if not child:
+                try:
+                    work()
+                    os.write(told, b"it worked")
+                except ForkedProcessError as error:
+                    os.write(told, str(error).encode("utf-8"))
+                finally:
+                    os._exit(0)
+            os.close(told)
+            begun = time.monotonic()
+            said = os.read(heard, 10000).decode("utf-8")
+            os.waitpid(child, 0)
+            os.close(heard)
+            assert "spawn" in said and "forked off" in said and time.monotonic() - begun < 10, said
+        assert explainer.explain({"x": x}).converged.all()
