@@ -37,6 +37,8 @@ setup(
         # The last release of tokenizers that has a wheel for Python 3.7 is 0.13.3.
         "tokenizers": ['tokenizers==0.13.3; python_version < "3.8"', 'tokenizers>=0.13; python_version >= "3.8"'],
         # pyarrow 26 refuses the numpy 1.x that TensorFlow 2.15 needs.
+        # Regions of pictures, for XRAI.
+        "regions": ["scikit-image>=0.19"],
         "parquet": ["pyarrow>=12,<26"],
         "test": [
             "pytest>=7", "pytest-timeout>=2", "pytest-xdist>=3", "pandas>=1.0", "matplotlib>=3.2", "setuptools>=64",

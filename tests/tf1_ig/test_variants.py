@@ -49,7 +49,7 @@ def test_on_a_linear_model_every_variant_has_its_closed_form():
                 "occlusion": weights * x, "shapley": weights * x, "guided_ig": weights * x,
                 "idgi": weights ** 2 * (x @ weights)[:, None] / (weights ** 2).sum()}
     options = dict(OPTIONS, smoothgrad=dict(noise_level=0), expected_gradients=dict(baselines=[0.5, [0.5] * 4]))
-    assert set(expected) == set(options) == set(variants.VARIANTS)
+    assert set(expected) == set(options) == set(variants.VARIANTS) - {"xrai"}  # of pictures: test_xrai.py
     with tf1_ig.IntegratedGradients(small.model_of(small.linear), "y", "x") as explainer:
         for name, values in expected.items():
             found = explainer.explain_variant(name, {"x:0": x}, label=1, **options[name])

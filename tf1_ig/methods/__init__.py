@@ -26,6 +26,7 @@ from tf1_ig.methods.paths import (
     integrated_gradients,
     smoothgrad,
 )
+from tf1_ig.methods.regions import xrai
 from tf1_ig.methods.steps import guided_ig, idgi
 from tf1_ig.result.attribution import Attribution
 from tf1_ig.result.claims import EXACT, IN_EXPECTATION, NONE
@@ -58,6 +59,7 @@ METHODS: Dict[str, Method] = {
     "shapley": Method(shapley, EXACT, "Shapley values", ASKS),
     "guided_ig": Method(guided_ig, EXACT, "Guided Integrated Gradients", ASKS),
     "idgi": Method(idgi, EXACT, "Important-direction gradient integration", ASKS),
+    "xrai": Method(xrai, EXACT, "XRAI (regions)", ASKS),
 }
 
 
