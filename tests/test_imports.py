@@ -99,6 +99,17 @@ def test_no_arrow_runs_back(module):
     assert back == []
 
 
+def test_no_modules_need_each_other():
+    """What a module imports, at import or when it is called, never leads back to it."""
+    imported = {module: {name for name, _ in _imports(module) if name in MODULES and name not in PACKAGES}
+                for module in MODULES if module not in PACKAGES}
+    leaves = True
+    while leaves:  # modules that need nothing that is left are taken away until none is
+        leaves = {module for module, needs in imported.items() if not needs & set(imported)}
+        imported = {module: needs for module, needs in imported.items() if module not in leaves}
+    assert imported == {}
+
+
 def test_graph_tools_knows_nothing_of_attribution():
     assert [module for module in MODULES if module.startswith("graph_tools")
             for name, _ in _imports(module) if name.startswith("tf1_ig")] == []

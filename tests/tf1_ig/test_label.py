@@ -1,5 +1,8 @@
 """Contrasts, weighted outputs, and every position of an output in one call: against single labels and single calls."""
 
+import dataclasses
+import re
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,7 @@ from tests.models import small
 from tf1_ig import cli, demo
 from tf1_ig.errors import LabelError
 from tf1_ig.question.label import at_positions, resolve
+from tf1_ig.show import grid
 
 RANDOM = np.random.RandomState(23)
 X = RANDOM.normal(size=(4, 4)).astype(np.float32)
@@ -237,3 +241,31 @@ def test_positions_on_the_command_line(tmp_path, capsys):
     assert cli.main(arguments + ["--positions", "1,3", "--label", "2"]) == 0
     assert tf1_ig.load_attribution(out).label.tolist() == [[1, 2], [3, 2]] * 3
     assert "(1, 2)" in capsys.readouterr().out
+
+
+def test_a_page_shows_what_each_token_does_for_each_position(tagger):
+    words = [["<b>", "two", "three", "four"], list("efgh"), list("ijkl")]
+    found = tagger.explain(TAGS, label=1, positions=[0, 3], steps=9, tokens=words)
+    page = found.to_html(class_names=["cat", "dog", "fish"])
+    tables = re.findall(r'<table class="grid">.*?</table>', page, re.DOTALL)
+    assert len(tables) == 3 and '<th scope="col"><bdi>&lt;b&gt;</bdi></th>' in tables[0]
+    numbers = np.array(re.findall(r'data-value="([^"]+)"', tables[0]), float).reshape(2, 4)
+    np.testing.assert_allclose(numbers, found.tokens["embedding:0"][:2], rtol=1e-12)
+    assert (numbers[0, 1:] == 0).all(), "what comes later does nothing for the first position"
+    assert tables[0].count('<th scope="row">') == 2 and "(0, dog)" in tables[0]
+    assert 'role="region" tabindex="0"' in page
+    assert all(grid.number(value) in tables[0] for value in numbers.ravel())  # for those who hear the page
+    assert "class=\"grid\"" in found._repr_html_()
+    assert "class=\"grid\"" not in tagger.explain(TAGS, label=(3, 1), steps=3).to_html()
+
+
+def test_positions_beyond_what_a_table_holds_and_numbers_that_are_none(tagger, monkeypatch):
+    found = tagger.explain(TAGS, label=1, positions=[0, 3], steps=9)
+    monkeypatch.setattr(grid, "MOST", 3)
+    assert grid.grids(found, {"embedding:0": [None] * 6}) == ()
+    monkeypatch.undo()
+    wrong = dataclasses.replace(found, values={"embedding:0": np.where(
+        np.arange(4)[:, None] == 2, np.nan, found.values["embedding:0"])})
+    first = grid.grids(wrong, {"embedding:0": [None] * 6})[0]
+    assert first.heads == ("0", "1", "2", "3") and first.lines[0].cells[2].kind == "nan"
+    assert first.lines[1].cells[0].sign in ("+", "−") and first.scale > 0

@@ -10,7 +10,7 @@ from tf1_ig.check import check
 from tf1_ig.check.scores import ROUNDING, size_of
 from tf1_ig.errors import ShowError
 from tf1_ig.result.claims import EXACT, NONE
-from tf1_ig.show import blocks, path, raw, render, table, tokens as token_view
+from tf1_ig.show import blocks, grid, path, raw, render, table, tokens as token_view
 from tf1_ig.show.facts import Fact, class_text, facts, texts_by_input, verdict
 from tf1_ig.show.sentence import Sentence, sentence
 from tf1_ig.show.words import merge_result
@@ -113,7 +113,7 @@ def _context(attribution, tokens, images, words, options, most, report=None):
         attribution.method, asked, attribution.baseline, attribution.running)
     held = ("Held at their own values along the path: %s." % ", ".join(
         attribution.known_as(name) for name in attribution.held_fixed),)
-    return {"cards": cards, "report": report,
+    return {"cards": cards, "report": report, "grids": grid.grids(attribution, texts, options.class_names, most),
             "more": len(attribution) - most, "method_text": words,
             "notes": (held if attribution.held_fixed else ()) + tuple(attribution.notes)}
 
