@@ -341,17 +341,40 @@ class Engine:
             raise OutOfMemoryError("a run does not fit into memory (%s); explain fewer rows at once, or pass a smaller "
                                    "{argument}" % _one_line(full, self._scope), argument="batch_size") from full
         except _tf.tf.errors.OpError as failed:
-            raise RunFailed(_one_line(failed, self._scope)) from failed
+            fed = self._fed_behind(runs.failed_node(failed.message or ""), feed)
+            raise RunFailed(_one_line(failed, self._scope, fed)) from failed
         except UnicodeDecodeError as failed:
             raise RunFailed("TensorFlow refused a value, and quotes bytes that are no text; check the strings of the "
                             "feed") from failed
+
+
+    def _fed_behind(self, node: str, feed: Mapping[Any, np.ndarray]) -> str:
+        """The nearest fed tensors that a node is computed from, with the shapes that were fed, for an error message."""
+        given = {tensor.name: spec.tensor for spec, one in zip(self.inputs, self._paths) for tensor in one.placeholders}
+        fed = {key if isinstance(key, str) else key.name: np.shape(value) for key, value in feed.items()}
+        try:
+            layer = [self.graph.get_operation_by_name(node)]
+        except (KeyError, ValueError):
+            return ""
+        seen, found = set(layer), {}
+        while layer and not found:
+            tensors = [tensor for op in layer for tensor in op.inputs]
+            for tensor in tensors:
+                if tensor.name in given:
+                    found[given[tensor.name]] = given[tensor.name]
+                elif tensor.name in fed and tensor.name not in self._own:
+                    found[tensor.name] = "%s, fed as %s" % (
+                        describe(tensor.name, _numpy_dtype(tensor), _static_shape(tensor)), list(fed[tensor.name]))
+            layer = list({tensor.op for tensor in tensors} - seen)
+            seen.update(layer)
+        return " and ".join(list(found.values())[:3])
 
 
 class RunFailed(GraphToolsError, RuntimeError):
     """TensorFlow refused a run; the message is its own, in one line."""
 
 
-def _one_line(failed, scope: str) -> str:
+def _one_line(failed, scope: str, fed: str = "") -> str:
     """What TensorFlow said, without the listings around it: the line above ``[[node …]]``, and the node.
 
     What is below ``scope`` is ours: it says nothing to who made the graph.
@@ -368,7 +391,7 @@ def _one_line(failed, scope: str) -> str:
     told = told[:300] + ("" if not node or node in told or node.startswith(scope + "/") else " (at node %s)" % node)
     beyond = re.search(r" = -?\d+ is not in \[0, (\d+)\)", told)
     return told + ("; feed ids from 0 to %d" % (int(beyond.group(1)) - 1) if beyond
-                   else "; check the values and sizes of the feed")
+                   else "; check the values and sizes of %s" % (fed or "the feed"))
 
 
 def _free_scope(model) -> str:

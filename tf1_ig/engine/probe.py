@@ -42,13 +42,14 @@ class Coupled(Exception):
 _DEADLY = "RaggedTensorToTensor"
 
 
-def probe(engine: Engine, batch: Batch, single: bool) -> Probed:
+def probe(engine: Engine, batch: Batch, single: bool, fixed: bool = False) -> Probed:
     """Finds the widest way of running rows of ``batch`` that gives every row the output it has in the caller's batch.
 
     Args:
       engine: the operated graph.
       batch: the caller's batch; its feeds carry the likeliest way in which they belong to the rows.
       single: the feed is one example without a batch axis.
+      fixed: the graph is known to take this number of rows only; no other is tried.
     """
     orders = _output_orders(engine, batch)
     company = Running(ONE_AT_A_TIME if single or batch.count == 1 else IN_COMPANY, output_order=orders[0])
@@ -65,7 +66,8 @@ def probe(engine: Engine, batch: Batch, single: bool) -> Probed:
         return Probed(unknown, batch.feeds, ("the path contains a %s, which only takes the rows as they were fed; "
                                              "points were run one at a time" % _DEADLY,), True)
     coupled = False
-    for running, order, feeds in itertools.product(_ways_to_run(batch.count), orders, _ways_to_belong(batch.feeds)):
+    ways = _ways_to_run(batch.count, fixed)
+    for running, order, feeds in itertools.product(ways, orders, _ways_to_belong(batch.feeds)):
         running = running._replace(output_order=order)
         outcome = expected.compare(PointRunner(engine, batch._replace(feeds=feeds), running))
         if outcome == MET:
@@ -186,8 +188,8 @@ def _size(outputs: np.ndarray) -> float:
     return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
 
 
-def _ways_to_run(count: int) -> List[Running]:
-    wide = [Running(PACKED), Running(PACKED, least=2)]
+def _ways_to_run(count: int, fixed: bool) -> List[Running]:
+    wide = [] if fixed else [Running(PACKED), Running(PACKED, least=2)]
     return wide + ([Running(FIXED_BATCH, only=count)] if count > 1 else [])
 
 

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from graph_tools.errors import FeedError
-from tf1_ig.question import raw_text
+from tf1_ig.question import filled, raw_text
 from tf1_ig.result import features
 
 
@@ -16,7 +16,7 @@ def behind(engine, resolved, task, batch_axis: Optional[int]) -> Dict[str, Any]:
     count = task.batch.count
 
     def fetch(name):
-        return engine.fetch(engine.find_tensor(name), task.values)
+        return filled.cut_to(engine.fetch(engine.find_tensor(name), task.values), count, task.filled)
 
     for spec, entries_of, actual, own in zip(resolved.inputs, task.batch.entries_of, task.batch.actual, task.own):
         entries = [entries_of.of(example) for example in range(count)]

@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 import numpy as np
 
 import graph_tools as gt
+from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
 from graph_tools.find.decided import Decided
 from graph_tools.find.inputs import Component, Input, placeholders
@@ -19,14 +20,17 @@ from graph_tools.model import Model
 from graph_tools.report import Finding
 from tf1_ig.errors import BatchError, LabelError
 from tf1_ig.explainer import IntegratedGradients
+from tf1_ig.question import graph_facts, resolve
 from tf1_ig.question.samples import Maker, Sample
 
 _TOKENS, _SIDE = 8, 32               # entries of a free axis, pixels of a free side
 _LARGER = (_TOKENS, 40, 96, 224)     # tried where an axis is too short for the layers
 _ENTRIES = 3                         # of a row of a sparse tensor
+_TRIED, _MOST_ROWS = 8, 512          # numbers of rows that are tried, and the largest
 _STEPS = 2                           # points of the trial
+_LARGE = 1500                        # nodes behind an output of which no gradient is built
 _TRIAL_LIMIT = 60.0                  # most seconds of one run of it
-_RANKS = {"float": (2, 4, 3, 1, 0), "ids": (2, 1, 3, 0), "int": (0, 1, 2, 3), "string": (1, 2, 0, 3), "bool": (0, 2, 1)}
+_RANKS = {"float": (2, 3, 4, 1, 0), "ids": (2, 1, 3, 0), "int": (0, 1, 2, 3), "string": (1, 2, 0, 3), "bool": (0, 2, 1)}
 
 
 class Setting(NamedTuple):
@@ -91,6 +95,8 @@ def _tried(model: Model, output: Any, samples, rows: int, fixed: bool) -> Propos
     obstacle, label = "", None
     axes: Tuple[Optional[int], ...] = (None,) if shape == () else (0, None)
     axis = axes[0]
+    if _is_large(model, output.tensor):
+        return _run_forward(model, output, samples, rows, fixed, axis)
     for axis in axes:  # noqa: B007 the last one tried is what is proposed
         label = _label(shape, axis)
         try:
@@ -106,6 +112,36 @@ def _tried(model: Model, output: Any, samples, rows: int, fixed: bool) -> Propos
             obstacle = obstacle or one_line(wrong)
             break
     return Proposal(tuple(samples), rows, fixed, axis, label, attributed, findings, obstacle)
+
+
+def _is_large(model: Model, output: str) -> bool:
+    """Whether building the gradient would take longer than anybody waits for a first look."""
+    return len(model.index.ancestors([output], control=False)) > _LARGE
+
+
+def _run_forward(model: Model, output: Any, samples, rows: int, fixed: bool, axis: Optional[int]) -> Proposal:
+    """The proposal for a large graph, of which only the output was run."""
+    feed = {name: sample.array for name, sample in samples}
+    attributed: Tuple[str, ...] = ()
+    findings: Tuple[Finding, ...] = ()
+    obstacle = ""
+    try:
+        resolved = resolve.resolve(model, output, "auto")
+        attributed = tuple(spec.name for spec in resolved.inputs)
+        known = {name: value for name, value in feed.items() if value.ndim == 0 and value.dtype.kind in "biuf"}
+        findings = tuple(graph_facts.findings(graph_facts.Scene(
+            Decided(resolved.model.index, known), resolved.output,
+            tuple(spec.attributed.tensor for spec in resolved.inputs),
+            tuple(spec.ids for spec in resolved.inputs if spec.ids))))
+        fed = {resolved.renamed.get(name, name): value for name, value in feed.items()}
+        resolved.model.require([resolved.output], fed)
+        with resolved.model.open_session() as session:
+            session.run(resolved.output, fed)
+    except GraphToolsError as wrong:
+        obstacle = one_line(wrong)
+    except (ValueError, _tf.tf.errors.OpError) as wrong:
+        obstacle = "%s; check the values and sizes of the feed" % one_line(getattr(wrong, "message", wrong))[:300]
+    return Proposal(tuple(samples), rows, fixed, axis, _label(output.shape, axis), attributed, findings, obstacle)
 
 
 def _explained(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape, axis) -> Any:
@@ -135,7 +171,7 @@ def _nothing_said(result: Any) -> str:
     return ""
 
 
-def one_line(error: BaseException) -> str:
+def one_line(error: Any) -> str:
     """The message of an error in one line."""
     return " ".join(str(error).split())
 
@@ -187,7 +223,9 @@ class _Plan:
         """The first sizes that go together, as far as TensorFlow can tell without a run."""
         batches = [one.batch for one in self._inputs if one.batch]
         first = Setting(self.fixed or 1)
-        for rows in dict.fromkeys([first.rows] + batches):
+        few = [size for one, part in self._parts() for size in (
+            self._fitting.sizes(part.tensor) if not one.switch and self.fixed is None else ()) if size <= _MOST_ROWS]
+        for rows in list(dict.fromkeys([first.rows] + batches + few))[:_TRIED]:
             for tokens in _LARGER:
                 setting = Setting(rows, tokens)
                 if self._fits(setting) or tokens == _LARGER[0] and self._widened(setting):
@@ -316,6 +354,8 @@ class _Plan:
         if shape == ():
             said = {"rows": setting.rows, "tokens": setting.tokens, "one": 1}[setting.scalar]
             return maker.constant(said, (), part.dtype)
+        if maker.is_number(part.tensor):
+            return maker.whole(10, shape, part.dtype)
         return maker.constant(setting.tokens if len(shape) == 1 else 1, shape, part.dtype)
 
 

@@ -46,6 +46,8 @@ class Resolved(NamedTuple):
     output_kind: Optional[str]
     # Feature columns that reach the output, by name.
     columns: Dict[str, Any] = {}
+    # The number of rows that a swapped queue handed over at a time.
+    rows: Optional[int] = None
 
 
 def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
@@ -59,6 +61,7 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     if not isinstance(model, Model):
         raise TypeError("model is a %s; pass gt.load(path) or gt.from_session(session)" % type(model).__name__)
     output_name = _known(model, output)
+    handed = _rows_handed_over(model, output_name)
     model, renamed = _without_queues(model, output_name)
     output_name = renamed.get(output_name, output_name)
     notes: List[str] = []
@@ -77,7 +80,7 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     kind = output.kind if isinstance(output, Candidate) else next(
         (found.kind for found in gt.find_outputs(model) if found.tensor == output_name), None)
     return Resolved(model, output_name, tuple(resolved), renamed, tuple(notes), kind,
-                    features.with_names(columns, chosen))
+                    features.with_names(columns, chosen), handed)
 
 
 def _known(model: Model, tensor: Any) -> str:
@@ -98,6 +101,14 @@ def _listed(model: Model, inputs: Any) -> Sequence[Any]:
         return listed
     embeddings = gt.find_embeddings(model)
     return [features.input_of(given.by_name(), embeddings) if isinstance(given, Column) else given for given in listed]
+
+
+def _rows_handed_over(model: Model, output: str) -> Optional[int]:
+    """The number of rows in the elements of the queues and iterators that feed the output, where it is one."""
+    if not blocking_producers(model, [output]):
+        return None
+    found = {one.batch for one in gt.find_inputs(model, output=output) if one.batch and one.batch > 1}
+    return found.pop() if len(found) == 1 else None
 
 
 def _without_queues(model: Model, output: str) -> Tuple[Model, Dict[str, str]]:

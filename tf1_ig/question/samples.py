@@ -11,6 +11,7 @@ import numpy as np
 
 from graph_tools import _tf
 from graph_tools.find import categories
+from graph_tools.find.dataflow import FLOAT_TYPES
 from graph_tools.find.decided import OF_THE_SIZE
 from graph_tools.find.inputs import parsing
 from graph_tools.graph import names
@@ -75,9 +76,21 @@ class Maker:
         count = self.count(tensor)
         if count is None:
             return None
-        low = 1 if count > 2 else 0  # 0 is padding as a rule
+        return self.whole(count, shape, dtype)
+
+    def whole(self, count: int, shape: Tuple[int, ...], dtype: str) -> Sample:
+        """Random whole numbers below a count; 0 is padding as a rule."""
+        low = 1 if count > 2 else 0
         return Sample("r.randint(%d, %d, %s).astype(\"%s\")" % (low, count, shape, dtype),
-                      self._random.randint(low, count, shape).astype(dtype))
+                      np.asarray(self._random.randint(low, count, shape)).astype(dtype))
+
+    def is_number(self, tensor: str) -> bool:
+        """Whether whole numbers are nothing but numbers: made floats, and neither compared nor counted up to."""
+        uses = [use.node for use in self._uses(tensor) if self._index.op(use.node) not in OF_THE_SIZE]
+        casts = [node for node in uses if self._index.op(node) == "Cast"
+                 and self._index.nodes[node].attr["DstT"].type in FLOAT_TYPES]
+        behind = {use.node for node in casts for use in self._uses(node)}
+        return bool(casts) and all(node in behind or node in casts or self._index.op(node) in _PASSING for node in uses)
 
     def count(self, tensor: str) -> Optional[int]:
         """How many ids there are for a tensor; ``None`` when nothing looks them up."""

@@ -5,7 +5,8 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set
 
 import numpy as np
 
-from graph_tools.errors import FeedError
+from graph_tools.errors import FeedError, GraphToolsError
+from graph_tools.find.inputs.fitting import Fitting
 from graph_tools.graph import names
 from graph_tools.running.runs import refuse_if_blocking
 from tf1_ig import baselines
@@ -13,10 +14,14 @@ from tf1_ig.engine import feeds, probe
 from tf1_ig.engine.operated import Engine, RunFailed
 from tf1_ig.engine.packing import ONE_AT_A_TIME, Batch, PointRunner, Running
 from tf1_ig.errors import BaselineError, BatchError
+from tf1_ig.question import filled
 from tf1_ig.question.entries import check_ids
 from tf1_ig.question.resolve import Resolved, ResolvedInput
 
 WHOLE_FEED = {"argument": "batch_axis", "value": "None"}  # what an error proposes where rows cannot be told apart
+
+
+_OTHER_COUNT = 1009  # rows that no graph has baked in
 
 
 class Task(NamedTuple):
@@ -39,6 +44,8 @@ class Task(NamedTuple):
     baseline_feeds: Optional[Dict[str, Any]]
     # How every fed value belongs to the rows, also where the path does not depend on it.
     fed: Dict[str, feeds.FedTensor]
+    # The rows of ``values`` where the feed was filled up to the number that the graph takes; else 0.
+    filled: int = 0
 
     def at_rows(self, rows: np.ndarray) -> "Task":
         """The task with these of its rows, each as often as it is named; ``values`` stay those of the whole feed."""
@@ -113,7 +120,36 @@ class TaskReader:
           shared_feeds, row_feeds: names of feeds that the caller has decided about.
           baseline: as for ``tf1_ig.baselines.resolve``.
         """
-        values = self._engine.prepare_feed(self._renamed(feed))
+        feed = self._renamed(feed)
+        arrays = self._arrays(feed)
+        shapes = self._engine.static_shapes(arrays)
+        rows = filled.wanted(arrays, shapes)
+        try:
+            if rows is None:
+                return self._read(feed, shared_feeds, row_feeds, baseline)
+        except (RunFailed, BatchError):
+            rows = self._resolved.rows  # a queue handed over whole batches, and the graph relies on that
+            if rows is None or filled.rows_given(arrays, shapes, rows) is None:
+                raise
+        given = filled.rows_given(arrays, shapes, rows)
+        if given is None:
+            return self._read(feed, shared_feeds, row_feeds, baseline)
+        found = self._read(filled.fill(arrays, given, rows), shared_feeds, row_feeds, baseline, (given, rows))
+        return filled.first_rows(found, given)
+
+    def _arrays(self, feed: Any) -> Dict[str, np.ndarray]:
+        """The feed as arrays by tensor name, as far as it is one; what is wrong with it is told when it is read."""
+        if self._batch_axis != 0 or not isinstance(feed, Mapping):
+            return {}
+        try:
+            return {self._engine.find_tensor(key).name: np.asarray(value) for key, value in feed.items()
+                    if not hasattr(value, "dense_shape")}
+        except (GraphToolsError, TypeError, ValueError):
+            return {}
+
+    def _read(self, feed, shared_feeds, row_feeds, baseline, fill=(0, 0)) -> "Task":
+        """``read`` of a feed that has all rows; ``fill``: how many of them are the caller's, and how many there are."""
+        values = self._engine.prepare_feed(feed)
         self._require(values)
         notes = check_ids(self._engine, values, self._resolved.inputs)
         with self._rows_told(values):
@@ -142,15 +178,16 @@ class TaskReader:
             raw = self._engine.run_raw_output(
                 PointRunner(self._engine, whole, Running(ONE_AT_A_TIME)).points_in_company(0, 1.0))
         unlike = []
-        for count in self._counts(raw, entries, owners, values):
+        for count in [fill[1]] if fill[1] else self._counts(raw, entries, owners, values):
             owner = [owner_of(given, len(array), count) for given, array in zip(owners, entries)]
             inputs = baselines.Inputs([spec.name for spec in self._resolved.inputs], entries, owner, count, under, axis)
             # All feeds are looked at: ids of a sparse feed, which the path no longer needs, tell what its indices are.
             fed = feeds.belong(values, self._engine.static_shapes(values), count, self._batch_axis, self._free_batch(),
                                shared, by_row)
-            batch = Batch(count, entries, baselines.resolve(baseline, inputs), owner,
+            start = baselines.resolve(baseline, filled.first_inputs(inputs, fill[0]) if fill[0] else inputs)
+            batch = Batch(count, entries, filled.spread(start, owner, *fill) if fill[0] else start, owner,
                           {name: fed[name] for name in path_feeds})
-            probed = self._probe(batch, raw)
+            probed = self._probe(batch, raw, values)
             probed = probed._replace(notes=probed.notes + notes + self._without_rows(values, count))
             row_shape, outputs = self._outputs(batch, probed.running, raw)
             found = Task(batch._replace(feeds=probed.feeds), probed, row_shape, outputs, values, inputs,
@@ -274,7 +311,18 @@ class TaskReader:
         axis = self._batch_axis or 0
         return all(shape is None or len(shape) <= axis or shape[axis] is None for shape in shapes.values())
 
-    def _probe(self, batch: Batch, raw: np.ndarray) -> probe.Probed:
+    def _count_is_baked_in(self, values: Mapping[str, np.ndarray], count: int) -> bool:
+        """Whether the graph's constants rule out other numbers of rows, as far as TensorFlow tells without a run.
+
+        Kernels of old releases die of some of them, and take the process along.
+        """
+        if self._batch_axis != 0 or count < 2:
+            return False
+        fitting = Fitting(self._resolved.model, [self._resolved.output], list(values))
+        return fitting.holds(count) and fitting.refusal(filled.sizes_with(values, count, count)) is None and (
+            fitting.refusal(filled.sizes_with(values, count, _OTHER_COUNT)) is not None)
+
+    def _probe(self, batch: Batch, raw: np.ndarray, values: Mapping[str, np.ndarray]) -> probe.Probed:
         """How the rows may be run: measured for each new shape of feed, and made sure of for each feed."""
         key = (batch.count if batch.count <= 2 else 3, frozenset(
             (name, fed.axis, fed.block if batch.count > 1 else fed.value.shape, fed.decided,
@@ -288,7 +336,8 @@ class TaskReader:
                 if probe.holds(self._engine, batch._replace(feeds=feeds_now), known.running,
                                self._outputs(batch, known.running, raw)[1]):
                     return known._replace(feeds=feeds_now)
-        found = probe.probe(self._engine, batch, self._batch_axis is None)
+        found = probe.probe(self._engine, batch, self._batch_axis is None,
+                            self._count_is_baked_in(values, batch.count))
         self._probed[key] = (batch.count, found)
         return found
 

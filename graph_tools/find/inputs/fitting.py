@@ -117,6 +117,18 @@ class Fitting:
             node.input.extend(kept)
         return _refusal(graph_def)
 
+    def holds(self, size: int) -> bool:
+        """Whether a constant on the way has such a leading size, or is a small vector of sizes with it in it."""
+        for name in self._needed:
+            node = self._index.nodes[name]
+            if node.op == "Const":
+                tensor = node.attr["value"].tensor
+                if tensor.tensor_shape.dim and tensor.tensor_shape.dim[0].size == size:
+                    return True
+                if tensor.dtype in (3, 9) and tensor.ByteSize() < 200 and size in _tf.make_ndarray(tensor):
+                    return True
+        return False
+
     # The parts of a GraphDef.
 
     def _start(self) -> Any:

@@ -1,0 +1,100 @@
+"""Graphs that say little of what they take, or take it in one size only: functions that build, up to ``y``."""
+
+import numpy as np
+
+from graph_tools import _tf
+
+WEIGHTS = np.random.RandomState(4).normal(size=(12, 3)).astype(np.float32)
+TABLE = np.random.RandomState(3).normal(size=(20, 4)).astype(np.float32)
+WORDS = ["apple", "pear", "plum", "quince"]
+
+
+def _end(hidden):
+    return _tf.tf.matmul(hidden, _tf.tf.constant(WEIGHTS[:hidden.shape.as_list()[-1]]), name="y")
+
+
+def rank_by_product():
+    """No shape at all: a matrix product says two axes, its weights how many columns."""
+    tf = _tf.tf
+    tf.matmul(tf.placeholder(tf.float32, name="x"), tf.constant(WEIGHTS), name="y")
+
+
+def rank_by_an_axis():
+    """``shape(x)[2]`` is read: three axes."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, name="x")
+    depth = tf.shape(x)[2]
+    tf.tanh(tf.reduce_sum(tf.reshape(x, tf.stack([-1, 8, depth])), 1) * 0.1, name="y")
+
+
+def picture_by_reshape():
+    """Made a picture by a constant shape."""
+    tf = _tf.tf
+    x = tf.reshape(tf.placeholder(tf.float32, name="x"), [-1, 5, 5, 2])
+    hidden = tf.nn.conv2d(x, tf.constant(WEIGHTS[:, :2].reshape(2, 2, 2, 3)), [1, 1, 1, 1], "VALID")
+    tf.reduce_mean(tf.nn.relu(hidden), [1, 2], name="y")
+
+
+def lengths_of_time():
+    """Ids, and lengths that may not be longer than they are."""
+    tf = _tf.tf
+    ids, lengths = tf.placeholder(tf.int32, [None, 5], "ids"), tf.placeholder(tf.int32, [None], "lengths")
+    rows = tf.nn.embedding_lookup(tf.constant(TABLE), ids)
+    turned = tf.reverse_sequence(rows, lengths, seq_axis=1)
+    _end(tf.tanh(turned[:, 0] + tf.reduce_mean(rows, 1)))
+
+
+def words_of_a_table():
+    """Strings that a vocabulary turns into ids."""
+    tf = _tf.tf
+    table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(
+        tf.constant(WORDS), tf.constant(np.arange(4, dtype=np.int64))), -1) if hasattr(
+            tf.lookup, "StaticHashTable") else None
+    ids = table.lookup(tf.placeholder(tf.string, [None, 3], "text"))
+    _end(tf.reduce_sum(tf.nn.embedding_lookup(tf.constant(TABLE), ids), 1))
+
+
+def records():
+    """Serialized examples with a number and words in them."""
+    tf = _tf.tf
+    parsed = tf.io.parse_example(tf.placeholder(tf.string, [None], "record"), {
+        "size": tf.io.FixedLenFeature([3], tf.float32), "kind": tf.io.FixedLenFeature([], tf.int64)})
+    rows = tf.nn.embedding_lookup(tf.constant(TABLE), parsed["kind"])
+    _end(tf.concat([parsed["size"], tf.tanh(rows)], 1))
+
+
+def scaled_pixels():
+    """Pixels from which a constant is taken off."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 12], "x")
+    _end((x - 127.5) / 60.0)
+
+
+def size_of_the_batch():
+    """A number that must be that of the rows."""
+    tf = _tf.tf
+    x, count = tf.placeholder(tf.float32, [None, 12], "x"), tf.placeholder(tf.int32, [], "count")
+    _end(tf.tanh(x + tf.fill(tf.stack([count, 12]), 0.5)))
+
+
+def waits_for_a_check():
+    """A placeholder that only a check reads, which the output waits for."""
+    tf = _tf.tf
+    x, limit = tf.placeholder(tf.float32, [None, 12], "x"), tf.placeholder(tf.int32, [], "limit")
+    with tf.control_dependencies([tf.debugging.assert_greater(limit, 0)]):
+        _end(tf.identity(x))
+
+
+def baked_in(coupled=False):
+    """A state of 6 rows that is added to whatever comes: no other number of rows will do."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [6, 12], "x")
+    hidden = tf.tanh(x + tf.zeros([6, 12]))
+    _end(hidden - tf.reduce_mean(hidden, 0) if coupled else hidden)
+
+
+def baked_in_unsaid():
+    """The same of a placeholder that does not say so."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 12], "x")
+    _end(tf.tanh(tf.concat([x, tf.constant(np.zeros((6, 0), np.float32))], 1)))

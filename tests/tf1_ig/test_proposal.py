@@ -1,0 +1,120 @@
+"""Example feeds: made from what a graph knows, and taken by it; and feeds with fewer rows than a graph takes."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+
+import graph_tools as gt
+import tf1_ig
+from tests.models import examples, small, switches
+from tf1_ig.errors import BatchError
+from tf1_ig.question import samples
+from tf1_ig.question.proposal import propose
+
+SHAPES = {
+    examples.rank_by_product: {"x:0": (1, 12)}, examples.rank_by_an_axis: {"x:0": (1, 8, 8)},
+    examples.picture_by_reshape: {"x:0": (1, 5, 5, 2)}, examples.lengths_of_time: {"ids:0": (1, 5), "lengths:0": (1,)},
+    examples.words_of_a_table: {"text:0": (1, 3)}, examples.records: {"record:0": (1,)},
+    examples.scaled_pixels: {"x:0": (1, 12)}, examples.size_of_the_batch: {"x:0": (1, 12), "count:0": ()},
+    examples.waits_for_a_check: {"x:0": (1, 12), "limit:0": ()}, examples.baked_in: {"x:0": (6, 12)},
+    examples.baked_in_unsaid: {"x:0": (6, 12)}, switches.keep_without_shape: {"x:0": (1, 4), "level:0": ()},
+    switches.default_in_the_middle: {"picture:0": (1, 2, 2)}, switches.keep_with_a_bad_default: {
+        "x:0": (1, 4), "level:0": ()}}
+
+
+def _proposal(build, seed=0):
+    model = small.model_of(build)
+    fills = tuple(name for name, node in model.index.nodes.items() if node.op.startswith(("LookupTableImport", "Initial")))
+    model = dataclasses.replace(model, initializers=fills)
+    output = next(one for one in list(gt.find_outputs(model)) if one.tensor in ("y:0", "scores:0"))
+    return model, propose(model, output, gt.find_embeddings(model), seed)
+
+
+@pytest.mark.parametrize("build", list(SHAPES), ids=[build.__name__ for build in SHAPES])
+def test_an_example_fits_and_says_something(build):
+    model, found = _proposal(build)
+    assert not found.obstacle, found.obstacle
+    assert {name: sample.array.shape for name, sample in found.samples} == SHAPES[build]
+    with tf1_ig.IntegratedGradients(model, "scores:0" if "scores" in model.index else "y:0") as explainer:
+        result = explainer.explain({name: sample.array for name, sample in found.samples}, label=0)
+    assert any(np.any(value) for value in result.values.values())
+    assert tf1_ig.check(result)["completeness"].verdict == "ok"
+
+
+@pytest.mark.parametrize("build", list(SHAPES), ids=[build.__name__ for build in SHAPES])
+def test_the_line_that_is_printed_writes_the_arrays_that_were_tried(build, tmp_path):
+    _, found = _proposal(build, seed=3)
+    exec(samples.line(found.samples, 3, str(tmp_path / "feed.npz")), {})  # noqa: S102 the line that is printed
+    with np.load(tmp_path / "feed.npz") as file:
+        assert {name: file[name].tolist() for name in file.files} == {
+            name: sample.array.tolist() for name, sample in found.samples}
+
+
+def test_another_seed_is_another_example():
+    first, second = (dict(_proposal(examples.lengths_of_time, seed)[1].samples)["ids:0"].array for seed in (0, 1))
+    assert not np.array_equal(first, second) and first.min() >= 1 and first.max() < len(examples.TABLE)
+
+
+def test_values_are_those_that_the_graph_knows():
+    pixels = dict(_proposal(examples.scaled_pixels)[1].samples)["x:0"].array
+    assert 60 < pixels.mean() < 190 and 20 < pixels.std() < 120
+    words = dict(_proposal(examples.words_of_a_table)[1].samples)["text:0"].array
+    assert set(words.ravel()) <= set(examples.WORDS)
+    assert dict(_proposal(examples.lengths_of_time)[1].samples)["lengths:0"].array.tolist() == [5]
+
+
+def test_the_number_of_rows_that_is_baked_in_is_said():
+    assert [_proposal(build)[1].fixed for build in (
+        examples.baked_in, examples.baked_in_unsaid, examples.scaled_pixels)] == [True, True, False]
+
+
+# -- fewer rows than the graph takes -----------------------------------------------------------------------------------
+
+X = np.random.RandomState(1).normal(size=(6, 12)).astype(np.float32)
+
+
+@pytest.mark.parametrize("given", [1, 2, 5])
+@pytest.mark.parametrize("baseline", ["zero", "mean", "array"])
+def test_fewer_rows_are_explained_as_they_are_among_all(given, baseline):
+    start = np.full((6, 12), 0.25, np.float32) if baseline == "array" else baseline
+    if baseline == "mean":
+        start = {"mean": X[:3]}
+    with tf1_ig.IntegratedGradients(small.model_of(examples.baked_in), "y:0") as explainer:
+        whole = explainer.explain({"x:0": X}, label=1, baseline=start)
+        few = explainer.explain({"x:0": X[:given]}, label=1, baseline=start[:given] if baseline == "array" else start)
+    assert len(few) == given and any("filled up with copies" in note for note in few.notes)
+    np.testing.assert_allclose(few.values["x:0"], whole.values["x:0"][:given], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(few.score, np.tanh(X[:given]) @ examples.WEIGHTS[:, 1], rtol=1e-5)
+    assert few.evaluations.sum() <= whole.evaluations.sum()
+
+
+def test_copies_have_no_say_where_rows_influence_one_another():
+    coupled = functools.partial(examples.baked_in, True)
+    coupled.__name__ = "coupled"
+    with tf1_ig.IntegratedGradients(small.model_of(coupled), "y:0") as explainer:
+        with pytest.raises(BatchError, match="exactly 6 rows, and they influence one another"):
+            explainer.explain({"x:0": X[:2]}, label=1)
+        assert explainer.explain({"x:0": X}, label=1).running == "in company"
+
+
+def test_numbers_of_rows_that_constants_rule_out_are_never_run(monkeypatch):
+    from tf1_ig.engine.operated import Engine
+
+    ran = []
+    monkeypatch.setattr(Engine, "run_outputs", lambda self, points, order, run=Engine.run_outputs: (
+        ran.append(points.rows), run(self, points, order))[1])
+    with tf1_ig.IntegratedGradients(small.model_of(examples.baked_in_unsaid), "y:0") as explainer:
+        explainer.explain({"x:0": X}, label=1)
+    assert ran and set(ran) == {6}
+    del ran[:]
+    with tf1_ig.IntegratedGradients(small.model_of(examples.scaled_pixels), "y:0") as explainer:
+        explainer.explain({"x:0": X}, label=1)
+    assert set(ran) - {6}
+
+
+def test_a_failed_run_names_what_was_fed():
+    with tf1_ig.IntegratedGradients(small.model_of(examples.lengths_of_time), "y:0") as explainer:
+        with pytest.raises(gt.GraphToolsError, match=r"lengths:0 \(int32, \[\?\]\), fed as \[1\]"):
+            explainer.explain({"ids:0": [[1, 2, 3, 4, 5]], "lengths:0": [9]}, label=0)
