@@ -26,7 +26,8 @@ SHAPES = {
 
 def _proposal(build, seed=0):
     model = small.model_of(build)
-    fills = tuple(name for name, node in model.index.nodes.items() if node.op.startswith(("LookupTableImport", "Initial")))
+    fills = tuple(name for name, node in model.index.nodes.items()
+                  if node.op.startswith(("LookupTableImport", "InitializeTable")))
     model = dataclasses.replace(model, initializers=fills)
     output = next(one for one in list(gt.find_outputs(model)) if one.tensor in ("y:0", "scores:0"))
     return model, propose(model, output, gt.find_embeddings(model), seed)

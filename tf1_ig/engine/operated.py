@@ -5,18 +5,18 @@ finalized: explaining a thousand times adds no op.
 """
 
 import os
-import re
 import time
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
 from graph_tools import _tf
-from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError, TensorNotFoundError
+from graph_tools.errors import BlockedRunError, FeedError, GradientError, TensorNotFoundError
 from graph_tools.graph import names
 from graph_tools.graph.ops import MUST_BE_FED, PLACEHOLDERS
 from graph_tools.running import forks, prepared, runs
-from tf1_ig.engine import lean, nonfinite, path, records, target
+from tf1_ig.engine import failed_run, lean, nonfinite, path, records, target
+from tf1_ig.engine.failed_run import RunFailed
 from tf1_ig.engine.feeds import as_fed, describe
 from tf1_ig.errors import ClosedError, OutOfMemoryError
 
@@ -321,6 +321,18 @@ class Engine:
             feed[self._target.share.name] = share
         return feed
 
+    def _fed_shapes(self, feed: Mapping[Any, Any]) -> Dict[Any, str]:
+        """What was fed, as the caller knows it, by tensor: for the message of an error."""
+        told = {}
+        for key, value in feed.items():
+            tensor = self.graph.get_tensor_by_name(key if isinstance(key, str) else key.name)
+            if tensor.name not in self._own:
+                told[tensor] = "%s, fed as %s" % (describe(tensor.name, _numpy_dtype(tensor), _static_shape(tensor)),
+                                                  list(np.shape(value)))
+        told.update((tensor, spec.tensor) for spec, one in zip(self.inputs, self._lines)
+                    for tensor in one.placeholders)
+        return {tensor.name: words for tensor, words in told.items()}
+
     def _run(self, fetches, feed):
         if self._closed:
             raise ClosedError("this explainer is closed (its with block has ended?); make another one")
@@ -339,59 +351,14 @@ class Engine:
             raise
         except _tf.tf.errors.ResourceExhaustedError as full:
             raise OutOfMemoryError("a run does not fit into memory (%s); explain fewer rows at once, or pass a smaller "
-                                   "{argument}" % _one_line(full, self._scope), argument="batch_size") from full
+                                   "{argument}" % failed_run.one_line(full, self._scope),
+                                   argument="batch_size") from full
         except _tf.tf.errors.OpError as failed:
-            fed = self._fed_behind(runs.failed_node(failed.message or ""), feed)
-            raise RunFailed(_one_line(failed, self._scope, fed)) from failed
+            told = failed_run.one_line(failed, self._scope, self._fed_shapes(feed), self.graph)
+            raise RunFailed(told) from failed
         except UnicodeDecodeError as failed:
             raise RunFailed("TensorFlow refused a value, and quotes bytes that are no text; check the strings of the "
                             "feed") from failed
-
-
-    def _fed_behind(self, node: str, feed: Mapping[Any, np.ndarray]) -> str:
-        """The nearest fed tensors that a node is computed from, with the shapes that were fed, for an error message."""
-        given = {tensor.name: spec.tensor for spec, one in zip(self.inputs, self._paths) for tensor in one.placeholders}
-        fed = {key if isinstance(key, str) else key.name: np.shape(value) for key, value in feed.items()}
-        try:
-            layer = [self.graph.get_operation_by_name(node)]
-        except (KeyError, ValueError):
-            return ""
-        seen, found = set(layer), {}
-        while layer and not found:
-            tensors = [tensor for op in layer for tensor in op.inputs]
-            for tensor in tensors:
-                if tensor.name in given:
-                    found[given[tensor.name]] = given[tensor.name]
-                elif tensor.name in fed and tensor.name not in self._own:
-                    found[tensor.name] = "%s, fed as %s" % (
-                        describe(tensor.name, _numpy_dtype(tensor), _static_shape(tensor)), list(fed[tensor.name]))
-            layer = list({tensor.op for tensor in tensors} - seen)
-            seen.update(layer)
-        return " and ".join(list(found.values())[:3])
-
-
-class RunFailed(GraphToolsError, RuntimeError):
-    """TensorFlow refused a run; the message is its own, in one line."""
-
-
-def _one_line(failed, scope: str, fed: str = "") -> str:
-    """What TensorFlow said, without the listings around it: the line above ``[[node …]]``, and the node.
-
-    What is below ``scope`` is ours: it says nothing to who made the graph.
-    """
-    lines = [line.strip() for line in (failed.message or str(failed)).splitlines() if line.strip()]
-    marks = [number for number, line in enumerate(lines) if line.startswith(("[[{{node", "[[node"))]
-    if marks and marks[0]:
-        told = lines[marks[0] - 1]
-    elif lines and "[[" in lines[0]:
-        told = lines[0].partition("[[")[0].strip()
-    else:
-        told = next((line for line in lines if not line.endswith(":")), type(failed).__name__)
-    node = runs.failed_node(failed.message or "")
-    told = told[:300] + ("" if not node or node in told or node.startswith(scope + "/") else " (at node %s)" % node)
-    beyond = re.search(r" = -?\d+ is not in \[0, (\d+)\)", told)
-    return told + ("; feed ids from 0 to %d" % (int(beyond.group(1)) - 1) if beyond
-                   else "; check the values and sizes of %s" % (fed or "the feed"))
 
 
 def _free_scope(model) -> str:

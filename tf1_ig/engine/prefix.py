@@ -12,8 +12,9 @@ import numpy as np
 
 from graph_tools.errors import GradientError, GraphToolsError
 from tf1_ig.engine import affine, feeds
+from tf1_ig.engine.failed_run import RunFailed
 from tf1_ig.engine.feeds import FedTensor, end_to_end
-from tf1_ig.engine.operated import AttributedInput, Engine, RunFailed
+from tf1_ig.engine.operated import AttributedInput, Engine
 from tf1_ig.engine.packing import PACKED, Batch, PointRunner
 from tf1_ig.integrate import Rows
 

@@ -10,8 +10,9 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from tf1_ig.engine.failed_run import RunFailed
 from tf1_ig.engine.feeds import FedTensor
-from tf1_ig.engine.operated import Engine, RunFailed
+from tf1_ig.engine.operated import Engine
 from tf1_ig.engine.packing import FIXED_BATCH, IN_COMPANY, ONE_AT_A_TIME, PACKED, Batch, PointRunner, Running
 from tf1_ig.integrate import Rows
 

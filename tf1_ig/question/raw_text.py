@@ -15,7 +15,7 @@ import numpy as np
 
 from graph_tools.graph import names
 from graph_tools.graph.ops import PARSER
-from tf1_ig.engine.operated import RunFailed
+from tf1_ig.engine.failed_run import RunFailed
 from tf1_ig.question.spans import Span, Text, byte_spans, folded, read_text
 
 _SIGNS = {1: "abcdefghij", 2: "".join(chr(0x430 + digit) for digit in range(10)),

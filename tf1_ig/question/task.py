@@ -11,7 +11,8 @@ from graph_tools.graph import names
 from graph_tools.running.runs import refuse_if_blocking
 from tf1_ig import baselines
 from tf1_ig.engine import feeds, probe
-from tf1_ig.engine.operated import Engine, RunFailed
+from tf1_ig.engine.failed_run import RunFailed
+from tf1_ig.engine.operated import Engine
 from tf1_ig.engine.packing import ONE_AT_A_TIME, Batch, PointRunner, Running
 from tf1_ig.errors import BaselineError, BatchError
 from tf1_ig.question import filled
