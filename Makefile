@@ -47,7 +47,7 @@ types: ## mypy on the public surface of both packages
 
 docs: ## the API reference, from the docstrings, into build/api; a warning is an error
 	$(RUN) run tools python -W error -m pdoc --docformat google --output-directory build/api \
-		graph_tools tf1_ig tf1_ig.quadrature tf1_ig.baselines tf1_ig.variants
+		graph_tools tf1_ig tf1_ig.quadrature tf1_ig.baselines tf1_ig.methods tf1_ig.variants tf1_ig.testing
 
 dist: ## sdist and wheel into dist/, checked by twine
 	$(RUN) run tools python -m build --no-isolation --outdir dist

@@ -1,11 +1,11 @@
 """Methods that only ask for scores: tokens are replaced by the baseline, alone or in coalitions."""
 
 import math
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
-from tf1_ig.engine.at import At
+from tf1_ig.engine.at import FLOATS_AT_ONCE, At
 from tf1_ig.ensemble import Found
 from tf1_ig.integrate import Integral
 from tf1_ig.methods.paths import whole
@@ -22,9 +22,7 @@ def occlusion(at: At, baseline: Any = "zero") -> Found:
     claims nothing. A token's number is spread evenly over its row.
     """
     tokens = at.tokens
-    most = int(tokens.max(initial=0))
-    shares = [1 - np.eye(most)[:, :count] for count in tokens]
-    scores, full = _scores(at, shares, baseline), at.score
+    scores, full = _scores(at, [_without_one(count) for count in tokens], baseline), at.score
     numbers = [full[row] - scores[:count, row] for row, count in enumerate(tokens)]
     return answer(at, numbers, baseline, tokens)
 
@@ -37,60 +35,65 @@ def shapley(at: At, baseline: Any = "zero", samples: int = 200, seed: int = 0) -
     """
     tokens, samples = at.tokens, whole(samples)
     games = [_exact(count) if count <= EXACT_TOKENS else _drawn(count, samples, seed) for count in tokens]
-    most = max(len(game.coalitions) for game in games)
-    shares = [np.concatenate([game.coalitions, np.ones((most - len(game.coalitions), count))])
-              for game, count in zip(games, tokens)]
-    scores = _scores(at, shares, baseline)
-    found = [_means(game, scores[:len(game.coalitions), row]) for row, game in enumerate(games)]
+    scores = _scores(at, games, baseline)
+    found = [_means(game, scores[:game.points, row]) for row, game in enumerate(games)]
     errors = None if all(count <= EXACT_TOKENS for count in tokens) else [error for _, error in found]
-    return answer(at, [number for number, _ in found], baseline, [len(game.coalitions) for game in games], errors)
+    return answer(at, [number for number, _ in found], baseline, [game.points for game in games], errors)
 
 
 class _Game(NamedTuple):
-    """Coalitions of a row, and what each token's value is made of.
+    """The coalitions of a row, made when they are run, and what each token's value is made of.
 
-    ``gains`` are ``(with, without, weight)`` of every token: places of coalitions, ``[tokens, terms]`` each; ``drawn``:
-    terms are draws of equal weight.
+    ``made(places)`` are coalitions by their number, ``[places, tokens]`` of 0 and 1. ``gains`` are ``(with, without,
+    weight)`` of every token: numbers of coalitions, ``[tokens, terms]`` each; ``drawn``: terms are equal draws.
     """
 
-    coalitions: np.ndarray   # [coalitions, tokens] of 0 and 1
+    points: int
+    made: Callable[[np.ndarray], np.ndarray]
     gains: Tuple[np.ndarray, np.ndarray, np.ndarray]
-    drawn: bool
+    drawn: bool = False
+
+
+NO_GAINS = (np.zeros((0, 0), int), np.zeros((0, 0), int), np.zeros((0, 0)))
+
+
+def _without_one(count: int) -> _Game:
+    """Each token left out in turn."""
+    return _Game(count, lambda places: 1.0 * (places[:, None] != np.arange(count)), NO_GAINS)
 
 
 def _exact(count: int) -> _Game:
-    """All coalitions, by the bits of their place."""
-    places = np.arange(1 << count)
-    coalitions = (places[:, None] >> np.arange(count)) & 1
-    size = coalitions.sum(1)
-    having, lacking, weight = [], [], []
-    for token in range(count):
-        without = places[coalitions[:, token] == 0]
-        having.append(without | (1 << token))
-        lacking.append(without)
-        weight.append([1.0 / (count * math.factorial(count - 1) // (
-            math.factorial(others) * math.factorial(count - 1 - others))) for others in size[without]])
-    shape = (count, (1 << count) // 2)
-    return _Game(coalitions.astype(np.float64), (np.array(having, int).reshape(shape), np.array(lacking, int).reshape(
-        shape), np.array(weight, np.float64).reshape(shape)), False)
+    """All coalitions, by the bits of their number."""
+    def made(places):
+        return ((places[:, None] >> np.arange(count)) & 1).astype(np.float64)
+
+    numbers = np.arange(1 << count)
+    size = made(numbers).sum(axis=1).astype(int)
+    weights = np.array([math.factorial(others) * math.factorial(count - 1 - others) / math.factorial(count)
+                        for others in range(count)])
+    lacking = np.array([numbers[(numbers >> token) & 1 == 0] for token in range(count)], int).reshape(
+        count, (1 << count) // 2)
+    having = lacking | (1 << np.arange(count))[:, None]
+    return _Game(1 << count, made, (having, lacking, weights[size[lacking]] if count else np.zeros((0, 0))))
 
 
 def _drawn(count: int, samples: int, seed: int) -> _Game:
-    """Tokens joining one by one, in orders that are drawn at random: the empty and the full coalition are run once."""
+    """Tokens joining one by one, in orders drawn at random. Numbers 0 and 1 are the empty and the full coalition."""
     random = np.random.RandomState(seed)
-    coalitions: List[np.ndarray] = [np.zeros((1, count)), np.ones((1, count))]
-    having, lacking = np.zeros((2, count, samples), int)
-    for draw in range(samples):
-        order = random.permutation(count)
-        joined = np.tril(np.ones((count, count)))[:count - 1]     # after 1, 2, … tokens
-        rows = np.zeros((count - 1, count))
-        rows[:, order] = joined
-        first = 2 + draw * (count - 1)
-        coalitions.append(rows)
-        after = np.append(first + np.arange(count - 1), 1)
-        having[order, draw] = after
-        lacking[order, draw] = np.concatenate([[0], after[:-1]])
-    return _Game(np.concatenate(coalitions), (having, lacking, np.full((count, samples), 1.0 / samples)), True)
+    orders = np.array([random.permutation(count) for _ in range(samples)])
+    rank = np.argsort(orders, axis=1)   # when each token joins
+
+    def made(places):
+        draw, joined = np.divmod(places - 2, count - 1)
+        rows = 1.0 * (rank[draw] <= joined[:, None])
+        rows[places < 2] = places[places < 2][:, None]
+        return rows
+
+    after = np.concatenate([2 + np.arange(samples)[:, None] * (count - 1) + np.arange(count - 1), np.ones(
+        (samples, 1), int)], axis=1)
+    before = np.concatenate([np.zeros((samples, 1), int), after[:, :-1]], axis=1)
+    having, lacking = (np.take_along_axis(each, rank, axis=1).T for each in (after, before))
+    return _Game(2 + samples * (count - 1), made, (having, lacking, np.full((count, samples), 1.0 / samples)), True)
 
 
 def _means(game: _Game, scores: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
@@ -101,12 +104,19 @@ def _means(game: _Game, scores: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     return (gains * weight).sum(axis=1), errors
 
 
-def _scores(at: At, shares: List[np.ndarray], baseline: Any) -> np.ndarray:
-    """Scores ``[points, rows]`` of many mixtures, laid out a few at a time."""
-    points = len(shares[0])
-    found = [at.scores(at.mixed([each[start:start + TOGETHER] for each in shares], baseline))
-             for start in range(0, points, TOGETHER)]
-    return np.concatenate(found) if found else np.zeros((0, len(at)))
+def _scores(at: At, games: List[_Game], baseline: Any) -> np.ndarray:
+    """Scores ``[points, rows]`` of the rows' coalitions, laid out a few at a time; a row without more stays as fed."""
+    points, found = max(game.points for game in games), [np.zeros((0, len(at)))]
+    floats = sum(len(vector) for vector in at.vectors(at.entries))
+    together = max(1, min(TOGETHER, FLOATS_AT_ONCE // max(1, floats)))
+    for start in range(0, points, together):
+        places, shares = np.arange(start, min(points, start + together)), []
+        for game, count in zip(games, at.tokens):
+            shares.append(np.ones((len(places), count)))
+            own = places < game.points
+            shares[-1][own] = game.made(places[own])
+        found.append(at.scores(at.mixed(shares, baseline)))
+    return np.concatenate(found)
 
 
 def answer(at: At, numbers: List[np.ndarray], baseline: Any, points: Any, errors: Any = None) -> Found:
