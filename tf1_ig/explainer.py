@@ -7,9 +7,10 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from graph_tools.find.decided import Decided
+from graph_tools.graph import names
 from graph_tools.model import Model
 from graph_tools.report import Finding
-from tf1_ig import answer, baselines, ensemble, integrate, interactions as pairwise, methods
+from tf1_ig import answer, baselines, conductance as layers, ensemble, integrate, interactions as pairwise, methods
 from tf1_ig.engine import prefix, probe
 from tf1_ig.engine.at import At, Scene
 from tf1_ig.engine.layout import Layout
@@ -63,6 +64,8 @@ class IntegratedGradients:
                  config: Any = None, time_limit: Optional[float] = None,
                  class_names: Optional[Sequence[str]] = None) -> None:
         self.resolved = resolve.resolve(model, output, inputs)
+        self._asked = model, output
+        self._layers: Dict[str, Tuple["IntegratedGradients", "IntegratedGradients"]] = {}
         self.batch_axis = batch_axis
         self.class_names = None if class_names is None else tuple(class_names)
         self._options = config, time_limit
@@ -211,6 +214,62 @@ class IntegratedGradients:
                             row_feeds)
         task, found = self._begin(question, "zero")
         return At(self._scene(task, found, self._runner(task, found, question)))
+
+    def conductance(self, feed: Mapping[Any, Any], layer: Any, label: Any = None, kind: str = "conductance",
+                    baseline: Any = "zero", method: str = "gausslegendre", steps: Optional[int] = None,
+                    tolerance: float = 0.01, max_steps: int = 1024, batch_size: Optional[int] = None,
+                    shared_feeds: Sequence[Any] = (), row_feeds: Sequence[Any] = (),
+                    memory_limit: Optional[int] = None) -> Attribution:
+        """What the units of a layer carry of the score along the path from the baseline to the input.
+
+        Args:
+          feed, label, baseline, batch_size, shared_feeds, row_feeds, memory_limit: as for ``explain``.
+          layer: a tensor between the inputs and the output, outside loops, with the rows on its first axis.
+          kind: ``"conductance"`` (arXiv 1805.12233), whose units sum to the difference of the scores where the layer
+            cuts every path; or ``"internal_influence"`` (arXiv 1802.03788), the mean gradient by the layer.
+          method, steps: a rule of a fixed number of nodes; ``steps=None``: three-point panels, twice as many until
+            what the layer carries and what passes it by sum to the difference within ``tolerance``.
+          max_steps: most points.
+
+        Returns:
+          An ``Attribution`` whose ``values[layer]`` is float64 ``[rows, …units]``. ``delta`` is what passes the layer
+          by where it does not cut every path, and a note says so; for internal influence it is NaN.
+
+        Raises:
+          InputError: the layer is inside a loop, or nothing leads through it; and what ``explain`` raises.
+
+        Example:
+          >>> found = explainer.conductance({"ids:0": ids}, "pooled:0", label="top")         # doctest: +SKIP
+          >>> found.values["pooled:0"].sum(axis=1) - (found.score - found.baseline_score)    # doctest: +SKIP
+          array([2e-06])
+        """
+        effort(method, steps, tolerance, max_steps, batch_size, memory_limit)
+        below, above, name = self._through(layer)
+        asked = dict(shared_feeds=shared_feeds, row_feeds=row_feeds, batch_size=batch_size, memory_limit=memory_limit)
+        plain, first = self.at(feed, label, **asked), below.at(feed, layers.any_element(below), **asked)
+        held = above.at(dict(feed, **{name: first.outputs(first.entries)}), label, **asked)
+        request = layers.Request(name, kind, baseline, method, steps, tolerance, max_steps)
+        ends = plain.scores(plain.mixed([np.repeat([[0.0], [1.0]], count, axis=1) for count in plain.tokens], baseline))
+        return layers.answer(layers.Path(first, held, name, baseline), request, ends, plain.label, self.output,
+                             self.resolved.notes + held.notes, held.running)
+
+    def _through(self, layer: Any) -> Tuple["IntegratedGradients", "IntegratedGradients", str]:
+        """Explainers of the layer by the inputs, and of the output by the layer and what passes it by; its name."""
+        name = names.tensor_name(layer)
+        if name not in self._layers:
+            model = self._asked[0]
+            layers.check_layer(self.resolved.model, name)
+            inner = self.resolved.renamed.get(name, name)
+            past = () if layers.cuts(self.resolved.model, inner, tuple(
+                spec.attributed.tensor for spec in self.resolved.inputs), self.resolved.output) else self.inputs
+            same = dict(batch_axis=self.batch_axis, config=self._options[0], time_limit=self._options[1])
+            below = IntegratedGradients(model, name, list(self.inputs), **same)
+            self._opened += [below]
+            above = IntegratedGradients(model, self._asked[1], resolve.Through(name, past), **same,
+                                        class_names=self.class_names)
+            self._opened += [above]
+            self._layers[name] = below, above
+        return self._layers[name] + (name,)
 
     def interactions(self, feed: Mapping[Any, Any], label: Any = None, baseline: Any = "zero",
                      steps: Optional[int] = None, tolerance: float = 0.01, max_steps: int = 256,

@@ -36,6 +36,13 @@ class ResolvedInput(NamedTuple):
     id_axes: Optional[Tuple[int, ...]] = None
 
 
+class Through(NamedTuple):
+    """Inputs of an explainer of a path through a layer: the layer, and what it is computed from beside it."""
+
+    layer: Any
+    inputs: Tuple[Any, ...]
+
+
 class Resolved(NamedTuple):
     model: Model
     output: str
@@ -76,7 +83,7 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
         viewed = views.lookup_behind(model, spec.tensor) if found is None else None
         one = _resolved_input(name, spec, found if viewed is None else viewed.lookup, renamed)
         resolved.append(one if viewed is None else one._replace(id_axes=viewed.axes))
-    _refuse_nested(model, [spec.attributed.tensor for spec in resolved])
+    _refuse_nested(model, [spec.attributed.tensor for spec in resolved[isinstance(inputs, Through):]])
     kind = output.kind if isinstance(output, Candidate) else next(
         (found.kind for found in gt.find_outputs(model) if found.tensor == output_name), None)
     return Resolved(model, output_name, tuple(resolved), renamed, tuple(notes), kind,
@@ -93,6 +100,8 @@ def _known(model: Model, tensor: Any) -> str:
 
 def _listed(model: Model, inputs: Any) -> Sequence[Any]:
     """The caller's inputs one by one; a feature column stands for its rows, or else for its part of the layer."""
+    if isinstance(inputs, Through):
+        return [inputs.layer] + list(inputs.inputs)
     listed = list(inputs) if isinstance(inputs, (list, tuple, gt.Candidates)) else [inputs]
     if not listed:
         raise InputError("{argument} is empty: there is nothing to attribute to; name a tensor, or leave it out",
