@@ -27,7 +27,8 @@ STAGES = (
     ("front", ("tf1_ig.cli", "tf1_ig.commands", "tf1_ig.__main__", "tf1_ig.demo")),
 )
 # The result record has methods that draw; they import the view when they are called, never at import.
-DOORS = {("tf1_ig.result.attribution", "tf1_ig.show.report"), ("tf1_ig.result.attribution", "tf1_ig.show.table")}
+DOORS = {("tf1_ig.result.attribution", "tf1_ig.show.report"), ("tf1_ig.result.attribution", "tf1_ig.show.table"),
+         ("tf1_ig.result.attribution", "tf1_ig.show.figure")}
 WITHOUT_TENSORFLOW = (
     "graph_tools.errors", "graph_tools.graph.names", "graph_tools.report", "graph_tools.graph.walk",
     "tf1_ig.baselines", "tf1_ig.check", "tf1_ig.integrate", "tf1_ig.quadrature", "tf1_ig.result.attribution",

@@ -37,3 +37,18 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     with pytest.raises(ImportError, match="pip install matplotlib") as caught:
         figure.figure(table.bars(["a"], [1.0]))
     assert isinstance(caught.value, GraphToolsError)
+
+
+def test_a_result_is_a_picture_for_a_paper(tmp_path):
+    tokens = [["$a", "good\nfilm", "no"], ["a", "b", "c"]]
+    made = result(values=((0.25, 0.5, -1.0), (0.125, 2.0, 0.0)), token_texts=tokens)
+    drawn = made.to_figure(class_names=["negative", "positive"])
+    texts = [text.get_text() for text in drawn.axes[0].texts]
+    assert texts == [r"\$a", "good\nfilm", "no"]
+    assert drawn.texts[0].get_text() == "positive because of \\$a good\nfilm, in spite of no"
+    assert len(drawn.axes[0].lines) == 1  # what speaks against it is underlined
+    for suffix, start in ((".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")):
+        made.save(str(tmp_path / ("why" + suffix)), class_names=["negative", "positive"])
+        assert (tmp_path / ("why" + suffix)).read_bytes().startswith(start)
+    bars = result(values=((0.25, 0.5, -1.0), (0.125, 2.0, 0.0)), token_texts=None, ids=None, strings=None).to_figure(1)
+    assert len(bars.axes[0].patches) == 3

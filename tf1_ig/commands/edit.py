@@ -11,6 +11,7 @@ from graph_tools.releases import portable
 from tf1_ig.commands import edit_proof, feed_file
 from tf1_ig.commands.arguments import add_model
 from tf1_ig.integrations import signature
+from tf1_ig.rows.spec import load_spec
 
 HELP = "write a changed copy of a graph"
 
@@ -19,7 +20,8 @@ _EDITS = ("inference_mode", "swap_inputs", "relax_batch", "prune", "freeze", "at
 
 def add_options(parser) -> None:
     """The options of the command; the edits are done in the order of ``_chosen``."""
-    add_model(parser)
+    add_model(parser, or_spec=True)
+    parser.add_argument("--spec", metavar="FILE", help="explanation spec: its model, if none is named, and its output")
     parser.add_argument("--inference-mode", action="store_true",
                         help="dropout becomes identity, batch norm takes its moving averages")
     parser.add_argument("--swap-inputs", action="store_true",
@@ -46,6 +48,8 @@ def add_options(parser) -> None:
 
 
 def _check(parser, options) -> None:
+    if not (options.model or options.spec):
+        parser.error("the following arguments are required: MODEL, or --spec FILE")
     if options.picture and not options.picture.endswith((".svg", ".dot")):
         parser.error("--picture FILE ends in .svg or .dot, not %r" % options.picture)
     if not any(getattr(options, edit) for edit in _EDITS):
@@ -70,6 +74,10 @@ def run(options) -> int:
 
 def _edit(options, tell) -> None:
     _check_places(options)
+    if options.spec:
+        spec = load_spec(options.spec)
+        options.model = options.model or spec.model_path
+        options.output = options.output or spec.output
     feed = feed_file.read_feed(options.feed) if options.feed else None
     original = model = gt.load(options.model)
     fed = {}

@@ -229,6 +229,8 @@ def run(options) -> int:
     for place, name in enumerate(result.values):
         print("  input %d: %s" % (place, name))
     print(terminal.summary(result, report, work.class_names))
+    if options.classes and result.prediction is None:
+        print("note: --classes is not used: %s has no classes to choose from" % result.output)
     if options.out:
         print("wrote %s" % options.out)
     return 0

@@ -241,6 +241,16 @@ class Attribution:
 
         return page(self, tokens=tokens, **options)
 
+    def to_figure(self, row: int = 0, **options: Any) -> Any:
+        """One example as a ``matplotlib`` figure, for papers (see ``tf1_ig.show.figure.of_result`` for the options).
+
+        Raises:
+          MissingPackageError: matplotlib is not installed.
+        """
+        from tf1_ig.show.figure import of_result
+
+        return of_result(self, row, **options)
+
     def view(self, **options: Any) -> Any:
         """What a notebook shows of the result, with options: class_names, tokens, images, palette, join, fold, scale.
 

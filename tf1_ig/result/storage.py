@@ -67,8 +67,16 @@ def _write_html(attribution, file, **shown) -> None:
     file.write(attribution.to_html(**shown).encode("utf-8", "replace"))
 
 
+def _write_picture(kind: str):
+    """Writes the first example as a picture."""
+    def write(attribution, file, class_names=None, **_) -> None:
+        attribution.to_figure(class_names=class_names).savefig(file, format=kind, dpi=200)
+    return write
+
+
 # By suffix: what writes a result to an open binary file. The command line and its help go by this table.
-WRITERS = {".npz": _write_npz, ".json": _write_json, ".html": _write_html}
+WRITERS = {".npz": _write_npz, ".json": _write_json, ".html": _write_html,
+           **{"." + kind: _write_picture(kind) for kind in ("png", "svg", "pdf")}}
 
 
 def check_path(path, suffixes=None) -> str:

@@ -53,7 +53,7 @@ class Scene(NamedTuple):
 
     def guess(self, part: Part, key: str, why: str) -> None:
         """Notes that a key of a part's entry is a guess."""
-        self.guesses[schema.format_place(("feed", part.tensor) + ((key,) if key else ()))] = why
+        self.guesses[schema.format_place(("feed", part.tensor) + tuple(key.split(".") if key else ()))] = why
 
     @property
     def texts(self) -> List[Part]:

@@ -1,9 +1,15 @@
-"""Signed bars as a matplotlib figure, for papers and slides (SVG, PNG, PDF); no window, no global state."""
+"""Texts and signed bars as matplotlib figures, for papers and slides (SVG, PNG, PDF); no window, no global state."""
+
+from typing import Any, Optional, Sequence
+
+import numpy as np
 
 from tf1_ig.errors import MissingPackageError
-from tf1_ig.show import palette as palettes
+from tf1_ig.show import facts, palette as palettes, raw, sentence, table, tokens as token_view
 from tf1_ig.show.table import Bars
-from tf1_ig.show.tokens import number
+from tf1_ig.show.tokens import Strip, number
+
+_LETTER, _LINE, _SIZE = 0.085, 0.34, 10  # inches of a letter and of a line, points of the font
 
 
 def figure(bars: Bars, palette: str = "blue-orange", width: float = 6.4):
@@ -19,11 +25,7 @@ def figure(bars: Bars, palette: str = "blue-orange", width: float = 6.4):
 
     >>> figure(table.aggregate(attribution)).savefig("features.svg")                       # doctest: +SKIP
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as missing:
-        raise MissingPackageError("matplotlib is needed for a figure (%s); install it: pip install matplotlib, or save "
-                                  "the result as .html" % missing) from missing
+    Figure = _figure_class()
     shade = palettes.palette(palette).light
     drawn = Figure(figsize=(width, 0.8 + 0.26 * max(1, len(bars.rows))))
     axes = drawn.add_subplot(111)
@@ -51,6 +53,81 @@ def figure(bars: Bars, palette: str = "blue-orange", width: float = 6.4):
     drawn.subplots_adjust(left=0.32, right=0.97, top=1 - 0.3 / drawn.get_figheight(),
                           bottom=0.5 / drawn.get_figheight())
     return drawn
+
+
+def of_result(attribution: Any, row: int = 0, class_names: Optional[Sequence[str]] = None,
+              palette: str = "blue-orange", width: float = 6.4):
+    """One example as a ``matplotlib`` ``Figure``: its text in colour (the text as it was given where that is known),
+    or signed bars where it has no text, under the sentence that says what speaks for the class and what against it.
+
+    Args:
+      attribution: the result; row: which example of it.
+      class_names, palette: as for ``tf1_ig.show.report.page``.
+      width: inches.
+
+    Raises:
+      MissingPackageError: matplotlib is not installed.
+
+    >>> of_result(attribution, class_names=["negative", "positive"]).savefig("why.svg")     # doctest: +SKIP
+    """
+    strips = raw.raw_strips(attribution, row, fold=None)
+    for name, each in attribution.tokens.items():
+        texts = attribution.texts(name, row)
+        if not strips and texts is not None and np.ndim(each[row]) == 1:
+            strips.append(token_view.strip(texts, np.asarray(each[row]), fold=None))
+    label = facts.class_text(attribution.label_text(row, class_names))
+    predicted = facts.class_text(attribution.prediction_text(row, class_names))
+    if strips:
+        told = sentence.in_words(sentence.sentence(label, predicted, strips[:1]))
+        return text_figure(strips[0], told or label, palette, width)
+    found = [(text or str(position), value) for _, _, position, text, value in table.entries(attribution[row])]
+    bars = table.bars([text for text, _ in found], [value for _, value in found], label, most=20)
+    return figure(bars._replace(name=sentence.in_words(sentence.sentence(label, predicted, [bars])) or label), palette,
+                  width)
+
+
+def text_figure(strip: Strip, title: str = "", palette: str = "blue-orange", width: float = 6.4):
+    """A strip of tokens as a ``matplotlib`` ``Figure``: words in colour, those against the class underlined.
+
+    Args:
+      strip: what ``tf1_ig.show.tokens.strip`` returns.
+      title: above it.
+      palette: name of a palette; width: inches, the height follows the text.
+    """
+    shade, places, x, line = palettes.palette(palette).light, [], 0.0, 0
+    for token in strip.tokens:
+        x += _LETTER * len(token.before)
+        breaks, long = "\n" in token.text, _LETTER * max(1, len(token.text))
+        if breaks or x and x + long > width - 0.3:
+            x, line = 0.0, line + 1
+        if token.text.strip():
+            places.append((token, x, line))
+        x += 0.0 if breaks else long
+    height = 0.55 + _LINE * (line + 1)
+    drawn = _figure_class()(figsize=(width, height))
+    axes = drawn.add_axes([0.15 / width, 0, 1 - 0.3 / width, (height - 0.4) / height])
+    axes.set_xlim(0, width - 0.3)
+    axes.set_ylim(height - 0.4, 0)
+    axes.axis("off")
+    for token, left, at in places:
+        colour = shade.positive if token.kind == "positive" else shade.negative
+        mixed = tuple(int(round(255 - (255 - part) * token.strength)) for part in colour)
+        axes.text(left, _LINE * (at + 0.6), token.text.replace("$", r"\$"), fontsize=_SIZE, family="monospace",
+                  va="center", bbox=dict(facecolor=_hex(mixed), edgecolor="none", pad=1.5))
+        if token.kind == "negative" and token.strength > 0.1:  # so that print in grey keeps the sign
+            axes.plot([left, left + _LETTER * len(token.text)], [_LINE * (at + 0.95)] * 2, color=_hex(shade.quiet),
+                      linewidth=0.8, linestyle="dashed")
+    drawn.text(0.15 / width, 1 - 0.08 / height, title.replace("$", r"\$"), fontsize=_SIZE, va="top")
+    return drawn
+
+
+def _figure_class() -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as missing:
+        raise MissingPackageError("matplotlib is needed for a figure (%s); install it: pip install matplotlib, or save "
+                                  "the result as .html" % missing) from missing
+    return Figure
 
 
 def _hex(colour) -> str:

@@ -38,6 +38,20 @@ def sentence(label: str, prediction: str, shown: Sequence[Any]) -> Sentence:
     return Sentence(label, (), (), False)
 
 
+def in_words(found: Sentence) -> str:
+    """The sentence as plain text; ``""`` where nothing speaks.
+
+    >>> in_words(Sentence("good", ("superb",), ("no sense",), False))
+    'good because of superb, in spite of no sense'
+    """
+    because, despite = " and ".join(found.because), " and ".join(found.despite)
+    if found.explains or not found.label:
+        parts = ["for %s: %s" % (found.label or "the score", because)] * bool(because)
+        return "; ".join(parts + ["against it: " + despite] * bool(despite))
+    parts = ["because of " + because] * bool(because) + ["in spite of " + despite] * bool(despite)
+    return (found.label + " " + ", ".join(parts)) if parts else ""
+
+
 def _of_strip(strip: token_view.Strip) -> List[Tuple[float, str]]:
     """Values and phrases, strongest first: neighbours of one sign that both speak are one phrase."""
     most = max([token.strength for token in strip.tokens if token.kind in ("positive", "negative")] + [0.0])
