@@ -1,6 +1,6 @@
 """From what a method found to the record that the caller gets."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -82,7 +82,9 @@ def _own_numbers(resolved: Resolved, task: Task, values: Dict[str, Any]) -> Opti
 
 def first_not_finite(found: Found, made: Attribution) -> str:
     """The op behind the first row that is not finite, in words; ``""`` when all are."""
-    for row in np.flatnonzero(~np.isfinite(made.delta)) if found.runner is not None else ():
+    if found.runner is None or made.path is None:
+        return ""
+    for row in np.flatnonzero(~np.isfinite(made.delta)):
         alphas, scores = made.path[row]
         wrong = alphas[~np.isfinite(scores)]
         some = np.unique(np.linspace(0, len(alphas) - 1, _TRIED).astype(int))
@@ -112,9 +114,9 @@ class progress:
 
             self._bar = tqdm.tqdm(total=total, unit="rows", desc="explain")
 
-    def __enter__(self):
+    def __enter__(self) -> Callable[[int], Any]:
         return self._bar.update if self._bar is not None else (lambda rows: None)
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         if self._bar is not None:
             self._bar.close()

@@ -1,20 +1,20 @@
 """Gradients along the paths of a method, for every row of a batch: one path, or the mean over many that share runs."""
 
 import itertools
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
 from tf1_ig import integrate
 from tf1_ig.engine.at import FLOATS_AT_ONCE, stacked_batch
-from tf1_ig.engine.feeds import repeated
+from tf1_ig.engine.feeds import FedTensor, repeated
 from tf1_ig.engine.layout import Layout
-from tf1_ig.engine.packing import PointRunner
+from tf1_ig.engine.packing import Batch, PointRunner
 from tf1_ig.engine.probe import Coupled, agree
 from tf1_ig.question.task import Task
 from tf1_ig.result.attribution import token_sums
 
-Entries = List[np.ndarray]
+Entries = Sequence[np.ndarray]
 
 
 class Path(NamedTuple):
@@ -39,7 +39,7 @@ class Integrand(NamedTuple):
 
     runner: PointRunner
     task: Task
-    integral: Callable[[PointRunner, Mapping[str, Any], Optional[np.ndarray]], integrate.Integral]
+    integral: Callable[[PointRunner, Dict[str, FedTensor], Optional[np.ndarray]], integrate.Integral]
 
 
 class Found(NamedTuple):
@@ -49,7 +49,7 @@ class Found(NamedTuple):
     standard error of the sum of the values over the scores' difference. ``runner`` evaluates a single path.
     """
 
-    count: int
+    count: int  # type: ignore[assignment]  # tuples have a method of that name
     integral: integrate.Integral
     values: Dict[str, Any]
     start_outputs: np.ndarray
@@ -76,10 +76,9 @@ def run(paths: Iterator[Path], integrand: Integrand) -> Found:
     count, (start, end) = means.values.count, means.ends.mean
     steps = np.full(len(end), count) if single_points else np.max(means.steps, axis=0)
     errors = means.residual.standard_error if single_points else means.errors.mean if means.errors.count else None
-    return Found(count, integrate.Integral([], end, start, steps, sum(means.evaluations), errors, None),
+    return Found(count, integrate.Integral([], end, start, steps, np.sum(means.evaluations, axis=0), errors, None),
                  like(means.values.mean, means.template), means.outputs.mean,
-                 None if count < 2 else like(means.values.standard_error, means.template),
-                 None if count < 2 else like(means.sums.standard_error, token_sums(means.template)))
+                 _errors(means.values, means.template), _errors(means.sums, token_sums(means.template)))
 
 
 # -- one path ----------------------------------------------------------------------------------------------------------
@@ -90,7 +89,7 @@ def _along(path: Path, integrand: Integrand) -> Found:
     What the probe saw of a few rows is true of all only if every score is what it is without the other points.
     """
     task, label = integrand.task, integrand.runner.label
-    runner = integrand.runner.on(task.batch._replace(actual=path.end, baseline=path.start), label)
+    runner = integrand.runner.on(task.batch._replace(actual=list(path.end), baseline=list(path.start)), label)
     starts = runner.outputs(integrate.Rows(np.arange(runner.count), np.zeros(runner.count)))
     ends = np.stack([label.of(starts), label.of(task.outputs)], axis=1)
     integral = integrand.integral(runner, task.fed, None if task.probed.wide else ends)
@@ -114,28 +113,39 @@ def _products(task: Task, actual: Entries, baseline: Entries, gradient: List[np.
 class _Tally:
     """Mean of vectors that come one by one, and its standard error (Welford, 1962: nothing cancels)."""
 
-    def __init__(self):
-        self.count, self.mean, self._squares = 0, 0.0, 0.0
+    def __init__(self) -> None:
+        self.count = 0
+        self._mean: Union[float, np.ndarray] = 0.0
+        self._squares: Union[float, np.ndarray] = 0.0
 
     def add(self, vector: np.ndarray) -> None:
         self.count += 1
         with np.errstate(invalid="ignore"):  # an infinite score is told by check
-            away = vector - self.mean
-            self.mean = self.mean + away / self.count
-            self._squares = self._squares + away * (vector - self.mean)
+            away = vector - self._mean
+            self._mean = self._mean + away / self.count
+            self._squares = self._squares + away * (vector - self._mean)
+
+    @property
+    def mean(self) -> np.ndarray:
+        return np.asarray(self._mean)
 
     @property
     def standard_error(self) -> Optional[np.ndarray]:
-        return None if self.count < 2 else np.sqrt(self._squares / (self.count - 1) / self.count)
+        return None if self.count < 2 else np.asarray(np.sqrt(self._squares / (self.count - 1) / self.count))
+
+
+def _errors(tally: _Tally, template: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    return None if tally.standard_error is None else like(tally.standard_error, template)
 
 
 class _Means:
     """What is averaged over paths: flat values, their sums by token, scores ``[2, batch]`` at start and end, …"""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.values, self.sums, self.ends, self.outputs = _Tally(), _Tally(), _Tally(), _Tally()
         self.residual, self.errors = _Tally(), _Tally()
-        self.steps, self.evaluations = [], []
+        self.steps: List[np.ndarray] = []
+        self.evaluations: List[np.ndarray] = []
         self.template: Dict[str, Any] = {}
 
 
@@ -200,9 +210,9 @@ def _integrate(runner: PointRunner, paths: List[Path], ends: np.ndarray, integra
     return integrand.integral(runner, repeated(task.fed, task.batch.count, len(paths)), corners)
 
 
-def _stacked(task: Task, actual: List[Entries], baseline: List[Entries]):
+def _stacked(task: Task, actual: List[Entries], baseline: List[Entries]) -> Batch:
     """The task's batch once for each path, one whole copy after the other."""
-    def together(sets):
+    def together(sets: List[Entries]) -> List[np.ndarray]:
         return list(sets[0]) if len(sets) == 1 else [np.concatenate(each) for each in zip(*sets)]
 
     return stacked_batch(task.batch, together(actual), together(baseline), len(actual))

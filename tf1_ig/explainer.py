@@ -13,6 +13,7 @@ from graph_tools.report import Finding
 from tf1_ig import answer, baselines, conductance as layers, ensemble, integrate, interactions as pairwise, methods
 from tf1_ig.engine import prefix, probe
 from tf1_ig.engine.at import At, Scene
+from tf1_ig.engine.feeds import FedTensor
 from tf1_ig.engine.layout import Layout
 from tf1_ig.engine.operated import Engine
 from tf1_ig.engine.packing import Batch, PointRunner, RunLimits, RunSizes
@@ -345,10 +346,10 @@ class IntegratedGradients:
 
     def _by_position(self, asked: answer.Asked, task: Task, label: Label, advance) -> Attribution:
         """Rows that keep their company are asked about one position after the other."""
-        order = np.lexsort((label.rows, label.positions))
+        order = np.lexsort((np.asarray(label.rows), np.asarray(label.positions)))
         parts = [self._found(asked, task, label.of_rows(of_one), advance)
                  for of_one in np.split(order, len(order) // task.batch.count)]
-        return joined(parts)[np.argsort(order)]
+        return joined(parts)[np.argsort(order).tolist()]
 
     def _found(self, asked: answer.Asked, task: Task, label: Label, advance) -> Attribution:
         """The result of one task by the method that was chosen."""
@@ -377,7 +378,7 @@ class IntegratedGradients:
         return Scene(runner, Layout(self.inputs, task.batch, task.own), task.probed, task.outputs, task.row_shape,
                      label.shown, lambda baseline: baselines.resolve(baseline, task.inputs), label.rows is None)
 
-    def _integral(self, runner: PointRunner, fed: Mapping[str, Any], ends: Optional[np.ndarray],
+    def _integral(self, runner: PointRunner, fed: Dict[str, FedTensor], ends: Optional[np.ndarray],
                   effort: Effort) -> integrate.Integral:
         """The integral of every example, behind the affine beginning of the model where that is worth it."""
         behind = self._prefix.for_work(runner, fed, effort.steps)

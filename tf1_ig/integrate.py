@@ -20,7 +20,7 @@ attributions closely, where the plain sum of absolute values overrates it severa
 import abc
 import itertools
 import math
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -57,8 +57,11 @@ class Evaluator(abc.ABC):
     """What integration asks of a model; ``tf1_ig.engine`` answers with TensorFlow, the tests with closed forms."""
 
     count: int
-    # What rounding of each example's scores is a share of, where that is more than the scores: float [count].
-    magnitude: Optional[np.ndarray] = None
+
+    @property
+    def magnitude(self) -> Optional[np.ndarray]:
+        """What rounding of each example's scores is a share of, where that is more than the scores: float [count]."""
+        return None
 
     @abc.abstractmethod
     def scores(self, rows: Rows) -> np.ndarray:
@@ -85,7 +88,7 @@ class Integral(NamedTuple):
     steps: np.ndarray
     evaluations: np.ndarray
     error_estimate: Optional[np.ndarray]
-    path: List[Tuple[np.ndarray, np.ndarray]]
+    path: Optional[List[Tuple[np.ndarray, np.ndarray]]]
     path_errors: Optional[List[np.ndarray]] = None
 
 
@@ -93,8 +96,9 @@ def joined(parts: Sequence[Integral]) -> Integral:
     """Integrals of slices of the examples as one."""
     if len(parts) == 1:
         return parts[0]
-    return Integral(*[None if fields[0] is None else sum(fields, []) if isinstance(fields[0], list)
-                      else np.concatenate(fields) for fields in zip(*parts)])
+    together: List[Any] = [None if fields[0] is None else sum(fields, []) if isinstance(fields[0], list)
+                           else np.concatenate(fields) for fields in zip(*parts)]
+    return Integral(*together)
 
 
 def by_rule(evaluator: Evaluator, alphas: np.ndarray, weights: np.ndarray,
@@ -150,9 +154,9 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
         for example in [example for example, nodes in wanted.items() if not nodes]:
             del wanted[example]
             results[example] = active.pop(example).result()
-    gradient, score, baseline_score, steps, error, path, errors = zip(*(
+    gradient, score, baseline_score, taken, error, path, errors = zip(*(
         results[example] for example in range(evaluator.count)))
-    steps = np.array(steps)
+    steps = np.array(taken)
     return Integral(list(gradient), np.array(score), np.array(baseline_score), steps, steps.copy(), np.array(error),
                     list(path), list(errors))
 
@@ -235,11 +239,11 @@ class _Path:
         self.gradient: Dict[float, np.ndarray] = {}
         self.parts: Dict[float, np.ndarray] = {}
         self.open: List[_Panel] = []
-        self.settled: Optional[np.ndarray] = None
+        self.settled = np.zeros(0)
         # (start of the interval, signed error) of settled panels.
         self.settled_errors: List[Tuple[float, float]] = []
         # Of settled panels: integrals of the parts, squared spreads, known errors and spread of the sum.
-        self.settled_parts = _Parts(0.0, 0.0, 0.0, 0.0)
+        self.settled_parts = _Parts(np.zeros(()), np.zeros(()), 0.0, 0.0)
 
     def add(self, alpha: float, score: float, slope: float, gradient: np.ndarray, parts: np.ndarray) -> None:
         self.score[alpha], self.slope[alpha], self.gradient[alpha] = float(score), float(slope), gradient
@@ -247,10 +251,10 @@ class _Path:
 
     def refine(self, tolerance: float, max_steps: int) -> List[float]:
         """Makes panels of the new nodes; returns the nodes that are wanted next (none: finished)."""
-        if self.settled is None:
+        if not self.open and not self.settled_errors:  # the first nodes
             self.settled = np.zeros(self.gradient[0.0].shape, np.float64)
             first = sorted(self.score)
-            self.open = self._panels([tuple(first[i:i + 3]) for i in range(0, len(first) - 2, 2)])
+            self.open = self._panels(list(zip(first[0::2], first[1::2], first[2::2])))
         else:
             halves = [self._halves(panel) for panel in self.open]
             made = iter(self._panels(sum(halves, [])))
@@ -297,7 +301,7 @@ class _Path:
             rest -= error * error
         return wanted
 
-    def result(self):
+    def result(self) -> Tuple[Any, ...]:
         total = self.settled.copy()
         for panel in self.open:
             total += self._vector(panel)
@@ -356,7 +360,8 @@ class _Path:
 
     def _settle(self, allowed: float, allowed_spread: float) -> None:
         """Adds up panels whose errors are far below their share, and forgets gradients nobody needs any more."""
-        still_open, settled = [], []
+        still_open: List[_Panel] = []
+        settled: List[_Panel] = []
         for panel in self.open:
             width = panel.b - panel.a
             within = panel.error <= allowed * width / 16.0 and panel.disagreement <= allowed_spread * width / 4.0

@@ -11,7 +11,7 @@ only runs forward (``token_attributions``). Slow, and as simple as can be. In a 
 """
 
 import contextlib
-from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def integrated_gradients(model: Model, inputs: Sequence[str], output: str, posit
     with session_of(model, inputs, output, position) as (session, score, gradients):
         actual, start = _ends(session, inputs, feed, baselines)
 
-        def at(alpha):
+        def at(alpha: float) -> Dict[str, Any]:
             point = dict(feed)
             point.update((name, (base + alpha * (value - base)).astype(np.float32))
                          for name, base, value in zip(inputs, start, actual))
@@ -85,7 +85,7 @@ def token_attributions(model: Model, inputs: Sequence[str], output: str, positio
         actual, start = _ends(session, inputs, feed, baselines)
         found = [np.zeros(value.shape[:-1]) for value in actual]
 
-        def score(alpha, number, token, step):
+        def score(alpha: float, number: int, token: Any, step: float) -> float:
             point = dict(feed)
             for place, (name, base, value) in enumerate(zip(inputs, start, actual)):
                 entries = base + alpha * (value - base)

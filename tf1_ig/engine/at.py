@@ -18,6 +18,10 @@ FLOATS_AT_ONCE = 1 << 22
 MANY_POINTS = 8
 
 
+# Scores first, then anything by row.
+Ask = Callable[[PointRunner, Rows], Tuple[Any, ...]]
+
+
 class Scene(NamedTuple):
     """One feed and what is asked of it, as ``At`` keeps them; nothing in it changes.
 
@@ -119,7 +123,7 @@ class At:
         Raises:
           InputError: an input is missing, unknown or ill-shaped.
         """
-        def ask(runner, rows):
+        def ask(runner: PointRunner, rows: Rows) -> Tuple[Any, ...]:
             evaluated = runner.gradients(rows)
             return evaluated.score, evaluated.gradient
 
@@ -134,7 +138,7 @@ class At:
         Raises:
           InputError: an input is missing, unknown or ill-shaped.
         """
-        def ask(runner, rows):
+        def ask(runner: PointRunner, rows: Rows) -> Tuple[Any, ...]:
             outputs = runner.outputs(rows)
             return runner.label.of(outputs), outputs
 
@@ -214,7 +218,7 @@ class At:
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
-    def _ask(self, entries: Mapping[str, Any], ask: Callable[[PointRunner, Rows], Tuple]) -> Tuple[Any, List[Tuple]]:
+    def _ask(self, entries: Mapping[str, Any], ask: Ask) -> Tuple[Any, List[Tuple[Any, ...]]]:
         """Points, and what ``ask`` found for a few of them at a time: scores first, then anything by row."""
         points, stacked = self._scene.layout.read(entries)
         if points == 0:
@@ -233,7 +237,7 @@ class At:
                 probed = self._probed = in_company(probed, len(self))
         return points, self._narrow(probed, stacked, many, ask)
 
-    def _wide(self, stacked: List[np.ndarray], many: int, ask) -> List[Tuple]:
+    def _wide(self, stacked: List[np.ndarray], many: int, ask: Ask) -> List[Tuple[Any, ...]]:
         """Points share runs; ``Coupled`` where the caller's own rows, which run along, notice it."""
         scene, count = self._scene, len(self)
         sizes = [len(part.entries) for part in scene.layout.parts]
@@ -257,7 +261,7 @@ class At:
             found.append(answer)
         return found
 
-    def _narrow(self, probed: Probed, stacked: List[np.ndarray], many: int, ask) -> List[Tuple]:
+    def _narrow(self, probed: Probed, stacked: List[np.ndarray], many: int, ask: Ask) -> List[Tuple[Any, ...]]:
         """One row at a time goes to its entries, in the company of the others as they were fed."""
         scene, count, found = self._scene, len(self), []
         batch, sizes = scene.runner.batch, [len(part.entries) for part in scene.layout.parts]

@@ -211,11 +211,12 @@ def _take(tensor: FedTensor, rows: np.ndarray, batch: int) -> np.ndarray:
 def _take_sparse(tensor: FedTensor, rows: np.ndarray) -> np.ndarray:
     if tensor.part == "shape":
         return np.concatenate([np.array([len(rows)], tensor.value.dtype), tensor.value[1:]])
-    owner = tensor.indices[:, 0]
+    indices = np.asarray(tensor.indices)
+    owner = indices[:, 0]
     entries, position = RowEntries(owner, int(np.max(rows, initial=-1)) + 1).take(rows)
     if tensor.part == "values":
         return tensor.value[entries]
-    return np.concatenate([position[:, None].astype(np.int64), tensor.indices[entries, 1:]], axis=1)
+    return np.concatenate([position[:, None].astype(np.int64), indices[entries, 1:]], axis=1)
 
 
 def repeated(fed: Mapping[str, FedTensor], batch: int, times: int) -> Dict[str, FedTensor]:

@@ -25,7 +25,7 @@ _TRACED_ROWS = (4, 8)
 class Batch(NamedTuple):
     """The caller's batch: attributed entries, the row each belongs to, and the other feeds."""
 
-    count: int
+    count: int  # type: ignore[assignment]  # tuples have a method of that name
     actual: List[np.ndarray]
     baseline: List[np.ndarray]
     owner: List[np.ndarray]
@@ -104,6 +104,8 @@ class RunSizes:
         Raises:
           MethodError: not even one row fits.
         """
+        if self.memory is None:
+            return
         if fixed + each > self.memory:
             raise MethodError("{argument} bytes is less than a run of a single row takes (%d bytes); allow more" % (
                 fixed + each), argument="memory_limit", value=str(self.memory))
@@ -159,7 +161,8 @@ class PointRunner(Evaluator):
     def __init__(self, engine: Engine, batch: Batch, running: Running, label: Optional[Terms] = None,
                  sizes: Optional[RunSizes] = None, on_rows: Callable[[int], None] = lambda rows: None,
                  row_lengths: Optional[np.ndarray] = None):
-        self.engine, self.batch, self.running, self.label = engine, batch, running, label
+        self.engine, self.batch, self.running = engine, batch, running
+        self.label, self.scored = label or Terms.single(np.zeros(0)), label is not None
         self.count = batch.count
         self.sizes = sizes or RunSizes(RunSizes.FIRST, RunLimits(RunSizes.FIRST))
         self.on_rows = on_rows
@@ -167,7 +170,7 @@ class PointRunner(Evaluator):
 
     @property
     def magnitude(self) -> Optional[np.ndarray]:
-        return None if self.label is None else self.label.size
+        return self.label.size if self.scored else None
 
     @property
     def lengths(self) -> np.ndarray:
@@ -213,7 +216,7 @@ class PointRunner(Evaluator):
         totals = [np.zeros(actual.shape, np.float64) for actual in self.batch.actual]
         scores = np.zeros(len(rows.example))
 
-        def execute(run):
+        def execute(run: "_Run") -> Any:
             padded = np.zeros(len(run.rows.example))
             padded[run.taken] = weights[run.asked]
             return self.engine.run_weighted(run.points, self.running.output_order, self.label.take(run.rows.example),
@@ -252,13 +255,13 @@ class PointRunner(Evaluator):
         whom is what the probe tries.
         """
         if self.running.mode in (IN_COMPANY, ONE_AT_A_TIME):
-            for asked, (example, alpha) in enumerate(zip(rows.example, rows.alpha)):
-                run = self._in_company(int(example), float(alpha))._replace(asked=np.array([asked]))
+            for place, (example, alpha) in enumerate(zip(rows.example, rows.alpha)):
+                run = self._in_company(int(example), float(alpha))._replace(asked=np.array([place]))
                 yield run, execute(run)
             return
         order = np.lexsort((rows.example, -self.lengths[rows.example])) if along_path else np.arange(len(rows.example))
         start, least = 0, self.running.only or self.running.least
-        if self.sizes.memory is not None and self.label is not None:
+        if self.sizes.memory is not None and self.scored:
             self.sizes.bound(*self._bytes())
         while start < len(rows.example):
             size = self.running.only or self.sizes.next(len(rows.example) - start)
@@ -279,7 +282,7 @@ class PointRunner(Evaluator):
 
     def _bytes(self) -> Tuple[int, int]:
         """Bytes of all tensors that a run with gradients makes whatever its rows, and for each of the longest rows."""
-        entries = sum(np.bincount(owner, minlength=self.count) for owner in self.batch.owner)
+        entries = np.sum([np.bincount(owner, minlength=self.count) for owner in self.batch.owner], axis=0)
         longest = np.lexsort((-self.lengths, -entries))
         few, more = (self.engine.traced_bytes(run.points, self.running.output_order, self.label.take(run.rows.example),
                                               run.share)

@@ -5,7 +5,7 @@ and gathers and scatters otherwise. A product multiplies by zero what belongs to
 NaN: so it is used for finite numbers only, and what is not finite is summed again without it.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -101,7 +101,7 @@ def feed(line: Line, actual: np.ndarray, baseline: np.ndarray, entry: np.ndarray
             line.as_product.name: few}
 
 
-def _either(dtype: Any, as_product: Any, product, plain):
+def _either(dtype: Any, as_product: Tensor, product: Callable[[], Tensor], plain: Callable[[], Tensor]) -> Tensor:
     """One of two ways to the same tensor, chosen at run time; floats of less than 32 bits know the exact one only."""
     if dtype not in (_tf.tf.float32, _tf.tf.float64):
         return plain()
@@ -109,13 +109,13 @@ def _either(dtype: Any, as_product: Any, product, plain):
         return _tf.tf.cond(as_product, product, plain)
 
 
-def _points_gathered(actual, baseline, entry, alpha):
+def _points_gathered(actual: Tensor, baseline: Tensor, entry: Tensor, alpha: Tensor) -> Tensor:
     tf = _tf.tf
     part = _like_rows(tf.cast(alpha, actual.dtype), actual)
     return (1 - part) * tf.gather(baseline, entry) + part * tf.gather(actual, entry)
 
 
-def _points_as_product(actual, baseline, entry, alpha):
+def _points_as_product(actual: Tensor, baseline: Tensor, entry: Tensor, alpha: Tensor) -> Tensor:
     """``[points, 2 entries] @ [2 entries, numbers]``."""
     tf = _tf.tf
     shape = tf.shape(actual)
@@ -126,13 +126,13 @@ def _points_as_product(actual, baseline, entry, alpha):
     return tf.reshape(points, tf.concat([tf.shape(entry), shape[1:]], 0))
 
 
-def _sum_scattered(line: Line, gradient):
+def _sum_scattered(line: Line, gradient: Tensor) -> Tensor:
     tf = _tf.tf
     weighted = gradient * tf.cast(_like_rows(line.weight, gradient), gradient.dtype)
     return tf.unsorted_segment_sum(weighted, line.entry, tf.shape(line.actual)[0])
 
 
-def _sum_as_product(line: Line, gradient):
+def _sum_as_product(line: Line, gradient: Tensor) -> Tensor:
     """``[entries, points] @ [points, numbers]``."""
     tf = _tf.tf
     shape = tf.shape(line.actual)
@@ -141,7 +141,7 @@ def _sum_as_product(line: Line, gradient):
     return tf.reshape(tf.matmul(which, rows, transpose_a=True), shape)
 
 
-def _like_rows(vector, tensor):
+def _like_rows(vector: Tensor, tensor: Tensor) -> Tensor:
     """``[n]`` reshaped to ``[n, 1, …]`` with the rank of ``tensor``."""
     tf = _tf.tf
     if tensor.shape.ndims is not None:

@@ -15,7 +15,7 @@ class Terms(NamedTuple):
     magnitudes: the score is rounded at that size, however small it is.
     """
 
-    index: np.ndarray    # int64 [rows, terms]
+    index: np.ndarray    # type: ignore[assignment]  # int64 [rows, terms]; tuples have a method of that name
     weight: np.ndarray   # float64 [rows, terms]
     size: np.ndarray     # float64 [rows]; 0 for single elements
 

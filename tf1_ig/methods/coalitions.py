@@ -64,7 +64,7 @@ def _without_one(count: int) -> _Game:
 
 def _exact(count: int) -> _Game:
     """All coalitions, by the bits of their number."""
-    def made(places):
+    def made(places: np.ndarray) -> np.ndarray:
         return ((places[:, None] >> np.arange(count)) & 1).astype(np.float64)
 
     numbers = np.arange(1 << count)
@@ -83,7 +83,7 @@ def _drawn(count: int, samples: int, seed: int) -> _Game:
     orders = np.array([random.permutation(count) for _ in range(samples)])
     rank = np.argsort(orders, axis=1)   # when each token joins
 
-    def made(places):
+    def made(places: np.ndarray) -> np.ndarray:
         draw, joined = np.divmod(places - 2, count - 1)
         rows = 1.0 * (rank[draw] <= joined[:, None])
         rows[places < 2] = places[places < 2][:, None]
@@ -141,7 +141,7 @@ def answer(at: At, numbers: List[np.ndarray], baseline: Any, points: Any, errors
 
 def _of_tokens(spread: Dict[str, Any], values: Dict[str, Any]) -> Dict[str, Any]:
     """Errors of the tokens themselves: numbers of one token are one draw, so their errors add; features' are apart."""
-    def summed(error):
+    def summed(error: np.ndarray) -> np.ndarray:
         return error if np.ndim(error) < 2 else np.sum(error, axis=-1)
 
     return {name: [summed(row) for row in error] if isinstance(error, list) else

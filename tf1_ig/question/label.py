@@ -34,7 +34,7 @@ class Label(NamedTuple):
 
     def of_rows(self, rows: np.ndarray) -> "Label":
         """The label of some of the rows."""
-        def of(field):
+        def of(field: Optional[np.ndarray]) -> Optional[np.ndarray]:
             return None if field is None else field[rows]
 
         return Label(self.terms.take(rows), self.shown[rows],
@@ -149,7 +149,7 @@ def _chosen(positions: Any, count: int, shown: str) -> np.ndarray:
 
 # -- several elements --------------------------------------------------------------------------------------------------
 
-def _weighted(label: Mapping[Any, Any], row_shape, outputs, output) -> Label:
+def _weighted(label: Mapping[Any, Any], row_shape: Tuple[int, ...], outputs: np.ndarray, output: str) -> Label:
     if not label:
         raise LabelError("label {} names no element of %s; pass {class: weight, …}" % _shown(output, row_shape))
     for key, weight in label.items():
@@ -168,7 +168,7 @@ def _weighted(label: Mapping[Any, Any], row_shape, outputs, output) -> Label:
     return Label(_sized(index, weight, outputs), shown, rows, _prediction(outputs, row_shape, main))
 
 
-def _each(label: Sequence[Any], row_shape, outputs, output) -> Label:
+def _each(label: Sequence[Any], row_shape: Tuple[int, ...], outputs: np.ndarray, output: str) -> Label:
     """One label per row, of any kind each."""
     if len(label) != len(outputs):
         raise LabelError("label has %d entries for %d rows of output %s; pass one per row" % (
@@ -176,7 +176,7 @@ def _each(label: Sequence[Any], row_shape, outputs, output) -> Label:
     found = [resolve(each, row_shape, outputs[row:row + 1], output) for row, each in enumerate(label)]
     most = max(each.terms.index.shape[1] for each in found)
 
-    def padded(array, mode, **more):
+    def padded(array: np.ndarray, mode: Any, **more: Any) -> np.ndarray:
         return np.pad(array, ((0, 0), (0, most - array.shape[1])), mode=mode, **more)
 
     index = np.concatenate([padded(each.terms.index, "edge") for each in found])
@@ -196,7 +196,7 @@ def _sized(index: np.ndarray, weight: np.ndarray, outputs: np.ndarray) -> Terms:
 
 # -- one element -------------------------------------------------------------------------------------------------------
 
-def _index(label: Any, row_shape, outputs: np.ndarray, output: str) -> np.ndarray:
+def _index(label: Any, row_shape: Tuple[int, ...], outputs: np.ndarray, output: str) -> np.ndarray:
     """Index tuples ``[batch, axes of a row]`` of a label that names one element of each row."""
     shown = _shown(output, row_shape)
     axes = [axis for axis, length in enumerate(row_shape) if length != 1]
@@ -235,7 +235,7 @@ def _ranked(label: str, outputs: np.ndarray, shown: str) -> np.ndarray:
     return others[np.arange(len(top)), np.argmax(np.take_along_axis(outputs, others, axis=1), axis=1)]
 
 
-def _prediction(outputs: np.ndarray, row_shape, index: np.ndarray) -> Optional[np.ndarray]:
+def _prediction(outputs: np.ndarray, row_shape: Tuple[int, ...], index: np.ndarray) -> Optional[np.ndarray]:
     """The top class of each row; for outputs of higher rank the top class at the position of ``index``."""
     if not row_shape or row_shape[-1] < 2:
         return None
@@ -247,11 +247,11 @@ def _prediction(outputs: np.ndarray, row_shape, index: np.ndarray) -> Optional[n
     return found
 
 
-def _shown(output: str, row_shape) -> str:
+def _shown(output: str, row_shape: Tuple[int, ...]) -> str:
     return "output %s with rows of shape %s" % (output, list(row_shape))
 
 
-def _flat(index: np.ndarray, row_shape) -> np.ndarray:
+def _flat(index: np.ndarray, row_shape: Tuple[int, ...]) -> np.ndarray:
     return np.ravel_multi_index(tuple(index.T), row_shape).astype(np.int64)
 
 
@@ -261,7 +261,8 @@ def _form(row_shape: Tuple[int, ...]) -> str:
     return "an index tuple such as (%s) within %s" % (", ".join("0" for _ in row_shape), list(row_shape))
 
 
-def _index_rows(label, given, row_shape, axes, batch):
+def _index_rows(label: Any, given: np.ndarray, row_shape: Tuple[int, ...], axes: List[int], batch: int
+                ) -> Optional[np.ndarray]:
     """Index tuples ``[batch, axes of a row]`` from any accepted spelling, or ``None``."""
     rank = len(row_shape)
     if given.ndim == 0 and (rank == 1 or len(axes) <= 1):
