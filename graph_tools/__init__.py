@@ -22,6 +22,7 @@ from graph_tools.errors import (
     ReleaseError,
     StateError,
     TensorFlowMissingError,
+    TensorFlowSymbolError,
     TensorNotFoundError,
 )
 from graph_tools.feature_columns import watch_feature_columns
@@ -40,7 +41,7 @@ __all__ = [
     "AmbiguousCandidateError", "BlockedRunError", "Candidate", "Candidates", "ControlFlowError", "EditError",
     "FeedError", "Finding", "GradientError", "GraphToolsError", "Model", "ModelFileMissingError",
     "ModelFormatError", "NoCandidateError", "ReleaseError", "Report", "StateError", "TensorFlowMissingError",
-    "TensorNotFoundError", "find_columns", "find_embeddings", "find_inputs", "find_outputs", "freeze",
-    "from_estimator", "from_session", "inference_mode", "inline_calls", "load", "prune", "relax_batch",
+    "TensorFlowSymbolError", "TensorNotFoundError", "find_columns", "find_embeddings", "find_inputs", "find_outputs",
+    "freeze", "from_estimator", "from_session", "inference_mode", "inline_calls", "load", "prune", "relax_batch",
     "restore_control_flow", "split_occurrences", "swap_inputs", "verify", "watch_feature_columns",
 ]

@@ -4,28 +4,117 @@ TensorFlow itself is imported at the first use of an attribute, so that ``import
 be shown on a machine without TensorFlow, and a missing TensorFlow is one clear error. Importing changes nothing in the
 process: TF 2 behaviour (eager execution, control flow v2, resource variables) stays as the program set it.
 
-Every private symbol of TensorFlow that the project uses is named in ``_load`` with the releases it was checked on;
-a new release of TensorFlow should change this file and no other.
+Every private symbol of TensorFlow that the project uses is a line in SYMBOLS: where it is, in the order tried, and what
+needs it. It is looked up when it is first used, so that one that a new release has moved or taken away is an error of
+what needs it and of nothing else; a place more in its line mends that. Private attributes of TensorFlow's objects are
+read by the functions below and nowhere else.
 """
 
 import contextlib
 import threading
-from typing import Any
+from typing import Any, Dict, NamedTuple, Tuple
 
-from graph_tools.errors import TensorFlowMissingError
+from graph_tools.errors import TensorFlowMissingError, TensorFlowSymbolError
 
+CHECKED = "1.15.5, 2.15.1 and 2.21.0"  # the releases on which every line below was checked
 _lock = threading.RLock()
 _INSTALL = ("pip install 'tf1-ig[tf]' (newest TensorFlow 2.x), or, for Python 3.7, pip install 'tf1-ig[tf1]' "
             "(TensorFlow 1.15)")
 
 
+class Symbol(NamedTuple):
+    """A private symbol.
+
+    Attributes:
+      needed: what cannot be done without it.
+      places: ``"module:name"`` in the order tried; ``"module"`` is the module itself.
+    """
+
+    needed: str
+    places: Tuple[str, ...]
+
+
+def _proto(needed: str, place: str) -> Symbol:
+    return Symbol(needed, ("tensorflow.core." + place,))
+
+
+def _python(needed: str, *places: str) -> Symbol:
+    return Symbol(needed, tuple("tensorflow.python." + place for place in places))
+
+
+_COLUMNS = "feature_column.feature_column"
+SYMBOLS: Dict[str, Symbol] = {
+    # Messages that have no public name.
+    "control_flow_pb2": _proto("loops and branches", "protobuf.control_flow_pb2"),
+    "queue_runner_pb2": _proto("edits of a graph with queue runners", "protobuf.queue_runner_pb2"),
+    "saver_pb2": _proto("edits of a graph with a saver", "protobuf.saver_pb2"),
+    "variable_pb2": _proto("edits of a graph with variables", "framework.variable_pb2"),
+    "AssetFileDef": _proto("saving assets", "protobuf.meta_graph_pb2:AssetFileDef"),
+    "SavedModel": _proto("SavedModels", "protobuf.saved_model_pb2:SavedModel"),
+    "TrackableObjectGraph": _proto("checkpoints of TensorFlow 2",
+                                   "protobuf.trackable_object_graph_pb2:TrackableObjectGraph"),
+    "_CallableOptions": _proto("running a graph", "protobuf.config_pb2:CallableOptions"),
+    "_OpList": _proto("knowing the ops of this release", "framework.op_def_pb2:OpList"),
+    # The ops of this process: the first place from 2.15.1 on, the second on 1.15.5.
+    "_all_ops": _python("knowing the ops of this release", "client.pywrap_tf_session:TF_GetAllOpList",
+                        "pywrap_tensorflow:TF_GetAllOpList"),
+    "_buffer": _python("knowing the ops of this release", "client.pywrap_tf_session:TF_GetBuffer",
+                       "pywrap_tensorflow:TF_GetBuffer"),
+    # Loops and branches.
+    "control_flow_util": _python("gradients of loops and branches", "ops.control_flow_util"),
+    "context_from_proto": _python("loops and branches", "ops.control_flow_ops:from_control_flow_context_def"),
+    "output_context": _python("loops and branches", "ops.control_flow_util:GetOutputContext"),
+    "_while_context_of": _python("gradients of loops", "ops.control_flow_util:GetContainingWhileContext"),
+    # Functional loops have gradients on 1.15.5 as well, once these are imported; TensorFlow 1.15 itself waits.
+    "_cond_v2": _python("gradients of functional branches", "ops.cond_v2"),
+    "_while_v2": _python("gradients of functional loops", "ops.while_v2"),
+    "gradient_source": _python("gradients of TensorArrays", "ops.tensor_array_grad:_GetGradSource"),
+    "gradient_function": _python("lean gradients", "framework.ops:get_gradient_function"),
+    # State.
+    "make_ndarray": _python("reading constants", "framework.tensor_util:MakeNdarray"),
+    "collection_writer": _python("copying a live session's collections", "framework.ops:get_to_proto_function"),
+    "raw_assign_resource": _python("setting variables", "ops.gen_resource_variable_ops:assign_variable_op"),
+    "_raw_assign_ref": _python("setting variables", "ops.gen_state_ops:assign"),
+    "raw_restore": _python("saving variables", "ops.gen_io_ops:restore_v2"),
+    "raw_save": _python("saving variables", "ops.gen_io_ops:save_v2"),
+    "raw_table_import": _python("filling lookup tables", "ops.gen_lookup_ops:lookup_table_import_v2"),
+    "model_utils": _python("estimators", "saved_model.model_utils"),
+    "_graph_item": _python("sizes that agree in loops", "grappler.item:Item"),
+    # Feature columns of both generations; FeatureColumn moved to a module of its own after 1.15.5.
+    "_columns": _python("feature columns", _COLUMNS),
+    "_columns_v2": _python("feature columns", _COLUMNS + "_v2"),
+    "_column_base": _python("feature columns", _COLUMNS + ":_FeatureColumn"),
+    "_column_base_v2": _python("feature columns", _COLUMNS + "_v2:fc_types.FeatureColumn",
+                               _COLUMNS + "_v2:FeatureColumn"),
+    "_column_builder": _python("feature columns", _COLUMNS + ":_LazyBuilder"),
+    "_column_builder_v2": _python("feature columns", _COLUMNS + "_v2:FeatureTransformationCache"),
+}
+
+# Methods of feature columns that are wrapped while they are watched, and what each gives (those of the first generation
+# have the underscore); functions likewise.
+FEATURE_COLUMN_METHODS = {
+    "_get_dense_tensor": "dense",
+    "get_dense_tensor": "dense",
+    "_get_sequence_dense_tensor": "sequence",
+    "get_sequence_dense_tensor": "sequence",
+    "_get_sparse_tensors": "sparse",
+    "get_sparse_tensors": "sparse",
+}
+FEATURE_COLUMN_FUNCTIONS = {
+    "_create_categorical_column_weighted_sum": "linear",
+    "_create_dense_column_weighted_sum": "linear",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """First use of any TensorFlow symbol: import TensorFlow and fill this module (PEP 562)."""
+    """First use of any TensorFlow symbol: import TensorFlow, look the symbol up and keep it (PEP 562)."""
     if name.startswith("__"):
         raise AttributeError(name)
     with _lock:
         if "tf" not in globals():
             globals().update(_load())
+        if name not in globals() and name in SYMBOLS:
+            globals()[name] = _resolve(name, SYMBOLS[name])
     try:
         return globals()[name]
     except KeyError:
@@ -33,6 +122,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _load() -> dict:
+    """What is public, and the modules that must be imported before a graph is differentiated."""
     try:
         import tensorflow
         import tensorflow.compat.v1 as tf
@@ -41,94 +131,127 @@ def _load() -> dict:
             missing)
     from google.protobuf import message, text_format
 
-    # Private, checked on 1.15.5, 2.15.1, 2.21.0.
-    from tensorflow.core.framework import function_pb2, variable_pb2
-    from tensorflow.core.protobuf import (
-        config_pb2,
-        control_flow_pb2,
-        meta_graph_pb2,
-        queue_runner_pb2,
-        saved_model_pb2,
-        saver_pb2,
-        trackable_object_graph_pb2,
-    )
-    from tensorflow.python.feature_column import feature_column, feature_column_v2
-    from tensorflow.python.framework import op_def_registry, ops, tensor_util
-    from tensorflow.python.grappler import item as grappler_item
-
-    # Functional loops have gradients on 1.15 as well, once this module is imported; TensorFlow 1.15 itself waits.
-    from tensorflow.python.ops import (
-        cond_v2,
-        control_flow_ops,
-        control_flow_util,
-        gen_io_ops,
-        gen_lookup_ops,
-        gen_resource_variable_ops,
-        gen_state_ops,
-        tensor_array_grad,
-        while_v2,
-    )
-    from tensorflow.python.saved_model import model_utils
-
+    for name in ("_cond_v2", "_while_v2"):
+        with contextlib.suppress(TensorFlowSymbolError):  # a graph without functional loops does not need them
+            _resolve(name, SYMBOLS[name])
     return {
         "tf": tf,
         "tensorflow": tensorflow,
         "version": tuple(int(part) for part in tensorflow.__version__.split(".")[:2]),
-        "function_pb2": function_pb2,
-        "control_flow_pb2": control_flow_pb2,
-        "queue_runner_pb2": queue_runner_pb2,
-        "saver_pb2": saver_pb2,
-        "variable_pb2": variable_pb2,
-        "op_def_registry": op_def_registry,
-        "ops": ops,
-        "control_flow_ops": control_flow_ops,
-        "control_flow_util": control_flow_util,
-        "functional_control_flow": (cond_v2, while_v2),
-        "context_from_proto": control_flow_ops.from_control_flow_context_def,
-        "get_context": lambda op: op._get_control_flow_context(),
-        "output_context": control_flow_util.GetOutputContext,
-        "loop_of": lambda op: control_flow_util.GetContainingWhileContext(op._get_control_flow_context()),
-        "set_context": lambda op, context: op._set_control_flow_context(context),
-        "update_input": lambda op, slot, tensor: op._update_input(slot, tensor),
-        "set_string_attr": lambda op, name, text: op._set_attr(name, tf.AttrValue(s=text.encode("utf-8"))),
-        "refuse_gradient": _refuse_gradient,
-        "set_gradient_function": _set_gradient_function,
-        "name_gradient": _name_gradient,
-        "graph_analyser": grappler_item.Item,
-        "gradient_source": tensor_array_grad._GetGradSource,
-        "feature_column_modules": (feature_column, feature_column_v2),
-        "feature_column_builders": (feature_column._LazyBuilder, feature_column_v2.FeatureTransformationCache),
-        # FeatureColumn moved to a module of its own after 1.15.
-        "feature_column_bases": (feature_column._FeatureColumn,
-                                 getattr(feature_column_v2, "fc_types", feature_column_v2).FeatureColumn),
-        "raw_assign_resource": gen_resource_variable_ops.assign_variable_op,
-        "raw_assign_ref": lambda ref, value: gen_state_ops.assign(ref, value, validate_shape=False),
-        "gradient_function": ops.get_gradient_function,
-        "make_ndarray": tensor_util.MakeNdarray,
-        "make_callable": lambda session, fetches, feeds: session._make_callable_from_options(
-            config_pb2.CallableOptions(fetch=fetches, feed=feeds)),
-        "model_utils": model_utils,
-        "raw_restore": gen_io_ops.restore_v2,
-        "raw_save": gen_io_ops.save_v2,
-        "raw_table_import": gen_lookup_ops.lookup_table_import_v2,
-        "AssetFileDef": meta_graph_pb2.AssetFileDef,
-        "SavedModel": saved_model_pb2.SavedModel,
-        "TrackableObjectGraph": trackable_object_graph_pb2.TrackableObjectGraph,
         "DecodeError": message.DecodeError,
         "text_format": text_format,
         "TextParseError": text_format.ParseError,
     }
 
 
+def _resolve(name: str, symbol: Symbol) -> Any:
+    for place in symbol.places:
+        module, _, path = place.partition(":")
+        try:
+            package, _, last = module.rpartition(".")
+            # As ``from package import module`` does: on 1.15.5 the full name would import a second copy of the module.
+            found = getattr(__import__(package, fromlist=[last]), last)
+            for part in path.split(".") if path else ():
+                found = getattr(found, part)
+            return found
+        except (ImportError, AttributeError):
+            continue
+    raise _lost(name.strip("_"), " or ".join(symbol.places), symbol.needed)
+
+
+def _lost(name: str, places: str, needed: str) -> TensorFlowSymbolError:
+    import tensorflow
+
+    return TensorFlowSymbolError(
+        "TensorFlow %s has no %s (looked for in %s), which is needed for %s; install a release that was checked: %s" % (
+            tensorflow.__version__, name, places, needed, CHECKED))
+
+
+def _private(owner: Any, name: str, needed: str) -> Any:
+    """A private attribute of an object of TensorFlow's."""
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        raise _lost(name, type(owner).__name__, needed) from None
+
+
+# ---- private attributes of operations, sessions and feature columns
+
+
+def get_context(op) -> Any:
+    """The control-flow context of an op, ``None`` outside of loops and branches."""
+    return _private(op, "_get_control_flow_context", "loops and branches")()
+
+
+def set_context(op, context) -> None:
+    _private(op, "_set_control_flow_context", "loops and branches")(context)
+
+
+def loop_of(op) -> Any:
+    """The context of the loop that an op runs in, or ``None``."""
+    return __getattr__("_while_context_of")(get_context(op))
+
+
+def update_input(op, slot: int, tensor) -> None:
+    """Gives an op of a live graph another input."""
+    _private(op, "_update_input", "repairs of a live graph")(slot, tensor)
+
+
+def set_string_attr(op, name: str, text: str) -> None:
+    """Sets an attribute of an op of a live graph."""
+    _private(op, "_set_attr", "gradients of loops")(name, __getattr__("tf").AttrValue(s=text.encode("utf-8")))
+
+
+def differentiates(op) -> Any:
+    """The op that an op was made for by ``tf.gradients``, or ``None``; a graph from a file does not remember."""
+    return getattr(op, "_original_op", None)
+
+
+def inner_session(session) -> Any:
+    """The session that a monitored or wrapped session holds, one level in; ``None`` where it holds none."""
+    return session._tf_sess() if hasattr(session, "_tf_sess") else getattr(session, "_sess", None)
+
+
+def is_closed(session) -> bool:
+    """Whether a ``tf.Session`` was closed."""
+    return bool(_private(session, "_closed", "live sessions"))
+
+
+def make_callable(session, fetches, feeds) -> Any:
+    """A prepared run of a session: names are looked up once."""
+    options = __getattr__("_CallableOptions")(fetch=fetches, feed=feeds)
+    return _private(session, "_make_callable_from_options", "running a graph")(options)
+
+
+def raw_assign_ref(ref, value) -> Any:
+    """Sets a variable of the first generation, whatever its shape."""
+    return __getattr__("_raw_assign_ref")(ref, value, validate_shape=False)
+
+
+def feature_column_modules() -> Tuple[Any, Any]:
+    """The modules of both generations of feature columns."""
+    return __getattr__("_columns"), __getattr__("_columns_v2")
+
+
+def feature_column_builders() -> Tuple[type, type]:
+    """What a layer keeps the features in that its columns have transformed."""
+    return __getattr__("_column_builder"), __getattr__("_column_builder_v2")
+
+
+def feature_column_bases() -> Tuple[type, type]:
+    """The classes that every feature column is derived from."""
+    return __getattr__("_column_base"), __getattr__("_column_base_v2")
+
+
+def features_of(builder) -> Any:
+    """The features that a builder was made with."""
+    return _private(builder, "_features", "feature columns")
+
+
 def registered_ops() -> dict:
     """Every op that the running TensorFlow knows at this moment, as ``OpDef`` by name (custom libraries included)."""
-    from tensorflow.core.framework import op_def_pb2
-    try:  # 2.15.1, 2.21.0
-        from tensorflow.python.client.pywrap_tf_session import TF_GetAllOpList, TF_GetBuffer
-    except ImportError:  # 1.15.5
-        from tensorflow.python.pywrap_tensorflow import TF_GetAllOpList, TF_GetBuffer
-    ops = op_def_pb2.OpList()
-    ops.ParseFromString(bytes(TF_GetBuffer(TF_GetAllOpList())))
+    ops = __getattr__("_OpList")()
+    ops.ParseFromString(bytes(__getattr__("_buffer")(__getattr__("_all_ops")())))
     return {op.name: op for op in ops.op}
 
 
@@ -192,7 +315,7 @@ def shapes_of_outputs(meta_graph) -> dict:
     It aborts the process when two nodes have one name.
     """
     try:
-        return __getattr__("graph_analyser")(meta_graph).GetOpProperties()
+        return __getattr__("_graph_item")(meta_graph).GetOpProperties()
     except (ValueError, RuntimeError):  # the graph makes no sense; an op is not known (2.15.1, 2.21.0)
         return {}
     except AttributeError:  # the same on 1.15.5, which goes on with what it has not got
@@ -209,12 +332,12 @@ class _FrozenGradient:
     forward_context = _Unknown()
 
 
-def _refuse_gradient(context) -> None:
+def refuse_gradient(context) -> None:
     """Lets ``tf.gradients`` refuse a loop as it refuses second derivatives of loops that it has built itself."""
     context._grad_state = _FrozenGradient()
 
 
-def _set_gradient_function(op, gradient) -> None:
+def set_gradient_function(op, gradient) -> None:
     """Lets ``tf.gradients`` use ``gradient`` for this one op, unless somebody gave it one of its own."""
     if hasattr(op, "_gradient_function"):  # from 2.x on; checked on 2.15.1, 2.21.0
         op._gradient_function = op._gradient_function or gradient
@@ -222,10 +345,10 @@ def _set_gradient_function(op, gradient) -> None:
     if not __getattr__("control_flow_util").ENABLE_CONTROL_FLOW_V2 or "_gradient_op_type" in op.node_def.attr:
         return
     # 1.15.5 with control flow v2 switched on: an op can only name a registered gradient.
-    _name_gradient(op, "GraphTools" + op.type, gradient)
+    name_gradient(op, "GraphTools" + op.type, gradient)
 
 
-def _name_gradient(op, name: str, gradient) -> None:
+def name_gradient(op, name: str, gradient) -> None:
     """Lets ``tf.gradients`` use ``gradient`` for this op, by a name that is registered once for this module.
 
     TensorFlow forgets no name: a module that is loaded again registers names of its own.

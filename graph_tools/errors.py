@@ -43,6 +43,10 @@ class TensorFlowMissingError(GraphToolsError, ImportError):
     """TensorFlow is not installed, or its release is not one this package was checked on."""
 
 
+class TensorFlowSymbolError(GraphToolsError, ImportError):
+    """The running TensorFlow lacks a private symbol that what was asked for needs; everything else goes on working."""
+
+
 class ModelFileMissingError(GraphToolsError, FileNotFoundError):
     """There is no file, or no variable values, where the model was said to be."""
 

@@ -81,7 +81,7 @@ class State:
             "model": self._model.meta_graph.SerializeToString(deterministic=True),
             "default session": tf.get_default_session(), "eager": tf.executing_eagerly(),
             # Outside of every graph: asking for the default graph would make one.
-            "graph stack": list(_tf.ops._default_graph_stack.stack), "name": graph.get_name_scope(),
+            "graph stack": list(_graph_stack().stack), "name": graph.get_name_scope(),
             "control flow v2": _tf.control_flow_util.ENABLE_CONTROL_FLOW_V2,
             "patched": patched(), "lock": free(_tf._lock),
             "temporary files": sorted(os.listdir(tempfile.gettempdir())), "files": _files(self._folder),
@@ -95,10 +95,15 @@ class State:
         return [key for key, value in self.before.items() if now[key] != value]
 
 
+def _graph_stack():
+    from tensorflow.python.framework import ops
+    return ops._default_graph_stack
+
+
 def patched():
     """Everything that the watch over feature columns may replace."""
-    return [(owner, name, vars(owner).get(name)) for owner in _tf.feature_column_modules +
-            _tf.feature_column_builders + _tf.feature_column_bases for name in sorted(vars(owner))
+    return [(owner, name, vars(owner).get(name)) for owner in _tf.feature_column_modules() +
+            _tf.feature_column_builders() + _tf.feature_column_bases() for name in sorted(vars(owner))
             if callable(vars(owner).get(name))]
 
 

@@ -2,6 +2,7 @@
 
 from typing import Dict, List, NamedTuple, Set, Tuple
 
+from graph_tools import _tf
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import CONTROL_OPS, ENTERS, MERGES, NEXTS
@@ -80,7 +81,7 @@ def _gradient_scopes(operations) -> Set[str]:
     """Name scopes of the calls of ``tf.gradients`` in this graph: the ops that they make remember their origin."""
     scopes: Set[str] = set()
     for op in operations:
-        origin = getattr(op, "_original_op", None)
+        origin = _tf.differentiates(op)
         if origin is not None:
             scope, found, _ = op.name.partition(origin.name + "_grad")
             if found and scope:

@@ -13,19 +13,6 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from graph_tools import _tf
 
-# What a wrapped method gives, by its name (columns of the first generation have the underscore).
-METHODS = {
-    "_get_dense_tensor": "dense",
-    "get_dense_tensor": "dense",
-    "_get_sequence_dense_tensor": "sequence",
-    "get_sequence_dense_tensor": "sequence",
-    "_get_sparse_tensors": "sparse",
-    "get_sparse_tensors": "sparse",
-}
-FUNCTIONS = {
-    "_create_categorical_column_weighted_sum": "linear",
-    "_create_dense_column_weighted_sum": "linear",
-}
 USES = ("dense", "sequence", "linear")
 
 
@@ -120,24 +107,24 @@ def _listeners() -> Tuple[Any, ...]:
 
 
 def _install() -> None:
-    for builder in _tf.feature_column_builders:
+    for builder in _tf.feature_column_builders():
         _replace(builder, "__init__", _wrap_builder)
         _replace(builder, "get", functools.partial(_wrap, "get"))
-    for module in _tf.feature_column_modules:
-        for name, kind in FUNCTIONS.items():
+    for module in _tf.feature_column_modules():
+        for name, kind in _tf.FEATURE_COLUMN_FUNCTIONS.items():
             _replace(module, name, functools.partial(_wrap, kind))
     _patch_classes()
 
 
 def _patch_classes() -> None:
     """Wraps the methods of every column class there is by now (a model function may define its own)."""
-    todo = list(_tf.feature_column_bases)
+    todo = list(_tf.feature_column_bases())
     while todo:
         owner = todo.pop()
         todo.extend(owner.__subclasses__())
         if owner not in _patched:
             _patched.add(owner)
-            for name, kind in METHODS.items():
+            for name, kind in _tf.FEATURE_COLUMN_METHODS.items():
                 _replace(owner, name, functools.partial(_wrap, kind))
 
 
@@ -190,7 +177,7 @@ def _wrap(kind: str, original):
 
 
 def _open(kind: str, args, kwargs) -> Frame:
-    builders = _tf.feature_column_builders
+    builders = _tf.feature_column_builders()
     builder = next((value for value in list(args) + list(kwargs.values()) if isinstance(value, builders)), None)
     if kind == "get":
         subject = args[1] if len(args) > 1 else kwargs.get("key")
@@ -204,7 +191,7 @@ def _log(builder) -> Log:
         return Log({})
     with _lock:
         if builder not in _logs:
-            _logs[builder] = Log(builder._features)
+            _logs[builder] = Log(_tf.features_of(builder))
         return _logs[builder]
 
 

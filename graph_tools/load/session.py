@@ -55,12 +55,12 @@ def _plain(session):
     for _ in range(10):
         if isinstance(session, _tf.tf.Session) or isinstance(session, _tf.tf.InteractiveSession):
             break
-        session = session._tf_sess() if hasattr(session, "_tf_sess") else getattr(session, "_sess", None)
+        session = _tf.inner_session(session)
     else:
         session = None
     if session is None:
         raise ModelFormatError("from_session needs an open tf.Session or MonitoredSession, not %r" % (given,))
-    if session._closed:
+    if _tf.is_closed(session):
         raise StateError("the session is closed and its values are gone; pass it while it is open, or load the "
                          "checkpoint")
     return session
@@ -74,7 +74,7 @@ def _meta_graph(graph):
     meta_graph.graph_def.CopyFrom(graph.as_graph_def())
     for key in graph.get_all_collection_keys():
         items = graph.get_collection(key)
-        to_proto = _tf.ops.get_to_proto_function(key)
+        to_proto = _tf.collection_writer(key)
         if not isinstance(key, str) or not items:
             continue
         if to_proto is not None:

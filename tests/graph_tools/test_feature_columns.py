@@ -255,8 +255,8 @@ def test_json_round_trip(built):
 
 def snapshot():
     """Every attribute that a watch may replace, by identity."""
-    owners = list(patch._tf.feature_column_builders) + list(patch._tf.feature_column_modules)
-    todo = list(patch._tf.feature_column_bases)
+    owners = list(patch._tf.feature_column_builders()) + list(patch._tf.feature_column_modules())
+    todo = list(patch._tf.feature_column_bases())
     while todo:
         owner = todo.pop()
         owners.append(owner)
@@ -438,7 +438,7 @@ def test_a_column_class_of_the_users_own_defined_while_watching():
     with tf.Graph().as_default() as graph:
         features = models.features()
         with watch_feature_columns() as watch:
-            base = patch._tf.feature_column_modules[0]._DenseColumn
+            base = patch._tf.feature_column_modules()[0]._DenseColumn
 
             class Doubled(base):
                 name = "doubled"
