@@ -145,13 +145,15 @@ class _Work:
         self.shapes: Dict[str, Optional[List[Optional[int]]]] = {}
         self.failed, self.reason = "", ""
         self._reindex()
+        self.in_loop = self._loop_nodes()  # what is added stands in none
+
+    def _loop_nodes(self) -> Set[str]:
+        enters = [node.name for node in self.index.of_ops(ops.ENTERS)]
+        found = self.index.descendants(enters, stop=lambda name: self.index.op(name) in ops.EXITS)
+        return {name for name in found if self.index.op(name) not in ops.EXITS}
 
     def _reindex(self) -> None:
         self.index = GraphIndex(self.graph_def)
-        enters = [name for name, node in self.index.nodes.items() if node.op in ops.ENTERS]
-        exits = ops.EXITS
-        self.in_loop: Set[str] = {name for name in self.index.descendants(
-            enters, stop=lambda name: self.index.op(name) in exits) if self.index.op(name) not in exits}
 
     def infer(self, size: int) -> bool:
         """Infers all shapes with a batch of ``size``; false where an op refuses it."""
@@ -210,14 +212,16 @@ class _Work:
         return mended
 
     def mend_loops(self) -> bool:
-        """Frees the initial value of a loop variable whose next value has the batch in it; true if there was one.
+        """Frees the initial values of loop variables whose next value has the batch in it; true if there was one.
 
         Where no shape tells (what a loop reads from a TensorArray has none), it must at least be computed from the
-        fed data, and the initial value have one equal row for each example.
+        fed data, and the initial value have one equal row for each example. What one variable grows by does not
+        depend on the start of another, so that one inference serves for all.
         """
-        for name in list(self.index.nodes):
+        mended = False
+        for name in [node.name for node in self.index.of_ops(ops.MERGES)]:
             inputs = self.index.data_inputs(name)
-            if self.index.op(name) not in ops.MERGES or self.index.op(inputs[-1].node) not in ops.NEXTS:
+            if self.index.op(inputs[-1].node) not in ops.NEXTS:
                 continue
             enter = self.index.data_inputs(inputs[0].node)  # an Enter itself has no static shape
             start, following = self.shapes.get(str(enter[0])) if enter else None, self.shapes.get(str(inputs[-1]))
@@ -230,8 +234,8 @@ class _Work:
                     [inputs[-1].node], control=False).isdisjoint(self.placeholders)
             if grows and self._mend_source(inputs[0].node, start.index(self.batch), set()):
                 self._reindex()
-                return True
-        return False
+                mended = True
+        return mended
 
     def _mend_source(self, name: str, axis: int, seen: Set[str]) -> bool:
         """Walks up through ops of the old batch to what made it, and frees its axis that has the batch."""

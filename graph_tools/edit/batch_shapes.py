@@ -25,13 +25,14 @@ def _without(graph_def, index: GraphIndex, failed: str):
     for node in graph_def.node:
         if node.name in gone:
             continue
-        left.node.extend([node])
+        kept = left.node.add()
+        kept.CopyFrom(node)
         for slot, entry in enumerate(node.input):
             if names.parse(entry).node in gone:  # only the Merge of a loop can lose an input here
                 unknown = left.node.add(name="%s/unknown_%d" % (node.name, slot), op="Placeholder")
                 unknown.attr["dtype"].type = node.attr["T"].type
                 unknown.attr["shape"].shape.unknown_rank = True
-                next(other for other in left.node if other.name == node.name).input[slot] = unknown.name
+                kept.input[slot] = unknown.name
     return left
 
 
