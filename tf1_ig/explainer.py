@@ -216,6 +216,19 @@ class IntegratedGradients:
         task, found = self._begin(question, "zero")
         return At(self._scene(task, found, self._runner(task, found, question)))
 
+    def outputs(self, feed: Mapping[Any, Any], shared_feeds: Sequence[Any] = (), row_feeds: Sequence[Any] = ()
+                ) -> np.ndarray:
+        """The output rows ``[rows, …output row]`` under a feed: what the model says, with nothing explained.
+
+        Args:
+          feed, shared_feeds, row_feeds: as for ``explain``.
+
+        Raises:
+          what ``explain`` raises of a feed.
+        """
+        task = self._reader.read(feed, shared_feeds, row_feeds, "zero")
+        return task.outputs.reshape((task.batch.count,) + tuple(task.row_shape))
+
     def conductance(self, feed: Mapping[Any, Any], layer: Any, label: Any = None, kind: str = "conductance",
                     baseline: Any = "zero", method: str = "gausslegendre", steps: Optional[int] = None,
                     tolerance: float = 0.01, max_steps: int = 1024, batch_size: Optional[int] = None,
