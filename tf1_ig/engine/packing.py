@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tu
 
 import numpy as np
 
-from tf1_ig.engine import lengths
+from tf1_ig.engine import lengths, memory
 from tf1_ig.engine.feeds import FedTensor, RowEntries, as_slice, end_to_end, take_rows
 from tf1_ig.engine.operated import Engine, PathPoints
 from tf1_ig.engine.target import Terms
@@ -80,6 +80,7 @@ class RunSizes:
     Args:
       most: never more rows than this (bounds memory).
       limits: a ``batch_size`` is taken as it is, nothing is learnt; with a limit of memory nothing larger is tried.
+        Without either, runs stay within what ``memory.Room`` finds.
     """
 
     FIRST, LEAST = 320, 32
@@ -92,6 +93,7 @@ class RunSizes:
         self.most = max(1, int(limits.batch_size or most))
         self.best = limits.batch_size or min(self.most, self.FIRST)
         self.memory = limits.memory
+        self.room = memory.Room() if limits == NO_LIMITS else None
         self._seconds: Dict[int, List[float]] = {}
         self._trying: List[int] = []
         self._lock = threading.Lock()  # explanations in several threads learn together
@@ -265,6 +267,8 @@ class PointRunner(Evaluator):
             self.sizes.bound(*self._bytes())
         while start < len(rows.example):
             size = self.running.only or self.sizes.next(len(rows.example) - start)
+            room = self.sizes.room if along_path and not self.running.only else None
+            size = size if room is None else room.rows(size)
             asked = order[start:start + size]
             run = self.packed(Rows(rows.example[asked], rows.alpha[asked]), least)._replace(asked=asked)
             begun = time.perf_counter()
@@ -277,6 +281,8 @@ class PointRunner(Evaluator):
                 continue
             if along_path and not self.running.only:
                 self.sizes.took(size, time.perf_counter() - begun)
+            if room is not None:
+                room.ran(size)
             start += size
             yield run, found
 

@@ -1,0 +1,96 @@
+"""Runs of a graph that nobody knows stay within the free memory: one row first, then as many as fit."""
+
+import numpy as np
+import pytest
+
+import tf1_ig
+from graph_tools import _tf
+from tests.models import small
+from tf1_ig.engine import memory, packing
+
+MB = 1 << 20
+
+
+class Process:
+    """A process whose runs take ``fixed + each * rows`` bytes, in a machine with so many bytes."""
+
+    def __init__(self, monkeypatch, fixed, each, free):
+        self.now, self.most, self.fixed, self.each, self.total = 500 * MB, 500 * MB, fixed, each, 500 * MB + free
+        monkeypatch.setattr(memory, "resident", lambda: self.now)
+        monkeypatch.setattr(memory, "peak", lambda: self.most)
+        monkeypatch.setattr(memory, "available", lambda: self.total - self.now)
+
+    def run(self, rows):
+        took = self.fixed + self.each * rows
+        self.most, self.now = max(self.most, 500 * MB + took), 500 * MB + took // 2
+        return took
+
+
+@pytest.mark.parametrize("fixed", [0, 40 * MB])
+@pytest.mark.parametrize("each, fits", [(1 << 10, 320), (MB, 320), (20 * MB, 100), (300 * MB, 6), (9000 * MB, 1)])
+def test_rows_fill_their_share_of_what_is_free_and_no_more(monkeypatch, fixed, each, fits):
+    process = Process(monkeypatch, fixed, each, 4000 * MB)
+    room, sizes, taken = memory.Room(), [], []
+    for _ in range(12):
+        sizes.append(room.rows(320))
+        taken.append(process.run(sizes[-1]))
+        room.ran(sizes[-1])
+    assert sizes[0] == 1 and sizes[1:] == sorted(sizes[1:]) and fits * 0.9 <= sizes[-1] <= fits
+    assert max(taken) <= max(taken[0], memory.SHARE * 4000 * MB)
+
+
+def test_an_old_peak_only_delays(monkeypatch):
+    process = Process(monkeypatch, 0, MB, 4000 * MB)
+    process.most = 3000 * MB
+    room, size = memory.Room(), 0
+    for _ in range(10):
+        size = room.rows(320)
+        process.run(size)
+        room.ran(size)
+    assert size == 320
+
+
+def test_where_the_system_does_not_tell_nothing_is_bounded(monkeypatch):
+    monkeypatch.setattr(memory, "resident", lambda: None)
+    assert memory.Room().rows(320) == 320
+
+
+@pytest.mark.skipif(memory.resident() is None, reason="no /proc on this system")
+def test_the_numbers_are_those_of_the_process():
+    before = memory.resident()
+    held = np.ones(40 * MB // 8)
+    assert 30 * MB < memory.resident() - before < 80 * MB and memory.peak() >= memory.resident() - MB
+    assert memory.available() > 0 and held.sum() == 40 * MB // 8
+
+
+def _wide():
+    """Ten megabytes of activations for each row, four numbers of input."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    spread = tf.tanh(x[:, :, tf.newaxis] * tf.reshape(tf.linspace(0.1, 1.0, 1 << 16), [1, 1, 1 << 16]))
+    tf.reduce_mean(tf.tanh(spread) * spread, [1, 2], name="y")
+
+
+@pytest.mark.skipif(memory.resident() is None, reason="no /proc on this system")
+def test_the_first_run_is_one_row_and_the_numbers_stay(monkeypatch):
+    model, x = small.model_of(_wide), np.random.RandomState(0).normal(size=(6, 4)).astype(np.float32)
+    sizes, plain = [], packing.PointRunner.packed
+
+    def packed(self, rows, least=None):
+        sizes.append(len(rows.example))
+        return plain(self, rows, least)
+
+    results = []
+    for free in (200 * MB, 1 << 45):
+        monkeypatch.setattr(memory, "available", lambda free=free: free)
+        with tf1_ig.IntegratedGradients(model, "y", "x") as explainer:
+            explainer.explain({"x": x[:1]}, batch_size=1, steps=1)  # the probes are over
+            monkeypatch.setattr(packing.PointRunner, "packed", packed)
+            results.append(explainer.explain({"x": x}, steps=12).values["x:0"])
+            results.append(explainer.explain({"x": x}, steps=12).values["x:0"])
+            monkeypatch.setattr(packing.PointRunner, "packed", plain)
+        assert 1 in sizes
+        assert (max(sizes) < 40) == (free == 200 * MB)
+        del sizes[:]
+    for other in results[1:]:
+        np.testing.assert_allclose(results[0], other, rtol=1e-5)
