@@ -1,6 +1,7 @@
 """From what a method found to the record that the caller gets."""
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+import time
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -105,18 +106,38 @@ def texts(tokens: Any, count: int) -> Optional[List[List[str]]]:
 
 
 class progress:
-    """A progress bar over evaluated rows, or nothing."""
+    """Called with numbers of evaluated rows: a bar on the screen, or nothing.
 
-    def __init__(self, shown: bool, total: Optional[int]):
-        self._bar = None
+    Args:
+      shown: whether there is a bar; it is gone when the work is done.
+      total: how many evaluations there will be, where that is known; else the examples that are done tell how long the
+        others will take.
+      examples: how many there are.
+    """
+
+    def __init__(self, shown: bool, total: Optional[int], examples: int = 1):
+        self._bar, self._examples, self._done, self._begun = None, examples, 0, time.monotonic()
+        self._known = total is not None
         if shown:
-            import tqdm
+            import tqdm  # only who wants a bar needs it
 
-            self._bar = tqdm.tqdm(total=total, unit="rows", desc="explain")
+            self._bar = tqdm.tqdm(total=total, unit=" evaluations", desc="explain", leave=False)
 
-    def __enter__(self) -> Callable[[int], Any]:
-        return self._bar.update if self._bar is not None else (lambda rows: None)
+    def __enter__(self) -> "progress":
+        return self
 
     def __exit__(self, *_: Any) -> None:
         if self._bar is not None:
             self._bar.close()
+
+    def __call__(self, rows: int) -> None:
+        if self._bar is not None:
+            self._bar.update(rows)
+
+    def example_done(self) -> None:
+        """An example needs no more evaluations."""
+        self._done += 1
+        if self._bar is not None and not self._known:
+            left = (time.monotonic() - self._begun) / self._done * (self._examples - self._done)
+            self._bar.set_postfix_str("%d of %d examples, %.0f s left" % (self._done, self._examples, left),
+                                      refresh=False)

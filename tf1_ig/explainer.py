@@ -344,7 +344,7 @@ class IntegratedGradients:
             self._engine, self.resolved, task, self.batch_axis, question))
         total = len(label.shown) * question.effort.steps if (
             chosen.kind == methods.ALONG_PATHS and question.effort.steps) else None
-        with answer.progress(question.progress, total) as advance:
+        with answer.progress(question.progress, total, len(label.shown)) as advance:
             try:
                 if label.rows is None:
                     made = self._found(asked, task, label, advance)

@@ -71,6 +71,10 @@ class Evaluator(abc.ABC):
     def gradients(self, rows: Rows) -> Evaluated:
         """Score, slope and gradient at each row."""
 
+    def example_done(self) -> None:
+        """Told when an example needs no more rows, for who waits."""
+        return None
+
     @abc.abstractmethod
     def weighted(self, rows: Rows, weights: np.ndarray) -> Tuple[np.ndarray, List[np.ndarray]]:
         """Scores by row, and for every example the weighted sum of its gradients (float64)."""
@@ -154,6 +158,7 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
         for example in [example for example, nodes in wanted.items() if not nodes]:
             del wanted[example]
             results[example] = active.pop(example).result()
+            evaluator.example_done()
     gradient, score, baseline_score, taken, error, path, errors = zip(*(
         results[example] for example in range(evaluator.count)))
     steps = np.array(taken)

@@ -94,3 +94,32 @@ def test_the_first_run_is_one_row_and_the_numbers_stay(monkeypatch):
         del sizes[:]
     for other in results[1:]:
         np.testing.assert_allclose(results[0], other, rtol=1e-5)
+
+
+# ---- who waits is told
+
+
+def test_progress_tells_evaluations_examples_and_the_time_left(capsys):
+    model, x = small.model_of(small.quadratic), np.random.RandomState(0).normal(size=(9, 4)).astype(np.float32)
+    with tf1_ig.IntegratedGradients(model, "y", "x") as explainer:
+        quiet = explainer.explain({"x": x})
+        assert capsys.readouterr().err == ""
+        found = explainer.explain({"x": x}, progress=True)
+        told = capsys.readouterr().err
+        explainer.explain({"x": x}, progress=True, steps=5)
+        fixed = capsys.readouterr().err
+    assert "evaluations" in told and np.array_equal(found.evaluations, quiet.evaluations)
+    assert "45" in fixed and "%" in fixed
+
+
+def test_a_terminal_is_told_and_a_pipe_is_not(tmp_path, capsys, monkeypatch):
+    import sys
+
+    from tf1_ig import cli
+    small.model_of(small.quadratic).save(str(tmp_path / "m.pb"))
+    np.savez(str(tmp_path / "f.npz"), **{"x:0": np.ones((2, 4), np.float32)})
+    words = ["explain", str(tmp_path / "m.pb"), "--feed", str(tmp_path / "f.npz"), "--output", "y"]
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
+        assert cli.main(words) == 0
+        assert ("evaluations" in capsys.readouterr().err) == terminal

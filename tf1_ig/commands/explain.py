@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import os
 import re
+import sys
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -144,7 +145,7 @@ def prepared(options) -> Iterator[Prepared]:
         baseline=question.baseline, method=options.method, steps=question.steps, tolerance=question.tolerance,
         max_steps=options.max_steps, batch_size=options.batch_size, memory_limit=options.memory_limit,
         positions=options.positions,
-        shared_feeds=options.shared_feed,
+        shared_feeds=options.shared_feed, progress=sys.stderr.isatty(),
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     with contextlib.ExitStack() as opened:
         opened.enter_context(_tf.session_threads(*options.threads))

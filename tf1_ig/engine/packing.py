@@ -187,6 +187,11 @@ class PointRunner(Evaluator):
         return PointRunner(self.engine, batch, running or self.running, label, self.sizes,
                            self.on_rows if label is not None else lambda rows: None)
 
+    def example_done(self) -> None:
+        told = getattr(self.on_rows, "example_done", None)
+        if told is not None:
+            told()
+
     # -- what integration asks ---------------------------------------------------------------------------------------
 
     def outputs(self, rows: Rows) -> np.ndarray:
