@@ -40,7 +40,7 @@ def test_every_extension_applies_and_works(tmp_path):
     for package in ("graph_tools", "tf1_ig"):
         shutil.copytree(str(ROOT / package), str(tmp_path / package), ignore=shutil.ignore_patterns("__pycache__"))
     diffs, checks = _blocks("extending.md", "diff"), _blocks("extending.md", "python")
-    assert len(diffs) == len(checks) == 10
+    assert len(diffs) == len(checks) == 12
     for diff in diffs:
         _apply(tmp_path, diff)
     (tmp_path / "checks.py").write_text("\n".join(checks), encoding="utf-8")

@@ -75,8 +75,14 @@ def _write_picture(kind: str):
 
 
 # By suffix: what writes a result to an open binary file. The command line and its help go by this table.
-WRITERS = {".npz": _write_npz, ".json": _write_json, ".html": _write_html,
-           **{"." + kind: _write_picture(kind) for kind in ("png", "svg", "pdf")}}
+WRITERS = {
+    ".npz": _write_npz,
+    ".json": _write_json,
+    ".html": _write_html,
+    ".png": _write_picture("png"),
+    ".svg": _write_picture("svg"),
+    ".pdf": _write_picture("pdf"),
+}
 
 
 def check_path(path, suffixes=None) -> str:
