@@ -10,8 +10,8 @@ import graph_tools as gt
 import tf1_ig
 from tests.models import examples, small, switches
 from tf1_ig.errors import BatchError
-from tf1_ig.question import samples
-from tf1_ig.question.proposal import propose
+from tf1_ig.question import proposal, samples
+from tf1_ig.question.proposal import propose, propose_any
 
 SHAPES = {
     examples.rank_by_product: {"x:0": (1, 12)}, examples.rank_by_an_axis: {"x:0": (1, 8, 8)},
@@ -119,3 +119,36 @@ def test_a_failed_run_names_what_was_fed():
     with tf1_ig.IntegratedGradients(small.model_of(examples.lengths_of_time), "y:0") as explainer:
         with pytest.raises(gt.GraphToolsError, match=r"lengths:0 \(int32, \[\?\]\), fed as \[1\]"):
             explainer.explain({"ids:0": [[1, 2, 3, 4, 5]], "lengths:0": [9]}, label=0)
+
+
+def test_a_graph_in_training_mode_is_put_into_inference_mode_where_nothing_else_helps():
+    def hard_wired():
+        tf = small._tf.tf
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        tf.matmul(tf.nn.dropout(x, rate=0.5), tf.constant(small.WEIGHTS), name="y")
+
+    def by_a_switch():
+        switches.keep_without_shape()
+
+    for build, needed in ((hard_wired, True), (by_a_switch, False)):
+        model = small.model_of(build)
+        output, found = propose_any(model, gt.find_outputs(model))
+        assert output.tensor == "y:0" and not found.obstacle and found.inference_mode is needed
+
+
+def test_an_output_that_cannot_be_explained_gives_way_to_one_that_can():
+    def build():
+        tf = small._tf.tf
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        tf.nn.softmax(tf.matmul(tf.floor(x), tf.constant(small.WEIGHTS)), name="cut")
+        tf.nn.sigmoid(tf.matmul(tf.tanh(x), tf.constant(small.WEIGHTS[:, ::-1])), name="open")
+
+    model = small.model_of(build)
+    output, found = propose_any(model, gt.find_outputs(model).distinct())
+    assert output.tensor == "open:0" and not found.obstacle
+
+
+def test_large_graphs_are_run_forward_only(monkeypatch):
+    monkeypatch.setattr(proposal, "_LARGE", 1)
+    monkeypatch.setattr(proposal, "IntegratedGradients", None)
+    assert not _proposal(examples.lengths_of_time)[1].obstacle

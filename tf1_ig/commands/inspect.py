@@ -10,15 +10,15 @@ from graph_tools.find.candidates import Candidate, Candidates, format_shape
 from graph_tools.report import Finding
 from tf1_ig.commands import write_spec
 from tf1_ig.commands.arguments import add_model
-from tf1_ig.question import samples
-from tf1_ig.question.proposal import Proposal, propose
+from tf1_ig.question import proposal as proposals, samples
+from tf1_ig.question.proposal import Proposal
 from tf1_ig.rows import fingerprint
 
 HELP = "what goes in, what comes out, what can be explained"
 
 _SHOWN, _MISSES = 12, 3  # candidates and near misses of one kind printed; --json has them all
 _COLUMN = 56             # names longer than this do not push the columns of the others
-_FEED = "feed.npz"
+_FEED, _SERVED, _SERVED_FEED = "feed.npz", "served.pb", "served.npz"
 
 
 class Inspection(NamedTuple):
@@ -71,9 +71,8 @@ def inspect(path, seed: int = 0) -> Inspection:
     path = os.fspath(path)
     model = gt.load(path)
     outputs = gt.find_outputs(model)
-    output = outputs.likely() if outputs else None
     inputs, embeddings = gt.find_inputs(model), gt.find_embeddings(model)
-    proposal = None if output is None else propose(model, output, embeddings, seed)
+    output, proposal = proposals.propose_any(model, outputs.distinct(), embeddings, seed) if outputs else (None, None)
     warnings = list(model.warnings)
     if not outputs:
         warnings.append("no tensor looks like a prediction; name the one to explain with --output")
@@ -84,6 +83,9 @@ def inspect(path, seed: int = 0) -> Inspection:
         if proposal.fixed:
             warnings.append("the graph takes exactly %d row%s: feed as many, as the example does" % (
                 proposal.rows, "s" * (proposal.rows != 1)))
+        if proposal.inference_mode:
+            warnings.append("the graph is in training mode (dropout or batch statistics that no feed switches off); "
+                            "the command below puts it into inference mode")
         warnings += [finding.advice for finding in proposal.findings if finding.verdict != "ok" and finding.advice]
         warnings += [proposal.obstacle] if proposal.obstacle else []
     return Inspection(path, model.format, model, inputs, embeddings, outputs, output, proposal,
@@ -213,7 +215,22 @@ def _next(found: Inspection) -> List[str]:
     others = list(found.outputs.distinct())[1:_SHOWN]
     if others:
         steps += ["or another prediction:"] + ["  " + _command(found.path, one, None) for one in others]
-    return (["mend what stands in the way first."] if found.obstacle else []) + steps
+    return (["mend what stands in the way first."] if found.obstacle else []) + steps + _served(found)
+
+
+def _served(found: Inspection) -> List[str]:
+    """The commands that take a model out of its training job, where a queue or an iterator feeds it."""
+    proposal, output = found.proposal, found.output
+    if proposal is None or output is None or not proposal.renamed:
+        return []
+    quoted = shlex.quote(output.tensor)
+    feed = [(proposal.renamed.get(name, name), sample) for name, sample in proposal.samples]
+    return ["or a model without its %s, to keep:" % ("queue" if any(
+        one.kind == "queue" for one in found.inputs) else "input pipeline"),
+            "  tf1-ig edit %s --swap-inputs --prune %s --freeze%s --out %s" % (
+                shlex.quote(found.path), quoted, " --inference-mode" * proposal.inference_mode, _SERVED),
+            "  python -c %s" % shlex.quote(samples.line(feed, found.seed, _SERVED_FEED)),
+            "  " + _command(_SERVED, output, proposal._replace(inference_mode=False), _SERVED_FEED)]
 
 
 def next_command(found: Inspection) -> Optional[str]:
@@ -221,7 +238,7 @@ def next_command(found: Inspection) -> Optional[str]:
     return None if found.output is None else _command(found.path, found.output, found.proposal)
 
 
-def _command(path: str, output: Candidate, proposal: Optional[Proposal]) -> str:
+def _command(path: str, output: Candidate, proposal: Optional[Proposal], feed: str = _FEED) -> str:
     """The command that explains an output, as it was tried or as its shape says."""
     if proposal is None:
         # A prediction per position: the first position, the first class, for the reader to change.
@@ -229,9 +246,11 @@ def _command(path: str, output: Candidate, proposal: Optional[Proposal]) -> str:
         one_example = output.shape == ()
     else:
         label, one_example = proposal.label, proposal.batch_axis is None
-    return "tf1-ig explain %s --feed %s --output %s%s%s --out why.html" % (
-        shlex.quote(path), _FEED, shlex.quote(output.tensor), " --label " + label if label else "",
-        " --batch-axis none" if one_example else "")
+    more = " --label " + label if label else ""
+    more += " --batch-axis none" if one_example else ""
+    more += " --inference-mode" if proposal is not None and proposal.inference_mode else ""
+    return "tf1-ig explain %s --feed %s --output %s%s --out why.html" % (
+        shlex.quote(path), feed, shlex.quote(output.tensor), more)
 
 
 def feed_example(found: Inspection) -> Optional[str]:

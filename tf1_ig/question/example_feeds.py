@@ -1,0 +1,221 @@
+"""Made-up feeds for one output: what must be fed, in sizes that go together, with values that the graph knows."""
+
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+import graph_tools as gt
+from graph_tools.find.decided import Decided
+from graph_tools.find.inputs import Component, Input, placeholders
+from graph_tools.find.inputs.fitting import Fitting
+from graph_tools.graph import names
+from graph_tools.graph.ops import PLACEHOLDER_KINDS
+from graph_tools.model import Model
+from tf1_ig.question.samples import Maker, Sample
+
+_TOKENS, _SIDE = 8, 32               # entries of a free axis, pixels of a free side
+_LARGER = (_TOKENS, 40, 96, 224)     # tried where an axis is too short for the layers
+_TRIED, _MOST_ROWS = 8, 512          # numbers of rows that are tried, and the largest
+_ENTRIES = 3                         # of a row of a sparse tensor
+_RANKS = {"float": (2, 3, 4, 1, 0), "ids": (2, 1, 3, 0), "int": (0, 1, 2, 3), "string": (1, 2, 0, 3), "bool": (0, 2, 1)}
+
+
+class Setting(NamedTuple):
+    """Sizes that the made-up feeds of one example share."""
+
+    rows: int
+    tokens: int = _TOKENS
+    # What a whole number of rank 0 says: "rows", "tokens" or "one".
+    scalar: str = "rows"
+
+
+class Plan:
+    """What must be fed for an output, and in which sizes."""
+
+    def __init__(self, model: Model, output: str, embeddings: Sequence[Any], seed: int):
+        self._model, self._output, self._seed = model, output, seed
+        self._embeddings = list(embeddings)
+        self._inputs = self._needed_inputs()
+        self._fitting = Fitting(model, [output], self._tensors())
+        read = self._fitting.needed
+        self._inputs = [one for one in self._inputs if one.node == names.parse(output).node or any(
+            use.node in read for part in one.components for use in model.index.uses(part.tensor))]
+        self._inputs += self._by_control()
+        self._fitting = Fitting(model, [output], self._tensors())
+        self._ranks: Dict[str, int] = {}
+        self._sizes: Dict[Tuple[str, int, int], int] = {}
+        self._maker = Maker(model, self._embeddings, seed)
+        self.fixed = self._fixed_rows()
+
+    def _tensors(self) -> List[str]:
+        return [part.tensor for one in self._inputs for part in one.components if part.used]
+
+    def _needed_inputs(self) -> List[Input]:
+        """What must be fed: no placeholder whose default does, nothing parsed beside the record it is parsed from."""
+        decided = Decided(self._model.index, {})
+        found = [one for one in gt.find_inputs(self._model, output=self._output) if one.default is None or (
+            one.calms and decided.value(one.tensor) != one.inference)]
+        records = {one.node for one in found if one.kind != "parse_example"}
+        return [one for one in found if one.kind != "parse_example" or records.isdisjoint(
+            self._model.index.ancestors(one.producers, control=False))]
+
+    def _by_control(self) -> List[Input]:
+        """Placeholders that must be fed although no value of theirs decides: a check waits for them."""
+        fed = set(self._tensors())
+        return [one for one in placeholders.inputs(self._model.index) if one.default is None
+                and one.node in self._fitting.needed and not fed.intersection(one.tensors)]
+
+    def _fixed_rows(self) -> Optional[int]:
+        """The number of rows that inputs fix, in their shapes or in the elements of a queue."""
+        fixed = [one.batch for one in self._inputs if one.batch and one.kind in PLACEHOLDER_KINDS]
+        return max(fixed) if fixed else None
+
+    # -- sizes -------------------------------------------------------------------------------------------------------
+
+    def setting(self) -> Setting:
+        """The first sizes that go together, as far as TensorFlow can tell without a run."""
+        batches = [one.batch for one in self._inputs if one.batch]
+        first = Setting(self.fixed or 1)
+        few = [size for one, part in self._parts() for size in (
+            self._fitting.sizes(part.tensor) if not one.switch and self.fixed is None else ()) if size <= _MOST_ROWS]
+        for rows in list(dict.fromkeys([first.rows] + batches + few))[:_TRIED]:
+            for tokens in _LARGER:
+                setting = Setting(rows, tokens)
+                if self._fits(setting) or tokens == _LARGER[0] and self._widened(setting):
+                    self.fixed = self.fixed or (rows if rows > 1 else None)
+                    return setting
+        return first
+
+    def _fits(self, setting: Setting) -> bool:
+        return self._fitting.refusal(self._shapes(setting)) is None
+
+    def _widened(self, setting: Setting) -> bool:
+        """Whether all goes together once the last axis of an input has a size that is written further on."""
+        for one, part in self._parts():
+            shape = part.shape or ()
+            if one.switch or len(shape) < 2 or shape[-1] is not None:
+                continue
+            key = (part.tensor, len(shape) - 1, setting.tokens)
+            before = self._sizes.get(key)
+            for size in self._fitting.sizes(part.tensor):
+                self._sizes[key] = size
+                if self._fits(setting):
+                    return True
+            if before is not None:
+                self._sizes[key] = before
+        return False
+
+    def variations(self, setting: Setting) -> Iterator[Setting]:
+        """What else may be meant where the run of a setting fails."""
+        if any(part.dtype.startswith("int") and self._shape(part, setting) == () and not one.switch
+               for one, part in self._parts()):
+            yield setting._replace(scalar="tokens")
+            yield setting._replace(scalar="one")
+        for rows in dict.fromkeys([one.batch for one in self._inputs if one.batch] + [2]):
+            if rows != setting.rows and self.fixed is None:
+                yield setting._replace(rows=rows)
+
+    def _parts(self) -> List[Tuple[Input, Component]]:
+        return [(one, part) for one in self._inputs for part in one.components if part.used]
+
+    def _shapes(self, setting: Setting) -> Dict[str, Tuple[int, ...]]:
+        return {part.tensor: self._sample_shape(one, part, setting) for one, part in self._parts()}
+
+    def _sample_shape(self, one: Input, part: Component, setting: Setting) -> Tuple[int, ...]:
+        if one.switch:
+            return np.shape(one.inference)
+        sparse = _sparse_part(one, part)
+        entries = _ENTRIES * setting.rows
+        if sparse:
+            rank = part.shape[-1] if part.shape and part.shape[-1] and sparse != "values" else 2
+            return {"indices": (entries, rank), "values": (entries,), "shape": (rank,)}[sparse]
+        return self._shape(part, setting)
+
+    def _shape(self, part: Component, setting: Setting) -> Tuple[int, ...]:
+        shape = part.shape
+        if shape is None:
+            rank = self._rank(part)
+            given = self._fitting.reshaped_to(part.tensor) if part.dtype.startswith("float") else None
+            shape = given if given else (None,) * rank
+        return tuple(self._size(part, shape, axis, setting) if size is None else size
+                     for axis, size in enumerate(shape))
+
+    def _rank(self, part: Component) -> int:
+        if part.tensor not in self._ranks:
+            ranks = _RANKS[self._sort(part)]
+            self._ranks[part.tensor] = next((rank for rank in ranks if self._fitting.accepts(
+                part.tensor, (None,) * rank)), ranks[0])
+        return self._ranks[part.tensor]
+
+    def _sort(self, part: Component) -> str:
+        if part.dtype.startswith(("float", "bfloat")):
+            return "float"
+        if part.dtype in ("string", "bool"):
+            return part.dtype
+        return "ids" if self._maker.count(part.tensor) is not None else "int"
+
+    def _size(self, part: Component, shape: Sequence[Optional[int]], axis: int, setting: Setting) -> int:
+        """The size of a free axis: rows, then whatever the ops behind it take."""
+        if axis == 0:
+            return setting.rows
+        key = (part.tensor, axis, setting.tokens)
+        if key not in self._sizes:
+            usual = setting.tokens
+            if len(shape) == 4 and axis in (1, 2) and part.dtype.startswith("float"):
+                usual = max(usual, _SIDE)
+            likely = [3, 1] if len(shape) == 4 and axis == 3 else [usual]
+            self._sizes[key] = next((
+                size for size in likely + self._fitting.sizes(part.tensor) if self._fitting.accepts(
+                    part.tensor, tuple(size if at == axis else given for at, given in enumerate(shape)))), usual)
+        return self._sizes[key]
+
+    # -- values ------------------------------------------------------------------------------------------------------
+
+    def samples(self, setting: Setting) -> List[Tuple[str, Sample]]:
+        """What to feed in these sizes."""
+        maker = Maker(self._model, self._embeddings, self._seed)
+        shapes = self._shapes(setting)
+        long = [shape[1] for tensor, shape in shapes.items() if len(shape) > 1]
+        tokens = min(long) if long else setting.tokens
+        return [(part.tensor, self._sample(maker, one, part, shapes[part.tensor], setting._replace(tokens=tokens)))
+                for one, part in self._parts()]
+
+    def _sample(self, maker: Maker, one: Input, part: Component, shape: Tuple[int, ...], setting: Setting) -> Sample:
+        if one.switch:
+            return maker.constant(one.inference, (), part.dtype) if shape == () else maker.listed(
+                one.inference, part.dtype)
+        sparse = _sparse_part(one, part)
+        if sparse == "indices":
+            places = [[row, column] + [0] * (shape[1] - 2) for row in range(setting.rows)
+                      for column in range(_ENTRIES)]
+            return maker.listed(places if shape[1] > 1 else [[at] for at in range(shape[0])], "int64")
+        if sparse == "shape":
+            sizes = [setting.rows, _ENTRIES] + [1] * (shape[0] - 2) if shape[0] > 1 else [_ENTRIES * setting.rows]
+            return maker.listed(sizes, "int64")
+        if part.dtype == "string":
+            return maker.strings(part.tensor, shape)
+        if part.dtype.startswith(("float", "bfloat")):
+            return maker.floats(part.tensor, shape, part.dtype) if shape else maker.constant(1.0, (), part.dtype)
+        if part.dtype == "bool":
+            return maker.constant(bool(shape), shape, part.dtype)
+        return maker.ids(part.tensor, shape, part.dtype) or self._whole(maker, part, shape, setting)
+
+    @staticmethod
+    def _whole(maker: Maker, part: Component, shape: Tuple[int, ...], setting: Setting) -> Sample:
+        """Whole numbers that nothing looks up: sizes, lengths, masks."""
+        if shape == ():
+            said = {"rows": setting.rows, "tokens": setting.tokens, "one": 1}[setting.scalar]
+            return maker.constant(said, (), part.dtype)
+        if maker.is_number(part.tensor):
+            return maker.whole(10, shape, part.dtype)
+        return maker.constant(setting.tokens if len(shape) == 1 else 1, shape, part.dtype)
+
+
+def _sparse_part(one: Input, part: Component) -> str:
+    """``"indices"``, ``"values"`` or ``"shape"`` for a part of a sparse tensor, else ``""``."""
+    tail = part.label.rpartition("/")[2]
+    labels = [other.label for other in one.components]
+    stem = part.label[:len(part.label) - len(tail)]
+    return tail if tail in ("indices", "values", "shape") and all(
+        stem + other in labels for other in ("indices", "values", "shape")) else ""
+
