@@ -16,7 +16,7 @@ from tf1_ig.engine.at import At, Scene
 from tf1_ig.engine.feeds import FedTensor
 from tf1_ig.engine.layout import Layout
 from tf1_ig.engine.operated import Engine
-from tf1_ig.engine.packing import Batch, PointRunner, RunLimits, RunSizes
+from tf1_ig.engine.packing import KeptSizes, PointRunner
 from tf1_ig.question import graph_facts, resolve
 from tf1_ig.question.class_names import numbered
 from tf1_ig.question.effort import Effort, Question, effort
@@ -24,11 +24,6 @@ from tf1_ig.question.label import Label, at_positions, resolve as resolve_label
 from tf1_ig.question.task import Task, TaskReader
 from tf1_ig.result.attribution import Attribution, joined
 from tf1_ig.result.interactions import Interactions
-
-# Most rows in one run, and most floats of attributed tensors in one run: how many are best is learnt below that. Loops
-# gain a little more from more rows, at the cost of memory.
-ROWS_PER_RUN = 320
-FLOATS_PER_RUN = 1 << 21
 
 
 class IntegratedGradients:
@@ -74,7 +69,7 @@ class IntegratedGradients:
         self._steady: Optional[bool] = None
         self._facts: Dict[Any, List[Finding]] = {}
         self._fed: Dict[str, np.ndarray] = {}   # the last feed's scalars: they may decide which branch is taken
-        self._sizes: Dict[Tuple[str, int], RunSizes] = {}
+        self._sizes = KeptSizes()
         self._open()
 
     def _open(self, leaner: bool = True) -> None:
@@ -384,7 +379,7 @@ class IntegratedGradients:
                                    not_finite_at=answer.first_not_finite(found, made))
 
     def _runner(self, task: Task, label: Label, question: Question, advance=lambda rows: None) -> PointRunner:
-        sizes = self._run_sizes(task.batch, question.effort.limits)
+        sizes = self._sizes.of(task.batch, question.effort.limits)
         return PointRunner(self._engine, task.batch, task.probed.running, label.terms, sizes, advance)
 
     def _scene(self, task: Task, label: Label, runner: PointRunner) -> Scene:
@@ -399,16 +394,8 @@ class IntegratedGradients:
             return effort.integral(runner, ends)
         found = []
         for carried in behind.slices(runner, fed):
-            sizes = self._run_sizes(carried.batch, effort.limits, "prefix")
+            sizes = self._sizes.of(carried.batch, effort.limits, "prefix")
             inner = carried.runner(sizes=sizes, on_rows=runner.on_rows)
             integral = effort.integral(inner, None if ends is None else ends[carried.examples])
             found.append(integral._replace(gradient=carried.pull_back(integral.gradient)))
         return integrate.joined(found)
-
-    def _run_sizes(self, batch: Batch, limits: RunLimits, engine: str = "plain") -> RunSizes:
-        """What is learnt about the size of runs is kept, for rows of about the same length."""
-        floats = max(1, sum(array.size for array in batch.actual) // batch.count)
-        most = max(1, min(ROWS_PER_RUN, FLOATS_PER_RUN // floats))
-        if limits != RunLimits():
-            return RunSizes(most, limits)
-        return self._sizes.setdefault((engine, floats.bit_length()), RunSizes(most))

@@ -18,6 +18,9 @@ PACKED = "packed"
 FIXED_BATCH = "fixed batch"
 IN_COMPANY = "in company"
 ONE_AT_A_TIME = "one at a time"
+# Most rows in one run, and most floats of attributed tensors in one run: how many are best is learnt below that. Loops
+# gain a little more from more rows, at the cost of memory.
+ROWS_PER_RUN, FLOATS_PER_RUN = 320, 1 << 21
 # Rows of the two runs whose difference tells what a row takes.
 _TRACED_ROWS = (4, 8)
 
@@ -155,6 +158,21 @@ class RunSizes:
         self.most = max(1, rows // 2)
         self.best = min(self.best, self.most)
         self._trying = []
+
+
+class KeptSizes:
+    """What one explainer has learnt about the size of its runs, by engine and for rows of about the same length."""
+
+    def __init__(self) -> None:
+        self._known: Dict[Tuple[str, int], RunSizes] = {}
+
+    def of(self, batch: Batch, limits: RunLimits, engine: str = "plain") -> RunSizes:
+        """The sizes for rows like those of a batch; with limits of the caller's own nothing is learnt."""
+        floats = max(1, sum(array.size for array in batch.actual) // batch.count)
+        most = max(1, min(ROWS_PER_RUN, FLOATS_PER_RUN // floats))
+        if limits != NO_LIMITS:
+            return RunSizes(most, limits)
+        return self._known.setdefault((engine, floats.bit_length()), RunSizes(most))
 
 
 class PointRunner(Evaluator):
