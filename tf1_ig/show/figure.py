@@ -113,7 +113,8 @@ def text_figure(strip: Strip, title: str = "", palette: str = "blue-orange", wid
         colour = shade.positive if token.kind == "positive" else shade.negative
         mixed = tuple(int(round(255 - (255 - part) * token.strength)) for part in colour)
         axes.text(left, _LINE * (at + 0.6), token.text.replace("$", r"\$"), fontsize=_SIZE, family="monospace",
-                  va="center", bbox=dict(facecolor=_hex(mixed), edgecolor="none", pad=1.5))
+                  va="center", zorder=3, bbox=dict(facecolor=_hex(mixed), edgecolor="none", pad=1.5)
+                  if token.strength else None)
         if token.kind == "negative" and token.strength > 0.1:  # so that print in grey keeps the sign
             axes.plot([left, left + _LETTER * len(token.text)], [_LINE * (at + 0.95)] * 2, color=_hex(shade.quiet),
                       linewidth=0.8, linestyle="dashed")
