@@ -24,6 +24,8 @@ from graph_tools.errors import (
     TensorFlowMissingError,
     TensorFlowSymbolError,
     TensorNotFoundError,
+    TooLargeError,
+    UnsafeModelError,
 )
 from graph_tools.feature_columns import watch_feature_columns
 from graph_tools.find.candidates import Candidate, Candidates
@@ -33,6 +35,7 @@ from graph_tools.find.inputs import find_inputs
 from graph_tools.find.outputs import find_outputs
 from graph_tools.load import from_session, load
 from graph_tools.load.estimator import from_estimator
+from graph_tools.load.verdict import Verdict, scan
 from graph_tools.model import Model
 from graph_tools.report import Finding, Report
 from graph_tools.verify import verify
@@ -41,7 +44,8 @@ __all__ = [
     "AmbiguousCandidateError", "BlockedRunError", "Candidate", "Candidates", "ControlFlowError", "EditError",
     "FeedError", "Finding", "GradientError", "GraphToolsError", "Model", "ModelFileMissingError",
     "ModelFormatError", "NoCandidateError", "ReleaseError", "Report", "StateError", "TensorFlowMissingError",
-    "TensorFlowSymbolError", "TensorNotFoundError", "find_columns", "find_embeddings", "find_inputs", "find_outputs",
-    "freeze", "from_estimator", "from_session", "inference_mode", "inline_calls", "load", "prune", "relax_batch",
-    "restore_control_flow", "split_occurrences", "swap_inputs", "verify", "watch_feature_columns",
+    "TensorFlowSymbolError", "TensorNotFoundError", "TooLargeError", "UnsafeModelError", "Verdict", "find_columns",
+    "find_embeddings", "find_inputs", "find_outputs", "freeze", "from_estimator", "from_session", "inference_mode", "inline_calls", "load",
+    "prune", "relax_batch", "restore_control_flow", "scan", "split_occurrences", "swap_inputs", "verify",
+    "watch_feature_columns",
 ]

@@ -99,5 +99,9 @@ class ForkedProcessError(GraphToolsError, RuntimeError):
     """TensorFlow ran before this process was forked off: its threads are in the other one, and a run would hang."""
 
 
+class TooLargeError(GraphToolsError, ValueError):
+    """Unfolded, the graph would be of a size that has nothing to do with that of its file."""
+
+
 class UnsafeModelError(GraphToolsError, PermissionError):
-    """Running the graph would write files, or call Python functions, on behalf of whoever wrote it."""
+    """The graph could do more than compute on behalf of whoever wrote it: touch files, call out, run other code."""

@@ -2,14 +2,19 @@
 
 import contextlib
 import dataclasses
+import re
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Set, Tuple
 
 from graph_tools import _tf, control_flow, save
 from graph_tools.errors import BlockedRunError, GraphToolsError, ReleaseError, StateError, UnsafeModelError
 from graph_tools.feature_columns.column import Column, stored
-from graph_tools.graph import functions, names, ops, scan
+from graph_tools.graph import functions, names, ops
 from graph_tools.graph.walk import GraphIndex
 from graph_tools.running import forks
+from graph_tools.safety import disarm, judge
+
+# How TensorFlow says that a placeholder was not fed: for us, also, that a node was refused.
+_UNFED = re.compile("placeholder tensor '([^']+?)(?:/%s_[0-9]+)?'" % disarm.SCOPE)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,6 +31,7 @@ class Model:
       initializers: nodes to run once in a new session (table initialisers); nothing else of the graph runs at start.
       warnings: what a load had to repair or could not bring over, one sentence each.
       format: ``"frozen"``, ``"saved_model"``, ``"meta_graph"``, ``"session"`` or ``"estimator"``.
+      trusted: its author is trusted: nothing is cut out before TensorFlow sees the graph. So are live sessions.
     """
 
     meta_graph: Any = dataclasses.field(repr=False)
@@ -35,6 +41,7 @@ class Model:
     initializers: Tuple[str, ...] = ()
     warnings: Tuple[str, ...] = ()
     format: str = ""
+    trusted: bool = False
     _cache: Dict[str, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -106,9 +113,32 @@ class Model:
                 node.attr.pop("_output_shapes", None)
                 node.attr.pop("_class", None)
                 node.ClearField("device")
-            scan.withhold(graph_def)
+            self.disarm(graph_def)
             self._cache["importable"] = control_flow.normalize(graph_def)
         return self._cache["importable"]
+
+    @property
+    def imported_index(self) -> GraphIndex:
+        """``index``, but of what TensorFlow sees: placeholders where ops are refused."""
+        if not self.refused:
+            return self.index
+        graph_def = self.graph_def
+        self.disarm(graph_def)
+        return GraphIndex(graph_def)
+
+    @property
+    def refused(self) -> Mapping[str, judge.Refusal]:
+        """Nodes that could do more than compute, and are kept from TensorFlow; none in a trusted model."""
+        if "refused" not in self._cache:
+            self._cache["refused"] = {} if self.trusted else {
+                name: refusal for name, refusal in judge.judge(self.meta_graph.graph_def).items()
+                if name not in self.initializers}
+        return self._cache["refused"]
+
+    def disarm(self, graph_def: Any) -> None:
+        """Cuts out of a GraphDef of this model, in place, what must not reach TensorFlow; asked before every import."""
+        if not self.trusted:
+            disarm.disarm(graph_def, self.initializers)
 
     def prepare_restore(self, graph: Any) -> Callable[[Any], None]:
         """Adds assignment ops to a graph of this model (before it is finalized); returns ``restore(session)``.
@@ -162,6 +192,10 @@ class Model:
                     "swap_inputs), feed it, or give more time by operation_timeout_in_ms in config" % (
                         self.source, config.operation_timeout_in_ms / 1000.0, ", and the graph takes data from %s" % (
                             ", ".join(map(repr, waiting[:3]))) if waiting else "")) from problem
+            except _tf.tf.errors.InvalidArgumentError as problem:
+                unfed = _UNFED.search(str(problem))
+                self.refuse([unfed.group(1)] if unfed else ())
+                raise
             except _tf.tf.errors.FailedPreconditionError as problem:
                 lost = sorted(self.index.ancestors([problem.op.name]).intersection(self.missing)) if problem.op else ()
                 raise StateError("%s: %s; feed a tensor behind it" % (
@@ -183,8 +217,8 @@ class Model:
 
         Raises:
           StateError: a variable among their ancestors has no value.
-          UnsafeModelError: among their ancestors are ops that write files, or that call Python functions which are
-            not in the file (a live session's own functions are its caller's, and pass).
+          UnsafeModelError: among their ancestors are ops that could do more than compute, and the model is not trusted
+            (a live session's own are its caller's, and pass).
         """
         ancestors = self._running([names.tensor_name(tensor) for tensor in outputs],
                                   {names.tensor_name(tensor) for tensor in fed})
@@ -194,10 +228,19 @@ class Model:
                              "holds it, or feed a tensor behind it" % (
                                  missing[0], " (and %d more)" % (len(missing) - 1) if len(missing) > 1 else "",
                                  self.source))
-        unsafe = scan.unsafe(self.meta_graph.graph_def, ancestors, python=self.format != "session")
-        if unsafe:
-            raise UnsafeModelError("%s: the output depends on node %r, an op %s that %s; feed a tensor behind it" % (
-                (self.source,) + unsafe))
+        self._refuse(ancestors)
+
+    def refuse(self, outputs: Any, fed: Any = ()) -> None:
+        """The second half of ``require`` alone: raises ``UnsafeModelError`` when computing some tensors is refused."""
+        if self.refused:
+            self._refuse(self._running([names.tensor_name(tensor) for tensor in outputs],
+                                       {names.tensor_name(tensor) for tensor in fed}))
+
+    def _refuse(self, running: Set[str]) -> None:
+        refusal = judge.first_of(self.refused, running)
+        if refusal is not None:
+            raise UnsafeModelError("%s: the output depends on %s; feed a tensor behind it, or, %s" % (
+                self.source, refusal, judge.TRUST), argument="trusted", value="True")
 
     def _running(self, outputs, fed) -> Set[str]:
         """Nodes that run for some tensors; a fed tensor is not computed, but a control edge still runs its node."""

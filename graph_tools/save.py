@@ -31,7 +31,7 @@ def _frozen(model):
     vocabulary.import_tables(graph_def, _tables(model))
     there = {node.name for node in graph_def.node}
     vocabulary.inline(graph_def, {name: path for name, path in model.assets.items()
-                                  if names.parse(name).node in there})
+                                  if names.parse(name).node in there}, model.initializers)
     portable.strip(graph_def)
     if graph_def.ByteSize() > 2 ** 31 - 2 ** 20:
         raise EditError("the graph is more than 2 GB, which no file of one GraphDef can hold; save a SavedModel folder")

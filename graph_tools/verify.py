@@ -98,6 +98,7 @@ def _values(model, fetches: Sequence[str], feeds: Mapping) -> List[np.ndarray]:
         if names.parse(name).node not in model.index:
             raise names.unknown_tensor(name, model.index.tensor_names(), model.source)
     runs.refuse_if_blocking(model, fetches, feeds)
+    model.refuse(fetches, feeds)
     with model.open_session() as session:
         return [np.asarray(value) for value in runs.run(session, list(fetches), feeds, _TIMEOUT)]
 

@@ -1,24 +1,26 @@
 """The content of lookup tables taken into the graph, so that one frozen file is all that a model needs."""
 
-from typing import Any, List, Mapping, Tuple
+import os
+from typing import Any, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
 from graph_tools import _tf, variables
 from graph_tools.errors import ModelFileMissingError, ModelFormatError
-from graph_tools.graph import names, ops, walk
+from graph_tools.graph import functions, names, ops, walk
 
 _WHOLE_LINE, _LINE_NUMBER = -2, -1
 
 
-def inline(graph_def, assets: Mapping[str, str]) -> None:
+def inline(graph_def, assets: Mapping[str, str], initializers: Sequence[str]) -> None:
     """Replaces, in place, table initialisers that read a file by ones that hold its content.
 
-    Where the file is read in a function, its path becomes a constant instead.
+    One that reads it in a function becomes an initialiser in the graph.
 
     Args:
       graph_def: the graph.
       assets: file path by the name of the tensor that must hold it.
+      initializers: the initialisers that may be run; the file that any other names is not looked at.
 
     Raises:
       ModelFileMissingError: a vocabulary file is not there.
@@ -26,11 +28,13 @@ def inline(graph_def, assets: Mapping[str, str]) -> None:
     """
     index = walk.GraphIndex(graph_def)
     for node in list(graph_def.node):
-        if node.op in ops.FROM_FILE:
+        if node.op in ops.FROM_FILE and node.name in initializers:
             path = variables.text_file(index, node.name, assets)
             table = index.nodes.get(variables.root(index, index.data_inputs(node.name)[0]))
             if path is not None and table is not None and "key_dtype" in table.attr:
-                _hold(graph_def, node, table, path)
+                _hold(graph_def, node, node, table, path)
+        elif node.name in initializers:
+            _hold_called(graph_def, index, node, assets)
     for name, path in assets.items():
         node = index.nodes[names.parse(name).node]
         node.Clear()
@@ -71,12 +75,27 @@ def _constants(graph_def, scope: str, keys, values) -> List[str]:
     return made
 
 
-def _hold(graph_def, node, table, path: str) -> None:
-    """Makes one initialiser hold the keys and values of its file."""
+def _hold_called(graph_def, index: walk.GraphIndex, node, assets: Mapping[str, str]) -> None:
+    """The same for an initialiser that calls a function with the table and the path of its file."""
+    library = {function.signature.name: function for function in graph_def.library.function}
+    reached = functions.reach(functions.called(node), functions.calls(graph_def.library))
+    reads = [inner for name in reached for inner in library[name].node_def if inner.op in ops.FROM_FILE]
+    roots = [variables.root(index, ref) for ref in index.data_inputs(node.name)]
+    tables = [index.nodes[root] for root in roots if "key_dtype" in index.nodes[root].attr]
+    paths = [assets.get(root + ":0") or os.fsdecode(_tf.make_ndarray(index.nodes[root].attr["value"].tensor).item())
+             for root in roots if index.op(root) == "Const" and index.nodes[root].attr["dtype"].type == 7]
+    if len(reads) == len(tables) == len(paths) == 1 and not index.consumers(node.name, control=False):
+        control = [entry for entry in node.input if entry.startswith("^")]
+        node.input[:] = [tables[0].name] + control
+        _hold(graph_def, node, reads[0], tables[0], paths[0])
+
+
+def _hold(graph_def, node, reader, table, path: str) -> None:
+    """Makes one initialiser hold the keys and values of its file, as ``reader`` (it or one in a function) reads it."""
     tf = _tf.tf
-    keys, values = read(node, path, tf.as_dtype(table.attr["key_dtype"].type),
+    keys, values = read(reader, path, tf.as_dtype(table.attr["key_dtype"].type),
                         tf.as_dtype(table.attr["value_dtype"].type))
-    node.op = "InitializeTableV2" if node.op.endswith("V2") else "InitializeTable"
+    node.op = "InitializeTableV2" if reader.op.endswith("V2") else "InitializeTable"
     for attr in list(node.attr):
         if not attr.startswith("_"):
             del node.attr[attr]

@@ -7,7 +7,7 @@ import argparse
 import contextlib
 import os
 import sys
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Union
 
 from graph_tools.errors import GraphToolsError
 from tf1_ig import __version__
@@ -18,8 +18,10 @@ from tf1_ig.commands import (
     explain as explain_command,
     inspect as inspect_command,
     own_process,
+    scan as scan_command,
     spec as spec_command,
     threads as threads_command,
+    worker,
 )
 
 # A command is a module with HELP, add_options(parser) and run(options), which returns the exit status.
@@ -28,6 +30,7 @@ COMMANDS = {
     "spec": spec_command,
     "explain": explain_command,
     "edit": edit_command,
+    "scan": scan_command,
     "threads": threads_command,
     "demo": demo_command,
 }
@@ -42,25 +45,48 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """
     try:
         if argv is not None:
-            return _run(argv)
+            options = _checked(argv)
+            return options if isinstance(options, int) else _run(options)
         own_process.with_streams()
-        with own_process.ctrl_c_obeyed():
-            return _run(sys.argv[1:], own_process.prepare)
+        options = _checked(sys.argv[1:])
+        if isinstance(options, int):
+            return options
+        if not hasattr(os, "fork"):
+            return _own(options)
+        return worker.run(lambda: _own(options), worker.limit(options), options.debug)
     except KeyboardInterrupt:
-        with contextlib.suppress(OSError):
-            sys.stderr.write(own_process.INTERRUPTED_LINE)
-            sys.stderr.flush()
-        if argv is None:  # no waiting for what TensorFlow still computes
-            os._exit(own_process.INTERRUPTED)
-        return own_process.INTERRUPTED
+        return _interrupted()
 
 
-def _run(words: Sequence[str], before=lambda: None) -> int:
+def _own(options) -> int:
+    """Runs a command in a process that is ours."""
+    try:
+        with own_process.ctrl_c_obeyed():
+            memory = options.memory_limit if getattr(options, "limited", None) == "whole" else None
+            return _run(options, lambda: own_process.prepare(memory))
+    except KeyboardInterrupt:
+        _interrupted()
+        os._exit(own_process.INTERRUPTED)  # no waiting for what TensorFlow still computes
+
+
+def _interrupted() -> int:
+    with contextlib.suppress(OSError):
+        sys.stderr.write(own_process.INTERRUPTED_LINE)
+        sys.stderr.flush()
+    return own_process.INTERRUPTED
+
+
+def _checked(words: Sequence[str]) -> Union[argparse.Namespace, int]:
+    """The options, or the exit status of a command line that is wrong, or that asked for help."""
     try:
         options = parsed(words)
         options.check(options)
     except SystemExit as stop:  # argparse has said why
         return int(stop.code or 0)
+    return options
+
+
+def _run(options: argparse.Namespace, before=lambda: None) -> int:
     try:
         before()
         status = options.run(options)

@@ -9,6 +9,7 @@ from typing import Dict, Iterable, List, Optional, Tuple
 from graph_tools import _tf
 from graph_tools.graph import names, ops
 from graph_tools.graph.walk import GraphIndex
+from graph_tools.safety import disarm
 
 PRIME = 1009  # stands for the batch while shapes are inferred
 
@@ -103,6 +104,7 @@ class Inference:
         for node in graph_def.node:
             node.attr.pop("_output_shapes", None)
             node.attr.pop("_class", None)
+        disarm.disarm(graph_def)
         refused = self._import(graph_def)
         while refused:
             self.failed, self.reason = refused

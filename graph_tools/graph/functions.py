@@ -26,12 +26,12 @@ def all_nodes(graph_def) -> Iterator:
 def called(node) -> List[str]:
     """Names of the functions that a node refers to: by its op type, or in an attribute (branch, body, f, …)."""
     found = [node.op]
-    for value in node.attr.values():
+    values = list(node.attr.values())
+    for value in values:
         kind = value.WhichOneof("value")
-        if kind == "func":
-            found.append(value.func.name)
-        elif kind == "list":
-            found.extend(func.name for func in value.list.func)
+        for func in [value.func] if kind == "func" else value.list.func if kind == "list" else ():
+            found.append(func.name)
+            values.extend(func.attr.values())  # a function that is handed over can be handed functions itself
     return found
 
 
@@ -50,7 +50,7 @@ def reach(start: Iterable[str], table: Dict[str, List[str]]) -> Set[str]:
         name = todo.pop()
         if name not in seen:
             seen.add(name)
-            todo.extend(table[name])
+            todo.extend(other for other in table[name] if other in table)
     return seen
 
 

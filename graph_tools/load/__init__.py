@@ -5,7 +5,7 @@ from typing import Any, Optional
 
 from graph_tools.errors import ModelFileMissingError, ModelFormatError
 from graph_tools.graph import names
-from graph_tools.load import frozen, meta_graph, saved_model
+from graph_tools.load import frozen, isolated, meta_graph, saved_model
 from graph_tools.load.read import Artefact
 from graph_tools.load.session import from_session
 from graph_tools.model import Model
@@ -13,7 +13,8 @@ from graph_tools.model import Model
 FORMATS = (meta_graph, saved_model, frozen)
 
 
-def load(path: Any, tags: Any = None, signature: Optional[str] = None) -> Model:
+def load(path: Any, tags: Any = None, signature: Optional[str] = None, trusted: bool = False,
+         isolate: bool = False, time_limit: Optional[float] = None, memory_limit: Optional[int] = None) -> Model:
     """Loads a model from a file or folder; what it is, its content says, not its name.
 
     Args:
@@ -22,6 +23,13 @@ def load(path: Any, tags: Any = None, signature: Optional[str] = None) -> Model:
       tags: the tags of the graph to take from a SavedModel, as a set or a comma-separated string; ``None`` takes the
         only graph, or the one tagged ``serve``.
       signature: name of the one signature to keep; ``None`` keeps all.
+      trusted: whether whoever made the file is trusted. If not, ops that could do more than compute (touch files, open
+        connections, call Python, end the process) are kept from TensorFlow: it sees placeholders in their place. What
+        depends on them must be fed or is refused, and files are only read below the model's folder.
+      isolate: first load the model and import its graph in a process of its own, so that a file which TensorFlow dies
+        of, or hangs on, is an error here. It costs an import of TensorFlow and of the graph.
+      time_limit, memory_limit: of that process, in seconds (default: 600) and in bytes besides what TensorFlow itself
+        takes (default: what the machine has).
 
     Returns:
       A ``Model``. What had to be repaired or left out is in ``model.warnings``.
@@ -29,6 +37,8 @@ def load(path: Any, tags: Any = None, signature: Optional[str] = None) -> Model:
     Raises:
       ModelFileMissingError: there is nothing at that path, or the variables are missing.
       ModelFormatError: what is there is not a model, is damaged, or has no such tags or signature.
+      UnsafeModelError: no output can be computed without an op that could do more than compute, or a file of the
+        model is elsewhere; not raised with ``trusted=True``.
       ReleaseError: the running TensorFlow lacks an op or an attribute of the graph.
 
     >>> model = load("model.pb")  # doctest: +SKIP
@@ -39,10 +49,12 @@ def load(path: Any, tags: Any = None, signature: Optional[str] = None) -> Model:
     except UnicodeEncodeError:
         raise ModelFileMissingError("the path %a cannot be read as text here (LC_ALL=C?); set LC_ALL=C.UTF-8, or "
                                     "rename it" % path) from None
+    if isolate:
+        isolated.check(path, tags, signature, trusted, time_limit, memory_limit)
     artefact = Artefact(path)
     for kind in FORMATS:
         if kind.matches(artefact):
-            return kind.load(artefact, tags=tags, signature=signature)
+            return kind.load(artefact, tags=tags, signature=signature, trusted=trusted)
     if artefact.is_folder:
         there = artefact.files()
         raise ModelFormatError("folder %r holds no saved_model.pb and no checkpoint (%s); give the path of a model in "

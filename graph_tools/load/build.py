@@ -5,16 +5,18 @@ from typing import Any, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from graph_tools.errors import ModelFormatError
+from graph_tools.errors import ModelFormatError, UnsafeModelError
 from graph_tools.graph import names, ops, scan, walk
 from graph_tools.load import tables
 from graph_tools.model import Model
 from graph_tools.releases import fit as release
+from graph_tools.safety import files, judge
 
 
 def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]] = None,
           assets: Mapping[str, str] = (), signature: Optional[str] = None,
-          warnings: Tuple[str, ...] = (), no_value: str = "has no value") -> Model:
+          warnings: Tuple[str, ...] = (), no_value: str = "has no value", trusted: bool = False,
+          folder: Optional[str] = None) -> Model:
     """A Model from a MetaGraphDef that the caller owns (it is changed) and the values of its variables.
 
     Args:
@@ -26,16 +28,21 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
       signature: keep only this signature.
       warnings: what the format itself had to say.
       no_value: how to say that a variable has no value.
+      trusted: whoever made the graph is trusted: it is not judged.
+      folder: where the model's files are; one that is not trusted reads no others.
 
     Raises:
+      UnsafeModelError: none of its outputs can be computed without a node that could do more than compute.
       ModelFormatError: the graph is torn, or there is no such signature.
       ReleaseError: the running TensorFlow is too old for it.
     """
     values = {} if values is None else values
     graph_def = meta_graph.graph_def
     scan.check(graph_def, source)
-    warnings += scan.warnings(graph_def) + release.fit(meta_graph, source)
-    found = tables.initializers(graph_def, assets, values)
+    warnings += release.fit(meta_graph, source) + _judged(meta_graph, source, trusted)
+    folder = None if trusted else folder
+    assets, elsewhere = _own_files(dict(assets), folder)
+    found = tables.initializers(graph_def, assets, values, folder)
     paths = tables.asset_variables(graph_def, found.assets)
     if paths:
         values = _Over({name: np.array(path.encode("utf-8"), object) for name, path in paths.items()}, values)
@@ -46,7 +53,28 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
                 " (and %d more)" % (len(missing) - 3) if len(missing) > 3 else ""), no_value),)
     _keep_signature(meta_graph, signature, source)
     return Model(meta_graph, source, variables=values, assets=found.assets, initializers=found.initializers,
-                 warnings=warnings + found.warnings + _dangling(meta_graph), format=kind)
+                 warnings=warnings + elsewhere + found.warnings + _dangling(meta_graph), format=kind, trusted=trusted)
+
+
+def _judged(meta_graph, source: str, trusted: bool) -> Tuple[str, ...]:
+    """Warnings about nodes that are kept from TensorFlow; an error where nothing would be left to compute."""
+    if trusted:
+        return ()
+    refused = judge.judge(meta_graph.graph_def)
+    hopeless = judge.hopeless(meta_graph, refused)
+    if hopeless is not None:
+        raise UnsafeModelError("%s: every output depends on %s; %s" % (source, hopeless, judge.TRUST),
+                               argument="trusted", value="True")
+    return judge.warnings(meta_graph, refused)
+
+
+def _own_files(assets: Mapping[str, str], folder: Optional[str]) -> Tuple[Mapping[str, str], Tuple[str, ...]]:
+    """The assets that are in the model's folder, and a warning for each that is not."""
+    assets = {name: files.own(path, folder) for name, path in assets.items()}
+    refused = {name: files.refusal(path, folder) for name, path in assets.items()}
+    return ({name: path for name, path in assets.items() if not refused[name]},
+            tuple("the file of %r is not read: %s; copy it there, or, %s" % (name, why, judge.TRUSTED)
+                  for name, why in sorted(refused.items()) if why))
 
 
 class _Over(AbstractMapping):

@@ -57,7 +57,7 @@ def from_estimator(estimator: Any, serving_input_receiver_fn: Any) -> Model:
     feature_columns.store(columns, meta_graph)
     source = "Estimator checkpoint %s" % prefix
     values = checkpoint.values(meta_graph.graph_def, meta_graph.saver_def, checkpoint.open_checkpoint(prefix, source))
-    return build.model(meta_graph, source, "estimator", values, assets)
+    return build.model(meta_graph, source, "estimator", values, assets, trusted=True)
 
 
 def _export(graph, spec) -> Any:

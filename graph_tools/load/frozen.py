@@ -10,8 +10,9 @@ def matches(artefact: Artefact) -> bool:
     return artefact.is_file and isinstance(artefact.message, _tf.tf.GraphDef)
 
 
-def load(artefact: Artefact, tags=None, signature=None) -> Model:
+def load(artefact: Artefact, tags=None, signature=None, trusted=False) -> Model:
     """Reads a GraphDef (``.pb``, or text as in ``.pbtxt``)."""
     meta_graph = _tf.tf.MetaGraphDef()
     meta_graph.graph_def.CopyFrom(artefact.message)
-    return build.model(meta_graph, "frozen GraphDef %s" % artefact.path, "frozen", signature=signature)
+    return build.model(meta_graph, "frozen GraphDef %s" % artefact.path, "frozen", signature=signature,
+                       trusted=trusted, folder=artefact.folder)

@@ -10,23 +10,27 @@ from graph_tools.graph import ops
 from graph_tools.load import build, checkpoint
 from graph_tools.load.read import Artefact, join
 from graph_tools.model import Model
+from graph_tools.safety import files
 
 _PART = re.compile(r"(\.meta|\.index|\.data-\d{5}-of-\d{5}|-\d{5}-of-\d{5})$")
 
 
 def matches(artefact: Artefact) -> bool:
-    if _prefix(artefact) is not None:
+    if prefix_for(artefact) is not None:
         return True
     return artefact.is_file and isinstance(artefact.message, _tf.tf.MetaGraphDef)
 
 
-def load(artefact: Artefact, tags=None, signature=None) -> Model:
+def load(artefact: Artefact, tags=None, signature=None, trusted=False) -> Model:
     """Reads a MetaGraphDef and, lazily, the variables of its checkpoint.
 
     The path is the prefix of the checkpoint, any file of it (``.meta``, ``.index``, ``.data-…``), or a folder with a
     ``checkpoint`` file, of which the latest checkpoint is taken. The graph's own restore op is not run.
     """
-    prefix = _prefix(artefact)
+    prefix = prefix_for(artefact)
+    folder = artefact.folder
+    if prefix is not None and artefact.is_folder:
+        _demand_inside(prefix, None if trusted else folder)
     if prefix is None:  # a MetaGraphDef under any other name
         prefix, file = os.path.splitext(artefact.path)[0], artefact
     else:
@@ -43,13 +47,15 @@ def load(artefact: Artefact, tags=None, signature=None) -> Model:
             file.path,))
     source = "checkpoint %s" % prefix
     values = {}
+    files.demand_pattern(prefix, None if trusted else folder, source)
     if checkpoint.exists(prefix) or any(node.op in ops.VARIABLES for node in meta_graph.graph_def.node):
         values = checkpoint.values(meta_graph.graph_def, meta_graph.saver_def,
                                    checkpoint.open_checkpoint(prefix, "graph %r" % file.path))
-    return build.model(meta_graph, source, "meta_graph", values, _assets(meta_graph), signature)
+    return build.model(meta_graph, source, "meta_graph", values, _assets(meta_graph), signature,
+                       trusted=trusted, folder=folder)
 
 
-def _prefix(artefact: Artefact) -> Optional[str]:
+def prefix_for(artefact: Artefact) -> Optional[str]:
     """The checkpoint prefix that a path stands for, or ``None`` when it stands for none."""
     if artefact.is_folder:
         if "checkpoint" not in artefact.files() or "saved_model.pb" in artefact.files():
@@ -66,6 +72,14 @@ def _prefix(artefact: Artefact) -> Optional[str]:
     if exists(artefact.path + ".meta") or exists(artefact.path + ".index"):
         return artefact.path
     return None
+
+
+def _demand_inside(prefix: str, folder: Optional[str]) -> None:
+    """The file ``checkpoint`` may name a checkpoint anywhere on the machine; only one in its folder is taken."""
+    for ending in (".index", ".meta", ""):
+        if _tf.tf.io.gfile.exists(prefix + ending):
+            files.demand(prefix + ending, folder, "the file %r names another model's checkpoint" % (
+                join(folder or "", "checkpoint")))
 
 
 def prefix_of(name: str) -> str:

@@ -53,6 +53,11 @@ class Artefact:
         self._message: Optional[Any] = None
 
     @property
+    def folder(self) -> str:
+        """The folder itself, or the one that the file is in."""
+        return self.path if self.is_folder else self.path.rpartition("/")[0] or ("/" if self.path[:1] == "/" else ".")
+
+    @property
     def message(self):
         """What is in the file: a ``GraphDef``, ``SavedModel`` or ``MetaGraphDef``, from binary or text.
 

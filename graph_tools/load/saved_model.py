@@ -9,6 +9,7 @@ from graph_tools.graph import ops
 from graph_tools.load import build, checkpoint
 from graph_tools.load.read import Artefact, join
 from graph_tools.model import Model
+from graph_tools.safety import files
 
 FILES = ("saved_model.pb", "saved_model.pbtxt")
 
@@ -19,13 +20,16 @@ def matches(artefact: Artefact) -> bool:
     return artefact.is_file and isinstance(artefact.message, _tf.SavedModel)
 
 
-def load(artefact: Artefact, tags=None, signature=None) -> Model:
+def load(artefact: Artefact, tags=None, signature=None, trusted=False) -> Model:
     """Reads one MetaGraph of a SavedModel.
 
     Its ``main_op`` is not run; variables are read from the checkpoint in the folder, tables are initialised from the
     assets.
     """
     folder, file = _find(artefact)
+    own = None if trusted else folder
+    if not artefact.is_file:  # a link that was named by the user may lead anywhere
+        files.demand(file.path, own, "SavedModel %r" % folder)
     message = file.message
     if not isinstance(message, _tf.SavedModel):
         raise ModelFormatError("%r is a %s under the name of a SavedModel; rename the file and give its path" % (
@@ -37,10 +41,12 @@ def load(artefact: Artefact, tags=None, signature=None) -> Model:
     values = {}
     if any(node.op in ops.VARIABLES or node.op in ops.MUTABLE_TABLES for node in meta_graph.graph_def.node):
         prefix = join(folder, "variables", "variables")
+        files.demand_pattern(prefix, own, "SavedModel %r" % folder)
         if checkpoint.exists(prefix) or any(node.op in ops.VARIABLES for node in meta_graph.graph_def.node):
             values = checkpoint.values(meta_graph.graph_def, meta_graph.saver_def,
                                        checkpoint.open_checkpoint(prefix, source))
-    return build.model(meta_graph, source, "saved_model", values, _assets(meta_graph, folder), signature)
+    return build.model(meta_graph, source, "saved_model", values, _assets(meta_graph, folder), signature,
+                       trusted=trusted, folder=folder)
 
 
 def _find(artefact: Artefact) -> Tuple[str, Artefact]:
@@ -56,6 +62,11 @@ def _find(artefact: Artefact) -> Tuple[str, Artefact]:
         raise ModelFormatError("%r holds %d SavedModels (%s%s); give the path of one of them" % (
             artefact.path, len(below), ", ".join(below[:5]), ", …" if len(below) > 5 else ""))
     return _find(Artefact(join(artefact.path, below[0])))
+
+
+def file_of(artefact: Artefact) -> Artefact:
+    """The protobuf file of a SavedModel."""
+    return _find(artefact)[1]
 
 
 def _versions(artefact: Artefact) -> List[str]:

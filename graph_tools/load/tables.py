@@ -4,15 +4,20 @@ A SavedModel's ``main_op`` or ``legacy_init_op`` is an op of the file's choosing
 tables are looked up in the graph by type, and run when all that they depend on is harmless.
 """
 
+import os
 from typing import Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf, variables
-from graph_tools.graph import functions, names, ops, scan, walk
+from graph_tools.graph import functions, names, ops, walk
+from graph_tools.safety import families, files, judge
 
-# Ops with an effect, or with a value that a file cannot carry: an initialiser that depends on one is not run.
+_STRING = 7  # DT_STRING
+# Ops that change other state, or wait for it: an initialiser that depends on one is not run, whatever else it does.
 # Placeholders are asked for by name, and a parser only computes.
-_UNSAFE = scan.PYTHON | ops.SAVES | ops.RESTORES | ops.ASSIGNS | ops.FILLS | (ops.ORIGINS - ops.PLACEHOLDERS) | {
-    "WriteFile", "ReadFile", "MatchingFiles", "PrintV2", "Print", "Abort", "ScatterUpdate", "DeleteSessionTensor"}
+_OTHER_STATE = ops.ASSIGNS | ops.FILLS | (ops.ORIGINS - ops.PLACEHOLDERS) | {
+    "PrintV2", "Print", "ScatterUpdate", "ResourceScatterUpdate", "DeleteSessionTensor"}
+# All that a function may do which fills a table from the file whose name it is given.
+_FILLING = ops.FROM_FILE | variables.PASSES | ops.CALLS | {"NoOp", "Const"}
 
 
 class Found(NamedTuple):
@@ -23,16 +28,18 @@ class Found(NamedTuple):
     warnings: Tuple[str, ...]
 
 
-def initializers(graph_def, assets: Mapping[str, str] = (), values: Mapping = ()) -> Found:
+def initializers(graph_def, assets: Mapping[str, str] = (), values: Mapping = (),
+                 folder: Optional[str] = None) -> Found:
     """The initialisers of a graph's tables.
 
     Args:
       graph_def: the graph.
       assets: file path by the name of the tensor that must hold it.
       values: what is known of variables and mutable tables, by node name.
+      folder: where the vocabulary files must be; ``None``: anywhere.
     """
     index = walk.GraphIndex(graph_def)
-    assets = dict(assets)
+    assets = dict(assets, **_moved(index, assets, folder))
     library = {function.signature.name: function for function in graph_def.library.function}
     table = functions.calls(graph_def.library)
     run: List[str] = []
@@ -44,7 +51,7 @@ def initializers(graph_def, assets: Mapping[str, str] = (), values: Mapping = ()
         inside = _filled_inside(node, library, table)
         if node.op not in ops.TABLE_INITIALIZERS and not inside:
             continue
-        problem = _problem(index, node, assets)
+        problem = _problem(index, node, assets, folder) or _problem_inside(index, node, inside, assets, folder)
         if problem is None:
             run.append(node.name)
             ready |= _tables_of(index, node)
@@ -55,12 +62,57 @@ def initializers(graph_def, assets: Mapping[str, str] = (), values: Mapping = ()
     return Found(tuple(run), assets, tuple(warnings) + _lost(graph_def, index, ready | empty))
 
 
-def _filled_inside(node, library, table) -> bool:
-    """Whether a node calls a function that does nothing but fill tables (and there is one to fill)."""
+def _moved(index: walk.GraphIndex, assets: Mapping[str, str], folder: Optional[str]) -> Dict[str, str]:
+    """Vocabulary files that have moved with their model: path in its folder by the tensor that holds another."""
+    found = {}
+    for name, node in index.nodes.items():
+        tensor = variables.file_name_tensor(index, name, assets) if node.op in ops.FROM_FILE else None
+        path = variables.text_file(index, name, assets) if tensor is not None and tensor not in assets else None
+        if path is not None and files.own(path, folder) != path:
+            found[tensor] = files.own(path, folder)
+    return found
+
+
+def _filled_inside(node, library, table) -> list:
+    """The nodes of the functions that a node calls, when they do nothing but fill tables (and there is one to fill)."""
     if node.op not in ops.CALLS:
-        return False
-    inner = {each.op for name in functions.reach(functions.called(node), table) for each in library[name].node_def}
-    return bool(inner & ops.TABLE_INITIALIZERS) and not inner & _UNSAFE
+        return []
+    nodes = [inner for name in functions.reach(functions.called(node), table) for inner in library[name].node_def]
+    fills = any(inner.op in ops.TABLE_INITIALIZERS for inner in nodes)
+    return nodes if fills and not any(_has_effect(inner) and inner.op not in library for inner in nodes) else []
+
+
+def _has_effect(node) -> bool:
+    """Whether a node does more than compute, hold or fill (a vocabulary is read by its initialiser alone)."""
+    if node.op in _OTHER_STATE:
+        return True
+    return node.op not in ops.FROM_FILE and families.reaching(node) is not None
+
+
+def _problem_inside(index: walk.GraphIndex, node, inside: list, assets: Mapping[str, str],
+                    folder: Optional[str]) -> Optional[str]:
+    """Why a function that fills a table from a file may not, or ``None``: it must be handed the file's name."""
+    if folder is None or not any(inner.op in ops.FROM_FILE for inner in inside):
+        return None
+    if any(inner.op not in _FILLING or (inner.op == "Const" and inner.attr["dtype"].type == _STRING)
+           for inner in inside):
+        return "its initialiser %r makes up the name of its vocabulary file" % node.name
+    known = set(asset_variables(index.graph_def, assets)) | {names.parse(name).node for name in assets}
+    for name in [_source(index, ref) for ref in index.data_inputs(node.name)]:
+        if index.op(name) == "Const" and name not in known and index.nodes[name].attr["dtype"].type == _STRING:
+            for path in _tf.make_ndarray(index.nodes[name].attr["value"].tensor).ravel():
+                why = files.refusal(os.fsdecode(path), folder)
+                if why:
+                    return "its vocabulary file " + why
+        elif name not in known and index.op(name) != "Const" and index.op(name) not in ops.TABLES:
+            return "its initialiser %r takes the name of its vocabulary file from %r" % (node.name, name)
+    return None
+
+
+def _source(index: walk.GraphIndex, ref: names.TensorRef) -> str:
+    """The node that holds a value, behind identities and behind the reading of a variable."""
+    name = variables.root(index, ref)
+    return variables.root(index, index.data_inputs(name)[0]) if index.op(name) == "ReadVariableOp" else name
 
 
 def asset_variables(graph_def, assets: Mapping[str, str]) -> Dict[str, str]:
@@ -75,11 +127,13 @@ def _path_source(index: walk.GraphIndex, assign) -> str:
     return variables.root(index, index.data_inputs(assign.name)[1]) + ":0"
 
 
-def _problem(index: walk.GraphIndex, node, assets: Mapping[str, str]) -> Optional[str]:
+def _problem(index: walk.GraphIndex, node, assets: Mapping[str, str], folder: Optional[str]) -> Optional[str]:
     """Why an initialiser cannot be run, or ``None``."""
     fed = {names.parse(name).node for name in assets}
-    unsafe = sorted(name for name in index.ancestors([node.name]) if index.op(name) in _UNSAFE and not (
-        index.op(name) == "AssignVariableOp" and _path_source(index, index.nodes[name]) in assets))
+    hostile = judge.tainted_functions(index.graph_def.library)
+    unsafe = sorted(name for name in index.ancestors([node.name]) if name != node.name and (
+        _has_effect(index.nodes[name]) or any(called in hostile for called in functions.called(index.nodes[name])))
+        and not (index.op(name) == "AssignVariableOp" and _path_source(index, index.nodes[name]) in assets))
     if unsafe:
         return "its initialiser %r depends on %r, an op %s, which is not run at load" % (
             node.name, unsafe[0], index.op(unsafe[0]))
@@ -87,7 +141,14 @@ def _problem(index: walk.GraphIndex, node, assets: Mapping[str, str]) -> Optiona
     holes = [name for name in ancestors if index.op(name) in ops.MUST_BE_FED and name not in fed]
     if holes:
         return "its initialiser %r needs a value for placeholder %r" % (node.name, sorted(holes)[0])
+    for name in sorted(ancestors):
+        if folder is not None and index.op(name) in ops.FROM_FILE and not variables.text_file(
+                index, name, assets):
+            return "its initialiser %r computes the name of its vocabulary file" % name
     for path in sorted(_files(index, ancestors, assets)):
+        why = files.refusal(path, folder)
+        if why:
+            return "its vocabulary file %s; copy it there, or, %s" % (why, judge.TRUSTED)
         if not _tf.tf.io.gfile.exists(path):
             return "its vocabulary file %r is not there; put it there, or feed the ids behind the table" % path
     return None

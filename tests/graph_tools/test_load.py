@@ -59,7 +59,15 @@ def test_a_path_may_be_any_file_of_the_model(written):
     assert gt.load(os.path.join(written.saved_model, "saved_model.pb")).format == "saved_model"
 
 
+def copy_vocabulary(written, folder):
+    """A model that moves takes its vocabulary along: files outside of its folder are not read."""
+    vocabulary = os.path.join(os.path.dirname(written.frozen), "vocabulary.txt")
+    if os.path.exists(vocabulary):
+        shutil.copy(vocabulary, str(folder))
+
+
 def test_content_decides_not_the_name(written, tmp_path):
+    copy_vocabulary(written, tmp_path)
     shutil.copy(written.frozen, str(tmp_path / "model.meta"))
     shutil.copy(written.frozen, str(tmp_path / "weights"))
     shutil.copy(written.frozen_text, str(tmp_path / "text.pb"))
@@ -234,6 +242,7 @@ def test_mutable_tables_come_from_the_checkpoint(tmp_path):
 
 
 def test_stale_shapes_colocations_and_devices_never_stop_a_load(written, tmp_path):
+    copy_vocabulary(written, tmp_path)
     model = gt.load(written.frozen)
     graph_def = model.graph_def
     for node in graph_def.node:

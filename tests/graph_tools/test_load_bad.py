@@ -284,11 +284,19 @@ def test_importing_reads_no_file(tmp_path):
     with tf.Graph().as_default() as graph:
         size = tf.string_to_number(tf.read_file(tf.constant(secret)), tf.int32)
         tf.fill(tf.reshape(size, [1]), 1.0, name="leak")
-    model = gt.load(save_graph(tmp_path / "hostile.pb", graph.as_graph_def()))
-    assert any("reads a file" in warning for warning in model.warnings)
-    assert model.graph.get_tensor_by_name("leak:0").shape.as_list() == [None]
-    with model.open_session() as session:  # what is computed when it is asked for is the same
+        assert graph.get_tensor_by_name("leak:0").shape.as_list() == [7]  # plain TensorFlow has read it by now
+    path = save_graph(tmp_path / "hostile.pb", graph.as_graph_def())
+    refused(UnsafeModelError, path, "hostile.pb", "'ReadFile'", "could read any file", "trusted=True")
+    with gt.load(path, trusted=True).open_session() as session:
         assert session.run("leak:0").shape == (7,)
+    with graph.as_default():
+        tf.identity(tf.placeholder(tf.float32, [None], name="x"), name="harmless")
+    model = gt.load(save_graph(tmp_path / "both.pb", graph.as_graph_def()))
+    assert any("could read any file" in warning for warning in model.warnings)
+    assert model.graph.get_tensor_by_name("leak:0").shape.as_list() == [None]
+    with pytest.raises(UnsafeModelError, match="ReadFile"), model.open_session() as session:
+        assert session.run("leak:0", {"ReadFile:0": b"3"}).shape == (3,)
+        session.run("leak:0")
 
 
 def test_outputs_with_side_effects_are_named_before_they_run(tmp_path):
@@ -302,7 +310,7 @@ def test_outputs_with_side_effects_are_named_before_they_run(tmp_path):
     model = gt.load(save_graph(tmp_path / "effects.pb", graph.as_graph_def()))
     assert any("Python function" in warning for warning in model.warnings)
     model.require(["harmless:0"])
-    with pytest.raises(UnsafeModelError, match="WriteFile that writes a file"):
+    with pytest.raises(UnsafeModelError, match="WriteFile that could write files"):
         model.require(["writes:0"])
     with pytest.raises(UnsafeModelError, match="PyFunc that calls a Python function"):
         model.require(["calls:0"])

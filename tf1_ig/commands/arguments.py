@@ -12,6 +12,8 @@ def option(argument: str, value: str = "") -> str:
     >>> option("batch_axis", "None"), option("row_feeds"), option("label", "CLASS")
     ('--batch-axis none', '--row-feed', '--label CLASS')
     """
+    if argument == "trusted":
+        return "--trust"
     name = "--" + (argument[:-1] if argument in REPEATED else argument).replace("_", "-")
     return " ".join([name] + ["none" if value == "None" else value] * bool(value))
 
@@ -22,10 +24,22 @@ def one_line(error: BaseException) -> str:
     return " ".join((told(option) if told else str(error)).split())
 
 
-def add_model(parser, or_spec: bool = False) -> None:
+def add_model(parser, or_spec: bool = False, trust: bool = True) -> None:
     """The model, first of all words; one that a spec names may be left out."""
     parser.add_argument("model", metavar="MODEL", **(dict(nargs="?") if or_spec else {}),
                         help="frozen .pb or .pbtxt, SavedModel folder, checkpoint prefix, .meta")
+    if trust:
+        parser.add_argument("--trust", action="store_true",
+                            help="whoever made the model is trusted: its ops may touch files, call out, run Python")
+
+
+def add_limits(parser) -> None:
+    """What the whole command may take; what takes more is ended with a line that says so."""
+    parser.add_argument("--time-limit", type=positive(float), metavar="SECONDS",
+                        help="most seconds of the whole command (default: 600)")
+    parser.add_argument("--memory-limit", type=positive(int), metavar="BYTES",
+                        help="most bytes of memory besides what TensorFlow itself takes (default: the machine's)")
+    parser.set_defaults(limited="whole")
 
 
 def positive(kind):

@@ -9,7 +9,7 @@ from graph_tools.errors import EditError
 from graph_tools.graph import names
 from graph_tools.releases import portable
 from tf1_ig.commands import edit_proof, feed_file
-from tf1_ig.commands.arguments import add_model
+from tf1_ig.commands.arguments import add_limits, add_model
 from tf1_ig.integrations import signature
 from tf1_ig.rows.spec import load_spec
 
@@ -21,6 +21,7 @@ _EDITS = ("inference_mode", "swap_inputs", "relax_batch", "prune", "freeze", "at
 def add_options(parser) -> None:
     """The options of the command; the edits are done in the order of ``_chosen``."""
     add_model(parser, or_spec=True)
+    add_limits(parser)
     parser.add_argument("--spec", metavar="FILE", help="explanation spec: its model, if none is named, and its output")
     parser.add_argument("--inference-mode", action="store_true",
                         help="dropout becomes identity, batch norm takes its moving averages")
@@ -79,7 +80,7 @@ def _edit(options, tell) -> None:
         options.model = options.model or spec.model_path
         options.output = options.output or spec.output
     feed = feed_file.read_feed(options.feed) if options.feed else None
-    original = model = gt.load(options.model)
+    original = model = gt.load(options.model, trusted=options.trust)
     fed = {}
     if options.inference_mode:  # first: what updates the averages tells which they are
         model, edit = gt.inference_mode(original)

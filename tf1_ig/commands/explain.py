@@ -16,7 +16,7 @@ from graph_tools import _tf
 from graph_tools.errors import AmbiguousCandidateError, FeedError, GraphToolsError
 from graph_tools.graph import names
 from tf1_ig.check import check
-from tf1_ig.commands import asked, feed_file
+from tf1_ig.commands import asked, feed_file, worker
 from tf1_ig.commands.arguments import add_model, positive
 from tf1_ig.errors import LabelError
 from tf1_ig.explainer import IntegratedGradients
@@ -37,6 +37,7 @@ _NOT_SAID = ()     # of an option for which None is a value
 def add_options(parser) -> None:
     """The options of the command."""
     add_model(parser, or_spec=True)
+    parser.set_defaults(limited="opening")
     parser.add_argument("--feed", metavar="FILE", help=".npz or .json: an array per input tensor")
     asked.add_spec(parser)
     parser.add_argument("--out", metavar="FILE", type=_result_file, help="write " + ", ".join(storage.WRITERS))
@@ -149,7 +150,7 @@ def prepared(options) -> Iterator[Prepared]:
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     with contextlib.ExitStack() as opened:
         opened.enter_context(_tf.session_threads(*options.threads))
-        model = gt.load(options.model) if options.model else question.spec.load()
+        model = gt.load(options.model, trusted=options.trust) if options.model else question.spec.load()
         if question.spec is not None:
             question.spec.check_model(model, options.output)
         if options.inference_mode:
@@ -159,6 +160,7 @@ def prepared(options) -> Iterator[Prepared]:
         _refuse_other_classes(class_names, names.tensor_name(output), _known_sizes(model, output))
         explainer = opened.enter_context(IntegratedGradients(
             model, output, question.inputs, batch_axis=question.batch_axis, time_limit=options.time_limit))
+        worker.opened()
         way = _way_to_explain(explainer, options, arguments)
 
         def explain():

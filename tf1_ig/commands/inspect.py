@@ -8,8 +8,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 import graph_tools as gt
 from graph_tools.find.candidates import Candidate, Candidates, format_shape
 from graph_tools.report import Finding
-from tf1_ig.commands import write_spec
-from tf1_ig.commands.arguments import add_model
+from tf1_ig.commands import scan as scan_command, write_spec
+from tf1_ig.commands.arguments import add_limits, add_model
 from tf1_ig.question import proposal as proposals, samples
 from tf1_ig.question.proposal import Proposal
 from tf1_ig.rows import fingerprint
@@ -58,18 +58,19 @@ class Inspection(NamedTuple):
         return self.proposal.obstacle if self.proposal is not None else ""
 
 
-def inspect(path, seed: int = 0) -> Inspection:
+def inspect(path, seed: int = 0, trusted: bool = False) -> Inspection:
     """Loads a model, finds its inputs, embeddings and outputs, and explains a made-up example of the likeliest output.
 
     Args:
       path: the model, as for ``gt.load``.
       seed: of the made-up numbers.
+      trusted: as for ``gt.load``.
 
     Raises:
       GraphToolsError: the file cannot be loaded.
     """
     path = os.fspath(path)
-    model = gt.load(path)
+    model = gt.load(path, trusted=trusted)
     outputs = gt.find_outputs(model)
     inputs, embeddings = gt.find_inputs(model), gt.find_embeddings(model)
     output, proposal = proposals.propose_any(model, outputs.distinct(), embeddings, seed) if outputs else (None, None)
@@ -95,6 +96,7 @@ def inspect(path, seed: int = 0) -> Inspection:
 def add_options(parser) -> None:
     """The options of the command."""
     add_model(parser)
+    add_limits(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="other made-up numbers in the example feed")
     parser.add_argument("--spec", metavar="FILE", help="write an explanation spec (.json), its guesses marked")
@@ -112,7 +114,7 @@ def _check(parser, options) -> None:
 
 def run(options) -> int:
     """Inspects and prints, writes a spec where one is asked for; returns the exit status."""
-    found = inspect(options.model, options.seed)
+    found = inspect(options.model, options.seed, options.trust)
     spec = write_spec.write(found, options) if options.spec else None  # before anything is printed
     print(as_json(found) if options.json else as_text(found) if spec is None else write_spec.as_text(spec, options))
     return 0
@@ -125,7 +127,8 @@ def as_json(found: Inspection) -> str:
     tree: Dict[str, Any] = {
         "format": found.format, "source": found.model.source, "path": found.path, "sha256": found.sha256,
         "nodes": len(found.model.index.nodes), "variables": len(found.model.variables),
-        "signatures": sorted(found.model.signatures)}
+        "signatures": sorted(found.model.signatures), "trusted": found.model.trusted,
+        "refused": scan_command.refusals(found.model.refused.values())}
     for name, candidates in (("inputs", found.inputs), ("embeddings", found.embeddings), ("outputs", found.outputs)):
         tree[name] = [_candidate_json(one) for one in candidates]
         tree.setdefault("misses", {})[name] = [{"name": miss.name, "why": miss.why} for miss in candidates.misses]
@@ -157,7 +160,7 @@ def as_text(found: Inspection) -> str:
         len(model.index.nodes),
         ", %d variables" % len(model.variables) if model.variables else "",
         ", signatures: %s" % ", ".join(sorted(model.signatures)) if model.signatures else ""),
-             "sha256 " + found.sha256]
+             "sha256 " + found.sha256, scan_command.in_one_line(model)]
     lines += _section("What goes in", found.inputs, _input_row, "nothing: no placeholder, queue or iterator")
     lines += _section("Where the embedding is", found.embeddings, _embedding_row, "no embedding was recognised")
     lines += _section("What comes out", found.outputs, _output_row, "no tensor looks like a prediction")

@@ -9,16 +9,17 @@ import tempfile
 import threading
 import time
 import warnings
-from typing import Iterator
+from typing import Iterator, Optional
 
 from graph_tools import _tf, whole_files
+from graph_tools.safety import memory
 
 INTERRUPTED = 130  # the exit status of a command that Ctrl-C ended
 # Seconds that Python has to end by itself: what is in the middle of TensorFlow does not see Ctrl-C.
 _GRACE = 0.6
 
 
-def prepare() -> None:
+def prepare(memory_limit: Optional[int] = None) -> None:
     """Quietens what TensorFlow and its friends print at import and at run, and imports it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore")
@@ -28,6 +29,7 @@ def prepare() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     _import_quietly()
+    memory.limit(memory_limit)
 
 
 def with_streams() -> None:
@@ -72,7 +74,7 @@ def ctrl_c_obeyed() -> Iterator[None]:
     os.set_blocking(told, False)
     # In the middle of TensorFlow's import an exception may be swallowed: first the other thread is to know.
     before = signal.set_wakeup_fd(told)
-    screen = os.dup(2)
+    screen = os.dup(sys.stderr.fileno() if hasattr(sys.stderr, "fileno") else 2)
     threading.Thread(target=_end_when_told, args=(heard, screen), name="tf1_ig.ctrl_c", daemon=True).start()
     try:
         yield

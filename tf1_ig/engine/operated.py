@@ -103,7 +103,7 @@ class Engine:
             order = tf.placeholder(tf.int32, [None], "output_order")
         self._output_order = order
         if self.leaner:
-            self._known_sizes = lean.prepare(self.graph, model.index, self.output, {
+            self._known_sizes = lean.prepare(self.graph, model.imported_index, self.output, {
                 spec.tensor: one.point for spec, one in zip(self.inputs, self._lines)}).known
         self._target = target.build(self.output, [one.interpolated for one in self._lines], order)
         for spec, one, gradient in zip(self.inputs, self._lines, self._target.gradients):

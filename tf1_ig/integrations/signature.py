@@ -289,5 +289,6 @@ def run_signature(model, feed: Mapping[str, Any], label: Any = None, key: str = 
     if "label" in signature.inputs:
         values[signature.inputs["label"].name] = label
     fetches: List[str] = sorted(signature.outputs)
+    model.refuse([signature.outputs[name].name for name in fetches], values)
     with model.open_session() as session:
         return dict(zip(fetches, session.run([signature.outputs[name].name for name in fetches], values)))

@@ -15,6 +15,7 @@ from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import CONTROL_OPS, PLACEHOLDERS
 from graph_tools.model import Model
+from graph_tools.safety import disarm
 
 Shape = Optional[Tuple[Optional[int], ...]]
 
@@ -210,6 +211,7 @@ class Fitting:
 
 def _refusal(graph_def: Any) -> Optional[Refusal]:
     tf = _tf.tf
+    disarm.disarm(graph_def)
     try:
         with tf.Graph().as_default():
             tf.import_graph_def(graph_def, name="")

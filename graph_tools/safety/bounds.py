@@ -1,0 +1,80 @@
+"""What a graph would cost before anybody runs it: constants, and functions that multiply as they unfold.
+
+All of it is counted on the bytes. What import would compute meanwhile is in ``folding``.
+"""
+
+from typing import Dict, List
+
+from graph_tools.errors import TooLargeError
+from graph_tools.graph import functions
+
+UNFOLDED = 4 << 30     # bytes of constants that the file does not hold, but says that they are so large
+NODES = 5000000        # nodes when every call is unfolded
+DEPTH = 200            # calls within calls
+_WIDTHS = {1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 1, 7: 16, 8: 8, 9: 8, 10: 1, 14: 2, 17: 2, 18: 16, 19: 2, 22: 4, 23: 8}
+
+
+def check(graph_def, where: str) -> None:
+    """Raises ``TooLargeError`` for a graph whose size, unfolded, has nothing to do with the size of its file."""
+    _check_constants(graph_def, where)
+    _check_calls(graph_def, where)
+
+
+def _check_constants(graph_def, where: str) -> None:
+    total = 0
+    for node in functions.all_nodes(graph_def):
+        if node.op != "Const" or "value" not in node.attr:
+            continue
+        tensor = node.attr["value"].tensor
+        sizes = [dim.size for dim in tensor.tensor_shape.dim]
+        declared = product(sizes) * _WIDTHS.get(tensor.dtype, 1)
+        if min(sizes + [0]) < 0:
+            raise TooLargeError("%s: constant %r has a negative size %s; the file is damaged or hostile" % (
+                where, node.name, sizes))
+        total += max(0, declared - tensor.ByteSize())
+        if total > UNFOLDED:
+            raise TooLargeError("%s: constant %r says that it is %s, %.3g bytes that the file does not hold (%.3g in "
+                                "all); the file is damaged or hostile" % (where, node.name, sizes, declared, total))
+
+
+def _check_calls(graph_def, where: str) -> None:
+    """Counts nodes as if every call were replaced by what it calls (the library does not call itself: see ``scan``)."""
+    sizes = {function.signature.name: len(function.node_def) for function in graph_def.library.function}
+    if not sizes:
+        return
+    called = {function.signature.name: [name for node in function.node_def for name in functions.called(node)
+                                        if name in sizes] for function in graph_def.library.function}
+    total, depth = dict(sizes), dict.fromkeys(sizes, 1)
+    for name in _callees_first(called):
+        total[name] += sum(total[other] for other in called[name])
+        depth[name] += max([depth[other] for other in called[name]] + [0])
+        if total[name] > NODES or depth[name] > DEPTH:
+            raise TooLargeError("%s: function %r unfolds to %.3g nodes, %d calls deep; the file is damaged or hostile"
+                                % (where, name, total[name], depth[name]))
+    everything = len(graph_def.node) + sum(total[name] for node in graph_def.node for name in functions.called(node)
+                                           if name in total)
+    if everything > NODES:
+        raise TooLargeError("%s: its calls unfold to %.3g nodes; the file is damaged or hostile" % (where, everything))
+
+
+def _callees_first(called: Dict[str, List[str]]) -> List[str]:
+    order: List[str] = []
+    done = set()
+    for start in called:
+        todo = [(start, False)]
+        while todo:
+            name, leaving = todo.pop()
+            if leaving:
+                order.append(name)
+            elif name not in done:
+                done.add(name)
+                todo.append((name, True))
+                todo.extend((other, False) for other in called[name] if other not in done)
+    return order
+
+
+def product(sizes) -> int:
+    found = 1
+    for size in sizes:
+        found *= int(size)
+    return found

@@ -1,0 +1,178 @@
+"""Judges a graph by its bytes: which nodes could do more than compute, functions that they call included.
+
+Nothing is imported and nothing runs. The answer is the same for every import and every session of ours: what is
+refused here never reaches TensorFlow (see ``disarm``).
+"""
+
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set
+
+from graph_tools.errors import ARGUMENT
+from graph_tools.graph import functions, walk
+from graph_tools.safety import computing as computing_ops, families
+from graph_tools.safety.families import Family
+
+TRUST = "if you trust whoever made the file, load it with " + ARGUMENT
+TRUSTED = TRUST.replace(ARGUMENT, "trusted=True")  # in a warning, which no command line spells anew
+# Where a model takes its data from: what lies behind is fed instead, so that it says nothing about the model.
+_SOURCES = frozenset(("python",))
+_TAKES = ("QueueDequeue", "IteratorGetNext", "OptionalGetValue", "ReaderRead", "Unstage", "MapUnstage",
+          "OrderedMapUnstage", "Placeholder", "MultiDeviceIteratorGetNext", "_Arg")
+# Ends of a graph that are no outputs of a model: what fills, starts or tells.
+_NO_GOAL = frozenset(("NoOp", "Const", "Placeholder", "PlaceholderV2", "PlaceholderWithDefault", "MergeSummary",
+                      "ScalarSummary", "HistogramSummary", "ImageSummary", "AudioSummary", "AudioSummaryV2",
+                      "TensorSummary", "TensorSummaryV2", "ShardedFilename", "Print", "PrintV2", "Assert"))
+# What every training graph has beside its model, and what nobody needs here: not worth a warning.
+_SERVICES = frozenset(("Save", "SaveSlices", "SaveV2", "Restore", "RestoreSlice", "RestoreV2", "MergeV2Checkpoints"))
+
+
+class Refusal(NamedTuple):
+    """A node that could do more than compute.
+
+    Attributes:
+      node: its name.
+      op: the op that reaches out (one inside a function, where the node calls one).
+      family: what that op could do.
+      inside: the function that holds the op; ``""`` when it is the node itself.
+    """
+
+    node: str
+    op: str
+    family: Family
+    inside: str = ""
+
+    def __str__(self) -> str:
+        called = " (in the function %r that it calls)" % self.inside if self.inside else ""
+        return "node %r, an op %s%s that %s" % (self.node, self.op, called, self.family.could)
+
+
+def judge(graph_def) -> Dict[str, Refusal]:
+    """The nodes of a graph that could do more than compute, by name, in the graph's order.
+
+    >>> judge(graph_def)["save/SaveV2"].family.could  # doctest: +SKIP
+    'could write files'
+    """
+    hostile = tainted_functions(graph_def.library)
+    library = {function.signature.name for function in graph_def.library.function}
+    found = {}
+    for node in graph_def.node:
+        family = families.reaching(node) if node.op not in library else None
+        if family is not None:
+            found[node.name] = Refusal(node.name, node.op, family)
+        elif hostile:
+            bad = next((hostile[name] for name in functions.called(node) if name in hostile), None)
+            if bad is not None:
+                found[node.name] = bad._replace(node=node.name)
+    return found
+
+
+def tainted_functions(library) -> Dict[str, Refusal]:
+    """Functions that could do more than compute, themselves or through what they call, their gradients included."""
+    if not library.function:
+        return {}
+    known = {function.signature.name for function in library.function}
+    found: Dict[str, Refusal] = {}
+    for function in library.function:
+        for node in function.node_def:
+            family = families.reaching(node) if node.op not in known else None
+            if family is not None:
+                found[function.signature.name] = Refusal(node.name, node.op, family, function.signature.name)
+                break
+    callers: Dict[str, List[str]] = {}
+    for name, called in edges(library).items():
+        for other in called:
+            callers.setdefault(other, []).append(name)
+    todo = list(found)
+    while todo:
+        name = todo.pop()
+        for caller in callers.get(name, ()):
+            if caller not in found:
+                found[caller] = found[name]
+                todo.append(caller)
+    return found
+
+
+def edges(library) -> Dict[str, List[str]]:
+    """For each function those that its body refers to, and the one that is registered as its gradient."""
+    table = functions.calls(library)
+    for gradient in library.gradient:
+        if gradient.function_name in table and gradient.gradient_func in table:
+            table[gradient.function_name] = table[gradient.function_name] + [gradient.gradient_func]
+    return table
+
+
+def hopeless(meta_graph, refused: Dict[str, Refusal]) -> Optional[Refusal]:
+    """Why no output of the graph can be computed, or ``None``: each depends on a node that is refused.
+
+    Outputs are those of the signatures, or the ends of the graph that compute something. What lies behind a dequeue,
+    an iterator, a placeholder or a Python function is input, which can be fed instead.
+    """
+    if not refused:
+        return None
+    index = walk.GraphIndex(meta_graph.graph_def)
+    goals = _goals(meta_graph, index, refused)
+    first: Optional[Refusal] = None
+    for goal in goals:
+        against = next((refused[name] for name in sorted(index.ancestors([goal], stop=_is_source(index, refused)))
+                        if name in refused and not _is_source(index, refused)(name)), None)
+        if against is None:
+            return None
+        first = first or against
+    return first
+
+
+def _goals(meta_graph, index: walk.GraphIndex, refused) -> List[str]:
+    outputs = [info.name.partition(":")[0] for key, signature in meta_graph.signature_def.items()
+               if not key.startswith("__saved_model") for info in signature.outputs.values() if info.name]
+    known = [name for name in dict.fromkeys(outputs) if name in index]
+    if known:
+        return known
+    computing = {name for name, node in index.nodes.items() if name not in refused and node.op not in _NO_GOAL
+                 and (node.op in computing_ops.PURE or node.op in computing_ops.CONTROL)}
+    found = [name for name in index.nodes if name in computing
+             and not any(use.node in computing for use in index.consumers(name, control=False))]
+    services = {name for name, refusal in refused.items() if refusal.op in _SERVICES}
+    behind = index.descendants(services) if services else set()
+    return [name for name in found if name not in behind] or found
+
+
+def _is_source(index: walk.GraphIndex, refused):
+    """Whether a node hands over data that can be fed in its place (a file whose name is fed counts)."""
+    def source(name: str) -> bool:
+        node = index.nodes[name]
+        if node.op.startswith(_TAKES):
+            return True
+        if name not in refused:
+            return False
+        return refused[name].family.name in _SOURCES or (
+            node.op in ("ReadFile", "MatchingFiles") and _named_from_outside(index, name))
+    return source
+
+
+def _named_from_outside(index: walk.GraphIndex, name: str) -> bool:
+    return any(index.op(other).startswith(_TAKES) for other in index.ancestors([name], control=False))
+
+
+def needed(meta_graph, refused: Dict[str, Refusal]) -> List[Refusal]:
+    """The refusals that some output of the graph depends on, and all calls of Python."""
+    if not refused:
+        return []
+    index = walk.GraphIndex(meta_graph.graph_def)
+    reached: Set[str] = index.ancestors(_goals(meta_graph, index, refused), stop=_is_source(index, refused))
+    return [refusal for name, refusal in refused.items() if refusal.family.name == "python"
+            or (name in reached and refusal.op not in _SERVICES)]
+
+
+def warnings(meta_graph, refused: Dict[str, Refusal]) -> tuple:
+    """What the reader of an unknown graph should know: a sentence for each family that outputs depend on."""
+    by_family: Dict[str, List[Refusal]] = {}
+    for refusal in needed(meta_graph, refused):
+        by_family.setdefault(refusal.family.name, []).append(refusal)
+    return tuple("%s%s; it is kept from TensorFlow, and what depends on it is computed only when a tensor behind it is "
+                 "fed" % (found[0], " (and %d more)" % (len(found) - 1) if len(found) > 1 else "")
+                 for found in by_family.values())
+
+
+def first_of(refused: Dict[str, Refusal], names: Iterable[str]) -> Optional[Refusal]:
+    """The first refusal, in the graph's order, among some nodes."""
+    there = set(names)
+    return next((refusal for name, refusal in refused.items() if name in there), None)

@@ -1,0 +1,65 @@
+"""``tf1-ig scan``: what a model's ops could do to whoever imports or runs it, without importing it."""
+
+import json
+from typing import Any, Dict, Iterable, List
+
+from graph_tools.load import verdict
+from graph_tools.safety.judge import Refusal
+from tf1_ig.commands.arguments import add_limits, add_model
+
+HELP = "what a file could do besides computing; nothing of it is imported or run"
+_SHOWN = 5
+
+
+def add_options(parser) -> None:
+    """The options of the command."""
+    add_model(parser, trust=False)
+    add_limits(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options) -> int:
+    """Scans and prints; the exit status is 1 when an output needs what could do more than compute, or it won't load."""
+    found = verdict.scan(options.model)
+    print(as_json(found) if options.json else as_text(found))
+    return 1 if found.verdict == verdict.NEEDED else 0
+
+
+def as_json(found: verdict.Verdict) -> str:
+    """A JSON object: ``path``, ``verdict``, ``families`` (nodes by what they could do), ``needed``, ``problems``."""
+    tree: Dict[str, Any] = {"path": found.path, "verdict": found.verdict}
+    tree["families"] = {name: refusals(ones) for name, ones in found.families().items()}
+    tree["needed"] = refusals(found.needed)
+    tree["problems"] = list(found.problems)
+    return json.dumps(tree, indent=1, ensure_ascii=False)
+
+
+def refusals(found: Iterable[Refusal]) -> List[Dict[str, str]]:
+    """Refused nodes for JSON."""
+    return [{"node": one.node, "op": one.op, "family": one.family.name, "could": one.family.could,
+             "function": one.inside} for one in found]
+
+
+def as_text(found: verdict.Verdict) -> str:
+    """The same for a terminal."""
+    lines = [found.path, "verdict: " + found.verdict]
+    for name, ones in found.families().items():
+        lines += ["", "%s (%d): %s" % (name, len(ones), ones[0].family.could)]
+        lines += ["  %s  %s%s%s" % (one.node, one.op, " in function %s" % one.inside if one.inside else "",
+                                    "  (an output needs it)" if one in found.needed else "") for one in ones[:_SHOWN]]
+        if len(ones) > _SHOWN:
+            lines.append("  … and %d more (--json lists them)" % (len(ones) - _SHOWN))
+    lines += [""] * bool(found.problems) + ["problem: " + problem for problem in found.problems]
+    return "\n".join(lines)
+
+
+def in_one_line(model) -> str:
+    """What a loaded model could do, in a line."""
+    if model.trusted:
+        return "trusted: not judged"
+    if not model.refused:
+        return "it computes and does nothing else"
+    first = next(iter(model.refused.values()))
+    more = " and %d more" % (len(model.refused) - 1) if len(model.refused) > 1 else ""
+    return "kept from TensorFlow: %r (%s)%s; tf1-ig scan lists what could do more than compute" % (
+        first.node, first.op, more)
