@@ -115,17 +115,21 @@ REACHING = (
 UNKNOWN = Family("unknown", "is not one that this package knows, so that it could do anything", frozenset())
 
 
+def _text(node, name: str) -> bytes:
+    return node.attr[name].s if name in node.attr else b""  # reading an attribute that is not there may add it
+
+
 def _to_screen(node) -> bool:
-    return not node.attr["output_stream"].s.startswith(b"file:")
+    return not _text(node, "output_stream").startswith(b"file:")
 
 
 def _no_descriptor_file(node) -> bool:
-    source = node.attr["descriptor_source"].s
+    source = _text(node, "descriptor_source")
     return source in (b"", b"local://") or source.startswith(b"bytes://")
 
 
 def _no_vocabulary_file(node) -> bool:
-    return not node.attr["vocab_file"].s
+    return not _text(node, "vocab_file")
 
 
 # Ops that compute unless an attribute makes them reach out: whether this node only computes, and the family if not.

@@ -127,6 +127,8 @@ _FACTOR = 16
 
 
 def _constant(node) -> Folded:
+    if "value" not in node.attr:
+        return Folded(None)
     tensor = node.attr["value"].tensor
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     count = bounds.product(shape)
@@ -172,6 +174,11 @@ def _arithmetic(node, inputs: List[Folded]) -> Optional[np.ndarray]:
     return found if found.size <= _SMALL else None
 
 
+def _number(node, name: str) -> int:
+    """A number or a flag among a node's attributes; reading one that is not there may add it."""
+    return (node.attr[name].i or node.attr[name].b) if name in node.attr else 0
+
+
 _PICKS = ("StridedSlice", "Slice", "Gather", "GatherV2")
 
 
@@ -183,11 +190,11 @@ def _picked(node, values: np.ndarray, first: np.ndarray, *rest: np.ndarray) -> n
     last = np.ravel(rest[0]).astype(np.int64)
     if node.op == "Slice":
         return flat[first[0]:len(flat) if last[0] < 0 else first[0] + last[0]]
-    if len(first) != 1 or node.attr["new_axis_mask"].i or node.attr["ellipsis_mask"].i:
+    if len(first) != 1 or _number(node, "new_axis_mask") or _number(node, "ellipsis_mask"):
         raise ValueError("not a slice of a vector")
-    if node.attr["shrink_axis_mask"].i:
+    if _number(node, "shrink_axis_mask"):
         return flat[first[0]]
-    return flat[slice(None if node.attr["begin_mask"].i else first[0], None if node.attr["end_mask"].i else last[0],
+    return flat[slice(None if _number(node, "begin_mask") else first[0], None if _number(node, "end_mask") else last[0],
                       int(np.ravel(rest[1])[0]))]
 
 
@@ -234,7 +241,7 @@ def _product_of_matrices(node, inputs: List[Folded]) -> Folded:
     one, other = inputs[0], inputs[1]
     if one.shape is None or other.shape is None or min(len(one.shape), len(other.shape)) < 2:
         return Folded(None)
-    columns = one.shape[-2] if node.attr["transpose_a"].b or node.attr["adj_x"].b else one.shape[-1]
+    columns = one.shape[-2] if _number(node, "transpose_a") or _number(node, "adj_x") else one.shape[-1]
     size = (one.size or 0) // max(1, columns) * ((other.size or 0) // max(1, columns))
     rows = (one.size or 0) // max(1, columns)
     return Folded(size, (rows, (other.size or 0) // max(1, columns)), None, size * columns)

@@ -52,14 +52,18 @@ def run(work: Callable[[], int], time_limit: Optional[float], debug: bool) -> in
     sys.stdout.flush()
     sys.stderr.flush()
     parent, (heard, told) = os.getpid(), os.pipe()
+    signals = {getattr(signal, name) for name in _HANDED_ON if hasattr(signal, name)}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # none is to come while nobody hands it on
     child = os.fork()
     if not child:
         global _told
         _told = told
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _work_and_exit(work, aside, parent)
     os.close(told)
     os.set_blocking(heard, False)
-    with _signals_to(child):
+    with _signals_to(child, signals):
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         status, late = _wait(child, time_limit, heard)
     os.close(heard)
     if late:
@@ -107,19 +111,19 @@ def _end_with(parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _signals_to(child: int):
+def _signals_to(child: int, signals):
     """Hands signals on to the child; it ends by them, and then so do we."""
     def hand_on(number, frame) -> None:
         del frame
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, number)
 
-    before = {name: signal.signal(getattr(signal, name), hand_on) for name in _HANDED_ON if hasattr(signal, name)}
+    before = {number: signal.signal(number, hand_on) for number in signals}
     try:
         yield
     finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _wait(child: int, time_limit: Optional[float], heard: int):
