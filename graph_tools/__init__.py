@@ -45,7 +45,7 @@ __all__ = [
     "FeedError", "Finding", "GradientError", "GraphToolsError", "Model", "ModelFileMissingError",
     "ModelFormatError", "NoCandidateError", "ReleaseError", "Report", "StateError", "TensorFlowMissingError",
     "TensorFlowSymbolError", "TensorNotFoundError", "TooLargeError", "UnsafeModelError", "Verdict", "find_columns",
-    "find_embeddings", "find_inputs", "find_outputs", "freeze", "from_estimator", "from_session", "inference_mode", "inline_calls", "load",
-    "prune", "relax_batch", "restore_control_flow", "scan", "split_occurrences", "swap_inputs", "verify",
-    "watch_feature_columns",
+    "find_embeddings", "find_inputs", "find_outputs", "freeze", "from_estimator", "from_session", "inference_mode",
+    "inline_calls", "load", "prune", "relax_batch", "restore_control_flow", "scan", "split_occurrences", "swap_inputs",
+    "verify", "watch_feature_columns",
 ]
