@@ -39,6 +39,16 @@ class GraphToolsError(Exception):
         return self.told(lambda argument, value: "%s=%s" % (argument, value) if value else argument)
 
 
+def some(items: Sequence[Any], most: int = 5, between: str = ", ") -> str:
+    """The first of many for a message, and how many more there are; the error carries them all as ``candidates``.
+
+    >>> some(["a", "b", "c"]), some(["a", "b", "c"], 2)
+    ('a, b, c', 'a, b and 1 more')
+    """
+    shown = between.join(str(item) for item in items[:most])
+    return shown if len(items) <= most else "%s and %d more" % (shown, len(items) - most)
+
+
 class TensorFlowMissingError(GraphToolsError, ImportError):
     """TensorFlow is not installed, or its release is not one this package was checked on."""
 

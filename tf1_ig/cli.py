@@ -124,6 +124,8 @@ def _fail(options, message: str, error: BaseException) -> int:
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
     print("error: " + " ".join(message.split()), file=sys.stderr)
+    for candidate in getattr(error, "candidates", ()) if options.all else ():
+        print("  %s" % getattr(candidate, "tensor", candidate), file=sys.stderr)
     return 1
 
 
@@ -143,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         one = commands.add_parser(name, help=command.HELP, description=command.HELP)
         one.set_defaults(run=command.run, check=lambda options: None)
+        one.add_argument("--all", action="store_true", help="with an error: list all that was found, a line each")
         one.add_argument("--debug", action="store_true", help="show the traceback of an error")
         command.add_options(one)
     return parser

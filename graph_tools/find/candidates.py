@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Iterable, List, NamedTuple, Optional, Tuple
 
-from graph_tools.errors import AmbiguousCandidateError, NoCandidateError
+from graph_tools.errors import AmbiguousCandidateError, NoCandidateError, some
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,14 +152,16 @@ class Candidates(Sequence):
             return found[0]
         if found:
             raise AmbiguousCandidateError("%d candidates for the %s; pass the name of the one you mean: %s" % (
-                len(found), label, "; ".join("%r (%s: %s)" % (one.tensor, one.kind, one.why) for one in found)))
+                len(found), label, "; ".join("%r (%s: %s)" % (one.tensor, one.kind, one.why) for one in found)),
+                candidates=found)
         if kind is not None and self._found:
             reason = "found were: %s" % "; ".join("%r (%s)" % (one.tensor, one.kind) for one in self._found)
         elif self.misses:
-            reason = "looked at and rejected: %s" % "; ".join("%r (%s)" % miss for miss in self.misses[:8])
+            reason = "looked at and rejected: %s" % some(["%r (%s)" % miss for miss in self.misses], 8, "; ")
         else:
             reason = "nothing in the graph looks like one"
-        raise NoCandidateError("no %s found; %s; pass the tensor's name instead" % (label, reason))
+        raise NoCandidateError("no %s found; %s; pass the tensor's name instead" % (label, reason),
+                               candidates=["%r (%s)" % miss for miss in self.misses])
 
     def __repr__(self) -> str:
         return "Candidates(%d %s, %d misses)" % (len(self), self.what, len(self.misses))

@@ -3,7 +3,7 @@
 import os
 from typing import Any, Optional
 
-from graph_tools.errors import ModelFileMissingError, ModelFormatError
+from graph_tools.errors import ModelFileMissingError, ModelFormatError, some
 from graph_tools.graph import names
 from graph_tools.load import frozen, isolated, meta_graph, saved_model
 from graph_tools.load.read import Artefact
@@ -58,8 +58,7 @@ def load(path: Any, tags: Any = None, signature: Optional[str] = None, trusted: 
     if artefact.is_folder:
         there = artefact.files()
         raise ModelFormatError("folder %r holds no saved_model.pb and no checkpoint (%s); give the path of a model in "
-                               "it" % (artefact.path, ", ".join(there[:5]) + (", …" if len(there) > 5 else "")
-                                       if there else "it is empty"))
+                               "it" % (artefact.path, some(there) or "it is empty"), candidates=there)
     raise ModelFileMissingError("no file or folder %r; %s" % (artefact.path, _advice(artefact.path)))
 
 

@@ -4,7 +4,7 @@ import os
 from typing import Dict, List, Tuple
 
 from graph_tools import _tf
-from graph_tools.errors import ModelFormatError
+from graph_tools.errors import ModelFormatError, some
 from graph_tools.graph import ops
 from graph_tools.load import build, checkpoint
 from graph_tools.load.read import Artefact, join
@@ -59,8 +59,8 @@ def _find(artefact: Artefact) -> Tuple[str, Artefact]:
             return artefact.path, Artefact(join(artefact.path, name))
     below = _versions(artefact)
     if len(below) > 1:
-        raise ModelFormatError("%r holds %d SavedModels (%s%s); give the path of one of them" % (
-            artefact.path, len(below), ", ".join(below[:5]), ", …" if len(below) > 5 else ""))
+        raise ModelFormatError("%r holds %d SavedModels (%s); give the path of one of them" % (
+            artefact.path, len(below), some(below)), candidates=below)
     return _find(Artefact(join(artefact.path, below[0])))
 
 

@@ -3,7 +3,7 @@
 from typing import List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf
-from graph_tools.errors import ReleaseError
+from graph_tools.errors import ReleaseError, some
 from graph_tools.graph import functions, walk
 from graph_tools.releases import newer
 
@@ -121,7 +121,7 @@ def _explain(misfits: List[Misfit], meta_graph, where: str) -> str:
     kinds = sorted({"%s.%s" % (misfit.op, misfit.attr) if misfit.attr else misfit.op for misfit in misfits[1:]})
     others = [kind for kind in kinds if kind != ("%s.%s" % (first.op, first.attr) if first.attr else first.op)]
     if others:
-        message += " (nor %s%s)" % (", ".join(others[:4]), ", …" if len(others) > 4 else "")
+        message += " (nor %s)" % some(others, 4)
     return message + "; " + _advice(first, writer)
 
 

@@ -112,8 +112,8 @@ def run_or_close(session, fetches, feed_dict: Mapping = None, timeout: float = 6
     except _tf.tf.errors.DeadlineExceededError as late:  # the limit of a session that was opened with one
         error, timeout = late, time.monotonic() - task.begun
     except BaseException:
-        if not task.ended(0):  # Ctrl-C
-            session.close()
+        if not task.ended(0):  # Ctrl-C; closing waits for the kernel that works, and the caller does not wait for that
+            threads.Task(session.close).ended(_TO_CLOSE)
         raise
     session.close()
     if error is None and task.ended(_TO_STOP):
@@ -122,6 +122,7 @@ def run_or_close(session, fetches, feed_dict: Mapping = None, timeout: float = 6
                           argument="time_limit", value="SECONDS") from error
 
 
+_TO_CLOSE = 0.5  # seconds
 _TO_STOP = 10.0  # seconds; a loop and a queue see at once that the session is closed, a kernel that works does not
 _LOOPS = ops.WHILES | {"LoopCond"}
 _NODE = re.compile(r"\[\[(?:\{\{)?node ([^\s}]+)")

@@ -13,7 +13,7 @@ import numpy as np
 
 import graph_tools as gt
 from graph_tools import _tf
-from graph_tools.errors import AmbiguousCandidateError, FeedError, GraphToolsError
+from graph_tools.errors import AmbiguousCandidateError, FeedError, GraphToolsError, some
 from graph_tools.graph import names
 from tf1_ig.check import check
 from tf1_ig.commands import asked, feed_file, worker
@@ -249,8 +249,9 @@ def _only_output(model) -> Any:
         if len(sure) == 1:
             return sure[0]
     if len(heads) > 1:
+        proposed = ["--output %s (%s)" % (one.tensor, one.kind) for one in heads]
         raise AmbiguousCandidateError("%d outputs may be the one to explain; add one of: %s" % (
-            len(heads), "; ".join("--output %s (%s)" % (one.tensor, one.kind) for one in heads[:8])))
+            len(heads), some(proposed, 8, "; ")), candidates=proposed)
     return found.only()
 
 
