@@ -98,3 +98,10 @@ def test_own_numbers_of_two_axes_are_a_map_unless_tokens_say_that_they_are_an_em
     assert not blocks.is_map(named, "sound:0", 0) and "7 tokens, sum" in report.page(named)
     looked_up = dataclasses.replace(made, actual=None)
     assert not blocks.is_map(looked_up, "sound:0", 0)
+
+
+def test_examples_with_scales_of_their_own_say_so():
+    values = ((0.25, 0.5, -1.0), (0.125, 4.0, 0.0))
+    made = result(values=values, token_texts=[["a", "b", "c"]] * 2)
+    assert report.page(made).count("Full colour stands for 0.25 of what it stands for in example 1") == 1
+    assert "Full colour stands" not in report.page(made, scale="all") + report.page(result(values=(values[0],) * 2))

@@ -258,6 +258,13 @@ def test_text_lines_pictures_and_patterns(tmp_path):
     assert len(list(readers.read(str(tmp_path), readers.Columns()))) == 4 + 3
 
 
+def test_pictures_are_found_beside_the_table_that_names_them(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "rows.csv").write_text("image,text\na.png,x\nb.png,y\n", encoding="utf-8")
+    found = list(readers.read(str(tmp_path / "rows.csv"), readers.Columns()))
+    assert [row["image"] for row in found] == [str(tmp_path / "a.png"), "b.png"]
+
+
 @pytest.mark.parametrize("name, content, told", [
     ("none.csv", None, "no file"), ("rows.xyz", b"", "is no file of rows"), ("rows.npz", b"no zip", "cannot be read"),
     ("rows.json", b"{", "is not JSON"), ("rows.csv", b"text\n\xff\n", "cannot be read on"),

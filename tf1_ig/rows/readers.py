@@ -54,7 +54,19 @@ def read(paths: Any, columns: Columns) -> Iterator[Row]:
       MissingPackageError: Parquet files need pyarrow.
     """
     for path in files(paths):
-        yield from _reader(path)(path, columns)
+        for row in _reader(path)(path, columns):
+            yield _beside(row, path, columns) if isinstance(row, dict) else row
+
+
+def _beside(row: Any, path: str, columns: Columns) -> Any:
+    """The row with the pictures and sounds that it names found beside the file that it stands in."""
+    for column in {columns.image, columns.signal}:
+        named = row.get(column)
+        if isinstance(named, str) and not os.path.exists(named):
+            beside = os.path.join(os.path.dirname(path), named)
+            if os.path.isfile(beside):
+                row[column] = beside
+    return row
 
 
 def files(paths: Any) -> List[str]:

@@ -1,7 +1,7 @@
 """The page of a result: one card per example with its text, images or features, the facts and the checks."""
 
 import dataclasses
-from typing import Any, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -46,6 +46,7 @@ class Card(NamedTuple):
     features: Optional[table.Bars]
     by_tensor_folded: bool  # the features say it all: tensors are for who wants to look behind them
     path: Optional[path.Curve]
+    apart: str = ""  # where other examples have another scale: by how much
 
 
 def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
@@ -107,6 +108,7 @@ def _context(attribution, tokens, images, words, options, most, report=None):
     sums = attribution.tokens
     cards = [_card(attribution, sums, {name: rows[row] for name, rows in texts.items()},
                    None if images is None else images[row], row, options) for row in range(most)]
+    cards = _scales_told(cards)
     asked = ("tolerance %.3g" % attribution.tolerance if attribution.tolerance is not None else
              "fixed steps" if attribution.completeness == EXACT else "single points")
     words = "Method %s (%s), baseline %s, points run %s." % (
@@ -116,6 +118,17 @@ def _context(attribution, tokens, images, words, options, most, report=None):
     return {"cards": cards, "report": report, "grids": grid.grids(attribution, texts, options.class_names, most),
             "more": len(attribution) - most, "method_text": words,
             "notes": (held if attribution.held_fixed else ()) + tuple(attribution.notes)}
+
+
+def _scales_told(cards: List[Card]) -> List[Card]:
+    """The cards with a word on their scale, where the full colour of another example stands for something else."""
+    scales = {card.row: card.scale for card in cards if card.scale}
+    if not scales or max(scales.values()) < 1.2 * min(scales.values()):
+        return cards
+    widest = max(scales, key=scales.get)
+    return [card if card.row not in scales or card.row == widest else card._replace(
+        apart="Full colour stands for %.2g of what it stands for in example %d; scale=\"all\" draws one scale." % (
+            card.scale / scales[widest], widest)) for card in cards]
 
 
 def _question(attribution, class_names) -> str:
