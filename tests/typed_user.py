@@ -13,7 +13,9 @@ import tf1_ig
 
 
 def searched(path: str) -> gt.Model:
+    judged: gt.Verdict = gt.scan(path)
     model: gt.Model = gt.load(path, signature="serving_default")
+    print(judged.verdict)
     gt.load(path, signature=3)  # type: ignore[arg-type]
     candidates: List[gt.Candidates] = [gt.find_inputs(model), gt.find_outputs(model), gt.find_embeddings(model, "y:0")]
     first: gt.Candidate = candidates[0].only(kind="placeholder")
@@ -29,6 +31,7 @@ def edited(model: gt.Model) -> gt.Model:
     swapped, edit = gt.swap_inputs(model, parsed=True)
     names: Dict[str, str] = dict(edit.placeholders)
     for step in (gt.prune(swapped, ["y:0"]), gt.freeze(swapped), gt.relax_batch(swapped), gt.inline_calls(swapped),
+                 gt.inference_mode(swapped),
                  gt.split_occurrences(swapped, gt.find_embeddings(swapped).only())):
         after: gt.Model = step[0]
         report: gt.Report = gt.verify(swapped, after, {"ids:0": [[1]]}, "y:0", step[1])
@@ -56,6 +59,9 @@ def explained(model: gt.Model, feed: Dict[str, "np.ndarray"]) -> Optional["np.nd
         explainer.explain(feed, steps="50")  # type: ignore[arg-type]
         explainer.explain_variant("smoothgrad", feed, samples=20)
         explainer.explain(feed, label=tf1_ig.contrast(2, 0), positions="all")
+        pairs: tf1_ig.Interactions = explainer.interactions(feed, label=1)
+        strongest: tf1_ig.Pair = pairs.pairs[0][0]
+        print(strongest.value, strongest.third)  # type: ignore[attr-defined]
         at: tf1_ig.At = explainer.at(feed, label={1: 0.5, "top": -0.5})
         scores: "np.ndarray" = at.scores(at.entries)
         print(scores, at.gradients(at.mixed([np.ones((1, 4))])), at.gradient)  # type: ignore[attr-defined]
@@ -84,7 +90,8 @@ def explained(model: gt.Model, feed: Dict[str, "np.ndarray"]) -> Optional["np.nd
 def refused(path: str) -> str:
     try:
         edited(searched(path))
-    except (gt.ModelFileMissingError, gt.ModelFormatError, gt.ReleaseError, gt.TensorFlowMissingError) as wrong:
+    except (gt.ModelFileMissingError, gt.ModelFormatError, gt.ReleaseError, gt.TensorFlowMissingError,
+            gt.TensorFlowSymbolError, gt.TooLargeError, gt.UnsafeModelError) as wrong:
         return "the file: %s" % wrong
     except (gt.AmbiguousCandidateError, gt.NoCandidateError, gt.TensorNotFoundError) as wrong:
         return "the search: %s" % wrong
