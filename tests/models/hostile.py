@@ -50,7 +50,7 @@ def node(graph, name: str, op: str, *inputs: str, **attrs) -> Any:
 
 def _set(attr, key: str, value) -> None:
     """Writes an attribute: a function, a flag, a type, a string, a number, a shape, or a list of one of them."""
-    if isinstance(value, _tf.function_pb2.FunctionDef):
+    if hasattr(value, "signature"):
         attr.func.name = value.signature.name
     elif isinstance(value, bool):
         attr.b = value
