@@ -6,6 +6,7 @@ from tf1_ig import (
 )
 from tf1_ig.check import check
 from tf1_ig.engine.at import At
+from tf1_ig.evaluate import evaluate
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.integrations.hook import ExplainHook
 from tf1_ig.integrations.reference_loop import ig_text
@@ -21,6 +22,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "At", "Attribution", "ExplainHook", "ExplanationSpec", "IntegratedGradients", "Interactions", "Pair",
-    "attribution_signature", "bridges", "byte_spans", "check", "contrast", "ig_text", "load_attribution", "load_spec",
-    "visualize_token_attrs",
+    "attribution_signature", "bridges", "byte_spans", "check", "contrast", "evaluate", "ig_text", "load_attribution",
+    "load_spec", "visualize_token_attrs",
 ]

@@ -1,0 +1,113 @@
+"""Measures that move the input a little: does the explanation stay, and does it say what the score then does."""
+
+from typing import Any, Dict, List
+
+import numpy as np
+
+from tf1_ig import quadrature
+from tf1_ig.evaluate.record import Measured, Scene, mean, verdict
+
+NODES = 16        # of the path of each moved input; the unmoved one is explained with the same, so that errors cancel
+DRAWS = 10
+LEVEL = 0.02      # of the range of a row's own numbers; radius of max sensitivity, as captum's default
+
+
+def stability(scene: Scene) -> Measured:
+    """Largest relative change of the token attributions under noise of 2 % of each row's range."""
+    before, random = scene.at.evaluations, scene.random("stability")
+    changes = _changes(scene, [_moved(scene, lambda own: _noise(own, random)) for _ in range(DRAWS)], by_token=True)
+    rows = changes.max(axis=0)
+    value = mean(rows)
+    told = verdict(value, 0.25, 1.0)
+    return Measured("stability", told, value, "" if told == "ok" else "noise of 2 % changes the token attributions by "
+                    "that much of their size: neighbours of this input are explained otherwise",
+                    evaluations=scene.at.evaluations - before, rows=rows)
+
+
+def max_sensitivity(scene: Scene) -> Measured:
+    """Largest relative change of the attributions within a cube of radius 0.02 (Yeh, Hsieh, Suggala, Inouye, Ravikumar:
+    On the (In)fidelity and Sensitivity of Explanations, arXiv 1901.09392; ``sensitivity_max`` of captum)."""
+    before, random = scene.at.evaluations, scene.random("max sensitivity")
+    changes = _changes(scene, [_moved(scene, lambda own: own + random.uniform(-LEVEL, LEVEL, own.shape))
+                               for _ in range(DRAWS)], by_token=False)
+    rows = changes.max(axis=0)
+    value = mean(rows)
+    return Measured("max sensitivity", "ok" if np.isfinite(value) else "warn", value,
+                    evaluations=scene.at.evaluations - before, rows=rows)
+
+
+def infidelity(scene: Scene) -> Measured:
+    """Mean of ``(Σ perturbation · attribution / (input - baseline) - (F(x) - F(x - perturbation)))²`` (arXiv
+    1901.09392; ``infidelity`` of captum, with Gaussian perturbations of 2 % of each row's range), and beside it, as the
+    control, what attributions of zero would give."""
+    before, random = scene.at.evaluations, scene.random("infidelity")
+    start = scene.at.start(scene.baseline)
+    entries = scene.at.entries
+    slopes = {name: _each(lambda value, own, base: _slope(value, own, base), scene.attribution.values[name], value,
+                          start[name]) for name, value in entries.items()}
+    errors, sizes = [], []
+    for _ in range(DRAWS):
+        moved = _moved(scene, lambda own: _noise(own, random))
+        said = [sum(float(np.sum((np.asarray(entries[name][row], np.float64) - moved[name][row]) * slopes[name][row]))
+                    for name in entries) for row in range(len(scene.at))]
+        true = scene.ends[1] - scene.at.scores(moved)
+        errors.append((np.array(said) - true) ** 2)
+        sizes.append(true ** 2)
+    rows, control = np.mean(errors, axis=0), np.mean(sizes, axis=0)
+    value = mean(rows)
+    told = "ok" if not np.isfinite(value) or value <= control.mean() else "warn"
+    return Measured("infidelity", told, value, "" if told == "ok" else "attributions of zero would predict small "
+                    "changes of the score better; with a far baseline that is common", control=mean(control),
+                    evaluations=scene.at.evaluations - before, rows=rows)
+
+
+# -- how ---------------------------------------------------------------------------------------------------------------
+
+def _each(function, *values: Any) -> Any:
+    """A function of rows, row by row, whatever holds the rows."""
+    found = [function(*(np.asarray(value[row], np.float64) for value in values)) for row in range(len(values[0]))]
+    return found if isinstance(values[-1], list) else np.array(found)
+
+
+def _slope(values: np.ndarray, own: np.ndarray, base: np.ndarray) -> np.ndarray:
+    away = own - base
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(away != 0, values.reshape(away.shape) / np.where(away != 0, away, 1.0), 0.0)
+
+
+def _noise(own: np.ndarray, random: np.random.RandomState) -> np.ndarray:
+    spread = float(own.max() - own.min()) if own.size else 0.0
+    return own + LEVEL * spread * random.normal(size=own.shape)
+
+
+def _moved(scene: Scene, function) -> Dict[str, Any]:
+    return {name: _each(function, value) for name, value in scene.at.entries.items()}
+
+
+def _changes(scene: Scene, moved: List[Dict[str, Any]], by_token: bool) -> np.ndarray:
+    """Relative changes ``[draws, rows]`` of what is explained at moved entries."""
+    plain = _explained(scene, scene.at.entries, by_token)
+    norm = (lambda vector: np.abs(vector).sum()) if by_token else (lambda vector: np.sqrt((vector ** 2).sum()))
+    found = []
+    for entries in moved:
+        other = _explained(scene, entries, by_token)
+        found.append([norm(one - own) / max(norm(own), np.finfo(np.float32).tiny) for one, own in zip(other, plain)])
+    return np.array(found)
+
+
+def _explained(scene: Scene, entries: Dict[str, Any], by_token: bool) -> List[np.ndarray]:
+    """Integrated Gradients at some entries, by row: by token, or as one vector."""
+    start = scene.at.start(scene.baseline)
+    total: Dict[str, Any] = {}
+    for node, weight in zip(*quadrature.gausslegendre(NODES)):
+        point = {name: _each(lambda own, base: base + node * (own - base), value, start[name])  # noqa: B023
+                 for name, value in entries.items()}
+        _, gradients = scene.at.gradients(point)
+        for name, gradient in gradients.items():
+            part = [weight * np.asarray(one, np.float64) for one in gradient]
+            total[name] = part if name not in total else [one + more for one, more in zip(total[name], part)]
+    values = {name: [mean_gradient * (np.asarray(entries[name][row], np.float64) - np.asarray(start[name][row]))
+                     for row, mean_gradient in enumerate(parts)] for name, parts in total.items()}
+    if by_token:
+        return scene.at.by_token(values)
+    return [np.concatenate([np.ravel(values[name][row]) for name in values]) for row in range(len(scene.at))]
