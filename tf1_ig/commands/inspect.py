@@ -1,9 +1,12 @@
 """The first five minutes with an unknown graph: what goes in, what comes out, what stands in the way, what to type."""
 
+import contextlib
 import json
 import os
 import shlex
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+import sys
+import threading
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import graph_tools as gt
 from graph_tools.find.candidates import Candidate, Candidates, format_shape
@@ -18,6 +21,7 @@ HELP = "what goes in, what comes out, what can be explained"
 
 _SHOWN, _MISSES = 12, 3  # candidates and near misses of one kind printed; --json has them all
 _COLUMN = 56             # names longer than this do not push the columns of the others
+_PATIENCE = 2.0          # seconds before a terminal is told what is being done
 _FEED, _SERVED, _SERVED_FEED = "feed.npz", "served.pb", "served.npz"
 
 
@@ -112,9 +116,24 @@ def _check(parser, options) -> None:
             parser.error("--%s is for --spec FILE; say which file to write" % name)
 
 
+@contextlib.contextmanager
+def _told_to_wait(path: str) -> Iterator[None]:
+    """Says on a terminal what is being done where it takes longer than anybody expects."""
+    told = threading.Timer(_PATIENCE, lambda: print(
+        "inspecting %s: its graph is searched, and a made-up example is explained once" % path, file=sys.stderr))
+    told.daemon = True
+    if sys.stderr.isatty():
+        told.start()
+    try:
+        yield
+    finally:
+        told.cancel()
+
+
 def run(options) -> int:
     """Inspects and prints, writes a spec where one is asked for; returns the exit status."""
-    found = inspect(options.model, options.seed, options.trust)
+    with _told_to_wait(options.model):
+        found = inspect(options.model, options.seed, options.trust)
     spec = write_spec.write(found, options) if options.spec else None  # before anything is printed
     print(as_json(found) if options.json else as_text(found) if spec is None else write_spec.as_text(spec, options))
     return 0

@@ -1,5 +1,6 @@
 """Made-up feeds for one output: what must be fed, in sizes that go together, with values that the graph knows."""
 
+import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from tf1_ig.question.samples import Maker, Sample
 _TOKENS, _SIDE = 8, 32               # entries of a free axis, pixels of a free side
 _LARGER = (_TOKENS, 40, 96, 224)     # tried where an axis is too short for the layers
 _TRIED, _MOST_ROWS = 8, 512          # numbers of rows that are tried, and the largest
+_SECONDS = 2.0                       # for sizes that go together
 _ENTRIES = 3                         # of a row of a sparse tensor
 _RANKS = {"float": (2, 3, 4, 1, 0), "ids": (2, 1, 3, 0), "int": (0, 1, 2, 3), "string": (1, 2, 0, 3), "bool": (0, 2, 1)}
 
@@ -27,6 +29,8 @@ class Setting(NamedTuple):
     tokens: int = _TOKENS
     # What a whole number of rank 0 says: "rows", "tokens" or "one".
     scalar: str = "rows"
+    # Of floats around 0; 0.0: what the graph says.
+    spread: float = 0.0
 
 
 class Plan:
@@ -76,6 +80,9 @@ class Plan:
         """The first sizes that go together, as far as TensorFlow can tell without a run."""
         batches = [one.batch for one in self._inputs if one.batch]
         first = Setting(self.fixed or 1)
+        self._until = time.perf_counter() + _SECONDS
+        if self._fits(first) or not self._fits(first, known=False):
+            return first  # or what TensorFlow refuses has nothing to do with what is fed
         few = [size for one, part in self._parts() for size in (
             self._fitting.sizes(part.tensor) if not one.switch and self.fixed is None else ()) if size <= _MOST_ROWS]
         for rows in list(dict.fromkeys([first.rows] + batches + few))[:_TRIED]:
@@ -86,8 +93,12 @@ class Plan:
                     return setting
         return first
 
-    def _fits(self, setting: Setting) -> bool:
-        return self._fitting.refusal(self._shapes(setting)) is None
+    def _fits(self, setting: Setting, known: bool = True) -> bool:
+        """Whether sizes go together, as far as there is time to ask; ``known`` false: with no size known."""
+        if time.perf_counter() > self._until:
+            return False
+        shapes = self._shapes(setting)
+        return self._fitting.refusal(shapes if known else dict.fromkeys(shapes)) is None
 
     def _widened(self, setting: Setting) -> bool:
         """Whether all goes together once the last axis of an input has a size that is written further on."""
@@ -105,8 +116,12 @@ class Plan:
                 self._sizes[key] = before
         return False
 
-    def variations(self, setting: Setting) -> Iterator[Setting]:
-        """What else may be meant where the run of a setting fails."""
+    def variations(self, setting: Setting, silent: bool) -> Iterator[Setting]:
+        """What else may be meant where the run of a setting fails, or says nothing (``silent``)."""
+        if silent:
+            yield setting._replace(spread=1.0)
+            yield setting._replace(spread=100.0)
+            return
         if any(part.dtype.startswith("int") and self._shape(part, setting) == () and not one.switch
                for one, part in self._parts()):
             yield setting._replace(scalar="tokens")
@@ -195,7 +210,8 @@ class Plan:
         if part.dtype == "string":
             return maker.strings(part.tensor, shape)
         if part.dtype.startswith(("float", "bfloat")):
-            return maker.floats(part.tensor, shape, part.dtype) if shape else maker.constant(1.0, (), part.dtype)
+            return maker.constant(1.0, (), part.dtype) if not shape else maker.floats(
+                part.tensor, shape, part.dtype, setting.spread)
         if part.dtype == "bool":
             return maker.constant(bool(shape), shape, part.dtype)
         return maker.ids(part.tensor, shape, part.dtype) or self._whole(maker, part, shape, setting)

@@ -4,22 +4,27 @@ Shapes that are not declared are those that TensorFlow's shape functions accept;
 knows. The example is explained once, before anybody is told to.
 """
 
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+import time
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 import graph_tools as gt
 from graph_tools import _tf
-from graph_tools.errors import GraphToolsError
+from graph_tools.errors import FeedError, GraphToolsError
 from graph_tools.find.decided import Decided
 from graph_tools.model import Model
 from graph_tools.report import Finding
+from tf1_ig.engine.failed_run import RunFailed
 from tf1_ig.errors import BatchError, LabelError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.question import graph_facts, resolve
 from tf1_ig.question.example_feeds import Plan
 from tf1_ig.question.samples import Sample
 
+_SILENT = ("every attribution of the example is zero: the output does not change on the way from the baseline; feed "
+           "rows of your own, or choose another output or label")
+_SECONDS = 5.0                       # after which no other sizes, and no other output, are tried
 _HEADS = 4                           # outputs that are tried until one can be explained
 _STEPS = 2                           # points of the trial
 _LARGE = 1500                        # nodes behind an output of which no gradient is built
@@ -40,6 +45,8 @@ class Proposal(NamedTuple):
       obstacle: why an explanation of the example fails, the fix included; ``""``: it was tried and went through.
       renamed: the placeholder that takes the place of each tensor of a queue or an iterator.
       inference_mode: whether the graph is to be put into inference mode first.
+      silent: whether it went through and every attribution was zero, which is an obstacle, too.
+      may_fit: whether other values or sizes may be no obstacle.
     """
 
     samples: Tuple[Tuple[str, Sample], ...]
@@ -52,6 +59,8 @@ class Proposal(NamedTuple):
     obstacle: str
     renamed: Mapping[str, str] = {}
     inference_mode: bool = False
+    silent: bool = False
+    may_fit: bool = True
 
 
 def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int = 0) -> Proposal:
@@ -65,10 +74,11 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
     """
     plan = Plan(model, output.tensor, embeddings, seed)
     setting = plan.setting()
+    begun = time.perf_counter()
     found = [_tried(model, output, plan.samples(setting), setting.rows, plan.fixed == setting.rows)]
-    for tried in plan.variations(setting):
-        if not found[-1].obstacle:
-            return found[-1]
+    for tried in plan.variations(setting, found[0].silent):
+        if not found[-1].obstacle or not found[-1].may_fit or time.perf_counter() - begun > _SECONDS:
+            break
         found.append(_tried(model, output, plan.samples(tried), tried.rows, plan.fixed == tried.rows))
     return found[-1] if not found[-1].obstacle else found[0]
 
@@ -81,12 +91,15 @@ def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] 
       model, embeddings, seed: as for ``propose``.
       outputs: candidates, best first; a few are tried.
     """
-    found = []
+    found: List[Tuple[Any, Proposal]] = []
+    begun = time.perf_counter()
     for output in list(outputs)[:_HEADS]:
         proposal = in_inference_mode(model, output, propose(model, output, embeddings, seed), seed)
         if not proposal.obstacle:
             return output, proposal
         found.append((output, proposal))
+        if time.perf_counter() - begun > _SECONDS:
+            break
     return found[0]
 
 
@@ -115,6 +128,7 @@ def _tried(model: Model, output: Any, samples, rows: int, fixed: bool) -> Propos
     findings: Tuple[Finding, ...] = ()
     obstacle, label = "", None
     renamed: Mapping[str, str] = {}
+    silent, may_fit = False, True
     axes: Tuple[Optional[int], ...] = (None,) if shape == () else (0, None)
     axis = axes[0]
     if _is_large(model, output.tensor):
@@ -127,14 +141,16 @@ def _tried(model: Model, output: Any, samples, rows: int, fixed: bool) -> Propos
                 renamed = trial.resolved.renamed
                 result = _explained(trial, feed, label, shape, axis)
                 findings = tuple(trial.findings())
-            obstacle = _nothing_said(result)
+            silent = not any(np.any(row) for value in result.values.values() for row in value)
+            obstacle = _SILENT if silent else ""
             break
         except BatchError as wrong:
             obstacle = obstacle or one_line(wrong)
         except GraphToolsError as wrong:
-            obstacle = obstacle or one_line(wrong)
+            obstacle, may_fit = obstacle or one_line(wrong), isinstance(wrong, (RunFailed, FeedError, LabelError))
             break
-    return Proposal(tuple(samples), rows, fixed, axis, label, attributed, findings, obstacle, renamed)
+    return Proposal(tuple(samples), rows, fixed, axis, label, attributed, findings, obstacle, renamed,
+                    silent=silent, may_fit=may_fit)
 
 
 def _is_large(model: Model, output: str) -> bool:
@@ -185,14 +201,6 @@ def _label(shape: Optional[Tuple[Optional[int], ...]], axis: Optional[int]) -> O
     """The first position and class of an output that has several, where ``explain`` cannot choose."""
     rank = 0 if shape is None else len(shape) - (axis is not None)
     return ",".join("0" * rank) if rank > 1 or axis is None and rank == 1 else None
-
-
-def _nothing_said(result: Any) -> str:
-    values = [np.asarray(row) for value in result.values.values() for row in value]
-    if not any(value.any() for value in values):
-        return ("every attribution of the example is zero: the output does not change on the way from the baseline; "
-                "feed rows of your own, or choose another output or label")
-    return ""
 
 
 def one_line(error: Any) -> str:

@@ -24,7 +24,8 @@ _TEXTS = 12                   # words of a table that are looked at
 _PASSING = frozenset((
     "Identity", "Reshape", "ExpandDims", "Squeeze", "Cast", "ReverseV2", "Transpose", "Enter", "Switch", "Pack",
     "ConcatV2", "Unpack", "Split", "StridedSlice", "Slice", "TensorArrayScatterV3", "TensorArrayReadV3", "Substr",
-    "StringLower", "Tile", "GatherV2", "StringSplit", "StringSplitV2"))
+    "StringLower", "Tile", "GatherV2", "GatherNd", "Unique", "SparseReshape", "StringStrip", "StringSplit",
+    "StringSplitV2"))
 
 
 class Sample(NamedTuple):
@@ -62,9 +63,12 @@ class Maker:
         array = np.asarray(values, dtype)
         return Sample("np.array(%s, \"%s\")" % (array.tolist(), dtype), array)
 
-    def floats(self, tensor: str, shape: Tuple[int, ...], dtype: str) -> Sample:
-        """Random floats with the statistics that the graph takes away again, else between 0 and 1."""
-        found = self._statistics(tensor)
+    def floats(self, tensor: str, shape: Tuple[int, ...], dtype: str, spread: float = 0.0) -> Sample:
+        """Random floats with the statistics that the graph takes away again, else between 0 and 1.
+
+        ``spread``: of floats around 0 instead, where those say nothing.
+        """
+        found = (0.0, spread) if spread else self._statistics(tensor)
         if found is None:
             return Sample("r.uniform(0, 1, %s).astype(\"%s\")" % (shape, dtype),
                           self._random.uniform(0, 1, shape).astype(dtype))
