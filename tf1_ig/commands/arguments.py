@@ -29,8 +29,13 @@ def add_model(parser, or_spec: bool = False, trust: bool = True) -> None:
     parser.add_argument("model", metavar="MODEL", **(dict(nargs="?") if or_spec else {}),
                         help="frozen .pb or .pbtxt, SavedModel folder, checkpoint prefix, .meta")
     if trust:
-        parser.add_argument("--trust", action="store_true",
-                            help="whoever made the model is trusted: its ops may touch files, call out, run Python")
+        add_trust(parser)
+
+
+def add_trust(parser) -> None:
+    """The option of those who know who made the model."""
+    parser.add_argument("--trust", action="store_true",
+                        help="whoever made the model is trusted: its ops may touch files, call out, run Python")
 
 
 def add_limits(parser) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from graph_tools.errors import FeedError
 from tf1_ig.commands import asked
+from tf1_ig.commands.arguments import add_trust
 from tf1_ig.rows import readers, spec as specs, vertex
 from tf1_ig.rows.record import Cut, Encoded
 from tf1_ig.show.tokens import printable
@@ -27,6 +28,7 @@ def add_options(parser) -> None:
     parser.add_argument("spec", nargs="?", metavar="FILE", help="the spec")
     parser.add_argument("files", nargs="*", metavar="ROWS", help="files of rows")
     asked.add_rows(parser)
+    add_trust(parser)
     parser.add_argument("--no-model", action="store_true", help="only the rows: the model is not loaded")
     parser.add_argument("--from-vertex", metavar="METADATA",
                         help="write a spec from the explanation metadata of Vertex AI or AI Platform instead")
@@ -57,14 +59,14 @@ def run(options) -> int:
     options.rows += options.files
     rows = asked.rows_of(options, made) if asked.given(options) else _example(made)
     found = made.encode(rows)
-    outputs = None if options.no_model or not found.rows else predict(made, found)
+    outputs = None if options.no_model or not found.rows else predict(made, found, options.trust)
     print("\n".join(_lines(made, rows, found, outputs)))
     return 1 if found.bad else 0
 
 
 def _from_vertex(options) -> int:
     folder = os.path.dirname(os.path.abspath(options.out))
-    read = vertex.convert(options.from_vertex, folder, options.model)
+    read = vertex.convert(options.from_vertex, folder, options.model, options.trust)
     made = specs.ExplanationSpec(read.tree, folder, name=os.path.basename(options.out))
     made.save(options.out)
     print("wrote %s" % options.out)
@@ -82,9 +84,9 @@ def _example(made: specs.ExplanationSpec) -> List[Any]:
     return [{columns.text: "An example, to see what becomes of a text."}]
 
 
-def predict(made: specs.ExplanationSpec, found: Encoded) -> np.ndarray:
+def predict(made: specs.ExplanationSpec, found: Encoded, trusted: bool = False) -> np.ndarray:
     """The output of the model for the rows, ``[rows, …]``."""
-    with made.open() as explainer:
+    with made.open(trusted=trusted) as explainer:
         at = explainer.at(found.feed, label="top" if isinstance(made.label, dict) else made.label)
         return np.asarray(at.outputs(at.entries))
 

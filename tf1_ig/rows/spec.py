@@ -230,8 +230,11 @@ class ExplanationSpec:
 
     # -- the model ---------------------------------------------------------------------------------------------------
 
-    def load(self) -> Any:
+    def load(self, trusted: bool = False) -> Any:
         """The model, after a look whether it is the one that the spec was written for.
+
+        Args:
+          trusted: as for ``gt.load``; a spec cannot say it of its own model.
 
         Raises:
           SpecError: it is another, or lacks a tensor of the spec.
@@ -244,7 +247,7 @@ class ExplanationSpec:
             raise SpecError("%s: the model %r is not the one that the spec was written for: its sha256 is now %s; "
                             "write the spec again, or take this key out" % (
                                 self._files.place("model.sha256"), path, fingerprint.sha256(path)))
-        model = gt.load(path, tags=own.get("tags"), signature=own.get("signature"))
+        model = gt.load(path, tags=own.get("tags"), signature=own.get("signature"), trusted=trusted)
         self.check_model(model)
         return model
 
@@ -270,18 +273,19 @@ class ExplanationSpec:
             raise SpecError("%s: %d classes are named, and the output %s has %d" % (
                 self._files.place("classes"), len(self.classes), self.output, sizes[-1]))
 
-    def open(self, model: Any = None, **options: Any) -> IntegratedGradients:
+    def open(self, model: Any = None, trusted: bool = False, **options: Any) -> IntegratedGradients:
         """An explainer of the model, output and inputs of the spec.
 
         Args:
           model: a model that is loaded already; ``None`` loads the spec's.
+          trusted: as for ``gt.load``, where the model is loaded here.
           **options: further arguments of ``IntegratedGradients``.
 
         Raises:
           SpecError: the model is not the one the spec was written for.
         """
         options = dict(dict(batch_axis=self.batch_axis, class_names=self.classes), **options)
-        return IntegratedGradients(self.load() if model is None else model, self.output, self.inputs, **options)
+        return IntegratedGradients(self.load(trusted) if model is None else model, self.output, self.inputs, **options)
 
     def explain(self, rows: Sequence[Row], explainer: Optional[IntegratedGradients] = None,
                 **options: Any) -> Attribution:

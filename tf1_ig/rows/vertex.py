@@ -26,7 +26,7 @@ class Read(NamedTuple):
     left_out: Dict[str, str]
 
 
-def convert(path: str, folder: str, model_path: Optional[str] = None) -> Read:
+def convert(path: str, folder: str, model_path: Optional[str] = None, trusted: bool = False) -> Read:
     """The tree of a spec for a metadata file.
 
     Args:
@@ -34,6 +34,7 @@ def convert(path: str, folder: str, model_path: Optional[str] = None) -> Read:
         with ``metadata`` and ``parameters``; names in either spelling (``input_tensor_name``, ``inputTensorName``).
       folder: where the spec will be.
       model_path: the model; ``None``: the SavedModel in whose folder the file stands.
+      trusted: as for ``gt.load``.
 
     Raises:
       SpecFileMissingError: there is no such file, or no model beside it.
@@ -41,7 +42,7 @@ def convert(path: str, folder: str, model_path: Optional[str] = None) -> Read:
     """
     fields = _read(path)
     model_path = _beside(path) if model_path is None else model_path
-    model = gt.load(model_path)
+    model = gt.load(model_path, trusted=trusted)
     parameters = fields.inside("parameters") if "parameters" in fields else None
     metadata = fields.inside("metadata") if "metadata" in fields else fields
     inputs, outputs = metadata.children("inputs"), metadata.children("outputs")
