@@ -3,13 +3,13 @@
 import contextlib
 import dataclasses
 import re
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf, control_flow, save
 from graph_tools.errors import BlockedRunError, GraphToolsError, ReleaseError, StateError, UnsafeModelError
 from graph_tools.feature_columns.column import Column, stored
 from graph_tools.graph import functions, names, ops
-from graph_tools.graph.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex, Kept
 from graph_tools.running import forks
 from graph_tools.safety import disarm, judge
 
@@ -42,7 +42,14 @@ class Model:
     warnings: Tuple[str, ...] = ()
     format: str = ""
     trusted: bool = False
-    _cache: Dict[str, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
+    _kept: Kept = dataclasses.field(default_factory=Kept, init=False, repr=False)
+
+    def once(self, make: Callable[["Model"], Any]) -> Any:
+        """``make(model)``, made at the first call and kept; every thread gets the same, a pickled model makes it anew.
+
+        >>> model.once(View)  # doctest: +SKIP
+        """
+        return self._kept.get(make, lambda: make(self))
 
     @property
     def graph_def(self) -> Any:
@@ -54,10 +61,7 @@ class Model:
     @property
     def index(self) -> GraphIndex:
         """The GraphDef indexed for walking (made once)."""
-        if "index" not in self._cache:
-            # Of a copy: reading a map field of a message by key can add the key to it.
-            self._cache["index"] = GraphIndex(self.graph_def)
-        return self._cache["index"]
+        return self.once(_indexed)
 
     @property
     def signatures(self) -> Dict[str, Any]:
@@ -72,13 +76,7 @@ class Model:
     @property
     def graph(self) -> Any:
         """The graph, imported once, control-flow contexts restored, finalized: for reading and for sessions."""
-        if "graph" not in self._cache:
-            graph = _tf.tf.Graph()
-            self.import_into(graph)
-            self._cache["restore"] = self.prepare_restore(graph)
-            graph.finalize()
-            self._cache["graph"] = graph
-        return self._cache["graph"]
+        return self.once(_imported).graph
 
     def new_graph(self) -> Any:
         """A fresh, mutable ``tf.Graph`` of the same model, in which ``tf.gradients`` works."""
@@ -95,27 +93,13 @@ class Model:
         """
         with graph.as_default(), graph.device(None):
             try:
-                _tf.tf.import_graph_def(self._importable(), input_map=dict(input_map or {}), name="")
+                _tf.tf.import_graph_def(self.once(_importable), input_map=dict(input_map or {}), name="")
             except (ValueError, _tf.tf.errors.OpError) as problem:
                 if isinstance(problem, GraphToolsError):
                     raise
                 raise ReleaseError("%s: TensorFlow %s refuses the graph: %s; load it with the release that wrote it" % (
                     self.source, _tf.tf.__version__, " ".join(str(problem).split()))) from problem
         control_flow.restore_control_flow(graph)
-
-    def _importable(self):
-        """The GraphDef as any TensorFlow accepts it and can differentiate it (made once)."""
-        if "importable" not in self._cache:
-            graph_def = self.graph_def
-            for node in functions.all_nodes(graph_def):
-                # Stale shapes make TF 2 refuse a graph; colocation with pruned nodes makes TF 1.15 refuse it; devices
-                # are those of the machine that trained the model.
-                node.attr.pop("_output_shapes", None)
-                node.attr.pop("_class", None)
-                node.ClearField("device")
-            self.disarm(graph_def)
-            self._cache["importable"] = control_flow.normalize(graph_def)
-        return self._cache["importable"]
 
     @property
     def imported_index(self) -> GraphIndex:
@@ -129,11 +113,7 @@ class Model:
     @property
     def refused(self) -> Mapping[str, judge.Refusal]:
         """Nodes that could do more than compute, and are kept from TensorFlow; none in a trusted model."""
-        if "refused" not in self._cache:
-            self._cache["refused"] = {} if self.trusted else {
-                name: refusal for name, refusal in judge.judge(self.meta_graph.graph_def).items()
-                if name not in self.initializers}
-        return self._cache["refused"]
+        return self.once(_refused)
 
     def disarm(self, graph_def: Any) -> None:
         """Cuts out of a GraphDef of this model, in place, what must not reach TensorFlow; asked before every import."""
@@ -182,7 +162,7 @@ class Model:
             config.operation_timeout_in_ms = 300000
         forks.refuse_in_child()
         with _tf.tf.Session(graph=graph, config=config) as session:
-            self._cache["restore"](session)
+            self.once(_imported).restore(session)
             try:
                 yield session
             except _tf.tf.errors.DeadlineExceededError as problem:
@@ -299,6 +279,43 @@ class _Subset(Mapping):
 
     def __len__(self):
         return len(self._keys)
+
+
+class _Imported(NamedTuple):
+    """The imported graph, and what gives its variables and tables their values in a session."""
+
+    graph: Any
+    restore: Callable[[Any], None]
+
+
+def _indexed(model: Model) -> GraphIndex:
+    # Of a copy: reading a map field of a message by key can add the key to it.
+    return GraphIndex(model.graph_def)
+
+
+def _refused(model: Model) -> Dict[str, judge.Refusal]:
+    return {} if model.trusted else {name: refusal for name, refusal in judge.judge(model.meta_graph.graph_def).items()
+                                     if name not in model.initializers}
+
+
+def _imported(model: Model) -> _Imported:
+    graph = model.new_graph()
+    found = _Imported(graph, model.prepare_restore(graph))
+    graph.finalize()
+    return found
+
+
+def _importable(model: Model) -> Any:
+    """The GraphDef as any TensorFlow accepts it and can differentiate it."""
+    graph_def = model.graph_def
+    for node in functions.all_nodes(graph_def):
+        # Stale shapes make TF 2 refuse a graph; colocation with pruned nodes makes TF 1.15 refuse it; devices are those
+        # of the machine that trained the model.
+        node.attr.pop("_output_shapes", None)
+        node.attr.pop("_class", None)
+        node.ClearField("device")
+    model.disarm(graph_def)
+    return control_flow.normalize(graph_def)
 
 
 def _assignment(graph, node_name: str):

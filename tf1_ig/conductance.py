@@ -13,7 +13,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from graph_tools.find.view import View
+from graph_tools.find.view import view_of
 from graph_tools.graph import names
 from tf1_ig import quadrature
 from tf1_ig.engine.at import FLOATS_AT_ONCE, At
@@ -53,7 +53,7 @@ def check_layer(model: Any, layer: str) -> None:
     Raises:
       InputError: it is inside a loop.
     """
-    view = View(model)
+    view = view_of(model)
     if names.parse(layer).node in view.loop_nodes:
         raise InputError("layer %s is inside a loop and has a value in every iteration; name what leaves the loop (an "
                          "Exit, or the tensor of all steps behind it)" % layer)

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 import numpy as np
 
 from graph_tools import _tf
+from graph_tools.control_flow import where
 from graph_tools.edit.batch_shapes import PRIME, Inference, free_elements, has_batch, set_batch
 from graph_tools.edit.builder import Builder, data_type, entry_of
 from graph_tools.edit.rebuild import rebuild
@@ -145,12 +146,7 @@ class _Work:
         self.shapes: Dict[str, Optional[List[Optional[int]]]] = {}
         self.failed, self.reason = "", ""
         self._reindex()
-        self.in_loop = self._loop_nodes()  # what is added stands in none
-
-    def _loop_nodes(self) -> Set[str]:
-        enters = [node.name for node in self.index.of_ops(ops.ENTERS)]
-        found = self.index.descendants(enters, stop=lambda name: self.index.op(name) in ops.EXITS)
-        return {name for name in found if self.index.op(name) not in ops.EXITS}
+        self.in_loop = where.loop_nodes(self.index)  # what is added stands in none
 
     def _reindex(self) -> None:
         self.index = GraphIndex(self.graph_def)

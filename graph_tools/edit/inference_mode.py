@@ -10,7 +10,7 @@ from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import Edit
 from graph_tools.find.training_mode.batch_norm import find_batch_norms
 from graph_tools.find.training_mode.dropout import find_dropout
-from graph_tools.find.view import View
+from graph_tools.find.view import View, view_of
 from graph_tools.graph.names import TensorRef
 from graph_tools.model import Model
 
@@ -30,7 +30,7 @@ def inference_mode(model: Model) -> Tuple[Model, Edit]:
       >>> print(edit)                                                     # doctest: +SKIP
       inference mode: 7 removed, 0 added, 2 rewired
     """
-    view = View(model)
+    view = view_of(model)
     dropped, misses = find_dropout(view)
     norms = find_batch_norms(view)
     misses = list(misses) + list(norms.misses)

@@ -21,7 +21,7 @@ from graph_tools.find.embeddings.onehot import VECTORS
 from graph_tools.find.embeddings.product import SPARSE_PRODUCT
 from graph_tools.find.embeddings.ragged import Matrix, matrix_of
 from graph_tools.find.embeddings.sparse import COMBINERS, FILLERS, MOVES, ROWS, SPLIT_SCOPE, STRINGS, string_path
-from graph_tools.find.view import View, ref_of
+from graph_tools.find.view import View, ref_of, view_of
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.model import Model
@@ -62,7 +62,7 @@ def split_occurrences(model: Model, embedding: Any) -> Tuple[Model, Edit]:
       {'els/embedding_lookup:0': 'els/occurrences/rows:0'}
     """
     one = _resolve(model, embedding)
-    view = View(model)
+    view = view_of(model)
     matrix = matrix_of(view, ref_of(one.tensor)) if one.kind == "ragged" and not one.rows_combined_at else None
     if not one.in_loop and matrix is None and (one.kind in ("occurrences", "multi_hot") or (
             one.per_occurrence and not one.rows_combined_at)):

@@ -1,9 +1,10 @@
 """What the searches look at: one model's nodes, where their values come from, their static shapes and dtypes."""
 
 import re
-from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from graph_tools import _tf
+from graph_tools.control_flow import where
 from graph_tools.find.dataflow import Dataflow
 from graph_tools.find.inputs import switches
 from graph_tools.graph import names
@@ -20,7 +21,7 @@ FLOATS = frozenset(("float16", "bfloat16", "float32", "float64"))
 
 
 class View:
-    """One model as the searches see it; made once per search.
+    """One model as the searches see it; ``view_of`` makes it once for a model.
 
     Attributes:
       model, index, flow: the model, its ``GraphIndex`` and the ``Dataflow`` over it.
@@ -31,22 +32,8 @@ class View:
         self.model = model
         self.index = model.index
         self.flow = Dataflow(self.index, switches.knobs(self.index))
-        self.loop_nodes = self._find_loop_nodes()
+        self.loop_nodes = where.loop_nodes(self.index)
         self._tensors: Dict[str, Any] = {}
-
-    def _find_loop_nodes(self) -> Set[str]:
-        """How many loops deep each node runs, by propagation from the Enter nodes; those deeper than none."""
-        depth: Dict[str, int] = {}
-        todo = [name for name, node in self.index.nodes.items() if node.op in ENTERS]
-        while todo:
-            name = todo.pop()
-            inputs = [depth.get(ref.node, 0) for ref in self.index.inputs(name)]
-            step = {"Enter": 1, "RefEnter": 1, "Exit": -1, "RefExit": -1}.get(self.index.op(name), 0)
-            found = max(inputs + [0]) + step
-            if found > depth.get(name, 0):
-                depth[name] = found
-                todo.extend(use.node for use in self.index.consumers(name))
-        return set(depth)
 
     def tensor(self, ref) -> Any:
         """The ``tf.Tensor`` of the imported graph."""
@@ -129,6 +116,11 @@ class View:
         nodes = {copy.node for copy in copies}
         return [use for copy in copies for use in self.value_uses(copy)
                 if not (use.node in nodes and use.slot == 0)]
+
+
+def view_of(model) -> View:
+    """The view of a model, made at the first call: searches only read it."""
+    return model.once(View)
 
 
 def ref_of(tensor) -> TensorRef:

@@ -3,8 +3,9 @@
 Nothing here runs or imports the graph: a GraphDef from a stranger can be read safely.
 """
 
+import threading
 from collections import deque
-from typing import Any, Callable, Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set
+from typing import Any, Callable, Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
@@ -17,6 +18,24 @@ class Use(NamedTuple):
     slot: int
 
 
+class Kept:
+    """What is made of something once, by whichever thread asks first; a pickled or copied one begins anew."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._values: Dict[Any, Any] = {}
+
+    def get(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What is kept under a key; made by ``make`` while every other thread waits."""
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = make()
+            return self._values[key]
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return Kept, ()
+
+
 class GraphIndex:
     """Read-only index of one GraphDef: nodes by name, inputs, consumers, ancestors and descendants.
 
@@ -27,6 +46,7 @@ class GraphIndex:
         self.graph_def = graph_def
         self.nodes = {node.name: node for node in graph_def.node}
         self._inputs: Dict[str, List[TensorRef]] = {}
+        self._kept = Kept()
         self._consumers: Optional[Dict[str, Dict[int, List[Use]]]] = None
 
     def __contains__(self, node_name: str) -> bool:
@@ -36,6 +56,10 @@ class GraphIndex:
         """The op type of a node, or ``""`` when there is no such node."""
         node = self.nodes.get(node_name)
         return node.op if node is not None else ""
+
+    def once(self, make: Callable[["GraphIndex"], Any]) -> Any:
+        """``make(index)``, made at the first call and kept: not for an index whose GraphDef is being changed."""
+        return self._kept.get(make, lambda: make(self))
 
     def of_ops(self, ops: Container[str]) -> List[Any]:
         """The nodes of some op types, in the order of the graph."""

@@ -34,6 +34,9 @@ class Checkpoint:
         _check_shards(prefix)
         self.keys = self._reader.get_variable_to_shape_map()
 
+    def __reduce__(self):
+        return Checkpoint, (self.prefix,)  # TensorFlow's reader does not pickle: opened again where it arrives
+
     def full_names(self) -> Dict[str, str]:
         """Key by the name that the variable had, for an object-based (TF 2) checkpoint; else empty."""
         if OBJECT_GRAPH not in self.keys:

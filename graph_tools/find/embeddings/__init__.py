@@ -11,7 +11,7 @@ from graph_tools.find.embeddings.onehot import one_hot_features, one_hot_product
 from graph_tools.find.embeddings.product import sparse_products
 from graph_tools.find.embeddings.sparse import COMBINERS, combined_on_table, read_combination
 from graph_tools.find.outputs import find_heads
-from graph_tools.find.view import GRADIENT_SCOPE, View, ref_of
+from graph_tools.find.view import GRADIENT_SCOPE, View, ref_of, view_of
 from graph_tools.graph.names import unknown_tensor
 from graph_tools.graph.ops import COPIES, GATHERS, SHAPE_READERS
 from graph_tools.model import Model
@@ -39,7 +39,7 @@ def find_embeddings(model: Model, output: Any = None) -> Candidates:
       >>> found[0].tensor, found[0].vocab_size  # doctest: +SKIP
       ('embedding_lookup:0', 30522)
     """
-    view = View(model)
+    view = view_of(model)
     found: List[Embedding] = []
     misses: List[Miss] = []
     claimed: Set[str] = set()

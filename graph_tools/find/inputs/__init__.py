@@ -70,7 +70,11 @@ def _as_switch(one: Input, switch: Any) -> Input:
 
 
 def scan(index: GraphIndex) -> List[Input]:
-    """Every occurrence of every mechanism, used or not, in the order of MECHANISMS."""
+    """Every occurrence of every mechanism, used or not, in the order of MECHANISMS; made once for an index."""
+    return list(index.once(_scan))
+
+
+def _scan(index: GraphIndex) -> List[Input]:
     return [open_components(index, one) for mechanism in MECHANISMS for one in mechanism(index)]
 
 

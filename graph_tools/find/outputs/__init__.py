@@ -6,7 +6,7 @@ from typing import Dict, Tuple
 from graph_tools.find.candidates import Candidates, Miss, Output
 from graph_tools.find.outputs.heads import ACTIVATIONS, HeadSearch
 from graph_tools.find.outputs.one_head import grouped
-from graph_tools.find.view import FLOATS, View
+from graph_tools.find.view import FLOATS, View, view_of
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.model import Model
@@ -29,11 +29,16 @@ def find_outputs(model: Model) -> Candidates:
       >>> find_outputs(model).only(kind="softmax").tensor  # doctest: +SKIP
       'head/predictions/probabilities:0'
     """
-    return find_heads(View(model))
+    return find_heads(view_of(model))
 
 
 def find_heads(view: View) -> Candidates:
-    """``find_outputs`` on a view that is there already."""
+    """``find_outputs`` on a view that is there already; made once for a model."""
+    return view.model.once(_find_heads)
+
+
+def _find_heads(model: Model) -> Candidates:
+    view = view_of(model)
     search = HeadSearch(view)
     found = {one.tensor: one for one in search.run()}
     _add_signatures(search, found)
