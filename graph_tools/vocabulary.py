@@ -33,7 +33,7 @@ def inline(graph_def, assets: Mapping[str, str], initializers: Sequence[str]) ->
             table = index.nodes.get(variables.root(index, index.data_inputs(node.name)[0]))
             if path is not None and table is not None and "key_dtype" in table.attr:
                 _hold(graph_def, node, node, table, path)
-        elif node.name in initializers:
+        elif node.op in ops.CALLS and node.name in initializers:
             _hold_called(graph_def, index, node, assets)
     for name, path in assets.items():
         node = index.nodes[names.parse(name).node]
