@@ -80,11 +80,13 @@ def _hold_called(graph_def, index: walk.GraphIndex, node, assets: Mapping[str, s
     library = {function.signature.name: function for function in graph_def.library.function}
     reached = functions.reach(functions.called(node), functions.calls(graph_def.library))
     reads = [inner for name in reached for inner in library[name].node_def if inner.op in ops.FROM_FILE]
+    if len(reads) != 1:  # its keys are constants, not the lines of a file
+        return
     roots = [variables.root(index, ref) for ref in index.data_inputs(node.name)]
     tables = [index.nodes[root] for root in roots if "key_dtype" in index.nodes[root].attr]
     paths = [assets.get(root + ":0") or os.fsdecode(_tf.make_ndarray(index.nodes[root].attr["value"].tensor).item())
              for root in roots if index.op(root) == "Const" and index.nodes[root].attr["dtype"].type == 7]
-    if len(reads) == len(tables) == len(paths) == 1 and not index.consumers(node.name, control=False):
+    if len(tables) == len(paths) == 1 and not index.consumers(node.name, control=False):
         control = [entry for entry in node.input if entry.startswith("^")]
         node.input[:] = [tables[0].name] + control
         _hold(graph_def, node, reads[0], tables[0], paths[0])

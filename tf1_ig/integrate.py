@@ -210,8 +210,10 @@ class _Parts(NamedTuple):
         if not panels:
             return self
         spreads = np.array([panel.spread for panel in panels])
+        with np.errstate(over="ignore"):  # what has no size is told by the score
+            squares = (spreads ** 2).sum(axis=0)
         return _Parts(self.integral + np.array([panel.parts for panel in panels]).sum(axis=0),
-                      self.squared_spread + (spreads ** 2).sum(axis=0),
+                      self.squared_spread + squares,
                       self.error + sum(panel.error for panel in panels),
                       self.spread + float(np.abs(spreads.sum(axis=1)).sum()))
 
