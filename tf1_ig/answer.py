@@ -6,6 +6,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from graph_tools.errors import FeedError
+from graph_tools.find.decided import SIZES
+from graph_tools.graph import names
 from tf1_ig import integrate, methods
 from tf1_ig.ensemble import Found
 from tf1_ig.question import entries
@@ -59,13 +61,23 @@ def record(asked: Asked, task: Task, label: Label, found: Found) -> Attribution:
         tolerance=effort.tolerance if adaptive else None, prediction=label.prediction,
         outputs=task.outputs.reshape(shape), baseline_output=found.start_outputs.reshape(shape),
         running=task.probed.running.mode, coupled=task.probed.running.coupled,
-        held_fixed=tuple(sorted(task.values)), replaced=_replaced(asked.resolved, task),
+        held_fixed=_held(asked.resolved, task), replaced=_replaced(asked.resolved, task),
         notes=asked.resolved.notes + task.probed.notes, error_estimate=integral.error_estimate, path=integral.path,
         path_errors=integral.path_errors, output_kind=asked.resolved.output_kind,
         actual=_own_numbers(asked.resolved, task, values), weights=label.weights, rows=label.rows,
         positions=label.positions, features=features.by_feature(
             values, asked.resolved.columns, told["ids"], told["strings"]), **told)
     return methods.complete(made, asked.method, found, asked.options)
+
+
+def _held(resolved: Resolved, task: Task) -> Tuple[str, ...]:
+    """The feeds that decide past the attributed tensors, where they keep their values along the path."""
+    index = resolved.model.index
+    attributed = {spec.attributed.tensor for spec in resolved.inputs}
+    given = {names.parse(tensor).node for tensor in attributed}
+    decides = index.ancestors([resolved.output], stop=lambda name: name in given or index.op(name) in SIZES)
+    return tuple(sorted(name for name in set(task.values) - attributed if names.parse(name).node in decides
+                        and not all(index.op(use.node) in SIZES for use in index.uses(name))))
 
 
 def _replaced(resolved: Resolved, task: Task) -> Tuple[Tuple[str, str], ...]:

@@ -104,7 +104,7 @@ class IntegratedGradients:
             self._facts[key] = graph_facts.findings(graph_facts.Scene(
                 Decided(self.resolved.model.index, self._fed), self.resolved.output,
                 tuple(spec.attributed.tensor for spec in self.resolved.inputs),
-                tuple(spec.ids for spec in self.resolved.inputs if spec.ids), self._steady))
+                tuple(spec.ids for spec in self.resolved.inputs if spec.ids), self._steady, self.resolved.held))
         return list(self._facts[key])
 
     def close(self) -> None:

@@ -160,7 +160,7 @@ class Dataflow:
         op = node.op
         if op in _COMPARISONS:
             return _compared(bits)
-        if op in _CHOICES and bits & LEARNED:
+        if op in _CHOICES and (bits & LEARNED or "NonMaxSuppression" in op and bits & _MADE_OF_DATA):
             return CHOSEN
         if op == "Cast" and bits & LEARNED and "DstT" in node.attr and (
                 node.attr["DstT"].type not in FLOAT_TYPES):

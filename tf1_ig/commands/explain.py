@@ -134,6 +134,7 @@ class Prepared(NamedTuple):
     explainer: Any
     explain: Callable[[], Any]
     class_names: Optional[List[str]]
+    told: List[str]
 
 
 @contextlib.contextmanager
@@ -151,11 +152,12 @@ def prepared(options) -> Iterator[Prepared]:
     with contextlib.ExitStack() as opened:
         opened.enter_context(_tf.session_threads(*options.threads))
         model = gt.load(options.model, trusted=options.trust) if options.model else question.spec.load(options.trust)
+        lines: List[str] = []
         if question.spec is not None:
             question.spec.check_model(model, options.output)
         if options.inference_mode:
             model, edit = gt.inference_mode(model)
-            print("\n".join(training_mode.told(edit)))
+            lines = training_mode.told(edit)
         output = question.output or _only_output(model)
         _refuse_other_classes(class_names, names.tensor_name(output), _known_sizes(model, output))
         explainer = opened.enter_context(IntegratedGradients(
@@ -174,7 +176,7 @@ def prepared(options) -> Iterator[Prepared]:
                 result = told.annotate(result, question.spec, question.encoded, explainer)
             return result if vocabulary is None else _decoded(result, vocabulary)
 
-        yield Prepared(explainer, explain, class_names)
+        yield Prepared(explainer, explain, class_names, lines)
 
 
 class _Question(NamedTuple):
@@ -231,6 +233,8 @@ def run(options) -> int:
     print("%s by" % result.output if options.variant is None else "%s of %s by" % (result.technique, result.output))
     for place, name in enumerate(result.values):
         print("  input %d: %s" % (place, name))
+    if work.told:
+        print("\n".join(work.told))
     print(terminal.summary(result, report, work.class_names))
     if options.classes and result.prediction is None:
         print("note: --classes is not used: %s has no classes to choose from" % result.output)

@@ -36,6 +36,8 @@ class Scene(NamedTuple):
     ids: Tuple[str, ...]
     # Whether two runs of the same rows agreed so far; ``None``: nothing was run yet.
     steady: Optional[bool] = None
+    # Floats that reach the output and keep their values along the path.
+    held: Tuple[str, ...] = ()
 
     @property
     def index(self) -> GraphIndex:
@@ -137,6 +139,15 @@ def side_paths(scene: Scene) -> Iterable[Finding]:
                                         " through %s" % through if users else ""))
 
 
+def held_fixed(scene: Scene) -> Iterable[Finding]:
+    """Floats that could be attributed to and keep their values: what they decide is in both scores alike."""
+    if scene.held:
+        yield Finding("held fixed", "ok", ", ".join(scene.held[:3]), "%s reach%s the output and %s value along the "
+                      "path; name %s among the inputs (--input, once for each) to attribute to %s, too." % (
+                          ", ".join(scene.held), *(("", "keep their", "them", "them") if len(scene.held) > 1 else (
+                              "es", "keeps its", "it", "it"))))
+
+
 def weights(scene: Scene) -> Iterable[Finding]:
     """Constants with a value that is no number, or out of all proportion: a GraphDef has no checksum."""
     wrong = []
@@ -154,7 +165,8 @@ def weights(scene: Scene) -> Iterable[Finding]:
                           _shown(scene.index, wrong), _PROPORTION))
 
 
-FACTS: Tuple[Callable[[Scene], Iterable[Finding]], ...] = (randomness, batch_norm, gradient_stops, side_paths, weights)
+FACTS: Tuple[Callable[[Scene], Iterable[Finding]], ...] = (
+    randomness, batch_norm, gradient_stops, side_paths, held_fixed, weights)
 
 
 def findings(scene: Scene) -> List[Finding]:

@@ -3,10 +3,11 @@
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import graph_tools as gt
-from graph_tools.errors import NoCandidateError
+from graph_tools.errors import GraphToolsError, NoCandidateError
 from graph_tools.feature_columns import Column
 from graph_tools.find.candidates import Candidate, Embedding
 from graph_tools.find.embeddings.onehot import VECTORS
+from graph_tools.find.numbers import find_numbers
 from graph_tools.graph import names
 from graph_tools.model import Model
 from graph_tools.running.runs import blocking_producers
@@ -55,6 +56,8 @@ class Resolved(NamedTuple):
     columns: Dict[str, Any] = {}
     # The number of rows that a swapped queue handed over at a time.
     rows: Optional[int] = None
+    # Floats that reach the output and keep their values: masks and weights, or what the caller did not name.
+    held: Tuple[str, ...] = ()
 
 
 def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
@@ -74,8 +77,12 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     notes: List[str] = []
     model = _without_calls(model, output_name, notes)
     columns = gt.find_columns(model, output_name)
-    chosen = _choose(model, output_name, columns) if isinstance(inputs, str) and inputs == "auto" else _listed(
-        model, inputs)
+    if isinstance(inputs, str) and inputs == "auto":
+        chosen, held, told = _choose(model, output_name, columns)
+        notes += told
+    else:
+        chosen = _listed(model, inputs)
+        held = _held_beside(model, output_name, [renamed.get(name, name) for name in map(names.tensor_name, chosen)])
     resolved = []
     for given in chosen:
         name = names.tensor_name(given)
@@ -87,7 +94,7 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     kind = output.kind if isinstance(output, Candidate) else next(
         (found.kind for found in gt.find_outputs(model) if found.tensor == output_name), None)
     return Resolved(model, output_name, tuple(resolved), renamed, tuple(notes), kind,
-                    features.with_names(columns, chosen), handed)
+                    features.with_names(columns, chosen), handed, tuple(held))
 
 
 def _known(model: Model, tensor: Any) -> str:
@@ -136,8 +143,16 @@ def _without_calls(model: Model, output: str, notes: List[str]) -> Model:
     return inlined
 
 
-def _choose(model: Model, output: str, columns: Dict[str, Any]) -> List[Any]:
-    """Every embedding and feature column that decides about the output, or else the float placeholders that do."""
+class _Chosen(NamedTuple):
+    """What is attributed to, and the floats that are not although they reach the output."""
+
+    inputs: List[Any]
+    held: List[str]
+    notes: List[str]
+
+
+def _choose(model: Model, output: str, columns: Dict[str, Any]) -> _Chosen:
+    """Every embedding, feature column and number that decides about the output; what only gates others is held."""
     embeddings = gt.find_embeddings(model, output=output)
     sound = [found for found in embeddings if not found.caveat]
     if columns:
@@ -145,17 +160,36 @@ def _choose(model: Model, output: str, columns: Dict[str, Any]) -> List[Any]:
         computed = set().union(*[model.index.descendants_of_tensor(found.tensor) for found in sound])
         sound = [found for found in features.inputs_of(columns, sound)
                  if not isinstance(found, str) or names.parse(found).node not in computed]
-    if sound:
-        return sound
-    floats = [found for found in gt.find_inputs(model, output=output)
-              if found.kind == "placeholder" and found.dtype.startswith(("float", "bfloat")) and found.shape != ()
-              and not found.switch]
-    if floats:
-        return floats
+    fed = gt.find_inputs(model, output=output)
+    numbers = find_numbers(model, output, sound, [found.tensor for found in fed if found.switch])
+    weights = {found.weights for found in embeddings if found.weights}
+    taken = [one.tensor for one in numbers if one.feature and one.tensor not in weights]
+    if not sound:
+        floats = [found.tensor for found in fed if found.kind == "placeholder" and found.shape != ()
+                  and found.dtype.startswith(("float", "bfloat")) and not found.switch]
+        reaching = {one.tensor for one in numbers}
+        # Without lookups a product of two of them is a model of both; without any gradient the error names its end.
+        taken += [one for one in floats if one in reaching and one not in taken]
+        taken = taken or floats
+    held = [one.tensor for one in numbers if one.tensor not in taken]
+    if sound or taken:
+        return _Chosen(sound + taken, held, [
+            "attributions are to %s, the first tensor with a gradient behind %s" % (one.tensor, ", ".join(one.sources))
+            for one in numbers if one.tensor in taken and one.sources != (one.tensor,)])
     doubtful = "; ".join("%r (%s)" % (found.tensor, found.caveat or "inside a loop") for found in embeddings)
     raise NoCandidateError("no embedding and no float placeholder leads to %s%s; pass {argument} (tf1-ig inspect "
                            "shows what was looked at)" % (output, ", only %s" % doubtful if doubtful else ""),
                            argument="inputs", value="TENSOR")
+
+
+def _held_beside(model: Model, output: str, inputs: Sequence[Any]) -> List[str]:
+    """The floats that reach an output past inputs that the caller chose."""
+    try:
+        given = [_known(model, one) for one in inputs]
+    except GraphToolsError:
+        return []  # told where the input is used
+    switches = [found.tensor for found in gt.find_inputs(model, output=output) if found.switch]
+    return [one.tensor for one in find_numbers(model, output, given, switches)]
 
 
 def _operable(model: Model, given: Any, name: str, notes: List[str]) -> Tuple[

@@ -23,6 +23,7 @@ def summary(result, report, class_names=None) -> str:
     lines.append("checks: %d of %d ok" % (len(report) - len(told), len(report)))
     if told:
         lines += ["  " + line for line in str(type(report)(tuple(told))).splitlines()]
+    lines += ["held fixed: " + finding.advice for finding in report if finding.name == "held fixed"]
     return "\n".join(lines + ["note: " + note for note in result.notes])
 
 

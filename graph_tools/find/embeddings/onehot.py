@@ -68,7 +68,10 @@ def _table(view: View, name: str, matrix: TensorRef, slot: int) -> Table:
 
 # Kinds of candidates whose last axis counts categories.
 VECTORS = ("one_hot_features", "multi_hot")
-_TO_LAYER = COPIES | {"Reshape", "Transpose", "Cast", "Squeeze", "ExpandDims", "ConcatV2", "Concat", "Pack"}
+_TO_LAYER = COPIES | {"Reshape", "Transpose", "Cast", "Squeeze", "ExpandDims", "ConcatV2", "Concat", "Pack",
+                      # into the steps of a loop, or of one that is unrolled
+                      "TensorArrayScatterV3", "TensorArrayReadV3", "Unpack", "Split", "SplitV", "Slice", "StridedSlice",
+                      "ReverseV2", "ReverseSequence"}
 
 
 def one_hot_features(view: View, claimed: Set[str]) -> List[Found]:
@@ -134,5 +137,5 @@ def _layer_reached(view: View, rows: TensorRef) -> Optional[str]:
                 if others and not any(view.flow.is_data(other.node) for other in others):
                     return use.node
             elif op in _TO_LAYER:
-                todo.append(TensorRef(use.node, 0))
+                todo += [TensorRef(use.node, port) for port in range(view.tensor_count(use.node))]
     return None

@@ -1,0 +1,156 @@
+"""Numbers that reach an output: floats that are fed, or the first ones behind what has no gradient.
+
+A decoded picture or sound, an integer column that is cast, a parsed field: the first float tensor behind it is where
+an attribution can begin. What only gates others (a mask, weights of rows) is told from what is a feature itself.
+"""
+
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+
+from graph_tools import _tf
+from graph_tools.errors import GraphToolsError
+from graph_tools.find.dataflow import CARRIED, KNOB, LAYERS, SOURCES, VALUE
+from graph_tools.find.inputs.parsing import PARSERS
+from graph_tools.find.outputs.ends import READOUTS
+from graph_tools.find.view import FLOATS, GRADIENT_SCOPE, SHAPE_READERS, View
+from graph_tools.graph import names
+from graph_tools.graph.names import TensorRef
+from graph_tools.graph.walk import Use
+
+_STOPS = READOUTS | SHAPE_READERS | {"StopGradient", "PreventGradient", "Rint"}
+_GATES = frozenset(("Mul", "RealDiv", "Div", "Select", "SelectV2", "DivNoNan"))
+
+
+class Number(NamedTuple):
+    """A float tensor that an attribution can be made to.
+
+    Attributes:
+      tensor: its name.
+      sources: what is fed behind it (itself, where it is fed).
+      feature: whether it is read as data; False where it only gates or weighs other data.
+    """
+
+    tensor: str
+    sources: Tuple[str, ...]
+    feature: bool
+
+
+def find_numbers(model: Any, output: Any, beyond: Iterable[Any] = (), switches: Iterable[str] = ()) -> List[Number]:
+    """Floats that reach an output along a path with a gradient.
+
+    Args:
+      model: a ``Model``.
+      output: the tensor that is explained.
+      beyond: tensors that are attributed to already: what reaches the output only through them is left out.
+      switches: names of placeholders that are no data.
+    """
+    view = View(model)
+    end = names.parse(names.tensor_name(output))
+    given = {names.parse(names.tensor_name(one)).node for one in beyond}
+    needed = view.index.ancestors([str(end)], control=False, stop=lambda name: name in given) - given
+    # What an attributed tensor is computed from, or from which one is, cannot move along the path beside it.
+    needed_at = needed - view.index.descendants(given, control=False) - view.index.ancestors(given, control=False)
+    found: List[Number] = []
+    for ref in _starts(view, needed_at, {names.parse(name).node for name in switches}):
+        reached = _reach(view, ref, end, needed)
+        if reached is not None:
+            found.append(Number(str(ref), tuple(sorted(_sources(view, ref))), reached))
+    behind: Set[str] = set().union(*[view.index.descendants_of_tensor(one.tensor) for one in found if one.feature])
+    return [one for one in found if not one.feature or names.parse(one.tensor).node not in behind]
+
+
+def _starts(view: View, needed: Set[str], switches: Set[str]) -> List[TensorRef]:
+    """Floats of the input's own values before which nothing has a gradient, in the order of the graph."""
+    found: List[TensorRef] = []
+    for name, node in view.index.nodes.items():
+        if name not in needed or name in view.loop_nodes or GRADIENT_SCOPE.search(name) or name in switches:
+            continue
+        bits = view.flow.bits(name)
+        if not bits & VALUE and not (bits & KNOB and node.op == "Placeholder" and view.shape(name + ":0") is None):
+            continue
+        if not (node.op in SOURCES or node.op in PARSERS) and not _is_first(view, name):
+            continue
+        for port in range(view.tensor_count(name)):
+            ref = TensorRef(name, port)
+            if view.dtype(ref) in FLOATS and view.shape(ref) != () and view.index.uses(ref):
+                found.append(ref)
+    return found
+
+
+def _is_first(view: View, name: str) -> bool:
+    """Whether no gradient leads from a float tensor of data through a node."""
+    data = [ref for ref in view.inputs(name) if view.flow.is_data(ref.node)]
+    floats = [ref for ref in data if view.is_float(ref)]
+    if view.op(name) in ("OneHot", "Switch", "Merge", "TensorArrayScatterV3", "Enter", "Exit") or any(
+            view.dtype(ref) in ("variant", "resource") for ref in data) or _calls(view, name):
+        return False
+    return not floats or not _has_gradient(view, name)
+
+
+def _calls(view: View, name: str) -> bool:
+    """Whether a node computes by a function of the library: a model of its own, perhaps."""
+    return any(value.HasField("func") for value in view.index.nodes[name].attr.values())
+
+
+def _has_gradient(view: View, name: str) -> bool:
+    try:
+        return _tf.gradient_function(view.model.graph.get_operation_by_name(name)) is not None
+    except (LookupError, GraphToolsError):
+        return False
+
+
+def _reach(view: View, ref: TensorRef, end: TensorRef, needed: Set[str]) -> Optional[bool]:
+    """Whether a gradient leads back from the output: as a feature (True), only as a gate (False), not at all (None)."""
+    seen: Dict[Tuple[TensorRef, bool], bool] = {}
+    todo: List[Tuple[TensorRef, bool, bool]] = [(ref, False, False)]
+    reached: Optional[bool] = None
+    while todo:
+        one, gate, layer = todo.pop()
+        if one == end:
+            if not gate:
+                return True
+            reached = False
+            continue
+        if seen.get((one, gate)):
+            continue
+        seen[(one, gate)] = True
+        for use in view.index.uses(one):
+            if use.node in needed and _is_differentiable(view, use):
+                gates = gate or not layer and _is_gate(view, use, one)
+                todo += [(TensorRef(use.node, port), gates, layer or view.op(use.node) in LAYERS)
+                         for port in range(view.tensor_count(use.node))]
+    return reached
+
+
+def _is_differentiable(view: View, use: Use) -> bool:
+    op = view.op(use.node)
+    if op in _STOPS or GRADIENT_SCOPE.search(use.node) or use.slot not in CARRIED.get(op, (use.slot,)) or (
+            not _has_gradient(view, use.node)):
+        return False
+    if op in ("Gather", "GatherV2", "GatherNd", "ResourceGather") and use.slot != 0:
+        return False
+    if op in ("Switch", "Select", "SelectV2") and use.slot == (1 if op == "Switch" else 0):
+        return False
+    carried = [TensorRef(use.node, port) for port in range(view.tensor_count(use.node))]
+    return any(view.is_float(ref) or view.dtype(ref) in ("resource", "variant") for ref in carried) and (
+        op not in ("Cast",) or view.is_float(TensorRef(use.node, 0)))
+
+
+def _is_gate(view: View, use: Use, ref: TensorRef) -> bool:
+    """Whether a tensor is spread over others that it is multiplied with: a mask or a weight a row."""
+    if view.op(use.node) not in _GATES:
+        return False
+    mine = view.shape(ref)
+    for slot, other in enumerate(view.inputs(use.node)):
+        its = view.shape(other)
+        if slot == use.slot or not view.flow.is_data(other.node) or mine is None or its is None:
+            continue
+        if len(mine) < len(its) or mine and its and mine[-1] == 1 and its[-1] != 1:
+            return True
+    return False
+
+
+def _sources(view: View, ref: TensorRef) -> Set[str]:
+    if view.op(ref) in SOURCES or view.op(ref) in PARSERS:
+        return {str(ref)}
+    return {str(one) for name in view.index.ancestors([ref.node], control=False) for one in [TensorRef(name, 0)]
+            if view.op(name) in SOURCES}

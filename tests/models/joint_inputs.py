@@ -1,0 +1,140 @@
+"""Graphs where several kinds of inputs decide together: lookups, floats, integers, pictures, sounds, masks."""
+
+from typing import Any, Callable, Dict, NamedTuple, Tuple
+
+import numpy as np
+
+from graph_tools import _tf
+from graph_tools.model import Model
+
+_RANDOM = np.random.RandomState(21)
+IDS = np.array([[1, 2, 3], [4, 5, 5]], np.int32)
+X = np.random.RandomState(1).normal(size=(2, 5)).astype(np.float32)
+
+
+class Joint(NamedTuple):
+    """A builder of ``p:0``, its feed, what is attributed to jointly, and what is held and said."""
+
+    build: Callable[[], Any]
+    feed: Dict[str, Any]
+    attributed: Tuple[str, ...]
+    held: Tuple[str, ...] = ()
+
+
+def model_of(build) -> Model:
+    """The graph of a builder, its loops in the old form."""
+    graph, meta_graph = _tf.tf.Graph(), _tf.tf.MetaGraphDef()
+    with graph.as_default(), _tf.control_flow_v1():
+        build()
+    meta_graph.graph_def.CopyFrom(graph.as_graph_def())
+    return Model(meta_graph, build.__name__)
+
+
+def _weights(*shape):
+    return _tf.tf.constant(_RANDOM.normal(size=shape).astype(np.float32))
+
+
+def _scores(parts, width):
+    tf = _tf.tf
+    hidden = tf.tanh(tf.matmul(tf.concat(parts, 1), _weights(width, 6)))
+    return tf.nn.softmax(tf.matmul(hidden, _weights(6, 3)), name="p")
+
+
+def _words():
+    tf = _tf.tf
+    return tf.nn.embedding_lookup(_weights(10, 4), tf.placeholder(tf.int32, [None, 3], "ids"), name="rows")
+
+
+def numbers_beside_words():
+    """Floats that are normalised, a column of single numbers, integers that are cast."""
+    tf = _tf.tf
+    x, y = tf.placeholder(tf.float32, [None, 5], "x"), tf.placeholder(tf.float32, [None], "y")
+    count = tf.placeholder(tf.int64, [None, 1], "count")
+    return _scores([tf.reduce_sum(_words(), 1), (x - 0.3) / 2.0, tf.expand_dims(tf.square(y), 1),
+                    tf.cast(count, tf.float32, name="counted")], 11)
+
+
+def mask_of_words():
+    """A mask that is fed as floats gates the rows: it is no feature, and is held."""
+    tf = _tf.tf
+    mask = tf.placeholder(tf.float32, [None, 3], "mask")
+    return _scores([tf.reduce_sum(_words() * tf.expand_dims(mask, 2), 1)], 4)
+
+
+def mask_from_ids():
+    """The twin: everything that reaches the output past the rows is made of the ids; nothing is held."""
+    tf = _tf.tf
+    ids = tf.placeholder(tf.int32, [None, 3], "ids")
+    rows = tf.nn.embedding_lookup(_weights(10, 4), ids, name="rows")
+    return _scores([tf.reduce_sum(rows * tf.expand_dims(tf.cast(tf.not_equal(ids, 0), tf.float32), 2), 1)], 4)
+
+
+def labels_and_switches():
+    """A keep probability and labels that only the loss reads are no inputs of the prediction."""
+    tf = _tf.tf
+    x, keep = tf.placeholder(tf.float32, [None, 5], "x"), tf.placeholder(tf.float32, name="keep")
+    truth = tf.placeholder(tf.float32, [None, 3], "truth")
+    dropped = tf.div(x, keep) * tf.floor(keep + tf.random_uniform(tf.shape(x)))
+    scores = _scores([tf.reduce_sum(_words(), 1), dropped], 9)
+    tf.reduce_mean(tf.square(scores - truth), name="loss")
+
+
+def picture():
+    """Bytes of a picture that a resize makes floats of."""
+    tf = _tf.tf
+    image = tf.placeholder(tf.uint8, [None, 4, 4, 3], "image")
+    large = tf.raw_ops.ResizeBilinear(images=image, size=[8, 8], name="resized")
+    pooled = tf.reduce_mean(tf.nn.relu(tf.nn.conv2d(large / 255.0, _weights(3, 3, 3, 4), [1, 1, 1, 1], "SAME")), [1, 2])
+    return _scores([pooled], 4)
+
+
+def spectrogram():
+    """Samples of a sound, of which only what comes after the spectrogram has a gradient."""
+    tf = _tf.tf
+    samples = tf.placeholder(tf.float32, [256, 1], "samples")
+    spectrum = tf.raw_ops.AudioSpectrogram(input=samples, window_size=64, stride=64, name="spectrum")
+    return _scores([tf.reshape(spectrum, [1, -1])], 4 * 33)
+
+
+def one_hot_steps():
+    """One-hot vectors of characters that a loop reads step by step."""
+    tf = _tf.tf
+    ids = tf.placeholder(tf.int32, [None, 3], "ids")
+    array = tf.TensorArray(tf.float32, 3).unstack(tf.transpose(tf.one_hot(ids, 7, name="letters"), [1, 0, 2]))
+    kernel = _weights(11, 4)
+    _, state = tf.while_loop(lambda step, _: step < 3, lambda step, state: (
+        step + 1, tf.tanh(tf.matmul(tf.concat([array.read(step), state], 1), kernel))),
+        [0, tf.zeros([tf.shape(ids)[0], 4])])
+    return _scores([tf.reshape(state, [-1, 4])], 4)
+
+
+def product_of_two():
+    """No lookup: two floats that are multiplied are both data."""
+    tf = _tf.tf
+    x, y = tf.placeholder(tf.float32, [None, 5], "x"), tf.placeholder(tf.float32, [None, 1], "y")
+    return _scores([tf.multiply(x, y)], 5)
+
+
+def boxes_of_anchors():
+    """Rows of a constant, picked by the indices that a suppression of overlaps chose: no embedding."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 5], "x")
+    boxes = tf.placeholder(tf.float32, [6, 4], "boxes")
+    scores = tf.placeholder(tf.float32, [6], "scores")
+    chosen = tf.image.non_max_suppression(boxes, scores, 2)
+    anchors = tf.gather(_weights(6, 4), chosen)
+    return _scores([x, tf.tile(tf.reshape(anchors, [1, 8]), [tf.shape(x)[0], 1])], 13)
+
+
+FLOATS = {"x": X, "y": np.array([1.0, 2.0], np.float32), "count": np.array([[3], [9]], np.int64)}
+JOINT = {joint.build.__name__: joint for joint in (
+    Joint(numbers_beside_words, dict(FLOATS, ids=IDS), ("rows:0", "x:0", "y:0", "counted:0")),
+    Joint(mask_of_words, dict(ids=IDS, mask=np.ones((2, 3), np.float32)), ("rows:0",), ("mask:0",)),
+    Joint(mask_from_ids, dict(ids=IDS), ("rows:0",)),
+    Joint(labels_and_switches, dict(ids=IDS, x=X, keep=1.0), ("rows:0", "x:0")),
+    Joint(picture, dict(image=np.arange(96, dtype=np.uint8).reshape(2, 4, 4, 3)), ("resized:0",)),
+    Joint(spectrogram, dict(samples=np.sin(np.arange(256.0)).astype(np.float32).reshape(256, 1)), ("spectrum:0",)),
+    Joint(one_hot_steps, dict(ids=IDS), ("letters:0",)),
+    Joint(product_of_two, dict(x=X, y=np.array([[1.0], [2.0]], np.float32)), ("x:0", "y:0")),
+    Joint(boxes_of_anchors, dict(x=X, boxes=np.random.RandomState(2).uniform(size=(6, 4)).astype(np.float32),
+                                 scores=np.arange(6, dtype=np.float32)), ("x:0",)))}
