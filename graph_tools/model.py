@@ -5,7 +5,7 @@ import dataclasses
 import re
 from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Set, Tuple
 
-from graph_tools import _tf, control_flow, save
+from graph_tools import _tf, control_flow, save, variables
 from graph_tools.errors import BlockedRunError, GraphToolsError, ReleaseError, StateError, UnsafeModelError
 from graph_tools.feature_columns.column import Column, stored
 from graph_tools.graph import functions, names, ops
@@ -15,6 +15,9 @@ from graph_tools.safety import disarm, judge
 
 # How TensorFlow says that a placeholder was not fed: for us, also, that a node was refused.
 _UNFED = re.compile("placeholder tensor '([^']+?)(?:/%s_[0-9]+)?'" % disarm.SCOPE)
+
+# Formats whose tables are filled by what the file holds alone.
+_FROM_FILES = ("frozen", "saved_model", "meta_graph")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -196,7 +199,7 @@ class Model:
           fed: tensors that will be fed; what lies behind them does not run.
 
         Raises:
-          StateError: a variable among their ancestors has no value.
+          StateError: a variable among their ancestors has no value, or a lookup table no content.
           UnsafeModelError: among their ancestors are ops that could do more than compute, and the model is not trusted
             (a live session's own are its caller's, and pass).
         """
@@ -208,6 +211,12 @@ class Model:
                              "holds it, or feed a tensor behind it" % (
                                  missing[0], " (and %d more)" % (len(missing) - 1) if len(missing) > 1 else "",
                                  self.source))
+        finds = [name for name in ancestors if self.index.op(name) in ops.TABLE_FINDS]
+        empty = variables.empty_tables(self.index, finds, self.initializers) if self.format in _FROM_FILES else ()
+        if empty:
+            raise StateError("lookup table %r, which the output depends on, is filled by nothing that is there in %s; "
+                             "put its vocabulary file in place (load with assets={NAME: FILE}, --asset NAME=FILE), or "
+                             "feed the ids behind it" % (empty[0], self.source))
         self._refuse(ancestors)
 
     def refuse(self, outputs: Any, fed: Any = ()) -> None:

@@ -1,12 +1,12 @@
 """What holds state in a graph: variables and tables that can change, and how TensorFlow tells them apart."""
 
 import os
-from typing import Mapping, Optional, Tuple
+from typing import Iterable, List, Mapping, Optional, Tuple
 
 import numpy as np
 
 from graph_tools import _tf
-from graph_tools.graph import names, walk
+from graph_tools.graph import names, ops, walk
 from graph_tools.graph.ops import IDENTITIES
 
 # Ops whose output is their first input, as far as where a value comes from is concerned.
@@ -64,3 +64,12 @@ def text_file(index: walk.GraphIndex, initializer: str, assets: Mapping[str, str
         return assets.get(tensor)
     node = index.nodes[names.parse(tensor).node]
     return os.fsdecode(_tf.make_ndarray(node.attr["value"].tensor).item())
+
+
+def empty_tables(index: walk.GraphIndex, finds: Iterable[str], initializers: Iterable[str]) -> List[str]:
+    """Tables that nothing fills, of those that some lookups read: what does not change must be filled at start."""
+    filled = {identity(index.nodes[name]) for node in initializers for ref in index.data_inputs(node)
+              for name in [root(index, ref)] if index.op(name) in ops.TABLES}
+    read = {root(index, index.data_inputs(name)[0]) for name in finds}
+    return sorted(name for name in read if index.op(name) in ops.STATIC_TABLES and (
+        identity(index.nodes[name]) not in filled))

@@ -1,11 +1,11 @@
 """Load any TensorFlow-1 artefact as a ``Model``; one format a file, tried in the order of ``FORMATS``."""
 
 import os
-from typing import Any, Optional
+from typing import Any, Mapping, Optional
 
 from graph_tools.errors import ModelFileMissingError, ModelFormatError, some
 from graph_tools.graph import names
-from graph_tools.load import frozen, isolated, meta_graph, saved_model
+from graph_tools.load import frozen, isolated, meta_graph, saved_model, vocabulary_files
 from graph_tools.load.read import Artefact
 from graph_tools.load.session import from_session
 from graph_tools.model import Model
@@ -14,7 +14,8 @@ FORMATS = (meta_graph, saved_model, frozen)
 
 
 def load(path: Any, tags: Any = None, signature: Optional[str] = None, trusted: bool = False,
-         isolate: bool = False, time_limit: Optional[float] = None, memory_limit: Optional[int] = None) -> Model:
+         isolate: bool = False, time_limit: Optional[float] = None, memory_limit: Optional[int] = None,
+         assets: Mapping[str, Any] = ()) -> Model:
     """Loads a model from a file or folder; what it is, its content says, not its name.
 
     Args:
@@ -30,13 +31,15 @@ def load(path: Any, tags: Any = None, signature: Optional[str] = None, trusted: 
         of, or hangs on, is an error here. It costs an import of TensorFlow and of the graph.
       time_limit, memory_limit: of that process, in seconds (default: 600) and in bytes besides what TensorFlow itself
         takes (default: what the machine has).
+      assets: paths of vocabulary files that take the place of those the model names, by file name (``"words.txt"``) or
+        by the tensor that holds the path.
 
     Returns:
       A ``Model``. What had to be repaired or left out is in ``model.warnings``.
 
     Raises:
       ModelFileMissingError: there is nothing at that path, or the variables are missing.
-      ModelFormatError: what is there is not a model, is damaged, or has no such tags or signature.
+      ModelFormatError: what is there is not a model, is damaged, or has no such tags, signature or asset.
       UnsafeModelError: no output can be computed without an op that could do more than compute, or a file of the
         model is elsewhere; not raised with ``trusted=True``.
       ReleaseError: the running TensorFlow lacks an op or an attribute of the graph.
@@ -54,7 +57,8 @@ def load(path: Any, tags: Any = None, signature: Optional[str] = None, trusted: 
     artefact = Artefact(path)
     for kind in FORMATS:
         if kind.matches(artefact):
-            return kind.load(artefact, tags=tags, signature=signature, trusted=trusted)
+            model = kind.load(artefact, tags=tags, signature=signature, trusted=trusted)
+            return vocabulary_files.put(model, dict(assets), None if trusted else artefact.folder)
     if artefact.is_folder:
         there = artefact.files()
         raise ModelFormatError("folder %r holds no saved_model.pb and no checkpoint (%s); give the path of a model in "

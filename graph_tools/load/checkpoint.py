@@ -155,6 +155,11 @@ def _check_shards(prefix: str) -> None:
             prefix, prefix, missing[0], count))
 
 
+def has_parts(prefix: str) -> bool:
+    """Whether any file with values is there, if not all."""
+    return bool(_shards(prefix, "-") or _shards(prefix, ".data-"))
+
+
 def open_checkpoint(prefix: str, what: str) -> Checkpoint:
     """Opens a checkpoint; ``what`` says in the error who needs it."""
     if not exists(prefix):

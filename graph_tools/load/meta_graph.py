@@ -46,12 +46,15 @@ def load(artefact: Artefact, tags=None, signature=None, trusted=False) -> Model:
         raise ModelFormatError("%r is a SavedModel, not the graph of a checkpoint; give the path of its folder" % (
             file.path,))
     source = "checkpoint %s" % prefix
-    values = {}
     files.demand_pattern(prefix, None if trusted else folder, source)
-    if checkpoint.exists(prefix) or any(node.op in ops.VARIABLES for node in meta_graph.graph_def.node):
+    values, no_value = {}, "has no value"
+    if checkpoint.exists(prefix) or checkpoint.has_parts(prefix):
         values = checkpoint.values(meta_graph.graph_def, meta_graph.saver_def,
                                    checkpoint.open_checkpoint(prefix, "graph %r" % file.path))
-    return build.model(meta_graph, source, "meta_graph", values, _assets(meta_graph), signature,
+    elif any(node.op in ops.VARIABLES for node in meta_graph.graph_def.node):
+        source = "graph %s" % file.path
+        no_value = "has no value (there is no checkpoint %s.index; copy it beside the .meta)" % prefix
+    return build.model(meta_graph, source, "meta_graph", values, _assets(meta_graph), signature, no_value=no_value,
                        trusted=trusted, folder=folder)
 
 

@@ -143,7 +143,16 @@ def test_the_values_of_a_saved_model_given_as_a_checkpoint(written):
 
 def test_graph_without_values_and_values_without_graph(written, tmp_path):
     shutil.copy(written.checkpoint + ".meta", str(tmp_path / "only.meta"))
-    refused(ModelFileMissingError, str(tmp_path / "only.meta"), "only.meta", "only.index")
+    graph = gt.load(str(tmp_path / "only.meta"))  # to look at and to edit; what needs values says so
+    assert graph.missing and any("only.index" in warning for warning in graph.warnings)
+    assert gt.find_outputs(graph) and gt.swap_inputs(graph)[0].missing == graph.missing
+    with pytest.raises(StateError, match=graph.missing[0]):
+        graph.require([graph.missing[0]])
+    with graph.open_session() as session, pytest.raises(_tf.tf.errors.FailedPreconditionError):
+        session.run(graph.missing[0] + ":0")
+    (tmp_path / "torn.data-00000-of-00001").write_bytes(b"")
+    shutil.copy(written.checkpoint + ".meta", str(tmp_path / "torn.meta"))
+    refused(ModelFileMissingError, str(tmp_path / "torn.meta"), "torn.index")
     for suffix in (".index", ".data-00000-of-00001"):
         shutil.copy(written.checkpoint + suffix, str(tmp_path / "values") + suffix)
     refused(ModelFileMissingError, str(tmp_path / "values"), "values.meta")

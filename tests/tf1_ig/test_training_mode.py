@@ -1,5 +1,8 @@
 """Explaining and editing what only a training job left: with ``--inference-mode`` it is what the served twin gives."""
 
+import json
+import shlex
+
 import numpy as np
 import pytest
 
@@ -47,3 +50,19 @@ def test_it_is_proposed_where_it_is_needed_and_helps():
         assert training_mode.mended(model_of(CASES[name].build, True), "scores") is None
     for name in LEFT:
         assert training_mode.mended(model_of(LEFT[name].build, True), "scores") is None
+
+
+def test_inspect_proposes_it_and_the_command_runs_as_it_stands(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model_of(CASES["of_the_release"].build, True).save("job.pb")
+    assert cli.main(["inspect", "job.pb", "--json"]) == 0
+    tree = json.loads(capsys.readouterr().out)
+    assert tree["next"].split()[-3:] == ["--inference-mode", "--out", "why.html"]
+    assert any("inference mode" in warning for warning in tree["warnings"])
+    exec(shlex.split(tree["feed"])[2])  # the line that writes the feed
+    assert cli.main(shlex.split(tree["next"])[1:]) == 0
+    assert "inference mode: " in capsys.readouterr().out
+    model_of(CASES["of_the_release"].build, False).save("served.pb")
+    assert cli.main(["inspect", "served.pb", "--json"]) == 0
+    tree = json.loads(capsys.readouterr().out)
+    assert "--inference-mode" not in tree["next"] and not tree["warnings"]

@@ -28,6 +28,8 @@ def add_model(parser, or_spec: bool = False, trust: bool = True) -> None:
     """The model, first of all words; one that a spec names may be left out."""
     parser.add_argument("model", metavar="MODEL", **(dict(nargs="?") if or_spec else {}),
                         help="frozen .pb or .pbtxt, SavedModel folder, checkpoint prefix, .meta")
+    parser.add_argument("--asset", action="append", type=_asset, metavar="NAME=FILE", default=[],
+                        help="a vocabulary file in the place of one that the model names (repeat for several)")
     if trust:
         add_trust(parser)
 
@@ -45,6 +47,13 @@ def add_limits(parser) -> None:
     parser.add_argument("--memory-limit", type=positive(int), metavar="BYTES",
                         help="most bytes of memory besides what TensorFlow itself takes (default: the machine's)")
     parser.set_defaults(limited="whole")
+
+
+def _asset(text: str):
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError("%r is not NAME=FILE" % text)
+    return name, path
 
 
 def positive(kind):

@@ -80,7 +80,7 @@ def _edit(options, tell) -> None:
         options.model = options.model or spec.model_path
         options.output = options.output or spec.output
     feed = feed_file.read_feed(options.feed) if options.feed else None
-    original = model = gt.load(options.model, trusted=options.trust)
+    original = model = gt.load(options.model, trusted=options.trust, assets=dict(options.asset))
     fed = {}
     if options.inference_mode:  # first: what updates the averages tells which they are
         model, edit = gt.inference_mode(original)

@@ -151,7 +151,8 @@ def prepared(options) -> Iterator[Prepared]:
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     with contextlib.ExitStack() as opened:
         opened.enter_context(_tf.session_threads(*options.threads))
-        model = gt.load(options.model, trusted=options.trust) if options.model else question.spec.load(options.trust)
+        model = gt.load(options.model, trusted=options.trust, assets=dict(
+            options.asset)) if options.model else question.spec.load(options.trust)
         lines: List[str] = []
         if question.spec is not None:
             question.spec.check_model(model, options.output)

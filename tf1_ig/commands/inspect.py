@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import threading
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import graph_tools as gt
 from graph_tools.find.candidates import Candidate, Candidates, format_shape
@@ -62,19 +62,20 @@ class Inspection(NamedTuple):
         return self.proposal.obstacle if self.proposal is not None else ""
 
 
-def inspect(path, seed: int = 0, trusted: bool = False) -> Inspection:
+def inspect(path, seed: int = 0, trusted: bool = False, assets: Sequence[Tuple[str, str]] = ()) -> Inspection:
     """Loads a model, finds its inputs, embeddings and outputs, and explains a made-up example of the likeliest output.
 
     Args:
       path: the model, as for ``gt.load``.
       seed: of the made-up numbers.
       trusted: as for ``gt.load``.
+      assets: as for ``gt.load``, in pairs.
 
     Raises:
       GraphToolsError: the file cannot be loaded.
     """
     path = os.fspath(path)
-    model = gt.load(path, trusted=trusted)
+    model = gt.load(path, trusted=trusted, assets=dict(assets))
     outputs = gt.find_outputs(model)
     inputs, embeddings = gt.find_inputs(model), gt.find_embeddings(model)
     output, proposal = proposals.propose_any(model, outputs.distinct(), embeddings, seed) if outputs else (None, None)
@@ -133,7 +134,7 @@ def _told_to_wait(path: str) -> Iterator[None]:
 def run(options) -> int:
     """Inspects and prints, writes a spec where one is asked for; returns the exit status."""
     with _told_to_wait(options.model):
-        found = inspect(options.model, options.seed, options.trust)
+        found = inspect(options.model, options.seed, options.trust, options.asset)
     spec = write_spec.write(found, options) if options.spec else None  # before anything is printed
     print(as_json(found) if options.json else as_text(found) if spec is None else write_spec.as_text(spec, options))
     return 0

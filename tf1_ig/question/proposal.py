@@ -18,7 +18,7 @@ from graph_tools.report import Finding
 from tf1_ig.engine.failed_run import RunFailed
 from tf1_ig.errors import BatchError, LabelError
 from tf1_ig.explainer import IntegratedGradients
-from tf1_ig.question import graph_facts, resolve
+from tf1_ig.question import graph_facts, resolve, training_mode
 from tf1_ig.question.example_feeds import Plan
 from tf1_ig.question.samples import Sample
 
@@ -105,13 +105,10 @@ def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] 
 
 def in_inference_mode(model: Model, output: Any, proposal: Proposal, seed: int) -> Proposal:
     """The proposal for the graph in inference mode, where nothing that is fed puts it there and that helps."""
-    if not _trains(proposal):
+    found = training_mode.mended(model, output)
+    if found is None:
         return proposal
-    try:
-        mended, _ = gt.inference_mode(model)
-    except GraphToolsError:
-        return proposal
-    again = propose(mended, output, gt.find_embeddings(mended), seed)
+    again = propose(found[0], output, gt.find_embeddings(found[0]), seed)
     return proposal if again.obstacle or _trains(again) else again._replace(inference_mode=True)
 
 
