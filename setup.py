@@ -40,6 +40,7 @@ setup(
         # Regions of pictures, for XRAI.
         "regions": ["scikit-image>=0.19"],
         "parquet": ["pyarrow>=12,<26"],
+        "scale": ["pyarrow>=12,<26"],
         "test": [
             "pytest>=7", "pytest-timeout>=2", "pytest-xdist>=3", "pandas>=1.0", "matplotlib>=3.2", "setuptools>=64",
             "wheel", "nbclient>=0.7", "ipykernel>=6.16", "jsonschema>=4.17", "pillow>=7",

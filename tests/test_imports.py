@@ -23,6 +23,7 @@ STAGES = (
     ("attribute", ("tf1_ig.*",)),
     ("check", ("tf1_ig.check",)),
     ("show", ("tf1_ig.show",)),
+    ("scale", ("tf1_ig.scale",)),
     ("tf1_ig", ("tf1_ig",)),
     ("front", ("tf1_ig.cli", "tf1_ig.commands", "tf1_ig.__main__", "tf1_ig.demo")),
 )

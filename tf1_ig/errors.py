@@ -76,3 +76,11 @@ class RowError(GraphToolsError, ValueError):
     def at(self, row: int) -> "RowError":
         """The same, of the row with this number."""
         return type(self)(self.reason, self.column, row)
+
+
+class FolderError(GraphToolsError, OSError):
+    """A folder of explanations is used, belongs to another job, or another process writes to it."""
+
+
+class WorkerError(GraphToolsError, RuntimeError):
+    """A process that was to explain ends before it takes a row."""

@@ -11,7 +11,7 @@ class Text(NamedTuple):
     """A text by character, with the byte each starts at (and, last, where the text ends)."""
 
     chars: str
-    starts: Tuple[int, ...]
+    starts: Sequence[int]
 
     def span(self, first: int, stop: int) -> Span:
         """The bytes of characters ``[first, stop)``."""
@@ -21,6 +21,8 @@ class Text(NamedTuple):
 def read_text(text: Any) -> Text:
     """A text (str or bytes) by character; bytes that are no UTF-8 are characters of their own."""
     chars = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else str(text)
+    if len(chars) == len(chars.encode("utf-8", "surrogateescape")):  # a byte each
+        return Text(chars, range(len(chars) + 1))
     starts = [0]
     for char in chars:
         starts.append(starts[-1] + len(char.encode("utf-8", "surrogateescape")))

@@ -77,6 +77,10 @@ class ExplanationSpec:
         """Where the model is."""
         return self._files.path(self.tree["model"]["path"])
 
+    def path(self, named: str) -> str:
+        """The path that a name in the spec means."""
+        return self._files.path(named)
+
     @property
     def output(self) -> str:
         """The tensor that is explained."""
@@ -179,12 +183,23 @@ class ExplanationSpec:
                 kept.append(place)
             except RowError as wrong:
                 bad.append(wrong.at(place + 1))
+        return self.together(cells, kept, bad)
+
+    def together(self, cells: Sequence[Mapping[str, Any]], kept: Optional[Sequence[int]] = None,
+                 bad: Sequence[RowError] = ()) -> Encoded:
+        """The feed of rows that ``read`` has read.
+
+        Args:
+          cells: what ``read`` returned for each row.
+          kept: the places of these rows among all that were given, from 0; ``None``: they are all.
+          bad: what is wrong with the others.
+        """
         if self.batch_axis is None and len(cells) != 1 and not bad:
             raise RowError("the model takes one row at a time (batch_axis is null), and %d were given" % len(cells))
         feed = {tensor: self._laid_out(one.stack([row[tensor] for row in cells]), one)
                 for tensor, one in self._encoders.items()} if cells else {}
         cuts = {tensor: [row[tensor] for row in cells] for tensor, one in self._encoders.items() if one.kind == "text"}
-        return Encoded(feed, self._tokens(cuts), tuple(kept), tuple(bad), cuts)
+        return Encoded(feed, self._tokens(cuts), tuple(range(len(cells)) if kept is None else kept), tuple(bad), cuts)
 
     def _tokens(self, cuts: Mapping[str, List[Cut]]) -> Optional[List[List[str]]]:
         """Tokens of the first text, entry by entry."""

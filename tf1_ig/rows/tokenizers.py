@@ -28,7 +28,7 @@ class Folded(NamedTuple):
     """A text as the tokenizer reads it; its character ``i`` is from character ``places[i]`` of the original."""
 
     text: str
-    places: Tuple[int, ...]
+    places: Sequence[int]
 
     def original(self, start: int, stop: int) -> Tuple[int, int]:
         """The characters of the original behind ``[start, stop)``."""
@@ -42,6 +42,10 @@ def fold(text: str, lower: bool, replace: Mapping[str, str]) -> Folded:
     "don't"
     """
     lowered = text.lower() if lower else text
+    swapped = {one: other for one, other in replace.items() if one in lowered}
+    if len(lowered) == len(text) and all(len(other) == len(one) == 1 for one, other in swapped.items()):
+        # Lower case never takes characters away: as many as before are one for one.
+        return Folded(lowered.translate(str.maketrans(swapped)), range(len(text) + 1))
     shown, places, cursor = [], [], 0
     for place, char in enumerate(text):
         size = len(char.lower()) if lower else 1

@@ -1,0 +1,306 @@
+"""Whole data sets: order, independence of company, bad rows alone, and folders that survive what happens to them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import tf1_ig
+from tf1_ig import cli, demo
+from tf1_ig.errors import FolderError, LabelError, RowError
+from tf1_ig.scale import batches, folder, groups, plan, schemas, worker
+
+pa = pytest.importorskip("pyarrow")
+parquet = pytest.importorskip("pyarrow.parquet")
+
+WORDS = "a wonderful film that never bores and the worst plot i have seen in years not good but bad".split()
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("spec") / "spec.json")
+    vocabulary = os.path.join(os.path.dirname(demo.__file__), "vocab.txt")
+    assert cli.main(["inspect", demo.MODEL, "--spec", path, "--vocab", vocabulary]) == 0
+    return path
+
+
+def reviews(count, seed=0):
+    drawn = np.random.RandomState(seed)
+    return [{"key": "k%d" % row, "text": " ".join(drawn.choice(WORDS, drawn.randint(1, 30)))} for row in range(count)]
+
+
+def explained(spec, given, **options):
+    return pa.Table.from_batches(list(tf1_ig.explain_batches(spec, given, **options))).to_pylist()
+
+
+def written(path):
+    """Rows and dead letters of a folder, read by pyarrow alone."""
+    names = sorted(os.listdir(str(path)))
+    rows = [row for name in names if name.startswith("part-") and name.endswith(".parquet")
+            for row in parquet.read_table(os.path.join(str(path), name)).to_pylist()]
+    letters = [json.loads(line) for name in names if name.startswith("dead-letter-") and name.endswith(".jsonl")
+               for line in open(os.path.join(str(path), name), encoding="utf-8")]
+    return rows, letters
+
+
+def lines(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def test_batches_keep_their_order_and_agree_with_one_row_at_a_time(spec):
+    rows = reviews(60)
+    found = explained(spec, [rows[:7], [], pa.RecordBatch.from_arrays(
+        [pa.array([row[name] for row in rows[7:]]) for name in ("key", "text")], ["key", "text"])])
+    assert [row["key"] for row in found] == [row["key"] for row in rows]
+    read = tf1_ig.load_spec(spec)
+    with read.open() as explainer:
+        for place in range(0, 60, 9):
+            alone = read.explain([rows[place]], explainer)
+            row, (name, values), = found[place], next(iter(alone.tokens.items()))
+            assert row["tokens"] == alone.texts(name, 0) and set(row["inputs"]) == {name}
+            assert np.allclose(row["attributions"], values[0], atol=1e-6)
+            assert abs(row["score"] - alone.score[0]) < 1e-6 and row["label"] == alone.label[0]
+            assert abs(sum(row["attributions"]) - row["score"] + row["baseline_score"] - row["delta"]) < 1e-6
+
+
+def test_the_cut_into_batches_changes_nothing(spec):
+    rows = reviews(80)
+    known = {row["key"]: row for row in explained(spec, [rows])}
+    order = np.random.RandomState(1).permutation(80)
+    for size, window in ((1, 3), (33, 50)):
+        shuffled = [rows[place] for place in order]
+        found = explained(spec, [shuffled[start:start + size] for start in range(0, 80, size)], window=window)
+        assert [row["key"] for row in found] == [row["key"] for row in shuffled]
+        for row in found:
+            assert row["tokens"] == known[row["key"]]["tokens"]
+            assert np.allclose(row["attributions"], known[row["key"]]["attributions"], atol=1e-6)
+
+
+def test_no_more_than_a_window_is_held(spec):
+    taken = []
+
+    def endless():
+        for row in reviews(10 ** 4):
+            taken.append(row)
+            yield [row]
+
+    stream = tf1_ig.explain_batches(spec, endless(), window=16)
+    assert next(stream).num_rows == 16 and len(taken) == 16
+
+
+POISON = [
+    {"text": None}, {"text": 5}, {"text": ""}, {"text": "   "}, {"txt": "a film"}, {"text": {"a": 1}},
+    {"text": float("nan")}, {"text": b"\xff\xfe"}, {"text": "\ud800 film"}, "a film", 7, None, {"text": [1, 2]}]
+
+
+def test_bad_rows_are_told_and_the_others_are_as_without_them(spec):
+    rows = reviews(40)
+    clean = explained(spec, [rows])
+    mixed = list(rows)
+    for place, bad in enumerate(POISON):
+        mixed.insert(3 * place, bad)
+    found = explained(spec, [mixed])
+    assert [row["status"] == "rejected" for row in found] == [row not in rows for row in mixed]
+    assert all(row["reason"] for row in found if row["status"] == "rejected")
+    assert [row["column"] for row, given in zip(found, mixed) if isinstance(given, dict) and given not in rows] == (
+        ["text"] * 10)
+    good = [row for row in found if row["status"] == "explained"]
+    for row, other in zip(good, clean):
+        assert row["tokens"] == other["tokens"]
+        assert np.allclose(row["attributions"], other["attributions"], atol=1e-6)
+
+
+def test_a_row_that_the_model_refuses_is_found_by_halving(spec, monkeypatch):
+    rows, asked = reviews(32), []
+    real = batches.records.explain
+
+    def refuses(spec, explainer, of, options):
+        asked.append(len(of))
+        if any(line.key in ("k5", "k20") for line in of):
+            raise ValueError("indices[3,4] = 99 is not in [0, 9)")
+        return real(spec, explainer, of, options)
+
+    monkeypatch.setattr(batches.records, "explain", refuses)
+    found = explained(spec, [rows])
+    assert [row["key"] for row in found if row["status"] == "rejected"] == ["k5", "k20"]
+    assert "99 is not in" in found[5]["reason"] and found[5]["column"] == "text"
+    assert len(asked) <= 2 * 2 * 6
+
+
+def test_what_is_wrong_with_the_question_blames_no_row(spec):
+    with pytest.raises(LabelError):
+        explained(spec, [reviews(2)], label=7)
+
+
+def test_schemas_hold_no_nulls_and_read_as_they_are(spec, tmp_path):
+    rows = reviews(5) + [{"key": "bad", "text": None}]
+    table = pa.Table.from_batches(list(tf1_ig.explain_batches(spec, [rows], keep=["key"])))
+    assert table.schema.equals(tf1_ig.scale.SCHEMA) and all(column.null_count == 0 for column in table.columns)
+    frame = table.to_pandas()
+    assert frame["label"].dtype == np.int64 and frame["score"].dtype == np.float64
+    assert json.loads(frame["extra"][0]) == {"key": "k0"}
+    assert tf1_ig.scale.REJECTED.names == ["key", "reason", "column"]
+    with pytest.raises(AttributeError, match="NOTHING"):
+        tf1_ig.scale.NOTHING  # noqa: B018
+
+
+def test_padding_is_shared_only_where_nobody_notices():
+    class Explainer:
+        pass
+
+    assert schemas.arrow() is pa
+    for agrees, count in ((True, 1), (False, 3)):
+        explainer = Explainer()
+        groups._shared[explainer] = agrees
+        spec = _Kinds({"ids:0": ("text", None), "lengths:0": ("lengths", "ids:0")})
+        sizes = {place: (("ids:0", (1, size)), ("lengths:0", (1,))) for place, size in enumerate((3, 1, 2))}
+        found = groups.cut(spec, explainer, sizes, {}, 1 << 20)
+        assert len(found) == count and [place for group in found for place in group] == [1, 2, 0]
+        without = _Kinds({"ids:0": ("text", None)})
+        assert len(groups.cut(without, explainer, sizes, {}, 1 << 20)) == 3
+
+
+class _Kinds:
+    """What ``groups`` asks of a spec."""
+
+    batch_axis = 0
+
+    def __init__(self, kinds):
+        self.placeholders = {name: type("One", (), {"kind": kind, "of": of}) for name, (kind, of) in kinds.items()}
+
+
+# -- folders ---------------------------------------------------------------------------------------------------------
+
+def test_a_data_set_becomes_a_folder(spec, tmp_path, capsys):
+    rows = reviews(25) + [{"key": "bad", "text": None}]
+    first, second = lines(tmp_path / "a.jsonl", rows[:10]), lines(tmp_path / "b.jsonl", rows[10:])
+    out = tmp_path / "out"
+    words = ["explain-many", "--spec", spec, "--input", str(tmp_path / "*.jsonl"), "--out", str(out), "--workers", "0",
+             "--rows-per-shard", "8"]
+    assert cli.main(words + ["--key", "key"]) == 0
+    assert "26 rows: 25 explained (0 not converged), 1 rejected" in capsys.readouterr().out
+    found, letters = written(out)
+    assert [row["key"] for row in found] == [row["key"] for row in rows[:-1]]
+    assert letters == [{"key": "bad", "reason": "the value is missing (null)", "column": "text"}]
+    before = _bytes_of(out)
+    assert cli.main(words + ["--key", "key"]) == 1 and "--resume" in capsys.readouterr().err
+    assert cli.main(words + ["--resume"]) == 1 and "another settings" in capsys.readouterr().err
+    assert _bytes_of(out) == before
+    again = tf1_ig.explain_dataset(spec, [first, second], str(tmp_path / "plain"), workers=0)
+    assert (again.rows, again.explained, again.rejected) == (26, 25, 1)
+    found, letters = written(tmp_path / "plain")
+    assert found[10]["key"] == second + ":1" and letters[0]["key"] == second + ":16"
+
+
+def _bytes_of(path):
+    return {name: (path / name).read_bytes() for name in os.listdir(str(path))}
+
+
+def test_what_is_broken_is_written_again_and_nothing_else(spec, tmp_path):
+    rows = reviews(20)
+    rows[3]["text"] = rows[9]["text"] = ""
+    source, out = lines(tmp_path / "rows.jsonl", rows), tmp_path / "out"
+    options = dict(workers=0, rows_per_shard=5, key="key")
+    whole = tf1_ig.explain_dataset(spec, source, str(out), **options)
+    before, stamps = written(out), {name: os.stat(str(out / name)).st_mtime_ns for name in os.listdir(str(out))}
+    torn = (out / folder.part_name(3)).read_bytes()
+    (out / folder.part_name(3)).write_bytes(torn[:len(torn) // 2])
+    (out / folder.dead_letter_name(0)).write_bytes(b'{"key": "k3"')
+    (out / folder.part_name(2)).unlink()
+    (out / (folder.part_name(2) + ".0123abcd.part")).write_bytes(b"half")
+    again = tf1_ig.explain_dataset(spec, source, str(out), resume=True, **options)
+    assert written(out) == before and again.rows == whole.rows == 20 and again.rejected == 2
+    assert not [name for name in os.listdir(str(out)) if name.endswith(".part")]
+    assert os.stat(str(out / folder.part_name(1))).st_mtime_ns == stamps[folder.part_name(1)]
+
+
+def test_another_input_is_another_job(spec, tmp_path):
+    source, out = lines(tmp_path / "rows.jsonl", reviews(4)), tmp_path / "out"
+    tf1_ig.explain_dataset(spec, source, str(out), workers=0)
+    lines(tmp_path / "rows.jsonl", reviews(4, seed=1))
+    before = _bytes_of(out)
+    with pytest.raises(FolderError, match="another inputs"):
+        tf1_ig.explain_dataset(spec, source, str(out), resume=True, workers=0)
+    assert _bytes_of(out) == before
+
+
+def test_two_at_once(spec, tmp_path):
+    out = str(tmp_path / "out")
+    with folder.taken(out, {"version": "1"}, False):
+        with pytest.raises(FolderError, match="another process"):
+            with folder.taken(out, {"version": "1"}, True):
+                pass
+    with folder.taken(out, {"version": "1"}, True):
+        pass
+
+
+def test_ranges_are_the_same_at_every_try():
+    rows = [("f:%d" % place, {"x": np.zeros(place % 7 * 10 ** 6)}) for place in range(40)]
+    one, other = ([(found.number, [name for name, _ in found.rows]) for found in plan.ranges(iter(rows), 16)]
+                  for _ in range(2))
+    assert one == other and [name for _, names in one for name in names] == [name for name, _ in rows]
+    assert max(len(names) for _, names in one) <= 16 and len(one) > 3
+
+
+def test_a_row_that_ends_the_process_is_left_out(spec, tmp_path, monkeypatch):
+    real = batches.records.explain
+    (tmp_path / "deadly.py").write_text(
+        "import os\nfrom tf1_ig.scale import batches, worker\nreal = batches.records.explain\n"
+        "def explain(spec, explainer, of, options):\n"
+        "    if any(line.key == 'k6' for line in of):\n"
+        "        os._exit(9)\n"
+        "    return real(spec, explainer, of, options)\n"
+        "batches.records.explain = explain\nworker.main()\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(worker, "_CHILD", "import sys; del sys.path[0]; import deadly")
+    source = lines(tmp_path / "rows.jsonl", reviews(10))
+    summary = tf1_ig.explain_dataset(spec, source, str(tmp_path / "out"), workers=1, key="key")
+    found, letters = written(tmp_path / "out")
+    assert [row["key"] for row in letters] == ["k6"] and "ended without a word" in letters[0]["reason"]
+    assert [row["key"] for row in found] == ["k%d" % row for row in range(10) if row != 6] and summary.rejected == 1
+    assert batches.records.explain is real
+
+
+@pytest.mark.slow
+def test_killed_again_and_again(spec, tmp_path):
+    rows = reviews(240)
+    rows[17]["text"] = ""
+    source, out = lines(tmp_path / "rows.jsonl", rows), tmp_path / "out"
+    words = [sys.executable, "-m", "tf1_ig", "explain-many", "--spec", spec, "--input", source, "--out", str(out),
+             "--workers", "2", "--rows-per-shard", "8", "--key", "key", "--resume"]
+    drawn, kills = np.random.RandomState(3), 0
+    for _ in range(4):
+        process = subprocess.Popen(words, start_new_session=True, stdout=subprocess.DEVNULL)
+        deadline = time.time() + 120
+        count = len(written_names(out))
+        while process.poll() is None and len(written_names(out)) <= count and time.time() < deadline:
+            time.sleep(0.01)
+        time.sleep(drawn.uniform(0, 0.3))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills > 0
+    assert subprocess.call(words, stdout=subprocess.DEVNULL) == 0
+    found, letters = written(out)
+    assert [row["key"] for row in found] == [row["key"] for place, row in enumerate(rows) if place != 17]
+    assert [row["key"] for row in letters] == ["k17"]
+
+
+def written_names(path):
+    return [name for name in (os.listdir(str(path)) if path.exists() else []) if name.endswith(".parquet")]
+
+
+def test_errors_travel():
+    assert str(worker._sendable(RowError("odd", "c", 3))) == str(RowError("odd", "c", 3))
+
+    class Local(Exception):
+        pass
+
+    assert "Local: x" in str(worker._sendable(Local("x")))

@@ -1,0 +1,165 @@
+"""A process that explains ranges of rows and writes them: what it dies of is one row, and the others go on.
+
+It is started afresh, never forked: TensorFlow does not survive a fork. Pickles go in and out over its own pipes,
+between a program and itself.
+"""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from typing import Any, List, NamedTuple, Optional, Set
+
+from graph_tools.errors import GraphToolsError
+from tf1_ig.errors import WorkerError
+from tf1_ig.scale import batches, folder
+from tf1_ig.scale.batches import Asked
+from tf1_ig.scale.folder import Range
+from tf1_ig.scale.summary import Summary
+
+# The folder that -c puts first on the path is not where packages are to be found.
+_CHILD = "import sys; del sys.path[0]; from tf1_ig.scale import worker; worker.main()"
+_STARTS = 3       # tries to start a process that ends before it takes a row
+_LOOK = 0.5       # seconds between two looks whether the parent is still there
+
+
+class Job(NamedTuple):
+    """What a worker needs to know before the first range."""
+
+    spec: Any
+    asked: Asked
+    folder: str
+
+
+def write_range(job: Job, one: Range, asked: Asked) -> Summary:
+    """Explains a range and writes its files."""
+    found: List[Any] = []
+    for records in batches.explained(job.spec, one.rows, asked, max(1, len(one.rows))):
+        found += records
+    return folder.write(job.folder, one.number, found)
+
+
+class Worker:
+    """A process of ours; it is started when it is first needed, and again after it died."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._process: Optional[subprocess.Popen] = None
+        self._said: Any = None
+
+    def explain(self, one: Range) -> Summary:
+        """Has a range explained and written; a row that ends the process is found, alone, and left out.
+
+        Raises:
+          WorkerError: the process ends before it takes a row.
+          GraphToolsError, OSError: what it failed of.
+        """
+        apart: Set[str] = set()
+        suspects: Set[str] = set()
+        fruitless = 0
+        while True:
+            in_hand: List[str] = []
+            try:
+                return self._asked(one, apart, suspects, in_hand)
+            except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+                status = self._ended()
+            fruitless = 0 if in_hand else fruitless + 1
+            if fruitless >= _STARTS:
+                raise WorkerError("a process that was to explain ended with status %s (%s)" % (
+                    status, self._last_words()))
+            if len(in_hand) == 1:
+                suspects.update(in_hand)
+            apart.update(in_hand)
+
+    def _asked(self, one: Range, apart: Set[str], suspects: Set[str], in_hand: List[str]) -> Summary:
+        if self._process is None:
+            self._start()
+        _send(self._process.stdin, (one, frozenset(apart), frozenset(suspects)))
+        while True:
+            kind, told = pickle.load(self._process.stdout)
+            if kind == "hand":
+                in_hand[:] = told
+            elif kind == "failed":
+                raise told
+            else:
+                return told
+
+    def _start(self) -> None:
+        self._said = tempfile.TemporaryFile()
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path or os.getcwd() for path in sys.path))
+        environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        self._process = subprocess.Popen([sys.executable, "-c", _CHILD], stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, stderr=self._said, env=environment)
+        _send(self._process.stdin, self._job._replace(asked=self._job.asked._replace(before=None)))
+
+    def _ended(self) -> Any:
+        status, self._process = self._process.wait(), None
+        return status
+
+    def _last_words(self) -> str:
+        self._said.seek(0)
+        said = self._said.read().decode("utf-8", "replace").splitlines()
+        return next((line.strip() for line in reversed(said) if line.strip()), "it said nothing")
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        if self._process is not None:
+            self._process.kill()
+
+    def close(self) -> None:
+        """Lets it end."""
+        if self._process is not None:
+            self._process.stdin.close()
+            self._process.wait()
+            self._process.stdout.close()
+            self._process = None
+        if self._said is not None:
+            self._said.close()
+
+
+def _send(file: Any, what: Any) -> None:
+    pickle.dump(what, file, pickle.HIGHEST_PROTOCOL)
+    file.flush()
+
+
+# -- the other side --------------------------------------------------------------------------------------------------
+
+def main() -> None:
+    """Explains range after range until there is nobody to ask for one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever is printed must not mix with the answers
+    job = pickle.load(sys.stdin.buffer)
+    while True:
+        try:
+            one, apart, suspects = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        asked = job.asked._replace(apart=apart, suspects=suspects, before=lambda names: _send(
+            answers, ("hand", names)))
+        try:
+            answer = "done", write_range(job, one, asked)
+        # Whatever it is, the parent is to know.
+        except Exception as wrong:  # noqa: B902
+            answer = "failed", _sendable(wrong)
+        _send(answers, answer)
+
+
+def _sendable(wrong: BaseException) -> BaseException:
+    try:
+        pickle.loads(pickle.dumps(wrong))
+        return wrong
+    # An error of another library's that does not pickle.
+    except Exception:  # noqa: B902
+        return GraphToolsError("%s: %s" % (type(wrong).__name__, wrong))
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)
