@@ -49,12 +49,12 @@ def explain_dataset(spec: Any, files: Any, out: Any, resume: bool = False, worke
     Summary(rows=100000, explained=99871, rejected=129, unconverged=3, …)
     """
     schemas.arrow()
-    from tf1_ig import __version__  # the package imports this module
     began = time.time()
     spec = spec if isinstance(spec, ExplanationSpec) else load_spec(spec)
     out, named = os.fspath(out), readers.files(files)
     settings = dict(options, key=key, rows_per_shard=rows_per_shard, keep=list(keep))
-    what = plan.plan(spec, named, {name: repr(value) for name, value in settings.items()}, __version__)
+    version = sys.modules["tf1_ig"].__version__  # the package, which imports this module
+    what = plan.plan(spec, named, {name: repr(value) for name, value in settings.items()}, version)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = cores if workers is None else workers
     asked = Asked(BY_PLACE if key is None else key, tuple(keep), tuple(sorted(options.items())),
