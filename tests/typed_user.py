@@ -66,6 +66,8 @@ def explained(model: gt.Model, feed: Dict[str, "np.ndarray"]) -> Optional["np.nd
         scores: "np.ndarray" = at.scores(at.entries)
         print(scores, at.gradients(at.mixed([np.ones((1, 4))])), at.gradient)  # type: ignore[attr-defined]
         report: gt.Report = tf1_ig.check(result, explainer)
+        judged: gt.Report = tf1_ig.evaluate(explainer, feed, label=1, measures=["leave one out"], seed=0)
+        print(judged)
     html: str = result.to_html(tokens=["good", "film"])
     delta: "np.ndarray" = result.delta
     print(report.ok, html, result.score, result.converged, result.steps, result.to_frame(), delta, result.tokens["x:0"])

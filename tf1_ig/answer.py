@@ -6,7 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from graph_tools.errors import FeedError
-from graph_tools.find.decided import SIZES
+from graph_tools.graph.ops import SIZES
 from graph_tools.graph import names
 from tf1_ig import integrate, methods
 from tf1_ig.ensemble import Found
