@@ -6,8 +6,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from graph_tools.errors import FeedError
-from graph_tools.graph.ops import SIZES
 from graph_tools.graph import names
+from graph_tools.graph.ops import SIZES
 from tf1_ig import integrate, methods
 from tf1_ig.ensemble import Found
 from tf1_ig.question import entries
