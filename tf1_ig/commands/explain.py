@@ -13,7 +13,7 @@ import numpy as np
 
 import graph_tools as gt
 from graph_tools import _tf
-from graph_tools.errors import AmbiguousCandidateError, FeedError, GraphToolsError, some
+from graph_tools.errors import AmbiguousCandidateError, FeedError, GraphToolsError, ModelFormatError, some
 from graph_tools.graph import names
 from tf1_ig.check import check
 from tf1_ig.commands import asked, feed_file, worker
@@ -22,7 +22,7 @@ from tf1_ig.errors import LabelError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.question import training_mode
 from tf1_ig.result import storage
-from tf1_ig.rows import told
+from tf1_ig.rows import fingerprint, told
 from tf1_ig.rows.spec import load_spec
 from tf1_ig.show import terminal
 from tf1_ig.variants import VARIANTS
@@ -38,6 +38,8 @@ def add_options(parser) -> None:
     """The options of the command."""
     add_model(parser, or_spec=True)
     parser.set_defaults(limited="opening")
+    parser.add_argument("--sha256", metavar="DIGEST",
+                        help="the digest of the model as inspect prints it: any other file is refused")
     parser.add_argument("--feed", metavar="FILE", help=".npz or .json: an array per input tensor")
     asked.add_spec(parser)
     parser.add_argument("--out", metavar="FILE", type=_result_file, help="write " + ", ".join(storage.WRITERS))
@@ -137,6 +139,16 @@ class Prepared(NamedTuple):
     told: List[str]
 
 
+def _refuse_another_file(options) -> None:
+    """Raises when the model is not the one whose digest was given: no format of TensorFlow's notices a flipped bit."""
+    if options.sha256 is None or not options.model:
+        return
+    found = fingerprint.sha256(os.path.expanduser(options.model))
+    if found != options.sha256.lower():
+        raise ModelFormatError("%r has the digest %s, not %s; it is another file, or it was changed" % (
+            options.model, found, options.sha256))
+
+
 @contextlib.contextmanager
 def prepared(options) -> Iterator[Prepared]:
     """Reads the files and opens the model; an error among the options stops here."""
@@ -151,6 +163,7 @@ def prepared(options) -> Iterator[Prepared]:
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     with contextlib.ExitStack() as opened:
         opened.enter_context(_tf.session_threads(*options.threads))
+        _refuse_another_file(options)
         model = gt.load(options.model, trusted=options.trust, assets=dict(
             options.asset)) if options.model else question.spec.load(options.trust)
         lines: List[str] = []

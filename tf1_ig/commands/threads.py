@@ -41,6 +41,7 @@ class Timing(NamedTuple):
 def add_options(parser) -> None:
     """The options of the command: those of ``explain``, whose work is what is measured."""
     explain_command.add_options(parser)  # the model is among them
+    parser.set_defaults(limited=None)  # it explains many times over
     alone = parser.get_default("check")
 
     def check(options) -> None:
