@@ -98,8 +98,5 @@ def _assemble(result, scope: Scope, gone: Set[str]):
             graph_def.node.add().CopyFrom(without_control(node, gone))
     library = result.library
     library.function.extend(scope.library.new)
-    called = {name for node in graph_def.node for name in functions.called(node)}
-    alive = functions.reach(called, functions.calls(library))
-    graph_def.library.function.extend(function for function in library.function if function.signature.name in alive)
-    graph_def.library.gradient.extend(gradient for gradient in library.gradient if gradient.function_name in alive)
+    graph_def.library.CopyFrom(functions.trimmed(library, graph_def.node))
     return graph_def

@@ -1,6 +1,6 @@
 """A Model over an edited GraphDef: function library, collections, signatures, saver and assets follow the nodes."""
 
-from typing import Callable, Dict, Iterable, List, Mapping, Set, Tuple
+from typing import Callable, Dict, List, Mapping, Set, Tuple
 
 from graph_tools import _tf
 from graph_tools.graph import functions, names
@@ -17,7 +17,7 @@ def rebuild(model, graph_def, renamed: Renamed = ()) -> Tuple[object, List[str]]
       renamed: new tensor name by old one; signatures and collections of names are rewritten.
     """
     renamed = dict(renamed)
-    _drop_functions(graph_def)
+    graph_def.library.CopyFrom(functions.trimmed(graph_def.library, graph_def.node))
     edited = model.with_graph_def(graph_def)
     meta_graph, kept = edited.meta_graph, {node.name for node in graph_def.node}
     notes = _rewrite_signatures(meta_graph, kept, renamed)
@@ -31,26 +31,6 @@ def rebuild(model, graph_def, renamed: Renamed = ()) -> Tuple[object, List[str]]
     del meta_graph.asset_file_def[:]
     meta_graph.asset_file_def.extend(assets)
     return edited, notes
-
-
-# ---- function library
-
-
-def functions_called(nodes: Iterable, library) -> Set[str]:
-    """Names of the library's functions that the nodes call, directly, through one another, or as gradients."""
-    table = functions.calls(library)
-    for gradient in library.gradient:
-        table.setdefault(gradient.function_name, []).append(gradient.gradient_func)
-    return functions.reach([name for node in nodes for name in functions.called(node)], table)
-
-
-def _drop_functions(graph_def) -> None:
-    """Drops, in place, the functions that no node can call."""
-    library, called = graph_def.library, functions_called(graph_def.node, graph_def.library)
-    left = type(library)()
-    left.function.extend(function for function in library.function if function.signature.name in called)
-    left.gradient.extend(gradient for gradient in library.gradient if gradient.function_name in called)
-    library.CopyFrom(left)
 
 
 # ---- signatures

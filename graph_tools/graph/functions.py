@@ -3,7 +3,7 @@
 Inside a function a tensor is named ``"node:output_name:index"`` and an argument by its bare name; see ``tensor_of``.
 """
 
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Set
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set
 
 
 class Inside(NamedTuple):
@@ -52,6 +52,18 @@ def reach(start: Iterable[str], table: Dict[str, List[str]]) -> Set[str]:
             seen.add(name)
             todo.extend(other for other in table[name] if other in table)
     return seen
+
+
+def trimmed(library, nodes: Iterable) -> Any:
+    """The library without what some nodes cannot reach: by calls, through one another, or as gradients of those."""
+    table = calls(library)
+    for gradient in library.gradient:
+        table.setdefault(gradient.function_name, []).append(gradient.gradient_func)
+    used = reach([name for node in nodes for name in called(node)], table)
+    left = type(library)()
+    left.function.extend(function for function in library.function if function.signature.name in used)
+    left.gradient.extend(gradient for gradient in library.gradient if gradient.function_name in used)
+    return left
 
 
 def recursion(library) -> Optional[List[str]]:

@@ -104,3 +104,36 @@ def test_what_it_is_asked_for_must_be_there():
         gt.prune(model, [])
     same, edit = gt.prune(model, "logits")
     assert same is model and "nothing to drop" in str(edit)
+
+
+@pytest.mark.parametrize("edit", ["prune", "freeze"])
+def test_a_gradient_of_its_own_follows_its_function(edit, tmp_path):
+    """Pruned, frozen and written to a file: the gradient is still three, where the function's derivative is two."""
+    from tensorflow.python.framework import function
+
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        @function.Defun(tf.float32, tf.float32)
+        def three(x, grad):
+            return grad * 3.0
+
+        @function.Defun(tf.float32, grad_func=three)
+        def double(x):
+            return x * 2.0
+
+        weights = tf.get_variable("weights", initializer=np.ones([2, 2], np.float32), use_resource=False)
+        tf.identity(double(tf.matmul(tf.placeholder(tf.float32, [None, 2], "x"), weights)), "y")
+        tf.identity(weights, "unused")
+        with tf.Session(graph=graph) as session:
+            session.run(weights.initializer)
+            model = gt.from_session(session)
+    edited, _ = gt.prune(model, ["y"]) if edit == "prune" else gt.freeze(model, ["y"])
+    edited.save(str(tmp_path / "edited.pb"))
+    for one in (edited, gt.load(str(tmp_path / "edited.pb"))):
+        graph = one.new_graph()
+        restore = one.prepare_restore(graph)
+        with graph.as_default():
+            gradient, = tf.gradients(graph.get_tensor_by_name("y:0"), [graph.get_tensor_by_name("x:0")])
+            with tf.Session(graph=graph) as session:
+                restore(session)
+                np.testing.assert_array_equal(session.run(gradient, {"x:0": [[1, 2]]}), [[6, 6]])
