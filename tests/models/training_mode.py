@@ -286,6 +286,12 @@ def sampled_latent(x, training):
 
 
 def nothing_random(x, training):
+    """Nor is what a saver restores, or what is assigned as it is fed, an average of anything."""
+    tf = _tf.tf
+    plain = tf.get_variable("plain", [4], use_resource=False)
+    tf.train.Saver([plain])
+    tf.assign(plain, x[0])
+    tf.assign(plain, tf.reduce_mean(x, 0))
     return _through(x, lambda h: h * 0.5)
 
 

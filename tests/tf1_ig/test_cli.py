@@ -351,7 +351,7 @@ def test_the_demo_explains_a_typed_sentence_and_writes_the_page(tmp_path, capsys
 
 
 def test_an_unexpected_error_is_one_line_too_and_debug_shows_where(capsys, monkeypatch):
-    def broken(path, trusted):
+    def broken(*_, **__):
         raise ZeroDivisionError("deep inside")
 
     monkeypatch.setattr(gt, "load", broken)

@@ -10,6 +10,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 import numpy as np
 
 from graph_tools.find.candidates import Miss
+from graph_tools.find.dataflow import SOURCES
 from graph_tools.find.narrows import narrows
 from graph_tools.find.training_mode.scalars import scalar
 from graph_tools.find.view import GRADIENT_SCOPE, View
@@ -121,6 +122,7 @@ def _is_statistic(view: View, name: str) -> bool:
 def _is_closed(view: View, value: TensorRef) -> bool:
     """Whether a value is computed from statistics of the batch and from no other data, within few nodes."""
     seen: Set[str] = set()
+    statistics: Set[str] = set()
     todo = [value.node]
     while todo:
         name = todo.pop()
@@ -128,12 +130,13 @@ def _is_closed(view: View, value: TensorRef) -> bool:
             continue
         seen.add(name)
         if _is_statistic(view, name):
+            statistics.add(name)
             continue
         inputs = view.inputs(name)
-        if not inputs or len(seen) > _MOST or GRADIENT_SCOPE.search(name):
+        if not inputs or view.op(name) in SOURCES or len(seen) > _MOST or GRADIENT_SCOPE.search(name):
             return False
         todo += [ref.node for ref in inputs]
-    return True
+    return bool(statistics)
 
 
 def _size(view: View, ref: TensorRef) -> Optional[int]:
@@ -145,11 +148,11 @@ def _size(view: View, ref: TensorRef) -> Optional[int]:
 
 
 def _follows(view: View, op: str, value: TensorRef, variable: str, statistic: TensorRef) -> bool:
-    """Whether an average that equals its statistic stays as it is."""
-    given = {statistic: 0.375}
-    given.update((ref, 0.375) for ref in _reads(view, variable))
-    new = scalar(view, value, given)
-    return new is not None and abs(new - (0.375 if op in SETS else 0.0)) < 1e-6
+    """Whether an average that equals its statistic stays as it is, and another one moves a part of the way."""
+    reads = dict.fromkeys(_reads(view, variable), 0.375)
+    still, moved = (scalar(view, value, {**reads, statistic: number}) for number in (0.375, 1.375))
+    own = 0.375 if op in SETS else 0.0
+    return still is not None and moved is not None and abs(still - own) < 1e-6 < abs(moved - own) < 1 - 1e-6
 
 
 def _reads(view: View, variable: str) -> List[TensorRef]:
