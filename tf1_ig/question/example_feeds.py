@@ -66,7 +66,8 @@ class Plan:
     def _by_control(self) -> List[Input]:
         """Placeholders that must be fed although no value of theirs decides: a check waits for them."""
         fed = set(self._tensors())
-        return [one for one in placeholders.inputs(self._model.index) if one.default is None
+        known = {one.tensor: one for one in gt.find_inputs(self._model)}  # which of them are switches
+        return [known.get(one.tensor, one) for one in placeholders.inputs(self._model.index) if one.default is None
                 and one.node in self._fitting.needed and not fed.intersection(one.tensors)]
 
     def _fixed_rows(self) -> Optional[int]:
