@@ -16,13 +16,13 @@ from tf1_ig.question.spans import byte_spans
 from tf1_ig.result.attribution import Attribution, load_attribution
 from tf1_ig.result.interactions import Interactions, Pair
 from tf1_ig.rows.spec import ExplanationSpec, load_spec
-from tf1_ig.scale import Summary, explain_batches, explain_dataset
+from tf1_ig.scale import Summary, aggregate, explain_batches, explain_dataset
 from tf1_ig.show.text import visualize_token_attrs
 
 __version__ = "0.1.0"
 
 __all__ = [
     "At", "Attribution", "ExplainHook", "ExplanationSpec", "IntegratedGradients", "Interactions", "Pair", "Summary",
-    "attribution_signature", "bridges", "byte_spans", "check", "contrast", "evaluate", "explain_batches",
+    "aggregate", "attribution_signature", "bridges", "byte_spans", "check", "contrast", "evaluate", "explain_batches",
     "explain_dataset", "ig_text", "load_attribution", "load_spec", "visualize_token_attrs",
 ]

@@ -13,12 +13,14 @@ from graph_tools.errors import GraphToolsError
 from tf1_ig import __version__
 from tf1_ig.commands import (
     arguments,
+    compare as compare_command,
     demo as demo_command,
     edit as edit_command,
     explain as explain_command,
     explain_many,
     inspect as inspect_command,
     own_process,
+    report as report_command,
     scan as scan_command,
     spec as spec_command,
     threads as threads_command,
@@ -31,6 +33,8 @@ COMMANDS = {
     "spec": spec_command,
     "explain": explain_command,
     "explain-many": explain_many,
+    "report": report_command,
+    "compare": compare_command,
     "edit": edit_command,
     "scan": scan_command,
     "threads": threads_command,

@@ -6,11 +6,12 @@
 from typing import Any
 
 from tf1_ig.scale import schemas
+from tf1_ig.scale.aggregates import Aggregate, aggregate
 from tf1_ig.scale.batches import explain_batches
 from tf1_ig.scale.dataset import explain_dataset
 from tf1_ig.scale.summary import Summary
 
-__all__ = ["REJECTED", "SCHEMA", "Summary", "explain_batches", "explain_dataset"]
+__all__ = ["REJECTED", "SCHEMA", "Aggregate", "Summary", "aggregate", "explain_batches", "explain_dataset"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,101 @@
+"""What many explanations say: against sums made by hand, planted words, twins that must not differ."""
+
+import numpy as np
+import pytest
+
+import tf1_ig
+from tf1_ig import cli
+from tf1_ig.errors import FolderError
+from tf1_ig.scale import aggregates, comparison, folder, records, schemas
+
+pytest.importorskip("pyarrow")
+
+PLANTED = {"w%d" % place: weight for place, weight in zip((3, 77, 200, 301, 499), (2.0, -1.5, 1.0, -2.5, 0.7))}
+
+
+def rows(count, seed=0, weights=PLANTED, noise=0.0):
+    """Explanations of a model that adds the weights of its words up."""
+    drawn = np.random.RandomState(seed)
+    for row in range(count):
+        words = ["w%d" % word for word in drawn.randint(0, 500, 40)]
+        values = [weights.get(word, 0.0) + noise * drawn.randn() for word in words]
+        yield dict(schemas.NOTHING, key="k%d" % row, status=schemas.EXPLAINED, label=row % 2, reason="", column="",
+                   label_name="one" if row % 2 else "zero", score=sum(values), tokens=words, attributions=values,
+                   inputs=["ids:0"] * 40, converged=True, extra='{"month": "%d"}' % (row % 3))
+
+
+def gathered(given, **options):
+    found = tf1_ig.scale.Aggregate(**options)
+    for row in given:
+        found.add(row)
+    return found
+
+
+def test_planted_words_come_first_and_sums_are_those_made_by_hand():
+    made = list(rows(300))
+    found = gathered(made, by=None, groups={"strong": ["w3", "w301"]})
+    lines = {line.name: line for line in found.lines()}
+    strongest = [line.name for line in found.lines() if line.name != "strong" and line.mean != 0]
+    assert set(strongest) == set(PLANTED)
+    for name in ("w3", "w301", "w10"):
+        own = [sum(value for word, value in zip(row["tokens"], row["attributions"]) if word == name)
+               for row in made if name in row["tokens"]]
+        line = lines[name]
+        assert line.count == len(own) and abs(line.mean - np.mean(own)) < 1e-9
+        assert abs(line.mean_absolute - np.mean(np.abs(own))) < 1e-9
+        assert abs(line.standard_error - np.std(own, ddof=1) / np.sqrt(len(own))) < 1e-9
+        assert np.allclose(line.quantiles, np.quantile(own, aggregates.QUANTILES))
+        assert line.positive == np.mean(np.array(own) > 0)
+    own = [sum(value for word, value in zip(row["tokens"], row["attributions"]) if word in ("w3", "w301"))
+           for row in made if {"w3", "w301"} & set(row["tokens"])]
+    assert abs(lines["strong"].mean * lines["strong"].count - sum(own)) < 1e-9
+    key, value = lines["w3"].examples[0]
+    assert value == max(row["tokens"].count("w3") for row in made) * 2.0 and key.startswith("k")
+
+
+def test_parts_add_up_to_the_whole():
+    made = list(rows(1500, noise=0.1))
+    whole = gathered(made).lines()
+    parts = gathered(made[:400]) + gathered(made[400:450]) + gathered(made[450:])
+    assert parts.rows == gathered(made).rows == {"zero": 750, "one": 750}
+    for one, other in zip(sorted(whole), sorted(parts.lines())):
+        assert (one.slice, one.name, one.count, one.examples) == (other.slice, other.name, other.count, other.examples)
+        assert abs(one.mean - other.mean) < 1e-9 and np.allclose(one.quantiles, other.quantiles)
+    assert set(gathered(made, by="month").rows) == {"0", "1", "2"}
+
+
+def test_twins_do_not_differ_and_a_crippled_one_does():
+    said = [comparison.compare(rows(60, seed=2 * turn, noise=0.3), rows(60, seed=2 * turn + 1, noise=0.3),
+                               permutations=60, seed=turn).probability < 0.05 for turn in range(30)]
+    assert sum(said) <= 5
+    crippled = dict(PLANTED, w301=0.0, w3=0.0)
+    found = comparison.compare(rows(120, noise=0.05), rows(120, weights=crippled, noise=0.05), permutations=100)
+    assert found.paired and found.probability < 0.05 and {found.changes[0].name, found.changes[1].name} == {
+        "w301", "w3"}
+    same = comparison.compare(rows(50), rows(50), permutations=50)
+    assert same.probability == 1.0 and same.rank_agreement > 0.999
+
+
+def write(path, given):
+    path.mkdir()
+    folder.write(str(path), 0, list(given))
+    return str(path)
+
+
+def test_a_page_and_a_comparison(tmp_path, capsys):
+    made = list(rows(80, noise=0.05))
+    for row in made[:20]:
+        row["tokens"][0], row["attributions"][0] = "<script>alert(1)</script>", 3.0
+    one, page = write(tmp_path / "one", made), tmp_path / "page.html"
+    other = write(tmp_path / "other", rows(80, weights={}, noise=0.05))
+    assert cli.main(["report", one, "--out", str(page), "--least", "1"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "w301" in text and "<script" not in text and "&lt;script&gt;" in text and "40 rows" in text
+    assert cli.main(["compare", one, one]) == 0 and "no difference" in capsys.readouterr().out
+    assert cli.main(["compare", one, other]) == 3 and "they differ" in capsys.readouterr().out
+    assert records.batch(made).num_rows == 80
+
+
+def test_a_folder_without_explanations(tmp_path):
+    with pytest.raises(FolderError, match="explain-many writes them"):
+        tf1_ig.aggregate(tmp_path)

@@ -1,0 +1,44 @@
+"""``tf1-ig report``: what a folder of explanations says together, as a page."""
+
+import json
+
+from graph_tools import whole_files
+from graph_tools.errors import FeedError
+from tf1_ig.commands.arguments import positive
+from tf1_ig.scale import aggregates
+from tf1_ig.show import many
+
+HELP = "a page of what many explanations say: strongest words and features, by class or any column"
+
+
+def add_options(parser) -> None:
+    """The options of the command."""
+    parser.add_argument("folder", metavar="FOLDER", help="what explain-many wrote")
+    parser.add_argument("--out", metavar="FILE", required=True, help="the page to write, .html")
+    parser.add_argument("--by", metavar="COLUMN", default="label_name",
+                        help="slices: label_name (default), prediction_name, or a column given to explain-many --keep")
+    parser.add_argument("--groups", metavar="FILE", help="JSON: names that count as one, '{\"family\": [\"wife\"]}'")
+    parser.add_argument("--least", type=positive(int), default=5, metavar="N",
+                        help="rows that a name must occur in (default: 5)")
+    parser.add_argument("--most", type=positive(int), default=30, metavar="N",
+                        help="names shown of a slice (default: 30)")
+
+
+def run(options) -> int:
+    """Gathers and writes the page."""
+    found = aggregates.aggregate(options.folder, options.by, _groups(options.groups))
+    page = many.page(options.folder, options.by, found.rows, found.lines(options.least), options.most)
+    with whole_files.writing(options.out, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(page)
+    print("wrote %s: %d rows, %d slices" % (options.out, sum(found.rows.values()), len(found.rows)))
+    return 0
+
+
+def _groups(path):
+    if path is None:
+        return None
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return {name: list(of) for name, of in json.load(file).items()}
+    except (OSError, ValueError, AttributeError, TypeError) as wrong:
+        raise FeedError("%r holds no groups (%s); write {\"group\": [\"name\", …]}" % (path, wrong)) from wrong
