@@ -82,6 +82,8 @@ def explained(model: gt.Model, feed: Dict[str, "np.ndarray"]) -> Optional["np.nd
     places: List[Optional[Tuple[int, int]]] = list(tf1_ig.byte_spans("a film", ["a", "film"]))
     print(values, places)
     spec: tf1_ig.ExplanationSpec = tf1_ig.load_spec("spec.json")
+    summary: tf1_ig.Summary = tf1_ig.explain_dataset(spec, ["rows.csv"], "folder", resume=True)
+    print(summary.explained, next(tf1_ig.explain_batches(spec, [])))
     fed, tokens = spec.feed([{"text": "a film"}])
     spec.feed({"text": "a film"})  # type: ignore[arg-type]
     with spec.open() as opened:
