@@ -3,6 +3,8 @@
 import ctypes
 import glob
 import os
+import pathlib
+import re
 import shutil
 import struct
 
@@ -234,6 +236,16 @@ def test_conditional_ops_compute_unless_an_attribute_says_otherwise():
     inline = hostile.node(graph, "c", "DecodeProtoV2", "x", descriptor_source=b"local://")
     named = hostile.node(graph, "d", "DecodeProtoV2", "x", descriptor_source=b"/tmp/descriptor")
     assert [families.reaching(node) is None for node in (screen, file, inline, named)] == [True, False, True, False]
+
+
+def test_every_import_of_a_graph_asks_first():
+    """A new call of ``import_graph_def`` cuts out what reaches out, or is added here with the reason."""
+    imported_already = {"signature.py"}  # what it copies has come from an import
+    root = pathlib.Path(gt.__file__).resolve().parent.parent
+    found = {path.name: path.read_text(encoding="utf-8") for package in ("graph_tools", "tf1_ig")
+             for path in (root / package).rglob("*.py")
+             if re.search(r"^(?! *(>>>|\.\.\.)).*import_graph_def\(", path.read_text(encoding="utf-8"), re.M)}
+    assert found and all("disarm" in text for name, text in found.items() if name not in imported_already)
 
 
 def test_functions_handed_to_functions_are_seen():
