@@ -14,7 +14,7 @@ class Inside(NamedTuple):
     index: int
 
 
-def all_nodes(graph_def) -> Iterator:
+def all_nodes(graph_def: Any) -> Iterator[Any]:
     """Nodes of the graph and of the functions in its library."""
     for node in graph_def.node:
         yield node
@@ -23,7 +23,7 @@ def all_nodes(graph_def) -> Iterator:
             yield node
 
 
-def called(node) -> List[str]:
+def called(node: Any) -> List[str]:
     """Names of the functions that a node refers to: by its op type, or in an attribute (branch, body, f, …)."""
     found = [node.op]
     values = list(node.attr.values())
@@ -35,7 +35,7 @@ def called(node) -> List[str]:
     return found
 
 
-def calls(library) -> Dict[str, List[str]]:
+def calls(library: Any) -> Dict[str, List[str]]:
     """For each function of a library, the functions of that library that its body refers to."""
     known = {function.signature.name for function in library.function}
     return {function.signature.name: sorted({name for node in function.node_def for name in called(node)} & known)
@@ -54,7 +54,7 @@ def reach(start: Iterable[str], table: Dict[str, List[str]]) -> Set[str]:
     return seen
 
 
-def trimmed(library, nodes: Iterable) -> Any:
+def trimmed(library: Any, nodes: Iterable[Any]) -> Any:
     """The library without what some nodes cannot reach: by calls, through one another, or as gradients of those."""
     table = calls(library)
     for gradient in library.gradient:
@@ -66,7 +66,7 @@ def trimmed(library, nodes: Iterable) -> Any:
     return left
 
 
-def recursion(library) -> Optional[List[str]]:
+def recursion(library: Any) -> Optional[List[str]]:
     """A chain of functions that calls itself (first and last name equal), or ``None``.
 
     TensorFlow dies of such a library while importing it, so the search does without recursion of its own.

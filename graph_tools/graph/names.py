@@ -1,7 +1,7 @@
 """Names of tensors and nodes: ``"a/b:0"`` is a tensor, ``"a/b"`` its node, ``"^a/b"`` a control input."""
 
 import difflib
-from typing import Iterable, List, Mapping, NamedTuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple
 
 from graph_tools.errors import TensorNotFoundError
 
@@ -34,7 +34,7 @@ def parse(name: str) -> TensorRef:
     return TensorRef(name, 0)
 
 
-def tensor_name(tensor) -> str:
+def tensor_name(tensor: Any) -> str:
     """The canonical name (``"a/b:0"``) of a tensor given by name, as a ``tf.Tensor`` or as a ``Candidate``.
 
     >>> tensor_name("a/b")
@@ -50,7 +50,7 @@ def tensor_name(tensor) -> str:
     return str(parse(name))
 
 
-def tensor_names(tensors) -> List[str]:
+def tensor_names(tensors: Any) -> List[str]:
     """The canonical names of one tensor or several (a list, a tuple, the values of a mapping).
 
     >>> tensor_names("a"), tensor_names(["a", "b:1"])
@@ -65,7 +65,7 @@ def tensor_names(tensors) -> List[str]:
 def nearest(wrong: str, known: Iterable[str], most: int = 3) -> List[str]:
     """The known names that look most like a wrong one, best first (empty when none is similar)."""
     known = list(known)
-    lowered = {}
+    lowered: Dict[str, str] = {}
     for name in known:
         lowered.setdefault(name.lower(), name)
     found = [lowered[match] for match in difflib.get_close_matches(wrong.lower(), list(lowered), most, 0.6)]

@@ -42,7 +42,7 @@ class GraphIndex:
     The index refers to the GraphDef it was made from; it goes stale when that GraphDef is changed.
     """
 
-    def __init__(self, graph_def):
+    def __init__(self, graph_def: Any):
         self.graph_def = graph_def
         self.nodes = {node.name: node for node in graph_def.node}
         self._inputs: Dict[str, List[TensorRef]] = {}
@@ -77,7 +77,7 @@ class GraphIndex:
     def data_inputs(self, node_name: str) -> List[TensorRef]:
         return [ref for ref in self.inputs(node_name) if not ref.is_control]
 
-    def uses(self, tensor) -> List[Use]:
+    def uses(self, tensor: Any) -> List[Use]:
         """Where a tensor (a ``TensorRef`` or a name; port -1 for control edges) is consumed."""
         ref = tensor if isinstance(tensor, TensorRef) else names.parse(tensor)
         return self._consumer_table().get(ref.node, {}).get(ref.port, [])
@@ -115,11 +115,12 @@ class GraphIndex:
         return self._closure((names.parse(name).node for name in inputs), stop,
                              lambda name: (use.node for use in self.consumers(name, control)))
 
-    def descendants_of_tensor(self, tensor, control: bool = False) -> Set[str]:
+    def descendants_of_tensor(self, tensor: Any, control: bool = False) -> Set[str]:
         """Node names that depend on one output of a node (the node itself only when a loop leads back)."""
         return self.descendants([use.node for use in self.uses(tensor)], control)
 
-    def _closure(self, start, stop, neighbours) -> Set[str]:
+    def _closure(self, start: Iterable[str], stop: Callable[[str], bool],
+                 neighbours: Callable[[str], Iterable[str]]) -> Set[str]:
         seen: Set[str] = set()
         todo = deque(name for name in start if name in self.nodes)
         while todo:
