@@ -98,8 +98,12 @@ def add_options(parser) -> None:
 
 def _check(parser, options) -> None:
     asked.check(parser, options)
+    ending = os.path.splitext(options.out or "")[1].lower()
+    kinds = getattr(options, "out_kinds", None)
+    if options.out and kinds and ending not in kinds:
+        parser.error("argument --out: %r does not end in %s" % (options.out, ", ".join(kinds)))
     for name in _OF_VARIANTS:
-        if options.variant is None and getattr(options, name) is not None:
+        if options.variant is None and getattr(options, name) is not None and name not in getattr(options, "takes", ()):
             parser.error("--%s belongs to --variant; say which" % name.replace("_", "-"))
     for name, given in (("label", options.label), ("contrast", options.contrast)):
         if given not in (_BY_RANK, None) and not options.classes and not options.spec:
@@ -137,6 +141,9 @@ class Prepared(NamedTuple):
     explain: Callable[[], Any]
     class_names: Optional[List[str]]
     told: List[str]
+    # Calls a function of feed and label with those that the options say.
+    ask: Callable[[Callable[..., Any]], Any]
+    question: Any
 
 
 def _refuse_another_file(options) -> None:
@@ -179,18 +186,20 @@ def prepared(options) -> Iterator[Prepared]:
         worker.opened()
         way = _way_to_explain(explainer, options, arguments)
 
-        def explain():
+        def ask(function):
             if question.label is _BY_RANK:
-                result = _explain_top(way, model, output, feed)
-            else:
-                result = way(feed, label=question.label)
+                return _explain_top(function, model, output, feed)
+            return function(feed, label=question.label)
+
+        def explain():
+            result = ask(way)
             if result.label is not None:
                 _refuse_other_classes(class_names, result.output, result.outputs.shape)
             if question.encoded is not None and not options.tokens:
                 result = told.annotate(result, question.spec, question.encoded, explainer)
             return result if vocabulary is None else _decoded(result, vocabulary)
 
-        yield Prepared(explainer, explain, class_names, lines)
+        yield Prepared(explainer, explain, class_names, lines, ask, question)
 
 
 class _Question(NamedTuple):

@@ -1,0 +1,65 @@
+"""tf1-ig evaluate, conductance and interactions, on the demo: what they print and write, and wrong usage."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+import graph_tools as gt
+import tf1_ig
+from tests.tf1_ig.test_conductance import layer_of
+from tf1_ig import cli, demo
+
+SENTENCE = "This film wasn't bad <b>at</b> all."
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("spec") / "spec.json")
+    assert cli.main(["inspect", demo.MODEL, "--spec", path, "--vocab",
+                     os.path.join(os.path.dirname(demo.MODEL), "vocab.txt")]) == 0
+    return path
+
+
+def test_pairs_are_printed_and_written(spec, tmp_path, capsys):
+    page, record = str(tmp_path / "pairs.html"), str(tmp_path / "pairs.json")
+    assert cli.main(["interactions", "--spec", spec, "--text", SENTENCE, "--label", "1", "--out", page]) == 0
+    assert "wasn't × bad" in capsys.readouterr().out
+    assert cli.main(["interactions", "--spec", spec, "--text", SENTENCE, "--label", "1", "--out", record]) == 0
+    row, = json.load(open(record))["rows"]
+    matrix = np.array(row["values"])
+    assert np.allclose(matrix, matrix.T) and len(matrix) == len(row["tokens"])
+    assert matrix.sum() == pytest.approx(row["score"] - row["baseline_score"], abs=0.01)
+    text = open(page, encoding="utf-8").read()
+    assert "wasn&#39;t" in text and "<b>" not in text and "<script" not in text
+
+
+def test_a_layer_is_printed_and_saved(spec, tmp_path, capsys):
+    layer = layer_of(gt.load(demo.MODEL), "class/probabilities")
+    out = str(tmp_path / "layer.npz")
+    assert cli.main(["conductance", "--spec", spec, "--text", SENTENCE, "--layer", layer, "--out", out]) == 0
+    printed = capsys.readouterr().out
+    found = tf1_ig.load_attribution(out)
+    assert "Conductance of %s" % layer in printed and found.technique == "Conductance"
+    assert found.values[layer][0].sum() == pytest.approx(float(found.score[0] - found.baseline_score[0]), abs=0.01)
+
+
+def test_measures_are_printed_and_written(spec, tmp_path, capsys):
+    page, record = str(tmp_path / "m.html"), str(tmp_path / "m.json")
+    chosen = ["--measure", "deletion", "--measure", "flip set", "--seed", "3"]
+    status = cli.main(["evaluate", "--spec", spec, "--text", SENTENCE, "--out", record] + chosen)
+    found = json.load(open(record))
+    assert [one["name"] for one in found["measures"]] == ["deletion", "flip set"] and found["seed"] == 3
+    assert status == int(any(one["verdict"] == "fail" for one in found["measures"]))
+    assert cli.main(["evaluate", "--spec", spec, "--text", SENTENCE, "--out", page] + chosen) == status
+    assert "deletion" in capsys.readouterr().out and "flip set" in open(page, encoding="utf-8").read()
+
+
+@pytest.mark.parametrize("words, told", [
+    (["evaluate", "--out", "x.npz"], "does not end in .html, .json"), (["interactions", "--out", "x.csv"], ".html"),
+    (["evaluate", "--measure", "beauty"], "invalid choice"), (["conductance"], "--layer")])
+def test_wrong_usage_is_one_line(spec, words, told, capsys):
+    with_rows = [words[0], "--spec", spec, "--text", "x"] + words[1:]
+    assert cli.main(with_rows) == 2
+    assert told in capsys.readouterr().err

@@ -1,0 +1,46 @@
+"""``tf1-ig interactions``: what pairs of tokens or features do together."""
+
+import json
+
+from graph_tools.whole_files import writing
+from tf1_ig.commands import explain as explain_command, feed_file
+from tf1_ig.show import pairs as page
+
+HELP = "what pairs of tokens or features do together (Integrated Hessians)"
+
+
+def add_options(parser) -> None:
+    """The options of the command: those of explain."""
+    explain_command.add_options(parser)
+    parser.set_defaults(out_kinds=(".html", ".json"))
+
+
+def run(options) -> int:
+    """Explains, prints, writes; returns the exit status."""
+    with explain_command.prepared(options) as work:
+        question = work.question
+        texts = feed_file.read_tokens(options.tokens) if options.tokens else (
+            question.encoded.tokens if question.encoded is not None else None)
+
+        def paired(feed, label):
+            return work.explainer.interactions(
+                feed, label, question.baseline, question.steps, question.tolerance, min(options.max_steps, 256),
+                options.batch_size, texts, False, options.shared_feed, options.row_feed, options.memory_limit)
+
+        found = work.ask(paired)
+    if options.out:
+        with writing(options.out, "w", encoding="utf-8") as file:
+            if options.out.endswith(".json"):
+                json.dump(dict(output=found.output, inputs=found.inputs, rows=[dict(
+                    tokens=found.texts(row), values=matrix.tolist(), score=float(found.score[row]),
+                    baseline_score=float(found.baseline_score[row]), delta=float(found.delta[row]),
+                    asymmetry=float(found.asymmetry[row]), error_estimate=float(found.error_estimate[row]))
+                    for row, matrix in enumerate(found.values)]), file, indent=1)
+            else:
+                file.write(page.page(found))
+    print("pairs of %s" % found.output)
+    print(found)
+    print(found.check())
+    if options.out:
+        print("wrote %s" % options.out)
+    return 0
