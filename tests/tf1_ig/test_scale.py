@@ -10,9 +10,11 @@ import time
 import numpy as np
 import pytest
 
+import graph_tools as gt
 import tf1_ig
+from graph_tools._tf import tf
 from tf1_ig import cli, demo
-from tf1_ig.errors import FolderError, LabelError, RowError
+from tf1_ig.errors import ClosedError, FolderError, LabelError, RowError, SpecError, WorkerError
 from tf1_ig.scale import batches, folder, groups, plan, schemas, worker
 
 pa = pytest.importorskip("pyarrow")
@@ -304,3 +306,153 @@ def test_errors_travel():
         pass
 
     assert "Local: x" in str(worker._sendable(Local("x")))
+
+
+# -- what a row's numbers and entries depend on ----------------------------------------------------------------------
+
+def saved(folder, build, name="m.pb"):
+    """A graph of float32 ``x`` of three columns and what ``build`` makes of it, as a file."""
+    graph = tf.Graph()
+    with graph.as_default():
+        build()
+    with tf.Session(graph=graph) as session:
+        gt.from_session(session).save(os.path.join(str(folder), name))
+
+
+def numbers_spec(folder, output, **more):
+    feed = {"x:0": {"kind": "numbers", "columns": ["a", "b", "c"]}}
+    return tf1_ig.ExplanationSpec(dict({"version": 1, "model": {"path": "m.pb"}, "output": output, "inputs": ["x:0"],
+                                        "label": 0, "feed": feed}, **more), str(folder))
+
+
+def of_numbers(count, seed=0):
+    return [dict(zip("abc", map(float, row))) for row in np.random.RandomState(seed).randn(count, 3)]
+
+
+WEIGHTS = np.random.RandomState(0).randn(3, 2).astype(np.float32)
+
+
+def own_and_coupled():
+    x = tf.placeholder(tf.float32, [None, 3], name="x")
+    tf.nn.softmax(tf.matmul(x, tf.constant(WEIGHTS)), name="own")
+    centred = x - tf.reduce_mean(tf.tanh(x), 0, keepdims=True)
+    tf.nn.softmax(tf.matmul(centred, tf.constant(WEIGHTS)), name="coupled")
+
+
+def test_two_texts_of_one_padded_width_keep_their_own_tokens(tmp_path):
+    drawn = np.random.RandomState(0)
+
+    def build():
+        total = 0.0
+        for name in "ab":
+            ids = tf.placeholder(tf.int32, [None, None], name=name)
+            length = tf.placeholder(tf.int32, [None], name=name + "_len")
+            rows = tf.gather(tf.constant(drawn.randn(9, 4).astype(np.float32)), ids, name="emb_" + name)
+            mask = tf.sequence_mask(length, tf.shape(ids)[1], dtype=tf.float32)
+            total += tf.reduce_sum(rows * tf.expand_dims(mask, 2), 1)
+        tf.nn.softmax(tf.matmul(tf.tanh(total), tf.constant(drawn.randn(4, 2).astype(np.float32))), name="o")
+
+    saved(tmp_path, build)
+    (tmp_path / "v.txt").write_text("\n".join("pad unk p q r s t u v".split()), encoding="utf-8")
+    feed = {}
+    for name in "ab":
+        feed[name + ":0"] = {"kind": "text", "column": name, "vocabulary": {"file": "v.txt"}}
+        feed[name + "_len:0"] = {"kind": "lengths", "of": name + ":0"}
+    texts = tf1_ig.ExplanationSpec({"version": 1, "model": {"path": "m.pb"}, "output": "o:0", "label": 0,
+                                    "feed": feed}, str(tmp_path))
+    rows = [{"a": "p q r", "b": "s"}, {"a": "t", "b": "u v p"}]
+    for window in (2, 1):
+        for found, tokens in zip(explained(texts, [rows], window=window), (list("pqrs"), list("tuvp"))):
+            assert found["tokens"] == tokens
+            assert abs(sum(found["attributions"]) - found["score"] + found["baseline_score"]) < 1e-3
+
+
+def test_the_mean_of_the_company_is_no_baseline(tmp_path):
+    saved(tmp_path, own_and_coupled)
+    for asked, options in ((numbers_spec(tmp_path, "own:0", baseline="mean"), {}),
+                           (numbers_spec(tmp_path, "own:0"), {"baseline": "mean"})):
+        with pytest.raises(SpecError, match='{"mean": rows}'):
+            tf1_ig.explain_batches(asked, [of_numbers(2)], **options)
+        with pytest.raises(SpecError, match='{"mean": rows}'):
+            tf1_ig.explain_dataset(asked, lines(tmp_path / "r.jsonl", of_numbers(2)), str(tmp_path / "out"), **options)
+    assert not (tmp_path / "out").exists()
+    own = {"mean": [[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]}
+    whole, cut = (explained(numbers_spec(tmp_path, "own:0", baseline=own), [of_numbers(6)], window=window)
+                  for window in (6, 1))
+    middle = np.exp(np.full(3, 2.0) @ WEIGHTS)
+    for one, other in zip(whole, cut):
+        assert abs(one["baseline_score"] - (middle / middle.sum())[0]) < 1e-6
+        assert np.allclose(one["attributions"], other["attributions"], atol=1e-6)
+
+
+def test_rows_that_influence_each_other_are_explained_one_by_one_and_that_is_told(tmp_path):
+    saved(tmp_path, own_and_coupled)
+    for output, failing in (("coupled:0", ["row independence"]), ("own:0", [])):
+        rows = of_numbers(6)
+        known = explained(numbers_spec(tmp_path, output), [rows])
+        for window in (2, 1):
+            for one, other in zip(known, explained(numbers_spec(tmp_path, output), [rows], window=window)):
+                assert one["status"] == "explained" and one["failing_checks"] == other["failing_checks"] == failing
+                assert np.allclose(one["attributions"], other["attributions"], atol=1e-6)
+        given = np.array([rows[0][name] for name in "abc"])
+        alone = np.exp((given - (np.tanh(given) if failing else 0)) @ WEIGHTS)
+        assert abs(known[0]["score"] - (alone / alone.sum())[0]) < 1e-6
+
+
+def test_a_model_that_was_written_again_is_read_again(tmp_path):
+    def times(factor):
+        return lambda: tf.matmul(tf.placeholder(tf.float32, [None, 3], name="x"),
+                                 tf.constant(np.full((3, 2), factor, np.float32)), name="o")
+
+    asked = numbers_spec(tmp_path, "o:0")
+    row = dict(a=1.0, b=1.0, c=1.0)
+    saved(tmp_path, times(1.0))
+    assert explained(asked, [[row]])[0]["score"] == 3.0
+    first = batches.opened(asked)
+    assert batches.opened(numbers_spec(tmp_path, "o:0")) is first
+    saved(tmp_path, times(5.0))
+    assert explained(asked, [[row]])[0]["score"] == 15.0
+    with pytest.raises(ClosedError):
+        first.explain({"x:0": np.ones((1, 3))}, label=0)
+
+
+class _Dead:
+    """A process that ended."""
+
+    stdin = stdout = None
+
+    def kill(self):
+        pass
+
+    def wait(self):
+        return -9
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_process_that_was_told_to_end_died_of_no_row(killed, monkeypatch):
+    tries = []
+    one = worker.Worker(None)
+
+    def asked(of, apart, suspects, in_hand):
+        tries.append(set(suspects))
+        if len(tries) > 1:
+            return "written"
+        one._process = _Dead()
+        in_hand[:] = ["row 7"]
+        if killed:
+            one.kill()
+        raise EOFError
+
+    monkeypatch.setattr(one, "_asked", asked)
+    if not killed:
+        assert one.explain(folder.Range(0, [])) == "written" and tries == [set(), {"row 7"}]
+        return
+    with pytest.raises(WorkerError, match="told to end"):
+        one.explain(folder.Range(0, []))
+    assert tries == [set()]
+    monkeypatch.undo()
+    monkeypatch.setattr(worker.subprocess, "Popen", lambda *given, **options: pytest.fail("another was started"))
+    one._process = None
+    with pytest.raises(WorkerError, match="told to end"):
+        one.explain(folder.Range(0, []))
+    one.close()

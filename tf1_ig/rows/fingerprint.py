@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import os
+from typing import List, Tuple
 
 
 def sha256(path: str) -> str:
@@ -13,7 +14,16 @@ def sha256(path: str) -> str:
             for block in iter(lambda: file.read(1 << 20), b""):
                 digest.update(block)
         return digest.hexdigest()
-    files = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names] or glob.glob(
-        glob.escape(path) + ".*")
-    lines = ["%s %s" % (os.path.relpath(name, os.path.dirname(path)), sha256(name)) for name in sorted(files)]
+    lines = ["%s %s" % (os.path.relpath(name, os.path.dirname(path)), sha256(name)) for name in _files(path)]
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def stamp(path: str) -> Tuple[Tuple[str, int, int, int], ...]:
+    """Name, size, time and number of each of its files: what changes when they are written again, read in no time."""
+    stated = [(name, os.stat(name)) for name in ([path] if os.path.isfile(path) else _files(path))]
+    return tuple((name, found.st_size, found.st_mtime_ns, found.st_ino) for name, found in stated)
+
+
+def _files(path: str) -> List[str]:
+    return sorted([os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names] or glob.glob(
+        glob.escape(path) + ".*"))

@@ -22,7 +22,7 @@ def annotate(result: Attribution, spec: Any, encoded: Encoded, explainer: Any) -
     """
     found: Dict[str, Dict[str, List[Any]]] = {"strings": {}, "raw_texts": {}, "spans": {}}
     for one in explainer.resolved.inputs:
-        source = _source(one, spec, explainer.resolved)
+        source = source_of(one, spec, explainer.resolved)
         if source is None or one.name not in result.values:
             continue
         counts = [int(np.size(row)) for row in result.tokens[one.name]]
@@ -45,7 +45,7 @@ def annotate(result: Attribution, spec: Any, encoded: Encoded, explainer: Any) -
     return dataclasses.replace(result, **changes)
 
 
-def _source(one: Any, spec: Any, resolved: Any) -> Optional[str]:
+def source_of(one: Any, spec: Any, resolved: Any) -> Optional[str]:
     """The placeholder of the spec that an attributed input's entries are; ``None`` for none, or several."""
     index = resolved.model.index
     own = {resolved.renamed.get(tensor, tensor): tensor for tensor in spec.placeholders}

@@ -1,7 +1,8 @@
 """The core that every engine runs: batches of rows in, batches of explanations out, in the same order.
 
 Rows are read and encoded a window at a time and explained beside rows of about their length. Nobody's numbers depend on
-the company: padding is only shared where the feed says how long a row is, and only as long as a measurement agrees.
+the company: padding is only shared where the feed says how long a row is, and only as long as a measurement agrees;
+rows that influence each other are explained one by one; a baseline that is the mean of the company is refused.
 """
 
 import atexit
@@ -11,8 +12,9 @@ import threading
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from graph_tools import _tf
-from tf1_ig.errors import RowError
+from tf1_ig.errors import RowError, SpecError
 from tf1_ig.explainer import IntegratedGradients
+from tf1_ig.rows import fingerprint
 from tf1_ig.rows.spec import ExplanationSpec, load_spec
 from tf1_ig.scale import groups, records, schemas
 
@@ -20,7 +22,7 @@ WINDOW = 4096
 BY_PLACE = "\0place"  # as key: what rows are called without one, also where there is a column called key
 _FLOATS = 1 << 22  # of the cells of the rows that are explained by one call
 
-_explainers: Dict[Tuple[Any, ...], IntegratedGradients] = {}
+_explainers: Dict[Tuple[Any, ...], Tuple[Any, IntegratedGradients]] = {}  # with the stamp of the model's files
 _opening = threading.Lock()
 
 
@@ -61,7 +63,8 @@ def explain_batches(spec: Any, batches: Iterable[Any], key: Optional[str] = None
     """Explains every row of a stream of batches; the numbers do not depend on how it is cut into batches.
 
     A row that cannot be explained comes back with ``status`` ``"rejected"``, a reason and the column it is about; the
-    others are as they would be without it.
+    others are as they would be without it. Where rows influence each other they are explained one by one, and their
+    ``failing_checks`` say ``"row independence"``.
 
     Args:
       spec: an ``ExplanationSpec``, or the path of one.
@@ -75,6 +78,7 @@ def explain_batches(spec: Any, batches: Iterable[Any], key: Optional[str] = None
       ``pyarrow.RecordBatch`` of ``tf1_ig.scale.SCHEMA``: every row once, in order.
 
     Raises:
+      SpecError: the baseline is ``"mean"``, that of whatever rows stand together; give ``{"mean": rows}``.
       SpecError, LabelError, MethodError: what is asked does not fit the model.
       MissingPackageError: pyarrow is not installed.
 
@@ -83,8 +87,26 @@ def explain_batches(spec: Any, batches: Iterable[Any], key: Optional[str] = None
     """
     schemas.arrow()
     spec = spec if isinstance(spec, ExplanationSpec) else load_spec(spec)
+    refuse_mean(spec, options)
     asked = Asked(key, tuple(keep), tuple(sorted(options.items())))
     return (records.batch(found) for found in explained(spec, numbered(batches), asked, window))
+
+
+def refuse_mean(spec: ExplanationSpec, options: Mapping[str, Any]) -> None:
+    """Refuses the baseline that is the mean of the rows of a call: which these are is nobody's choice.
+
+    Raises:
+      SpecError: it is asked for.
+    """
+    if spec.batch_axis is not None and _names_mean(options.get("baseline", spec.baseline)):
+        raise SpecError("the baseline \"mean\" is the mean of the rows that happen to be explained together; give "
+                        "{\"mean\": rows}, the mean of rows of your own choice")
+
+
+def _names_mean(baseline: Any) -> bool:
+    if isinstance(baseline, (list, tuple)):
+        return any(map(_names_mean, baseline))
+    return isinstance(baseline, str) and baseline == "mean"
 
 
 def numbered(batches: Iterable[Any]) -> Iterator[Tuple[str, Any]]:
@@ -110,13 +132,22 @@ def explained(spec: ExplanationSpec, rows: Iterable[Tuple[str, Any]], asked: Ask
 
 
 def opened(spec: ExplanationSpec, threads: int = 0) -> IntegratedGradients:
-    """The explainer of a spec: one a process, closed at its end."""
-    known = (os.getpid(), threads, spec.model_path, spec.output, json.dumps(spec.tree, sort_keys=True, default=str))
+    """The explainer of a spec: one a process, closed at its end, or when the files of its model are others."""
+    known = (os.getpid(), threads, spec.model_path, spec.output, spec.classes, json.dumps(
+        spec.tree, sort_keys=True, default=str))
     with _opening:
-        if known not in _explainers:
-            _explainers[known] = spec.open(**_threads(threads))
-            atexit.register(_explainers[known].close)
-        return _explainers[known]
+        stamp = fingerprint.stamp(spec.model_path)
+        before, explainer = _explainers.get(known, (None, None))
+        if explainer is not None and before != stamp:
+            del _explainers[known]
+            atexit.unregister(explainer.close)
+            explainer.close()
+            explainer = None
+        if explainer is None:
+            explainer = spec.open(**_threads(threads))
+            _explainers[known] = stamp, explainer
+            atexit.register(explainer.close)
+        return explainer
 
 
 def _threads(threads: int) -> Dict[str, Any]:
@@ -161,8 +192,10 @@ def _of_window(spec: ExplanationSpec, lines: List[Line], asked: Asked) -> List[D
         explainer = opened(spec, asked.threads)
         alone = [place for place in good if lines[place].name in asked.apart]
         sizes = {place: groups.size(spec, lines[place].cells) for place in good}
+        cells = {place: lines[place].cells for place in good}
+        groups.measure_company(spec, explainer, cells, dict(spec.arguments(), **dict(asked.options))["label"])
         together = groups.cut(spec, explainer, {place: sizes[place] for place in good if place not in set(alone)},
-                              {place: lines[place].cells for place in good}, _FLOATS)
+                              cells, _FLOATS)
         for group in [[place] for place in alone] + together:
             for place, record in _halving(spec, explainer, lines, group, asked):
                 found[place] = record

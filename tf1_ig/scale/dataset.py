@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence
 from tf1_ig.rows import readers
 from tf1_ig.rows.spec import ExplanationSpec, load_spec
 from tf1_ig.scale import folder, plan, schemas
-from tf1_ig.scale.batches import BY_PLACE, Asked, opened
+from tf1_ig.scale.batches import BY_PLACE, Asked, opened, refuse_mean
 from tf1_ig.scale.folder import Range
 from tf1_ig.scale.summary import Summary
 from tf1_ig.scale.worker import Job, Worker, write_range
@@ -51,6 +51,7 @@ def explain_dataset(spec: Any, files: Any, out: Any, resume: bool = False, worke
     schemas.arrow()
     began = time.time()
     spec = spec if isinstance(spec, ExplanationSpec) else load_spec(spec)
+    refuse_mean(spec, options)
     out, named = os.fspath(out), readers.files(files)
     settings = dict(options, key=key, rows_per_shard=rows_per_shard, keep=list(keep))
     version = sys.modules["tf1_ig"].__version__  # the package, which imports this module

@@ -1,14 +1,19 @@
 """Which rows are explained by one call: those of one shape, or that share padding which nobody notices."""
 
 import weakref
-from typing import Any, List, Mapping, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 import numpy as np
+
+from tf1_ig.engine.packing import IN_COMPANY
 
 ROWS = 256       # of one call
 _AGREE = 1e-7    # what padding may change of a probability or a logit, beside its size
 
+_TRIED = 4       # rows that are tried before a model is taken for one that runs them alone only
+
 _shared: "weakref.WeakKeyDictionary[Any, bool]" = weakref.WeakKeyDictionary()
+_coupled: "weakref.WeakKeyDictionary[Any, Optional[bool]]" = weakref.WeakKeyDictionary()
 
 # The shape of each placeholder's part of a row that stands alone.
 Size = Tuple[Tuple[str, Tuple[int, ...]], ...]
@@ -30,7 +35,7 @@ def cut(spec: Any, explainer: Any, sizes: Mapping[int, Size], cells: Mapping[int
       cells: of each place, what ``spec.read`` returned.
       most: numbers in the feed of one group.
     """
-    if spec.batch_axis is None:
+    if spec.batch_axis is None or coupled(explainer) is not False:
         return [[place] for place in sorted(sizes)]
     order = sorted(sizes, key=lambda place: (_numbers(sizes[place]), sizes[place], place))
     shares = _tells_lengths(spec) and len({_ranks(sizes[place]) for place in order}) < 2 and (
@@ -44,6 +49,34 @@ def cut(spec: Any, explainer: Any, sizes: Mapping[int, Size], cells: Mapping[int
         else:
             found.append([place])
     return found
+
+
+def coupled(explainer: Any) -> Optional[bool]:
+    """Whether rows of this model were seen to influence each other; ``None``: it could not be told."""
+    return _coupled.get(explainer, False)
+
+
+def seen(explainer: Any, running: str, found: Optional[bool]) -> bool:
+    """Notes how rows were run, and whether they have to be explained one by one."""
+    alone = running == IN_COMPANY and found is not False
+    if alone:
+        _coupled[explainer] = found or coupled(explainer) or None
+    return alone
+
+
+def measure_company(spec: Any, explainer: Any, cells: Mapping[int, Any], label: Any) -> None:
+    """Measured once an explainer, with a row beside itself: whether rows influence each other, however they are cut."""
+    if spec.batch_axis is None or explainer in _coupled:
+        return
+    for place in sorted(cells)[:_TRIED]:
+        # A row that the model refuses is told of when it is explained.
+        try:
+            probed = explainer.at(spec.together([cells[place]] * 2).feed, label=label).probed
+        except Exception:  # noqa: B902
+            continue
+        _coupled[explainer] = False
+        seen(explainer, probed.running.mode, probed.running.coupled)
+        return
 
 
 def _numbers(shapes: Size) -> int:

@@ -1,7 +1,7 @@
 """From rows that are explained together to one record each, and from records to a batch of columns."""
 
 import math
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -9,20 +9,30 @@ from graph_tools.errors import AmbiguousCandidateError, GradientError, NoCandida
 from tf1_ig.check import check
 from tf1_ig.errors import ClosedError, InputError, LabelError, MethodError, MissingPackageError, RowError, SpecError
 from tf1_ig.rows import told
-from tf1_ig.scale import schemas
+from tf1_ig.scale import groups, schemas
 
 # What is wrong with the question is wrong for every row; no row is to blame.
 OF_THE_QUESTION = (SpecError, LabelError, MethodError, InputError, ClosedError, MissingPackageError, GradientError,
                    NoCandidateError, AmbiguousCandidateError, UnsafeModelError)
 
+# Checks that may fail for a single row; where all rows of a group pass them, none is looked at alone.
+_OF_A_ROW = ("finite numbers", "completeness", "gradient", "effect")
+
 
 def explain(spec: Any, explainer: Any, lines: Sequence[Any], options: Dict[str, Any]) -> List[Dict[str, Any]]:
-    """The records of rows that can be explained together."""
+    """The records of rows that can be explained together; of rows that influence each other, one by one."""
     encoded = spec.together([line.cells for line in lines])
     result = explainer.explain(encoded.feed, **dict(spec.arguments(), **options))
+    if groups.seen(explainer, result.running, result.coupled) and len(lines) > 1:
+        return [record for line in lines for record in explain(spec, explainer, [line], options)]
     result = told.annotate(result, spec, encoded, explainer)
-    failing = sorted({finding.name for finding in result.graph_findings if finding.verdict == "fail"})
-    return [_record(spec, result, row, line, encoded, failing) for row, line in enumerate(lines)]
+    failing = {finding.name for finding in result.graph_findings if finding.verdict == "fail"}
+    if groups.coupled(explainer):
+        failing.add("row independence")
+    sources = {one.name: told.source_of(one, spec, explainer.resolved) for one in explainer.resolved.inputs}
+    doubted = any(finding.verdict != "ok" for finding in check(result) if finding.name in _OF_A_ROW)
+    return [_record(spec, result, row, line, _own_part(spec, encoded, row, sources), failing, doubted)
+            for row, line in enumerate(lines)]
 
 
 def rejected(key: str, wrong: RowError, extra: str = "{}") -> Dict[str, Any]:
@@ -44,23 +54,24 @@ def batch(found: Sequence[Dict[str, Any]]) -> Any:
         [pa.array([record[field.name] for record in found], field.type) for field in schema], schema=schema)
 
 
-def _record(spec: Any, result: Any, row: int, line: Any, encoded: Any, failing: List[str]) -> Dict[str, Any]:
+def _record(spec: Any, result: Any, row: int, line: Any, own: Mapping[str, Any], failing: Set[str],
+            doubted: bool) -> Dict[str, Any]:
     numbers = [float(getattr(result, name)[row]) for name in ("score", "baseline_score", "delta")]
-    entries = list(_entries(result, row, _own_size(spec, encoded, row)))
+    entries = list(_entries(result, row, own))
     values = [value for _, _, value in entries]
     if not all(map(math.isfinite, numbers)) or not np.all(np.isfinite(values)):
         where = " from %s on" % result.not_finite_at if result.not_finite_at else ""
         return rejected(line.key, row_error(ValueError(
             "the model's score or gradient of this row is not finite%s" % where), spec), line.extra)
     converged = bool(result.converged[row])
-    if not converged:
-        failing = sorted(set(failing) | {one.name for one in check(result[[row]]) if one.verdict == "fail"})
+    if doubted or not converged:
+        failing = failing | {one.name for one in check(result[[row]]) if one.verdict == "fail"}
     label, prediction = _number(result.label, row), _number(result.prediction, row)
     return dict(
         key=line.key, status=schemas.EXPLAINED, label=label, label_name=_name(spec, label), prediction=prediction,
         prediction_name=_name(spec, prediction), score=numbers[0], baseline_score=numbers[1], delta=numbers[2],
         converged=converged, evaluations=int(result.evaluations[row]), tokens=[text for _, text, _ in entries],
-        attributions=values, inputs=[name for name, _, _ in entries], failing_checks=failing, extra=line.extra,
+        attributions=values, inputs=[name for name, _, _ in entries], failing_checks=sorted(failing), extra=line.extra,
         reason="", column="")
 
 
@@ -74,27 +85,30 @@ def _name(spec: Any, number: int) -> str:
     return str(spec.classes[number]) if known else "" if number < 0 else str(number)
 
 
-def _own_size(spec: Any, encoded: Any, row: int) -> Dict[int, Tuple[int, int]]:
-    """Of each padded width in the feed: where this row's own entries begin, and how many there are."""
-    found: Dict[int, Tuple[int, int]] = {}
-    for tensor, cuts in encoded.cuts.items():
-        one, array = spec.placeholders[tensor], encoded.feed[tensor]
-        if spec.batch_axis is None or array.ndim < 2 or cuts[row].words is not None:
+def _own_part(spec: Any, encoded: Any, row: int, sources: Mapping[str, Any]) -> Dict[str, Tuple[int, int, int]]:
+    """Of each attributed input that is a padded text: its width, where this row's own entries begin, how many."""
+    found: Dict[str, Tuple[int, int, int]] = {}
+    for name, tensor in sources.items():
+        if tensor not in encoded.cuts or spec.batch_axis is None:
             continue
-        width = np.moveaxis(array, spec.batch_axis, 0).shape[1]
-        own = np.shape(one.stack([cuts[row]]))[1]
-        found[width] = (width - own if one.left else 0, own)
+        one, array, cut = spec.placeholders[tensor], encoded.feed[tensor], encoded.cuts[tensor][row]
+        if array.ndim < 2 or cut.words is not None:
+            continue
+        width, own = np.moveaxis(array, spec.batch_axis, 0).shape[1], np.shape(one.stack([cut]))[1]
+        found[name] = (width, width - own if one.left else 0, own)
     return found
 
 
-def _entries(result: Any, row: int, own: Dict[int, Tuple[int, int]]) -> Iterator[Tuple[str, str, float]]:
+def _entries(result: Any, row: int, own: Mapping[str, Tuple[int, int, int]]) -> Iterator[Tuple[str, str, float]]:
     """Input, name and value of every entry of a row, without the padding that the company asked for."""
     for name, tokens in result.tokens.items():
         values = np.asarray(tokens[row], np.float64)
         texts = result.texts(name, row)
         if texts is None or len(texts) != values.size:
             texts = _places(name, values.shape)
-        start, count = own.get(values.size, (0, values.size)) if values.ndim == 1 else (0, values.size)
+        width, start, count = own.get(name, (values.size, 0, values.size))
+        if values.ndim != 1 or width != values.size:
+            start, count = 0, values.size
         for text, value in zip(texts[start:start + count], values.ravel()[start:start + count].tolist()):
             yield name, str(text), value
 

@@ -4,6 +4,7 @@ It is started afresh, never forked: TensorFlow does not survive a fork. Pickles 
 between a program and itself.
 """
 
+import contextlib
 import os
 import pickle
 import signal
@@ -50,12 +51,14 @@ class Worker:
         self._job = job
         self._process: Optional[subprocess.Popen] = None
         self._said: Any = None
+        self._killed = False
+        self._starting = threading.Lock()
 
     def explain(self, one: Range) -> Summary:
         """Has a range explained and written; a row that ends the process is found, alone, and left out.
 
         Raises:
-          WorkerError: the process ends before it takes a row.
+          WorkerError: the process ends before it takes a row, or ``kill`` was called.
           GraphToolsError, OSError: what it failed of.
         """
         apart: Set[str] = set()
@@ -66,6 +69,7 @@ class Worker:
             try:
                 return self._asked(one, apart, suspects, in_hand)
             except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+                self._refuse_killed()  # it died of no row
                 status = self._ended()
             fruitless = 0 if in_hand else fruitless + 1
             if fruitless >= _STARTS:
@@ -92,9 +96,15 @@ class Worker:
         self._said = tempfile.TemporaryFile()
         environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path or os.getcwd() for path in sys.path))
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        self._process = subprocess.Popen([sys.executable, "-c", _CHILD], stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, stderr=self._said, env=environment)
+        with self._starting:
+            self._refuse_killed()
+            self._process = subprocess.Popen([sys.executable, "-c", _CHILD], stdin=subprocess.PIPE,
+                                             stdout=subprocess.PIPE, stderr=self._said, env=environment)
         _send(self._process.stdin, self._job._replace(asked=self._job.asked._replace(before=None)))
+
+    def _refuse_killed(self) -> None:
+        if self._killed:
+            raise WorkerError("the process that was to explain was told to end")
 
     def _ended(self) -> Any:
         status, self._process = self._process.wait(), None
@@ -106,14 +116,17 @@ class Worker:
         return next((line.strip() for line in reversed(said) if line.strip()), "it said nothing")
 
     def kill(self) -> None:
-        """Ends it at once."""
-        if self._process is not None:
-            self._process.kill()
+        """Ends it at once, for good."""
+        with self._starting:
+            self._killed = True
+            if self._process is not None:
+                self._process.kill()
 
     def close(self) -> None:
         """Lets it end."""
         if self._process is not None:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # what it was being told when it was ended
+                self._process.stdin.close()
             self._process.wait()
             self._process.stdout.close()
             self._process = None
