@@ -66,13 +66,21 @@ def cuts(model: Any, layer: str, inputs: Tuple[str, ...], output: str) -> bool:
     return not any(names.parse(one).node in behind - {node} for one in inputs)
 
 
-def any_element(below: Any) -> Any:
-    """A label that fits an explainer's output: whatever is asked of a layer, all of it is read."""
-    tensor = below.resolved.model.graph.get_tensor_by_name(below.output)
-    if tensor.shape.rank is None:
-        return "top"
-    axes = tensor.shape.rank - (below.batch_axis is not None)
+def any_element(outputs: np.ndarray) -> Any:
+    """A label that fits these output rows: whatever is asked of a layer, all of it is read."""
+    axes = outputs.ndim - 1
     return None if axes == 0 else 0 if axes == 1 else (0,) * axes
+
+
+def as_fed(below: Any, at: At) -> np.ndarray:
+    """The layer under the feed in the shape that it has in the graph, where rows of several tokens may be one axis."""
+    layer = at.outputs(at.entries)
+    rank = below.resolved.model.graph.get_tensor_by_name(below.output).shape.ndims
+    if below.batch_axis is None:
+        return layer[0]
+    if rank is not None and rank < layer.ndim:
+        return layer.reshape((-1,) + layer.shape[layer.ndim - rank + 1:])
+    return np.moveaxis(layer, 0, below.batch_axis)
 
 
 class Path:
@@ -157,15 +165,15 @@ def _sums(values: np.ndarray, carried: np.ndarray, passed: np.ndarray, points: i
     return Sums(values, carried.reshape(len(carried), -1).sum(axis=1), passed, points)
 
 
-def answer(path: Path, request: Request, ends: np.ndarray, label: np.ndarray, output: str,
-           notes: Tuple[str, ...], running: str) -> Attribution:
-    """The result for the path; ``ends`` are the scores ``[2, rows]`` at the baseline and at the feed.
+def answer(path: Path, at: At, request: Request, output: str, notes: Tuple[str, ...]) -> Attribution:
+    """The result for the path; ``at`` is the evaluator of the score by the inputs.
 
     Raises:
       MethodError: steps, tolerance or max_steps out of range, or an unknown kind.
     """
     if request.kind not in KINDS:
         raise MethodError("kind %r is unknown; pass %s" % (request.kind, " or ".join(map(repr, KINDS))))
+    ends = at.scores(at.mixed([np.repeat([[0.0], [1.0]], count, axis=1) for count in at.tokens], request.baseline))
     rise = ends[1] - ends[0]
     close = np.maximum(request.tolerance * np.abs(rise), 1e-6 * np.max(np.abs(ends), axis=0))
     if request.steps is not None:
@@ -180,16 +188,18 @@ def answer(path: Path, request: Request, ends: np.ndarray, label: np.ndarray, ou
     delta = found.carried - rise
     largest = _PASSES * np.max(np.abs(ends), axis=0)
     told: List[str] = list(notes)
-    if exact and (np.abs(found.passed) > largest).any():
+    whole = exact and not (np.abs(found.passed) > largest).any()
+    if exact and not whole:
         told.append("layer %s does not cut every path from the inputs to %s: %s of the score's difference passes it by"
                     % (request.layer, output, ", ".join("%.4g" % each for each in found.passed)))
     rows = len(rise)
     return Attribution(
         values={request.layer: found.values}, score=ends[1],
         baseline_score=ends[0] if exact else np.full(rows, np.nan), delta=delta if exact else np.full(rows, np.nan),
-        label=label, steps=np.full(rows, found.points), evaluations=np.full(rows, path.gradients_taken),
+        label=at.label, steps=np.full(rows, found.points), evaluations=np.full(rows, path.gradients_taken),
         converged=np.abs(found.carried + found.passed - rise) <= close, output=output,
         method="adaptive" if request.steps is None else request.method,
-        tolerance=request.tolerance if request.steps is None else None, running=running, notes=tuple(told),
-        technique="Conductance" if exact else "Internal influence", completeness=EXACT if exact else NONE,
+        tolerance=request.tolerance if request.steps is None else None, running=at.running, coupled=at.coupled,
+        weights=at.weights, outputs=at.outputs(at.entries), notes=tuple(told),
+        technique="Conductance" if exact else "Internal influence", completeness=EXACT if whole else NONE,
         error_estimate=np.abs(found.carried + found.passed - rise))

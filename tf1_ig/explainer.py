@@ -241,8 +241,9 @@ class IntegratedGradients:
           max_steps: most points.
 
         Returns:
-          An ``Attribution`` whose ``values[layer]`` is float64 ``[rows, …units]``. ``delta`` is what passes the layer
-          by where it does not cut every path, and a note says so; for internal influence it is NaN.
+          An ``Attribution`` whose ``values[layer]`` is float64 ``[rows, …units]``. Where the layer does not cut every
+          path, ``delta`` is minus what passes it by, a note says how much, and ``completeness`` is ``"none"``; for
+          internal influence it is that always, and ``delta`` is NaN.
 
         Raises:
           InputError: the layer is inside a loop, or nothing leads through it; and what ``explain`` raises.
@@ -255,12 +256,12 @@ class IntegratedGradients:
         effort(method, steps, tolerance, max_steps, batch_size, memory_limit)
         below, above, name = self._through(layer)
         asked = dict(shared_feeds=shared_feeds, row_feeds=row_feeds, batch_size=batch_size, memory_limit=memory_limit)
-        plain, first = self.at(feed, label, **asked), below.at(feed, layers.any_element(below), **asked)
-        held = above.at(dict(feed, **{name: first.outputs(first.entries)}), label, **asked)
-        request = layers.Request(name, kind, baseline, method, steps, tolerance, max_steps)
-        ends = plain.scores(plain.mixed([np.repeat([[0.0], [1.0]], count, axis=1) for count in plain.tokens], baseline))
-        return layers.answer(layers.Path(first, held, name, baseline), request, ends, plain.label, self.output,
-                             self.resolved.notes + held.notes, held.running)
+        plain = self.at(feed, label, **asked)
+        first = below.at(feed, layers.any_element(below.outputs(feed, shared_feeds, row_feeds)), **asked)
+        held = above.at(dict(feed, **{name: layers.as_fed(below, first)}), label, **asked)
+        found = layers.answer(layers.Path(first, held, name, baseline), plain, layers.Request(
+            name, kind, baseline, method, steps, tolerance, max_steps), self.output, self.resolved.notes + held.notes)
+        return dataclasses.replace(found, graph_findings=tuple(self.findings()), output_kind=self.resolved.output_kind)
 
     def _through(self, layer: Any) -> Tuple["IntegratedGradients", "IntegratedGradients", str]:
         """Explainers of the layer by the inputs, and of the output by the layer and what passes it by; its name."""
@@ -384,7 +385,8 @@ class IntegratedGradients:
 
     def _scene(self, task: Task, label: Label, runner: PointRunner) -> Scene:
         return Scene(runner, Layout(self.inputs, task.batch, task.own), task.probed, task.outputs, task.row_shape,
-                     label.shown, lambda baseline: baselines.resolve(baseline, task.inputs), label.rows is None)
+                     label.shown, lambda baseline: baselines.resolve(baseline, task.inputs), label.rows is None,
+                     label.weights)
 
     def _integral(self, runner: PointRunner, fed: Dict[str, FedTensor], ends: Optional[np.ndarray],
                   effort: Effort) -> integrate.Integral:

@@ -79,6 +79,8 @@ def test_what_passes_a_layer_by_is_the_delta():
     np.testing.assert_allclose(found.delta, -0.5 * X[:, 0], rtol=1e-3)
     np.testing.assert_allclose(found.values["h:0"], np.tanh(X @ W) ** 2, rtol=2e-3, atol=2e-3)
     assert found.converged.all() and "does not cut every path" in found.notes[0]
+    assert found.completeness == "none" and not [one for one in tf1_ig.check(found) if one.name == "completeness"
+                                                 and one.verdict == "ok" and one.value > 0.1]
     np.testing.assert_array_equal(found.values["h:0"], again.values["h:0"])
 
 
@@ -138,3 +140,35 @@ def test_wrong_arguments_are_named():
             explainer.conductance({"x:0": X}, "h", tolerance=0)
         with pytest.raises(gt.TensorNotFoundError, match="nosuch"):
             explainer.conductance({"x:0": X}, "nosuch")
+
+
+def test_a_layer_with_a_row_for_every_token():
+    """As in BERT: ``[batch * tokens, units]``, whose rows belong to the examples in blocks."""
+    random = np.random.RandomState(3)
+    table, weights, top = (random.normal(size=shape).astype(np.float32) for shape in ((9, 4), (4, 5), (15, 2)))
+
+    def build():
+        tf = _tf.tf
+        ids = tf.placeholder(tf.int32, [None, 3], name="ids")
+        rows = tf.gather(tf.constant(table), ids, name="rows")
+        layer = tf.tanh(tf.matmul(tf.reshape(rows, [-1, 4]), tf.constant(weights)), name="layer")
+        tf.matmul(tf.reshape(layer, [-1, 15]), tf.constant(top), name="y")
+
+    ids = np.array([[1, 2, 3], [4, 5, 6]])
+    with tf1_ig.IntegratedGradients(small.model_of(build), "y", inputs="rows") as explainer:
+        found = explainer.conductance({"ids:0": ids}, "layer", label=[1, 0])
+    wanted = np.tanh(table[ids] @ weights) * np.stack([top[:, 1], top[:, 0]]).reshape(2, 3, 5)
+    np.testing.assert_allclose(found.values["layer:0"].reshape(2, 3, 5), wanted, atol=5e-3)
+
+
+def test_what_was_asked_is_kept():
+    def build(x):
+        tf = _tf.tf
+        hidden = tf.tanh(tf.matmul(x, tf.constant(W)), name="h")
+        tf.matmul(hidden, tf.constant(np.stack([TOP, -TOP, W[0]], 1)), name="y")
+
+    with explainer_of(build) as explainer:
+        found = explainer.conductance({"x:0": X}, "h", label=tf1_ig.contrast(0, 2))
+        ones = [explainer.conductance({"x:0": X}, "h", label=label) for label in (0, 2)]
+    assert "rather than" in found.label_text(0) and found.outputs.shape == (2, 3) and found.coupled is False
+    np.testing.assert_allclose(found.values["h:0"], ones[0].values["h:0"] - ones[1].values["h:0"], atol=1e-3)

@@ -102,6 +102,26 @@ def test_a_linear_model_in_closed_form():
     assert (sensitivity.rows <= bound + 1e-5).all() and (sensitivity.rows > 0.2 * bound).all()
 
 
+@pytest.mark.parametrize("tokens", [2, 3, 4])
+def test_few_tokens_of_a_perfect_explanation_fail_nothing(tokens):
+    weights = np.array([[1.0], [-2.0], [3.0], [0.5]], np.float32)[:tokens]
+
+    def build():
+        tf = _tf.tf
+        tf.matmul(tf.placeholder(tf.float32, [None, tokens], name="x"), tf.constant(weights), name="y")
+
+    with tf1_ig.IntegratedGradients(small.model_of(build), "y", inputs="x") as explainer:
+        report = tf1_ig.evaluate(explainer, {"x:0": np.ones((1, tokens), np.float32)}, 0, measures=[
+            "leave one out", "deletion", "insertion"])
+    assert [finding.verdict for finding in report] == ["ok"] * 3, str(report)
+
+
+def test_a_contrast_is_judged_as_one(judged):
+    explainer, feed, _ = judged
+    report = tf1_ig.evaluate(explainer, feed, tf1_ig.contrast(1, 0), measures=["other label", "weights randomised"])
+    assert report["other label"].value is None and report["weights randomised"].value is not None
+
+
 def test_permuted_weights_keep_their_numbers():
     model = gt.load(demo.MODEL)
     with tf1_ig.IntegratedGradients(model, "class/probabilities:0") as explainer:

@@ -27,7 +27,8 @@ class Scene(NamedTuple):
 
     ``runner`` runs the caller's batch, ``outputs`` are the output rows ``[rows, elements]`` under the feed, ``labels``
     the explained elements as a result reports them, ``start(baseline)`` the entries of a baseline. ``own_company``: the
-    rows stand as they were fed, so that they can keep their company where they turn out to need it.
+    rows stand as they were fed, so that they can keep their company where they turn out to need it. ``weights``: of
+    weighted sums, as a result reports them.
     """
 
     runner: PointRunner
@@ -38,6 +39,7 @@ class Scene(NamedTuple):
     labels: np.ndarray
     start: Callable[[Any], List[np.ndarray]]
     own_company: bool = True
+    weights: Any = None
 
 
 class At:
@@ -84,6 +86,16 @@ class At:
     @property
     def label(self) -> np.ndarray:
         return np.array(self._scene.labels)
+
+    @property
+    def weights(self) -> Any:
+        """Of weighted sums the elements and weights of each row, as ``Attribution.weights`` has them; else ``None``."""
+        return self._scene.weights
+
+    @property
+    def coupled(self) -> bool:
+        """Whether rows were seen to influence each other."""
+        return self._probed.running.coupled
 
     @property
     def score(self) -> np.ndarray:

@@ -8,7 +8,6 @@ import graph_tools as gt
 from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
 from graph_tools.graph import names
-from tf1_ig.errors import LabelError
 from tf1_ig.evaluate.record import Measured, Scene, mean, spearman, verdict
 
 
@@ -30,6 +29,8 @@ def shapley(scene: Scene) -> Measured:
 
 def other_label(scene: Scene) -> Measured:
     """How alike the explanation of the runner-up class is: the cosine of the two, 1 when they are the same."""
+    if scene.at.weights is not None:
+        return Measured("other label", "ok", None, "a weighted sum of outputs was explained, which has no runner-up")
     outputs = scene.at.outputs(scene.at.entries)
     if outputs.ndim != 2 or outputs.shape[1] < 2:
         return Measured("other label", "ok", None, "the output has no other class to explain")
@@ -138,10 +139,10 @@ def _explained_by(model: Any, scene: Scene):
             for key, value in scene.feed.items()}
     asked: Dict[str, Any] = dict(scene.asked)
     label = [tuple(int(place) for place in one) if np.ndim(one) else int(one) for one in scene.at.label]
-    if any(one == -1 for one in label):
-        if scene.label is not None and not np.isscalar(scene.label):
-            raise LabelError("a weighted sum of outputs is not explained again; name a class")
-        label = scene.label
+    if scene.at.weights is not None:
+        label = [{place if len(place) > 1 else place[0]: weight for place, weight in row} for row in scene.at.weights]
+    elif any(one == -1 for one in label):
+        label = None
     with type(explainer)(model, resolved.output, [spec.attributed.tensor for spec in resolved.inputs],
                          batch_axis=explainer.batch_axis) as other:
         found = other.explain(feed, label, baseline=scene.baseline, **asked)

@@ -11,6 +11,7 @@ ORDERS = 20        # random orders that deletion and insertion are compared with
 MOST = 64          # tokens of a row that are removed one by one; steps of deletion and insertion
 NOTABLE = 0.1      # of the largest effect of a row: tokens below it are left out where signs are compared
 POINTS = 512       # entries that are made at once
+_CERTAIN = 1 - 1e-9
 
 
 def completeness(scene: Scene) -> Measured:
@@ -39,13 +40,18 @@ def leave_one_out(scene: Scene) -> Measured:
                                                               for one, other in zip(said, effects))]
     agreeing = mean(np.concatenate(signs)) if signs and sum(map(len, signs)) else float("nan")
     value, chance = mean(rows), float(np.nanquantile(control, 0.95)) if np.isfinite(control).any() else float("nan")
-    told = verdict(value, 0.5, 0.2)
-    if told == "ok" and (value <= chance or agreeing < 0.6):
-        told = "fail" if agreeing < 0.6 else "warn"
-    return Measured("leave one out", told, value, "" if told == "ok" else (
-        "removing tokens one by one ranks them otherwise, or the other way round (signs agree for %.0f %%); shuffled "
-        "attributions reach %.2f in one of twenty" % (100 * agreeing, chance)), control=chance,
-        evaluations=scene.at.evaluations - before, rows=rows)
+    told, advice = verdict(value, 0.5, 0.2), ""
+    if agreeing < 0.6:
+        told, advice = "fail", "removing a token moves the score the other way: signs agree for %.0f %%" % (
+            100 * agreeing)
+    elif told != "ok":
+        advice = "removing tokens one by one ranks them otherwise (signs agree for %.0f %%)" % (100 * agreeing)
+    elif value <= chance < _CERTAIN:
+        told, advice = "warn", "shuffled attributions do as well in one of twenty (%.2f)" % chance
+    elif chance >= _CERTAIN:
+        advice = "so few tokens that shuffled ones often stand in the same order; give more rows"
+    return Measured("leave one out", told, value, advice, control=chance,
+                    evaluations=scene.at.evaluations - before, rows=rows)
 
 
 def deletion(scene: Scene) -> Measured:
@@ -151,7 +157,9 @@ def _in_order(scene: Scene, name: str, removing: bool) -> Measured:
     own = _curves(scene, [_order(scene, row, tokens) for row, tokens in enumerate(scene.tokens)], removing)
     chance = np.stack([_curves(scene, [random.permutation(moving) for moving in scene.moving], removing)
                        for _ in range(ORDERS)])
-    rows = np.where(np.array([len(moving) > 1 for moving in scene.moving]), (own > chance).mean(axis=0), np.nan)
+    # Orders of the same area, as of the same order, take nothing from it; where all are so, nothing can be told.
+    beaten = (own >= chance - 1e-6 * np.maximum(np.abs(own), 1.0)).mean(axis=0)
+    rows = np.where(np.ptp(np.concatenate([chance, own[None]]), axis=0) > 1e-6, beaten, np.nan)
     percentile = mean(rows)
     told = verdict(percentile, 0.8, 0.5)
     return Measured(name, told, mean(own), "" if told == "ok" else "the order of the attributions beats %.0f %% of "
