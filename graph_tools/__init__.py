@@ -14,6 +14,7 @@ from graph_tools.errors import (
     ControlFlowError,
     EditError,
     FeedError,
+    ForkedProcessError,
     GradientError,
     GraphToolsError,
     ModelFileMissingError,
@@ -42,7 +43,7 @@ from graph_tools.verify import verify
 
 __all__ = [
     "AmbiguousCandidateError", "BlockedRunError", "Candidate", "Candidates", "ControlFlowError", "EditError",
-    "FeedError", "Finding", "GradientError", "GraphToolsError", "Model", "ModelFileMissingError",
+    "FeedError", "Finding", "ForkedProcessError", "GradientError", "GraphToolsError", "Model", "ModelFileMissingError",
     "ModelFormatError", "NoCandidateError", "ReleaseError", "Report", "StateError", "TensorFlowMissingError",
     "TensorFlowSymbolError", "TensorNotFoundError", "TooLargeError", "UnsafeModelError", "Verdict", "find_columns",
     "find_embeddings", "find_inputs", "find_outputs", "freeze", "from_estimator", "from_session", "inference_mode",

@@ -83,6 +83,7 @@ def explained(model: gt.Model, feed: Dict[str, "np.ndarray"]) -> Optional["np.nd
     print(values, places)
     spec: tf1_ig.ExplanationSpec = tf1_ig.load_spec("spec.json")
     summary: tf1_ig.Summary = tf1_ig.explain_dataset(spec, ["rows.csv"], "folder", resume=True)
+    print(tf1_ig.aggregate("folder").lines(least=20)[0].mean)
     print(summary.explained, next(tf1_ig.explain_batches(spec, [])))
     fed, tokens = spec.feed([{"text": "a film"}])
     spec.feed({"text": "a film"})  # type: ignore[arg-type]
@@ -99,8 +100,8 @@ def refused(path: str) -> str:
         return "the file: %s" % wrong
     except (gt.AmbiguousCandidateError, gt.NoCandidateError, gt.TensorNotFoundError) as wrong:
         return "the search: %s" % wrong
-    except (gt.BlockedRunError, gt.ControlFlowError, gt.EditError, gt.FeedError, gt.GradientError,
-            gt.StateError) as wrong:
+    except (gt.BlockedRunError, gt.ControlFlowError, gt.EditError, gt.FeedError,
+            gt.ForkedProcessError, gt.GradientError, gt.StateError) as wrong:
         return "the graph: %s" % wrong
     except gt.GraphToolsError as wrong:
         return str(wrong)

@@ -164,8 +164,7 @@ class IntegratedGradients:
         Args:
           variant: a name in ``tf1_ig.methods.METHODS``: ``"averaged"`` (over several baselines),
             ``"expected_gradients"``, ``"smoothgrad"``, ``"gradient"``, ``"gradient_x_input"``, ``"occlusion"``,
-            ``"shapley"``, ``"guided_ig"``, ``"idgi"``. Its function there says which ``options`` it takes
-            (``baseline``, ``baselines``, ``samples``, ``seed``, …).
+            ``"shapley"``, ``"guided_ig"``, ``"idgi"``, ``"xrai"``. Its function there says which ``options`` it takes.
           feed, label, method, steps, tolerance, max_steps, batch_size, tokens, progress, shared_feeds, row_feeds,
             memory_limit, positions: as for ``explain``; steps and tolerance are those of each single path.
 

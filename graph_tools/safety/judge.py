@@ -4,7 +4,8 @@ Nothing is imported and nothing runs. The answer is the same for every import an
 refused here never reaches TensorFlow (see ``disarm``).
 """
 
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set
+import re
+from typing import Collection, Dict, Iterable, List, NamedTuple, Optional, Set
 
 from graph_tools.errors import ARGUMENT
 from graph_tools.graph import functions, walk
@@ -17,6 +18,8 @@ TRUSTED = TRUST.replace(ARGUMENT, "trusted=True")  # in a warning, which no comm
 _SOURCES = frozenset(("python",))
 _TAKES = ("QueueDequeue", "IteratorGetNext", "OptionalGetValue", "ReaderRead", "Unstage", "MapUnstage",
           "OrderedMapUnstage", "Placeholder", "MultiDeviceIteratorGetNext", "_Arg")
+# How ops are spelled; names that TensorFlow makes for functions (``__inference_f_12``, ``Dataset_map_f``) are not.
+_SPELLED = re.compile(r"_?[A-Z][A-Za-z0-9>]*$")
 # Ends of a graph that are no outputs of a model: what fills, starts or tells.
 _NO_GOAL = frozenset(("NoOp", "Const", "Placeholder", "PlaceholderV2", "PlaceholderWithDefault", "MergeSummary",
                       "ScalarSummary", "HistogramSummary", "ImageSummary", "AudioSummary", "AudioSummaryV2",
@@ -55,7 +58,7 @@ def judge(graph_def) -> Dict[str, Refusal]:
     library = {function.signature.name for function in graph_def.library.function}
     found = {}
     for node in graph_def.node:
-        family = families.reaching(node) if node.op not in library else None
+        family = _reaching(node, library)
         if family is not None:
             found[node.name] = Refusal(node.name, node.op, family)
         elif hostile:
@@ -63,6 +66,15 @@ def judge(graph_def) -> Dict[str, Refusal]:
             if bad is not None:
                 found[node.name] = bad._replace(node=node.name)
     return found
+
+
+def _reaching(node, library: Collection[str]) -> Optional[Family]:
+    """What a node could do beside calling a function of the library.
+
+    A function that is named after an op makes nothing of it harmless: which of both runs is TensorFlow's choice.
+    """
+    calls = node.op in library and (families.of(node.op) is families.UNKNOWN or not _SPELLED.match(node.op))
+    return None if calls else families.reaching(node)
 
 
 def tainted_functions(library) -> Dict[str, Refusal]:
@@ -73,7 +85,7 @@ def tainted_functions(library) -> Dict[str, Refusal]:
     found: Dict[str, Refusal] = {}
     for function in library.function:
         for node in function.node_def:
-            family = families.reaching(node) if node.op not in known else None
+            family = _reaching(node, known)
             if family is not None:
                 found[function.signature.name] = Refusal(node.name, node.op, family, function.signature.name)
                 break

@@ -256,6 +256,33 @@ def test_functions_handed_to_functions_are_seen():
     assert set(functions.called(node)) == {"PartitionedCall", "outer", "inner"}
 
 
+def _named(name):
+    """A graph whose node calls a function of that name, which does nothing."""
+    graph = _tf.tf.GraphDef()
+    body = graph.library.function.add()
+    body.signature.name = name
+    outer = graph.library.function.add()
+    outer.signature.name = "outer"
+    outer.node_def.add(name="inner", op=name)
+    graph.node.add(name="call", op=name)
+    graph.node.add(name="around", op="outer")
+    return graph
+
+
+@pytest.mark.parametrize("op", ["ReadFile", "WriteFile", "PyFunc", "PrintV2", "SomeNewDataset", "_Recv"])
+def test_a_function_named_after_an_op_exempts_nothing(op):
+    graph = _named(op)
+    if op == "PrintV2":
+        for node in (graph.node[0], graph.library.function[1].node_def[0]):
+            node.attr["output_stream"].s = b"file://somewhere"
+    assert set(judge.judge(graph)) == {"call", "around"}
+
+
+@pytest.mark.parametrize("name", ["Innocent", "__inference_ReadFile_12", "Dataset_map_f_3", "MyFn", "Identity"])
+def test_a_function_of_ones_own_name_is_a_call(name):
+    assert judge.judge(_named(name)) == {}
+
+
 # ---- files
 
 

@@ -13,6 +13,7 @@ from tests.models import small
 from tests.tf1_ig.html_reader import Page
 from tf1_ig import cli, demo
 from tf1_ig.commands import feed_file
+from tf1_ig.question import proposal as proposals
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(tf1_ig.__file__)))
 DEMO = os.path.join(os.path.dirname(os.path.abspath(demo.__file__)), "model.pb")
@@ -90,6 +91,16 @@ def test_what_inspect_says_to_type_next_works_as_it_stands(tmp_path, capsys, mon
     status, out, err = _run(capsys, *command[1:])
     assert status == 0, err
     assert "score" in out and (tmp_path / "why.html").exists()
+
+
+def test_inspect_claims_an_explanation_only_where_one_was_made(tmp_path, capsys, monkeypatch):
+    path = _saved(tmp_path, small.masked_text)
+    assert "scores:0 can be explained, a gradient reaches every input" in " ".join(
+        _run(capsys, "inspect", path)[1].split())
+    monkeypatch.setattr(proposals, "_LARGE", 1)
+    told = _run(capsys, "inspect", path)[1]
+    assert "can be explained" not in told and "reaches every input" not in told
+    assert "can be computed" in told and "no gradient was built and nothing was explained" in told
 
 
 def test_inspect_says_what_stands_in_the_way(tmp_path, capsys):

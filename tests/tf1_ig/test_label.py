@@ -66,6 +66,17 @@ def test_any_weights_and_one_label_a_row(text):
     assert found.converged.all() and np.abs(found.delta).max() < 1e-4
 
 
+@pytest.mark.parametrize("label", [lambda top: tf1_ig.contrast("top", top[1]), lambda top: [
+    tf1_ig.contrast("second", top[0]), {"top": 2.0, top[1]: -2.0}, tf1_ig.contrast("top", "second")]])
+def test_a_contrast_that_cancels_out_names_its_row(text, label):
+    top = [int(one) for one in text.explain(TEXT, label="top", steps=3).label]
+    first = next(row for row in range(3) if isinstance(label(top), list) and row == 1 or top[row] == top[1])
+    with pytest.raises(LabelError, match="row %d .*cancels out, because 'top' is %d there" % (first, top[1])):
+        text.explain(TEXT, label=label(top), steps=3)
+    kept = text.explain(TEXT, label={"top": 2.0, top[1]: -1.0}, steps=3)  # a twin: something is left
+    assert kept.score[1] != 0
+
+
 def test_a_contrast_of_unlikely_classes_converges():
     def build():
         tf = _tf.tf

@@ -240,6 +240,11 @@ def test_wrong_calls_say_what_is_right(net, name, options, told):
         net(name, **options)
 
 
+def test_the_explainer_lists_every_method():
+    told = tf1_ig.IntegratedGradients.explain_variant.__doc__
+    assert [name for name in methods.METHODS if '"%s"' % name not in told] == ["integrated_gradients"]
+
+
 def test_every_method_has_a_paper_and_a_claim():
     for name, method in methods.METHODS.items():
         assert method.completeness in ("exact", "in expectation", "none") and method.title, name

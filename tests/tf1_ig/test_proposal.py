@@ -151,4 +151,9 @@ def test_an_output_that_cannot_be_explained_gives_way_to_one_that_can():
 def test_large_graphs_are_run_forward_only(monkeypatch):
     monkeypatch.setattr(proposal, "_LARGE", 1)
     monkeypatch.setattr(proposal, "IntegratedGradients", None)
-    assert not _proposal(examples.lengths_of_time)[1].obstacle
+    found = _proposal(examples.lengths_of_time)[1]
+    assert not found.obstacle and not found.tried
+
+
+def test_small_graphs_are_explained():
+    assert _proposal(examples.lengths_of_time)[1].tried

@@ -172,7 +172,10 @@ def test_a_caller_s_tree_is_not_shared():
 @pytest.mark.parametrize("asked, label", [
     ({}, "top"), ({"label": "positive"}, 1), ({"label": 0}, 0), ({"label": None}, None), ({"label": [4, 1]}, (4, 1)),
     ({"label": [4, "positive"]}, (4, 1)), ({"contrast": ["positive", "negative"]}, {1: 1.0, 0: -1.0}),
-    ({"contrast": [0, 1], "classes": None}, {0: 1.0, 1: -1.0})])
+    ({"contrast": [0, 1], "classes": None}, {0: 1.0, 1: -1.0}), ({"label": "second"}, "second"),
+    ({"contrast": ["top", "second"]}, {"top": 1.0, "second": -1.0}),
+    ({"contrast": ["top", "negative"]}, {"top": 1.0, 0: -1.0}),
+    ({"label": "second", "classes": ["first", "second"]}, 1)])
 def test_labels_are_names_or_numbers(asked, label):
     assert spec_of(**asked).label == label
 

@@ -34,7 +34,8 @@ class Inspection(NamedTuple):
       model: the loaded model.
       inputs, embeddings, outputs: candidates, with near misses.
       output: the likeliest head, which the proposed command explains; ``None`` when none was found.
-      proposal: a feed for ``output`` and how to explain it, tried; ``None`` without an output.
+      proposal: a feed for ``output`` and how to explain it; ``proposal.tried`` says whether the example was explained,
+        or, in a large graph, only computed. ``None`` without an output.
       warnings: what a load had to repair, and what stands in the way.
       sha256: of the file, or of all files of the model by name: TensorFlow's own formats notice no flipped bit.
     """
@@ -58,12 +59,12 @@ class Inspection(NamedTuple):
 
     @property
     def obstacle(self) -> str:
-        """Why explaining ``output`` fails, the fix included; ``""`` when a trial went through."""
+        """Why explaining ``output`` fails, the fix included; ``""`` when the trial went through."""
         return self.proposal.obstacle if self.proposal is not None else ""
 
 
 def inspect(path, seed: int = 0, trusted: bool = False, assets: Sequence[Tuple[str, str]] = ()) -> Inspection:
-    """Loads a model, finds its inputs, embeddings and outputs, and explains a made-up example of the likeliest output.
+    """Loads a model, finds its inputs, embeddings and outputs, and tries a made-up example of the likeliest output.
 
     Args:
       path: the model, as for ``gt.load``.
@@ -121,7 +122,7 @@ def _check(parser, options) -> None:
 def _told_to_wait(path: str) -> Iterator[None]:
     """Says on a terminal what is being done where it takes longer than anybody expects."""
     told = threading.Timer(_PATIENCE, lambda: print(
-        "inspecting %s: its graph is searched, and a made-up example is explained once" % path, file=sys.stderr))
+        "inspecting %s: its graph is searched, and a made-up example is run through it" % path, file=sys.stderr))
     told.daemon = True
     if sys.stderr.isatty():
         told.start()
@@ -184,11 +185,20 @@ def as_text(found: Inspection) -> str:
     lines += _section("What goes in", found.inputs, _input_row, "nothing: no placeholder, queue or iterator")
     lines += _section("Where the embedding is", found.embeddings, _embedding_row, "no embedding was recognised")
     lines += _section("What comes out", found.outputs, _output_row, "no tensor looks like a prediction")
-    clear = "not tried: no output was chosen" if found.output is None else (
-        "nothing: %s can be explained, a gradient reaches every input" % found.output)
-    lines += ["", "What stands in the way"] + (["  - " + warning for warning in found.warnings] or ["  " + clear])
+    lines += ["", "What stands in the way"] + (
+        ["  - " + warning for warning in found.warnings] or ["  " + _clear(found)])
     lines += ["", "Next"] + ["  " + line for line in _next(found)]
     return "\n".join(lines)
+
+
+def _clear(found: Inspection) -> str:
+    """What is known where nothing stands in the way."""
+    if found.proposal is None:
+        return "not tried: no output was chosen"
+    if not found.proposal.tried:
+        return ("nothing so far: %s can be computed from the example; the graph is large, so that no gradient was "
+                "built and nothing was explained" % found.output)
+    return "nothing: %s can be explained, a gradient reaches every input" % found.output
 
 
 def _section(title: str, candidates: Candidates, row, empty: str) -> List[str]:

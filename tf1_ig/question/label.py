@@ -59,7 +59,7 @@ def contrast(one: Any, other: Any) -> Dict[Any, float]:
     return {one: 1.0, other: -1.0}
 
 
-def resolve(label: Any, row_shape: Tuple[int, ...], outputs: np.ndarray, output: str) -> Label:
+def resolve(label: Any, row_shape: Tuple[int, ...], outputs: np.ndarray, output: str, first: int = 0) -> Label:
     """Reads the caller's label.
 
     Args:
@@ -69,12 +69,13 @@ def resolve(label: Any, row_shape: Tuple[int, ...], outputs: np.ndarray, output:
       row_shape: shape of one row of the output.
       outputs: the output at the caller's input, ``[batch, elements of one row]``.
       output: name of the output, for messages.
+      first: number of the first row, for messages.
 
     Raises:
       LabelError: see the message.
     """
     if isinstance(label, Mapping):
-        return _weighted(label, row_shape, outputs, output)
+        return _weighted(label, row_shape, outputs, output, first)
     if isinstance(label, (list, tuple)) and any(isinstance(each, (Mapping, str)) for each in label):
         return _each(label, row_shape, outputs, output)
     if label is None or (not row_shape and isinstance(label, (tuple, list)) and not len(label)):
@@ -149,7 +150,8 @@ def _chosen(positions: Any, count: int, shown: str) -> np.ndarray:
 
 # -- several elements --------------------------------------------------------------------------------------------------
 
-def _weighted(label: Mapping[Any, Any], row_shape: Tuple[int, ...], outputs: np.ndarray, output: str) -> Label:
+def _weighted(label: Mapping[Any, Any], row_shape: Tuple[int, ...], outputs: np.ndarray, output: str, first: int
+              ) -> Label:
     if not label:
         raise LabelError("label {} names no element of %s; pass {class: weight, …}" % _shown(output, row_shape))
     for key, weight in label.items():
@@ -163,9 +165,24 @@ def _weighted(label: Mapping[Any, Any], row_shape: Tuple[int, ...], outputs: np.
     index = np.stack([_flat(each, row_shape) for each in indices], axis=1)
     weight = np.tile(np.array(weights), (len(outputs), 1))
     rows = [[(tuple(each[row].tolist()), one) for each, one in zip(indices, weights)] for row in range(len(outputs))]
+    _refuse_nothing(label, rows, _shown(output, row_shape), first)
     shown = np.full((len(outputs),) + (() if len(row_shape) == 1 else (len(row_shape),)), NO_LABEL, np.int64)
     main = indices[int(np.argmax(np.abs(weights)))]
     return Label(_sized(index, weight, outputs), shown, rows, _prediction(outputs, row_shape, main))
+
+
+def _refuse_nothing(label: Mapping[Any, Any], rows: List[Weighted], shown: str, first: int) -> None:
+    """A rank may turn out to be the very class that it is held against, and nothing is left to explain."""
+    for row, weighted in enumerate(rows):
+        left: Dict[Tuple[int, ...], float] = {}
+        for index, weight in weighted:
+            left[index] = left.get(index, 0.0) + weight
+        if len(left) < len(weighted) and not any(left.values()):
+            index = next(iter(left))
+            raise LabelError("row %d of %s: in label %r everything cancels out, because %s there; leave the row out, "
+                             "or give it another label" % (first + row, shown, label, " and ".join(
+                                 "%r is %s" % (key, ",".join(map(str, at))) for key, (at, _) in zip(label, weighted)
+                                 if isinstance(key, str)) or "%s is named twice" % ",".join(map(str, index))))
 
 
 def _each(label: Sequence[Any], row_shape: Tuple[int, ...], outputs: np.ndarray, output: str) -> Label:
@@ -173,7 +190,7 @@ def _each(label: Sequence[Any], row_shape: Tuple[int, ...], outputs: np.ndarray,
     if len(label) != len(outputs):
         raise LabelError("label has %d entries for %d rows of output %s; pass one per row" % (
             len(label), len(outputs), output))
-    found = [resolve(each, row_shape, outputs[row:row + 1], output) for row, each in enumerate(label)]
+    found = [resolve(each, row_shape, outputs[row:row + 1], output, row) for row, each in enumerate(label)]
     most = max(each.terms.index.shape[1] for each in found)
 
     def padded(array: np.ndarray, mode: Any, **more: Any) -> np.ndarray:

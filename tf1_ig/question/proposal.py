@@ -1,7 +1,7 @@
 """What to type to explain a model that nobody described: an output, a feed that the graph takes, a proof that it runs.
 
 Shapes that are not declared are those that TensorFlow's shape functions accept; values are made from what the graph
-knows. The example is explained once, before anybody is told to.
+knows. The example is explained once, before anybody is told to; of a large graph it is only computed.
 """
 
 import time
@@ -42,11 +42,12 @@ class Proposal(NamedTuple):
       label: what to explain of the output, as a command line says it; ``None``: what ``explain`` takes by itself.
       attributed: the tensors that are attributed to.
       findings: facts of the graph.
-      obstacle: why an explanation of the example fails, the fix included; ``""``: it was tried and went through.
+      obstacle: why an explanation of the example fails, the fix included; ``""``: what was ``tried`` went through.
       renamed: the placeholder that takes the place of each tensor of a queue or an iterator.
       inference_mode: whether the graph is to be put into inference mode first.
       silent: whether it went through and every attribution was zero, which is an obstacle, too.
       may_fit: whether other values or sizes may be no obstacle.
+      tried: whether the example was explained; of a large graph it was only computed, and no gradient was built.
     """
 
     samples: Tuple[Tuple[str, Sample], ...]
@@ -61,6 +62,7 @@ class Proposal(NamedTuple):
     inference_mode: bool = False
     silent: bool = False
     may_fit: bool = True
+    tried: bool = True
 
 
 def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int = 0) -> Proposal:
@@ -178,7 +180,7 @@ def _run_forward(model: Model, output: Any, samples, rows: int, fixed: bool, axi
     except (ValueError, _tf.tf.errors.OpError) as wrong:
         obstacle = "%s; check the values and sizes of the feed" % one_line(getattr(wrong, "message", wrong))[:300]
     return Proposal(tuple(samples), rows, fixed, axis, _label(output.shape, axis), attributed, findings, obstacle,
-                    renamed)
+                    renamed, tried=False)
 
 
 def _explained(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape, axis) -> Any:

@@ -15,6 +15,7 @@ from graph_tools.graph import names
 from tf1_ig.errors import LabelError, RowError, SpecError, SpecFileMissingError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.question import class_names
+from tf1_ig.question.label import RANKED
 from tf1_ig.result.attribution import Attribution
 from tf1_ig.rows import fingerprint, readers, schema, told
 from tf1_ig.rows.encoders import encoder
@@ -93,15 +94,20 @@ class ExplanationSpec:
 
     @property
     def label(self) -> Any:
-        """What ``explain`` takes as ``label``: class numbers for names, ``{class: weight}`` for a contrast."""
+        """What ``explain`` takes as ``label``: class numbers for names, ranks as they are, ``{class: weight}`` for a
+        contrast."""
         if self.tree.get("contrast") is not None:
-            one, other = (self._class(given, "contrast") for given in self.tree["contrast"])
+            one, other = (self._ranked_or_class(given, "contrast") for given in self.tree["contrast"])
             return {one: 1.0, other: -1.0}
         label = self.tree.get("label", "top")
         if isinstance(label, list):
             return tuple(self._class(part, "label") if place == len(label) - 1 else part
                          for place, part in enumerate(label))
-        return label if label in (None, "top") else self._class(label, "label")
+        return label if label in (None, "top") else self._ranked_or_class(label, "label")
+
+    def _ranked_or_class(self, given: Any, key: str) -> Any:
+        """A rank, where no class is called so; else the number of a class."""
+        return given if given in RANKED and given not in (self.classes or ()) else self._class(given, key)
 
     def _class(self, given: Any, key: str) -> int:
         if isinstance(given, int):
