@@ -56,7 +56,8 @@ def _checkpoints(scratch: str):
     """The checkpoints of both, written by plain TensorFlow."""
     tf = _tf.tf
     job = training.build()
-    vocabulary = os.path.join(scratch, "vocabulary.txt")
+    os.makedirs(os.path.join(scratch, "text"))
+    vocabulary = os.path.join(scratch, "text", "vocabulary.txt")  # beside the checkpoint: other places are not read
     with open(vocabulary, "w") as file:
         file.write("\n".join(formats.VOCABULARY) + "\n")
     with tf.Graph().as_default() as text:

@@ -60,7 +60,7 @@ class HeadSearch:
         for one in self._undecided(set(found)) + self._beside(set(found)) or ([] if found else self._other_ends()):
             found.setdefault(one.tensor, one)
         found = sampled.without_candidates(self.view, found, self.misses)
-        for ref in sampled.label_scores(self.view):
+        for ref in sampled.label_scores(self.view) if not found else ():  # where the classes have scores, they are it
             end = self._end_of_linear(ref)
             found.setdefault(str(end), self.output(end, "label_logits", sampled.WHY, [ref.node, end.node]))
         self._reject_ends(set(found))
