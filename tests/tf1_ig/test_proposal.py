@@ -91,6 +91,46 @@ def test_fewer_rows_are_explained_as_they_are_among_all(given, baseline):
     assert few.evaluations.sum() <= whole.evaluations.sum()
 
 
+def two_scales(first_axis):
+    """``tanh(x) W`` of six rows, times the sum of ``s``, which has any length."""
+    def build():
+        tf = small._tf.tf
+        x, s = tf.placeholder(tf.float32, [6, 12], "x"), tf.placeholder(tf.float32, [None], "s")
+        scale = tf.reduce_sum(s) if first_axis == "shared" else tf.expand_dims(s, 1)
+        tf.multiply(tf.matmul(tf.tanh(x), tf.constant(examples.WEIGHTS)), scale, name="y")
+
+    return small.model_of(build)
+
+
+def test_what_all_rows_share_is_not_filled_up():
+    feed = {"x:0": X[:2], "s:0": [1.0, 2.0]}
+    with tf1_ig.IntegratedGradients(two_scales("shared"), "y:0", inputs="x") as explainer:
+        with pytest.raises(BatchError, match="feed s:0 has 2 numbers.*takes 6.*shared_feeds=s:0"):
+            explainer.explain(feed, label=1)
+        found = explainer.explain(feed, label=1, shared_feeds=["s:0"])
+        three = explainer.explain(dict(feed, **{"s:0": [1.0, 1.0, 1.0]}), label=1)
+    np.testing.assert_allclose(found.score, 3 * np.tanh(X[:2]) @ examples.WEIGHTS[:, 1], rtol=1e-5)
+    np.testing.assert_allclose(three.score, found.score, rtol=1e-6)
+    with tf1_ig.IntegratedGradients(two_scales("by row"), "y:0", inputs="x") as explainer:
+        for options in ({}, {"row_feeds": ["s:0"]}):  # two numbers fit six rows in one way only
+            found = explainer.explain(feed, label=1, **options)
+            np.testing.assert_allclose(found.score, np.array([1, 2]) * (np.tanh(X[:2]) @ examples.WEIGHTS[:, 1]),
+                                       rtol=1e-5)
+
+
+def test_a_baseline_of_fed_rows_is_filled_up_like_them():
+    table = np.random.RandomState(2).normal(size=(9, 4)).astype(np.float32)
+
+    def build():
+        tf = small._tf.tf
+        rows = tf.gather(tf.constant(table), tf.placeholder(tf.int32, [6, 3], "ids"), name="rows")
+        tf.reduce_sum(tf.tanh(rows), [1, 2], name="y")
+
+    with tf1_ig.IntegratedGradients(small.model_of(build), "y:0") as explainer:
+        found = explainer.explain({"ids:0": [[1, 2, 3], [4, 5, 6]]}, baseline={"ids:0": [[7, 7, 7], [8, 8, 8]]})
+    np.testing.assert_allclose(found.baseline_score, 3 * np.tanh(table[[7, 8]]).sum(axis=1), rtol=1e-5)
+
+
 def test_copies_have_no_say_where_rows_influence_one_another():
     coupled = functools.partial(examples.baked_in, True)
     coupled.__name__ = "coupled"

@@ -4,7 +4,7 @@ The number is that of placeholders which fix it, or of the queue that handed who
 independent is measured on the filled batch, as ever; where they are not, the copies would have a say and are refused.
 """
 
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Container, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -30,10 +30,43 @@ def rows_given(values: Mapping[str, np.ndarray], shapes: Mapping[str, feeds.Shap
     return found.pop() if len(found) == 1 and 0 < min(found) < rows else None
 
 
-def fill(values: Mapping[str, np.ndarray], given: int, rows: int) -> Dict[str, np.ndarray]:
-    """Every feed with a row for each example, filled up with its last row."""
-    return {name: np.concatenate([value, np.repeat(value[-1:], rows - given, axis=0)])
-            if value.ndim and len(value) == given else value for name, value in values.items()}
+def fill(values: Mapping[str, np.ndarray], given: int, rows: int, but: Container[str] = ()) -> Dict[str, np.ndarray]:
+    """Every feed with a row for each example, filled up with its last row; some are left as they are."""
+    return {name: value if name in but else filled_value(value, given, rows) for name, value in values.items()}
+
+
+def filled_value(value: np.ndarray, given: int, rows: int) -> np.ndarray:
+    """One feed, filled up where it has ``given`` rows."""
+    if not value.ndim or len(value) != given:
+        return value
+    return np.concatenate([value, np.repeat(value[-1:], rows - given, axis=0)])
+
+
+def shared(values: Mapping[str, np.ndarray], shapes: Mapping[str, feeds.Shape], fill_up: Tuple[int, int],
+           said: Sequence[str], by_row: Container[str], takes: Callable[[Mapping[str, np.ndarray]], bool]) -> List[str]:
+    """Feeds that all examples share although they have as many numbers as there are examples.
+
+    Args:
+      fill_up: how many rows are fed, and how many the graph takes.
+      said, by_row: those that the caller has decided about.
+      takes: whether the graph runs under a feed; asked where a shape does not say what a feed is.
+
+    Raises:
+      BatchError: the graph takes a feed either way.
+    """
+    given, rows = fill_up
+    found = list(said)
+    for name, value in sorted(values.items()):
+        shape = shapes.get(name)
+        if name in found or name in by_row or not value.ndim or len(value) != given or (shape and shape[0] == rows):
+            continue
+        as_row, as_shared = (takes(fill(values, given, rows, one)) for one in (found, found + [name]))
+        if as_row and as_shared:
+            raise BatchError("feed %s has %d numbers, and %d rows were fed to a graph that takes %d: it may have one "
+                             "for each row or be shared by all; pass {argument}" % (name, given, given, rows),
+                             argument=("shared_feeds", "row_feeds"), value=name)
+        found += [name] if as_shared else []
+    return found
 
 
 def spread(baseline: List[np.ndarray], owner: List[np.ndarray], given: int, rows: int) -> List[np.ndarray]:

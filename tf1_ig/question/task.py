@@ -135,8 +135,20 @@ class TaskReader:
         given = filled.rows_given(arrays, shapes, rows)
         if given is None:
             return self._read(feed, shared_feeds, row_feeds, baseline)
-        found = self._read(filled.fill(arrays, given, rows), shared_feeds, row_feeds, baseline, (given, rows))
+        # What a queue handed over together has a row for each example.
+        by_row = set(self._named(row_feeds)) | set(self._resolved.renamed.values())
+        shared = filled.shared(arrays, shapes, (given, rows), self._named(shared_feeds), by_row, self._takes)
+        found = self._read(filled.fill(arrays, given, rows, shared), shared, row_feeds, baseline, (given, rows))
         return filled.first_rows(found, given)
+
+    def _takes(self, feed: Mapping[str, Any]) -> bool:
+        """Whether the graph runs under a feed."""
+        try:
+            values = self._engine.prepare_feed(feed)
+            self._raw_output(self._engine.path_feeds(values), self._entries_under(values))
+        except (RunFailed, BatchError):
+            return False
+        return True
 
     def _arrays(self, feed: Any) -> Dict[str, np.ndarray]:
         """The feed as arrays by tensor name, as far as it is one; what is wrong with it is told when it is read."""
@@ -167,17 +179,13 @@ class TaskReader:
         moved: Dict[str, np.ndarray] = {}
 
         def under(replaced):
-            moved.update(self._feed_under(values, replaced))
+            moved.update(self._feed_under(values, replaced, fill))
             return self._entries_under(moved)
 
         path_feeds = self._engine.path_feeds(values)
-        shared = [self._engine.find_tensor(name).name for name in self._renamed_names(shared_feeds)]
-        by_row = [self._engine.find_tensor(name).name for name in self._renamed_names(row_feeds)]
-        whole = Batch(1, entries, entries, [np.zeros(len(array), np.int64) for array in entries],
-                      {name: feeds.FedTensor(name, value) for name, value in path_feeds.items()})
+        shared, by_row = self._named(shared_feeds), self._named(row_feeds)
         with self._rows_told(values):
-            raw = self._engine.run_raw_output(
-                PointRunner(self._engine, whole, Running(ONE_AT_A_TIME)).points_in_company(0, 1.0))
+            raw = self._raw_output(path_feeds, entries)
         unlike = []
         for count in [fill[1]] if fill[1] else self._counts(raw, entries, owners, values):
             owner = [owner_of(given, len(array), count) for given, array in zip(owners, entries)]
@@ -259,11 +267,20 @@ class TaskReader:
                 return False
         return True
 
-    def _renamed_names(self, tensors) -> List[Any]:
-        return [self._resolved.renamed.get(name_or_self(tensor), tensor) for tensor in tensors]
+    def _named(self, tensors) -> List[str]:
+        return [self._engine.find_tensor(self._resolved.renamed.get(name_or_self(tensor), tensor)).name
+                for tensor in tensors]
 
-    def _feed_under(self, values, replaced) -> Dict[str, np.ndarray]:
-        """The feed with some values replaced (a scalar fills the shape, a row serves every row)."""
+    def _raw_output(self, path_feeds, entries) -> np.ndarray:
+        """The output as the model shapes it, at these entries."""
+        whole = Batch(1, entries, entries, [np.zeros(len(array), np.int64) for array in entries],
+                      {name: feeds.FedTensor(name, value) for name, value in path_feeds.items()})
+        return self._engine.run_raw_output(
+            PointRunner(self._engine, whole, Running(ONE_AT_A_TIME)).points_in_company(0, 1.0))
+
+    def _feed_under(self, values, replaced, fill=(0, 0)) -> Dict[str, np.ndarray]:
+        """The feed with some values replaced (a scalar fills the shape, a row serves every row); ``fill`` as in
+        ``_read``: a value with a row for each of the caller's examples is filled up as the feed was."""
         feed = dict(values)
         for key, value in self._renamed(replaced).items():
             tensor = self._engine.find_tensor(key)
@@ -272,6 +289,8 @@ class TaskReader:
                 value = np.full(like.shape, value, dtype=None if like.dtype == object else like.dtype)
             elif tensor.name in values and np.ndim(value) < values[tensor.name].ndim:
                 value = _for_every_row(tensor.name, value, values[tensor.name])
+            elif fill[0] and tensor.name in values and np.ndim(value) and len(values[tensor.name]) == fill[1]:
+                value = filled.filled_value(np.asarray(value), *fill)
             feed[tensor.name] = self._engine.fed_value(tensor, value)
         return feed
 
