@@ -7,6 +7,10 @@ class LabelError(GraphToolsError, ValueError):
     """The label is missing, out of range, or does not fit the axes of the output."""
 
 
+class RowLabelError(LabelError):
+    """The label does not fit one of the rows: what it names cancels out there. Other rows have no part in it."""
+
+
 class InputError(GraphToolsError, ValueError):
     """The tensors to attribute to do not go together."""
 

@@ -140,6 +140,16 @@ def test_what_is_wrong_with_the_question_blames_no_row(spec):
         explained(spec, [reviews(2)], label=7)
 
 
+def test_a_contrast_that_cancels_out_rejects_its_rows_alone(spec):
+    rows = reviews(24, seed=3)
+    plain = explained(spec, [rows], label="top")
+    found = explained(spec, [rows], label=tf1_ig.contrast("top", 1))
+    tops = [row["label"] for row in plain]
+    assert set(tops) == {0, 1}
+    assert [row["status"] == "rejected" for row in found] == [top == 1 for top in tops]
+    assert all("cancels out" in row["reason"] for row in found if row["status"] == "rejected")
+
+
 def test_schemas_hold_no_nulls_and_read_as_they_are(spec, tmp_path):
     rows = reviews(5) + [{"key": "bad", "text": None}]
     table = pa.Table.from_batches(list(tf1_ig.explain_batches(spec, [rows], keep=["key"])))

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 import numpy as np
 
 from tf1_ig.engine.target import Terms
-from tf1_ig.errors import LabelError
+from tf1_ig.errors import LabelError, RowLabelError
 
 # The label of an output that has no classes to choose from, and of a weighted sum.
 NO_LABEL = -1
@@ -179,10 +179,10 @@ def _refuse_nothing(label: Mapping[Any, Any], rows: List[Weighted], shown: str, 
             left[index] = left.get(index, 0.0) + weight
         if len(left) < len(weighted) and not any(left.values()):
             index = next(iter(left))
-            raise LabelError("row %d of %s: in label %r everything cancels out, because %s there; leave the row out, "
-                             "or give it another label" % (first + row, shown, label, " and ".join(
-                                 "%r is %s" % (key, ",".join(map(str, at))) for key, (at, _) in zip(label, weighted)
-                                 if isinstance(key, str)) or "%s is named twice" % ",".join(map(str, index))))
+            reason = " and ".join("%r is %s" % (key, ",".join(map(str, at))) for key, (at, _) in zip(label, weighted)
+                                  if isinstance(key, str)) or "%s is named twice" % ",".join(map(str, index))
+            raise RowLabelError("row %d of %s: in label %r everything cancels out, because %s there; leave the row "
+                                "out, or give it another label" % (first + row, shown, label, reason))
 
 
 def _each(label: Sequence[Any], row_shape: Tuple[int, ...], outputs: np.ndarray, output: str) -> Label:

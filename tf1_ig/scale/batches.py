@@ -12,7 +12,7 @@ import threading
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from graph_tools import _tf
-from tf1_ig.errors import RowError, SpecError
+from tf1_ig.errors import RowError, RowLabelError, SpecError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.rows import fingerprint
 from tf1_ig.rows.spec import ExplanationSpec, load_spec
@@ -208,10 +208,10 @@ def _halving(spec: ExplanationSpec, explainer: Any, lines: Sequence[Line], group
     asked.before([lines[place].name for place in group])
     try:
         made = records.explain(spec, explainer, [lines[place] for place in group], dict(asked.options))
-    except records.OF_THE_QUESTION:
-        raise
     # Whatever the engine, TensorFlow or numpy say of a row that none of them foresaw.
     except Exception as wrong:  # noqa: B902
+        if isinstance(wrong, records.OF_THE_QUESTION) and not isinstance(wrong, RowLabelError):
+            raise
         if len(group) == 1:
             line = lines[group[0]]
             yield group[0], records.rejected(line.key, records.row_error(wrong, spec), line.extra)
