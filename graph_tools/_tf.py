@@ -11,6 +11,7 @@ read by the functions below and nowhere else.
 """
 
 import contextlib
+import sys
 import threading
 from typing import Any, Dict, NamedTuple, Tuple
 
@@ -129,6 +130,11 @@ def _load() -> dict:
     except ImportError as missing:
         raise TensorFlowMissingError("TensorFlow cannot be imported (%s); install it: %s" % (missing, _INSTALL)) from (
             missing)
+    except TypeError as stripped:  # TensorFlow 1.15 and 2.15 read their docstrings while they are imported
+        if sys.flags.optimize < 2:
+            raise
+        raise TensorFlowMissingError("this TensorFlow cannot be imported under python -OO, which takes its docstrings "
+                                     "(%s); use -O, or no such flag" % stripped) from stripped
     from google.protobuf import message, text_format
 
     for name in ("_cond_v2", "_while_v2"):

@@ -99,6 +99,10 @@ def test_a_locale_without_letters_and_a_python_without_asserts(case, tmp_path):
     assert expected[0] == 0
     for flags, more in (((), plain), (("-OO",), {})):
         status, out, err = _run(_command(*words, flags=flags), **more)
+        if flags and status == 1:  # TensorFlow 1.15 and 2.15 need their docstrings; what is ours does not
+            assert err.startswith("error: this TensorFlow cannot be imported under python -OO") and err.count("\n") == 1
+            assert subprocess.call([sys.executable, "-OO", "-c", "import tensorflow"], stderr=subprocess.DEVNULL)
+            continue
         assert (status, err) == (0, "") and out.splitlines()[:3] == expected[1].splitlines()[:3]
     status, _, err = _run(_command("inspect", str(tmp_path / "m\u00fcll.pb")), **plain)
     assert status == 1 and err.startswith("error: ") and err.count("\n") == 1 and "unexpected" not in err

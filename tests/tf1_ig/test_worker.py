@@ -12,6 +12,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the command lin
 
 _PROGRAM = """
 import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job of the background starts with Ctrl-C ignored
 from graph_tools.safety import memory
 from tf1_ig.commands import worker
 def work():
