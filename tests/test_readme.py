@@ -32,11 +32,14 @@ def test_the_python_blocks_run_in_order(tmp_path, monkeypatch, capsys):
 def test_the_commands_run(tmp_path, monkeypatch, capsys):
     ids, lengths = demo.encode([demo.tokenize("A superb film.")], demo.load_vocabulary())
     np.savez(str(tmp_path / "feed.npz"), **{demo.IDS: ids, demo.LENGTHS: lengths})
+    (tmp_path / "reviews.txt").write_text("A superb film.\nA dull plot.\n")
+    (tmp_path / "vocab.txt").write_bytes((pathlib.Path(demo.MODEL).parent / "vocab.txt").read_bytes())
     monkeypatch.chdir(tmp_path)
     _train(tmp_path)
     lines = [line.lstrip("$ ") for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
              for line in block.splitlines() if line.lstrip("$ ").startswith("tf1-ig ")]
-    assert {shlex.split(line)[1] for line in lines} == {"inspect", "explain", "edit", "demo"}
+    assert {shlex.split(line)[1] for line in lines} == {
+        "inspect", "explain", "edit", "demo", "interactions", "evaluate", "explain-many", "report"}
     for line in lines:
         words = [demo.MODEL if word == "model.pb" else word for word in shlex.split(line)[1:]]
         assert cli.main(words) == 0, capsys.readouterr()
