@@ -1,7 +1,7 @@
 """Score, gradient and output of the operated graph at any entries: what every question to a model is made of."""
 
 import threading
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -93,8 +93,8 @@ class At:
         return self._scene.weights
 
     @property
-    def coupled(self) -> bool:
-        """Whether rows were seen to influence each other."""
+    def coupled(self) -> Optional[bool]:
+        """Whether rows influence each other; ``None`` where that was not told."""
         return self._probed.running.coupled
 
     @property
