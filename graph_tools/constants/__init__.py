@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Set, Tuple
 from graph_tools import _tf, variables
 from graph_tools.constants.library import Library
 from graph_tools.constants.nodes import Held, make_constant, without_control
-from graph_tools.constants.scope import Scope, Tensor, graph_tensor
+from graph_tools.constants.scope import READS, Scope, Tensor, graph_tensor
 from graph_tools.errors import EditError
 from graph_tools.graph import functions, names, ops
 
@@ -58,6 +58,23 @@ def freeze(graph_def, values: Mapping[str, Any], keep=(), prefer=()) -> Frozen:
             lost[0],))
     gone = _with_dead_ends(result.node, scope.added, gone, wanted | {names.parse(name).node for name in prefer})
     return Frozen(_assemble(result, scope, gone), tuple(node.name for node in graph_def.node if node.name in gone))
+
+
+def finish(graph_def) -> List[str]:
+    """Finishes, in place, what a freezing tool left half done: constants that are still read as variables.
+
+    TensorFlow 1's own tool turned a resource variable into a constant and left the ``Enter`` that takes it into a loop,
+    and the ``ReadVariableOp`` behind it, as they were; no release imports such a graph.
+
+    Returns:
+      names of the nodes that were changed.
+    """
+    if not any(node.op in READS for node in graph_def.node):
+        return []
+    scope = Scope(list(graph_def.node), Library(graph_def), graph_tensor)
+    changed = scope.finish()
+    graph_def.node.extend(scope.added)
+    return changed
 
 
 def of_model(model, keep=()) -> Frozen:

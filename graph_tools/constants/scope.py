@@ -10,7 +10,7 @@ from graph_tools.graph import names, ops
 _REF_PASSES = {"RefIdentity": "Identity", "RefEnter": "Enter", "RefSwitch": "Switch", "RefMerge": "Merge",
                "RefExit": "Exit", "RefNextIteration": "NextIteration"}
 _HANDLE_PASSES = frozenset(("Identity", "IdentityN", "Enter", "Switch", "Merge", "Exit", "NextIteration"))
-_READS = frozenset(("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp"))
+READS = frozenset(("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp"))
 # For each op that calls functions: the attributes that name them, the types of what goes in and comes out, and the
 # input at which the arguments begin.
 _CALLS = {
@@ -20,6 +20,7 @@ _CALLS = {
     "Case": (("branches",), "Tin", "Tout", 1), "StatelessCase": (("branches",), "Tin", "Tout", 1),
     "While": (("cond", "body"), "T", "T", 0), "StatelessWhile": (("cond", "body"), "T", "T", 0),
 }
+_RESOURCE = 20  # DT_RESOURCE
 # Saving and restoring makes no sense without variables.
 _SAVERS = ops.SAVES | ops.RESTORES
 
@@ -50,6 +51,31 @@ class Scope:
                         held[tensor] = what
                         todo.append(tensor)
         return held
+
+    def finish(self) -> List[str]:
+        """Reads of variables that somebody turned into constants, and the handles on the way, made values in place.
+
+        Returns:
+          names of the nodes that were changed.
+        """
+        values: Dict[Tensor, int] = {(node.name, 0): node.attr["dtype"].type for node in self.nodes
+                                     if node.op == "Const"}
+        todo, changed = list(values), []
+        while todo:
+            tensor = todo.pop()
+            for node in map(self.by_name.__getitem__, self._uses.get(tensor, ())):
+                if node.op in READS and self.tensor(node.input[0]) == tensor:
+                    self.added.extend(self._read(node, values[tensor]))
+                    changed.append(node.name)
+                elif node.op in _HANDLE_PASSES and node.op != "IdentityN" and (node.name, 0) not in values and (
+                        self.tensor(node.input[0]) == tensor or node.op == "Merge"):
+                    if node.attr["T"].type == _RESOURCE:
+                        nodes.retype(node, {0: Held("handle", values[tensor])})
+                        changed.append(node.name)
+                    for port in range(2 if node.op == "Switch" else 1):
+                        values[node.name, port] = values[tensor]
+                        todo.append((node.name, port))
+        return changed
 
     def _inputs(self, node, held) -> Dict[int, Held]:
         return {slot: held[self.tensor(entry)] for slot, entry in enumerate(node.input)
@@ -102,7 +128,7 @@ class Scope:
                     gone.add(node.name)
             elif node.op in _HANDLE_PASSES:
                 nodes.retype(node, inputs)
-            elif node.op in _READS:
+            elif node.op in READS:
                 self.added.extend(self._read(node, what.dtype))
             elif self._calls(node, inputs):
                 gone_tensors |= {(node.name, port) for port in self._call(node, inputs, held)}

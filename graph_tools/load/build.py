@@ -5,7 +5,8 @@ from typing import Any, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from graph_tools.errors import ModelFormatError, UnsafeModelError
+from graph_tools import constants
+from graph_tools.errors import ModelFormatError, UnsafeModelError, some
 from graph_tools.graph import names, ops, scan, walk
 from graph_tools.load import tables
 from graph_tools.model import Model
@@ -39,6 +40,10 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
     values = {} if values is None else values
     graph_def = meta_graph.graph_def
     scan.check(graph_def, source)
+    finished = constants.finish(graph_def)
+    if finished:
+        warnings += ("constants were still read as variables (%s): a freezing tool left it half done, and it was "
+                     "finished" % some(sorted(map(repr, finished))),)
     warnings += release.fit(meta_graph, source) + _judged(meta_graph, source, trusted)
     folder = None if trusted else folder
     assets, elsewhere = _own_files(dict(assets), folder)

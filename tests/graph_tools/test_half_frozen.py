@@ -1,0 +1,82 @@
+"""Constants that a freezing tool left being read as variables: finished at load; whole graphs are left alone."""
+
+import numpy as np
+import pytest
+
+import graph_tools as gt
+import tf1_ig
+from graph_tools import _tf
+from tests.tf1_ig.brute_force import integrated_gradients
+
+X = np.random.RandomState(0).normal(size=(2, 4)).astype(np.float32)
+
+
+def in_a_loop(tf, x, weights):
+    return tf.while_loop(lambda i, h: i < 3, lambda i, h: (i + 1, tf.tanh(tf.matmul(h, weights))), [0, x])[1]
+
+
+def rows_in_a_loop(tf, x, weights):
+    return tf.while_loop(lambda i, h: i < 3, lambda i, h: (i + 1, tf.tanh(h + tf.gather(weights, i))), [0, x])[1]
+
+
+def in_a_branch(tf, x, weights):
+    return tf.cond(tf.reduce_sum(x) > 100.0, lambda: x, lambda: tf.tanh(tf.matmul(x, weights)))
+
+
+def plainly(tf, x, weights):
+    return tf.tanh(tf.matmul(x, weights))
+
+
+def built(use):
+    """The graph with a resource variable, the variable's value, and its output at X."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph, _tf.control_flow_v1():
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        weights = tf.get_variable("w", [4, 4], use_resource=True, initializer=tf.random_normal_initializer(seed=1))
+        tf.identity(use(tf, x, weights), name="y")
+        with tf.Session(graph=graph) as session:
+            session.run(tf.global_variables_initializer())
+            return graph.as_graph_def(), session.run(weights), session.run("y:0", {"x:0": X})
+
+
+def saved(path, graph_def):
+    path.write_bytes(_tf.tf.graph_util.extract_sub_graph(graph_def, ["y"]).SerializeToString())
+    return str(path)
+
+
+@pytest.mark.parametrize("use", [in_a_loop, rows_in_a_loop, in_a_branch, plainly])
+def test_what_was_left_half_done_is_finished(use, tmp_path):
+    tf = _tf.tf
+    graph_def, value, expected = built(use)
+    for node in graph_def.node:
+        if node.op == "VarHandleOp":  # and nothing behind it, as TensorFlow 1's tool did it
+            node.op = "Const"
+            node.attr.clear()
+            node.attr["dtype"].type = tf.float32.as_datatype_enum
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+    with pytest.raises(ValueError):
+        with tf.Graph().as_default():
+            tf.import_graph_def(graph_def, name="")
+    model = gt.load(saved(tmp_path / "half.pb", graph_def))
+    assert any("freezing tool left it half done" in warning for warning in model.warnings)
+    with model.open_session() as session:
+        np.testing.assert_allclose(session.run("y:0", {"x:0": X}), expected, rtol=1e-6)
+    with tf1_ig.IntegratedGradients(model, "y:0") as explainer:
+        found = explainer.explain({"x:0": X[:1]}, label=1)
+    (wanted,), _, _ = integrated_gradients(model, ["x:0"], "y:0", (0, 1), {"x:0": X[:1]})
+    np.testing.assert_allclose(found.values["x:0"], wanted, atol=0.01 * np.abs(wanted).sum())
+
+
+def test_a_whole_graph_is_left_alone(tmp_path):
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        tf.identity(plainly(tf, x, tf.get_variable("w", [4, 4], use_resource=True)), name="y")
+        session.run(tf.global_variables_initializer())
+        live = gt.from_session(session)
+    frozen, _ = gt.freeze(live, ["y:0"])
+    frozen.save(str(tmp_path / "whole.pb"))
+    again = gt.load(str(tmp_path / "whole.pb"))
+    assert live.warnings == () and again.warnings == ()
+    assert [(node.name, node.op, list(node.input)) for node in again.graph_def.node] == [
+        (node.name, node.op, list(node.input)) for node in frozen.graph_def.node]
