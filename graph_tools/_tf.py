@@ -70,6 +70,7 @@ SYMBOLS: Dict[str, Symbol] = {
     "_cond_v2": _python("gradients of functional branches", "ops.cond_v2"),
     "_while_v2": _python("gradients of functional loops", "ops.while_v2"),
     "gradient_source": _python("gradients of TensorArrays", "ops.tensor_array_grad:_GetGradSource"),
+    "_gradient_registry": _python("gradients that a graph names", "framework.ops:_gradient_registry"),
     "gradient_function": _python("lean gradients", "framework.ops:get_gradient_function"),
     # State.
     "make_ndarray": _python("reading constants", "framework.tensor_util:MakeNdarray"),
@@ -341,6 +342,15 @@ class _FrozenGradient:
 def refuse_gradient(context) -> None:
     """Lets ``tf.gradients`` refuse a loop as it refuses second derivatives of loops that it has built itself."""
     context._grad_state = _FrozenGradient()
+
+
+def knows_gradient(name: str) -> bool:
+    """Whether a gradient function of that name is registered in this process."""
+    try:
+        __getattr__("_gradient_registry").lookup(name)
+    except LookupError:
+        return False
+    return True
 
 
 def set_gradient_function(op, gradient) -> None:

@@ -5,13 +5,15 @@ from typing import Any, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from graph_tools import constants
+from graph_tools import _tf, constants
 from graph_tools.errors import ModelFormatError, UnsafeModelError, some
 from graph_tools.graph import names, ops, scan, walk
 from graph_tools.load import tables
 from graph_tools.model import Model
 from graph_tools.releases import fit as release
 from graph_tools.safety import files, judge
+
+_GRADIENT = "_gradient_op_type"
 
 
 def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]] = None,
@@ -45,6 +47,7 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
         warnings += ("constants were still read as variables (%s): a freezing tool left it half done, and it was "
                      "finished" % some(sorted(map(repr, finished))),)
     warnings += release.fit(meta_graph, source) + _judged(meta_graph, source, trusted)
+    warnings += _without_lost_gradients(graph_def)
     folder = None if trusted else folder
     assets, elsewhere = _own_files(dict(assets), folder)
     found = tables.initializers(graph_def, assets, values, folder)
@@ -59,6 +62,20 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
     _keep_signature(meta_graph, signature, source)
     return Model(meta_graph, source, variables=values, assets=found.assets, initializers=found.initializers,
                  warnings=warnings + elsewhere + found.warnings + _dangling(meta_graph), format=kind, trusted=trusted)
+
+
+def _without_lost_gradients(graph_def) -> Tuple[str, ...]:
+    """Drops, in place, names of gradient functions that this process does not have (``tf.custom_gradient`` saves the
+    name alone), so that what a node computes is differentiated; a warning where there were any."""
+    lost: List[str] = []
+    for nodes in [graph_def.node] + [function.node_def for function in graph_def.library.function]:
+        for node in nodes:
+            if _GRADIENT in node.attr and not _tf.knows_gradient(node.attr[_GRADIENT].s.decode("utf-8", "replace")):
+                del node.attr[_GRADIENT]
+                lost.append(repr(node.name))
+    return () if not lost else (
+        "custom gradients of %s are not in the file (tf.custom_gradient saves their names alone): what the ops compute "
+        "is differentiated instead" % some(sorted(lost)),)
 
 
 def _judged(meta_graph, source: str, trusted: bool) -> Tuple[str, ...]:
