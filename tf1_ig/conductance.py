@@ -18,6 +18,7 @@ from graph_tools.graph import names
 from tf1_ig import quadrature
 from tf1_ig.engine.at import FLOATS_AT_ONCE, At
 from tf1_ig.errors import InputError, MethodError
+from tf1_ig.question.resolve import Resolved, Through
 from tf1_ig.result.attribution import Attribution
 from tf1_ig.result.claims import EXACT, NONE
 
@@ -47,16 +48,18 @@ class Sums(NamedTuple):
     points: int
 
 
-def check_layer(model: Any, layer: str) -> None:
-    """Refuses tensors inside a loop: a layer has one value there in every iteration.
+def inputs_beside(resolved: Resolved, layer: str, inputs: Tuple[str, ...]) -> Through:
+    """The layer as an input of its own, beside the inputs where some path from them passes it by.
 
     Raises:
-      InputError: it is inside a loop.
+      InputError: the layer is inside a loop, where it has a value in every iteration.
     """
-    view = view_of(model)
-    if names.parse(layer).node in view.loop_nodes:
+    inside = resolved.renamed.get(layer, layer)
+    if names.parse(inside).node in view_of(resolved.model).loop_nodes:
         raise InputError("layer %s is inside a loop and has a value in every iteration; name what leaves the loop (an "
                          "Exit, or the tensor of all steps behind it)" % layer)
+    whole = cuts(resolved.model, inside, tuple(spec.attributed.tensor for spec in resolved.inputs), resolved.output)
+    return Through(layer, () if whole else inputs)
 
 
 def cuts(model: Any, layer: str, inputs: Tuple[str, ...], output: str) -> bool:

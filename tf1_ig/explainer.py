@@ -266,18 +266,13 @@ class IntegratedGradients:
         """Explainers of the layer by the inputs, and of the output by the layer and what passes it by; its name."""
         name = names.tensor_name(layer)
         if name not in self._layers:
-            model = self._asked[0]
-            layers.check_layer(self.resolved.model, name)
-            inner = self.resolved.renamed.get(name, name)
-            past = () if layers.cuts(self.resolved.model, inner, tuple(
-                spec.attributed.tensor for spec in self.resolved.inputs), self.resolved.output) else self.inputs
+            held = layers.inputs_beside(self.resolved, name, self.inputs)
             same = dict(batch_axis=self.batch_axis, config=self._options[0], time_limit=self._options[1])
-            below = IntegratedGradients(model, name, list(self.inputs), **same)
-            self._opened += [below]
-            above = IntegratedGradients(model, self._asked[1], resolve.Through(name, past), **same,
-                                        class_names=self.class_names)
-            self._opened += [above]
-            self._layers[name] = below, above
+            opened = []
+            for output, inputs in ((name, list(self.inputs)), (self._asked[1], held)):
+                opened.append(IntegratedGradients(self._asked[0], output, inputs, **same, class_names=self.class_names))
+                self._opened.append(opened[-1])
+            self._layers[name] = opened[0], opened[1]
         return self._layers[name] + (name,)
 
     def interactions(self, feed: Mapping[Any, Any], label: Any = None, baseline: Any = "zero",
