@@ -14,7 +14,7 @@ QUICK = tests/test_imports.py tests/test_architecture.py tests/test_kit.py tests
 	tests/tf1_ig/test_show_text.py tests/tf1_ig/test_show_table.py tests/tf1_ig/test_show_palette.py \
 	tests/tf1_ig/test_edit_command.py tests/tf1_ig/test_reference_loop.py tests/tf1_ig/test_target.py
 
-.PHONY: help demo check test test-tf1 test-tf215 test-tf221 test-all lint types docs dist bench notebooks demo-model clean
+.PHONY: help demo check test test-tf1 test-tf215 test-tf221 test-all lint attacks types docs dist bench notebooks demo-model clean
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -38,6 +38,9 @@ test-tf221: ## the same tests on TensorFlow 2.21
 	$(RUN) test tf221 $(ARGS)
 
 test-all: test test-tf1 test-tf215 test-tf221 ## all of them
+
+attacks: ## hostile models by the hundred against every command and door (an hour; ARGS="--part 1/9" for a share)
+	$(RUN) run $(LEG) python -m tests.attacks $(ARGS)
 
 lint: ## ruff
 	$(RUN) run tools ruff check .

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import threading
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -66,9 +67,8 @@ class IntegratedGradients:
         self.class_names = None if class_names is None else tuple(class_names)
         self._options = config, time_limit
         self._opened: List[Any] = []
-        self._steady: Optional[bool] = None
         self._facts: Dict[Any, List[Finding]] = {}
-        self._fed: Dict[str, np.ndarray] = {}   # the last feed's scalars: they may decide which branch is taken
+        self._last = threading.local()  # of this thread: scalars it fed last, whether scores of one feed ever differed
         self._sizes = KeptSizes()
         self._open()
 
@@ -98,13 +98,18 @@ class IntegratedGradients:
         self.close()
 
     def findings(self) -> List[Finding]:
-        """What the graph itself says against explanations: random ops, batch statistics, ops that stop gradients."""
-        key = self._steady, tuple(sorted((name, value.tobytes()) for name, value in self._fed.items()))
+        """What the graph itself says against explanations: random ops, batch statistics, ops that stop gradients.
+
+        Scalars of the feed that this thread explained last decide which branches count.
+        """
+        fed: Mapping[str, np.ndarray] = getattr(self._last, "scalars", {})
+        steady: Optional[bool] = getattr(self._last, "steady", None)
+        key = steady, tuple(sorted((name, value.tobytes()) for name, value in fed.items()))
         if key not in self._facts:
             self._facts[key] = graph_facts.findings(graph_facts.Scene(
-                Decided(self.resolved.model.index, self._fed), self.resolved.output,
+                Decided(self.resolved.model.index, fed), self.resolved.output,
                 tuple(spec.attributed.tensor for spec in self.resolved.inputs),
-                tuple(spec.ids for spec in self.resolved.inputs if spec.ids), self._steady, self.resolved.held))
+                tuple(spec.ids for spec in self.resolved.inputs if spec.ids), steady, self.resolved.held))
         return list(self._facts[key])
 
     def close(self) -> None:
@@ -318,9 +323,9 @@ class IntegratedGradients:
         if self._engine.knows_otherwise(task.values):
             self._open(leaner=False)
             task = read()
-        self._steady = task.probed.steady and self._steady is not False
-        self._fed = {name: value for name, value in task.values.items() if value.ndim == 0 and value.dtype != object
-                     and name not in self.inputs}
+        self._last.steady = task.probed.steady and getattr(self._last, "steady", True)
+        self._last.scalars = {name: value for name, value in task.values.items() if value.ndim == 0
+                              and value.dtype != object and name not in self.inputs}
         label = numbered(question.label, self.class_names)
         if question.positions is None:
             return task, resolve_label(label, task.row_shape, task.outputs, self.output)

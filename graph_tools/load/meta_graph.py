@@ -16,7 +16,7 @@ _PART = re.compile(r"(\.meta|\.index|\.data-\d{5}-of-\d{5}|-\d{5}-of-\d{5})$")
 
 
 def matches(artefact: Artefact) -> bool:
-    if prefix_for(artefact) is not None:
+    if _is_training_folder(artefact) or (not artefact.is_folder and prefix_for(artefact) is not None):
         return True
     return artefact.is_file and isinstance(artefact.message, _tf.tf.MetaGraphDef)
 
@@ -27,14 +27,17 @@ def load(artefact: Artefact, tags=None, signature=None, trusted=False) -> Model:
     The path is the prefix of the checkpoint, any file of it (``.meta``, ``.index``, ``.data-…``), or a folder with a
     ``checkpoint`` file, of which the latest checkpoint is taken. The graph's own restore op is not run.
     """
-    prefix = prefix_for(artefact)
     folder = artefact.folder
+    own = None if trusted else folder
+    prefix = prefix_for(artefact, own)
     if prefix is not None and artefact.is_folder:
-        _demand_inside(prefix, None if trusted else folder)
+        _demand_inside(prefix, own)
     if prefix is None:  # a MetaGraphDef under any other name
         prefix, file = os.path.splitext(artefact.path)[0], artefact
     else:
         file = Artefact(prefix + ".meta")
+    source = "checkpoint %s" % prefix
+    files.demand_pattern(prefix, own, source)
     if not file.is_file:
         raise ModelFileMissingError(_no_graph(prefix))
     meta_graph = _tf.tf.MetaGraphDef()
@@ -45,8 +48,6 @@ def load(artefact: Artefact, tags=None, signature=None, trusted=False) -> Model:
     else:
         raise ModelFormatError("%r is a SavedModel, not the graph of a checkpoint; give the path of its folder" % (
             file.path,))
-    source = "checkpoint %s" % prefix
-    files.demand_pattern(prefix, None if trusted else folder, source)
     values, no_value = {}, "has no value"
     if checkpoint.exists(prefix) or checkpoint.has_parts(prefix):
         values = checkpoint.values(meta_graph.graph_def, meta_graph.saver_def,
@@ -58,11 +59,21 @@ def load(artefact: Artefact, tags=None, signature=None, trusted=False) -> Model:
                        trusted=trusted, folder=folder)
 
 
-def prefix_for(artefact: Artefact) -> Optional[str]:
-    """The checkpoint prefix that a path stands for, or ``None`` when it stands for none."""
+def _is_training_folder(artefact: Artefact) -> bool:
+    return artefact.is_folder and "checkpoint" in artefact.files() and "saved_model.pb" not in artefact.files()
+
+
+def prefix_for(artefact: Artefact, folder: Optional[str] = None) -> Optional[str]:
+    """The checkpoint prefix that a path stands for, or ``None`` when it stands for none.
+
+    Args:
+      artefact: the path; of a folder, the file ``checkpoint`` is read.
+      folder: where that file must be; ``None``: anywhere.
+    """
     if artefact.is_folder:
-        if "checkpoint" not in artefact.files() or "saved_model.pb" in artefact.files():
+        if not _is_training_folder(artefact):
             return None
+        files.demand(join(artefact.path, "checkpoint"), folder, "folder %r" % artefact.path)
         latest = _tf.tf.train.latest_checkpoint(artefact.path)
         if latest is None:
             raise ModelFileMissingError("the file %r names no checkpoint that is there; give the prefix of one" % (

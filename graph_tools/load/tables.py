@@ -116,10 +116,14 @@ def _source(index: walk.GraphIndex, ref: names.TensorRef) -> str:
 
 
 def asset_variables(graph_def, assets: Mapping[str, str]) -> Dict[str, str]:
-    """Variables that hold the path of an asset, as TF 2 has them: path by node name."""
+    """Variables that hold the path of an asset, as TF 2 has them: path by node name, every handle of each."""
     index = walk.GraphIndex(graph_def)
-    return {variables.root(index, index.data_inputs(node.name)[0]): assets[_path_source(index, node)]
-            for node in graph_def.node if node.op == "AssignVariableOp" and _path_source(index, node) in assets}
+    paths = {variables.identity(index.nodes[variables.root(index, index.data_inputs(node.name)[0])]): assets[
+        _path_source(index, node)] for node in graph_def.node
+        if node.op == "AssignVariableOp" and _path_source(index, node) in assets}
+    # Another handle of the same variable must not put another path there when the values are restored.
+    return {node.name: paths[variables.identity(node)] for node in graph_def.node
+            if paths and node.op in ops.VARIABLES and variables.identity(node) in paths}
 
 
 def _path_source(index: walk.GraphIndex, assign) -> str:

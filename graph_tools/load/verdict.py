@@ -8,7 +8,7 @@ from graph_tools.errors import GraphToolsError, ModelFileMissingError
 from graph_tools.graph import scan as torn
 from graph_tools.load import load, meta_graph, saved_model
 from graph_tools.load.read import Artefact
-from graph_tools.safety import judge
+from graph_tools.safety import files, judge
 from graph_tools.safety.judge import Refusal
 
 COMPUTES, BESIDE, NEEDED = "computes", "reaches out beside its outputs", "reaches out"
@@ -50,6 +50,7 @@ def scan(path: Any) -> Verdict:
 
     Raises:
       ModelFileMissingError, ModelFormatError: there is no model to look at.
+      UnsafeModelError: the file that holds the graph is a link out of the model's folder, or no file.
 
     >>> scan("model.pb").verdict  # doctest: +SKIP
     'computes'
@@ -76,8 +77,12 @@ def scan(path: Any) -> Verdict:
 def _file(artefact: Artefact) -> Artefact:
     """The file that holds the graph of a model."""
     if saved_model.matches(artefact) and artefact.is_folder:
-        return saved_model.file_of(artefact)
-    prefix = meta_graph.prefix_for(artefact)
+        found = saved_model.file_of(artefact)
+        files.demand(found.path, artefact.folder, "SavedModel %r" % artefact.path)
+        return found
+    prefix = meta_graph.prefix_for(artefact, artefact.folder)
+    if prefix is not None and prefix + ".meta" != artefact.path:
+        files.demand_pattern(prefix, artefact.folder, "checkpoint %s" % prefix)
     found = Artefact(prefix + ".meta") if prefix is not None else artefact
     if not found.is_file:
         raise ModelFileMissingError("no file %r to look at; check the path" % found.path)

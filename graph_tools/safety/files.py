@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from typing import Optional
 
 from graph_tools.errors import UnsafeModelError
@@ -15,12 +16,13 @@ def is_remote(path: str) -> bool:
     return "://" in path
 
 
-def refusal(path: str, folder: Optional[str]) -> str:
+def refusal(path: str, folder: Optional[str], most: int = LARGEST) -> str:
     """Why a file that a model names is not read; ``""`` when it may be.
 
     Args:
       path: the file.
       folder: the model's folder; ``None`` for a trusted model, which may read any.
+      most: bytes that it may have.
     """
     if folder is None:
         return ""
@@ -37,7 +39,7 @@ def refusal(path: str, folder: Optional[str]) -> str:
         return ""  # that it is not there is for others to say
     if not stat.S_ISREG(found.st_mode):
         return "%r is not a regular file" % path
-    if found.st_size > LARGEST:
+    if found.st_size > most:
         return "%r is %.1f GB, more than a vocabulary can be" % (path, found.st_size / 1e9)
     return ""
 
@@ -52,16 +54,16 @@ def own(path: str, folder: Optional[str]) -> str:
     return path
 
 
-def demand(path: str, folder: Optional[str], what: str) -> None:
+def demand(path: str, folder: Optional[str], what: str, most: int = LARGEST) -> None:
     """Raises ``UnsafeModelError`` for a file that may not be read; ``what`` says whose it is."""
-    why = refusal(path, folder)
+    why = refusal(path, folder, most)
     if why:
         raise UnsafeModelError("%s: %s; copy it there, or, %s" % (what, why, judge.TRUST), argument="trusted",
                                value="True")
 
 
 def demand_pattern(prefix: str, folder: Optional[str], what: str) -> None:
-    """The same for every file whose name begins with ``prefix`` (the shards of a checkpoint)."""
+    """The same for every file whose name begins with ``prefix`` (a checkpoint's, of any size), pipes included."""
     if folder is None or is_remote(prefix):
         return
     parent = os.path.dirname(prefix) or "."
@@ -69,8 +71,8 @@ def demand_pattern(prefix: str, folder: Optional[str], what: str) -> None:
         there = sorted(os.listdir(parent))
     except OSError:
         return  # that it is not there is for others to say
+    base = os.path.basename(prefix)
     for name in there:
-        if name.startswith(os.path.basename(prefix) + ".") or name.startswith(os.path.basename(prefix) + "-"):
-            full = os.path.join(parent, name)
-            if os.path.islink(full) or os.path.islink(parent):
-                demand(full, folder, what)
+        full = os.path.join(parent, name)
+        if (name == base or name.startswith((base + ".", base + "-"))) and not os.path.isdir(full):
+            demand(full, folder, what, sys.maxsize)

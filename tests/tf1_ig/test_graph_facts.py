@@ -2,6 +2,7 @@
 
 import functools
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -53,6 +54,26 @@ def test_a_keep_probability_of_one_makes_dropout_harmless():
         assert tf1_ig.check(explainer)["randomness"].verdict == "warn"
     np.testing.assert_allclose(off.values["x:0"], X * small.WEIGHTS[:, 0], atol=1e-6)
     assert not off.notes and any("random" in note for note in live.notes)
+
+
+def test_findings_are_those_of_the_feed_that_the_thread_explained():
+    """Sixteen threads on one explainer, half of them with live dropout; each asks after all have explained."""
+    together, told = threading.Barrier(16), {}
+
+    def work(number):
+        result = explainer.explain({"x": X, "keep": 0.5 if number % 2 else 1.0}, label=0, steps=3)
+        together.wait(60)
+        for finding in list(result.graph_findings) + explainer.findings():
+            if finding.name == "randomness":
+                told.setdefault(number, []).append(finding.verdict)
+
+    with tf1_ig.IntegratedGradients(small.model_of(small.dropout_by_placeholder), "y", "x") as explainer:
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+    assert told == {number: ["warn" if number % 2 else "ok"] * 2 for number in range(16)}
 
 
 def test_the_undifferentiable_part_is_the_delta():

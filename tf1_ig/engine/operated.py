@@ -67,7 +67,7 @@ class Engine:
         with self.graph.as_default(), _tf.tf.name_scope(self._scope + "/target"):
             self._build_target(model)
             self._build_pull_back(sources)
-        self._restore = model.prepare_restore(self.graph)
+        self._restore, self._refuse = model.prepare_restore(self.graph), model.refuse
         self.graph.finalize()
         self._dependencies: Dict[Tuple[str, frozenset], Set[Any]] = {}
         self._consumed: Dict[frozenset, Set[str]] = {}
@@ -182,6 +182,7 @@ class Engine:
         lacking = [op.outputs[0] for op in upstream if op.type in MUST_BE_FED and op.outputs[0].name not in values
                    and op.outputs[0].name not in self._own]
         if lacking:
+            self._refuse([tensor.name for tensor in lacking])  # what was cut out looks like a placeholder
             raise FeedError("the feed lacks %s, which %s depends on; add it to the feed" % (
                 ", ".join(describe(tensor.name, _numpy_dtype(tensor), _static_shape(tensor)) for tensor in lacking),
                 self.output_name))
@@ -383,7 +384,8 @@ def _unpack_sparse(key: Any, value: Any) -> List[Tuple[Any, Any]]:
 
 
 def _numpy_dtype(tensor) -> Any:
-    return object if tensor.dtype.base_dtype == _tf.tf.string else tensor.dtype.base_dtype.as_numpy_dtype
+    dtype = tensor.dtype.base_dtype
+    return object if dtype in (_tf.tf.string, _tf.tf.resource, _tf.tf.variant) else dtype.as_numpy_dtype
 
 
 def _static_shape(tensor):
