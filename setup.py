@@ -36,11 +36,15 @@ setup(
         "images": ["pillow>=7"],
         # The last release of tokenizers that has a wheel for Python 3.7 is 0.13.3.
         "tokenizers": ['tokenizers==0.13.3; python_version < "3.8"', 'tokenizers>=0.13; python_version >= "3.8"'],
-        # pyarrow 26 refuses the numpy 1.x that TensorFlow 2.15 needs.
         # Regions of pictures, for XRAI.
         "regions": ["scikit-image>=0.19"],
+        # pyarrow 26 refuses the numpy 1.x that TensorFlow 2.15 needs.
         "parquet": ["pyarrow>=12,<26"],
         "scale": ["pyarrow>=12,<26"],
+        # Java 17 runs both. The last release of pyspark for Python 3.7 is 3.4; mapInArrow of 4 wants pandas 2.2.
+        "spark": ["pyarrow>=12,<26", 'pyspark>=3.4,<3.5; python_version < "3.9"',
+                  'pyspark>=4; python_version >= "3.9"', 'pandas>=1.0; python_version < "3.9"',
+                  'pandas>=2.2; python_version >= "3.9"'],
         "test": [
             "pytest>=7", "pytest-timeout>=2", "pytest-xdist>=3", "pandas>=1.0", "matplotlib>=3.2", "setuptools>=64",
             "wheel", "nbclient>=0.7", "ipykernel>=6.16", "jsonschema>=4.17", "pillow>=7",

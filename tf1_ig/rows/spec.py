@@ -25,8 +25,8 @@ from tf1_ig.rows.text import LIMITS
 
 VERSION = 1
 # Where a path stands in a spec: made relative to the folder that a spec is saved to.
-_PATHS = (("model", "path"), ("classes",), ("feed", "*", "vocabulary", "file"), ("feed", "*", "tokenizer", "file"),
-          ("feed", "*", "tokenizer", "merges"), ("feed", "*", "categories"))
+PATHS = (("model", "path"), ("classes",), ("feed", "*", "vocabulary", "file"), ("feed", "*", "tokenizer", "file"),
+         ("feed", "*", "tokenizer", "merges"), ("feed", "*", "categories"))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -340,7 +340,7 @@ class ExplanationSpec:
         folder = os.path.dirname(os.path.abspath(path))
         tree = copy.deepcopy(dict(self.tree))
         if os.path.normpath(folder) != self._files.folder:
-            for place in _PATHS:
+            for place in PATHS:
                 _moved(tree, place, self._files, folder)
         try:
             with whole_files.writing(path, "w", encoding="utf-8") as file:

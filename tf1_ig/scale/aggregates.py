@@ -20,6 +20,8 @@ from tf1_ig.scale import schemas
 
 _SAMPLE = 256   # values of a name that its quantiles are taken from: those of the rows with the smallest digests
 _EXAMPLES = 3
+# Where the explained rows of a folder are: explain-many's; Spark's; those of a stream of Spark's, batch by batch.
+_PLACES = ("", "status=explained", "batch=*", os.path.join("batch=*", "status=explained"))
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -166,14 +168,15 @@ def aggregate(folder: Any, by: Optional[str] = "label_name",
 
 
 def rows(folder: Any) -> Iterator[Dict[str, Any]]:
-    """The explained rows of a folder, a batch of a file in memory at a time.
+    """The explained rows of a folder, whoever wrote it, a batch of a file in memory at a time.
 
     Raises:
       FolderError: there are none, or a file cannot be read.
     """
     schemas.arrow()
     import pyarrow.parquet as parquet
-    paths = sorted(glob.glob(os.path.join(glob.escape(os.fspath(folder)), "part-*.parquet")))
+    inside = glob.escape(os.fspath(folder))
+    paths = sorted(path for place in _PLACES for path in glob.glob(os.path.join(inside, place, "part-*.parquet")))
     if not paths:
         raise FolderError("no explanations (part-*.parquet) in the folder %r; tf1-ig explain-many writes them" % (
             os.fspath(folder),))
@@ -182,7 +185,8 @@ def rows(folder: Any) -> Iterator[Dict[str, Any]]:
         try:
             with open(path, "rb") as file:
                 for batch in parquet.ParquetFile(file).iter_batches(batch_size=1024):
-                    yield from batch.to_pylist()
+                    # In a folder of Spark's the status is the folder's name.
+                    yield from (dict({"status": schemas.EXPLAINED}, **row) for row in batch.to_pylist())
         except Exception as wrong:  # noqa: B902
             raise FolderError("%r cannot be read (%s); explain-many --resume writes it again" % (
                 path, " ".join(str(wrong).split()))) from wrong

@@ -6,6 +6,7 @@ rows that influence each other are explained one by one; a baseline that is the 
 """
 
 import atexit
+import itertools
 import json
 import os
 import threading
@@ -121,14 +122,17 @@ def numbered(batches: Iterable[Any]) -> Iterator[Tuple[str, Any]]:
 def explained(spec: ExplanationSpec, rows: Iterable[Tuple[str, Any]], asked: Asked,
               window: int = WINDOW) -> Iterator[List[Dict[str, Any]]]:
     """The records of rows, a list for each window; the rows come with what they are called without a key."""
-    lines: List[Line] = []
-    for name, row in rows:
-        lines.append(_read(spec, name, row, asked))
-        if len(lines) >= window:
-            yield _of_window(spec, lines, asked)
-            lines = []
-    if lines:
-        yield _of_window(spec, lines, asked)
+    for held in windows((_read(spec, name, row, asked) for name, row in rows), window):
+        yield _of_window(spec, held, asked)
+
+
+def windows(of: Iterable[Any], most: int) -> Iterator[List[Any]]:
+    """Lists of so many, and one of what is left."""
+    of = iter(of)
+    held = list(itertools.islice(of, most))
+    while held:
+        yield held
+        held = list(itertools.islice(of, most))
 
 
 def opened(spec: ExplanationSpec, threads: int = 0) -> IntegratedGradients:

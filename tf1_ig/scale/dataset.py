@@ -13,7 +13,7 @@ from tf1_ig.scale import folder, plan, schemas
 from tf1_ig.scale.batches import BY_PLACE, Asked, opened, refuse_mean
 from tf1_ig.scale.folder import Range
 from tf1_ig.scale.summary import Summary
-from tf1_ig.scale.worker import Job, Worker, write_range
+from tf1_ig.scale.worker import Job, Worker, answer
 
 ROWS = 4096
 
@@ -77,7 +77,7 @@ def explain_dataset(spec: Any, files: Any, out: Any, resume: bool = False, worke
         else:
             opened(spec)
             for one in todo():
-                told.add(write_range(job, one, asked))
+                told.add(answer(job, one, asked))
         summary = told.summary()
         folder.finish(out, summary)
         told.end()

@@ -20,7 +20,6 @@ from tf1_ig.errors import WorkerError
 from tf1_ig.scale import batches, folder
 from tf1_ig.scale.batches import Asked
 from tf1_ig.scale.folder import Range
-from tf1_ig.scale.summary import Summary
 
 # The folder that -c puts first on the path is not where packages are to be found.
 _CHILD = "import sys; del sys.path[0]; from tf1_ig.scale import worker; worker.main()"
@@ -29,19 +28,19 @@ _LOOK = 0.5       # seconds between two looks whether the parent is still there
 
 
 class Job(NamedTuple):
-    """What a worker needs to know before the first range."""
+    """What a worker needs to know before the first range; without a folder it answers with the records."""
 
     spec: Any
     asked: Asked
-    folder: str
+    folder: Optional[str]
 
 
-def write_range(job: Job, one: Range, asked: Asked) -> Summary:
-    """Explains a range and writes its files."""
+def answer(job: Job, one: Range, asked: Asked) -> Any:
+    """Explains a range, and writes its files: the ``Summary``; or, where there is no folder for them, its records."""
     found: List[Any] = []
     for records in batches.explained(job.spec, one.rows, asked, max(1, len(one.rows))):
         found += records
-    return folder.write(job.folder, one.number, found)
+    return found if job.folder is None else folder.write(job.folder, one.number, found)
 
 
 class Worker:
@@ -54,8 +53,8 @@ class Worker:
         self._killed = False
         self._starting = threading.Lock()
 
-    def explain(self, one: Range) -> Summary:
-        """Has a range explained and written; a row that ends the process is found, alone, and left out.
+    def explain(self, one: Range) -> Any:
+        """Has a range explained, as ``answer`` says; a row that ends the process is found, alone, and left out.
 
         Raises:
           WorkerError: the process ends before it takes a row, or ``kill`` was called.
@@ -79,7 +78,7 @@ class Worker:
                 suspects.update(in_hand)
             apart.update(in_hand)
 
-    def _asked(self, one: Range, apart: Set[str], suspects: Set[str], in_hand: List[str]) -> Summary:
+    def _asked(self, one: Range, apart: Set[str], suspects: Set[str], in_hand: List[str]) -> Any:
         if self._process is None:
             self._start()
         _send(self._process.stdin, (one, frozenset(apart), frozenset(suspects)))
@@ -156,11 +155,11 @@ def main() -> None:
         asked = job.asked._replace(apart=apart, suspects=suspects, before=lambda names: _send(
             answers, ("hand", names)))
         try:
-            answer = "done", write_range(job, one, asked)
+            said = "done", answer(job, one, asked)
         # Whatever it is, the parent is to know.
         except Exception as wrong:  # noqa: B902
-            answer = "failed", _sendable(wrong)
-        _send(answers, answer)
+            said = "failed", _sendable(wrong)
+        _send(answers, said)
 
 
 def _sendable(wrong: BaseException) -> BaseException:
