@@ -10,10 +10,10 @@ import dataclasses
 import functools
 import os
 import shutil
+import sys
 import tempfile
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-import tf1_ig
 from graph_tools.errors import FeedError
 from tf1_ig.errors import WorkerError
 from tf1_ig.rows.spec import ExplanationSpec, load_spec
@@ -91,7 +91,7 @@ def explain(frame: Any, spec: Any, key: str = "key", keep: Sequence[str] = (), w
         raise FeedError("the frame has no column %r; it has %s (key= names the one that rows are known by)" % (
             missing[0], ", ".join(map(repr, frame.columns[:20]))))
     job = _Job(_ship(frame.sparkSession, spec), spec.allow_code, key, tuple(keep), window,
-               tuple(sorted(options.items())), tf1_ig.__version__, metrics and tuple(metrics))
+               tuple(sorted(options.items())), _version(), metrics and tuple(metrics))
     chosen = frame.select(["`%s`" % name.replace("`", "``") for name in needed])
     return chosen.mapInArrow(lambda given: _explained(job, given), _columns())
 
@@ -158,6 +158,10 @@ def _folder() -> str:
     return made
 
 
+def _version() -> str:
+    return sys.modules["tf1_ig"].__version__  # the package, which imports this one
+
+
 def _columns() -> str:
     """The schema as Spark writes it."""
     def kind(of: Any) -> str:
@@ -175,9 +179,8 @@ def _spec_of(folder: str, allow_code: bool) -> ExplanationSpec:
 
 def _explained(job: _Job, given: Iterable[Any]) -> Iterator[Any]:
     from pyspark import SparkFiles, TaskContext
-    if job.version != tf1_ig.__version__:
-        raise WorkerError("tf1-ig is %s at the driver and %s here; install one version" % (
-            job.version, tf1_ig.__version__))
+    if job.version != _version():
+        raise WorkerError("tf1-ig is %s at the driver and %s here; install one version" % (job.version, _version()))
     task = TaskContext.get()
     asked = Asked(job.key, job.keep, job.options, threads=task.cpus())
     spec = _spec_of(SparkFiles.get(job.archive), job.allow_code)
