@@ -100,6 +100,9 @@ class Path:
         entries, start = below.entries, below.start(baseline)
         self._moves = {name: [np.asarray(own, np.float64) - np.asarray(base, np.float64)
                               for own, base in zip(entries[name], start[name])] for name in entries}
+        if isinstance(above.entries[layer], list):
+            raise InputError("input %s has as many entries in each row as the row needs: no layer of units; explain it"
+                             % layer)
         shape = above.entries[layer].shape
         self.rows, self.units = shape[0], shape[1:]
         self._known: Dict[float, Tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
@@ -107,6 +110,8 @@ class Path:
 
     def layers(self, alphas: np.ndarray) -> np.ndarray:
         """The layer ``[points, rows, …units]`` at points of the path."""
+        if self.layer in self._below.inputs:
+            return np.asarray(self._mixed(alphas)[self.layer])
         return self._below.outputs(self._mixed(alphas)).reshape((len(alphas), self.rows) + self.units)
 
     def at(self, alphas: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:

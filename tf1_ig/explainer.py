@@ -237,7 +237,8 @@ class IntegratedGradients:
 
         Args:
           feed, label, baseline, batch_size, shared_feeds, row_feeds, memory_limit: as for ``explain``.
-          layer: a tensor between the inputs and the output, outside loops, with the rows on its first axis.
+          layer: a tensor between the inputs and the output, outside loops, with the rows on its first axis; or an
+            input itself, whose conductance is Integrated Gradients.
           kind: ``"conductance"`` (arXiv 1805.12233), whose units sum to the difference of the scores where the layer
             cuts every path; or ``"internal_influence"`` (arXiv 1802.03788), the mean gradient by the layer.
           method, steps: a rule of a fixed number of nodes; ``steps=None``: three-point panels, twice as many until
@@ -258,18 +259,19 @@ class IntegratedGradients:
           array([2e-06])
         """
         effort(method, steps, tolerance, max_steps, batch_size, memory_limit)
-        below, above, name = self._through(layer)
+        name = names.tensor_name(layer)
         asked = dict(shared_feeds=shared_feeds, row_feeds=row_feeds, batch_size=batch_size, memory_limit=memory_limit)
-        plain = self.at(feed, label, **asked)
-        first = below.at(feed, layers.any_element(below.outputs(feed, shared_feeds, row_feeds)), **asked)
-        held = above.at(dict(feed, **{name: layers.as_fed(below, first)}), label, **asked)
+        first = held = plain = self.at(feed, label, **asked)
+        if name not in self.inputs:
+            below, above = self._through(name)
+            first = below.at(feed, layers.any_element(below.outputs(feed, shared_feeds, row_feeds)), **asked)
+            held = above.at(dict(feed, **{name: layers.as_fed(below, first)}), label, **asked)
         found = layers.answer(layers.Path(first, held, name, baseline), plain, layers.Request(
             name, kind, baseline, method, steps, tolerance, max_steps), self.output, self.resolved.notes + held.notes)
         return dataclasses.replace(found, graph_findings=tuple(self.findings()), output_kind=self.resolved.output_kind)
 
-    def _through(self, layer: Any) -> Tuple["IntegratedGradients", "IntegratedGradients", str]:
-        """Explainers of the layer by the inputs, and of the output by the layer and what passes it by; its name."""
-        name = names.tensor_name(layer)
+    def _through(self, name: str) -> Tuple["IntegratedGradients", "IntegratedGradients"]:
+        """Explainers of a layer by the inputs, and of the output by the layer and what passes it by."""
         if name not in self._layers:
             held = layers.inputs_beside(self.resolved, name, self.inputs)
             same = dict(batch_axis=self.batch_axis, config=self._options[0], time_limit=self._options[1])
@@ -278,7 +280,7 @@ class IntegratedGradients:
                 opened.append(IntegratedGradients(self._asked[0], output, inputs, **same, class_names=self.class_names))
                 self._opened.append(opened[-1])
             self._layers[name] = opened[0], opened[1]
-        return self._layers[name] + (name,)
+        return self._layers[name]
 
     def interactions(self, feed: Mapping[Any, Any], label: Any = None, baseline: Any = "zero",
                      steps: Optional[int] = None, tolerance: float = 0.01, max_steps: int = 256,

@@ -172,3 +172,36 @@ def test_what_was_asked_is_kept():
         ones = [explainer.conductance({"x:0": X}, "h", label=label) for label in (0, 2)]
     assert "rather than" in found.label_text(0) and found.outputs.shape == (2, 3) and found.coupled is False
     np.testing.assert_allclose(found.values["h:0"], ones[0].values["h:0"] - ones[1].values["h:0"], atol=1e-3)
+
+
+def test_the_conductance_of_an_input_itself_is_integrated_gradients():
+    with explainer_of(relu_pair) as explainer:
+        found = explainer.conductance({"x:0": X}, "x", tolerance=1e-3, max_steps=4096)
+        plain = explainer.explain({"x:0": X}, tolerance=1e-4, max_steps=4096)
+        mean = explainer.conductance({"x:0": X}, "x:0", kind="internal_influence", steps=400)
+    np.testing.assert_allclose(found.values["x:0"], plain.values["x:0"], atol=5e-3)
+    np.testing.assert_allclose(mean.values["x:0"] * X, plain.values["x:0"], atol=2e-2)
+    assert found.notes == () and found.completeness == "exact" and np.isnan(mean.delta).all()
+
+
+def test_one_of_two_inputs_carries_its_own_part_and_the_other_passes_it_by():
+    def build():
+        tf = _tf.tf
+        a, b = (tf.placeholder(tf.float32, [None, 2], name) for name in "ab")
+        tf.reduce_sum(a * a + 3.0 * b, 1, name="y")
+
+    feed = {"a:0": X[:, :2], "b:0": X[:, 1:]}
+    with tf1_ig.IntegratedGradients(small.model_of(build), "y", ["a", "b"]) as explainer:
+        found = explainer.conductance(feed, "a")
+    np.testing.assert_allclose(found.values["a:0"], X[:, :2] ** 2, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.delta, -3 * X[:, 1:].sum(axis=1), rtol=1e-4, atol=1e-5)
+    assert found.completeness == "none" and "passes it by" in found.notes[0]
+
+
+def test_a_sparse_input_is_no_layer_of_units():
+    feed = {"bag/indices:0": np.array([[0, 0], [0, 1], [1, 0]]), "bag/values:0": np.array([1, 2, 7]),
+            "bag/shape:0": np.array([2, 2])}
+    with tf1_ig.IntegratedGradients(small.model_of(small.word_bags), "y") as explainer:
+        name, = explainer.inputs
+        with pytest.raises(InputError, match="input %s has as many entries" % name):
+            explainer.conductance(feed, name, label=1)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import graph_tools
+import graph_tools as gt
 import tf1_ig
 from graph_tools import _tf
 from graph_tools.errors import BlockedRunError, FeedError, GradientError, GraphToolsError, TensorNotFoundError
@@ -12,6 +13,7 @@ from tests.models.embedding_patterns import patterns
 from tests.models.embeddings import live_and_frozen
 from tests.models.embeddings_sparse import sparse_feed, weights_of
 from tests.tf1_ig.brute_force import integrated_gradients, relative_l1
+from tf1_ig import demo
 from tf1_ig.errors import BaselineError, BatchError, LabelError, MethodError
 
 RANDOM = np.random.RandomState(7)
@@ -495,6 +497,20 @@ def test_wrong_tensors(output, inputs, error, message):
 def test_no_gradient_path_names_the_op_that_cuts_it():
     with pytest.raises(GradientError, match=r"x:0.*(hot|winner) \((OneHot|ArgMax)\)"):
         explain(small.argmax_cut, "y", "x", {"x": X}, label=0)
+
+
+def test_a_candidate_found_before_the_queue_was_swapped_is_found_again():
+    model = gt.load(demo.MODEL)
+    words = [["a", "superb", "film"]]
+    ids, lengths = demo.encode(words, demo.load_vocabulary())
+    feed = {demo.IDS: ids, demo.LENGTHS: lengths}
+    found = []
+    for inputs in (gt.find_embeddings(model).only(), gt.find_embeddings(model), "auto"):
+        with tf1_ig.IntegratedGradients(model, gt.find_outputs(model)[0], inputs) as explainer:
+            found.append(explainer.explain(feed, label=1, tokens=words))
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0].tokens["embedding/lookup:0"], other.tokens["embedding/lookup:0"])
+        assert found[0].ids["embedding/lookup:0"].tolist() == other.ids["embedding/lookup:0"].tolist()
 
 
 def test_a_queue_that_is_not_fed_is_swapped_or_named():

@@ -117,6 +117,14 @@ LONG = np.random.RandomState(8).normal(size=(14, 4)).astype(np.float32)
 LONG[13], LONG[5] = LONG[12], 0
 
 
+def test_samples_that_are_asked_for_are_drawn_of_short_rows_too(net):
+    drawn, exact = net("shapley", baseline=0.1, samples=400, seed=3), net("shapley", baseline=0.1)
+    error, away = drawn.standard_error["x:0"], np.abs(drawn.values["x:0"] - exact.values["x:0"])
+    assert exact.standard_error is None and drawn.token_standard_error is not None
+    assert (error > 0).any() and np.all(away <= 4.5 * error + 1e-5)
+    assert np.abs(drawn.delta).max() < 1e-5
+
+
 def test_beyond_twelve_tokens_orders_are_drawn_and_the_standard_errors_are_true():
     x = np.random.RandomState(9).normal(size=(2, 14)).astype(np.float32)
     x[:, 13] = x[:, 12]

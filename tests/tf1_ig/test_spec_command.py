@@ -289,3 +289,12 @@ def test_a_spec_is_json(tmp_path):
         from tf1_ig.commands import write_spec
 
         write_spec.write(None, type("Options", (), {"spec": "s.yaml"}))
+
+
+def test_the_spec_command_ends_with_the_error_of_the_first_bad_row(written, tmp_path, capsys):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "Good."}\n{"txt": "Good."}\n{"text": 3}\n', encoding="utf-8")
+    assert cli.main(["spec", str(written / "s.json"), str(path), "--no-model"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "error: row 2, column 'text': the column is missing; the row has 'txt'\n"
+    assert "3 rows, 2 bad" in captured.out and "bad: row 3, column 'text': " in captured.out

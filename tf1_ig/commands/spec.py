@@ -61,7 +61,9 @@ def run(options) -> int:
     found = made.encode(rows)
     outputs = None if options.no_model or not found.rows else predict(made, found, options.trust)
     print("\n".join(_lines(made, rows, found, outputs)))
-    return 1 if found.bad else 0
+    if found.bad:
+        raise found.bad[0]
+    return 0
 
 
 def _from_vertex(options) -> int:

@@ -1,7 +1,7 @@
 """Methods that only ask for scores: tokens are replaced by the baseline, alone or in coalitions."""
 
 import math
-from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from tf1_ig.methods.paths import whole
 
 # Tokens up to which all coalitions are run: 4096 of them.
 EXACT_TOKENS = 12
+# Orders drawn of longer rows.
+ORDERS = 200
 # Points that are laid out at once.
 TOGETHER = 512
 
@@ -27,17 +29,19 @@ def occlusion(at: At, baseline: Any = "zero") -> Found:
     return answer(at, numbers, baseline, tokens)
 
 
-def shapley(at: At, baseline: Any = "zero", samples: int = 200, seed: int = 0) -> Found:
+def shapley(at: At, baseline: Any = "zero", samples: Optional[int] = None, seed: int = 0) -> Found:
     """Shapley values of the tokens in the game whose coalitions keep their tokens while the others are the baseline's
     (Shapley, 1953; Štrumbelj, Kononenko: Explaining prediction models and individual predictions with feature
-    contributions, KAIS 2014). Up to 12 tokens all coalitions are run; for longer rows ``samples`` orders are drawn, and
-    the standard errors are those of the mean. Either way the numbers sum to the score minus the baseline's score.
+    contributions, KAIS 2014). Up to 12 tokens all coalitions are run; for longer rows, and where ``samples`` is given,
+    that many orders (200) are drawn, and the standard errors are those of the mean. Either way the numbers sum to the
+    score minus the baseline's score.
     """
-    tokens, samples = at.tokens, whole(samples)
-    games = [_exact(count) if count <= EXACT_TOKENS else _drawn(count, samples, seed) for count in tokens]
+    tokens, draws = at.tokens, ORDERS if samples is None else whole(samples)
+    most = EXACT_TOKENS if samples is None else 1
+    games = [_exact(count) if count <= most else _drawn(count, draws, seed) for count in tokens]
     scores = _scores(at, games, baseline)
     found = [_means(game, scores[:game.points, row]) for row, game in enumerate(games)]
-    errors = None if all(count <= EXACT_TOKENS for count in tokens) else [error for _, error in found]
+    errors = None if all(count <= most for count in tokens) else [error for _, error in found]
     return answer(at, [number for number, _ in found], baseline, [game.points for game in games], errors)
 
 

@@ -201,6 +201,9 @@ def _operable(model: Model, given: Any, name: str, notes: List[str]) -> Tuple[
         if given is None or given.rows_combined_at == name:
             # A tensor of combined rows that is named itself is meant itself.
             return model, AttributedInput(name), None
+    elif names.parse(given.ids).node not in model.index:
+        # Found before queues were swapped or calls inlined; what it names has other names since.
+        given = next((found for found in gt.find_embeddings(model) if found.tensor == given.tensor), given)
     split, edit = gt.split_occurrences(model, given)
     if split is model:
         return model, AttributedInput(name, given.owner), given
