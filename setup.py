@@ -45,6 +45,9 @@ setup(
         "spark": ["pyarrow>=12,<26", 'pyspark>=3.4,<3.5; python_version < "3.9"',
                   'pyspark>=4; python_version >= "3.9"', 'pandas>=1.0; python_version < "3.9"',
                   'pandas>=2.2; python_version >= "3.9"'],
+        # 2.48 is the last release for Python 3.7; it says itself which pyarrow it works with.
+        "beam": ['apache-beam==2.48.0; python_version < "3.8"', 'apache-beam>=2.60; python_version >= "3.8"',
+                 'pyarrow<26; python_version >= "3.8"'],
         "test": [
             "pytest>=7", "pytest-timeout>=2", "pytest-xdist>=3", "pandas>=1.0", "matplotlib>=3.2", "setuptools>=64",
             "wheel", "nbclient>=0.7", "ipykernel>=6.16", "jsonschema>=4.17", "pillow>=7",
