@@ -12,8 +12,9 @@ from tests.models import small
 from tf1_ig import demo
 from tf1_ig.errors import MethodError
 from tf1_ig.evaluate import MEASURES
+from tf1_ig.evaluate.bounds import verdict
 from tf1_ig.evaluate.model import permuted
-from tf1_ig.evaluate.record import spearman, verdict
+from tf1_ig.evaluate.record import spearman
 
 SENTENCES = ["The plot makes no sense, but the acting is superb.",
              "A dull and lifeless film that never finds its feet.",

@@ -1,6 +1,6 @@
 """Measures that ask another question, another theory, or another model."""
 
-from typing import Any, Dict, List
+from typing import Any, List
 
 import numpy as np
 
@@ -8,21 +8,22 @@ import graph_tools as gt
 from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
 from graph_tools.graph import names
-from tf1_ig.evaluate.record import Measured, Scene, mean, spearman, verdict
+from tf1_ig.evaluate.bounds import judge
+from tf1_ig.evaluate.record import Measured, Scene, mean, pearson, spearman
 
 
 def shapley(scene: Scene) -> Measured:
-    """Rank correlation with Shapley values (exact up to 12 tokens, sampled beyond); control: their standard error."""
+    """Correlation with Shapley values (exact up to 12 tokens, sampled beyond); control: their standard error."""
     found = scene.explainer.explain_variant("shapley", scene.feed, scene.label, baseline=scene.baseline, **scene.asked)
     theirs = scene.at.by_token(found.values)
-    rows = np.array([spearman(own[moving], other[moving]) if len(moving) > 1 else np.nan
+    rows = np.array([pearson(own[moving], other[moving]) if len(moving) > 1 else np.nan
                      for own, other, moving in zip(scene.tokens, theirs, scene.moving)])
     value = mean(rows)
-    told = verdict(value, 0.5, 0.2)
+    told = judge("shapley", value, len(rows))
     error = found.token_standard_error
     control = 0.0 if error is None else mean(np.concatenate(
         [np.ravel(part) for each in error.values() for part in (each if isinstance(each, list) else [each])]))
-    return Measured("shapley", told, value, "" if told == "ok" else "Shapley values of the same tokens rank them "
+    return Measured("shapley", told, value, "" if told == "ok" else "Shapley values of the same tokens say "
                     "otherwise; on a steep model single removals and paths tell different stories", control=control,
                     evaluations=int(np.sum(found.evaluations)), rows=rows)
 
@@ -37,10 +38,10 @@ def other_label(scene: Scene) -> Measured:
     own = np.asarray(scene.at.label)
     order = np.argsort(-outputs, axis=1)
     other = np.where(order[:, 0] == own, order[:, 1], order[:, 0])
-    found = scene.explainer.explain(scene.feed, [int(label) for label in other], baseline=scene.baseline, **scene.asked)
+    found = scene.explain(scene.explainer, scene.feed, [int(label) for label in other])
     rows = np.array([_cosine(one, two) for one, two in zip(scene.tokens, scene.at.by_token(found.values))])
     value = mean(rows)
-    told = verdict(value, 0.9, 0.99)
+    told = judge("other label", value, len(rows))
     return Measured("other label", told, value, "" if told == "ok" else "another class is explained alike: the map "
                     "tells what stands out in the input, not what speaks for this class",
                     evaluations=int(np.sum(found.evaluations)), rows=rows)
@@ -66,7 +67,7 @@ def weights_randomised(scene: Scene) -> Measured:
         found.append(np.array([spearman(own[moving], other[moving]) if len(moving) > 1 else np.nan
                                for own, other, moving in zip(scene.tokens, tokens, scene.moving)]))
     value, control = mean(found[1]), mean(found[0])
-    told = verdict(value, 0.5, 0.9)
+    told = judge("weights randomised", value, len(found[1]))
     advice = ("the explanation of a model with permuted weights is nearly the same: it shows the input, not what the "
               "model has learnt")
     return Measured("weights randomised", told, value, "" if told == "ok" else advice, control=control,
@@ -137,7 +138,6 @@ def _explained_by(model: Any, scene: Scene):
     resolved = explainer.resolved
     feed = {resolved.renamed.get(names.tensor_name(key), names.tensor_name(key)): value
             for key, value in scene.feed.items()}
-    asked: Dict[str, Any] = dict(scene.asked)
     label = [tuple(int(place) for place in one) if np.ndim(one) else int(one) for one in scene.at.label]
     if scene.at.weights is not None:
         label = [{place if len(place) > 1 else place[0]: weight for place, weight in row} for row in scene.at.weights]
@@ -145,7 +145,7 @@ def _explained_by(model: Any, scene: Scene):
         label = None
     with type(explainer)(model, resolved.output, [spec.attributed.tensor for spec in resolved.inputs],
                          batch_axis=explainer.batch_axis) as other:
-        found = other.explain(feed, label, baseline=scene.baseline, **asked)
+        found = scene.explain(other, feed, label)
     by_name = {spec.name: found.values[spec.attributed.tensor] for spec in resolved.inputs}
     return scene.at.by_token(by_name), int(np.sum(found.evaluations))
 

@@ -5,7 +5,8 @@ from typing import Any, Dict, List
 import numpy as np
 
 from tf1_ig import quadrature
-from tf1_ig.evaluate.record import Measured, Scene, mean, verdict
+from tf1_ig.evaluate.bounds import judge
+from tf1_ig.evaluate.record import Measured, Scene, mean
 
 NODES = 16        # of the path of each moved input; the unmoved one is explained with the same, so that errors cancel
 DRAWS = 10
@@ -18,7 +19,7 @@ def stability(scene: Scene) -> Measured:
     changes = _changes(scene, [_moved(scene, lambda own: _noise(own, random)) for _ in range(DRAWS)], by_token=True)
     rows = changes.max(axis=0)
     value = mean(rows)
-    told = verdict(value, 0.25, 1.0)
+    told = judge("stability", value, len(rows))
     return Measured("stability", told, value, "" if told == "ok" else "noise of 2 % changes the token attributions by "
                     "that much of their size: neighbours of this input are explained otherwise",
                     evaluations=scene.at.evaluations - before, rows=rows)

@@ -18,18 +18,40 @@ class Measured(Finding):
       evaluations: rows that were run for it, forward or forward and backward.
       positions: of ``flip set``: for every row the places of the tokens; ``None`` elsewhere.
       rows: float64 ``[rows]``, the value of each row where there is one.
+      interval: 95 % of the mean over the rows, by drawing rows again (bootstrap); ``None`` of fewer than two rows.
+      judged: the number that the verdict rests on where it is not ``value`` (of an area the share of random orders that
+        it beats).
+      curves: of deletion and insertion, for every row a ``Curve``.
     """
 
     control: Any = None
     evaluations: int = 0
     positions: Optional[Tuple[Any, ...]] = None
     rows: Optional[np.ndarray] = None
+    interval: Optional[Tuple[float, float]] = None
+    judged: Any = None
+    curves: Optional[Tuple["Curve", ...]] = None
+
+
+class Curve(NamedTuple):
+    """Scores of one row as its tokens go or come, and those of random orders of the same tokens.
+
+    ``shares`` of the tokens that are gone (have come), ``scores`` at them, ``low`` and ``high`` the least and the most of
+    the random orders there; all float64 of one length.
+    """
+
+    shares: np.ndarray
+    scores: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
 class Scene(NamedTuple):
     """One explanation, and the evaluator at its feed.
 
     ``tokens``: by row what each token is said to be worth; ``moving``: by row the tokens that differ from the baseline.
+    ``removal``: what a removed token becomes, as ``evaluate`` takes it; ``explain(explainer, feed, label)`` asks the
+    method that is judged again.
     """
 
     explainer: Any
@@ -43,6 +65,8 @@ class Scene(NamedTuple):
     tokens: List[np.ndarray]
     moving: List[np.ndarray]
     seed: int
+    removal: Any
+    explain: Any
 
     @property
     def rise(self) -> np.ndarray:
@@ -75,10 +99,22 @@ def mean(values: Any) -> float:
     return float(array[np.isfinite(array)].mean()) if np.isfinite(array).any() else float("nan")
 
 
-def verdict(value: float, ok: float, fail: float) -> str:
-    """``ok`` at one bound or better, ``fail`` at the other or worse (NaN is a warning: it could not be told)."""
-    if not np.isfinite(value):
-        return "warn"
-    if (value >= ok) if ok > fail else (value <= ok):
-        return "ok"
-    return "fail" if ((value <= fail) if ok > fail else (value >= fail)) else "warn"
+def pearson(one: np.ndarray, other: np.ndarray) -> float:
+    """Correlation; of a side that does not vary 0 where the other does, NaN where neither does."""
+    first, second = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    first, second = first - first.mean(), second - second.mean()
+    sizes = np.array([np.sqrt((first ** 2).sum()), np.sqrt((second ** 2).sum())])
+    least = 1e-9 * np.array([np.abs(one).max(), np.abs(other).max()])
+    if (sizes <= least).all():
+        return float("nan")
+    return 0.0 if (sizes <= least).any() else float((first * second).sum() / sizes.prod())
+
+
+def bootstrap(rows: Any, random: np.random.RandomState, draws: int = 2000) -> Optional[Tuple[float, float]]:
+    """The 2.5th and 97.5th percentile of the mean, rows drawn again with replacement; ``None`` of fewer than two."""
+    known = np.asarray(rows, np.float64)
+    known = known[np.isfinite(known)]
+    if len(known) < 2:
+        return None
+    low, high = np.percentile(known[random.randint(0, len(known), (draws, len(known)))].mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)

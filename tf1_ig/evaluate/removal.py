@@ -1,13 +1,16 @@
-"""Measures that take tokens away: one at a time, in the order of the attributions, all but the fewest that matter."""
+"""Measures that take tokens away: one at a time, some at once, in the order of the attributions, all but the fewest."""
 
 from typing import List, Tuple
 
 import numpy as np
 
-from tf1_ig.evaluate.record import Measured, Scene, mean, spearman, verdict
+from tf1_ig.evaluate import cutting
+from tf1_ig.evaluate.bounds import judge
+from tf1_ig.evaluate.record import Curve, Measured, Scene, mean, pearson, spearman
 
 SHUFFLES = 200     # of attributions among the tokens of their rows
 ORDERS = 20        # random orders that deletion and insertion are compared with
+SUBSETS = 32       # of a row's tokens that are removed together
 MOST = 64          # tokens of a row that are removed one by one; steps of deletion and insertion
 NOTABLE = 0.1      # of the largest effect of a row: tokens below it are left out where signs are compared
 POINTS = 512       # entries that are made at once
@@ -21,7 +24,7 @@ def completeness(scene: Scene) -> Measured:
     rows = np.abs(total - scene.rise) / np.maximum(size, np.finfo(np.float32).tiny)
     value = float(rows.max()) if np.isfinite(rows).all() else float("nan")
     claims = scene.attribution.completeness == "exact"
-    told = verdict(value, 0.02, 0.1) if claims else "ok"
+    told = judge("completeness", value, len(rows)) if claims else "ok"
     return Measured("completeness", told, value, "" if told == "ok" else "the attributions do not sum to the "
                     "difference of the scores: more steps, or they are not those of this model and feed", rows=rows)
 
@@ -29,28 +32,53 @@ def completeness(scene: Scene) -> Measured:
 def leave_one_out(scene: Scene) -> Measured:
     """Rank correlation of the attributions with what removing single tokens does; control: shuffled attributions."""
     before, random = scene.at.evaluations, scene.random("leave one out")
-    chosen = [_strongest(scene, row, random) for row in range(len(scene.tokens))]
-    shares = [_without(len(tokens), [[token] for token in own]) for tokens, own in zip(scene.tokens, chosen)]
-    effects = [scene.ends[1][row] - found for row, found in enumerate(_scores(scene, shares))]
-    said = [scene.tokens[row][own] for row, own in enumerate(chosen)]
+    said, effects = _single(scene, random)
     rows = np.array([spearman(*each) if len(each[0]) > 1 else np.nan for each in zip(said, effects)])
     control = [mean([spearman(random.permutation(one), other) for one, other in zip(said, effects) if len(one) > 1])
                for _ in range(SHUFFLES)]
-    signs = [np.sign(one) == np.sign(other) for one, other in ((one[_notable(other)], other[_notable(other)])
-                                                              for one, other in zip(said, effects))]
-    agreeing = mean(np.concatenate(signs)) if signs and sum(map(len, signs)) else float("nan")
     value, chance = mean(rows), float(np.nanquantile(control, 0.95)) if np.isfinite(control).any() else float("nan")
-    told, advice = verdict(value, 0.5, 0.2), ""
-    if agreeing < 0.6:
-        told, advice = "fail", "removing a token moves the score the other way: signs agree for %.0f %%" % (
-            100 * agreeing)
-    elif told != "ok":
-        advice = "removing tokens one by one ranks them otherwise (signs agree for %.0f %%)" % (100 * agreeing)
+    told, advice = judge("leave one out", value, len(rows)), ""
+    if told != "ok":
+        advice = "removing tokens one by one ranks them otherwise"
     elif value <= chance < _CERTAIN:
         told, advice = "warn", "shuffled attributions do as well in one of twenty (%.2f)" % chance
     elif chance >= _CERTAIN:
         advice = "so few tokens that shuffled ones often stand in the same order; give more rows"
     return Measured("leave one out", told, value, advice, control=chance,
+                    evaluations=scene.at.evaluations - before, rows=rows)
+
+
+def signs(scene: Scene) -> Measured:
+    """For how many of the tokens that matter removing moves the score the way that is said; control: shuffled ones."""
+    before, random = scene.at.evaluations, scene.random("signs")
+    pairs = [(one[_notable(other)], other[_notable(other)]) for one, other in zip(*_single(scene, random))]
+    rows = np.array([mean(np.sign(one) == np.sign(other)) for one, other in pairs])
+    control = mean([mean(np.sign(one)[:, None] == np.sign(other)[None]) for one, other in pairs])
+    value = mean(rows)
+    told = judge("signs", value, len(rows))
+    return Measured("signs", told, value, "" if told == "ok" else "removing a token moves the score the other way: "
+                    "signs agree for %.0f %%" % (100 * value), control=control,
+                    evaluations=scene.at.evaluations - before, rows=rows)
+
+
+def subsets(scene: Scene) -> Measured:
+    """Correlation of sums of attributions with what removing those tokens together does (sensitivity-n: Ancona, Ceolini,
+    Öztireli, Gross: Towards better understanding of gradient-based attribution methods, arXiv 1711.06104); control:
+    shuffled attributions."""
+    before, random = scene.at.evaluations, scene.random("subsets")
+    chosen = [_drawn(len(moving), random) for moving in scene.moving]
+    shares = [_without(len(tokens), [moving[one] for one in each])
+              for tokens, moving, each in zip(scene.tokens, scene.moving, chosen)]
+    effects = [scene.ends[1][row] - found for row, found in enumerate(_scores(scene, shares))]
+    said = [tokens[moving] for tokens, moving in zip(scene.tokens, scene.moving)]
+    rows = np.array([_of_subsets(own, each, effect) for own, each, effect in zip(said, chosen, effects)])
+    control = [mean([_of_subsets(random.permutation(own), each, effect)
+                     for own, each, effect in zip(said, chosen, effects)]) for _ in range(SHUFFLES)]
+    chance = float(np.nanquantile(control, 0.95)) if np.isfinite(control).any() else float("nan")
+    value = mean(rows)
+    told = judge("subsets", value, len(rows))
+    return Measured("subsets", told, value, "" if told == "ok" else "what several tokens are said to be worth together "
+                    "is not what removing them together takes", control=chance,
                     evaluations=scene.at.evaluations - before, rows=rows)
 
 
@@ -86,6 +114,28 @@ def flip_set(scene: Scene) -> Measured:
 
 # -- how ---------------------------------------------------------------------------------------------------------------
 
+def _single(scene: Scene, random: np.random.RandomState) -> Tuple[List[np.ndarray], List[np.ndarray]]:
+    """By row what single tokens are said to be worth, and how far the score falls without each."""
+    chosen = [_strongest(scene, row, random) for row in range(len(scene.tokens))]
+    shares = [_without(len(tokens), [[token] for token in own]) for tokens, own in zip(scene.tokens, chosen)]
+    effects = [scene.ends[1][row] - found for row, found in enumerate(_scores(scene, shares))]
+    return [scene.tokens[row][own] for row, own in enumerate(chosen)], effects
+
+
+def _drawn(count: int, random: np.random.RandomState) -> List[np.ndarray]:
+    """Sets of some of so many tokens, of all sizes but none and all."""
+    if count < 2:
+        return []
+    return [random.permutation(count)[:random.randint(1, count)] for _ in range(SUBSETS)]
+
+
+def _of_subsets(said: np.ndarray, chosen: List[np.ndarray], effects: np.ndarray) -> float:
+    known = np.isfinite(effects)
+    if known.sum() < 3:
+        return float("nan")
+    return pearson(np.array([said[one].sum() for one in chosen])[known], effects[known])
+
+
 def _strongest(scene: Scene, row: int, random: np.random.RandomState) -> np.ndarray:
     """Tokens of a row that are removed one by one: all that move, or the strongest and some others."""
     own = scene.moving[row]
@@ -113,10 +163,13 @@ def _padded(shares) -> Tuple[List[np.ndarray], int]:
 
 
 def _scores(scene: Scene, shares) -> List[np.ndarray]:
-    """Scores of each row's own points."""
+    """Scores of each row's own points; NaN where nothing would be left to run."""
     padded, most = _padded(shares)
-    found = np.concatenate([scene.at.scores(scene.at.mixed([each[first:first + POINTS] for each in padded],
-                                                           scene.baseline)) for first in range(0, most, POINTS)])
+    parts = [[each[first:first + POINTS] for each in padded] for first in range(0, most, POINTS)]
+    if scene.removal == cutting.CUT:
+        found = np.concatenate([cutting.scores(scene, part) for part in parts])
+    else:
+        found = np.concatenate([scene.at.scores(scene.at.mixed(part, scene.removal)) for part in parts])
     return [found[:len(each), row] for row, each in enumerate(shares)]
 
 
@@ -127,10 +180,12 @@ def _flips(scene: Scene, shares) -> List[np.ndarray]:
     if own.ndim != 2 or own.shape[1] < 2:
         return [(scene.ends[1][row] - found) / (scene.rise[row] or 1.0) > 0.5
                 for row, found in enumerate(_scores(scene, shares))]
-    outputs = np.concatenate([scene.at.outputs(scene.at.mixed([each[first:first + POINTS] for each in padded],
-                                                              scene.baseline)) for first in range(0, most, POINTS)])
+    parts = [[each[first:first + POINTS] for each in padded] for first in range(0, most, POINTS)]
+    outputs = np.concatenate([cutting.outputs(scene, part) if scene.removal == cutting.CUT else scene.at.outputs(
+        scene.at.mixed(part, scene.removal)) for part in parts])
     top = own.argmax(axis=1)
-    return [outputs[:len(each), row].argmax(axis=1) != top[row] for row, each in enumerate(shares)]
+    return [(outputs[:len(each), row].argmax(axis=1) != top[row]) & np.isfinite(outputs[:len(each), row]).all(axis=1)
+            for row, each in enumerate(shares)]
 
 
 def _order(scene: Scene, row: int, values: np.ndarray) -> np.ndarray:
@@ -139,32 +194,42 @@ def _order(scene: Scene, row: int, values: np.ndarray) -> np.ndarray:
     return own[np.argsort(-np.sign(scene.rise[row] or 1.0) * values[own], kind="stable")]
 
 
-def _curves(scene: Scene, orders: List[np.ndarray], removing: bool) -> np.ndarray:
-    """Areas by row: how early the score goes (or comes), 1 at once and 0 at the end, for one order of each row."""
+def _curves(scene: Scene, orders: List[np.ndarray], removing: bool) -> List[np.ndarray]:
+    """Scores by row as tokens go (or come) in one order of each row."""
     shares = []
     for tokens, order in zip(scene.tokens, orders):
-        cuts = np.unique(np.linspace(0, len(order), min(len(order), MOST) + 1).astype(int))
-        rest = [order[:cut] if removing else order[cut:] for cut in cuts]
-        shares.append(_without(len(tokens), rest))
-    found = _scores(scene, shares)
+        shares.append(_without(len(tokens), [order[:cut] if removing else order[cut:] for cut in _cuts(order)]))
+    return _scores(scene, shares)
+
+
+def _cuts(order: np.ndarray) -> np.ndarray:
+    return np.unique(np.linspace(0, len(order), min(len(order), MOST) + 1).astype(int))
+
+
+def _areas(scene: Scene, curves: List[np.ndarray], removing: bool) -> np.ndarray:
+    """How early the score goes (or comes), by row: 1 at once and 0 at the end."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.array([mean((scene.ends[1][row] - scores if removing else scores - scene.ends[0][row])
-                              / scene.rise[row]) for row, scores in enumerate(found)])
+                              / scene.rise[row]) for row, scores in enumerate(curves)])
 
 
 def _in_order(scene: Scene, name: str, removing: bool) -> Measured:
     before, random = scene.at.evaluations, scene.random(name)
-    own = _curves(scene, [_order(scene, row, tokens) for row, tokens in enumerate(scene.tokens)], removing)
-    chance = np.stack([_curves(scene, [random.permutation(moving) for moving in scene.moving], removing)
-                       for _ in range(ORDERS)])
+    orders = [_order(scene, row, tokens) for row, tokens in enumerate(scene.tokens)]
+    curves = _curves(scene, orders, removing)
+    others = [_curves(scene, [random.permutation(moving) for moving in scene.moving], removing) for _ in range(ORDERS)]
+    own, chance = _areas(scene, curves, removing), np.stack([_areas(scene, each, removing) for each in others])
     # Orders of the same area, as of the same order, take nothing from it; where all are so, nothing can be told.
     beaten = (own >= chance - 1e-6 * np.maximum(np.abs(own), 1.0)).mean(axis=0)
-    rows = np.where(np.ptp(np.concatenate([chance, own[None]]), axis=0) > 1e-6, beaten, np.nan)
-    percentile = mean(rows)
-    told = verdict(percentile, 0.8, 0.5)
+    beaten = np.where(np.ptp(np.concatenate([chance, own[None]]), axis=0) > 1e-6, beaten, np.nan)
+    percentile = mean(beaten)
+    told = judge(name, percentile, len(own))
+    drawn = tuple(Curve(_cuts(order) / max(len(order), 1.0), scores, np.min([each[row] for each in others], axis=0),
+                        np.max([each[row] for each in others], axis=0))
+                  for row, (order, scores) in enumerate(zip(orders, curves)))
     return Measured(name, told, mean(own), "" if told == "ok" else "the order of the attributions beats %.0f %% of "
-                    "random orders of the same tokens" % (100 * percentile), control=float(np.nanmean(chance)),
-                    evaluations=scene.at.evaluations - before, rows=own)
+                    "random orders of the same tokens" % (100 * percentile), control=mean(chance),
+                    evaluations=scene.at.evaluations - before, rows=own, judged=percentile, curves=drawn)
 
 
 def _fewest(scene: Scene, row: int, tokens: Tuple[int, ...]) -> Tuple[int, ...]:

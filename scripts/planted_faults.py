@@ -1,0 +1,371 @@
+"""Plants faults in right explanations and counts how many of them ``tf1_ig.evaluate`` fails; bounds are chosen elsewhere.
+
+    python scripts/planted_faults.py choose          # the bounds, on the models that are not counted
+    python scripts/planted_faults.py count           # faults that fail, and right explanations that do, on the others
+
+A map that comes out nearly as the right one (token sums apart by less than a quarter of their size) is no fault and is
+left out.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+
+import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import graph_tools as gt  # noqa: E402
+import tf1_ig  # noqa: E402
+from tests.models import taught  # noqa: E402
+from tf1_ig import demo  # noqa: E402
+from tf1_ig.evaluate.model import permuted  # noqa: E402
+
+APART = 0.25
+ROWS = 8
+WORDS = ("the a of film plot acting is and it but no never not very superb dull funny bad good best worst wonderful "
+         "lifeless charming boring moving mess brilliant weak fresh story cast director jokes ending").split()
+
+
+class Right(NamedTuple):
+    """An open explainer, a feed, and its right explanation."""
+
+    name: str
+    explainer: Any
+    taught: Any
+    feed: Dict[str, np.ndarray]
+    label: Any
+    attribution: Any
+    random: np.random.RandomState
+
+    @property
+    def input(self) -> str:
+        return self.explainer.inputs[0]
+
+    @property
+    def values(self) -> np.ndarray:
+        return np.asarray(self.attribution.values[self.input], np.float64)
+
+    @property
+    def at(self) -> Any:
+        return self.explainer.at(self.feed, self.label)
+
+
+# -- the faults --------------------------------------------------------------------------------------------------------
+# Each takes a Right and gives values shaped like its own.
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    """``[rows, tokens]``."""
+    return values.reshape(len(values), -1) if values.ndim == 2 else values.sum(-1).reshape(len(values), -1)
+
+
+def _spread(right: Right, tokens: np.ndarray) -> np.ndarray:
+    """Numbers by token ``[rows, tokens]`` as values."""
+    values = right.values
+    if values.ndim == 2:
+        return tokens.reshape(values.shape)
+    return np.repeat(tokens.reshape(values.shape[:-1])[..., None], values.shape[-1], axis=-1) / values.shape[-1]
+
+
+def _moving(right: Right) -> np.ndarray:
+    """Which tokens move, ``[rows, tokens]``."""
+    return _flat(np.abs(right.at.entries[right.input])) > 0
+
+
+def _reordered(order: Callable[[Right, int, np.ndarray], np.ndarray]) -> Callable[[Right], np.ndarray]:
+    """The tokens that move of each row in another order."""
+    def made(right: Right) -> np.ndarray:
+        tokens = _flat(right.values).copy()
+        for row, moving in enumerate(_moving(right)):
+            places = np.flatnonzero(moving)
+            tokens[row, places] = tokens[row, order(right, row, places)]
+        return _spread(right, tokens)
+    return made
+
+
+def _of_tokens(change: Callable[[Right, np.ndarray], np.ndarray]) -> Callable[[Right], np.ndarray]:
+    def made(right: Right) -> np.ndarray:
+        return _spread(right, np.where(_moving(right), change(right, _flat(right.values)), 0.0))
+    return made
+
+
+def _summed(fault: Callable[[Right], np.ndarray]) -> Callable[[Right], np.ndarray]:
+    """The same, scaled so that its sum is right: completeness alone cannot see it."""
+    def made(right: Right) -> np.ndarray:
+        values = np.asarray(fault(right), np.float64)
+        own, goal = values.reshape(len(values), -1).sum(1), right.values.reshape(len(values), -1).sum(1)
+        scale = goal / np.where(np.abs(own) > 1e-9, own, 1.0)
+        return values * scale.reshape((-1,) + (1,) * (values.ndim - 1))
+    return made
+
+
+def _other_label(right: Right) -> Any:
+    outputs = right.explainer.outputs(right.feed)
+    if outputs.ndim == 3:
+        return [(int(place), int((tag + 1) % outputs.shape[2])) for place, tag in right.at.label]
+    return [int(one) for one in (outputs.argmax(1) + 1) % outputs.shape[1]]
+
+
+def _explained(right: Right, label: Any = None, baseline: Any = "zero", variant: Any = None, **asked: Any) -> np.ndarray:
+    label = right.label if label is None else label
+    if variant is not None:
+        found = right.explainer.explain_variant(variant, right.feed, label, **asked)
+    else:
+        found = right.explainer.explain(right.feed, label, baseline=baseline, **asked)
+    return np.asarray(found.values[right.input], np.float64)
+
+
+def _elsewhere(which: str) -> Callable[[Right], np.ndarray]:
+    """Another tensor of the graph is explained, one of its elements in each row."""
+    def made(right: Right) -> np.ndarray:
+        with tf1_ig.IntegratedGradients(right.taught.model, getattr(right.taught, which), right.input) as other:
+            wide = other.outputs(right.feed).shape[-1]
+            label = [(int(one[0]), int(one[1]) % wide) if np.ndim(one) else int(one) % wide for one in right.at.label]
+            return np.asarray(other.explain(right.feed, label).values[right.input], np.float64)
+    return made
+
+
+def _untrained(right: Right) -> np.ndarray:
+    model = permuted(right.explainer.resolved.model, [right.input], right.explainer.resolved.output, right.random, 1.0)
+    with tf1_ig.IntegratedGradients(model, right.explainer.resolved.output, right.input) as other:
+        return np.asarray(other.explain(right.feed, [tuple(one) if np.ndim(one) else int(one) for one in
+                                                     right.at.label]).values[right.input], np.float64)
+
+
+def _edges(right: Right, tokens: np.ndarray) -> np.ndarray:
+    """How much each token differs from the one before."""
+    entries = np.asarray(right.at.entries[right.input], np.float64)
+    sizes = _flat(np.abs(entries))
+    del tokens
+    return np.abs(sizes - np.roll(sizes, 1, axis=1))
+
+
+def _smoothed(right: Right, tokens: np.ndarray) -> np.ndarray:
+    del right
+    return (np.roll(tokens, 1, axis=1) + tokens + np.roll(tokens, -1, axis=1)) / 3
+
+
+def _weaker_half_away(keep_strong: bool) -> Callable[[Right, np.ndarray], np.ndarray]:
+    def change(right: Right, tokens: np.ndarray) -> np.ndarray:
+        made = tokens.copy()
+        for row, moving in zip(made, _moving(right)):
+            places = np.flatnonzero(moving)
+            order = places[np.argsort(np.abs(row[places]))]
+            half = len(order) // 2
+            row[order[:half] if keep_strong else order[-half:]] = 0
+        return made
+    return change
+
+
+def _zeroed(right: Right, tokens: np.ndarray) -> np.ndarray:
+    made = tokens.copy()
+    for row, moving in zip(made, _moving(right)):
+        places = right.random.permutation(np.flatnonzero(moving))
+        row[places[:len(places) // 2]] = 0
+    return made
+
+
+def _norms(right: Right, tokens: np.ndarray) -> np.ndarray:
+    del tokens
+    entries = np.asarray(right.at.entries[right.input], np.float64)
+    return np.abs(entries).reshape(len(entries), -1) if entries.ndim == 2 else np.sqrt((entries ** 2).sum(-1)).reshape(
+        len(entries), -1)
+
+
+def _gradient(right: Right) -> np.ndarray:
+    return _explained(right, variant="gradient")
+
+
+def _mean_gradient(right: Right) -> np.ndarray:
+    entries = np.asarray(right.at.entries[right.input], np.float64)
+    return right.values / np.where(entries != 0, entries, 1.0)
+
+
+def _draw(right: Right, tokens: np.ndarray) -> np.ndarray:
+    return right.random.normal(size=tokens.shape) * np.abs(tokens).mean()
+
+
+def _normalised(right: Right) -> np.ndarray:
+    tokens = _flat(right.values)
+    return right.values / np.abs(tokens).sum(1).reshape((-1,) + (1,) * (right.values.ndim - 1))
+
+
+_UNSUMMED: Dict[str, Callable[[Right], np.ndarray]] = {
+    "absolute values": _of_tokens(lambda right, tokens: np.abs(tokens)),
+    "a constant map": _of_tokens(lambda right, tokens: np.ones_like(tokens)),
+    "embeddings' norms": _of_tokens(_norms),
+    "an edge detector": _of_tokens(_edges),
+    "noise": _of_tokens(_draw),
+    "the gradient alone": _gradient,
+    "the mean gradient, a factor dropped": _mean_gradient,
+    "the squared gradient": lambda right: _gradient(right) ** 2,
+    "half of the tokens zeroed": _of_tokens(_zeroed),
+    "the strong half zeroed": _of_tokens(_weaker_half_away(False)),
+    "untrained weights": _untrained,
+    "the wrong label": lambda right: _explained(right, _other_label(right)),
+    "another layer": _elsewhere("hidden"),
+    "smoothed over neighbours": _of_tokens(_smoothed),
+    "one step from the left": lambda right: _explained(right, steps=1, method="left"),
+    "gradient x input": lambda right: _explained(right, variant="gradient_x_input"),
+    "the positive part": _of_tokens(lambda right, tokens: np.maximum(tokens, 0)),
+    "squares": _of_tokens(lambda right, tokens: np.sign(tokens) * tokens ** 2),
+    "square roots": _of_tokens(lambda right, tokens: np.sign(tokens) * np.sqrt(np.abs(tokens))),
+    "falling with the position": _of_tokens(lambda right, tokens: np.arange(tokens.shape[1], 0, -1) + 0 * tokens),
+    "all on the first token": _of_tokens(lambda right, tokens: np.eye(1, tokens.shape[1]) + 0 * tokens),
+    "another row's map": lambda right: np.roll(right.values, 1, axis=0),
+}
+
+FAULTS: Dict[str, Callable[[Right], np.ndarray]] = dict(
+    _UNSUMMED,
+    **{name + ", its sum made right": _summed(fault) for name, fault in _UNSUMMED.items()},
+    **{
+        "shuffled tokens": _reordered(lambda right, row, places: right.random.permutation(places)),
+        "off by one token": _reordered(lambda right, row, places: np.roll(places, 1)),
+        "off by one, the other way": _reordered(lambda right, row, places: np.roll(places, -1)),
+        "reversed": _reordered(lambda right, row, places: places[::-1]),
+        "halves exchanged": _reordered(lambda right, row, places: np.roll(places, len(places) // 2)),
+        "sorted": _reordered(lambda right, row, places: places[np.argsort(_flat(right.values)[row, places])]),
+        "the sign flipped": lambda right: -right.values,
+        "the sign flipped, its sum made right": _of_tokens(
+            lambda right, tokens: 2 * (tokens * _moving(right)).sum(1, keepdims=True) / _moving(right).sum(
+                1, keepdims=True) - tokens),
+        "scaled by two": lambda right: 2 * right.values,
+        "the mean of the dimensions": lambda right: right.values / right.values.shape[-1],
+        "divided by its size": _normalised,
+        "logits instead of the output": _elsewhere("logits"),
+        "another baseline": lambda right: _explained(right, baseline="mean"),
+    })
+
+
+# -- the models --------------------------------------------------------------------------------------------------------
+
+def _demo() -> taught.Taught:
+    """The demo's model, asked as the taught ones are."""
+    vocabulary = demo.load_vocabulary()
+
+    def draw(random: np.random.RandomState, rows: int) -> Dict[str, np.ndarray]:
+        words = [[WORDS[one] for one in random.randint(0, len(WORDS), random.randint(6, 13))] for _ in range(rows)]
+        ids, lengths = demo.encode(words, vocabulary)
+        return {"input/dequeue:0": ids, "input/dequeue:1": lengths}
+
+    return taught.Taught(gt.load(demo.MODEL), "class/probabilities:0", "auto", draw, lambda outputs: "top",
+                         "class/logits:0", "class/dropout/mul_1:0", float("nan"))
+
+
+def models(names: Any) -> Iterator[Tuple[str, taught.Taught]]:
+    """Those of these names, one after the other."""
+    for name in names:
+        yield name, _demo() if name == "demo" else taught.train(name)
+
+
+COUNTED = ("demo",) + tuple(taught.COUNTED_ON)
+
+
+@contextlib.contextmanager
+def right(name: str, model: taught.Taught, rows: int, seed: int) -> Iterator[Right]:
+    """The right explanation of some fresh rows, the explainer open."""
+    random = np.random.RandomState(seed)
+    with tf1_ig.IntegratedGradients(model.model, model.output, model.inputs) as explainer:
+        feed = model.draw(random, rows)
+        label = model.label(explainer.outputs(feed))
+        yield Right(name, explainer, model, feed, label, explainer.explain(feed, label), random)
+
+
+def apart(one: np.ndarray, other: np.ndarray) -> float:
+    """How far token sums are apart, as a share of the size of the first."""
+    return float(np.abs(_flat(one) - _flat(other)).sum() / np.abs(_flat(one)).sum())
+
+
+def planted(own: Right, faults: Any = None) -> Iterator[Tuple[str, Any]]:
+    """``(fault, attribution)`` for every fault that makes a difference here."""
+    for name in FAULTS if faults is None else faults:
+        values = np.asarray(FAULTS[name](own), np.float64).reshape(own.values.shape)
+        if np.isfinite(values).all() and apart(own.values, values) > APART:
+            yield name, dataclasses.replace(own.attribution, values={own.input: values})
+
+
+MEASURES = ("completeness", "leave one out", "signs", "subsets", "deletion", "insertion", "shapley")
+
+
+def judged(own: Right, attribution: Any, seed: int = 0) -> Any:
+    """The report of the measures that look at the attribution alone."""
+    return tf1_ig.evaluate(own.explainer, own.feed, own.label, MEASURES, seed, attribution)
+
+
+# -- the two commands --------------------------------------------------------------------------------------------------
+
+def choose(options: argparse.Namespace) -> None:
+    """Prints, for each measure, what right explanations and faults of the models that are not counted get."""
+    found: List[Tuple[str, str, int, Dict[str, float]]] = []
+    for name, model in models(taught.CHOSEN_ON):
+        for rows, times in ((ROWS, options.times), (1, 2 * options.times)):
+            for seed in range(times):
+                with right(name, model, rows, 1000 + seed) as own:
+                    kinds = [("", own.attribution)] + (list(planted(own)) if rows > 1 and seed < 2 else [])
+                    for fault, attribution in kinds:
+                        report = judged(own, attribution)
+                        found.append((name, fault, rows, {one.name: float(
+                            one.value if one.judged is None else one.judged) for one in report}))
+        print("%s: right on %.1f %% of fresh rows" % (name, 100 * model.accuracy), flush=True)
+    if options.save:
+        with open(options.save, "w") as file:
+            json.dump(found, file)
+    for measure in MEASURES[1:]:
+        right_ones = {rows: np.array([value[measure] for _, fault, many, value in found if not fault and many == rows])
+                      for rows in (ROWS, 1)}
+        wrong = np.array([value[measure] for _, fault, many, value in found if fault])
+        ok, fail, few = (np.nanquantile(right_ones[ROWS], 0.1), np.nanmin(right_ones[ROWS]),
+                         np.nanmin(right_ones[1]))
+        print("%-14s right: 10 %% below %.2f, worst %.2f, worst of single rows %.2f; faults below the worst: %.0f %%" % (
+            measure, ok, fail, few, 100 * np.mean(wrong < fail)))
+
+
+def count(options: argparse.Namespace) -> int:
+    """Counts faults that fail and right explanations that do; exit status 1 beyond 95 % and 2 %."""
+    missed, seen, blamed, good, without_sum = [], 0, [], 0, [0, 0]
+    for name, model in models(options.model or COUNTED):
+        with right(name, model, ROWS, 1) as own:
+            for fault, attribution in planted(own):
+                report = judged(own, attribution)
+                seen += 1
+                if report.ok:
+                    missed.append((name, fault, {one.name: round(float(
+                        one.value if one.judged is None else one.judged), 2) for one in report}))
+                if report["completeness"].verdict != "fail":
+                    without_sum[0] += 1
+                    without_sum[1] += not report.ok
+        for seed in range(options.times):
+            with right(name, model, (1, 4, 8)[seed % 3], 100 + seed) as own:
+                report = judged(own, own.attribution)
+                good += 1
+                if not report.ok:
+                    blamed.append((name, seed, str(report)))
+        print("%s: %d faults so far, %d missed; %d right explanations, %d blamed" % (
+            name, seen, len(missed), good, len(blamed)), flush=True)
+    for each in missed:
+        print("missed: %s: %s %s" % each)
+    for each in blamed:
+        print("blamed: %s, seed %d\n%s" % each)
+    print("%d kinds of faults over %d models: %d of %d fail (%.1f %%), of those whose sum is right %d of %d; "
+          "%d of %d right explanations do" % (len(FAULTS), len(options.model or COUNTED), seen - len(missed), seen,
+                                              100.0 * (seen - len(missed)) / seen, without_sum[1], without_sum[0],
+                                              len(blamed), good))
+    return int(seen - len(missed) < 0.95 * seen or len(blamed) > 0.02 * good)
+
+
+def main(arguments: Any = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=["choose", "count"])
+    parser.add_argument("--times", type=int, default=25, help="feeds of each model (default: 25)")
+    parser.add_argument("--model", action="append", choices=COUNTED, help="count on these alone")
+    parser.add_argument("--save", help="choose: write every number as JSON")
+    options = parser.parse_args(arguments)
+    return count(options) if options.what == "count" else choose(options) or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""What a verdict takes for enough. Chosen by ``scripts/planted_faults.py choose`` on models that no fault is counted on."""
+
+from typing import Dict, NamedTuple
+
+import numpy as np
+
+
+class Bound(NamedTuple):
+    """``ok`` at one bound or better, ``fail`` at the other or worse, ``fail_few`` in its place below ``MANY`` rows."""
+
+    ok: float
+    fail: float
+    fail_few: float
+
+
+MANY = 4     # rows from which a mean says something of a method rather than of a row
+
+BOUNDS: Dict[str, Bound] = {
+    "completeness": Bound(0.02, 0.1, 0.1),
+    "leave one out": Bound(0.5, 0.2, 0.2),
+    "signs": Bound(0.8, 0.6, 0.6),
+    "subsets": Bound(0.7, 0.4, 0.2),
+    "deletion": Bound(0.8, 0.5, 0.5),
+    "insertion": Bound(0.8, 0.5, 0.5),
+    "shapley": Bound(0.7, 0.4, 0.2),
+    "weights randomised": Bound(0.5, 0.9, 0.9),
+    "stability": Bound(0.25, 1.0, 1.0),
+    "other label": Bound(0.9, 0.99, 0.99),
+}
+
+
+def judge(name: str, value: float, rows: int) -> str:
+    """The verdict of a measure's number over so many rows.
+
+    >>> judge("leave one out", 0.9, 8), judge("leave one out", 0.0, 8), judge("leave one out", float("nan"), 8)
+    ('ok', 'fail', 'warn')
+    """
+    bound = BOUNDS[name]
+    return verdict(value, bound.ok, bound.fail if rows >= MANY else bound.fail_few)
+
+
+def verdict(value: float, ok: float, fail: float) -> str:
+    """``ok`` at one bound or better, ``fail`` at the other or worse (NaN is a warning: it could not be told)."""
+    if not np.isfinite(value):
+        return "warn"
+    if (value >= ok) if ok > fail else (value <= ok):
+        return "ok"
+    return "fail" if ((value <= fail) if ok > fail else (value >= fail)) else "warn"
