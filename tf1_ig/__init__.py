@@ -7,6 +7,7 @@ from tf1_ig import (
 from tf1_ig.check import check
 from tf1_ig.engine.at import At
 from tf1_ig.evaluate import evaluate
+from tf1_ig.evaluate.paired import compare_measures
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.integrations.hook import ExplainHook
 from tf1_ig.integrations.reference_loop import ig_text
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "At", "Attribution", "ExplainHook", "ExplanationSpec", "IntegratedGradients", "Interactions", "Pair", "Summary",
-    "aggregate", "attribution_signature", "bridges", "byte_spans", "check", "contrast", "evaluate", "explain_batches",
-    "explain_dataset", "ig_text", "load_attribution", "load_spec", "visualize_token_attrs",
+    "aggregate", "attribution_signature", "bridges", "byte_spans", "check", "compare_measures", "contrast",
+    "evaluate", "explain_batches", "explain_dataset", "ig_text", "load_attribution", "load_spec",
+    "visualize_token_attrs",
 ]

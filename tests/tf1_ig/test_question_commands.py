@@ -56,8 +56,30 @@ def test_measures_are_printed_and_written(spec, tmp_path, capsys):
     assert "deletion" in capsys.readouterr().out and "flip set" in open(page, encoding="utf-8").read()
 
 
+def test_what_was_measured_says_what_was_tested(spec, tmp_path, capsys):
+    page, record, saved = (str(tmp_path / name) for name in ("m.html", "m.json", "m.npz"))
+    chosen = ["evaluate", "--spec", spec, "--text", SENTENCE, "--text", "A superb film.", "--measure", "deletion",
+              "--measure", "flip set"]
+    assert cli.main(chosen + ["--removal", "cut", "--against", "gradient", "--out", record]) == 0
+    assert "against gradient:" in capsys.readouterr().out
+    found = json.load(open(record))
+    assert found["removal"] == "cut" and found["about"]["Model sha256"] == demo.facts().get(
+        "sha256", found["about"]["Model sha256"]) and len(found["about"]["Spec sha256"]) == 64
+    deleted = found["measures"][0]
+    assert deleted["interval"][0] <= deleted["value"] <= deleted["interval"][1] and len(deleted["rows"]) == 2
+    against = found["against"]["measures"][0]
+    assert against["one"] == deleted["value"] and len(against["rows"]) == 2
+    assert cli.main(chosen + ["--against", demo.MODEL, "--out", page]) == 0
+    text = open(page, encoding="utf-8").read()
+    assert text.count("<polyline") == 2 and " flip" in text and found["about"]["Model sha256"] in text
+    assert cli.main(chosen + ["--out", saved]) == 0
+    kept = tf1_ig.load_attribution(saved)
+    assert [one.name for one in kept.measures] == ["deletion", "flip set"]
+    assert "<caption>Measures</caption>" in kept.to_html()
+
+
 @pytest.mark.parametrize("words, told", [
-    (["evaluate", "--out", "x.npz"], "does not end in .html, .json"), (["interactions", "--out", "x.csv"], ".html"),
+    (["evaluate", "--out", "x.csv"], "does not end in"), (["interactions", "--out", "x.csv"], ".html"),
     (["evaluate", "--measure", "beauty"], "invalid choice"), (["conductance"], "--layer")])
 def test_wrong_usage_is_one_line(spec, words, told, capsys):
     with_rows = [words[0], "--spec", spec, "--text", "x"] + words[1:]

@@ -1,13 +1,20 @@
 """``tf1-ig evaluate``: is this explanation worth believing, by running the model."""
 
+import dataclasses
 import json
-from typing import Any, Dict
+import os
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
+import graph_tools as gt
 from graph_tools.whole_files import writing
-from tf1_ig.commands import explain as explain_command
-from tf1_ig.evaluate import MEASURES, evaluate
+from tf1_ig.commands import explain as explain_command, feed_file
+from tf1_ig.evaluate import BASELINE, MEASURES, cutting, evaluate
+from tf1_ig.evaluate.paired import compare_measures
+from tf1_ig.explainer import IntegratedGradients
+from tf1_ig.methods import METHODS
+from tf1_ig.rows import fingerprint
 from tf1_ig.show import measures as page
 
 HELP = "judge an explanation by running the model: removal, noise, other labels, theories and weights"
@@ -16,43 +23,126 @@ HELP = "judge an explanation by running the model: removal, noise, other labels,
 def add_options(parser) -> None:
     """The options of the command: those of explain, and which measures."""
     explain_command.add_options(parser)
-    parser.set_defaults(out_kinds=(".html", ".json"), takes=("seed",))
+    parser.set_defaults(out_kinds=(".html", ".json", ".npz"), takes=("seed",))
     parser.add_argument("--measure", action="append", metavar="M", choices=list(MEASURES),
                         help="one of: %s; repeat for more (default: all)" % ", ".join(MEASURES))
+    parser.add_argument("--removal", metavar="R", default=BASELINE,
+                        help="what a removed token becomes: baseline (default), cut (those behind it move up), or as "
+                             "--baseline, such as '{\"ids:0\": 0}' for a padding id")
+    parser.add_argument("--against", metavar="OTHER",
+                        help="compare on the same rows with a variant (%s), another model's file or folder, or another "
+                             "baseline" % ", ".join(METHODS))
+
+
+class _Judged(NamedTuple):
+    attribution: Any
+    report: Any
+    paired: Any
 
 
 def run(options) -> int:
     """Measures, prints, writes; exit status 1 when a measure fails."""
     with explain_command.prepared(options) as work:
-        question = work.question
-
-        def judged(feed, label):
-            return evaluate(work.explainer, feed, label, options.measure or "all", seed=options.seed or 0,
-                            baseline=question.baseline, shared_feeds=options.shared_feed, row_feeds=options.row_feed,
-                            batch_size=options.batch_size, memory_limit=options.memory_limit)
-
-        report = work.ask(judged)
-        rows = len(next(iter(question.feed.values()))) if question.feed else 0
-    told = dict(output=work.explainer.output, seed=options.seed or 0, rows=rows)
+        attribution = work.explain()
+        found = work.ask(lambda feed, label: _judged(options, work, attribution, feed, label))
+        about = _about(options, work, found)
+        output = work.explainer.output
+    attribution = dataclasses.replace(attribution, measures=tuple(found.report))
     if options.out:
-        with writing(options.out, "w", encoding="utf-8") as file:
-            if options.out.endswith(".json"):
-                json.dump(dict(told, measures=[_record(each) for each in report]), file, indent=1)
-            else:
-                file.write(page.page(report, "Is the explanation of %s worth believing?" % told["output"],
-                                     "%d rows of the feed, seed %d" % (rows, told["seed"])))
-    print(report)
+        _write(options, attribution, found, about, output, work.class_names)
+    print(found.report)
+    if found.paired is not None:
+        print("against %s:\n%s" % (options.against, found.paired))
     if options.out:
         print("wrote %s" % options.out)
-    return 0 if report.ok else 1
+    return 0 if found.report.ok else 1
 
 
-def _record(measured) -> Dict[str, Any]:
-    def plain(value):
-        if isinstance(value, (np.floating, np.integer, float)):
-            return float(value) if np.isfinite(value) else None
-        return value
+def _judged(options, work, attribution: Any, feed: Any, label: Any) -> _Judged:
+    question = work.question
+    removal = options.removal if options.removal in (BASELINE, cutting.CUT) else feed_file.parse_baseline(
+        options.removal)
+    asked = dict(measures=options.measure or "all", seed=options.seed or 0, removal=removal,
+                 shared_feeds=options.shared_feed, row_feeds=options.row_feed, batch_size=options.batch_size,
+                 memory_limit=options.memory_limit)
 
-    return dict(name=measured.name, verdict=measured.verdict, value=plain(measured.value), advice=measured.advice,
-                control=plain(measured.control), evaluations=measured.evaluations, positions=measured.positions,
-                rows=None if measured.rows is None else [plain(one) for one in measured.rows])
+    def again(explainer, feed, label):
+        return work.way(explainer)(feed, label=label)
+
+    report = evaluate(work.explainer, feed, label, attribution=attribution, baseline=question.baseline, explain=again,
+                      **asked)
+    return _Judged(attribution, report, None if options.against is None else compare_measures(
+        report, _other(options, work, feed, label, asked), options.seed or 0))
+
+
+def _other(options, work, feed: Any, label: Any, asked: Dict[str, Any]) -> Any:
+    """The report of what is compared with."""
+    if options.against in METHODS:
+        return evaluate(work.explainer, feed, label, explain=options.against, baseline=work.question.baseline, **asked)
+    if os.path.exists(options.against):
+        model = gt.load(options.against, trusted=options.trust)
+        with IntegratedGradients(model, work.explainer.output, list(work.explainer.inputs),
+                                 batch_axis=work.explainer.batch_axis) as other:
+            return evaluate(other, feed, label, baseline=work.question.baseline, **asked)
+    return evaluate(work.explainer, feed, label, baseline=feed_file.parse_baseline(options.against), **asked)
+
+
+def _about(options, work, found: _Judged) -> List[Tuple[str, str]]:
+    """What was tested, for whoever signs."""
+    question = work.question
+    told = [("Explained", "%s by %s" % (work.explainer.output, found.attribution.technique)),
+            ("Rows", str(len(found.attribution))), ("Seed", str(options.seed or 0)),
+            ("Baseline", found.attribution.baseline), ("Removal", options.removal),
+            ("Measures", ", ".join(one.name for one in found.report)),
+            ("Evaluations", str(sum(one.evaluations for one in found.report)))]
+    if options.model:
+        told.append(("Model", os.path.basename(os.path.normpath(options.model))))
+        told.append(("Model sha256", fingerprint.sha256(os.path.expanduser(options.model))))
+    elif question.spec is not None:
+        told += [("Model " + name, str(value)) for name, value in sorted(_of_spec(question.spec).items())]
+    if options.spec:
+        told += [("Spec", os.path.basename(options.spec)), ("Spec sha256", fingerprint.sha256(options.spec))]
+    return told
+
+
+def _of_spec(spec: Any) -> Dict[str, Any]:
+    """What a spec says of its model."""
+    found = spec.tree.get("model")
+    return {key: value for key, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {
+        "path": found}
+
+
+def _write(options, attribution: Any, found: _Judged, about: List[Tuple[str, str]], output: str, class_names: Any
+           ) -> None:
+    if options.out.endswith(".npz"):
+        return attribution.save(options.out)
+    with writing(options.out, "w", encoding="utf-8") as file:
+        if options.out.endswith(".json"):
+            record = dict(output=output, seed=options.seed or 0, rows=len(attribution), removal=options.removal,
+                          about=dict(about), measures=[_record(each) for each in found.report])
+            if found.paired is not None:
+                record["against"] = dict(other=options.against, measures=[_pair(each) for each in found.paired])
+            json.dump(record, file, indent=1)
+        else:
+            file.write(page.page(
+                found.report, "Is the explanation of %s worth believing?" % output, "%d rows of the feed, seed %d" % (
+                    len(attribution), options.seed or 0), about=about, attribution=attribution,
+                class_names=class_names, paired=found.paired))
+    return None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.floating, np.integer, float)):
+        return float(value) if np.isfinite(value) else None
+    return [_plain(one) for one in value] if isinstance(value, (tuple, list, np.ndarray)) else value
+
+
+def _record(measured: Any) -> Dict[str, Any]:
+    return dict(name=measured.name, verdict=measured.verdict, value=_plain(measured.value), advice=measured.advice,
+                control=_plain(measured.control), interval=_plain(measured.interval), judged=_plain(measured.judged),
+                evaluations=measured.evaluations, positions=measured.positions, rows=_plain(measured.rows))
+
+
+def _pair(paired: Any) -> Dict[str, Any]:
+    return dict(name=paired.name, one=_plain(paired.one), other=_plain(paired.other), difference=_plain(paired.value),
+                interval=_plain(paired.interval), better=paired.better, rows=_plain(paired.rows))

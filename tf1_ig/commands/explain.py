@@ -143,6 +143,8 @@ class Prepared(NamedTuple):
     told: List[str]
     # Calls a function of feed and label with those that the options say.
     ask: Callable[[Callable[..., Any]], Any]
+    # The method that the options say, of an explainer: a function of feed and label.
+    way: Callable[[Any], Callable[..., Any]]
     question: Any
 
 
@@ -184,7 +186,7 @@ def prepared(options) -> Iterator[Prepared]:
         explainer = opened.enter_context(IntegratedGradients(
             model, output, question.inputs, batch_axis=question.batch_axis, time_limit=options.time_limit))
         worker.opened()
-        way = _way_to_explain(explainer, options, arguments)
+        way = _way_to_explain(explainer, options, dict(arguments))
 
         def ask(function):
             if question.label is _BY_RANK:
@@ -199,7 +201,8 @@ def prepared(options) -> Iterator[Prepared]:
                 result = told.annotate(result, question.spec, question.encoded, explainer)
             return result if vocabulary is None else _decoded(result, vocabulary)
 
-        yield Prepared(explainer, explain, class_names, lines, ask, question)
+        yield Prepared(explainer, explain, class_names, lines, ask,
+                       lambda other: _way_to_explain(other, options, dict(arguments)), question)
 
 
 class _Question(NamedTuple):

@@ -13,6 +13,7 @@ from graph_tools.report import Report
 from tf1_ig import methods
 from tf1_ig.errors import MethodError
 from tf1_ig.evaluate import cutting
+from tf1_ig.evaluate.definition import definition
 from tf1_ig.evaluate.model import other_label, shapley, weights_randomised
 from tf1_ig.evaluate.noise import infidelity, max_sensitivity, stability
 from tf1_ig.evaluate.record import Measured, Scene, bootstrap
@@ -20,6 +21,7 @@ from tf1_ig.evaluate.removal import completeness, deletion, flip_set, insertion,
 
 MEASURES: Dict[str, Callable[[Scene], Measured]] = {
     "completeness": completeness,
+    "definition": definition,
     "leave one out": leave_one_out,
     "signs": signs,
     "subsets": subsets,
@@ -36,6 +38,7 @@ MEASURES: Dict[str, Callable[[Scene], Measured]] = {
 
 
 BASELINE = "baseline"
+WORST = ("completeness", "definition")   # of which the worst row counts, not the mean
 
 
 def evaluate(explainer: Any, feed: Mapping[Any, Any], label: Any = None, measures: Union[str, Sequence[str]] = "all",
@@ -98,7 +101,9 @@ def _asked_again(explain: Any, baseline: Any, asked: Mapping[str, Any]) -> Calla
 
 
 def _with_interval(found: Measured, scene: Scene) -> Measured:
-    if found.rows is None or found.name == "completeness":  # the worst row, not a mean
+    if found.verdict == "warn" and found.rows is not None and not np.isfinite(found.rows).any():
+        found = dataclasses.replace(found, advice="cannot be told of these rows: too few tokens, or nothing moves")
+    if found.rows is None or found.name in WORST:
         return found
     return dataclasses.replace(found, interval=bootstrap(found.rows, scene.random(found.name + " again")))
 

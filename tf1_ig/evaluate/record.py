@@ -36,8 +36,8 @@ class Measured(Finding):
 class Curve(NamedTuple):
     """Scores of one row as its tokens go or come, and those of random orders of the same tokens.
 
-    ``shares`` of the tokens that are gone (have come), ``scores`` at them, ``low`` and ``high`` the least and the most of
-    the random orders there; all float64 of one length.
+    ``shares`` of the tokens that are gone (have come), ``scores`` at them, ``low`` and ``high`` the least and the most
+    of the random orders there; all float64 of one length.
     """
 
     shares: np.ndarray

@@ -1,6 +1,6 @@
 """Measures that take tokens away: one at a time, some at once, in the order of the attributions, all but the fewest."""
 
-from typing import List, Tuple
+from typing import Any, List, Tuple
 
 import numpy as np
 
@@ -13,7 +13,8 @@ ORDERS = 20        # random orders that deletion and insertion are compared with
 SUBSETS = 32       # of a row's tokens that are removed together
 MOST = 64          # tokens of a row that are removed one by one; steps of deletion and insertion
 NOTABLE = 0.1      # of the largest effect of a row: tokens below it are left out where signs are compared
-POINTS = 512       # entries that are made at once
+POINTS = 512       # points that are made at once
+FLOATS = 1 << 22   # of their entries together
 _CERTAIN = 1 - 1e-9
 
 
@@ -62,9 +63,9 @@ def signs(scene: Scene) -> Measured:
 
 
 def subsets(scene: Scene) -> Measured:
-    """Correlation of sums of attributions with what removing those tokens together does (sensitivity-n: Ancona, Ceolini,
-    Öztireli, Gross: Towards better understanding of gradient-based attribution methods, arXiv 1711.06104); control:
-    shuffled attributions."""
+    """Correlation of sums of attributions with what removing those tokens together does (sensitivity-n: Ancona,
+    Ceolini, Öztireli, Gross: Towards better understanding of gradient-based attribution methods, arXiv 1711.06104);
+    control: shuffled attributions."""
     before, random = scene.at.evaluations, scene.random("subsets")
     chosen = [_drawn(len(moving), random) for moving in scene.moving]
     shares = [_without(len(tokens), [moving[one] for one in each])
@@ -116,7 +117,7 @@ def flip_set(scene: Scene) -> Measured:
 
 def _single(scene: Scene, random: np.random.RandomState) -> Tuple[List[np.ndarray], List[np.ndarray]]:
     """By row what single tokens are said to be worth, and how far the score falls without each."""
-    chosen = [_strongest(scene, row, random) for row in range(len(scene.tokens))]
+    chosen = [strongest(scene, row, random) for row in range(len(scene.tokens))]
     shares = [_without(len(tokens), [[token] for token in own]) for tokens, own in zip(scene.tokens, chosen)]
     effects = [scene.ends[1][row] - found for row, found in enumerate(_scores(scene, shares))]
     return [scene.tokens[row][own] for row, own in enumerate(chosen)], effects
@@ -136,7 +137,7 @@ def _of_subsets(said: np.ndarray, chosen: List[np.ndarray], effects: np.ndarray)
     return pearson(np.array([said[one].sum() for one in chosen])[known], effects[known])
 
 
-def _strongest(scene: Scene, row: int, random: np.random.RandomState) -> np.ndarray:
+def strongest(scene: Scene, row: int, random: np.random.RandomState) -> np.ndarray:
     """Tokens of a row that are removed one by one: all that move, or the strongest and some others."""
     own = scene.moving[row]
     if len(own) <= MOST:
@@ -157,32 +158,42 @@ def _without(count: int, removed) -> np.ndarray:
     return shares
 
 
-def _padded(shares) -> Tuple[List[np.ndarray], int]:
+def _parts(scene: Scene, shares: List[np.ndarray]) -> List[List[np.ndarray]]:
+    """A few points of all rows at a time; a row without more stays as it was fed."""
     most = max(1, max(len(each) for each in shares))
-    return [np.concatenate([each, np.ones((most - len(each), each.shape[1]))]) for each in shares], most
+    padded = [np.concatenate([each, np.ones((most - len(each), each.shape[1]))]) for each in shares]
+    floats = sum(len(vector) for vector in scene.at.vectors(scene.at.entries))
+    together = max(1, min(POINTS, FLOATS // max(1, floats)))
+    return [[each[first:first + together] for each in padded] for first in range(0, most, together)]
+
+
+def is_cut(removal: Any) -> bool:
+    """Whether tokens are cut out rather than replaced."""
+    return isinstance(removal, str) and removal == cutting.CUT
 
 
 def _scores(scene: Scene, shares) -> List[np.ndarray]:
     """Scores of each row's own points; NaN where nothing would be left to run."""
-    padded, most = _padded(shares)
-    parts = [[each[first:first + POINTS] for each in padded] for first in range(0, most, POINTS)]
-    if scene.removal == cutting.CUT:
-        found = np.concatenate([cutting.scores(scene, part) for part in parts])
+    return scores_at(scene, shares, scene.removal)
+
+
+def scores_at(scene: Scene, shares: List[np.ndarray], to: Any) -> List[np.ndarray]:
+    """Scores of each row's own points, each token its share of the way from ``to`` to the feed."""
+    if is_cut(to):
+        found = np.concatenate([cutting.scores(scene, part) for part in _parts(scene, shares)])
     else:
-        found = np.concatenate([scene.at.scores(scene.at.mixed(part, scene.removal)) for part in parts])
+        found = np.concatenate([scene.at.scores(scene.at.mixed(part, to)) for part in _parts(scene, shares)])
     return [found[:len(each), row] for row, each in enumerate(shares)]
 
 
 def _flips(scene: Scene, shares) -> List[np.ndarray]:
     """Whether the class changes at each row's own points; without classes, whether half the rise is gone."""
-    padded, most = _padded(shares)
     own = scene.at.outputs(scene.at.entries)
     if own.ndim != 2 or own.shape[1] < 2:
         return [(scene.ends[1][row] - found) / (scene.rise[row] or 1.0) > 0.5
                 for row, found in enumerate(_scores(scene, shares))]
-    parts = [[each[first:first + POINTS] for each in padded] for first in range(0, most, POINTS)]
-    outputs = np.concatenate([cutting.outputs(scene, part) if scene.removal == cutting.CUT else scene.at.outputs(
-        scene.at.mixed(part, scene.removal)) for part in parts])
+    outputs = np.concatenate([cutting.outputs(scene, part) if is_cut(scene.removal) else scene.at.outputs(
+        scene.at.mixed(part, scene.removal)) for part in _parts(scene, shares)])
     top = own.argmax(axis=1)
     return [(outputs[:len(each), row].argmax(axis=1) != top[row]) & np.isfinite(outputs[:len(each), row]).all(axis=1)
             for row, each in enumerate(shares)]

@@ -78,6 +78,7 @@ class Attribution:
       weights: where weighted sums of outputs were explained, for every row a list of ``(index tuple, weight)``.
       rows, positions: int64 ``[batch]`` where every row of the result is one position of an example's output: the
         example's row in the feed, and the position.
+      measures: what ``tf1-ig evaluate`` found of it, where it was judged; saved without controls and curves.
 
     >>> attribution.values["embedding/lookup:0"].shape                                    # doctest: +SKIP
     (2, 40, 64)
@@ -127,6 +128,7 @@ class Attribution:
     weights: Optional[List[List[Tuple[Tuple[int, ...], float]]]] = None
     rows: Optional[np.ndarray] = None
     positions: Optional[np.ndarray] = None
+    measures: Tuple[Finding, ...] = ()
 
     @property
     def tokens(self) -> Dict[str, Values]:

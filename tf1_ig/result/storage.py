@@ -29,7 +29,7 @@ _ARRAYS = ("score", "baseline_score", "delta", "label", "steps", "evaluations", 
            "baseline_output", "error_estimate", "baseline_feed_score", "rows", "positions")
 _PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "coupled", "held_fixed", "notes",
           "output_kind", "strings", "features", "replaced", "raw_texts", "spans", "not_finite_at", "graph_findings",
-          "technique", "completeness", "weights")
+          "technique", "completeness", "weights", "measures")
 # Arrays, or lists of arrays, by the name of the input tensor; only the values are always there.
 _BY_INPUT = ("values", "ids", "actual", "standard_error", "token_standard_error")
 _RECORD = "record"  # name of the .npz entry that holds the record as UTF-8 JSON
@@ -222,7 +222,8 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
                              if "path/%d/errors" % row in arrays] or None
     fields["not_finite_at"] = fields["not_finite_at"] or ""
     fields["replaced"] = tuple((str(new), str(old)) for new, old in fields["replaced"] or ())
-    fields["graph_findings"] = tuple(Finding(*each) for each in fields["graph_findings"] or ())
+    for name in ("graph_findings", "measures"):
+        fields[name] = tuple(Finding(*each) for each in fields[name] or ())
     return fields
 
 

@@ -162,4 +162,5 @@ _TESTS: Dict[str, Test] = {
     "weights": _may_lack(_by_row(lambda row, count: isinstance(row, list) and bool(row) and _each(_term)(row, count))),
     "rows": _may_lack(_array("iu", range(1, 2))), "positions": _may_lack(_array("iu", range(1, 2))),
     "features": _may_lack(_by_row(_each(_feature))), "graph_findings": _each(_finding),
+    "measures": _each(_finding),
 }

@@ -1,16 +1,112 @@
-"""A report of measures as a page: number, control, verdict, cost and advice of each."""
+"""A report of measures as a page: what was tested, each number with its control and interval, curves, flip sets."""
 
-from typing import Any
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from tf1_ig.show import render
+import numpy as np
+
+from tf1_ig.show import render, tokens as token_view
+from tf1_ig.show.facts import class_text, texts_by_input
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 8.0, 232.0, 8.0, 92.0   # the template's viewBox is 240 by 100
+ROWS = 50                                              # that are drawn; all are counted
+_NAMED = {"deletion": "Tokens removed, those that matter most first",
+          "insertion": "Tokens put in, those that matter most first"}
 
 
-def page(report: Any, title: str, subtitle: str = "", palette: str = "blue-orange") -> str:
+class Drawn(NamedTuple):
+    """A curve in drawing units: its polyline, the band of the random orders, and both in words."""
+
+    name: str
+    points: str
+    band: str
+    caption: str
+
+
+class Row(NamedTuple):
+    """One row: what is explained, its tokens with those of the flip set marked, its curves."""
+
+    row: int
+    label: str
+    strips: Tuple[Any, ...]
+    flips: Tuple[int, ...]
+    flip_text: str
+    curves: Tuple[Drawn, ...]
+
+
+def page(report: Any, title: str, subtitle: str = "", palette: str = "blue-orange",
+         about: Sequence[Tuple[str, str]] = (), attribution: Any = None, class_names: Optional[Sequence[str]] = None,
+         paired: Any = None) -> str:
     """One self-contained HTML page.
 
     Args:
       report: what ``tf1_ig.evaluate`` returned.
+      about: names and values of what was tested: rows, seed, digest of the model; an auditor signs for them.
+      attribution: what was judged; its texts are shown with the flip set marked.
+      class_names: names of the classes by number.
+      paired: what ``tf1_ig.compare_measures`` said against another explanation.
 
     >>> html = page(tf1_ig.evaluate(explainer, feed, "top"), "Is it worth believing?")      # doctest: +SKIP
     """
-    return render.render("measures.html", palette, title=title, subtitle=subtitle, report=report)
+    rows = [] if attribution is None else [
+        _row(report, attribution, row, class_names) for row in range(min(ROWS, len(attribution)))]
+    return render.render("measures.html", palette, title=title, subtitle=subtitle, report=report, about=about,
+                         rows=rows, more=0 if attribution is None else len(attribution) - len(rows), paired=paired,
+                         verdict=statement(report))
+
+
+def statement(report: Any) -> str:
+    """The verdict of a whole report in one sentence.
+
+    >>> from graph_tools.report import Finding, Report
+    >>> statement(Report((Finding("deletion", "ok", 0.5), Finding("stability", "warn", 0.4))))
+    'Of 2 measures 1 passes, 1 wants a look (stability) and none fails.'
+    """
+    named = {kind: [one.name for one in report if one.verdict == kind] for kind in ("ok", "warn", "fail")}
+
+    def some(kind: str, one: str, many: str) -> str:
+        found = named[kind]
+        return "none %s" % one if not found else "%d %s (%s)" % (
+            len(found), one if len(found) == 1 else many, ", ".join(found))
+
+    passes = len(named["ok"])
+    return "Of %d measures %d %s, %s and %s." % (
+        len(report), passes, "passes" if passes == 1 else "pass", some("warn", "wants a look", "want a look"),
+        some("fail", "fails", "fail"))
+
+
+def _row(report: Any, attribution: Any, row: int, class_names: Any) -> Row:
+    found: Dict[str, Any] = {one.name: one for one in report}
+    flips = found["flip set"].positions[row] if "flip set" in found else ()
+    strips, at = [], 0
+    named = texts_by_input(attribution, None)
+    for name, sums in attribution.tokens.items():
+        values = np.ravel(sums[row])
+        texts = named[name][row]
+        strip = token_view.strip(texts if np.ndim(sums[row]) <= 1 else None, values, name if len(
+            attribution.values) > 1 else "", fold=None)
+        strips.append((strip, tuple(place - at for place in flips if at <= place < at + len(values))))
+        at += len(values)
+    told = "" if "flip set" not in found else (
+        "Without the marked %s the model decides otherwise: the fewest that were found, run to be sure." % (
+            "token" if len(flips) == 1 else "%d tokens" % len(flips)) if flips else
+        "No set of tokens was found whose removal changes what the model decides.")
+    curves = tuple(_drawn(name, found[name], row) for name in _NAMED if name in found and found[name].curves)
+    return Row(row, class_text(attribution.label_text(row, class_names)), tuple(strips), tuple(flips), told, curves)
+
+
+def _drawn(name: str, measured: Any, row: int) -> Drawn:
+    curve = measured.curves[row]
+    known = np.isfinite(curve.scores) & np.isfinite(curve.low) & np.isfinite(curve.high)
+    across, scores, least, most = (np.asarray(each, np.float64)[known] for each in curve)
+    if not len(across):
+        return Drawn(name, "", "", _NAMED[name] + ": nothing to draw.")
+    low, high = float(min(least.min(), scores.min())), float(max(most.max(), scores.max()))
+
+    def places(x: np.ndarray, y: np.ndarray) -> List[str]:
+        up = (y - low) / (high - low) if high > low else np.full(len(y), 0.5)
+        return ["%.1f,%.1f" % each for each in zip(_LEFT + (_RIGHT - _LEFT) * x, _BOTTOM - (_BOTTOM - _TOP) * up)]
+
+    caption = "%s: score from %.3g to %.3g (band: random orders); area %.2f." % (
+        _NAMED[name], scores[0], scores[-1], measured.rows[row])
+    return Drawn(name, " ".join(places(across, scores)),
+                 " ".join(places(across, most) + places(across[::-1], least[::-1])), caption)

@@ -115,7 +115,8 @@ def _context(attribution, tokens, images, words, options, most, report=None):
         attribution.method, asked, attribution.baseline, attribution.running)
     held = ("Held at their own values along the path: %s." % ", ".join(
         attribution.known_as(name) for name in attribution.held_fixed),)
-    return {"cards": cards, "report": report, "grids": grid.grids(attribution, texts, options.class_names, most),
+    return {"cards": cards, "report": report, "measures": attribution.measures,
+            "grids": grid.grids(attribution, texts, options.class_names, most),
             "more": len(attribution) - most, "method_text": words,
             "notes": (held if attribution.held_fixed else ()) + tuple(attribution.notes)}
 
