@@ -32,7 +32,8 @@ DOORS = {("tf1_ig.result.attribution", "tf1_ig.show.report"), ("tf1_ig.result.at
          ("tf1_ig.result.attribution", "tf1_ig.show.figure")}
 WITHOUT_TENSORFLOW = (
     "graph_tools.errors", "graph_tools.graph.names", "graph_tools.report", "graph_tools.graph.walk",
-    "tf1_ig.baselines", "tf1_ig.check", "tf1_ig.integrate", "tf1_ig.quadrature", "tf1_ig.result.attribution",
+    "tf1_ig.baselines", "tf1_ig.check", "tf1_ig.integrate", "tf1_ig.quadrature", "tf1_ig.refine",
+    "tf1_ig.result.attribution",
     "tf1_ig.result.interactions",
     "tf1_ig.result.storage", "tf1_ig.show",
 )

@@ -10,9 +10,11 @@ of the attributions is off by what their docstrings say. What other libraries ca
 ``gausslegendre`` here.
 """
 
-from typing import Callable, Dict, Tuple
+import functools
+from typing import Callable, Dict, NamedTuple, Tuple
 
 import numpy as np
+from numpy.polynomial import legendre
 
 from tf1_ig.errors import MethodError
 
@@ -114,3 +116,71 @@ def nodes_and_weights(method: str, steps: int) -> Nodes:
         raise MethodError("steps must be a whole number of at least 1, or None for as many as the tolerance needs, "
                           "not %r" % (steps,))
     return found(int(steps))
+
+
+class Nested(NamedTuple):
+    """Nodes in (0, 1), and how the integral over each interval between them is read off them.
+
+    ``weights`` is ``[intervals, nodes]``: the integrals of the one polynomial through all nodes over the intervals that
+    0, the nodes and 1 bound. Their sum over the intervals is the rule.
+    """
+
+    alphas: np.ndarray
+    weights: np.ndarray
+
+
+@functools.lru_cache(maxsize=None)
+def nested(level: int) -> Nested:
+    """The rules of Patterson (1968, Mathematics of Computation 22, 847-856): 1, 3, 7, 15, 31, ... nodes.
+
+    Each holds the nodes of the one before. With ``n`` nodes, 3 or more, polynomials up to degree ``(3 * n + 1) / 2``
+    are exact: 15 nodes do what 12 of Gauss-Legendre do, 31 what 24 do.
+
+    >>> nested(1).weights.sum(axis=0) * 18                                # three nodes of Gauss-Legendre
+    array([5., 8., 5.])
+    """
+    nodes = np.zeros(1)
+    for _ in range(level):
+        nodes = _extended(nodes)
+    count, ends = len(nodes), np.concatenate([[-1.0], nodes, [1.0]])
+    of_basis = np.stack([legendre.legval(ends, legendre.legint(one)) for one in np.eye(count)], axis=1)
+    weights = np.diff(of_basis, axis=0) @ np.linalg.inv(legendre.legvander(nodes, count - 1)) / 2.0
+    return Nested((nodes + 1.0) / 2.0, weights)
+
+
+def _extended(nodes: np.ndarray) -> np.ndarray:
+    """``n`` nodes in (-1, 1) and the ``n + 1`` that are best added to them.
+
+    These are the roots of the polynomial that, times the one of the nodes, is orthogonal to all of degree up to ``n``.
+    """
+    count = len(nodes)
+    points, weights = legendre.leggauss(2 * count + 2)
+    held = weights * np.prod((points[:, None] - nodes) / 0.5, axis=1)
+    basis = legendre.legvander(points, count + 1)
+    moments = (basis[:, :-1] * held[:, None]).T @ basis
+    series = np.append(np.linalg.solve(moments[:, :-1], -moments[:, -1]), 1.0)
+    return np.sort(np.concatenate([nodes, legendre.legroots(series).real]))
+
+
+def between(nodes: np.ndarray, order: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Integrals over the intervals that 0, any ascending nodes and 1 bound, by polynomials through the nearest nodes.
+
+    Returns:
+      For each interval the nodes that are used, ``[intervals, order + 1]``, and their weights. Of order 0 is the node
+      on the left. An order that there are too few nodes for is lowered.
+
+    >>> between(np.array([0.0, 0.5, 1.0]), 1)[1][1]                       # a trapezoid between 0 and 0.5
+    array([0.25, 0.25])
+    """
+    count = len(nodes)
+    order, ends = min(order, count - 1), np.concatenate([[0.0], nodes, [1.0]])
+    widths = np.diff(ends)
+    if order == 0:
+        return np.clip(np.arange(count + 1) - 1, 0, None)[:, None], widths[:, None]
+    used = np.clip(np.arange(count + 1) - (order + 1) // 2, 0, count - 1 - order)[:, None] + np.arange(order + 1)
+    stencil = nodes[used]
+    points, weights = legendre.leggauss(order // 2 + 1)
+    away = ((ends[:-1] + ends[1:])[:, None] + widths[:, None] * points)[:, :, None] / 2.0 - stencil[:, None, :]
+    apart = stencil[:, :, None] - stencil[:, None, :] + np.eye(order + 1)
+    others = np.where(np.eye(order + 1, dtype=bool), 1.0, away[:, :, None, :]).prod(axis=-1)
+    return used, np.einsum("ipj,p,i->ij", others, weights / 2.0, widths) / apart.prod(axis=-1)

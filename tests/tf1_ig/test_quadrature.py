@@ -123,3 +123,27 @@ def test_the_numbers_of_other_libraries_are_reproduced(method, numbers):
 def test_a_grid_with_half_weights_at_its_ends_needs_two_nodes(method):
     with pytest.raises(MethodError, match="%r needs steps >= 2" % method):
         quadrature.nodes_and_weights(method, 1)
+
+
+@pytest.mark.parametrize("level", range(1, 5))
+def test_nested_rules_hold_each_other_and_are_exact_as_far_as_patterson_says(level):
+    rule = quadrature.nested(level)
+    count = len(rule.alphas)
+    assert count == 2 ** (level + 1) - 1 and np.all(rule.weights.sum(axis=0) > 0)
+    assert np.isin(rule.alphas, quadrature.nested(level + 1).alphas).all()
+    for degree in range((3 * count + 1) // 2 + 1):
+        assert rule.weights.sum(axis=0) @ rule.alphas ** degree == pytest.approx(1.0 / (degree + 1), abs=1e-11)
+    ends = np.concatenate([[0.0], rule.alphas, [1.0]])
+    np.testing.assert_allclose(rule.weights @ rule.alphas ** (count - 1), np.diff(ends ** count) / count, atol=1e-10)
+
+
+@pytest.mark.parametrize("order", [0, 1, 3, 5])
+def test_polynomials_through_the_nearest_nodes_are_integrated_over_each_interval(order):
+    nodes = np.sort(np.random.RandomState(order).uniform(size=12))
+    ends = np.concatenate([[0.0], nodes, [1.0]])
+    for degree in range(order + 1):
+        used, weights = quadrature.between(nodes, order)
+        assert used.shape == weights.shape == (13, order + 1)
+        np.testing.assert_allclose((weights * nodes[used] ** degree).sum(axis=1),
+                                   np.diff(ends ** (degree + 1)) / (degree + 1), atol=1e-10)
+    assert quadrature.between(nodes[:2], order)[0].shape[1] == min(order, 1) + 1

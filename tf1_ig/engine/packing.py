@@ -189,6 +189,10 @@ class PointRunner(Evaluator):
         self._entries_of, self._lengths = batch.entries_of, row_lengths
 
     @property
+    def floats(self) -> int:  # type: ignore[override]
+        return max(1, sum(actual.size for actual in self.batch.actual) // max(1, self.count))
+
+    @property
     def magnitude(self) -> Optional[np.ndarray]:
         return self.label.size if self.scored else None
 
