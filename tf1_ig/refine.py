@@ -3,7 +3,8 @@
 Every evaluation gives away two things for free: beside the gradient, the score ``F(alpha)`` and its derivative along
 the path, ``f(alpha) = sum of gradient * (input - baseline)``. The true integral of ``f`` between any two nodes is
 ``F(b) - F(a)``, so the error of a rule on *each interval* is known, not estimated.
-What tokens gain and others lose does not show in the score, so the parts of the derivative are watched too, where two rules disagree on them.
+What tokens gain and others lose does not show in the score, so the parts of the derivative are watched too, where two
+rules disagree on them.
 
 A path begins with few nodes of high order: nested Gauss rules (``quadrature.nested``), which smooth models are done
 with. How much of the change from one to the next is error still is told by how fast the known errors and the changes
