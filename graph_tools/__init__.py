@@ -33,6 +33,7 @@ from graph_tools.find.candidates import Candidate, Candidates
 from graph_tools.find.columns import find_columns
 from graph_tools.find.embeddings import find_embeddings
 from graph_tools.find.inputs import find_inputs
+from graph_tools.find.layers import find_layers
 from graph_tools.find.outputs import find_outputs
 from graph_tools.load import from_session, load
 from graph_tools.load.estimator import from_estimator
@@ -43,10 +44,10 @@ from graph_tools.verify import verify
 
 __all__ = [
     "AmbiguousCandidateError", "BlockedRunError", "Candidate", "Candidates", "ControlFlowError", "EditError",
-    "FeedError", "Finding", "ForkedProcessError", "GradientError", "GraphToolsError", "Model", "ModelFileMissingError",
-    "ModelFormatError", "NoCandidateError", "ReleaseError", "Report", "StateError", "TensorFlowMissingError",
-    "TensorFlowSymbolError", "TensorNotFoundError", "TooLargeError", "UnsafeModelError", "Verdict", "find_columns",
-    "find_embeddings", "find_inputs", "find_outputs", "freeze", "from_estimator", "from_session", "inference_mode",
-    "inline_calls", "load", "prune", "relax_batch", "restore_control_flow", "scan", "split_occurrences", "swap_inputs",
-    "verify", "watch_feature_columns",
+    "FeedError", "Finding", "ForkedProcessError", "GradientError", "GraphToolsError", "Model",
+    "ModelFileMissingError", "ModelFormatError", "NoCandidateError", "ReleaseError", "Report", "StateError",
+    "TensorFlowMissingError", "TensorFlowSymbolError", "TensorNotFoundError", "TooLargeError", "UnsafeModelError",
+    "Verdict", "find_columns", "find_embeddings", "find_inputs", "find_layers", "find_outputs", "freeze",
+    "from_estimator", "from_session", "inference_mode", "inline_calls", "load", "prune", "relax_batch",
+    "restore_control_flow", "scan", "split_occurrences", "swap_inputs", "verify", "watch_feature_columns",
 ]

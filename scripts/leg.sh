@@ -6,13 +6,14 @@
 #   scripts/leg.sh run LEG COMMAND …      build, then run a command of the environment
 #
 # LEG is newest (the newest TensorFlow 2.x that the Python found supports, 3.9 to 3.13; on 3.7, where there is nothing
-# newer, 1.15), tf221, tf215 or tf115 (Python 3.7), or tools: no TensorFlow, but what lints, types, documents and packs.
+# newer, 1.15), tf221, tf215 or tf115 (Python 3.7), bridges (TensorFlow 2.15 beside PyTorch, captum, LIME, SHAP and LIT;
+# `test` runs the tests of the bridges alone), or tools: no TensorFlow, but what lints, types, documents and packs.
 # PYTHON=3.12 or PYTHON=/path/to/python chooses the interpreter. A leg whose Python is not on this machine is skipped
 # with a message, or fails where CI=true.
 set -eu
 cd "$(dirname "$0")/.."
 
-action=${1:?build, test or run} leg=${2:?newest, tf221, tf215, tf115 or tools}
+action=${1:?build, test or run} leg=${2:?newest, tf221, tf215, tf115, bridges or tools}
 shift 2
 # Linux on x86-64 has a build without GPU support, half the size; what runs on the CPU is the same.
 case "$(uname -sm)" in "Linux x86_64") tensorflow=tensorflow-cpu ;; *) tensorflow=tensorflow ;; esac
@@ -21,9 +22,11 @@ newest) folder=.venv versions="3.12 3.13 3.11 3.10 3.9 3.7" install="$tensorflow
 tf221) folder=.venv-tf221 versions="3.12 3.13 3.11 3.10" install="$tensorflow==2.21.0 .[test]" ;;
 tf215) folder=.venv-tf215 versions="3.11 3.10 3.9" install="$tensorflow==2.15.1 .[test]" ;;
 tf115) folder=.venv-tf115 versions="3.7" install=".[tf1,test]" ;;
+# A build of PyTorch for the CPU is taken where pip finds one (--find-links or an index of yours): it is the only large part.
+bridges) folder=.venv-bridges versions="3.11 3.10" install="$tensorflow==2.15.1 torch==2.13.* .[test,bridges]" ;;
 # What judges the sources; it needs no TensorFlow, and a demo does not wait for it.
 tools) folder=.venv-tools versions="3.12 3.13 3.11 3.10 3.9" install=".[lint,docs]" ;;
-*) echo "leg.sh: no leg $leg (newest, tf221, tf215, tf115, tools)" >&2 && exit 2 ;;
+*) echo "leg.sh: no leg $leg (newest, tf221, tf215, tf115, bridges, tools)" >&2 && exit 2 ;;
 esac
 python=$folder/bin/python
 

@@ -57,7 +57,8 @@ def inputs_beside(resolved: Resolved, layer: str, inputs: Tuple[str, ...]) -> Th
     inside = resolved.renamed.get(layer, layer)
     if names.parse(inside).node in view_of(resolved.model).loop_nodes:
         raise InputError("layer %s is inside a loop and has a value in every iteration; name what leaves the loop (an "
-                         "Exit, or the tensor of all steps behind it)" % layer)
+                         "Exit, or the tensor of all steps behind it): tf1-ig inspect MODEL --layers lists those"
+                         % layer)
     whole = cuts(resolved.model, inside, tuple(spec.attributed.tensor for spec in resolved.inputs), resolved.output)
     return Through(layer, () if whole else inputs)
 

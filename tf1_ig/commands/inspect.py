@@ -38,6 +38,7 @@ class Inspection(NamedTuple):
         or, in a large graph, only computed. ``None`` without an output.
       warnings: what a load had to repair, and what stands in the way.
       sha256: of the file, or of all files of the model by name: TensorFlow's own formats notice no flipped bit.
+      layers: layers on the way to ``output``, where they were asked for.
     """
 
     path: str
@@ -51,6 +52,7 @@ class Inspection(NamedTuple):
     warnings: Tuple[str, ...]
     sha256: str
     seed: int = 0
+    layers: Optional[Candidates] = None
 
     @property
     def findings(self) -> Tuple[Finding, ...]:
@@ -104,9 +106,11 @@ def add_options(parser) -> None:
     add_model(parser)
     add_limits(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--layers", action="store_true", help="list the layers that tf1-ig conductance can be asked of")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="other made-up numbers in the example feed")
     parser.add_argument("--spec", metavar="FILE", help="write an explanation spec (.json), its guesses marked")
-    parser.add_argument("--output", metavar="T", help="of the spec: tensor to explain (default: the likeliest head)")
+    parser.add_argument("--output", metavar="T",
+                        help="of the spec or of --layers: tensor to explain (default: the likeliest head)")
     parser.add_argument("--vocab", metavar="FILE", help="of the spec: one token a line, or a .json of token to id")
     parser.add_argument("--classes", metavar="FILE", help="of the spec: names of the classes, one a line")
     parser.set_defaults(check=lambda options: _check(parser, options))
@@ -114,7 +118,7 @@ def add_options(parser) -> None:
 
 def _check(parser, options) -> None:
     for name in ("output", "vocab", "classes"):
-        if getattr(options, name) and not options.spec:
+        if getattr(options, name) and not options.spec and not (name == "output" and options.layers):
             parser.error("--%s is for --spec FILE; say which file to write" % name)
 
 
@@ -136,6 +140,8 @@ def run(options) -> int:
     """Inspects and prints, writes a spec where one is asked for; returns the exit status."""
     with _told_to_wait(options.model):
         found = inspect(options.model, options.seed, options.trust, options.asset)
+        if options.layers and found.output is not None:
+            found = found._replace(layers=gt.find_layers(found.model, options.output or found.output))
     spec = write_spec.write(found, options) if options.spec else None  # before anything is printed
     print(as_json(found) if options.json else as_text(found) if spec is None else write_spec.as_text(spec, options))
     return 0
@@ -150,7 +156,8 @@ def as_json(found: Inspection) -> str:
         "nodes": len(found.model.index.nodes), "variables": len(found.model.variables),
         "signatures": sorted(found.model.signatures), "trusted": found.model.trusted,
         "refused": scan_command.refusals(found.model.refused.values())}
-    for name, candidates in (("inputs", found.inputs), ("embeddings", found.embeddings), ("outputs", found.outputs)):
+    listed = (("inputs", found.inputs), ("embeddings", found.embeddings), ("outputs", found.outputs))
+    for name, candidates in listed + ((("layers", found.layers),) if found.layers is not None else ()):
         tree[name] = [_candidate_json(one) for one in candidates]
         tree.setdefault("misses", {})[name] = [{"name": miss.name, "why": miss.why} for miss in candidates.misses]
     tree["warnings"] = list(found.warnings)
@@ -166,7 +173,8 @@ def as_json(found: Inspection) -> str:
 def _candidate_json(candidate: Candidate) -> Dict[str, Any]:
     fields = {name: getattr(candidate, name) for name in ("tensor", "kind", "why", "dtype", "shape")}
     for name in ("tensors", "ids", "table", "dim", "vocab_size", "per_occurrence", "caveat", "batch", "default",
-                 "signatures", "logits", "same_as", "switch", "inference"):
+                 "signatures", "logits", "same_as", "switch", "inference",
+                 "units", "whole"):
         if getattr(candidate, name, None) not in (None, "", ()):
             fields[name] = getattr(candidate, name)
     return json.loads(json.dumps(fields, default=str))
@@ -185,6 +193,8 @@ def as_text(found: Inspection) -> str:
     lines += _section("What goes in", found.inputs, _input_row, "nothing: no placeholder, queue or iterator")
     lines += _section("Where the embedding is", found.embeddings, _embedding_row, "no embedding was recognised")
     lines += _section("What comes out", found.outputs, _output_row, "no tensor looks like a prediction")
+    if found.layers is not None:
+        lines += _section("Layers on the way to it", found.layers, _layer_row, "no layer was recognised")
     lines += ["", "What stands in the way"] + (
         ["  - " + warning for warning in found.warnings] or ["  " + _clear(found)])
     lines += ["", "Next"] + ["  " + line for line in _next(found)]
@@ -238,6 +248,11 @@ def _embedding_row(one) -> Tuple[str, ...]:
 def _output_row(one) -> Tuple[str, ...]:
     return (one.tensor, ("%s %s" % (one.dtype, format_shape(one.shape))).strip(), one.kind, one.why,
             "the same head as %s" % one.same_as if one.same_as else "")
+
+
+def _layer_row(one) -> Tuple[str, ...]:
+    return (one.tensor, "%s %s" % (one.dtype, format_shape(one.shape)), one.kind, one.why,
+            "everything passes through it: its units carry all of the score" if one.whole else "")
 
 
 def _next(found: Inspection) -> List[str]:
