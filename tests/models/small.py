@@ -238,6 +238,23 @@ def partly_discrete():
     tf.add(tf.reduce_sum(x, 1), 10 * tf.cast(tf.argmax(x, axis=1, name="winner"), tf.float32), name="y")
 
 
+def layer_norm():
+    """``tf.nn.moments`` stops the gradient at the mean in its variance, where it is zero anyway."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    mean, variance = tf.nn.moments(x, [1], keep_dims=True)
+    tf.matmul(tf.tanh((x - mean) / tf.sqrt(variance + 0.5)), tf.constant(WEIGHTS), name="y")
+
+
+def distance_from_a_stopped_mean():
+    """The twin of ``layer_norm`` in which something is lost: the sum of odd powers is not zero."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    mean = tf.stop_gradient(tf.reduce_mean(x, [1], keepdims=True), name="stopped")
+    spread = tf.reduce_mean(tf.squared_difference(x, mean), [1], keepdims=True)
+    tf.matmul(tf.tanh(x - mean * mean * spread), tf.constant(WEIGHTS), name="y")
+
+
 def ids_in_a_mask():
     """Ids that feed the embedding and a mask: padding (id 0) is left out of the mean."""
     tf = _tf.tf

@@ -551,3 +551,12 @@ def test_last_examples_without_ids_are_said_to_have_no_row():
     again = explain(bags, "y", "auto", feed, label=1)
     assert not any("examples" in note and "says" in note for note in again.notes)
     np.testing.assert_allclose(list(found.values.values())[0][1], list(again.values.values())[0][1], rtol=1e-5)
+
+
+def test_what_tensorflow_has_against_a_graph_is_not_said_of_a_name():
+    """A frozen assignment: the file loads, its graph cannot be built."""
+    model = small.model_of(small.linear)
+    broken = model.graph_def
+    broken.node.add(name="assigned", op="AssignVariableOp", input=["y", "y"]).attr["dtype"].type = 1
+    with pytest.raises(GraphToolsError, match="refuses the graph"):
+        tf1_ig.IntegratedGradients(model.with_graph_def(broken), "y", "x")

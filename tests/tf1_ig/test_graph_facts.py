@@ -30,6 +30,7 @@ INFERENCE = functools.partial(small.fused_batch_norm, False)
     (small.dropout_by_placeholder, "y", "x", "randomness", "warn", "keep:0"),
     (TRAINING, "y", "x", "batch norm", "fail", "normed"),
     (small.partly_discrete, "y", "x", "differentiable", "warn", r"winner \(ArgMax\)"),
+    (small.distance_from_a_stopped_mean, "y", "x", "differentiable", "warn", "stopped"),
     (small.ids_in_a_mask, "scores", "embedding", "side paths", "ok", "ids:0.*NotEqual")])
 def test_what_is_wrong_is_said(build, output, inputs, name, verdict, words):
     found = findings(build, output, inputs)[name]
@@ -40,7 +41,7 @@ def test_what_is_wrong_is_said(build, output, inputs, name, verdict, words):
 @pytest.mark.parametrize("build,output,inputs", [
     (small.linear, "y", "x"), (small.masked_text, "scores", "embedding"), (INFERENCE, "y", "x"),
     (small.two_lookups, "scores", ["word_rows", "character_rows"]), (small.one_hot_flat, "scores", "rows"),
-    (small.token_tagger, "scores", "embedding"), (small.norm, "y", "x")])
+    (small.token_tagger, "scores", "embedding"), (small.norm, "y", "x"), (small.layer_norm, "y", "x")])
 def test_a_good_model_is_left_in_peace(build, output, inputs):
     found = findings(build, output, inputs)
     assert all(finding.verdict == "ok" and not finding.advice for finding in found.values()), found

@@ -46,9 +46,9 @@ def write(found: Any, options: Any) -> specs.ExplanationSpec:
 
 def _named(model: Any, name: str) -> Candidate:
     """A tensor that was named, as a candidate."""
-    name = names.tensor_name(name)
+    name, graph = names.tensor_name(name), model.graph
     try:
-        tensor = model.graph.get_tensor_by_name(name)
+        tensor = graph.get_tensor_by_name(name)
     except (KeyError, ValueError):
         raise names.unknown_tensor(name, model.index.tensor_names(), model.source) from None
     known = [one for one in gt.find_outputs(model) if one.tensor == name]

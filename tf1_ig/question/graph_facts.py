@@ -105,7 +105,7 @@ def batch_norm(scene: Scene) -> Iterable[Finding]:
 def gradient_stops(scene: Scene) -> Iterable[Finding]:
     """Ops on the way that pass the value on and stop the gradient: their part of the score is not attributed."""
     between = scene.between
-    found = _of_types(scene, between, GRADIENT_STOPS)
+    found = [node for node in _of_types(scene, between, GRADIENT_STOPS) if not _stops_nothing(scene.index, node, between)]
     found += [node for node in between if scene.index.op(node) == "Cast"
               and scene.index.nodes[node].attr["SrcT"].type in FLOATS
               and scene.index.nodes[node].attr["DstT"].type not in FLOATS]
@@ -114,6 +114,28 @@ def gradient_stops(scene: Scene) -> Iterable[Finding]:
         return
     yield Finding("differentiable", "warn", len(found), "%s let the value through and stop the gradient; what the "
                   "score owes to them is not attributed, and shows as a delta." % _shown(scene.index, sorted(found)))
+
+
+def _stops_nothing(index: GraphIndex, name: str, between: Set[str]) -> bool:
+    """Whether a gradient is stopped at a mean from which the mean square of the distances is taken: it is 0 there.
+
+    That is the variance of ``tf.nn.moments``, in every layer norm: the mean of ``-2 (x - mean)`` over the same axes.
+    """
+    mean = index.data_inputs(name)[:1] if index.op(name) == "StopGradient" else []
+    if not mean or index.op(mean[0].node) != "Mean":
+        return False
+    of, axes = index.data_inputs(mean[0].node)
+    squares = {use.node for use in index.consumers(name, control=False)} & between
+    averages = {use.node for square in squares for use in index.consumers(square, control=False)} & between
+    return bool(averages) and all(
+        index.op(square) == "SquaredDifference" and of in index.data_inputs(square) for square in squares) and all(
+        index.op(one) == "Mean" and _same_constant(index, axes, index.data_inputs(one)[1]) for one in averages)
+
+
+def _same_constant(index: GraphIndex, first: Any, second: Any) -> bool:
+    nodes = [index.nodes.get(ref.node) for ref in (first, second)]
+    return first == second or all(node is not None and node.op == "Const" for node in nodes) and (
+        nodes[0].attr["value"] == nodes[1].attr["value"])
 
 
 def side_paths(scene: Scene) -> Iterable[Finding]:

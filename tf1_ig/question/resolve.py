@@ -98,9 +98,9 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
 
 
 def _known(model: Model, tensor: Any) -> str:
-    name = names.tensor_name(tensor)
+    name, graph = names.tensor_name(tensor), model.graph  # what TensorFlow has against the graph is another error
     try:
-        return model.graph.get_tensor_by_name(name).name
+        return graph.get_tensor_by_name(name).name
     except (KeyError, ValueError):
         raise names.unknown_tensor(name, model.index.tensor_names(), model.source) from None
 

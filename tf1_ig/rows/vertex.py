@@ -178,9 +178,9 @@ def _beside(path: str) -> str:
 
 
 def _tensor(model: Any, name: str, place: str) -> Candidate:
-    name = names.tensor_name(name)
+    name, graph = names.tensor_name(name), model.graph
     try:
-        tensor = model.graph.get_tensor_by_name(name)
+        tensor = graph.get_tensor_by_name(name)
     except (KeyError, ValueError):
         raise SpecError("explanation metadata: %s: %s" % (place, names.unknown_tensor(
             name, model.index.tensor_names(), model.source))) from None
