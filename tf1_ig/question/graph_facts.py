@@ -105,7 +105,8 @@ def batch_norm(scene: Scene) -> Iterable[Finding]:
 def gradient_stops(scene: Scene) -> Iterable[Finding]:
     """Ops on the way that pass the value on and stop the gradient: their part of the score is not attributed."""
     between = scene.between
-    found = [node for node in _of_types(scene, between, GRADIENT_STOPS) if not _stops_nothing(scene.index, node, between)]
+    found = [node for node in _of_types(scene, between, GRADIENT_STOPS)
+             if not _stops_nothing(scene.index, node, between)]
     found += [node for node in between if scene.index.op(node) == "Cast"
               and scene.index.nodes[node].attr["SrcT"].type in FLOATS
               and scene.index.nodes[node].attr["DstT"].type not in FLOATS]
