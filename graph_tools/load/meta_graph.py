@@ -74,7 +74,11 @@ def prefix_for(artefact: Artefact, folder: Optional[str] = None) -> Optional[str
         if not _is_training_folder(artefact):
             return None
         files.demand(join(artefact.path, "checkpoint"), folder, "folder %r" % artefact.path)
-        latest = _tf.tf.train.latest_checkpoint(artefact.path)
+        try:
+            latest = _tf.tf.train.latest_checkpoint(artefact.path)
+        except (ValueError, _tf.tf.errors.OpError) as damaged:  # bytes that are no text, a path that no file can have
+            raise ModelFormatError("the file %r is damaged (%s); give the prefix of a checkpoint" % (
+                join(artefact.path, "checkpoint"), " ".join(str(damaged).split())[:120])) from damaged
         if latest is None:
             raise ModelFileMissingError("the file %r names no checkpoint that is there; give the prefix of one" % (
                 join(artefact.path, "checkpoint"),))

@@ -116,6 +116,9 @@ def _asset_files(meta_graph) -> List:
     for packed in meta_graph.collection_def["saved_model_assets"].any_list.value if (
             "saved_model_assets" in meta_graph.collection_def) else ():
         asset = _tf.AssetFileDef()
-        if packed.Unpack(asset):
-            found.append(asset)
+        try:
+            if packed.Unpack(asset):
+                found.append(asset)
+        except _tf.DecodeError as damaged:
+            raise ModelFormatError("an asset of the SavedModel is damaged (%s); export it again" % damaged) from damaged
     return found

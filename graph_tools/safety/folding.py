@@ -106,7 +106,10 @@ def _folded(node, inputs: List[Folded]) -> Folded:
     if node.op == "Const":
         return _constant(node)
     if node.op in _RULES:
-        return _RULES[node.op](node, inputs)
+        try:
+            return _RULES[node.op](node, inputs)
+        except (IndexError, ValueError, TypeError, OverflowError):  # it lacks an input, or says what makes no sense
+            return Folded(None)
     if node.op not in computing.PURE or node.op.startswith(_MORE):
         return Folded(None)
     sizes = [one.size for one in inputs]

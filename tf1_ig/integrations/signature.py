@@ -61,12 +61,14 @@ def attribution_signature(model: gt.Model, output: Any, inputs: Any = "auto", st
       InputError: an input has no batch axis (rows of sparse lookups belong to examples by another tensor).
       BatchError: rows depend on their company, or the proof on ``feed`` failed.
       GradientError: no gradient path leads from the output to an input.
+      UnsafeModelError: the output depends on an op that could do more than compute.
 
     Example:
       >>> served = tf1_ig.attribution_signature(model, "softmax:0")  # doctest: +SKIP
       >>> served.save("served_with_explanations")                    # doctest: +SKIP
     """
     resolved = resolve.resolve(model, output, inputs)
+    resolved.model.refuse([resolved.output])
     _refuse(resolved)
     tensors = [spec.attributed.tensor for spec in resolved.inputs]
     base = _base(resolved.model, [resolved.output] + tensors)

@@ -90,9 +90,13 @@ class _Fields:
         return key in self._tree
 
     def take(self, key: str) -> Any:
-        """A field; ``None`` where it is not given."""
+        """A field; ``None`` where it is not given, a ``SpecError`` where it is of another type than it must be."""
         self._read.add(key)
-        return self._tree.get(key)
+        value = self._tree.get(key)
+        wanted = _TYPES.get(key)
+        if value is not None and wanted is not None and (not isinstance(value, wanted) or isinstance(value, bool)):
+            raise SpecError("explanation metadata: %s is %.80r, not %s" % (self.place(key), value, _CALLED[wanted]))
+        return value
 
     def require(self, key: str) -> Any:
         """A field that must be given."""
@@ -112,6 +116,8 @@ class _Fields:
         """The objects of a map, whose keys are names of the user's."""
         found = {}
         for name, tree in (self.take(key) or {}).items():
+            if not isinstance(tree, (Mapping, type(None))):
+                raise SpecError("explanation metadata: %s.%s is %.80r, not an object" % (self.place(key), name, tree))
             found[name] = _Fields(tree or {}, "%s.%s" % (self.place(key), name), self._root)
         self._parts += found.values()
         return found
@@ -138,6 +144,11 @@ class _Fields:
             part.tell_unread()
 
 
+_CALLED = {str: "a text", int: "a whole number", list: "a list", Mapping: "an object"}
+_TYPES = dict.fromkeys(("framework", "encoding", "modality", "output_tensor_name", "input_tensor_name",
+                        "encoded_tensor_name"), str)
+_TYPES.update(index_feature_mapping=list, output_indices=list, step_count=int, inputs=Mapping, outputs=Mapping)
+
 _WHY = {
     "visualization": "pictures are drawn in our own way; tf1-ig explain --help and the options of to_html",
     "group_name": "features are attributed one by one; sum those of a group",
@@ -157,12 +168,14 @@ def _read(path: str) -> _Fields:
             tree = json.load(file)
     except FileNotFoundError:
         raise SpecFileMissingError("no file %r; it is the explanation_metadata.json beside the model" % path) from None
-    except (OSError, ValueError) as wrong:
+    except (OSError, ValueError, RecursionError) as wrong:
         raise SpecError("%r cannot be read (%s); it is explanation metadata as JSON" % (path, wrong)) from wrong
     if not isinstance(tree, Mapping):
         raise SpecError("%r is not a JSON object; it is no explanation metadata" % path)
     for key in ("explanationSpec", "explanation_spec"):  # a model resource, as the service lists it
         tree = tree.get(key, tree)
+    if not isinstance(tree, Mapping):
+        raise SpecError("%r is no explanation metadata: its explanationSpec is not an object" % path)
     return _Fields(tree)
 
 
