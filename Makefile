@@ -5,6 +5,7 @@
 RUN = sh scripts/leg.sh
 LEG ?= newest
 ARGS ?=
+CASES ?= 200
 
 # What tells most in little time: numbers, arrows, files, views, and the command line once through.
 QUICK = tests/test_imports.py tests/test_architecture.py tests/test_kit.py tests/graph_tools/test_report.py \
@@ -14,7 +15,7 @@ QUICK = tests/test_imports.py tests/test_architecture.py tests/test_kit.py tests
 	tests/tf1_ig/test_show_text.py tests/tf1_ig/test_show_table.py tests/tf1_ig/test_show_palette.py \
 	tests/tf1_ig/test_edit_command.py tests/tf1_ig/test_reference_loop.py tests/tf1_ig/test_target.py
 
-.PHONY: help demo check test test-tf1 test-tf215 test-tf221 test-all lint attacks types docs dist bench notebooks demo-model clean
+.PHONY: help demo check test test-tf1 test-tf215 test-tf221 test-all lint attacks fuzz properties mutants types docs dist bench notebooks demo-model clean
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -41,6 +42,16 @@ test-all: test test-tf1 test-tf215 test-tf221 ## all of them
 
 attacks: ## hostile models by the hundred against every command and door (an hour; ARGS="--part 1/9" for a share)
 	$(RUN) run $(LEG) python -m tests.attacks $(ARGS)
+
+fuzz: ## damaged files of every format; the figures go to docs/reliability.md (ARGS="--seeds 0-8 --files 40")
+	$(RUN) run $(LEG) python -m tests.fuzz --report docs/reliability.md $(ARGS)
+
+properties: ## what holds for any model, on CASES=200 models that hypothesis draws, by a seed that is printed
+	seed=$${SEED:-$$(date +%s)}; echo "seed $$seed"; CASES=$(CASES) $(RUN) run $(LEG) python -m pytest \
+		tests/properties -p no:cacheprovider --hypothesis-seed=$$seed $(ARGS)
+
+mutants: ## one small fault at a time in the core, and whether the tests notice (hours; ARGS="--modules lean --most 9")
+	$(RUN) run $(LEG) env PYTHONPATH=. python scripts/mutate.py $(ARGS)
 
 lint: ## ruff
 	$(RUN) run tools ruff check .

@@ -115,9 +115,13 @@ def _protos() -> Dict[str, Tuple[type, Callable]]:
 
 
 def _follow(reader, entry: bytes, kept: Set[str]):
-    """A serialized entry with the names of removed nodes taken out; ``None`` when it makes no sense without them."""
+    """A serialized entry with the names of removed nodes taken out; ``None`` when it makes no sense without them, or
+    at all."""
     proto, required = reader
-    message = proto.FromString(entry)
+    try:
+        message = proto.FromString(entry)
+    except _tf.DecodeError:
+        return None
     if not all(names.parse(name).node in kept for name in required(message) if name):
         return None
     if hasattr(message, "nested_contexts"):

@@ -97,7 +97,7 @@ def _child(kind: Kind, seed: int, numbers: range, whole: str, told: int) -> None
 def _watched(child: int, heard: int, done: int, deadline: float) -> Any:
     """The number that the child came to, and what was wrong there, if anything."""
     os.set_blocking(heard, False)
-    said, last, ended, what = b"", time.monotonic(), False, None  # type: Any
+    said, last, ended = b"", time.monotonic(), False
     while True:
         ended = ended or bool(os.waitpid(child, os.WNOHANG)[0])
         try:

@@ -130,8 +130,8 @@ def _other(value: Any, others: Any, random) -> Any:
         return (float("nan"), float("inf"), -value, 1e30)[random.randint(4)]
     if isinstance(value, bytes):
         return (b"", value[:-1], value + b"\xff", random.bytes(20))[random.randint(4)]
-    return (others[random.randint(len(others))] if hasattr(others, "__len__") else value + "_", value[:-1], value + ":1",
-            _TEXTS[random.randint(len(_TEXTS))])[random.randint(4)]
+    neighbour = others[random.randint(len(others))] if hasattr(others, "__len__") else value + "_"
+    return (neighbour, value[:-1], value + ":1", _TEXTS[random.randint(len(_TEXTS))])[random.randint(4)]
 
 
 def _set(message: Any, field: Any, value: Any, random) -> None:
