@@ -15,7 +15,7 @@ QUICK = tests/test_imports.py tests/test_architecture.py tests/test_kit.py tests
 	tests/tf1_ig/test_show_text.py tests/tf1_ig/test_show_table.py tests/tf1_ig/test_show_palette.py \
 	tests/tf1_ig/test_edit_command.py tests/tf1_ig/test_reference_loop.py tests/tf1_ig/test_target.py
 
-.PHONY: help demo check test test-tf1 test-tf215 test-tf221 test-all lint attacks fuzz properties mutants types docs dist bench notebooks demo-model clean
+.PHONY: help demo check test test-tf1 test-tf215 test-tf221 test-all lint attacks fuzz properties mutants types docs dist bench faults notebooks demo-model clean
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -69,6 +69,9 @@ dist: ## sdist and wheel into dist/, checked by twine
 
 bench: ## compare with other libraries side by side (minutes; ARGS="--networks cnn --rows 16")
 	$(RUN) run newest python -m benchmarks.run --plot benchmarks.svg $(ARGS)
+
+faults: ## plant faults in right explanations and count what evaluate says (many minutes)
+	$(RUN) run $(LEG) python scripts/planted_faults.py count $(ARGS)
 
 notebooks: ## execute the notebooks and write their outputs (ARGS=01 for one of them)
 	$(RUN) run $(LEG) python notebooks/run.py $(ARGS)
