@@ -306,11 +306,12 @@ def judged(own: Right, attribution: Any, seed: int = 0) -> Any:
 def choose(options: argparse.Namespace) -> None:
     """Prints, for each measure, what right explanations and faults of the models that are not counted get."""
     found: List[Tuple[str, str, int, Dict[str, float]]] = []
-    for name, model in models(taught.CHOSEN_ON):
+    for name, model in models(options.model or taught.CHOSEN_ON):
         for rows, times in ((ROWS, options.times), (1, 2 * options.times)):
             for seed in range(times):
                 with right(name, model, rows, 1000 + seed) as own:
-                    kinds = [("", own.attribution)] + (list(planted(own)) if rows > 1 and seed < 2 else [])
+                    faults = planted(own) if rows > 1 and seed < options.with_faults else ()
+                    kinds = [("", own.attribution)] + list(faults)
                     for fault, attribution in kinds:
                         report = judged(own, attribution)
                         found.append((name, fault, rows, {one.name: float(
@@ -329,8 +330,9 @@ def choose(options: argparse.Namespace) -> None:
         ok, fail, few = (np.nanquantile(right_ones[ROWS], 0.1), np.nanmin(right_ones[ROWS]),
                          np.nanmin(right_ones[1]))
         print("%-14s right: 10 %% below %.2f, worst %.2f, of single rows %.2f; faults below the worst: %.0f %%; "
-              "Bound(%.2f, %.2f, %.2f)" % (measure, ok, fail, few, 100 * np.mean(wrong < fail), ok - MARGINS[0],
-                                           fail - MARGINS[1], few - MARGINS[2]))
+              "Bound(%.2f, %.2f, %.2f)" % (
+                  measure, ok, fail, few, 100 * np.mean(wrong < fail) if len(wrong) else np.nan, ok - MARGINS[0],
+                  fail - MARGINS[1], few - MARGINS[2]))
 
 
 def count(options: argparse.Namespace) -> int:
@@ -374,7 +376,10 @@ def main(arguments: Any = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("what", choices=["choose", "count"])
     parser.add_argument("--times", type=int, default=25, help="feeds of each model (default: 25)")
-    parser.add_argument("--model", action="append", choices=COUNTED, help="count on these alone")
+    parser.add_argument("--model", action="append", choices=COUNTED + tuple(taught.CHOSEN_ON),
+                        help="choose or count on these alone")
+    parser.add_argument("--with-faults", type=int, default=2, metavar="N",
+                        help="choose: feeds of each model that faults are planted in, too (default: 2)")
     parser.add_argument("--save", help="choose: write every number as JSON")
     options = parser.parse_args(arguments)
     return count(options) if options.what == "count" else choose(options) or 0

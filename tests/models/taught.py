@@ -193,6 +193,7 @@ class _Kind(NamedTuple):
 CHOSEN_ON = {
     "mean of words": _Kind(_mean_of_words, topics, 3, "rows"),
     "gated loop": _Kind(_gated, topics, 3, "rows"),
+    "gated loop of moods": _Kind(_gated, moods, 2, "rows", 600),
     "smooth table": _Kind(_smooth_numbers, table, 2, "x", 800),
     "pictures": _Kind(_pictures, bars, 3, "x"),
 }

@@ -1,6 +1,7 @@
 """What a removed token becomes, intervals over rows, other methods asked again, and two reports compared."""
 
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -129,3 +130,55 @@ def test_another_method_is_compared_on_the_same_rows(opened):
     shorter = tf1_ig.evaluate(explainer, {key: value[:2] for key, value in feed.items()}, "top", measures=measures)
     with pytest.raises(MethodError, match="4 rows of the one and 2 of the other"):
         tf1_ig.compare_measures(one, shorter)
+
+
+def test_a_word_is_exchanged_for_its_nearest_neighbour():
+    table = np.array([[0, 0], [1, 0], [0.9, 0.1], [0, 1], [0.1, 3.0]], np.float32)
+
+    def build():
+        tf = _tf.tf
+        ids = tf.placeholder(tf.int32, [None, 2], "ids")
+        rows = tf.nn.embedding_lookup(tf.constant(table, name="table"), ids, name="rows")
+        tf.reduce_sum(rows * tf.constant([1.0, 2.0]), axis=[1, 2], name="y")
+
+    with tf1_ig.IntegratedGradients(small.model_of(build), "y", inputs="rows") as explainer:
+        found, = tf1_ig.evaluate(explainer, {"ids:0": np.array([[1, 3]], np.int32)}, None, "neighbours")
+    # The words are worth 1 and 2; their neighbours (0.9, 0.1) and (0.1, 3) are worth 1.1 and 6.1: 4.1 more, of 3.
+    assert found.rows[0] == pytest.approx(4.1 / 3, rel=1e-4) and found.control == pytest.approx(4.1 / 3, rel=1e-4)
+    with tf1_ig.IntegratedGradients(small.model_of(small.linear), "y", inputs="x") as explainer:
+        none, = tf1_ig.evaluate(explainer, {"x:0": np.ones((2, 4), np.float32)}, 0, "neighbours")
+    assert none.value is None and none.verdict == "ok"
+
+
+def test_one_row_of_twenty_tokens_takes_seconds_and_counts_its_runs(opened):
+    explainer, _ = opened
+    words = demo.tokenize(" ".join(SENTENCES))[:20]
+    ids, lengths = demo.encode([words], demo.load_vocabulary())
+    feed = {IDS: ids, LENGTHS: lengths}
+    explainer.explain(feed, "top")
+    start = time.process_time()
+    report = tf1_ig.evaluate(explainer, feed, "top")
+    assert len(words) == 20 and time.process_time() - start < 20  # 3 s of two cores on a quiet machine
+    # Leave one out runs each token once, no more; the class flips are looked for in outputs.
+    assert report["leave one out"].evaluations == report["signs"].evaluations == 20
+    assert report["definition"].evaluations == 2 * (8 + 16) * 20 and report["subsets"].evaluations == 32
+    assert report["deletion"].evaluations == 21 * 21
+
+
+def test_the_definition_is_seen_forward_only_however_steep():
+    """``sigmoid(60 (x1 + 2 x2 - 2))``: the map is 1/3 and 2/3 of the rise; a map of one half each is no such map."""
+    def build():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [None, 2], "x")
+        tf.sigmoid(60 * (x[:, 0] + 2 * x[:, 1] - 2), name="y")
+
+    feed = {"x:0": np.ones((1, 2), np.float32)}
+    with tf1_ig.IntegratedGradients(small.model_of(build), "y", inputs="x") as explainer:
+        right = explainer.explain(feed, None)
+        found, = tf1_ig.evaluate(explainer, feed, None, "definition", attribution=right)
+        wrong, = tf1_ig.evaluate(explainer, feed, None, "definition", attribution=dataclasses.replace(
+            right, values={"x:0": np.full((1, 2), 0.5)}))
+        other, = tf1_ig.evaluate(explainer, feed, None, "definition", explain="gradient_x_input")
+    assert found.verdict == "ok" and wrong.verdict == "fail" and found.evaluations > 2 * 2 * (8 + 16)
+    assert wrong.rows[0] == pytest.approx(1 / 3, abs=0.03)
+    assert other.value is None and other.verdict == "ok"

@@ -15,6 +15,7 @@ from tf1_ig.errors import MethodError
 from tf1_ig.evaluate import cutting
 from tf1_ig.evaluate.definition import definition
 from tf1_ig.evaluate.model import other_label, shapley, weights_randomised
+from tf1_ig.evaluate.neighbours import neighbours
 from tf1_ig.evaluate.noise import infidelity, max_sensitivity, stability
 from tf1_ig.evaluate.record import Measured, Scene, bootstrap
 from tf1_ig.evaluate.removal import completeness, deletion, flip_set, insertion, leave_one_out, signs, subsets
@@ -30,6 +31,7 @@ MEASURES: Dict[str, Callable[[Scene], Measured]] = {
     "shapley": shapley,
     "weights randomised": weights_randomised,
     "stability": stability,
+    "neighbours": neighbours,
     "other label": other_label,
     "flip set": flip_set,
     "infidelity": infidelity,

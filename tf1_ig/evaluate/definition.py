@@ -8,40 +8,57 @@ from tf1_ig.evaluate.bounds import judge
 from tf1_ig.evaluate.record import Measured, Scene
 from tf1_ig.evaluate.removal import scores_at, strongest
 
-PARTS = 16   # of the path: in each every token goes its part alone, from the middle of the others
+PARTS = (8, 16, 32, 64, 128)   # of the path; twice as many until two in a row agree
+AGREE = 0.03                   # of the size of a row's map
 
 
 def definition(scene: Scene) -> Measured:
     """Largest relative difference, by row, from the integral of central differences along the path: no gradient is
-    used, so a wrong gradient, another layer, row, label or baseline, and a map changed afterwards, are seen."""
+    used, so a wrong gradient, another layer, row, label or baseline, and a map changed afterwards, are seen. Control:
+    how far the integral's last two refinements are apart, which is taken off before it is judged."""
     if scene.attribution.technique != "Integrated Gradients":
         return Measured("definition", "ok", None, "only Integrated Gradients are computed a second time")
     before, random = scene.at.evaluations, scene.random("definition")
     chosen = [strongest(scene, row, random) for row in range(len(scene.tokens))]
-    shares = [_moved(len(tokens), own) for tokens, own in zip(scene.tokens, chosen)]
-    found = [_integral(each, len(own)) for each, own in zip(scores_at(scene, shares, scene.baseline), chosen)]
-    apart = [np.abs(scene.tokens[row][own] - each).sum() for row, (own, each) in enumerate(zip(chosen, found))]
-    least = 1e-6 * np.abs(scene.ends).max(axis=0) + np.finfo(np.float32).tiny
-    rows = np.array([one / max(np.abs(each).sum(), small) for one, each, small in zip(apart, found, least)])
-    value = float(rows.max()) if np.isfinite(rows).all() and len(rows) else float("nan")
-    told = judge("definition", value, len(rows))
+    said = [scene.tokens[row][own] for row, own in enumerate(chosen)]
+    found = _refined(scene, chosen, PARTS[0])
+    for parts in PARTS[1:]:
+        last, found = found, _refined(scene, chosen, parts)
+        error = _apart(scene, last, found)
+        if not (error > AGREE).any():
+            break
+    rows = _apart(scene, said, found)
+    known = np.isfinite(rows).all() and np.isfinite(error).all() and len(rows)
+    value, judged = (float(rows.max()), float((rows - error).max())) if known else (float("nan"),) * 2
+    told = judge("definition", judged, len(rows))
     return Measured("definition", told, value, "" if told == "ok" else "central differences along the path, run "
                     "forward only, give another map: more steps, or it is not that of this model, feed and label",
-                    evaluations=scene.at.evaluations - before, rows=rows)
+                    control=float(error.max()) if len(error) else None, evaluations=scene.at.evaluations - before,
+                    rows=rows)
 
 
-def _moved(count: int, tokens: np.ndarray) -> np.ndarray:
+def _refined(scene: Scene, chosen: List[np.ndarray], parts: int) -> List[np.ndarray]:
+    """By row the integral for each chosen token."""
+    shares = [_moved(len(tokens), own, parts) for tokens, own in zip(scene.tokens, chosen)]
+    scores = scores_at(scene, shares, scene.baseline)
+    sides = [each.reshape(len(own), 2, parts) for each, own in zip(scores, chosen)]
+    return [(each[:, 1] - each[:, 0]).sum(axis=1) for each in sides]
+
+
+def _apart(scene: Scene, one: List[np.ndarray], other: List[np.ndarray]) -> np.ndarray:
+    """How far two maps are apart in each row, as a share of the size of the second."""
+    least = 1e-6 * np.abs(scene.ends).max(axis=0) + np.finfo(np.float32).tiny
+    return np.array([np.abs(first - second).sum() / max(np.abs(second).sum(), small)
+                     for first, second, small in zip(one, other, least)])
+
+
+def _moved(count: int, tokens: np.ndarray, parts: int) -> np.ndarray:
     """Shares ``[2 · parts · tokens, count]``: all in the middle of a part, one token at its start, then at its end."""
-    middles = (np.arange(PARTS) + 0.5) / PARTS
+    middles = (np.arange(parts) + 0.5) / parts
     made: List[np.ndarray] = []
     for token in tokens:
         for side in (-0.5, 0.5):
             shares = np.repeat(middles[:, None], count, axis=1)
-            shares[:, token] += side / PARTS
+            shares[:, token] += side / parts
             made.append(shares)
     return np.concatenate(made) if made else np.ones((0, count))
-
-
-def _integral(scores: np.ndarray, tokens: int) -> np.ndarray:
-    sides = scores.reshape(tokens, 2, PARTS)
-    return (sides[:, 1] - sides[:, 0]).sum(axis=1)

@@ -62,6 +62,11 @@ def infidelity(scene: Scene) -> Measured:
                     evaluations=scene.at.evaluations - before, rows=rows)
 
 
+def changes_at(scene: Scene, moved: List[Dict[str, Any]]) -> np.ndarray:
+    """Relative changes ``[moved, rows]`` of the token attributions at other entries."""
+    return _changes(scene, moved, by_token=True)
+
+
 # -- how ---------------------------------------------------------------------------------------------------------------
 
 def _each(function, *values: Any) -> Any:

@@ -10,8 +10,8 @@ from tf1_ig.errors import MethodError
 from tf1_ig.evaluate.record import bootstrap, mean
 
 # Measures of which less is better; of all others more is.
-LESS = ("completeness", "definition", "weights randomised", "stability", "other label", "flip set", "infidelity",
-        "max sensitivity")
+LESS = ("completeness", "definition", "weights randomised", "stability", "neighbours", "other label", "flip set",
+        "infidelity", "max sensitivity")
 
 
 @dataclasses.dataclass(frozen=True)

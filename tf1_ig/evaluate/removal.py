@@ -12,6 +12,7 @@ SHUFFLES = 200     # of attributions among the tokens of their rows
 ORDERS = 20        # random orders that deletion and insertion are compared with
 SUBSETS = 32       # of a row's tokens that are removed together
 MOST = 64          # tokens of a row that are removed one by one; steps of deletion and insertion
+NOTHING = 0.02     # of the largest of a row: numbers below it count as equal where ranks are compared
 NOTABLE = 0.1      # of the largest effect of a row: tokens below it are left out where signs are compared
 POINTS = 512       # points that are made at once
 FLOATS = 1 << 22   # of their entries together
@@ -33,7 +34,7 @@ def completeness(scene: Scene) -> Measured:
 def leave_one_out(scene: Scene) -> Measured:
     """Rank correlation of the attributions with what removing single tokens does; control: shuffled attributions."""
     before, random = scene.at.evaluations, scene.random("leave one out")
-    said, effects = _single(scene, random)
+    said, effects = ([_told(each) for each in found] for found in _single(scene, random))
     rows = np.array([spearman(*each) if len(each[0]) > 1 else np.nan for each in zip(said, effects)])
     control = [mean([spearman(random.permutation(one), other) for one, other in zip(said, effects) if len(one) > 1])
                for _ in range(SHUFFLES)]
@@ -144,6 +145,11 @@ def strongest(scene: Scene, row: int, random: np.random.RandomState) -> np.ndarr
         return own
     order = own[np.argsort(-np.abs(scene.tokens[row][own]), kind="stable")]
     return np.concatenate([order[:MOST // 2], random.permutation(order[MOST // 2:])[:MOST // 2]])
+
+
+def _told(values: np.ndarray) -> np.ndarray:
+    """The values, those of next to nothing all nothing: their order is chance."""
+    return np.where(np.abs(values) > NOTHING * np.abs(values).max(), values, 0.0) if len(values) else values
 
 
 def _notable(effects: np.ndarray) -> np.ndarray:
