@@ -277,6 +277,26 @@ def test_a_row_that_ends_the_process_is_left_out(spec, tmp_path, monkeypatch):
     assert [row["key"] for row in letters] == ["k6"] and "ended without a word" in letters[0]["reason"]
     assert [row["key"] for row in found] == ["k%d" % row for row in range(10) if row != 6] and summary.rejected == 1
     assert batches.records.explain is real
+    (tmp_path / "out" / folder.part_name(0)).unlink()
+    starts = []
+    monkeypatch.setattr(worker.Worker, "_start", lambda self, start=worker.Worker._start: starts.append(start(self)))
+    tf1_ig.explain_dataset(spec, source, str(tmp_path / "out"), workers=1, key="key", resume=True)
+    assert written(tmp_path / "out") == (found, letters) and len(starts) == 1  # the list of suspects is kept
+
+
+def test_a_row_that_ends_the_process_while_it_is_read_is_left_out(spec, tmp_path, monkeypatch):
+    (tmp_path / "deadly.py").write_text(
+        "import os\ndef words(text):\n    if 'plot' in text:\n        os._exit(9)\n    return text.split()\n",
+        encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    read = tf1_ig.load_spec(spec)
+    tree = json.loads(json.dumps(read.tree))
+    tree["feed"]["input/dequeue:0"]["tokenizer"] = {"kind": "function", "function": "deadly:words"}
+    rows = [{"key": "k%d" % row, "text": "a plot" if row == 4 else "a film"} for row in range(6)]
+    tf1_ig.explain_dataset(tf1_ig.ExplanationSpec(tree, os.path.dirname(spec), allow_code=True), lines(
+        tmp_path / "rows.jsonl", rows), str(tmp_path / "out"), workers=1, key="key")
+    found, letters = written(tmp_path / "out")
+    assert [row["key"] for row in letters] == ["k4"] and len(found) == 5
 
 
 @pytest.mark.slow
@@ -440,12 +460,12 @@ class _Dead:
 
 @pytest.mark.parametrize("killed", [True, False])
 def test_a_process_that_was_told_to_end_died_of_no_row(killed, monkeypatch):
-    tries = []
+    tries, rows = [], folder.Range(0, [("row 7", {})])
     one = worker.Worker(None)
 
-    def asked(of, apart, suspects, in_hand):
-        tries.append(set(suspects))
-        if len(tries) > 1:
+    def asked(of, in_hand, reading):
+        tries.append([set(found) for found in one._suspects.of(of)])
+        if len(tries) > 2:
             return "written"
         one._process = _Dead()
         in_hand[:] = ["row 7"]
@@ -455,14 +475,15 @@ def test_a_process_that_was_told_to_end_died_of_no_row(killed, monkeypatch):
 
     monkeypatch.setattr(one, "_asked", asked)
     if not killed:
-        assert one.explain(folder.Range(0, [])) == "written" and tries == [set(), {"row 7"}]
+        assert one.explain(rows) == "written"
+        assert tries == [[set(), set()], [{"row 7"}, set()], [set(), {"row 7"}]]
         return
     with pytest.raises(WorkerError, match="told to end"):
-        one.explain(folder.Range(0, []))
-    assert tries == [set()]
+        one.explain(rows)
+    assert tries == [[set(), set()]]
     monkeypatch.undo()
     monkeypatch.setattr(worker.subprocess, "Popen", lambda *given, **options: pytest.fail("another was started"))
     one._process = None
     with pytest.raises(WorkerError, match="told to end"):
-        one.explain(folder.Range(0, []))
+        one.explain(rows)
     one.close()

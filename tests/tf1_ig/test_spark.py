@@ -12,7 +12,7 @@ import pytest
 
 import tf1_ig
 from tf1_ig import cli, demo
-from tf1_ig.scale import aggregates, shipped
+from tf1_ig.scale import aggregates, batches, shipped, spark, worker
 
 pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -148,7 +148,6 @@ def test_in_one_program(spec, alone, monkeypatch):
     sql = pytest.importorskip("pyspark.sql", reason="pyspark is in the extra: pip install '.[spark]'")
     from graph_tools.errors import FeedError
     from tf1_ig.errors import SpecError
-    from tf1_ig.scale import spark
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     session = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
     try:
@@ -165,6 +164,23 @@ def test_in_one_program(spec, alone, monkeypatch):
             spark.explain(frame, spec, key="id", baseline="mean")
     finally:
         session.stop()
+
+
+def test_a_task_that_is_tried_again_leaves_out_the_row_that_ends_it(spec, alone, tmp_path, monkeypatch):
+    (tmp_path / "deadly.py").write_text(
+        "import os\nfrom tf1_ig.scale import batches, worker\nreal = batches.records.explain\n"
+        "def explain(spec, explainer, of, options):\n"
+        "    if any(line.key == 'k6' for line in of):\n"
+        "        os._exit(9)\n"
+        "    return real(spec, explainer, of, options)\n"
+        "batches.records.explain = explain\nworker.main()\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(worker, "_CHILD", "import sys; del sys.path[0]; import deadly")
+    rows = list(batches.numbered([reviews()[:12]]))
+    found = [row for held in spark._apart(tf1_ig.load_spec(spec), rows, batches.Asked("id"), 8) for row in held]
+    assert [row["key"] for row in found] == ["k%d" % row for row in range(12)]
+    assert [row["key"] for row in found if row["status"] == "rejected"] == ["k5", "k6"]
+    assert np.allclose(found[7]["attributions"], alone["k7"]["attributions"], atol=1e-6)
 
 
 def test_a_spec_travels_with_its_files(spec, tmp_path):

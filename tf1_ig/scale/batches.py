@@ -37,6 +37,7 @@ class Asked(NamedTuple):
       apart: names of rows that are explained alone; one of them may have ended a process.
       suspects: names of rows that ended a process; they are rejected.
       before: called with the names of the rows that are explained next.
+      reading: ``before`` is called with each row that is read, too; an earlier process ended while it read.
       threads: TensorFlow's, within an op; 0: its own choice.
     """
 
@@ -46,6 +47,7 @@ class Asked(NamedTuple):
     apart: frozenset = frozenset()
     suspects: frozenset = frozenset()
     before: Callable[[List[str]], None] = lambda names: None
+    reading: bool = False
     threads: int = 0
 
 
@@ -123,6 +125,8 @@ def explained(spec: ExplanationSpec, rows: Iterable[Tuple[str, Any]], asked: Ask
               window: int = WINDOW) -> Iterator[List[Dict[str, Any]]]:
     """The records of rows, a list for each window; the rows come with what they are called without a key."""
     for held in windows((_read(spec, name, row, asked) for name, row in rows), window):
+        if asked.reading:
+            asked.before([])
         yield _of_window(spec, held, asked)
 
 
@@ -168,6 +172,8 @@ def _read(spec: ExplanationSpec, name: str, row: Any, asked: Asked) -> Line:
             extra = json.dumps({column: row.get(column) for column in asked.keep}, default=str, ensure_ascii=False)
         if name in asked.suspects:
             raise RowError("a process that explained this row alone ended without a word; it is left out")
+        if asked.reading:
+            asked.before([name])
         return Line(name, key, extra, spec.read(row), None)
     except RowError as wrong:
         return Line(name, key, extra, None, wrong)

@@ -13,6 +13,7 @@ from tf1_ig.scale import folder, plan, schemas
 from tf1_ig.scale.batches import BY_PLACE, Asked, opened, refuse_mean
 from tf1_ig.scale.folder import Range
 from tf1_ig.scale.summary import Summary
+from tf1_ig.scale.suspects import Suspects
 from tf1_ig.scale.worker import Job, Worker, answer
 
 ROWS = 4096
@@ -88,7 +89,8 @@ def _by_workers(job: Job, todo: Iterator[Range], workers: int, add: Callable[[Su
     """Ranges are read here, and explained and written by processes, each looked after by a thread."""
     waiting: "queue.Queue[Optional[Range]]" = queue.Queue(1)
     failed: List[BaseException] = []
-    mine = [Worker(job) for _ in range(workers)]
+    suspects = Suspects(os.path.join(job.folder, folder.SUSPECTS))
+    mine = [Worker(job, suspects) for _ in range(workers)]
 
     def look_after(worker: Worker) -> None:
         try:

@@ -16,8 +16,9 @@ from tf1_ig.errors import FolderError
 from tf1_ig.scale import records, schemas
 from tf1_ig.scale.summary import Summary
 
-PLAN, LOCK, SUMMARY = "_plan.json", "_lock", "_summary.json"
-_UNFINISHED = re.compile(r"(part-\d+\.parquet|dead-letter-\d+\.jsonl|_plan\.json|_summary\.json)\.[0-9a-f]{8}\.part$")
+PLAN, LOCK, SUMMARY, SUSPECTS = "_plan.json", "_lock", "_summary.json", "_suspects.json"
+_UNFINISHED = re.compile(
+    r"(part-\d+\.parquet|dead-letter-\d+\.jsonl|_(plan|summary|suspects)\.json)\.[0-9a-f]{8}\.part$")
 _DONE = b"tf1_ig.range"
 
 

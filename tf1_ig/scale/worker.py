@@ -13,13 +13,14 @@ import sys
 import tempfile
 import threading
 import time
-from typing import Any, List, NamedTuple, Optional, Set
+from typing import Any, List, NamedTuple, Optional
 
 from graph_tools.errors import GraphToolsError
 from tf1_ig.errors import WorkerError
 from tf1_ig.scale import batches, folder
 from tf1_ig.scale.batches import Asked
 from tf1_ig.scale.folder import Range
+from tf1_ig.scale.suspects import Suspects
 
 # The folder that -c puts first on the path is not where packages are to be found.
 _CHILD = "import sys; del sys.path[0]; from tf1_ig.scale import worker; worker.main()"
@@ -46,8 +47,9 @@ def answer(job: Job, one: Range, asked: Asked) -> Any:
 class Worker:
     """A process of ours; it is started when it is first needed, and again after it died."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, suspects: Optional[Suspects] = None) -> None:
         self._job = job
+        self._suspects = Suspects() if suspects is None else suspects
         self._process: Optional[subprocess.Popen] = None
         self._said: Any = None
         self._killed = False
@@ -60,13 +62,11 @@ class Worker:
           WorkerError: the process ends before it takes a row, or ``kill`` was called.
           GraphToolsError, OSError: what it failed of.
         """
-        apart: Set[str] = set()
-        suspects: Set[str] = set()
         fruitless = 0
         while True:
             in_hand: List[str] = []
             try:
-                return self._asked(one, apart, suspects, in_hand)
+                return self._asked(one, in_hand, fruitless > 0)
             except (EOFError, BrokenPipeError, pickle.UnpicklingError):
                 self._refuse_killed()  # it died of no row
                 status = self._ended()
@@ -74,14 +74,13 @@ class Worker:
             if fruitless >= _STARTS:
                 raise WorkerError("a process that was to explain ended with status %s (%s)" % (
                     status, self._last_words()))
-            if len(in_hand) == 1:
-                suspects.update(in_hand)
-            apart.update(in_hand)
+            self._suspects.ended(in_hand)
 
-    def _asked(self, one: Range, apart: Set[str], suspects: Set[str], in_hand: List[str]) -> Any:
+    def _asked(self, one: Range, in_hand: List[str], reading: bool) -> Any:
         if self._process is None:
             self._start()
-        _send(self._process.stdin, (one, frozenset(apart), frozenset(suspects)))
+        apart, suspects = self._suspects.of(one)
+        _send(self._process.stdin, (one, apart, suspects, reading))
         while True:
             kind, told = pickle.load(self._process.stdout)
             if kind == "hand":
@@ -149,10 +148,10 @@ def main() -> None:
     job = pickle.load(sys.stdin.buffer)
     while True:
         try:
-            one, apart, suspects = pickle.load(sys.stdin.buffer)
+            one, apart, suspects, reading = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        asked = job.asked._replace(apart=apart, suspects=suspects, before=lambda names: _send(
+        asked = job.asked._replace(apart=apart, suspects=suspects, reading=reading, before=lambda names: _send(
             answers, ("hand", names)))
         try:
             said = "done", answer(job, one, asked)

@@ -1,0 +1,156 @@
+"""Kills a running job again and again, resumes it, and counts what is lost, doubled or torn.
+
+    python scripts/kill_campaign.py --kills 60
+
+The process group gets kill -9 at a random moment after something new is written; when a folder is complete, another
+is begun. ``--writer naive`` puts a writer in the same place that appends lines to a file and counts them when it starts
+again: the harness is to find that it loses rows.
+"""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+WORDS = "a wonderful film that never bores and the worst plot i have seen in years not good but bad".split()
+LATEST = 1.0   # seconds after something was written
+
+
+def naive(spec, source, out):
+    """Appends an explanation a line, after as many rows as there are lines."""
+    import tf1_ig
+    path = os.path.join(out, "explained.jsonl")
+    before = len(open(path, "rb").read().splitlines()) if os.path.exists(path) else 0
+    with open(source, encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file][before:]
+    with open(path, "a", encoding="utf-8") as file:
+        for batch in tf1_ig.explain_batches(spec, [rows], window=8):
+            file.writelines(json.dumps(row, default=str) + "\n" for row in batch.to_pylist())
+
+
+def of_naive(out):
+    """Keys of the naive writer's file."""
+    with open(os.path.join(out, "explained.jsonl"), encoding="utf-8") as file:
+        return [json.loads(line)["key"] for line in file]
+
+
+def ours(spec, source, out):
+    """The command."""
+    from tf1_ig import cli
+    assert cli.main(["explain-many", "--spec", spec, "--input", source, "--out", out, "--key", "key", "--resume",
+                     "--workers", "1", "--rows-per-shard", "8", "--quiet"]) == 0
+
+
+def of_ours(out):
+    """Keys of explained and rejected rows, read by pyarrow and json."""
+    import pyarrow.parquet as parquet
+    keys = []
+    for name in sorted(os.listdir(out)):
+        path = os.path.join(out, name)
+        if name.startswith("part-"):
+            keys += parquet.ParquetFile(path).read(["key"]).column("key").to_pylist()
+        elif name.startswith("dead-letter-"):
+            with open(path, encoding="utf-8") as file:
+                keys += [json.loads(line)["key"] for line in file]
+    return keys
+
+
+WRITERS = {"ours": (ours, of_ours), "naive": (naive, of_naive)}
+
+
+def wanted(folder, count):
+    """A spec of the demo model, and a file of reviews, every 20th of them broken; the keys."""
+    from tf1_ig import cli, demo
+
+    spec, source = os.path.join(folder, "spec.json"), os.path.join(folder, "rows.jsonl")
+    vocabulary, drawn = os.path.join(os.path.dirname(demo.__file__), "vocab.txt"), np.random.RandomState(0)
+    cli.main(["inspect", demo.MODEL, "--spec", spec, "--vocab", vocabulary])
+    rows = [{"key": "k%d" % row, "text": " ".join(drawn.choice(WORDS, drawn.randint(1, 60))) if row % 20 else ""}
+            for row in range(count)]
+    with open(source, "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    return spec, source, [row["key"] for row in rows]
+
+
+def size(out):
+    """Files and bytes in a folder, of what is not only the lock and the plan."""
+    found = 0
+    for entry in os.scandir(out):
+        try:
+            found += 1 + entry.stat().st_size if not entry.name.startswith("_") else 0
+        except OSError:  # renamed in between
+            continue
+    return found
+
+
+def killed(command, out, drawn):
+    """Starts a job and kills it; whether it was still alive then."""
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+                          env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3")) as process:
+        before = size(out)
+        while process.poll() is None and size(out) == before:
+            time.sleep(0.002)
+        time.sleep(drawn.uniform(0, LATEST))
+        alive = process.poll() is None
+        if alive:
+            os.killpg(process.pid, signal.SIGKILL)
+    return alive
+
+
+def judged(read, out, keys):
+    """What is wrong with a folder that is said to be complete; ``None``: nothing."""
+    # Whatever a reader raises, the file does not open.
+    try:
+        count = collections.Counter(read(out))
+    except Exception as wrong:  # noqa: B902
+        return "a file does not open: %s" % " ".join(str(wrong).split())[:120]
+    lost, doubled = len(set(keys) - set(count)), sum(number - 1 for number in count.values())
+    return "%d lost, %d doubled" % (lost, doubled) if lost or doubled or set(count) - set(keys) else None
+
+
+def main(words=None):
+    """Runs the campaign; 1 where something was lost, doubled or torn."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--rows", type=int, default=1500)
+    parser.add_argument("--writer", choices=sorted(WRITERS), default="ours")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--job", nargs=3, metavar=("SPEC", "ROWS", "FOLDER"), help=argparse.SUPPRESS)
+    options = parser.parse_args(words)
+    write, read = WRITERS[options.writer]
+    if options.job:
+        write(*options.job)
+        return 0
+    drawn, kills, folders, wrong = np.random.RandomState(options.seed), 0, 0, []
+    with tempfile.TemporaryDirectory() as folder:
+        spec, source, keys = wanted(folder, options.rows)
+        while kills < options.kills:
+            folders += 1
+            out = os.path.join(folder, "out-%d" % folders)
+            os.mkdir(out)
+            command = [sys.executable, __file__, "--writer", options.writer, "--job", spec, source, out]
+            alive = True
+            while alive and kills < options.kills:
+                alive = killed(command, out, drawn)
+                kills += alive
+            status = subprocess.call(command, stdout=subprocess.DEVNULL)
+            found = judged(read, out, keys) if not status else "the job ended with status %d" % status
+            wrong += [found] if found else []
+            print("%d kills, %d folders of %d rows: %s" % (
+                kills, folders, len(keys), found or "each row once"), flush=True)
+    print("%s: %d kills, %d folders, %d of them wrong" % (options.writer, kills, folders, len(wrong)))
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
