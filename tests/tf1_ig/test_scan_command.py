@@ -47,3 +47,19 @@ def test_another_file_than_the_one_of_the_digest_is_refused(tmp_path, capsys):
     np.savez(str(tmp_path / "feed.npz"), x=np.ones(1))
     assert cli.main(["explain", MODEL, "--feed", str(tmp_path / "feed.npz"), "--sha256", "0" * 64]) == 1
     assert "it is another file" in capsys.readouterr().err
+
+
+def test_scan_writes_what_code_scanners_read(writing, tmp_path, capsys):
+    path, target = writing
+    log = tmp_path / "scan.sarif"
+    assert cli.main(["scan", path, "--sarif", str(log)]) == 1
+    tree = json.loads(log.read_text())
+    run, = tree["runs"]
+    assert tree["version"] == "2.1.0" and {rule["id"] for rule in run["tool"]["driver"]["rules"]} >= {"writes files"}
+    first = run["results"][0]
+    assert (first["ruleId"], first["level"]) == ("writes files", "error") and "'call'" in first["message"]["text"]
+    location, = first["locations"]
+    assert location["physicalLocation"]["artifactLocation"]["uri"] == path
+    assert location["logicalLocations"][0]["fullyQualifiedName"] == "call/body"
+    assert cli.main(["scan", MODEL, "--sarif", str(log)]) == 0
+    assert json.loads(log.read_text())["runs"][0]["results"] == [] and not target.exists()

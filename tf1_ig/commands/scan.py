@@ -1,10 +1,13 @@
 """``tf1-ig scan``: what a model's ops could do to whoever imports or runs it, without importing it."""
 
 import json
+import pathlib
 from typing import Any, Dict, Iterable, List
 
+from graph_tools import whole_files
 from graph_tools.load import verdict
 from graph_tools.safety.judge import Refusal
+from tf1_ig import __version__
 from tf1_ig.commands.arguments import add_limits, add_model
 
 HELP = "what a file could do besides computing; nothing of it is imported or run"
@@ -16,11 +19,15 @@ def add_options(parser) -> None:
     add_model(parser, trust=False)
     add_limits(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--sarif", metavar="FILE", help="write SARIF 2.1.0, as code scanners do")
 
 
 def run(options) -> int:
     """Scans and prints; the exit status is 1 when an output needs what could do more than compute, or it won't load."""
     found = verdict.scan(options.model)
+    if options.sarif:
+        with whole_files.writing(options.sarif) as file:
+            file.write(json.dumps(as_sarif(found), indent=1).encode("utf-8"))
     print(as_json(found) if options.json else as_text(found))
     return 1 if found.verdict == verdict.NEEDED else 0
 
@@ -32,6 +39,25 @@ def as_json(found: verdict.Verdict) -> str:
     tree["needed"] = refusals(found.needed)
     tree["problems"] = list(found.problems)
     return json.dumps(tree, indent=1, ensure_ascii=False)
+
+
+def as_sarif(found: verdict.Verdict) -> Dict[str, Any]:
+    """The same as a SARIF 2.1.0 log: a rule a family, a result a node; ``error`` where an output needs it."""
+    families = found.families()
+    where = [{"physicalLocation": {"artifactLocation": {"uri": pathlib.PurePath(found.path).as_posix()}}}]
+    results: List[Dict[str, Any]] = []
+    for one in found.refused:
+        place = dict(where[0], logicalLocations=[{"name": one.node, "kind": "member", "fullyQualifiedName": "/".join(
+            part for part in (one.node, one.inside) if part)}])
+        results.append({"ruleId": one.family.name, "level": "error" if one in found.needed else "note",
+                        "message": {"text": str(one)}, "locations": [place]})
+    results += [{"ruleId": "problem", "level": "error", "message": {"text": problem}, "locations": where}
+                for problem in found.problems]
+    rules = [{"id": name, "shortDescription": {"text": "An op " + ones[0].family.could}}
+             for name, ones in families.items()] + [{"id": "problem", "shortDescription": {"text": "It does not load"}}]
+    driver = {"name": "tf1-ig scan", "version": __version__, "rules": rules}
+    return {"version": "2.1.0", "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+            "runs": [{"tool": {"driver": driver}, "results": results}]}
 
 
 def refusals(found: Iterable[Refusal]) -> List[Dict[str, str]]:
