@@ -87,6 +87,13 @@ def one_of_several():
     _end(tf.case(cases, exclusive=True))
 
 
+def just_one():
+    """A number that must be the one that is known: anything else fails a check."""
+    tf = _tf.tf
+    x, scale = _x(), tf.placeholder(tf.float32, name="mode")
+    _end(tf.case([(tf.equal(scale, 4.0), lambda: tf.identity(x))], exclusive=True))
+
+
 def keep_chosen_by_a_flag():
     """The branches only hold the keep probabilities."""
     tf = _tf.tf
@@ -161,13 +168,13 @@ SWITCHES = (
     (keep_without_shape, "level", "dropout", 1.0), (rate_without_shape, "level", "dropout", 0.0),
     (keep_with_a_bad_default, "level", "dropout", 1.0), (keep_of_two_layers, "level", "dropout", [1.0, 1.0]),
     (keep_in_a_loop, "level", "dropout", 1.0), (training_flag, "mode", "branch", False),
-    (one_of_several, "mode", "branch", 2.0),
+    (one_of_several, "mode", "branch", 2.0), (just_one, "mode", "branch", 4.0),
     (inference_flag, "mode", "branch", True), (phase_number, "mode", "branch", 0),
     (keep_chosen_by_a_flag, "mode", "branch", False), (statistics_by_a_flag, "mode", "branch", False),
     (noise_level, "level", "noise", 0.0), (temperature_without_shape, "level", "scale", 1.0),
     (learning_rate, "level", "optimiser", 1.0))
 RANDOM = tuple(row for row in SWITCHES if row[2] in ("dropout", "noise") or row[1] == "mode" and (
-    row[0] not in (statistics_by_a_flag, one_of_several)))
+    row[0] not in (statistics_by_a_flag, one_of_several, just_one)))
 TWINS = (data_without_shape, noisy_data, compared_pictures, mask)
 
 

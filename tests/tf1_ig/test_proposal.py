@@ -10,7 +10,7 @@ import graph_tools as gt
 import tf1_ig
 from tests.models import examples, small, switches
 from tf1_ig.errors import BatchError
-from tf1_ig.question import proposal, samples
+from tf1_ig.question import samples, trial
 from tf1_ig.question.proposal import propose, propose_any
 
 SHAPES = {
@@ -189,11 +189,98 @@ def test_an_output_that_cannot_be_explained_gives_way_to_one_that_can():
 
 
 def test_large_graphs_are_run_forward_only(monkeypatch):
-    monkeypatch.setattr(proposal, "_LARGE", 1)
-    monkeypatch.setattr(proposal, "IntegratedGradients", None)
+    monkeypatch.setattr(trial, "_LARGE", 1)
+    monkeypatch.setattr(trial, "IntegratedGradients", None)
     found = _proposal(examples.lengths_of_time)[1]
     assert not found.obstacle and not found.tried
 
 
 def test_small_graphs_are_explained():
     assert _proposal(examples.lengths_of_time)[1].tried
+
+
+def _one_of(build, name="y:0"):
+    model = small.model_of(build)
+    return model, next(one for one in gt.find_outputs(model) if one.tensor == name)
+
+
+@pytest.mark.parametrize("scale, explained", [(400.0, "logits:0"), (1.0, "y:0")])
+def test_logits_are_proposed_where_a_probability_is_flat(scale, explained):
+    def build():
+        tf = small._tf.tf
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        tf.nn.softmax(tf.identity(tf.matmul(x, tf.constant(np.float32(scale * abs(small.WEIGHTS) * [1, 0, 0]))), "logits"), name="y")
+
+    model = small.model_of(build)
+    output, found = propose_any(model, gt.find_outputs(model).distinct())
+    assert output.tensor == explained and not found.obstacle and not found.saturated
+
+
+@pytest.mark.parametrize("weights, words", [(0, "(w), as before the first step"), (1, "")])
+def test_a_model_that_never_learned_is_said_to_be_that(weights, words):
+    def build():
+        tf = small._tf.tf
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        w = tf.get_variable("w", [4, 3], initializer=tf.zeros_initializer(), use_resource=False)
+        tf.nn.softmax(tf.matmul(x, w), name="y")
+
+    model = dataclasses.replace(small.model_of(build), variables={"w": weights * np.asarray(small.WEIGHTS, "f")})
+    found = propose(model, gt.find_outputs(model)[0])
+    assert words in found.obstacle and bool(found.obstacle) == (not weights)
+
+
+@pytest.mark.parametrize("axis, expected", [(0, None), (1, 0)])
+def test_steps_are_no_rows(axis, expected):
+    """A sum over all that came before makes each row depend on others; the same sum within a row does not."""
+    def build():
+        tf = small._tf.tf
+        x = tf.placeholder(tf.float32, [5, 4], "x")
+        tf.tanh(tf.matmul(tf.cumsum(x, axis), tf.constant(small.WEIGHTS)), name="y")
+
+    model, output = _one_of(build)
+    found = propose(model, output)
+    assert not found.obstacle and found.batch_axis == expected and found.label == ("0,0" if expected is None else None)
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_size_is_no_number_of_rows_where_the_output_has_others(flat):
+    def build():
+        tf = small._tf.tf
+        x = tf.placeholder(tf.float32, [4] if flat else [4, 4], "x")
+        tf.tanh(tf.matmul(tf.reshape(x, [-1, 4]), tf.constant(small.WEIGHTS)), name="y")
+
+    model, output = _one_of(build)
+    found = propose(model, output)
+    assert not found.obstacle and found.fixed is not flat and (found.batch_axis is None) is flat
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_another_number_is_tried_where_nothing_is_left_to_explain(monkeypatch, large):
+    def build():
+        tf = small._tf.tf
+        x, skip = tf.placeholder(tf.float32, [16, None, 4], "x"), tf.placeholder(tf.int32, [], "skip")
+        tf.nn.sigmoid(tf.identity(tf.tensordot(x, tf.constant(small.WEIGHTS), 1)[:, skip:]), name="y")
+
+    monkeypatch.setattr(trial, "_LARGE", 1 if large else 1500)
+    model, output = _one_of(build)
+    found = propose(model, output)
+    assert not found.obstacle, found.obstacle
+    assert dict(found.samples)["skip:0"].array == 1 and found.tried is not large
+
+
+def test_much_of_the_same_text_is_written_in_few_words():
+    text = samples.Maker(small.model_of(examples.words_of_a_table), (), 0).strings("text:0", (100,))
+    assert len(text.text) < 120 and eval(text.text, {"np": np}).tolist() == text.array.tolist()  # noqa: S307
+
+
+@pytest.mark.parametrize("blocks, label", [(4, "0,0"), (1, None)])
+def test_a_label_has_the_rank_of_the_rows_that_are_there(blocks, label):
+    """One example becomes several rows of the output, whatever its declared shape says."""
+    def build():
+        tf = small._tf.tf
+        x = tf.placeholder(tf.float32, [None, 4 * blocks], "x")
+        tf.tanh(tf.matmul(tf.reshape(x, [-1, 4]), tf.constant(small.WEIGHTS)), name="y")
+
+    model, output = _one_of(build)
+    found = propose(model, output)
+    assert not found.obstacle and found.label == label

@@ -95,6 +95,9 @@ def inspect(path, seed: int = 0, trusted: bool = False, assets: Sequence[Tuple[s
         if proposal.inference_mode:
             warnings.append("the graph is in training mode (dropout or batch statistics that no feed switches off); "
                             "the command below puts it into inference mode")
+        if output.kind == "logits" and output.same_as:
+            warnings.append("%s is certain under the example, where gradients vanish: the command below explains what "
+                            "it is computed from" % output.same_as)
         warnings += [finding.advice for finding in proposal.findings if finding.verdict != "ok" and finding.advice]
         warnings += [proposal.obstacle] if proposal.obstacle else []
     return Inspection(path, model.format, model, inputs, embeddings, outputs, output, proposal,
@@ -260,7 +263,7 @@ def _next(found: Inspection) -> List[str]:
         return ["tf1-ig explain %s --feed FILE --output TENSOR --out why.html" % shlex.quote(found.path)]
     steps = ["a feed that fits; put your own rows in its place:", "  " + (feed_example(found) or ""),
              "then:", "  " + (next_command(found) or "")]
-    others = list(found.outputs.distinct())[1:_SHOWN]
+    others = [one for one in found.outputs.distinct() if one.tensor != found.output.tensor][:_SHOWN]
     if others:
         steps += ["or another prediction:"] + ["  " + _command(found.path, one, None) for one in others]
     return (["mend what stands in the way first."] if found.obstacle else []) + steps + _served(found)

@@ -192,6 +192,8 @@ class Maker:
         if count > 8 and len(set(values)) == 1:
             return Sample("np.full(%s, %r)" % (shape, values[0]), np.full(shape, values[0]))
         array = np.array(values).reshape(shape)
+        if count > 2 * len(made):
+            return Sample("np.resize(%r, %s)" % (made, shape), array)
         return Sample("np.array(%r)" % (array.tolist(),), array)
 
     def _contents(self, tensor: str) -> List[Any]:

@@ -240,7 +240,7 @@ class _Search:
             values = values[::-1]
         if role == BRANCH and dtype != _BOOL:
             compared = self._compared(node.name)
-            values = compared if len(compared) > 1 else values
+            values = compared if len(compared) > 1 else values + tuple(one for one in compared if one not in values)
         outputs = outputs or self._ends(node.name)
         values = tuple([value] * shape[0] if shape else value for value in values)
         if role not in (GATE, NOISE, BRANCH):
@@ -250,7 +250,7 @@ class _Search:
         for value in values:
             decided = Decided(self.index, {name: value})
             closed = sum(decided.value(gate) != 1 for gate in gates)  # a rate of 1 is steady, too
-            tried.append((closed, unsettled(decided, outputs), value))
+            tried.append((closed + self._refused(decided, name), unsettled(decided, outputs), value))
         _, left, best = min(tried, key=lambda one: (one[0], len(one[1])))
         calmed = tuple(sorted(set(unsettled(Decided(self.index, {name: _ANYTHING}), outputs)).difference(left)))
         return Switch(name, role, best, self._why(role, best, effects, calmed), calmed)
@@ -264,6 +264,33 @@ class _Search:
             if value is not None:
                 found[value if self.index.nodes[name].attr["dtype"].type in _FLOATS else int(value)] = None
         return tuple(sorted(found))
+
+    def _refused(self, decided: Decided, name: str) -> int:
+        """How many checks a value fails: a case that knows no other number asserts that one of its own was fed."""
+        conditions = [self.index.data_inputs(node)[0] for node in self.index.descendants([name], control=False)
+                      if self.index.op(node) == "Assert"]
+        return sum(decided.value(self._unguarded(one)) == 0 and self._runs(decided, one) for one in conditions)
+
+    def _unguarded(self, ref: TensorRef) -> TensorRef:
+        """What an assertion looks at, before the branch that it stands in."""
+        while self.index.op(ref.node) in SWITCHES or self.index.op(ref.node) == "Identity":
+            ref = self.index.data_inputs(ref.node)[0]
+        return ref
+
+    def _runs(self, decided: Decided, ref: TensorRef) -> bool:
+        """Whether a tensor stands in no branch that is known not to be taken."""
+        todo, seen = [ref], set()
+        while todo:
+            one = todo.pop()
+            if one in seen or self.index.op(one.node) == "Merge":
+                continue
+            seen.add(one)
+            inputs = self.index.data_inputs(one.node)
+            taken = decided.value(inputs[1]) if self.index.op(one.node) in SWITCHES else None
+            if taken is not None and bool(taken) != bool(one.port):
+                return False
+            todo += inputs
+        return True
 
     def _gate(self, name: str) -> List[str]:
         """The tensors that let everything pass where they are 1."""
