@@ -209,7 +209,8 @@ def test_logits_are_proposed_where_a_probability_is_flat(scale, explained):
     def build():
         tf = small._tf.tf
         x = tf.placeholder(tf.float32, [None, 4], "x")
-        tf.nn.softmax(tf.identity(tf.matmul(x, tf.constant(np.float32(scale * abs(small.WEIGHTS) * [1, 0, 0]))), "logits"), name="y")
+        weights = tf.constant(np.float32(scale * abs(small.WEIGHTS) * [1, 0, 0]))
+        tf.nn.softmax(tf.identity(tf.matmul(x, weights), "logits"), name="y")
 
     model = small.model_of(build)
     output, found = propose_any(model, gt.find_outputs(model).distinct())
@@ -273,13 +274,13 @@ def test_much_of_the_same_text_is_written_in_few_words():
     assert len(text.text) < 120 and eval(text.text, {"np": np}).tolist() == text.array.tolist()  # noqa: S307
 
 
-@pytest.mark.parametrize("blocks, label", [(4, "0,0"), (1, None)])
+@pytest.mark.parametrize("blocks, label", [(4, "0,0,0"), (1, "0,0")])
 def test_a_label_has_the_rank_of_the_rows_that_are_there(blocks, label):
     """One example becomes several rows of the output, whatever its declared shape says."""
     def build():
         tf = small._tf.tf
         x = tf.placeholder(tf.float32, [None, 4 * blocks], "x")
-        tf.tanh(tf.matmul(tf.reshape(x, [-1, 4]), tf.constant(small.WEIGHTS)), name="y")
+        tf.nn.sigmoid(tf.tensordot(tf.reshape(x, [-1, 1, 4]), tf.constant(small.WEIGHTS), 1), name="y")
 
     model, output = _one_of(build)
     found = propose(model, output)

@@ -107,7 +107,7 @@ def _turned(feed: Mapping[str, np.ndarray], rows: int) -> Dict[str, np.ndarray]:
 
 def _answer(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape, axis
             ) -> Tuple[Optional[str], Any]:
-    """An explanation, and its label: where the rows have another shape than is declared, that of their first element."""
+    """An explanation, and its label: that of the first element where rows have another shape than is declared."""
     try:
         return label, _asked(trial, feed, label, shape, axis)
     except LabelError:
