@@ -18,7 +18,7 @@ from tf1_ig.engine.feeds import FedTensor
 from tf1_ig.engine.layout import Layout
 from tf1_ig.engine.operated import Engine
 from tf1_ig.engine.packing import KeptSizes, PointRunner
-from tf1_ig.question import graph_facts, resolve
+from tf1_ig.question import graph_facts, resolve, time_first
 from tf1_ig.question.class_names import numbered
 from tf1_ig.question.effort import Effort, Question, effort
 from tf1_ig.question.label import Label, at_positions, resolve as resolve_label
@@ -70,6 +70,7 @@ class IntegratedGradients:
         self._facts: Dict[Any, List[Finding]] = {}
         self._last = threading.local()  # of this thread: scalars it fed last, whether scores of one feed ever differed
         self._sizes = KeptSizes()
+        self._turned = time_first.turned_lookups(self.resolved) if batch_axis == 0 else {}
         self._open()
 
     def _open(self, leaner: bool = True) -> None:
@@ -321,6 +322,12 @@ class IntegratedGradients:
         def read():
             return self._reader.read(question.feed, question.shared_feeds, question.row_feeds, baseline)
 
+        if self._turned:  # once; the first feed decides
+            turned = time_first.with_examples_first(self.resolved, self._turned, self._reader, question.feed)
+            self._turned = {}
+            if turned is not self.resolved:
+                self.resolved = turned
+                self._open()
         task = read()
         if self._engine.knows_otherwise(task.values):
             self._open(leaner=False)

@@ -141,11 +141,16 @@ class TaskReader:
         found = self._read(filled.fill(arrays, given, rows, shared), shared, row_feeds, baseline, (given, rows))
         return filled.first_rows(found, given)
 
+    def raw(self, feed: Any) -> Tuple[np.ndarray, Dict[str, np.ndarray]]:
+        """The output under a feed as the model shapes it, and the feed by tensor name."""
+        values = self._engine.prepare_feed(self._renamed(feed))
+        self._require(values)
+        return self._raw_output(self._engine.path_feeds(values), self._entries_under(values)), values
+
     def _takes(self, feed: Mapping[str, Any]) -> bool:
         """Whether the graph runs under a feed."""
         try:
-            values = self._engine.prepare_feed(feed)
-            self._raw_output(self._engine.path_feeds(values), self._entries_under(values))
+            self.raw(feed)
         except (RunFailed, BatchError):
             return False
         return True

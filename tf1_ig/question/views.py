@@ -22,7 +22,7 @@ class Viewed(NamedTuple):
     axes: Optional[Tuple[int, ...]]
 
 
-class _Way(NamedTuple):
+class Way(NamedTuple):
     """From a tensor back to what it is a view of: each tensor on the way, with the transposition of it so far."""
 
     tensors: Tuple[TensorRef, ...]
@@ -36,13 +36,13 @@ def lookup_behind(model: Model, name: str) -> Optional[Viewed]:
     Only of lookups with a row for each occurrence of an id; ``None`` where there is none, where rows are no longer
     whole (an axis that merges them), or where axes were both reordered and reshaped.
     """
-    way = _way(model, names.parse(name))
+    way = way_back(model, names.parse(name))
     found: List[Viewed] = []
     for one in gt.find_embeddings(model):
         if not one.per_occurrence or one.owner or one.in_loop or one.rows_combined_at or one.kind in VECTORS or not (
                 one.ids):
             continue
-        other = _way(model, names.parse(one.tensor))
+        other = way_back(model, names.parse(one.tensor))
         common = next((ref for ref in way.tensors if ref in other.tensors), None)
         if common is None:
             continue
@@ -56,7 +56,8 @@ def lookup_behind(model: Model, name: str) -> Optional[Viewed]:
     return found[0] if len(lookups) == 1 else None
 
 
-def _way(model: Model, start: TensorRef) -> _Way:
+def way_back(model: Model, start: TensorRef) -> Way:
+    """From a tensor back through copies, transpositions and reshapes."""
     tensors, axes, reshaped = [start], [None], [False]
     while True:
         node, last = model.index.nodes[tensors[-1].node], axes[-1]
@@ -74,7 +75,7 @@ def _way(model: Model, start: TensorRef) -> _Way:
         tensors.append(inputs[0])
         axes.append(None if last is not None and last == tuple(range(len(last))) else last)
         reshaped.append(reshaped[-1] or node.op in _SAME_ORDER - _SAME_AXES)
-    return _Way(tuple(tensors), tuple(axes), tuple(reshaped))
+    return Way(tuple(tensors), tuple(axes), tuple(reshaped))
 
 
 def _constant(model: Model, ref: Any) -> Optional[Tuple[int, ...]]:
