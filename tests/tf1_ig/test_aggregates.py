@@ -53,6 +53,21 @@ def test_planted_words_come_first_and_sums_are_those_made_by_hand():
     assert value == max(row["tokens"].count("w3") for row in made) * 2.0 and key.startswith("k")
 
 
+def test_rows_that_failed_checks_are_named(tmp_path):
+    made = [dict(row, key="<k%02d>" % place, failing_checks=["effect"] if place % 2 else [], converged=place != 4)
+            for place, row in enumerate(rows(40))]
+    whole, parts = gathered(made), gathered(made[:7]) + gathered(made[7:])
+    assert whole.failed() == parts.failed() and gathered(rows(5)).failed() == []
+    (effect, twenty, keys), converged = whole.failed()
+    assert (effect, twenty) == ("effect", 20) and keys == tuple("<k%02d>" % place for place in range(1, 25, 2))
+    assert converged == ("converged", 1, ("<k04>",))
+    folder.write(str(tmp_path), 0, made)
+    page = tmp_path / "page.html"
+    assert cli.main(["report", str(tmp_path), "--out", str(page)]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "Rows to doubt" in text and "&lt;k01&gt;" in text and "<k01>" not in text
+
+
 def test_parts_add_up_to_the_whole():
     made = list(rows(1500, noise=0.1))
     whole = gathered(made).lines()

@@ -27,7 +27,8 @@ def add_options(parser) -> None:
 def run(options) -> int:
     """Gathers and writes the page."""
     found = aggregates.aggregate(options.folder, options.by, _groups(options.groups))
-    page = many.page(options.folder, options.by, found.rows, found.lines(options.least), options.most)
+    page = many.page(options.folder, options.by, found.rows, found.lines(options.least), options.most,
+                     found.failed())
     with whole_files.writing(options.out, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(page)
     print("wrote %s: %d rows, %d slices" % (options.out, sum(found.rows.values()), len(found.rows)))

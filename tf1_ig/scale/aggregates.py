@@ -20,6 +20,7 @@ from tf1_ig.scale import schemas
 
 _SAMPLE = 256   # values of a name that its quantiles are taken from: those of the rows with the smallest digests
 _EXAMPLES = 3
+_FAILED = 12     # keys of rows that failed a check
 # Where the explained rows of a folder are: explain-many's; Spark's; those of a stream of Spark's, batch by batch.
 _PLACES = ("", "status=explained", "batch=*", os.path.join("batch=*", "status=explained"))
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -46,6 +47,14 @@ class Line(NamedTuple):
     positive: float
     quantiles: Tuple[float, ...]
     examples: Tuple[Tuple[str, float], ...]
+
+
+class Failed(NamedTuple):
+    """A check that rows failed, how many, and the keys of some; ``"converged"`` is that of the tolerance."""
+
+    name: str
+    count: int
+    examples: Tuple[str, ...]
 
 
 @dataclasses.dataclass
@@ -98,6 +107,7 @@ class Aggregate:
             for member in members:
                 self._member.setdefault(member, []).append(group)
         self._sums: Dict[Tuple[str, str], _Sums] = {}
+        self._failed: Dict[str, Failed] = {}
         self.rows: Dict[str, int] = {}
 
     def add(self, row: Mapping[str, Any]) -> None:
@@ -106,9 +116,16 @@ class Aggregate:
             return
         where = self._slice(row)
         self.rows[where] = self.rows.get(where, 0) + 1
+        for check in [*row["failing_checks"], *([] if row["converged"] else ["converged"])]:
+            self._fail(Failed(check, 1, (row["key"],)))
         digest = int.from_bytes(hashlib.blake2b(row["key"].encode("utf-8", "replace"), digest_size=8).digest(), "big")
         for name, value in contributions(row, self._member).items():
             self._sums.setdefault((where, name), _Sums()).add(value, row["key"], digest)
+
+    def _fail(self, more: Failed) -> None:
+        known = self._failed.get(more.name, Failed(more.name, 0, ()))
+        self._failed[more.name] = Failed(more.name, known.count + more.count, tuple(
+            sorted(known.examples + more.examples)[:_FAILED]))
 
     def _slice(self, row: Mapping[str, Any]) -> str:
         if self.by is None:
@@ -122,7 +139,13 @@ class Aggregate:
                 made.rows[where] = made.rows.get(where, 0) + count
             for name, sums in one._sums.items():
                 made._sums.setdefault(name, _Sums()).merge(sums)
+            for failed in one._failed.values():
+                made._fail(failed)
         return made
+
+    def failed(self) -> List[Failed]:
+        """The checks that rows failed, the most frequent first."""
+        return sorted(self._failed.values(), key=lambda one: (-one.count, one.name))
 
     def lines(self, least: int = 1) -> List[Line]:
         """A line for every slice and name in at least so many rows, strongest first."""

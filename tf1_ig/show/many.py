@@ -7,7 +7,8 @@ from tf1_ig.show import render
 from tf1_ig.show.tokens import printable
 
 
-def page(title: str, by: Any, rows: Mapping[str, int], lines: Sequence[Any], most: int) -> str:
+def page(title: str, by: Any, rows: Mapping[str, int], lines: Sequence[Any], most: int,
+         failed: Sequence[Any] = ()) -> str:
     """The page, in HTML that stands alone.
 
     Args:
@@ -16,6 +17,7 @@ def page(title: str, by: Any, rows: Mapping[str, int], lines: Sequence[Any], mos
       rows: rows of each slice.
       lines: ``tf1_ig.scale.aggregates.Line``s, strongest first within a slice.
       most: lines shown of a slice.
+      failed: ``tf1_ig.scale.aggregates.Failed``s.
     """
     slices = []
     for name in sorted(rows):
@@ -27,4 +29,6 @@ def page(title: str, by: Any, rows: Mapping[str, int], lines: Sequence[Any], mos
              "known": not math.isnan(line.standard_error), "positive": 100 * line.positive,
              "low": line.quantiles[0], "high": line.quantiles[-1], "width": 100 * abs(line.mean) / top,
              "examples": ", ".join("%s (%+.3f)" % example for example in line.examples)} for line in shown]})
-    return render.render("many.html", title=title, by=by, slices=slices, total=sum(rows.values()))
+    doubtful = [{"name": one.name, "count": one.count, "examples": ", ".join(map(printable, one.examples)),
+                 "more": one.count > len(one.examples)} for one in failed]
+    return render.render("many.html", title=title, by=by, slices=slices, total=sum(rows.values()), failed=doubtful)
