@@ -1,5 +1,6 @@
 """Other libraries on the operated graph; those that are not installed are said to be missing."""
 
+import itertools
 import json
 import os
 
@@ -131,6 +132,61 @@ def test_lime_takes_the_predictions(demo_spec):
             "A superb film but dull", classify, num_samples=200, labels=[1])
         weights = dict(explained.as_list(label=1))
     assert weights["superb"] > 0 > weights["dull"]
+
+
+def test_shap_takes_the_predictions(demo_spec):
+    """Kernel SHAP over which of four words are there, against Shapley values by all subsets of the same function."""
+    shap = pytest.importorskip("shap", reason="shap is not installed")
+    words = ["superb", "film", "but", "dull"]
+    with bridges.predict(demo_spec, empty="nosuchword") as classify:
+        def scores(masks):
+            texts = [" ".join(word for word, there in zip(words, mask) if there) for mask in np.asarray(masks)]
+            return classify(texts)[:, 1]
+
+        found = shap.KernelExplainer(scores, np.zeros((1, 4))).shap_values(np.ones(4), nsamples=100, silent=True)
+        subsets = np.array(list(itertools.product([0, 1], repeat=4)))
+        known = {tuple(mask): score for mask, score in zip(subsets.tolist(), scores(subsets))}
+    wanted = np.zeros(4)
+    for order in itertools.permutations(range(4)):
+        there = [0, 0, 0, 0]
+        for word in order:
+            before = known[tuple(there)]
+            there[word] = 1
+            wanted[word] += (known[tuple(there)] - before) / 24
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert wanted[0] > 0 > wanted[3]
+
+
+def test_lit_shows_predictions_and_shares(demo_at, demo_spec):
+    pytest.importorskip("lit_nlp", reason="lit_nlp is not installed")
+    from lit_nlp.api import dataset, types
+    from lit_nlp.components import lime_explainer
+    _, explainer, feed = demo_at
+    model = bridges.lit_model(demo_spec, empty="nosuchword")
+    try:
+        column = demo_spec.columns[0]
+        given = dataset.Dataset({column: types.TextSegment()}, [{column: text} for text in SENTENCES])
+        assert model.is_compatible_with_dataset(given)
+        found = list(model.predict(given.examples))
+        ours = explainer.explain(feed, label="top")
+        for row, one in enumerate(found):
+            np.testing.assert_allclose(one["probabilities"], ours.outputs[row], atol=1e-5)
+            count = len(one["tokens"])
+            np.testing.assert_allclose(one["token_attributions"].salience, ours.tokens[ROWS][row][:count], atol=1e-4)
+            assert list(one["token_attributions"].tokens) == one["tokens"]
+        for field, spec in model.output_spec().items():
+            spec.validate_output(found[0][field], model.output_spec(), found[0], model.input_spec(), given.spec(),
+                                 given.examples[0])
+        lime = lime_explainer.LIME()
+        assert lime.is_compatible(model, given)
+        salience = lime.run([{column: "A superb film but dull"}], model, given,
+                           config={"_salience_target": {"field": "probabilities", "index": 1}, "Seed": 0,
+                                   "Number of samples": 200})[0]
+        weights = dict(zip(salience[column].tokens, salience[column].salience))
+        assert weights["superb"] > 0 > weights["dull"]
+        assert list(model.predict([])) == []
+    finally:
+        model.close()
 
 
 def test_sparse_inputs_are_refused_by_name():

@@ -1,6 +1,6 @@
 """Rows in, output rows out: what LIME, SHAP's kernel explainer and anchors ask of a model."""
 
-from typing import Any, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -20,7 +20,8 @@ class predict:
         words are gone, and most models take no row without a token.
 
     ``predict(rows)`` takes a list of mappings of column to value, or of texts, and returns float ``[rows, classes]``
-    (whatever one output row is). It holds one explainer open: close it, or use it as a context manager.
+    (whatever one output row is). It holds one explainer open (``.explainer``): close it, or use it as a context
+    manager.
 
     Raises:
       RowError: a row that the spec cannot encode; ValueError: texts for a spec of several columns.
@@ -33,15 +34,19 @@ class predict:
     def __init__(self, spec: ExplanationSpec, column: Any = None, empty: Optional[str] = None):
         self.spec = spec
         self._column, self._empty = column, empty
-        self._explainer = spec.open()
+        self.explainer = spec.open()
 
     def __call__(self, rows: Sequence[Any]) -> np.ndarray:
         given = [self._row(row) for row in rows]
         found: List[np.ndarray] = []
         for first in range(0, len(given), ROWS_AT_ONCE):
             feed, _ = self.spec.feed(given[first:first + ROWS_AT_ONCE])
-            found.append(self._explainer.outputs(feed))
+            found.append(self.explainer.outputs(feed))
         return np.concatenate(found) if found else np.zeros(0)
+
+    def feed(self, rows: Sequence[Any]) -> Tuple[Dict[str, Any], Any]:
+        """The feed of rows or texts, and their tokens, as ``spec.feed`` has them."""
+        return self.spec.feed([self._row(row) for row in rows])
 
     def _row(self, row: Any) -> Mapping[str, Any]:
         if isinstance(row, Mapping):
@@ -64,4 +69,4 @@ class predict:
 
     def close(self) -> None:
         """Closes the explainer."""
-        self._explainer.close()
+        self.explainer.close()
