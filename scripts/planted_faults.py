@@ -261,10 +261,10 @@ def _demo() -> taught.Taught:
                          "class/logits:0", "class/dropout/mul_1:0", float("nan"))
 
 
-def models(names: Any) -> Iterator[Tuple[str, taught.Taught]]:
+def models(names: Any, seed: int = 0) -> Iterator[Tuple[str, taught.Taught]]:
     """Those of these names, one after the other."""
     for name in names:
-        yield name, _demo() if name == "demo" else taught.train(name)
+        yield name, _demo() if name == "demo" else taught.train(name, seed)
 
 
 COUNTED = ("demo",) + tuple(taught.COUNTED_ON)
@@ -338,8 +338,8 @@ def choose(options: argparse.Namespace) -> None:
 def count(options: argparse.Namespace) -> int:
     """Counts faults that fail and right explanations that do; exit status 1 beyond 95 % and 2 %."""
     missed, seen, blamed, good, without = [], 0, [], 0, {"sum": [0, 0], "definition": [0, 0]}
-    for name, model in models(options.model or COUNTED):
-        with right(name, model, ROWS, 1) as own:
+    for name, model in models(options.model or COUNTED, options.seed):
+        with right(name, model, ROWS, 1 + 10000 * options.seed) as own:
             for fault, attribution in planted(own):
                 report = judged(own, attribution)
                 seen += 1
@@ -352,7 +352,7 @@ def count(options: argparse.Namespace) -> int:
                         without[kind][0] += 1
                         without[kind][1] += of_model if kind == "definition" else not report.ok
         for seed in range(options.times):
-            with right(name, model, (1, 4, 8)[seed % 3], 100 + seed) as own:
+            with right(name, model, (1, 4, 8)[seed % 3], 100 + seed + 10000 * options.seed) as own:
                 report = judged(own, own.attribution)
                 good += 1
                 if not report.ok:
@@ -380,6 +380,7 @@ def main(arguments: Any = None) -> int:
                         help="choose or count on these alone")
     parser.add_argument("--with-faults", type=int, default=2, metavar="N",
                         help="choose: feeds of each model that faults are planted in, too (default: 2)")
+    parser.add_argument("--seed", type=int, default=0, help="count: other weights and other feeds (default: 0)")
     parser.add_argument("--save", help="choose: write every number as JSON")
     options = parser.parse_args(arguments)
     return count(options) if options.what == "count" else choose(options) or 0

@@ -5,8 +5,10 @@ import pytest
 
 import tf1_ig
 from tf1_ig import cli
+from tf1_ig.commands import report
 from tf1_ig.errors import FolderError
 from tf1_ig.scale import aggregates, comparison, folder, records, schemas
+from tf1_ig.show import many
 
 pytest.importorskip("pyarrow")
 
@@ -114,3 +116,13 @@ def test_a_page_and_a_comparison(tmp_path, capsys):
 def test_a_folder_without_explanations(tmp_path):
     with pytest.raises(FolderError, match="explain-many writes them"):
         tf1_ig.aggregate(tmp_path)
+
+
+def test_the_page_of_a_folder_links_what_was_judged(tmp_path):
+    (tmp_path / "evaluate <b>.html").write_text("x")
+    (tmp_path / "other.html").write_text("x")
+    judged = report._judged(str(tmp_path), str(tmp_path.parent))
+    assert judged == [tmp_path.name + "/evaluate <b>.html"]
+    page = many.page("folder", "label_name", {}, [], 5, judged=judged)
+    assert 'href="%s/evaluate%%20%%3Cb%%3E.html"' % tmp_path.name in page and "<b>" not in page
+    assert "<a " not in many.page("folder", "label_name", {}, [], 5)

@@ -12,11 +12,13 @@ from graph_tools import _tf
 from tests.models import small
 from tf1_ig import demo
 from tf1_ig.errors import MethodError
+from tf1_ig.evaluate import removal
 from tf1_ig.evaluate.paired import LESS
 from tf1_ig.evaluate.record import bootstrap, pearson
 
 SENTENCES = ["The plot makes no sense, but the acting is superb.", "Charming, tense and never boring.",
              "A dull and lifeless film that never finds its feet.", "A mess of a film."]
+EIGHT = tuple(demo.SENTENCES) + tuple(SENTENCES[1:])
 IDS, LENGTHS = "input/dequeue:0", "input/dequeue:1"
 
 
@@ -182,3 +184,11 @@ def test_the_definition_is_seen_forward_only_however_steep():
     assert found.verdict == "ok" and wrong.verdict == "fail" and found.evaluations > 2 * 2 * (8 + 16)
     assert wrong.rows[0] == pytest.approx(1 / 3, abs=0.03)
     assert other.value is None and other.verdict == "ok"
+
+
+def test_deletion_beats_all_of_fifty_random_orders_in_each_of_eight_sentences(opened, monkeypatch):
+    explainer, _ = opened
+    monkeypatch.setattr(removal, "ORDERS", 50)
+    ids, lengths = demo.encode([demo.tokenize(text) for text in EIGHT], demo.load_vocabulary())
+    found, = tf1_ig.evaluate(explainer, {IDS: ids, LENGTHS: lengths}, "top", "deletion")
+    assert len(found.rows) == len(EIGHT) == 8 and found.judged == 1

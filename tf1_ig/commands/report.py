@@ -1,6 +1,8 @@
 """``tf1-ig report``: what a folder of explanations says together, as a page."""
 
+import glob
 import json
+import os
 
 from graph_tools import whole_files
 from graph_tools.errors import FeedError
@@ -28,11 +30,17 @@ def run(options) -> int:
     """Gathers and writes the page."""
     found = aggregates.aggregate(options.folder, options.by, _groups(options.groups))
     page = many.page(options.folder, options.by, found.rows, found.lines(options.least), options.most,
-                     found.failed())
+                     found.failed(), _judged(options.folder, os.path.dirname(os.path.abspath(options.out))))
     with whole_files.writing(options.out, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(page)
     print("wrote %s: %d rows, %d slices" % (options.out, sum(found.rows.values()), len(found.rows)))
     return 0
+
+
+def _judged(folder: str, beside: str):
+    """Pages that tf1-ig evaluate wrote into the folder (evaluate*.html), as they are called from another folder."""
+    return [os.path.relpath(os.path.abspath(path), beside).replace(os.sep, "/")
+            for path in sorted(glob.glob(os.path.join(glob.escape(folder), "evaluate*.html")))]
 
 
 def _groups(path):

@@ -1,6 +1,7 @@
 """A page of what many explanations say: a table for each slice, a bar for each mean with its interval."""
 
 import math
+import urllib.parse
 from typing import Any, Mapping, Sequence
 
 from tf1_ig.show import render
@@ -8,7 +9,7 @@ from tf1_ig.show.tokens import printable
 
 
 def page(title: str, by: Any, rows: Mapping[str, int], lines: Sequence[Any], most: int,
-         failed: Sequence[Any] = ()) -> str:
+         failed: Sequence[Any] = (), judged: Sequence[str] = ()) -> str:
     """The page, in HTML that stands alone.
 
     Args:
@@ -18,6 +19,7 @@ def page(title: str, by: Any, rows: Mapping[str, int], lines: Sequence[Any], mos
       lines: ``tf1_ig.scale.aggregates.Line``s, strongest first within a slice.
       most: lines shown of a slice.
       failed: ``tf1_ig.scale.aggregates.Failed``s.
+      judged: addresses of pages that say what the explanations are worth.
     """
     slices = []
     for name in sorted(rows):
@@ -31,4 +33,5 @@ def page(title: str, by: Any, rows: Mapping[str, int], lines: Sequence[Any], mos
              "examples": ", ".join("%s (%+.3f)" % example for example in line.examples)} for line in shown]})
     doubtful = [{"name": one.name, "count": one.count, "examples": ", ".join(map(printable, one.examples)),
                  "more": one.count > len(one.examples)} for one in failed]
-    return render.render("many.html", title=title, by=by, slices=slices, total=sum(rows.values()), failed=doubtful)
+    return render.render("many.html", title=title, by=by, slices=slices, total=sum(rows.values()), failed=doubtful,
+                         judged=[(urllib.parse.quote(name), name) for name in judged])
