@@ -55,7 +55,7 @@ def test_a_diff_that_no_longer_fits_is_noticed(tmp_path):
         _apply(tmp_path, "--- a/a.py\n+++ b/a.py\n@@\n-two = 2\n+two = 3\n")
 
 
-@pytest.mark.parametrize("page", ["howto.md", "coming_from.md", "spec.md"])
+@pytest.mark.parametrize("page", ["howto.md", "coming_from.md", "evaluation.md", "spec.md"])
 def test_the_python_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
