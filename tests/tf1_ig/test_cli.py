@@ -13,7 +13,7 @@ from tests.models import small
 from tests.tf1_ig.html_reader import Page
 from tf1_ig import cli, demo
 from tf1_ig.commands import feed_file
-from tf1_ig.question import proposal as proposals
+from tf1_ig.question import trial
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(tf1_ig.__file__)))
 DEMO = os.path.join(os.path.dirname(os.path.abspath(demo.__file__)), "model.pb")
@@ -97,7 +97,7 @@ def test_inspect_claims_an_explanation_only_where_one_was_made(tmp_path, capsys,
     path = _saved(tmp_path, small.masked_text)
     assert "scores:0 can be explained, a gradient reaches every input" in " ".join(
         _run(capsys, "inspect", path)[1].split())
-    monkeypatch.setattr(proposals, "_LARGE", 1)
+    monkeypatch.setattr(trial, "_LARGE", 1)
     told = _run(capsys, "inspect", path)[1]
     assert "can be explained" not in told and "reaches every input" not in told
     assert "can be computed" in told and "no gradient was built and nothing was explained" in told
@@ -116,6 +116,22 @@ def test_inspect_on_several_heads_gives_each_a_command_and_the_likeliest_a_feed(
     assert tree["explained"] == tree["outputs"][0]["tensor"] and "--output " + tree["explained"] in tree["next"]
     out = _run(capsys, "inspect", path)[1]
     assert "another prediction" in out and "--output topic:0" in out and "--output tone:0" in out and "np.savez" in out
+
+
+def _two_towers():
+    tf = small._tf.tf
+    for number, name in enumerate(("anchor", "other")):
+        x = tf.placeholder(tf.float32, [None, 4], name)
+        tf.nn.softmax(tf.matmul(tf.tanh(x), tf.constant(small.WEIGHTS * (number + 1))), name="p_" + name)
+
+
+def test_inspect_says_what_another_output_must_be_fed_beside_the_example(tmp_path, capsys):
+    out = _run(capsys, "inspect", _saved(tmp_path, _two_towers))[1]
+    first, = [line for line in out.splitlines() if "--output p_anchor:0" in line]
+    second, = [line for line in out.splitlines() if "--output p_other:0" in line]
+    assert sorted(("too" in line) for line in (first, second)) == [False, True]
+    assert "# feed other:0, too" in second or "# feed anchor:0, too" in first
+    assert ", too" not in _run(capsys, "inspect", _saved(tmp_path, _two_heads))[1]
 
 
 def test_one_head_is_one_choice_although_its_logits_are_listed_too():

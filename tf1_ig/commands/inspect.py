@@ -10,6 +10,8 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 
 import graph_tools as gt
 from graph_tools.find.candidates import Candidate, Candidates, format_shape
+from graph_tools.graph import names
+from graph_tools.graph.ops import MUST_BE_FED
 from graph_tools.report import Finding
 from tf1_ig.commands import scan as scan_command, write_spec
 from tf1_ig.commands.arguments import add_limits, add_model
@@ -265,8 +267,18 @@ def _next(found: Inspection) -> List[str]:
              "then:", "  " + (next_command(found) or "")]
     others = [one for one in found.outputs.distinct() if one.tensor != found.output.tensor][:_SHOWN]
     if others:
-        steps += ["or another prediction:"] + ["  " + _command(found.path, one, None) for one in others]
+        steps += ["or another prediction:"] + ["  %s%s" % (_command(found.path, one, None), _lacking(found, one))
+                                               for one in others]
     return (["mend what stands in the way first."] if found.obstacle else []) + steps + _served(found)
+
+
+def _lacking(found: Inspection, output: Candidate) -> str:
+    """What the example feed must be given beside its own for another output, as a comment behind the command."""
+    fed = {names.parse(name).node for name, _ in found.proposal.samples} if found.proposal is not None else set()
+    index = found.model.index
+    before = index.ancestors([output.tensor], control=False, stop=lambda node: node in fed)
+    lacking = sorted(node for node in before - fed if index.op(node) in MUST_BE_FED)
+    return "  # feed %s, too" % ", ".join("%s:0" % node for node in lacking) if lacking else ""
 
 
 def _served(found: Inspection) -> List[str]:
