@@ -5,7 +5,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from graph_tools import _tf, constants, variables, vocabulary, whole_files
+from graph_tools import _tf, constants, following, variables, vocabulary, whole_files
 from graph_tools.errors import EditError, ModelFormatError
 from graph_tools.graph import names, ops, walk
 from graph_tools.releases import portable
@@ -92,7 +92,7 @@ def _fill(model, folder: str) -> None:
     meta_graph = _tf.tf.MetaGraphDef()
     meta_graph.CopyFrom(model.meta_graph)
     portable.strip(meta_graph.graph_def)
-    portable.clean_collections(meta_graph)
+    following.clean_collections(meta_graph)
     # The checkpoint goes by node names: TF 2's object graph would send its loader after keys that are not there.
     meta_graph.ClearField("object_graph_def")
     meta_graph.meta_info_def.ClearField("tags")

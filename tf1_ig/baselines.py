@@ -72,8 +72,15 @@ def describe(baseline: Any) -> str:
     return str(baseline) if np.ndim(baseline) == 0 else "array %s" % (list(np.shape(baseline)),)
 
 
-def several(given: Any, inputs: Inputs, seed: int = 0) -> List[List[np.ndarray]]:
-    """Several baselines, each as ``resolve`` returns it.
+class Several(NamedTuple):
+    """How many baselines there are, and each as ``resolve`` returns it, made when it is asked for."""
+
+    count: int
+    of: Callable[[int], List[np.ndarray]]
+
+
+def several(given: Any, inputs: Inputs, seed: int = 0) -> Several:
+    """Several baselines; one at a time is laid out.
 
     Args:
       given: a list of what ``resolve`` takes; an array with one row of the attributed tensor along its first axis for
@@ -89,8 +96,8 @@ def several(given: Any, inputs: Inputs, seed: int = 0) -> List[List[np.ndarray]]
     if isinstance(given, Mapping) and set(given) == {"noise"}:
         if isinstance(given["noise"], bool) or not isinstance(given["noise"], int) or given["noise"] < 1:
             raise BaselineError("{'noise': n} takes a whole number of rows, not %r" % (given["noise"],))
-        return [drawn(inputs, (seed, number), "uniform", lambda own, low, high, noise: low + (high - low) * noise)
-                for number in range(given["noise"])]
+        return Several(given["noise"], lambda number: drawn(
+            inputs, (seed, number), "uniform", lambda own, low, high, noise: low + (high - low) * noise))
     if isinstance(given, Mapping):
         lengths = {len(np.atleast_1d(np.asarray(rows))) for rows in given.values()}
         if len(lengths) != 1:
@@ -104,7 +111,7 @@ def several(given: Any, inputs: Inputs, seed: int = 0) -> List[List[np.ndarray]]
                             describe(given))
     if not each:
         raise BaselineError("the list of baselines is empty; give at least one")
-    return [resolve(baseline, inputs) for baseline in each]
+    return Several(len(each), lambda number: resolve(each[number], inputs))
 
 
 def drawn(inputs: Inputs, seed: Sequence[int], kind: str, make: Callable[..., np.ndarray]) -> List[np.ndarray]:

@@ -9,11 +9,10 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
-from graph_tools import _tf
+from graph_tools import _tf, following
 from graph_tools.control_flow import where
 from graph_tools.edit.batch_shapes import PRIME, Inference, free_elements, has_batch, set_batch
 from graph_tools.edit.builder import Builder, data_type, entry_of
-from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import REPLACES, Edit, compare
 from graph_tools.errors import EditError
 from graph_tools.find.inputs.placeholders import placeholder_shape
@@ -77,7 +76,7 @@ def relax_batch(model: Model, inputs: Any = None) -> Tuple[Model, Edit]:
     graph_def = model.graph_def
     set_batch(graph_def, chosen, None)
     notes = free_constants(graph_def, {name: (None,) + shape[1:] for name, shape in chosen.items()}, sizes.pop())
-    edited, more = rebuild(model, graph_def)
+    edited, more = following.rebuild(model, graph_def)
     return edited, compare("relax batch", model.meta_graph.graph_def, graph_def, notes=tuple(notes + more))
 
 

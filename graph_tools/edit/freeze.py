@@ -3,9 +3,8 @@
 import dataclasses
 from typing import Sequence, Tuple
 
-from graph_tools import constants
+from graph_tools import constants, following
 from graph_tools.edit import record
-from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import Edit
 from graph_tools.graph import names
 from graph_tools.graph.ops import VARIABLES
@@ -29,7 +28,7 @@ def freeze(model: Model, outputs: Sequence = ()) -> Tuple[Model, Edit]:
     >>> frozen, edit = freeze(model)  # doctest: +SKIP
     """
     frozen = constants.of_model(model, [names.tensor_name(tensor) for tensor in outputs])
-    result, notes = rebuild(model, frozen.graph_def)
+    result, notes = following.rebuild(model, frozen.graph_def)
     missing = [name for name in result.missing if not result.signatures or name in result.index.ancestors(
         info.name for signature in result.signatures.values() for info in signature.outputs.values() if info.name)]
     result = dataclasses.replace(result, variables={

@@ -3,10 +3,9 @@
 import dataclasses
 from typing import Dict, List, Tuple
 
-from graph_tools import _tf
+from graph_tools import _tf, following
 from graph_tools.edit import record
 from graph_tools.edit.builder import entry_of
-from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import Edit
 from graph_tools.find.training_mode.batch_norm import find_batch_norms
 from graph_tools.find.training_mode.dropout import find_dropout
@@ -49,7 +48,7 @@ def inference_mode(model: Model) -> Tuple[Model, Edit]:
     if not (dropped or norms.fused or norms.averages):
         return model, Edit("inference mode", notes=tuple(notes))
     graph_def = edited.finished(_named(model))
-    result, lost = rebuild(model, graph_def)
+    result, lost = following.rebuild(model, graph_def)
     result = dataclasses.replace(result, source="%s, in inference mode" % model.source)
     return result, record.compare("inference mode", model.meta_graph.graph_def, graph_def, notes=tuple(notes + lost))
 

@@ -6,7 +6,7 @@ below its name; the call itself becomes an ``Identity`` of the same name, so tha
 
 from typing import Any, List, Optional, Sequence, Tuple
 
-from graph_tools import _tf
+from graph_tools import _tf, following
 from graph_tools.edit.record import Edit, compare
 from graph_tools.graph import functions, names, ops
 
@@ -50,8 +50,8 @@ def inline_calls(model: Any, outputs: Optional[Sequence[Any]] = None) -> Tuple[A
                 call.name, function.signature.name, why))
             continue
         todo += _inline(graph_def, nodes, call, function, sizes)
-    return model.with_graph_def(graph_def), compare(
-        "inline calls", model.meta_graph.graph_def, graph_def, {}, tuple(notes))
+    inlined, lost = following.rebuild(model, graph_def)
+    return inlined, compare("inline calls", model.meta_graph.graph_def, graph_def, {}, tuple(notes + lost))
 
 
 def _stays(function) -> str:

@@ -7,7 +7,7 @@ the dense segment op that computes the same sum, mean, or sum over the root of t
 
 from typing import Any, NamedTuple, Optional, Tuple
 
-from graph_tools import _tf
+from graph_tools import _tf, following
 from graph_tools.edit import owners
 from graph_tools.edit.builder import Builder, data_type
 from graph_tools.edit.loops import move_out
@@ -78,14 +78,18 @@ def split_occurrences(model: Model, embedding: Any) -> Tuple[Model, Edit]:
     build = Builder(graph_def, names.parse(one.rows_combined_at).node, SPLIT_SCOPE)
     if view.op(build.anchor) == SPARSE_PRODUCT:
         rows = split_product(view, build)
-        return model.with_graph_def(graph_def), compare(
-            "split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: rows})
+        return _edited(model, graph_def, {one.tensor: rows})
     rows = _split_combiner(view, build) if view.op(build.anchor) in COMBINERS else _split_rows(build, one)
     segments = ref_of(one.segments)
     owners.of_segments(view, build, segments)
     notes = _add_strings(view, build, ref_of(one.ids))
-    split = model.with_graph_def(graph_def)
-    return split, compare("split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: rows}, notes)
+    return _edited(model, graph_def, {one.tensor: rows}, notes)
+
+
+def _edited(model, graph_def, placeholders, notes=()) -> Tuple[Any, Edit]:
+    split, lost = following.rebuild(model, graph_def)
+    return split, compare("split occurrences", model.meta_graph.graph_def, graph_def, placeholders,
+                          tuple(notes) + tuple(lost))
 
 
 def _strings_only(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
@@ -97,8 +101,7 @@ def _strings_only(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
         return model, Edit("split occurrences", placeholders={one.tensor: one.tensor}, notes=notes)
     graph_def = model.graph_def
     notes += _add_strings(view, Builder(graph_def, ref_of(one.tensor).node, SPLIT_SCOPE), ref_of(one.ids))
-    return model.with_graph_def(graph_def), compare(
-        "split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: one.tensor}, notes)
+    return _edited(model, graph_def, {one.tensor: one.tensor}, notes)
 
 
 def _out_of_loop(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
@@ -108,9 +111,8 @@ def _out_of_loop(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
                         "outside the loop" % (one.tensor, path))
     graph_def = model.graph_def
     rows = move_out(view, Builder(graph_def, path.gather, SPLIT_SCOPE), path)
-    return model.with_graph_def(graph_def), compare(
-        "split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: rows},
-        ("the lookup was moved out of the loop; each step picks its rows",))
+    return _edited(model, graph_def, {one.tensor: rows}, ("the lookup was moved out of the loop; each step picks its "
+                                                          "rows",))
 
 
 def _own_rows_of_a_matrix(model, view: View, one: Embedding, matrix: Matrix) -> Tuple[Any, Edit]:
@@ -120,8 +122,7 @@ def _own_rows_of_a_matrix(model, view: View, one: Embedding, matrix: Matrix) -> 
     rows = _split_rows(build, one)
     owners.of_matrix(view, build, matrix, ref_of(one.tensor))
     notes = _add_strings(view, build, ref_of(one.ids))
-    return model.with_graph_def(graph_def), compare(
-        "split occurrences", model.meta_graph.graph_def, graph_def, {one.tensor: rows}, notes)
+    return _edited(model, graph_def, {one.tensor: rows}, notes)
 
 
 def _resolve(model, embedding) -> Embedding:

@@ -2,9 +2,8 @@
 
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from graph_tools import _tf
+from graph_tools import _tf, following
 from graph_tools.edit import batch, branches, producers
-from graph_tools.edit.rebuild import rebuild
 from graph_tools.edit.record import REPLACES, Edit, compare
 from graph_tools.errors import EditError
 from graph_tools.find.inputs import Input, needed_nodes, scan
@@ -53,7 +52,7 @@ def swap_inputs(model: Model, inputs: Any = None, parsed: bool = False) -> Tuple
     removed -= set(plan.in_place)
     graph_def = _rewrite(model.graph_def, plan, removed)
     freed = _free_batches(graph_def, chosen, plan)
-    edited, notes = rebuild(model, graph_def, plan.tensors)
+    edited, notes = following.rebuild(model, graph_def, plan.tensors)
     notes += ["%r fixed a batch of %d; the placeholders take any" % (one.node, one.batch)
               for one in chosen if one.batch is not None] + freed
     return edited, compare("swap inputs", model.meta_graph.graph_def, graph_def, plan.tensors, tuple(notes))

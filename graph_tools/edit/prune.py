@@ -2,7 +2,7 @@
 
 from typing import Any, List, Set, Tuple
 
-from graph_tools.edit.rebuild import rebuild
+from graph_tools import following
 from graph_tools.edit.record import Edit, compare
 from graph_tools.errors import EditError
 from graph_tools.graph import names
@@ -46,7 +46,7 @@ def prune(model: Model, outputs: Any) -> Tuple[Model, Edit]:
     copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
     del graph_def.node[:]
     graph_def.node.extend(copies)
-    edited, notes = rebuild(model, graph_def)
+    edited, notes = following.rebuild(model, graph_def)
     return edited, compare("prune", model.meta_graph.graph_def, graph_def, notes=tuple(notes))
 
 

@@ -3,7 +3,7 @@
 from typing import List, Optional
 
 from graph_tools import _tf
-from graph_tools.graph import functions, names, ops
+from graph_tools.graph import functions, ops
 from graph_tools.releases import newer
 
 
@@ -92,54 +92,3 @@ def _clear(message, field: str) -> None:
     """Clears a field that only newer releases have: an older one cannot read it in text form."""
     if field in message.DESCRIPTOR.fields_by_name:
         message.ClearField(field)
-
-
-def clean_collections(meta_graph) -> None:
-    """Drops entries that name nodes which are not in the graph: a reader would stumble over them."""
-    there = {node.name for node in meta_graph.graph_def.node}
-    protos = _protos()
-
-    def known(name: str) -> bool:
-        return not name or names.parse(name).node in there
-
-    for key in list(meta_graph.collection_def):
-        collection = meta_graph.collection_def[key]
-        kind = collection.WhichOneof("kind")
-        if kind == "node_list":
-            kept = [value for value in collection.node_list.value if known(value)]
-            del collection.node_list.value[:]
-            collection.node_list.value.extend(kept)
-        elif kind == "bytes_list" and key in protos:
-            read, mentioned = protos[key]
-            kept = [value for value in collection.bytes_list.value
-                    if all(known(name) for name in mentioned(read.FromString(value)))]
-            del collection.bytes_list.value[:]
-            collection.bytes_list.value.extend(kept)
-        if kind and not getattr(collection, kind).value:
-            del meta_graph.collection_def[key]
-
-
-def _protos() -> dict:
-    """For each collection of serialized protos: how to read an entry, and the nodes that it mentions."""
-    keys = _tf.tf.GraphKeys
-
-    def variable(entry):
-        return [entry.variable_name, entry.initializer_name, entry.snapshot_name, entry.initial_value_name]
-
-    def context(entry):
-        return list(entry.values_def.values) + list(entry.values_def.external_values.values())
-
-    variables = (keys.GLOBAL_VARIABLES, keys.LOCAL_VARIABLES, keys.MODEL_VARIABLES, keys.TRAINABLE_VARIABLES,
-                 keys.MOVING_AVERAGE_VARIABLES, keys.METRIC_VARIABLES, keys.GLOBAL_STEP,
-                 "trainable_resource_variables")
-    protos = dict.fromkeys(variables, (_tf.variable_pb2.VariableDef, variable))
-    protos[keys.QUEUE_RUNNERS] = (_tf.queue_runner_pb2.QueueRunnerDef, lambda entry: [
-        entry.queue_name, entry.close_op_name, entry.cancel_op_name] + list(entry.enqueue_op_name))
-    protos[keys.SAVERS] = (_tf.saver_pb2.SaverDef, lambda entry: [
-        entry.filename_tensor_name, entry.save_tensor_name, entry.restore_op_name])
-    protos[keys.COND_CONTEXT] = (_tf.control_flow_pb2.CondContextDef, lambda entry: [
-        entry.pivot_name, entry.pred_name] + context(entry))
-    protos[keys.WHILE_CONTEXT] = (_tf.control_flow_pb2.WhileContextDef, lambda entry: [
-        entry.pivot_name, entry.pivot_for_pred_name] + list(entry.loop_exit_names) + list(entry.loop_enter_names) +
-        context(entry))
-    return protos

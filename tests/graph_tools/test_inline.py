@@ -147,3 +147,21 @@ def test_a_keras_savedmodel_is_explained_as_eager_gradients_explain_it(recurrent
     np.testing.assert_allclose(found.tokens[explainer.inputs[0]], expected, atol=2e-5)
     np.testing.assert_allclose(found.score, model(ids).numpy()[:, 1], atol=1e-6)
     assert np.abs(found.delta).max() < 1e-5
+
+
+def test_functions_and_collections_follow_the_nodes():
+    """A function that nothing calls any more leaves the library; what still names nodes of the graph stays."""
+    def build():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [None], "x")
+        y = tf.identity(_tf.tensorflow.function(lambda value: 2.0 * value)(x), name="y")
+        tf.add_to_collection("kept", y)
+        return [y]
+
+    model, _ = of_session(build)
+    assert [function.signature.name for function in model.graph_def.library.function]
+    inlined, edit = gt.inline_calls(model)
+    assert not inlined.graph_def.library.function and not edit.notes
+    assert list(inlined.meta_graph.collection_def["kept"].node_list.value) == ["y:0"]
+    with inlined.open_session() as session:
+        assert session.run("y:0", {"x:0": [1.5]}) == [3.0]

@@ -308,3 +308,22 @@ def test_a_vocabulary_that_does_not_fit_is_a_state_error(tmp_path):
     with pytest.raises(StateError, match="lookup table cannot be initialised"):
         with gt.load(written.checkpoint).open_session():
             raise AssertionError("the session must not open")
+
+
+def test_a_saved_model_names_no_local_variable_that_is_gone(tmp_path):
+    """What other programs read is left out of every collection of variables where a node that it mentions is gone."""
+    tf = _tf.tf
+    with tf.Graph().as_default(), tf.Session() as session:
+        weights = tf.get_variable("weights", initializer=2.0)
+        seen = tf.get_variable("seen", initializer=0.0, collections=[tf.GraphKeys.LOCAL_VARIABLES])
+        x = tf.placeholder(tf.float32, [None], "x")
+        tf.multiply(x, weights, name="y")
+        session.run([tf.global_variables_initializer(), seen.initializer])
+        model = gt.from_session(session)
+    assert "local_variables" in model.meta_graph.collection_def
+    pruned, _ = gt.prune(model, "y")
+    assert "local_variables" not in pruned.meta_graph.collection_def
+    pruned.save(str(tmp_path / "saved"))
+    with tf.Session(graph=tf.Graph()) as session:
+        tf.saved_model.loader.load(session, ["serve"], str(tmp_path / "saved"))
+        assert not tf.local_variables() and session.run("y:0", {"x:0": [1.5]}) == [3.0]

@@ -1,5 +1,6 @@
 """Methods that are gradients along straight paths, or at single points of them."""
 
+import functools
 from typing import Any, Iterator
 
 import numpy as np
@@ -8,6 +9,9 @@ from tf1_ig import baselines as baseline_values
 from tf1_ig.baselines import Inputs
 from tf1_ig.ensemble import Path
 from tf1_ig.errors import MethodError
+
+# Baselines that are kept while others are drawn.
+KEPT = 16
 
 
 def integrated_gradients(inputs: Inputs, baseline: Any = "zero") -> Iterator[Path]:
@@ -28,7 +32,8 @@ def averaged(inputs: Inputs, baselines: Any, seed: int = 0) -> Iterator[Path]:
         ``{tensor: rows}`` for several inputs, or for ids that are fed (training rows); ``{"noise": 20}`` for so many
         rows of uniform noise (``tf1_ig.baselines.several``).
     """
-    return (Path(start, inputs.entries) for start in baseline_values.several(baselines, inputs, seed))
+    starts = baseline_values.several(baselines, inputs, seed)
+    return (Path(starts.of(number), inputs.entries) for number in range(starts.count))
 
 
 def expected_gradients(inputs: Inputs, baselines: Any, samples: int = 200, seed: int = 0) -> Iterator[Path]:
@@ -43,8 +48,9 @@ def expected_gradients(inputs: Inputs, baselines: Any, samples: int = 200, seed:
     """
     starts = baseline_values.several(baselines, inputs, seed)
     random = np.random.RandomState(seed)
-    chosen, alphas = random.randint(len(starts), size=whole(samples)), random.uniform(size=whole(samples))
-    return (Path(starts[number], inputs.entries, alpha=float(alpha)) for number, alpha in zip(chosen, alphas))
+    chosen, alphas = random.randint(starts.count, size=whole(samples)), random.uniform(size=whole(samples))
+    start = functools.lru_cache(maxsize=KEPT)(starts.of)
+    return (Path(start(int(number)), inputs.entries, alpha=float(alpha)) for number, alpha in zip(chosen, alphas))
 
 
 def smoothgrad(inputs: Inputs, baseline: Any = "zero", noise_level: float = 0.15, samples: int = 50,

@@ -1,6 +1,6 @@
-"""A Model over an edited GraphDef: function library, collections, signatures, saver and assets follow the nodes."""
+"""What follows the nodes when they change: function library, collections, signatures, saver and assets."""
 
-from typing import Callable, Dict, List, Mapping, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf
 from graph_tools.graph import functions, names
@@ -71,22 +71,29 @@ def _field(message, field: str):
 # ---- collections
 
 
-def _rewrite_collections(meta_graph, kept: Set[str], renamed: Renamed) -> None:
+def clean_collections(meta_graph) -> None:
+    """Drops, in place, entries that name nodes which are not in the graph: a reader would stumble over them."""
+    _rewrite_collections(meta_graph, {node.name for node in meta_graph.graph_def.node}, {}, whole=True)
+
+
+def _rewrite_collections(meta_graph, kept: Set[str], renamed: Renamed, whole: bool = False) -> None:
+    """What is left of each collection; ``whole``: an entry stays only where all that it mentions is there."""
+    protos = _protos()
     for key in list(meta_graph.collection_def):
         collection = meta_graph.collection_def[key]
         kind = collection.WhichOneof("kind")
         if kind == "node_list":
             entries = [renamed.get(entry, entry) for entry in collection.node_list.value]
-            _replace(collection.node_list.value, [e for e in entries if names.parse(e).node in kept])
-            left = len(collection.node_list.value)
-        elif kind == "bytes_list" and key in _protos():
-            entries = [_follow(_protos()[key], entry, kept) for entry in collection.bytes_list.value]
+            _replace(collection.node_list.value, [entry for entry in entries if _all_in(kept, [entry])])
+        elif kind == "bytes_list" and key in protos:
+            entries = [_follow(protos[key], entry, kept, whole) for entry in collection.bytes_list.value]
             _replace(collection.bytes_list.value, [entry for entry in entries if entry is not None])
-            left = len(collection.bytes_list.value)
-        else:
-            continue
-        if not left:
+        if kind and not getattr(collection, kind).value:
             del meta_graph.collection_def[key]
+
+
+def _all_in(kept: Set[str], mentioned: Iterable[str]) -> bool:
+    return all(not name or names.parse(name).node in kept for name in mentioned)
 
 
 def _replace(repeated, values) -> None:
@@ -95,39 +102,52 @@ def _replace(repeated, values) -> None:
     repeated.extend(values)
 
 
-def _protos() -> Dict[str, Tuple[type, Callable]]:
-    """How to read the serialized entries of the collections that name nodes, and what of an entry must be there."""
-    tf, control_flow_pb2 = _tf.tf, _tf.control_flow_pb2
-    keys = tf.GraphKeys
-    variables = {key: (_tf.variable_pb2.VariableDef, lambda entry: [entry.variable_name]) for key in (
+class _Reader(NamedTuple):
+    """How to read a serialized entry, what of it must be there, and what else it mentions."""
+
+    proto: type
+    required: Callable[[Any], List[str]]
+    more: Callable[[Any], List[str]] = lambda entry: []
+
+
+def _protos() -> Dict[str, _Reader]:
+    """The collections whose serialized entries name nodes."""
+    keys, contexts = _tf.tf.GraphKeys, _tf.control_flow_pb2
+    variable = _Reader(_tf.variable_pb2.VariableDef, lambda entry: [entry.variable_name], lambda entry: [
+        entry.initializer_name, entry.snapshot_name, entry.initial_value_name])
+    protos = dict.fromkeys((
         keys.GLOBAL_VARIABLES, keys.LOCAL_VARIABLES, keys.MODEL_VARIABLES, keys.TRAINABLE_VARIABLES,
         keys.MOVING_AVERAGE_VARIABLES, keys.METRIC_VARIABLES, keys.CONCATENATED_VARIABLES,
-        "trainable_resource_variables", keys.GLOBAL_STEP)}
-    return dict(variables, **{
-        keys.QUEUE_RUNNERS: (_tf.queue_runner_pb2.QueueRunnerDef, lambda entry: [
-            entry.queue_name, entry.close_op_name, entry.cancel_op_name] + list(entry.enqueue_op_name)),
-        keys.SAVERS: (_tf.saver_pb2.SaverDef, lambda entry: [
-            entry.filename_tensor_name, entry.save_tensor_name, entry.restore_op_name]),
-        keys.COND_CONTEXT: (control_flow_pb2.CondContextDef, lambda entry: [entry.pivot_name, entry.pred_name]),
-        keys.WHILE_CONTEXT: (control_flow_pb2.WhileContextDef, lambda entry: [
-            entry.pivot_name, entry.pivot_for_pred_name]),
-    })
+        "trainable_resource_variables", keys.GLOBAL_STEP), variable)
+    protos[keys.QUEUE_RUNNERS] = _Reader(_tf.queue_runner_pb2.QueueRunnerDef, lambda entry: [
+        entry.queue_name, entry.close_op_name, entry.cancel_op_name] + list(entry.enqueue_op_name))
+    protos[keys.SAVERS] = _Reader(_tf.saver_pb2.SaverDef, lambda entry: [
+        entry.filename_tensor_name, entry.save_tensor_name, entry.restore_op_name])
+    protos[keys.COND_CONTEXT] = _Reader(
+        contexts.CondContextDef, lambda entry: [entry.pivot_name, entry.pred_name], _values)
+    protos[keys.WHILE_CONTEXT] = _Reader(
+        contexts.WhileContextDef, lambda entry: [entry.pivot_name, entry.pivot_for_pred_name],
+        lambda entry: list(entry.loop_exit_names) + list(entry.loop_enter_names) + _values(entry))
+    return protos
 
 
-def _follow(reader, entry: bytes, kept: Set[str]):
+def _values(context) -> List[str]:
+    return list(context.values_def.values) + list(context.values_def.external_values.values())
+
+
+def _follow(reader: _Reader, entry: bytes, kept: Set[str], whole: bool) -> Optional[bytes]:
     """A serialized entry with the names of removed nodes taken out; ``None`` when it makes no sense without them, or
     at all."""
-    proto, required = reader
     try:
-        message = proto.FromString(entry)
+        message = reader.proto.FromString(entry)
     except _tf.DecodeError:
         return None
-    if not all(names.parse(name).node in kept for name in required(message) if name):
+    if not _all_in(kept, reader.required(message)) or (whole and not _all_in(kept, reader.more(message))):
         return None
-    if hasattr(message, "nested_contexts"):
-        _trim_context(message, kept)
-        return message.SerializeToString()
-    return entry
+    if whole or not hasattr(message, "nested_contexts"):
+        return entry
+    _trim_context(message, kept)
+    return message.SerializeToString()
 
 
 def _trim_context(context, kept: Set[str]) -> None:
