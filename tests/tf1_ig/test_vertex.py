@@ -13,7 +13,7 @@ import tf1_ig
 from graph_tools import _tf
 from tests.models.small import model_of
 from tf1_ig import cli
-from tf1_ig.errors import SpecError
+from tf1_ig.errors import RowError, SpecError
 from tf1_ig.rows import vertex
 
 RANDOM = np.random.RandomState(7)
@@ -124,6 +124,44 @@ def test_attributions_are_those_by_hand(name, form, folders, tmp_path, capsys):
     assert np.allclose(found.values[BUILD[name][1]], by_hand.values[BUILD[name][1]], atol=1e-6)
     assert np.allclose(found.baseline_score, by_hand.baseline_score) and (not steps or set(found.steps) == {50})
     assert spec.classes == (None if form == "AI Platform" else ("no", "yes"))
+
+
+def sparse_bag():
+    tf = _tf.tf
+    bag = tf.sparse_placeholder(tf.float32, [None, 3], "bag")
+    tf.nn.softmax(tf.sparse_tensor_dense_matmul(bag, tf.constant(WEIGHTS)), name="probabilities")
+
+
+@pytest.mark.parametrize("form", ["AI Platform", "Vertex AI"])
+def test_a_sparse_bag_of_features_is_fed(form, tmp_path):
+    """The same table as a dense product: Integrated Gradients of each feature that is there."""
+    model_of(sparse_bag).save(str(tmp_path / "model"))
+    tree = {"inputs": {"bag": {
+        "input_tensor_name": "bag/values:0", "indices_tensor_name": "bag/indices:0", "dense_shape_tensor_name":
+            "bag/shape:0", "encoding": "bag_of_features_sparse", "index_feature_mapping": ["age", "hours", "gain"],
+        "input_baselines": [0]}}, "outputs": OUTPUTS}
+    (tmp_path / "model" / "m.json").write_text(json.dumps(_camel(tree) if form == "Vertex AI" else tree))
+    read = vertex.convert(str(tmp_path / "model" / "m.json"), str(tmp_path))
+    assert read.left_out == {}
+    (tmp_path / "s.json").write_text(json.dumps(read.tree))
+    spec = tf1_ig.load_spec(tmp_path / "s.json")
+    rows = [{"age": 1.5, "gain": "2"}, {"hours": -1, "age": 0, "gain": None}]
+    feed, _ = spec.feed(rows)
+    assert feed["bag/values:0"].tolist() == [1.5, 2, -1] and feed["bag/values:0"].dtype == np.float32
+    assert feed["bag/indices:0"].tolist() == [[0, 0], [0, 2], [1, 1]] and feed["bag/shape:0"].tolist() == [2, 3]
+    found, = spec.explain(rows).tokens.values()
+
+    def dense():
+        tf = _tf.tf
+        tf.nn.softmax(tf.matmul(tf.placeholder(tf.float32, [None, 3], "x"), tf.constant(WEIGHTS)), name="probabilities")
+
+    with tf1_ig.IntegratedGradients(model_of(dense), "probabilities:0") as explainer:
+        by_hand = explainer.explain({"x:0": [[1.5, 0, 2], [0, -1, 0]]}, label="top", tolerance=1e-4)
+    assert np.allclose(np.concatenate(found), by_hand.values["x:0"][[0, 0, 1], [0, 2, 1]], atol=1e-3)
+    with pytest.raises(RowError, match="row 1, column 'age': no column of age, hours, gain is in the row"):
+        spec.feed([{"weight": 3}])
+    with pytest.raises(RowError, match="row 1, column 'hours': 'x' is not a number"):
+        spec.feed([{"hours": "x"}])
 
 
 def _convert(tree, folder, tmp_path):

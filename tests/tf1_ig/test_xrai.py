@@ -107,3 +107,29 @@ def test_a_square_is_found_as_a_region():
     inside = np.zeros((16, 16), bool)
     inside[2:7, 3:8] = True
     assert strongest[inside].mean() > 5 * np.abs(strongest[~inside]).max() and np.abs(found.delta).max() < 1e-3
+
+
+def test_segments_and_scales_are_options_of_the_command(tmp_path, capsys):
+    from tf1_ig import cli
+
+    def picture():
+        tf = _tf.tf
+        pixels = tf.placeholder(tf.float32, [None, 4, 4, 3], "pixels")
+        tf.reduce_sum(tf.square(pixels), [1, 2, 3], name="y")
+
+    model_of(picture).save(str(tmp_path / "m.pb"))
+    pixels = np.random.RandomState(3).uniform(size=(1, 4, 4, 3)).astype(np.float32)
+    halves = np.repeat([[0, 0, 1, 1]], 4, axis=0)[None]
+    np.savez(str(tmp_path / "f.npz"), **{"pixels:0": pixels})
+    np.save(str(tmp_path / "halves.npy"), halves)
+    words = ["explain", str(tmp_path / "m.pb"), "--feed", str(tmp_path / "f.npz"), "--output", "y", "--variant", "xrai"]
+    assert cli.main(words + ["--segments", str(tmp_path / "halves.npy"), "--out", str(tmp_path / "r.npz")]) == 0
+    found = tf1_ig.load_attribution(tmp_path / "r.npz").values["pixels:0"][0].sum(axis=-1)
+    assert len(np.unique(np.round(found, 5))) == 2      # one number for each half
+    capsys.readouterr()
+    assert cli.main(words + ["--segments", str(tmp_path / "none.npy")]) == 1
+    assert "none.npy" in capsys.readouterr().err
+    assert cli.main(words + ["--scales", "50,x"]) == 2
+    assert "argument --scales: give numbers above 0" in capsys.readouterr().err
+    assert cli.main(words[:-2] + ["--scales", "50"]) == 2
+    assert "--scales belongs to --variant" in capsys.readouterr().err

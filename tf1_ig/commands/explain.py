@@ -29,7 +29,7 @@ from tf1_ig.variants import VARIANTS
 
 HELP = "attribute a prediction to the parts of its input"
 
-_OF_VARIANTS = ("baselines", "samples", "seed", "noise_level")
+_OF_VARIANTS = ("baselines", "samples", "seed", "noise_level", "scales", "segments")
 _BY_RANK = ()      # no label was given: top where the output has classes
 _NOT_SAID = ()     # of an option for which None is a value
 
@@ -74,6 +74,10 @@ def add_options(parser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="of a variant: other draws (default: 0)")
     parser.add_argument("--noise-level", type=positive(float), metavar="R",
                         help="of smoothgrad: noise as a share of the input's range (default: 0.15)")
+    parser.add_argument("--scales", type=_scales, metavar="S,…",
+                        help="of xrai: sizes of its segments, for a picture of 224 by 224 (such as 50,100,250)")
+    parser.add_argument("--segments", metavar="FILE",
+                        help="of xrai: a .npy file of segments instead, whole numbers [maps, height, width]")
     parser.add_argument("--max-steps", type=positive(int), default=1024, metavar="N", help="most points per example")
     parser.add_argument("--batch-axis", type=_axis, default=_NOT_SAID, metavar="N",
                         help="axis of the examples, or none: one example")
@@ -111,6 +115,13 @@ def _check(parser, options) -> None:
                 getattr(feed_file, "parse_" + name)(given)
             except GraphToolsError as wrong:
                 parser.error("argument --%s: %s" % (name, wrong))
+
+
+def _scales(text: str) -> List[float]:
+    try:
+        return [positive(float)(each.strip()) for each in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError("give numbers above 0 with commas between them, not %r" % text) from None
 
 
 def _axis(text: str) -> Optional[int]:
@@ -292,6 +303,8 @@ def _way_to_explain(explainer, options, arguments):
     given = {name: getattr(options, name) for name in _OF_VARIANTS if getattr(options, name) is not None}
     if "baselines" in given:
         given["baselines"] = feed_file.parse_baseline(given["baselines"])
+    if "segments" in given:
+        given["segments"] = feed_file.read_array(given["segments"])
     if options.baseline is None and isinstance(arguments["baseline"], str) and (
             arguments["baseline"] == "zero"):  # most variants take none
         del arguments["baseline"]

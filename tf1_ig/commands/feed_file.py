@@ -175,6 +175,18 @@ def _is_label(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def read_array(path: str) -> np.ndarray:
+    """The array of a ``.npy`` file.
+
+    Raises:
+      FeedError: it cannot be read.
+    """
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as wrong:
+        raise FeedError("%r cannot be read (%s); give a .npy file" % (path, " ".join(str(wrong).split()))) from wrong
+
+
 def parse_baseline(text: str) -> Any:
     """A baseline from the command line: a name, a number, a ``.npy``/``.npz``/``.json`` file, or ``{"ids:0": 0}``."""
     word = text.strip()

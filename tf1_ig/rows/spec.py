@@ -382,6 +382,8 @@ def _with_limits(options: Mapping[str, Any], feed: Mapping[str, Any], files: Fil
     if "of" not in options:
         return options
     source = feed.get(names.tensor_name(options["of"]), {})
+    if options["kind"] == "sparse" and source.get("sparse"):
+        return options
     if source.get("kind") != "text":
         raise SpecError("%s: %r is not a text of this spec" % (files.place("of"), options["of"]))
     return dict({key: source[key] for key in LIMITS if key in source}, **options)

@@ -41,7 +41,13 @@ def as_number(value: Any, column: str) -> np.ndarray:
 
 
 def numbers(options: Mapping[str, Any], files: Files) -> Encoder:
-    """Numbers of one column or several, scaled: ``[batch]`` or ``[batch, columns]`` unless the spec gives a shape."""
+    """Numbers of one column or several, scaled: ``[batch]`` or ``[batch, columns]`` unless the spec gives a shape.
+
+    With ``"sparse"`` those that are not zero, row after row, ``[numbers]``: values of a sparse placeholder. A column
+    that a row lacks is zero there.
+    """
+    if options.get("sparse"):
+        return _sparse_numbers(options, files)
     columns, several = columns_of(options, files), "columns" in options
     dtype = np.dtype(options.get("dtype", "float32"))
 
@@ -57,6 +63,21 @@ def numbers(options: Mapping[str, Any], files: Files) -> Encoder:
         return shaped.astype(dtype)
 
     return Encoder("numbers", columns, read, np.stack, names=columns if several else None)
+
+
+def _sparse_numbers(options: Mapping[str, Any], files: Files) -> Encoder:
+    columns, dtype = columns_of(options, files), np.dtype(options.get("dtype", "float32"))
+
+    def read(row) -> np.ndarray:
+        given = [as_number(row[column], column) if row.get(column) is not None else 0.0 for column in columns]
+        if not any(column in row for column in columns):
+            raise RowError("no column of %s is in the row" % ", ".join(columns), columns[0])
+        for column, value in zip(columns, given):
+            if np.ndim(value):
+                raise RowError("%s is not one number" % shown(row[column]), column)
+        return scaled(np.array(given, np.float64), options).astype(dtype)
+
+    return Encoder("numbers", columns, read, lambda cells: np.concatenate([cell[cell != 0] for cell in cells]))
 
 
 def in_shape(array: np.ndarray, shape, column: str) -> np.ndarray:

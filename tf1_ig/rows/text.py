@@ -203,13 +203,13 @@ def mask(options: Mapping[str, Any], files: Files) -> Encoder:
 
 
 def sparse(options: Mapping[str, Any], files: Files) -> Encoder:
-    """The indices or the shape of a sparse placeholder whose values are a flat text."""
-    def stack(cuts: Sequence[Cut]) -> np.ndarray:
-        counts = [len(cut.ids) for cut in cuts]
+    """The indices or the shape of a sparse placeholder whose values are a flat text, or numbers that are not zero."""
+    def stack(cells: Sequence[Any]) -> np.ndarray:
         if options["part"] == "shape":
-            return np.array([len(cuts), max(counts + [0])], np.int64)
-        return np.array([(row, place) for row, count in enumerate(counts) for place in range(count)],
-                        np.int64).reshape(-1, 2)
+            return np.array([len(cells), max([len(cell.ids) if isinstance(cell, Cut) else len(cell)
+                                              for cell in cells] + [0])], np.int64)
+        return np.array([(row, place) for row, cell in enumerate(cells) for place in (
+            range(len(cell.ids)) if isinstance(cell, Cut) else np.flatnonzero(cell))], np.int64).reshape(-1, 2)
 
     return Encoder("sparse", (), _nothing, stack, options["of"])
 

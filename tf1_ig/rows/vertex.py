@@ -59,13 +59,21 @@ def convert(path: str, folder: str, model_path: Optional[str] = None, trusted: b
         model, output=output.tensor), output, folder, model_path)
     guesses = tree.pop("guesses")
     _classes(told, tree, fields)
-    attributed, baselines = [], {}
+    attributed, baselines, sparse = [], {}, False
     for name, one in inputs.items():
         tensor = _tensor(model, one.take("input_tensor_name") or name, "inputs.%s" % name)
+        if (one.take("encoding") or "").lower() == "bag_of_features_sparse" and one.take("indices_tensor_name"):
+            for placeholder, entry in _sparse(one, tensor, model, name).items():
+                tree["feed"][placeholder] = entry
+                for key in [key for key in guesses if key.startswith(schema.format_place(("feed", placeholder)))]:
+                    del guesses[key]
+            sparse = True
+            continue
         tree["feed"][tensor.tensor] = _entry(name, one, tensor, tree["feed"].get(tensor.tensor), guesses, fields)
         attributed += _attributed(one, tensor, model, name)
         baselines.update(_baselines(one, tensor, attributed, fields))
-    tree["inputs"] = attributed or "auto"
+    # Features of a sparse input have no tensor of their own to be named: what looks them up is found.
+    tree["inputs"] = "auto" if sparse or not attributed else attributed
     if baselines:
         tree["baseline"] = baselines
     else:
@@ -156,8 +164,8 @@ _WHY = {
     "display_name_mapping_key": "names of classes that the model returns with each prediction are not read",
     "latent_space_source": "explanations by examples are not made",
     "feature_attributions_schema_uri": "results have a schema of their own",
-    "indices_tensor_name": "sparse inputs of this kind are not fed from rows", "dense_shape_tensor_name":
-        "sparse inputs of this kind are not fed from rows",
+    "indices_tensor_name": "only a sparse bag of features (BAG_OF_FEATURES_SPARSE) is fed from rows",
+    "dense_shape_tensor_name": "only a sparse bag of features (BAG_OF_FEATURES_SPARSE) is fed from rows",
     "weight_values_name": "weights of sparse inputs are not fed from rows",
 }
 
@@ -220,7 +228,7 @@ def _entry(name: str, one: _Fields, tensor: Candidate, proposed: Optional[Dict[s
     entry = dict(proposed or {"kind": "numbers", "dtype": tensor.dtype})
     guessed = {key: guesses.pop(key) for key in list(guesses) if key.startswith(place)}
     if encoding == "bag_of_features_sparse":
-        one.leave_out("encoding", "sparse inputs are not fed from rows; feed arrays")
+        one.leave_out("encoding", "the metadata does not say its indices_tensor_name; feed arrays")
     if mapping and (encoding in _NAMED_COLUMNS or tensor.dtype.startswith(_FLOATS)) and tensor.dtype != "string":
         return {"kind": "numbers", "columns": list(mapping), "dtype": entry.get("dtype", tensor.dtype)}
     if mapping:
@@ -237,6 +245,21 @@ def _entry(name: str, one: _Fields, tensor: Candidate, proposed: Optional[Dict[s
     kept = {key: why for key, why in guessed.items() if not key.endswith((".column", ".divide"))}
     guesses.update(kept)
     return entry
+
+
+def _sparse(one: _Fields, tensor: Candidate, model: Any, name: str) -> Dict[str, Dict[str, Any]]:
+    """The placeholders of a sparse bag of features: a column for each feature, those that are zero or lack left out."""
+    columns = one.require("index_feature_mapping")
+    entries = {tensor.tensor: {"kind": "numbers", "columns": list(columns), "sparse": True, "dtype": tensor.dtype}}
+    for key, part in (("indices_tensor_name", "indices"), ("dense_shape_tensor_name", "shape")):
+        if one.take(key):
+            found = _tensor(model, one.take(key), "inputs.%s.%s" % (name, key)).tensor
+            entries[found] = {"kind": "sparse", "of": tensor.tensor, "part": part}
+    one.take("modality")
+    for key in ("input_baselines", "encoded_baselines"):
+        if one.take(key) not in (None, [], [0], [0.0], 0):
+            one.leave_out(key, "features of a sparse input start from zero: absent")
+    return entries
 
 
 def _attributed(one: _Fields, tensor: Candidate, model: Any, name: str) -> List[str]:
