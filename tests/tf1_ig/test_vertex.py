@@ -160,7 +160,7 @@ def test_a_sparse_bag_of_features_is_fed(form, tmp_path):
     assert np.allclose(np.concatenate(found), by_hand.values["x:0"][[0, 0, 1], [0, 2, 1]], atol=1e-3)
     with pytest.raises(RowError, match="row 1, column 'age': no column of age, hours, gain is in the row"):
         spec.feed([{"weight": 3}])
-    with pytest.raises(RowError, match="row 1, column 'hours': 'x' is not a number"):
+    with pytest.raises(RowError, match="row 1, column 'hours': 'x' .str. is not a number"):
         spec.feed([{"hours": "x"}])
 
 

@@ -130,6 +130,6 @@ def test_segments_and_scales_are_options_of_the_command(tmp_path, capsys):
     assert cli.main(words + ["--segments", str(tmp_path / "none.npy")]) == 1
     assert "none.npy" in capsys.readouterr().err
     assert cli.main(words + ["--scales", "50,x"]) == 2
-    assert "argument --scales: give numbers above 0" in capsys.readouterr().err
+    assert "argument --scales: 'x' is not a positive number" in capsys.readouterr().err
     assert cli.main(words[:-2] + ["--scales", "50"]) == 2
     assert "--scales belongs to --variant" in capsys.readouterr().err

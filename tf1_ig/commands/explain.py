@@ -118,10 +118,7 @@ def _check(parser, options) -> None:
 
 
 def _scales(text: str) -> List[float]:
-    try:
-        return [positive(float)(each.strip()) for each in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError("give numbers above 0 with commas between them, not %r" % text) from None
+    return [positive(float)(each.strip()) for each in text.split(",")]
 
 
 def _axis(text: str) -> Optional[int]:
