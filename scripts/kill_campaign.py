@@ -3,8 +3,8 @@
     python scripts/kill_campaign.py --kills 60
 
 The process group gets kill -9 at a random moment after something new is written; when a folder is complete, another
-is begun. ``--writer naive`` puts a writer in the same place that appends lines to a file and counts them when it starts
-again: the harness is to find that it loses rows.
+is begun. ``--writer naive`` puts a writer in the same place that appends lines to a file and notes how many rows are
+done: the harness is to find that it loses rows.
 """
 
 import argparse
@@ -27,15 +27,17 @@ LATEST = 1.0   # seconds after something was written
 
 
 def naive(spec, source, out):
-    """Appends an explanation a line, after as many rows as there are lines."""
+    """Appends an explanation a line, and notes how many rows are done."""
     import tf1_ig
-    path = os.path.join(out, "explained.jsonl")
-    before = len(open(path, "rb").read().splitlines()) if os.path.exists(path) else 0
+    path, noted = os.path.join(out, "explained.jsonl"), pathlib.Path(out, "done")
+    before = int(noted.read_text() or 0) if noted.exists() else 0
     with open(source, encoding="utf-8") as file:
         rows = [json.loads(line) for line in file][before:]
     with open(path, "a", encoding="utf-8") as file:
         for batch in tf1_ig.explain_batches(spec, [rows], window=8):
             file.writelines(json.dumps(row, default=str) + "\n" for row in batch.to_pylist())
+            before += batch.num_rows
+            noted.write_text(str(before))
 
 
 def of_naive(out):
