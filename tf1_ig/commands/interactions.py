@@ -37,7 +37,7 @@ def run(options) -> int:
                     asymmetry=float(found.asymmetry[row]), error_estimate=float(found.error_estimate[row]))
                     for row, matrix in enumerate(found.values)]), file, indent=1)
             else:
-                file.write(page.page(found))
+                file.write(page.page(found, class_names=work.class_names))
     print("pairs of %s" % found.output)
     print(found)
     print(found.check())

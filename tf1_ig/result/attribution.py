@@ -168,11 +168,11 @@ class Attribution:
         contrast, ``""`` without classes."""
         if self.weights is not None:
             return _weights_text(self.weights[row], class_names)
-        return _class_text(self.label, row, class_names)
+        return class_text(self.label, row, class_names)
 
     def prediction_text(self, row: int, class_names: Optional[Sequence[str]] = None) -> str:
         """The predicted class of a row for people; ``""`` where the output has no classes."""
-        return _class_text(self.prediction, row, class_names)
+        return class_text(self.prediction, row, class_names)
 
     @property
     def main_label(self) -> np.ndarray:
@@ -314,7 +314,7 @@ def _weights_text(weights: Sequence[Tuple[Tuple[int, ...], float]], class_names:
     """``"2 rather than 0"``; for other weights ``"1 × 2 − 0.5 × 0"``; a position that all have in common said once."""
     lead = weights[0][0][:-1]
     common = len(weights) > 1 and lead != () and all(index[:-1] == lead for index, _ in weights)
-    names = [_class_text(np.array([index[-1:] if common else index]), 0, class_names) for index, _ in weights]
+    names = [class_text(np.array([index[-1:] if common else index]), 0, class_names) for index, _ in weights]
     sizes = [weight for _, weight in weights]
     if len(sizes) == 2 and sizes[0] == -sizes[1] != 0:
         text = "%s rather than %s" % (tuple(names) if sizes[0] > 0 else tuple(names[::-1]))
@@ -325,7 +325,8 @@ def _weights_text(weights: Sequence[Tuple[Tuple[int, ...], float]], class_names:
     return text if not common else "%s at %s" % (text, ", ".join(map(str, lead)))
 
 
-def _class_text(classes: Optional[np.ndarray], row: int, class_names: Optional[Sequence[str]]) -> str:
+def class_text(classes: Optional[np.ndarray], row: int, class_names: Optional[Sequence[str]]) -> str:
+    """A row's class for people: its number or name, an index tuple, or nothing where there are no classes."""
     if classes is None:
         return ""
     numbers = [int(number) for number in np.atleast_1d(np.asarray(classes)[row])]

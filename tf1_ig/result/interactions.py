@@ -1,11 +1,12 @@
 """What pairs of tokens do together: a record of numpy arrays, judged and drawn without TensorFlow."""
 
 import dataclasses
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from graph_tools.report import Finding, Report
+from tf1_ig.result.attribution import class_text
 
 CLOSE, ROUGH = 0.01, 0.05  # of what is compared: within the first it holds, beyond the second it does not
 STRONGEST = 5              # pairs of a row that are compared with single removals
@@ -79,6 +80,10 @@ class Interactions:
         count = len(self.tokens[row])
         given = list(self.token_texts[row]) if self.token_texts is not None else []
         return [given[place] if place < len(given) else str(place) for place in range(count)]
+
+    def label_text(self, row: int, class_names: Optional[Sequence[str]] = None) -> str:
+        """The explained class of a row for people; nothing without classes, and for a weighted sum of them."""
+        return class_text(self.label, row, class_names)
 
     def check(self) -> Report:
         """Whether the matrices can be believed: sums, symmetry, and the strongest pairs against discrete removals."""
