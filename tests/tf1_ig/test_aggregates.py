@@ -113,6 +113,12 @@ def test_a_page_and_a_comparison(tmp_path, capsys):
     assert records.batch(made).num_rows == 80
 
 
+def test_folders_with_nothing_to_compare_are_not_said_to_be_equal(tmp_path, capsys):
+    few, same = (write(tmp_path / name, rows(3)) for name in ("few", "same"))
+    assert cli.main(["compare", few, same]) == 1
+    assert "in at least 5 rows of each: nothing can be compared" in capsys.readouterr().err
+
+
 def test_a_folder_without_explanations(tmp_path):
     with pytest.raises(FolderError, match="explain-many writes them"):
         tf1_ig.aggregate(tmp_path)

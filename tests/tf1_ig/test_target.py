@@ -97,3 +97,16 @@ def test_each_way_in_which_tensorflow_refuses_a_gradient_is_one_error(build, ref
     raised_in = traceback.extract_tb(cause.__traceback__)[-1].filename
     packages = os.path.dirname(os.path.dirname(_tf.tensorflow.__file__))
     assert raised_in.startswith(os.path.join(packages, "tensorflow"))  # its own refusal, and no fault of ours
+
+
+def test_an_op_that_no_gradient_goes_through_is_named():
+    tf = _tf.tf
+    with tf.Graph().as_default():
+        point = tf.placeholder(tf.float32, [None, 4], name="point")
+        low, high = tf.constant(-1.0), tf.constant(1.0)
+        coded = tf.quantization.quantize(tf.tanh(point), low, high, tf.quint8, name="coded")
+        score = tf.reduce_sum(tf.quantization.dequantize(coded.output, coded.output_min, coded.output_max, name="back"))
+        beside = tf.reduce_sum(tf.square(point))
+        with pytest.raises(GradientError, match=r"no gradient goes through \S*back\S* \(Dequantize\)"):
+            target.gradients("score:0", [score], [point], None)
+        assert target.gradients("beside:0", [beside], [point], None)[0] is not None

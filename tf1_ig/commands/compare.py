@@ -1,6 +1,9 @@
 """``tf1-ig compare``: whether two folders of explanations say the same; for pipelines by its exit status."""
 
+import math
+
 from tf1_ig.commands.arguments import positive
+from tf1_ig.errors import FolderError
 from tf1_ig.scale import aggregates, comparison
 from tf1_ig.show.tokens import printable
 
@@ -21,8 +24,13 @@ def add_options(parser) -> None:
 def run(options) -> int:
     """Prints what rose and fell."""
     found = comparison.compare(aggregates.rows(options.folder), aggregates.rows(options.other))
-    print("%d and %d rows%s; rank agreement of %d names %.3f" % (
-        found.rows + (" (the same)" if found.paired else "", len(found.changes), found.rank_agreement)))
+    if not found.changes:
+        raise FolderError("folders %r (%d rows) and %r (%d rows) share no token or feature that is in at least %d rows "
+                          "of each: nothing can be compared; explain more rows into them" % (
+                              options.folder, found.rows[0], options.other, found.rows[1], comparison.LEAST))
+    agreement = "" if math.isnan(found.rank_agreement) else "; rank agreement %.3f" % found.rank_agreement
+    print("%d and %d rows%s; %d names%s" % (
+        found.rows + (" (the same)" if found.paired else "", len(found.changes), agreement)))
     for one in found.changes[:options.most]:
         print("  %-24s %+.4f -> %+.4f   %+.4f +- %.4f" % (
             printable(one.name), one.before, one.after, one.change, 1.96 * one.standard_error))

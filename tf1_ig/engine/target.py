@@ -5,7 +5,7 @@ from typing import Any, List, NamedTuple, Sequence
 import numpy as np
 
 from graph_tools import _tf
-from graph_tools.errors import GradientError
+from graph_tools.errors import GradientError, some
 
 
 class Terms(NamedTuple):
@@ -98,9 +98,31 @@ def gradients(what: str, scores: Sequence[Any], points: Sequence[Any], weights: 
         with _tf.control_flow_v1():
             found = tf.gradients(list(scores), list(points), grad_ys=weights)
     except _tf.GRADIENT_REFUSALS as refused:
+        lost = ["%s (%s)" % (op.name, op.type) for op in _without_gradient(scores, points)]
+        if lost:
+            raise GradientError("the gradient of %s cannot be built: no gradient goes through %s; explain a tensor "
+                                "before it, attribute to one behind it, or take the float model where the file is "
+                                "quantised" % (what, some(lost, 3))) from refused
         raise GradientError("the gradient of %s cannot be built: %s" % (
             what, " ".join(str(refused).split())[:300])) from refused
     return [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in found]
+
+
+def _without_gradient(scores: Sequence[Any], points: Sequence[Any]) -> List[Any]:
+    """The ops between points and scores that TensorFlow knows no gradient of, those nearest to the scores first."""
+    downstream = set().union(*[_downstream(point) for point in points])
+    found, seen, todo = [], set(), [score.op for score in scores]
+    while todo:
+        op = todo.pop(0)
+        if op in seen or op not in downstream:
+            continue
+        seen.add(op)
+        try:
+            _tf.gradient_function(op)
+        except LookupError:
+            found.append(op)
+        todo += [tensor.op for tensor in op.inputs]
+    return found
 
 
 def cut(output: Any, point: Any) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from tf1_ig.scale.aggregates import contributions
 
-_LEAST = 5   # rows on each side that a name must occur in
+LEAST = 5   # rows on each side that a name must occur in
 
 
 class Change(NamedTuple):
@@ -56,7 +56,7 @@ def compare(before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, An
     value = np.concatenate([sides[0][3], sides[1][3]]).astype(np.float64)
     side = np.repeat([False, True], [count, len(keys[1])])
     means, errors, counts = _means(side[row], name, value, len(names))
-    shared = (counts >= _LEAST).all(axis=0)
+    shared = (counts >= LEAST).all(axis=0)
     change = means[1] - means[0]
     drawn, observed, above = np.random.RandomState(seed), _largest(change, errors, shared), 0
     twins = _twins(keys) if paired else None
