@@ -17,7 +17,8 @@ def searched(path: str) -> gt.Model:
     model: gt.Model = gt.load(path, signature="serving_default")
     print(judged.verdict)
     gt.load(path, signature=3)  # type: ignore[arg-type]
-    candidates: List[gt.Candidates] = [gt.find_inputs(model), gt.find_outputs(model), gt.find_embeddings(model, "y:0")]
+    candidates: List[gt.Candidates] = [gt.find_inputs(model), gt.find_outputs(model), gt.find_embeddings(model, "y:0"),
+                                         gt.find_layers(model, "y:0")]
     first: gt.Candidate = candidates[0].only(kind="placeholder")
     name: str = first.tensor
     number: int = first.why  # type: ignore[assignment]
@@ -67,7 +68,7 @@ def explained(model: gt.Model, feed: Dict[str, "np.ndarray"]) -> Optional["np.nd
         print(scores, at.gradients(at.mixed([np.ones((1, 4))])), at.gradient)  # type: ignore[attr-defined]
         report: gt.Report = tf1_ig.check(result, explainer)
         judged: gt.Report = tf1_ig.evaluate(explainer, feed, label=1, measures=["leave one out"], seed=0)
-        print(judged)
+        print(judged, tf1_ig.compare_measures(judged, judged))
     html: str = result.to_html(tokens=["good", "film"])
     delta: "np.ndarray" = result.delta
     print(report.ok, html, result.score, result.converged, result.steps, result.to_frame(), delta, result.tokens["x:0"])

@@ -75,7 +75,7 @@ def describe(baseline: Any) -> str:
 class Several(NamedTuple):
     """How many baselines there are, and each as ``resolve`` returns it, made when it is asked for."""
 
-    count: int
+    size: int
     of: Callable[[int], List[np.ndarray]]
 
 

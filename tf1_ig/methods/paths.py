@@ -33,7 +33,7 @@ def averaged(inputs: Inputs, baselines: Any, seed: int = 0) -> Iterator[Path]:
         rows of uniform noise (``tf1_ig.baselines.several``).
     """
     starts = baseline_values.several(baselines, inputs, seed)
-    return (Path(starts.of(number), inputs.entries) for number in range(starts.count))
+    return (Path(starts.of(number), inputs.entries) for number in range(starts.size))
 
 
 def expected_gradients(inputs: Inputs, baselines: Any, samples: int = 200, seed: int = 0) -> Iterator[Path]:
@@ -48,7 +48,7 @@ def expected_gradients(inputs: Inputs, baselines: Any, samples: int = 200, seed:
     """
     starts = baseline_values.several(baselines, inputs, seed)
     random = np.random.RandomState(seed)
-    chosen, alphas = random.randint(starts.count, size=whole(samples)), random.uniform(size=whole(samples))
+    chosen, alphas = random.randint(starts.size, size=whole(samples)), random.uniform(size=whole(samples))
     start = functools.lru_cache(maxsize=KEPT)(starts.of)
     return (Path(start(int(number)), inputs.entries, alpha=float(alpha)) for number, alpha in zip(chosen, alphas))
 
