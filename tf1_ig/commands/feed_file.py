@@ -43,7 +43,7 @@ def read_feed(path: str) -> Dict[str, Any]:
         raise FeedError("no feed file %r; check the path" % path) from None
     except FeedError:
         raise
-    except (OSError, ValueError, EOFError, RecursionError, MemoryError, zlib.error, zipfile.BadZipFile) as wrong:
+    except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zlib.error, zipfile.BadZipFile) as wrong:
         raise FeedError("feed file %r cannot be read (%s: %s)" % (
             path, type(wrong).__name__, " ".join(str(wrong).split()))) from wrong
 

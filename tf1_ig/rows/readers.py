@@ -11,6 +11,7 @@ import json
 import os
 import struct
 import zipfile
+import zlib
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -244,7 +245,7 @@ def _arrays(path: str, columns: Columns) -> Iterator[Row]:
             raise ValueError("it is no zip archive, as .npz files are")
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as wrong:
+    except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zlib.error, zipfile.BadZipFile) as wrong:
         raise FeedError("%r cannot be read (%s)" % (path, wrong)) from wrong
     counts = {name: len(array) if array.ndim else -1 for name, array in arrays.items()}
     if len(set(counts.values())) > 1 or -1 in counts.values():
