@@ -99,3 +99,11 @@ def check_ids(engine, values, inputs) -> Tuple[str, ...]:
             notes.append("%d ids of %s are -1: they stand for no category, a row of zeros" % (
                 np.sum(ids < 0), spec.ids))
     return tuple(notes)
+
+
+def owner_of(given: Optional[np.ndarray], entries: int, count: int) -> np.ndarray:
+    """The row of each entry, from the graph's own owners (fillers are marked by the inverse) or in equal blocks."""
+    if given is None:
+        return np.repeat(np.arange(count), entries // count)
+    given = np.asarray(given, np.int64).reshape(-1)
+    return np.where(given < 0, ~given, given)

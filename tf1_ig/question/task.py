@@ -16,7 +16,7 @@ from tf1_ig.engine.operated import Engine
 from tf1_ig.engine.packing import ONE_AT_A_TIME, Batch, PointRunner, Running
 from tf1_ig.errors import BaselineError, BatchError
 from tf1_ig.question import filled
-from tf1_ig.question.entries import check_ids
+from tf1_ig.question.entries import check_ids, owner_of
 from tf1_ig.question.resolve import Resolved, ResolvedInput
 
 WHOLE_FEED = {"argument": "batch_axis", "value": "None"}  # what an error proposes where rows cannot be told apart
@@ -387,14 +387,6 @@ def _for_every_row(name: str, row: Any, like: np.ndarray) -> np.ndarray:
     except ValueError:
         raise BaselineError("a row of shape %s for %s does not fit the feed's %s; pad or cut it to that length" % (
             list(np.shape(row)), name, list(like.shape))) from None
-
-
-def owner_of(given: Optional[np.ndarray], entries: int, count: int) -> np.ndarray:
-    """The row of each entry, from the graph's own owners (fillers are marked by the inverse) or in equal blocks."""
-    if given is None:
-        return np.repeat(np.arange(count), entries // count)
-    given = np.asarray(given, np.int64).reshape(-1)
-    return np.where(given < 0, ~given, given)
 
 
 def name_or_self(tensor) -> Any:
