@@ -5,7 +5,8 @@ Each kind also derives from the builtin that fits, so ``except ValueError`` keep
 heard of this package.
 """
 
-from typing import Any, Callable, Sequence, Union
+import re
+from typing import Any, Callable, Optional, Sequence, Union
 
 ARGUMENT = "{argument}"  # where a message names the argument that helps
 
@@ -37,6 +38,27 @@ class GraphToolsError(Exception):
     def __str__(self):
         # KeyError prints the repr of its argument; a message is for people.
         return self.told(lambda argument, value: "%s=%s" % (argument, value) if value else argument)
+
+
+_LISTING = re.compile(r"\s*\[\[(\{\{)?node ")  # the nodes that TensorFlow lists behind what it says
+
+
+def one_line(problem: Any, most: Optional[int] = None) -> str:
+    """What an error (or a text) says in one line, without TensorFlow's listing of nodes; its kind where it is silent.
+
+    >>> one_line(ValueError("bad\\n  shape")), one_line(ValueError())
+    ('bad shape', 'ValueError')
+    """
+    text = str(getattr(problem, "message", "") or problem)
+    if not isinstance(problem, GraphToolsError):
+        text = _LISTING.split(text)[0]
+    return (" ".join(text.split()) or type(problem).__name__)[:most]
+
+
+def last_line(said: bytes, most: Optional[int] = 200) -> str:
+    """The last line of what a process wrote, where a traceback says its error; ``""`` where it wrote none."""
+    lines = said.decode("utf-8", "replace").split("\n")
+    return next((line.strip()[:most] for line in reversed(lines) if line.strip()), "")
 
 
 def some(items: Sequence[Any], most: int = 5, between: str = ", ") -> str:

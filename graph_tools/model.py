@@ -6,7 +6,7 @@ import re
 from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf, control_flow, save, variables
-from graph_tools.errors import BlockedRunError, GraphToolsError, ReleaseError, StateError, UnsafeModelError
+from graph_tools.errors import BlockedRunError, GraphToolsError, ReleaseError, StateError, UnsafeModelError, one_line
 from graph_tools.feature_columns.column import Column, stored
 from graph_tools.graph import functions, names, ops
 from graph_tools.graph.walk import GraphIndex, Kept
@@ -101,7 +101,7 @@ class Model:
                 if isinstance(problem, GraphToolsError):
                     raise
                 raise ReleaseError("%s: TensorFlow %s refuses the graph: %s; load it with the release that wrote it" % (
-                    self.source, _tf.tf.__version__, " ".join(str(problem).split()))) from problem
+                    self.source, _tf.tf.__version__, one_line(problem))) from problem
         control_flow.restore_control_flow(graph)
 
     @property
@@ -143,7 +143,7 @@ class Model:
                     session.run(list(self.initializers), dict(self.assets))
                 except _tf.tf.errors.OpError as problem:
                     raise StateError("%s: a lookup table cannot be initialised (%s); mend its vocabulary file, or feed "
-                                     "the ids behind the table" % (self.source, _one_line(problem))) from problem
+                                     "the ids behind the table" % (self.source, one_line(problem, 300))) from problem
 
         return restore
 
@@ -183,7 +183,7 @@ class Model:
                 lost = sorted(self.index.ancestors([problem.op.name]).intersection(self.missing)) if problem.op else ()
                 raise StateError("%s: %s; feed a tensor behind it" % (
                     self.source, "variable %r has no value" % lost[0] if lost else
-                    "what was run needs state that the model does not have (%s)" % _one_line(problem))) from problem
+                    "what was run needs state that the model does not have (%s)" % one_line(problem, 300))) from problem
 
     @property
     def missing(self) -> Tuple[str, ...]:
@@ -339,8 +339,3 @@ def _assignment(graph, node_name: str):
     value = tf.placeholder(tf.as_dtype(node.get_attr("dtype")))
     assign = _tf.raw_assign_resource if node.type == "VarHandleOp" else _tf.raw_assign_ref
     return [value], assign(node.outputs[0], value)
-
-
-def _one_line(problem: Exception) -> str:
-    text = getattr(problem, "message", "") or str(problem)
-    return " ".join(text.partition("[[")[0].split())[:300]

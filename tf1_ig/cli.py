@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Optional, Sequence, Union
 
-from graph_tools.errors import GraphToolsError
+from graph_tools.errors import GraphToolsError, one_line
 from tf1_ig import __version__
 from tf1_ig.commands import (
     arguments,
@@ -135,7 +135,7 @@ def _fail(options, message: str, error: BaseException) -> int:
         raise error
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    print("error: " + one_line(message), file=sys.stderr)
     for candidate in getattr(error, "candidates", ()) if options.all else ():
         print("  %s" % getattr(candidate, "tensor", candidate), file=sys.stderr)
     return 1

@@ -7,7 +7,7 @@ from typing import Dict, Iterator, Optional, Tuple
 import numpy as np
 
 from graph_tools import _tf, variables
-from graph_tools.errors import ModelFileMissingError, ModelFormatError
+from graph_tools.errors import ModelFileMissingError, ModelFormatError, one_line
 from graph_tools.graph import ops
 from graph_tools.load import restores
 from graph_tools.load.restores import Stored
@@ -29,7 +29,7 @@ class Checkpoint:
             self._reader = tf.train.NewCheckpointReader(prefix + shards)
         except (tf.errors.OpError,) + _READER_ERRORS as problem:
             raise ModelFormatError("checkpoint %r cannot be read (%s); is a file of it missing or cut short? Copy "
-                                   "its .index and all its .data files again" % (prefix, _first_line(problem))) from (
+                                   "its .index and all its .data files again" % (prefix, one_line(problem, 200))) from (
                 problem)
         _check_shards(prefix)
         self.keys = self._reader.get_variable_to_shape_map()
@@ -57,7 +57,7 @@ class Checkpoint:
             return variables.as_array(self._reader.get_tensor(stored.key))
         except (_tf.tf.errors.OpError,) + _READER_ERRORS as problem:
             raise ModelFormatError("checkpoint %r: the value of %r cannot be read (%s); copy the .data files "
-                                   "again" % (self.prefix, stored.key, _first_line(problem))) from problem
+                                   "again" % (self.prefix, stored.key, one_line(problem, 200))) from problem
 
     def _read_slice(self, stored: Stored) -> np.ndarray:
         """One part of a partitioned variable, read by a restore op of our own in a graph of its own."""
@@ -188,7 +188,3 @@ def _place(node, restored, named, keys) -> Optional[Tuple[Stored, ...]]:
             if key and key in keys and _fits(node, keys[key]):
                 return (Stored(key),)
     return None
-
-
-def _first_line(problem: Exception) -> str:
-    return " ".join(str(getattr(problem, "message", "") or problem).split())[:200]

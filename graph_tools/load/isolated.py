@@ -53,7 +53,7 @@ def check(path: str, tags: Any, signature: Optional[str], trusted: bool, time_li
         raise ModelFormatError("%s: TensorFlow died of importing it (%s); the file is damaged or hostile" % (
             path, _ending(done)))
     if done.stdout.strip():
-        told = json.loads(done.stdout.decode("utf-8").splitlines()[-1])
+        told = json.loads(errors.last_line(done.stdout, None))
         kind = getattr(errors, told["kind"], GraphToolsError)
         raise kind(told["message"])
 
@@ -61,5 +61,4 @@ def check(path: str, tags: Any, signature: Optional[str], trusted: bool, time_li
 def _ending(done) -> str:
     if done.returncode < 0:
         return signal.Signals(-done.returncode).name
-    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1][:200] if lines else "exit status %d" % done.returncode
+    return errors.last_line(done.stderr) or "exit status %d" % done.returncode

@@ -5,7 +5,7 @@ import re
 from typing import Optional
 
 from graph_tools import _tf
-from graph_tools.errors import ModelFileMissingError, ModelFormatError
+from graph_tools.errors import ModelFileMissingError, ModelFormatError, one_line
 from graph_tools.graph import ops
 from graph_tools.load import build, checkpoint
 from graph_tools.load.read import Artefact, join
@@ -78,7 +78,7 @@ def prefix_for(artefact: Artefact, folder: Optional[str] = None) -> Optional[str
             latest = _tf.tf.train.latest_checkpoint(artefact.path)
         except (ValueError, _tf.tf.errors.OpError) as damaged:  # bytes that are no text, a path that no file can have
             raise ModelFormatError("the file %r is damaged (%s); give the prefix of a checkpoint" % (
-                join(artefact.path, "checkpoint"), " ".join(str(damaged).split())[:120])) from damaged
+                join(artefact.path, "checkpoint"), one_line(damaged, 120))) from damaged
         if latest is None:
             raise ModelFileMissingError("the file %r names no checkpoint that is there; give the prefix of one" % (
                 join(artefact.path, "checkpoint"),))

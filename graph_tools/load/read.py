@@ -8,7 +8,7 @@ import warnings
 from typing import Any, List, NamedTuple, Optional
 
 from graph_tools import _tf
-from graph_tools.errors import ModelFileMissingError, ModelFormatError
+from graph_tools.errors import ModelFileMissingError, ModelFormatError, one_line
 
 # Protobuf cannot parse a message of 2 GiB or more; TensorFlow 2.15 even dies trying.
 LARGEST = 2 ** 31 - 1
@@ -128,7 +128,7 @@ def parse(data: bytes, path: str):
         except RecursionError:
             problem = problem or "it is nested too deep"
         except (_tf.DecodeError, _tf.TextParseError, ValueError) as failure:
-            problem = problem or " ".join(str(failure).split())[:120]
+            problem = problem or one_line(failure, 120)
     if text:
         raise ModelFormatError("%r is no graph in text form%s; export it again" % (
             path, " (%s)" % problem if problem else ""))

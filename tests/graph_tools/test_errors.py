@@ -36,6 +36,20 @@ def test_every_kind_takes_and_keeps_what_the_base_does(kind):
     assert len(kind.__mro__) > 3 or kind is errors.GraphToolsError  # a builtin as well
 
 
+def test_an_error_of_tensorflow_is_one_line_without_its_listing():
+    said = "indices[0]\n = 9 is not in [0, 4)\n\t [[{{node a/b}}]]"
+    listed = small._tf.tf.errors.InvalidArgumentError(None, None, said)
+    assert errors.one_line(listed) == "indices[0] = 9 is not in [0, 4)"
+    assert errors.one_line(ValueError("rows [[1, 2], [3]] differ"), 9) == "rows [[1,"
+    assert errors.one_line(errors.FeedError("feed [[node x]]")) == "feed [[node x]]"  # a message of ours is whole
+    assert errors.one_line("a\nb") == "a b" and errors.one_line(KeyError()) == "KeyError"
+
+
+def test_a_process_is_told_by_its_last_line():
+    assert errors.last_line(b"Traceback\n  File\nValueError: \xff no\n\n") == "ValueError: \ufffd no"
+    assert errors.last_line(b" \n") == "" and errors.last_line(b"x" * 300 + b"\n") == "x" * 200
+
+
 def _text(node):
     """The text of a literal; Python 3.7 has nodes of their own for those."""
     value = node.value if isinstance(node, ast.Constant) else getattr(node, "s", None)

@@ -2,6 +2,8 @@
 
 import argparse
 
+from graph_tools import errors
+
 # Arguments of the library that take several values are options to be given once for each.
 REPEATED = ("inputs", "shared_feeds", "row_feeds")
 
@@ -21,7 +23,7 @@ def option(argument: str, value: str = "") -> str:
 def one_line(error: BaseException) -> str:
     """The message of an error in one line, with options for arguments."""
     told = getattr(error, "told", None)
-    return " ".join((told(option) if told else str(error)).split())
+    return errors.one_line(told(option) if told else error)
 
 
 def add_model(parser, or_spec: bool = False, trust: bool = True) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import graph_tools as gt
 from graph_tools import _tf
 from graph_tools.edit.record import REPLACES
-from graph_tools.errors import BlockedRunError, EditError, GraphToolsError
+from graph_tools.errors import BlockedRunError, EditError, GraphToolsError, one_line
 from graph_tools.graph import names
 from graph_tools.running import runs
 from tf1_ig.errors import BatchError
@@ -57,7 +57,7 @@ def prove(before, after, outputs: Sequence[str], feed: Optional[Mapping[str, Any
         except EditError:
             raise
         except (GraphToolsError, ValueError, _tf.tf.errors.OpError) as refused:
-            why = why or _in_short(refused)
+            why = why or one_line(refused, 200)
             if isinstance(refused, BlockedRunError):
                 break
     return Proof(("not compared before and after: %s; give a batch with --feed FILE" % why,), None)
@@ -146,11 +146,7 @@ def _refusal(model, outputs: Sequence[str], feed) -> str:
             runs.run(session, list(outputs), feed)
         return ""
     except (GraphToolsError, ValueError, _tf.tf.errors.OpError) as refused:
-        return _in_short(refused)
-
-
-def _in_short(refused: BaseException) -> str:
-    return " ".join((getattr(refused, "message", "") or str(refused)).partition("[[")[0].split())[:200]
+        return one_line(refused, 200)
 
 
 def _described(feed: Mapping[str, np.ndarray]) -> str:
@@ -173,7 +169,7 @@ def prove_attributions(model, carried, output: str, inputs, feed: Optional[Mappi
         except (GraphToolsError, ValueError, _tf.tf.errors.OpError) as refused:
             if feed is not None or isinstance(refused, BatchError):
                 raise
-            why = why or " ".join(str(refused).split())[:200]
+            why = why or one_line(refused, 200)
     raise EditError("the attributions of the signature could not be compared with IntegratedGradients (%s), so nothing "
                     "was written; give a batch with --feed FILE" % why)
 

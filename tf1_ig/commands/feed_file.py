@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 
-from graph_tools.errors import FeedError
+from graph_tools.errors import FeedError, one_line
 from graph_tools.running.values import as_array
 from tf1_ig.commands import object_arrays
 from tf1_ig.errors import BaselineError, LabelError
@@ -45,7 +45,7 @@ def read_feed(path: str) -> Dict[str, Any]:
         raise
     except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zlib.error, zipfile.BadZipFile) as wrong:
         raise FeedError("feed file %r cannot be read (%s: %s)" % (
-            path, type(wrong).__name__, " ".join(str(wrong).split()))) from wrong
+            path, type(wrong).__name__, one_line(wrong))) from wrong
 
 
 def _member(path: str, file, name: str) -> np.ndarray:
@@ -184,7 +184,7 @@ def read_array(path: str) -> np.ndarray:
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as wrong:
-        raise FeedError("%r cannot be read (%s); give a .npy file" % (path, " ".join(str(wrong).split()))) from wrong
+        raise FeedError("%r cannot be read (%s); give a .npy file" % (path, one_line(wrong))) from wrong
 
 
 def parse_baseline(text: str) -> Any:
@@ -201,7 +201,7 @@ def parse_baseline(text: str) -> Any:
             return read_feed(word)
     except (OSError, ValueError, RecursionError) as wrong:
         raise BaselineError("baseline %r cannot be read (%s); give zero, mean, a number, a .npy file, or "
-                            "'{\"ids:0\": 0}'" % (text, " ".join(str(wrong).split()))) from wrong
+                            "'{\"ids:0\": 0}'" % (text, one_line(wrong))) from wrong
     try:
         value = float(word)
     except ValueError:

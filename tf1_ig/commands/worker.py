@@ -13,6 +13,8 @@ import time
 import traceback
 from typing import Any, Callable, Optional
 
+from graph_tools.errors import last_line, one_line
+
 _HANDED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 _PARENT_DIES = 1  # prctl's PR_SET_PDEATHSIG
 _OWN_OUTPUT = 1000  # bytes of TensorFlow's last words that are read
@@ -75,7 +77,7 @@ def run(work: Callable[[], int], time_limit: Optional[float], debug: bool) -> in
         return 128 + number
     said = _last_words(aside)
     if debug:
-        sys.stderr.write(said)
+        sys.stderr.write(said.decode("utf-8", "replace"))
     return _fail(_cause(number, said))
 
 
@@ -145,16 +147,15 @@ def _wait(child: int, time_limit: Optional[float], heard: int):
         pause = min(0.1, pause * 1.5)
 
 
-def _last_words(aside: Any) -> str:
+def _last_words(aside: Any) -> bytes:
     aside.seek(0, os.SEEK_END)
     aside.seek(max(0, aside.tell() - _OWN_OUTPUT))
-    return aside.read().decode("utf-8", "replace")
+    return aside.read()
 
 
-def _cause(number: int, said: str) -> str:
+def _cause(number: int, said: bytes) -> str:
     name = signal.Signals(number).name
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    told = " (%s)" % lines[-1][:200] if lines else ""
+    told = " (%s)" % last_line(said) if last_line(said) else ""
     if number == signal.SIGKILL:
         return "TensorFlow's process was killed%s; out of memory? Explain fewer rows, or pass --batch-size" % told
     return ("TensorFlow died of this model, by %s%s; it is damaged or hostile, or more than fits into memory; look at "
@@ -162,5 +163,5 @@ def _cause(number: int, said: str) -> str:
 
 
 def _fail(message: str) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    print("error: " + one_line(message), file=sys.stderr)
     return 1

@@ -5,7 +5,7 @@ from typing import Any, List, NamedTuple, Sequence
 import numpy as np
 
 from graph_tools import _tf
-from graph_tools.errors import GradientError, some
+from graph_tools.errors import GradientError, one_line, some
 
 
 class Terms(NamedTuple):
@@ -104,7 +104,7 @@ def gradients(what: str, scores: Sequence[Any], points: Sequence[Any], weights: 
                                 "before it, attribute to one behind it, or take the float model where the file is "
                                 "quantised" % (what, some(lost, 3))) from refused
         raise GradientError("the gradient of %s cannot be built: %s" % (
-            what, " ".join(str(refused).split())[:300])) from refused
+            what, one_line(refused, 300))) from refused
     return [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in found]
 
 

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 import numpy as np
 
 from graph_tools import _tf
-from graph_tools.errors import FeedError, GraphToolsError, some
+from graph_tools.errors import FeedError, GraphToolsError, one_line, some
 from graph_tools.find.decided import Decided
 from graph_tools.graph import names
 from graph_tools.model import Model
@@ -174,14 +174,8 @@ def _computed(model: Model, output: Any, feed: Dict[str, np.ndarray], axis: Opti
     except GraphToolsError as wrong:
         return Trial(obstacle=one_line(wrong), **kept), isinstance(wrong, BatchError)
     except (ValueError, _tf.tf.errors.OpError) as wrong:
-        said = one_line(getattr(wrong, "message", wrong))[:300]
-        return Trial(obstacle="%s; check the values and sizes of the feed" % said, **kept), False
+        return Trial(obstacle="%s; check the values and sizes of the feed" % one_line(wrong, 300), **kept), False
     if not value.size:
         return Trial(obstacle="%s has shape %s under the example: it has no element to explain; feed other sizes" % (
             resolved.output, list(value.shape)), **kept), False
     return Trial(**kept), not apart
-
-
-def one_line(error: Any) -> str:
-    """The message of an error in one line."""
-    return " ".join(str(error).split())

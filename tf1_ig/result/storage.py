@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from graph_tools import whole_files
+from graph_tools.errors import one_line
 from graph_tools.report import Finding
 from tf1_ig.errors import ResultFileError, ResultFileMissingError
 from tf1_ig.result import wellformed
@@ -127,7 +128,7 @@ def load(path, max_bytes: Optional[int] = None) -> Dict[str, Any]:
             MemoryError, SyntaxError, AssertionError, struct.error, zlib.error, zipfile.BadZipFile) as bad:
         # Whatever a reader of zip archives, arrays or JSON says of a file that somebody has changed.
         raise ResultFileError("%r is not a result that attribution.save wrote (%s: %s)" % (
-            path, type(bad).__name__, " ".join(str(bad).split())[:200])) from bad
+            path, type(bad).__name__, one_line(bad, 200))) from bad
 
 
 def _read_npz(path: str, most: int):

@@ -7,6 +7,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
+from graph_tools.errors import one_line
 from tf1_ig.errors import MissingPackageError, RowError
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.record import Encoder, cell, shown
@@ -55,7 +56,7 @@ def _decoded(value: Any, options: Mapping[str, Any], column: str) -> np.ndarray:
     # Pillow raises what the format's reader happens to raise.
     except Exception as wrong:  # noqa: B902
         raise RowError("the picture %s cannot be read (%s)" % (
-            "" if isinstance(value, bytes) else repr(os.fspath(value)), " ".join(str(wrong).split())), column) from (
+            "" if isinstance(value, bytes) else repr(os.fspath(value)), one_line(wrong)), column) from (
                 wrong)
     array = np.asarray(picture, np.float64)
     if array.ndim == 2:
@@ -75,7 +76,7 @@ def _array_file(path: Any, column: str) -> np.ndarray:
     try:
         return np.load(os.fspath(path), allow_pickle=False)
     except (OSError, ValueError, EOFError) as wrong:
-        raise RowError("the array file %r cannot be read (%s)" % (os.fspath(path), " ".join(str(wrong).split())),
+        raise RowError("the array file %r cannot be read (%s)" % (os.fspath(path), one_line(wrong)),
                        column) from wrong
 
 

@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 import numpy as np
 
 from graph_tools import _tf
-from graph_tools.errors import FeedError
+from graph_tools.errors import FeedError, one_line
 from tf1_ig.errors import MissingPackageError, RowError
 from tf1_ig.rows.record import Row
 
@@ -195,7 +195,7 @@ def _parquet(path: str, columns: Columns) -> Iterator[Row]:
                 yield from batch.to_pylist()
     # pyarrow's errors derive from ValueError, OSError and others.
     except Exception as wrong:  # noqa: B902
-        raise FeedError("%r cannot be read (%s)" % (path, " ".join(str(wrong).split()))) from wrong
+        raise FeedError("%r cannot be read (%s)" % (path, one_line(wrong))) from wrong
 
 
 def _records(path: str, columns: Columns) -> Iterator[Any]:

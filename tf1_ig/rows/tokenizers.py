@@ -8,6 +8,7 @@ import importlib
 import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from graph_tools.errors import one_line
 from tf1_ig.errors import MissingPackageError, RowError, SpecError
 from tf1_ig.rows.files import Files
 
@@ -124,7 +125,7 @@ def _saved(options, files) -> Tokenizer:
         made = package.Tokenizer.from_file(path)
     except Exception as wrong:  # noqa: B902 the package raises bare Exception
         raise SpecError("%s: %r is not a file of the tokenizers package (%s)" % (
-            files.place("tokenizer.file"), path, " ".join(str(wrong).split()))) from wrong
+            files.place("tokenizer.file"), path, one_line(wrong))) from wrong
     made.no_truncation()
     made.no_padding()
     return _encoding(made)

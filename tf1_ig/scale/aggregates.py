@@ -15,6 +15,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 
 import numpy as np
 
+from graph_tools.errors import one_line
 from tf1_ig.errors import FolderError
 from tf1_ig.scale import schemas
 
@@ -212,4 +213,4 @@ def rows(folder: Any) -> Iterator[Dict[str, Any]]:
                     yield from (dict({"status": schemas.EXPLAINED}, **row) for row in batch.to_pylist())
         except Exception as wrong:  # noqa: B902
             raise FolderError("%r cannot be read (%s); explain-many --resume writes it again" % (
-                path, " ".join(str(wrong).split()))) from wrong
+                path, one_line(wrong))) from wrong

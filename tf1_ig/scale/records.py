@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
 import numpy as np
 
-from graph_tools.errors import AmbiguousCandidateError, GradientError, NoCandidateError, UnsafeModelError
+from graph_tools.errors import AmbiguousCandidateError, GradientError, NoCandidateError, UnsafeModelError, one_line
 from tf1_ig.check import check
 from tf1_ig.errors import ClosedError, InputError, LabelError, MethodError, MissingPackageError, RowError, SpecError
 from tf1_ig.rows import told
@@ -42,9 +42,8 @@ def rejected(key: str, wrong: RowError, extra: str = "{}") -> Dict[str, Any]:
 
 def row_error(wrong: BaseException, spec: Any) -> RowError:
     """What went wrong with a row in one line, with its column where the model reads only one."""
-    text = " ".join(str(getattr(wrong, "message", None) or wrong).split()) or type(wrong).__name__
     columns = spec.columns
-    return RowError(text[:500], columns[0] if len(columns) == 1 else "")
+    return RowError(one_line(wrong, 500), columns[0] if len(columns) == 1 else "")
 
 
 def batch(found: Sequence[Dict[str, Any]]) -> Any:

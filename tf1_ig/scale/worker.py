@@ -15,7 +15,7 @@ import threading
 import time
 from typing import Any, List, NamedTuple, Optional
 
-from graph_tools.errors import GraphToolsError
+from graph_tools.errors import GraphToolsError, last_line
 from tf1_ig.errors import WorkerError
 from tf1_ig.scale import batches, folder
 from tf1_ig.scale.batches import Asked
@@ -110,8 +110,7 @@ class Worker:
 
     def _last_words(self) -> str:
         self._said.seek(0)
-        said = self._said.read().decode("utf-8", "replace").splitlines()
-        return next((line.strip() for line in reversed(said) if line.strip()), "it said nothing")
+        return last_line(self._said.read()) or "it said nothing"
 
     def kill(self) -> None:
         """Ends it at once, for good."""
