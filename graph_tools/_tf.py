@@ -61,6 +61,7 @@ SYMBOLS: Dict[str, Symbol] = {
                         "pywrap_tensorflow:TF_GetAllOpList"),
     "_buffer": _python("knowing the ops of this release", "client.pywrap_tf_session:TF_GetBuffer",
                        "pywrap_tensorflow:TF_GetBuffer"),
+    "kernels_of": _python("knowing the kernels of this release", "framework.kernels:get_registered_kernels_for_op"),
     # Loops and branches.
     "control_flow_util": _python("gradients of loops and branches", "ops.control_flow_util"),
     "context_from_proto": _python("loops and branches", "ops.control_flow_ops:from_control_flow_context_def"),

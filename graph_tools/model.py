@@ -6,10 +6,19 @@ import re
 from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf, control_flow, save, variables
-from graph_tools.errors import BlockedRunError, GraphToolsError, ReleaseError, StateError, UnsafeModelError, one_line
+from graph_tools.errors import (
+    BlockedRunError,
+    GraphToolsError,
+    ModelFormatError,
+    ReleaseError,
+    StateError,
+    UnsafeModelError,
+    one_line,
+)
 from graph_tools.feature_columns.column import Column, stored
-from graph_tools.graph import functions, names, ops
+from graph_tools.graph import functions, names, ops, wiring
 from graph_tools.graph.walk import GraphIndex, Kept
+from graph_tools.releases import kernels
 from graph_tools.running import forks
 from graph_tools.safety import disarm, judge
 
@@ -100,9 +109,17 @@ class Model:
             except (ValueError, _tf.tf.errors.OpError) as problem:
                 if isinstance(problem, GraphToolsError):
                     raise
-                raise ReleaseError("%s: TensorFlow %s refuses the graph: %s; load it with the release that wrote it" % (
-                    self.source, _tf.tf.__version__, one_line(problem))) from problem
+                raise self._refused_graph(problem) from problem
         control_flow.restore_control_flow(graph)
+
+    def _refused_graph(self, problem: Exception) -> GraphToolsError:
+        """The error for a graph that TensorFlow does not import: what is wrong with the file, where that is known."""
+        fault = wiring.fault(self.meta_graph.graph_def, _tf.registered_ops())
+        if fault:
+            return ModelFormatError("%s: %s; the file is damaged or was edited by hand, export it again" % (
+                self.source, fault))
+        return ReleaseError("%s: TensorFlow %s refuses the graph: %s; load it with the release that wrote it" % (
+            self.source, _tf.tf.__version__, one_line(problem)))
 
     @property
     def imported_index(self) -> GraphIndex:
@@ -202,6 +219,7 @@ class Model:
           StateError: a variable among their ancestors has no value, or a lookup table no content.
           UnsafeModelError: among their ancestors are ops that could do more than compute, and the model is not trusted
             (a live session's own are its caller's, and pass).
+          ReleaseError: the running TensorFlow has no kernel for one of them.
         """
         ancestors = self._running([names.tensor_name(tensor) for tensor in outputs],
                                   {names.tensor_name(tensor) for tensor in fed})
@@ -218,6 +236,7 @@ class Model:
                              "put its vocabulary file in place (load with assets={NAME: FILE}, --asset NAME=FILE), or "
                              "feed the ids behind it" % (empty[0], self.source))
         self._refuse(ancestors)
+        kernels.require(self.index, ancestors.difference(self.refused), self.source)
 
     def refuse(self, outputs: Any, fed: Any = ()) -> None:
         """The second half of ``require`` alone: raises ``UnsafeModelError`` when computing some tensors is refused."""

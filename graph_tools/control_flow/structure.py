@@ -11,7 +11,6 @@ GraphDef does carry is enough to find them again:
 Everything here works on :class:`Node` values, so that a GraphDef and a live ``tf.Graph`` are read the same way.
 """
 
-from collections import deque
 from typing import Dict, FrozenSet, List, NamedTuple, Tuple
 
 from graph_tools.control_flow.arms import Arm, ArmWalk, Place
@@ -19,6 +18,8 @@ from graph_tools.control_flow.nodes import Node, Nodes, closes_loop, edges
 from graph_tools.errors import ControlFlowError
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import CONTROL_OPS, ENTERS, EXITS, IDENTITIES, MERGES, SWITCHES
+from graph_tools.graph.walk import in_order
+from graph_tools.graph.wiring import in_circle
 
 
 class Variable(NamedTuple):
@@ -97,26 +98,11 @@ def _uses(nodes: Nodes):
 
 def _topological(nodes: Nodes) -> Tuple[str, ...]:
     """Node names, inputs first; the edges that close loops do not count."""
-    waits: Dict[str, int] = {}
-    consumers: Dict[str, List[str]] = {}
-    for node in nodes.values():
-        refs = [ref for ref in edges(nodes, node) if not closes_loop(nodes, ref, node)]
-        waits[node.name] = len(refs)
-        for ref in refs:
-            consumers.setdefault(ref.node, []).append(node.name)
-    ready = deque(name for name, count in waits.items() if not count)
-    order = []
-    while ready:
-        name = ready.popleft()
-        order.append(name)
-        for consumer in consumers.get(name, ()):
-            waits[consumer] -= 1
-            if not waits[consumer]:
-                ready.append(consumer)
-    if len(order) < len(nodes):
-        stuck = next(name for name, count in waits.items() if count)
-        raise ControlFlowError("node %r depends on itself, and not through a loop (Enter, Merge, NextIteration); the "
-                               "graph is damaged: freeze the model again" % stuck)
+    order, circle = in_order({node.name: [
+        ref.node for ref in edges(nodes, node) if not closes_loop(nodes, ref, node)] for node in nodes.values()})
+    if circle:
+        raise ControlFlowError("%s (Enter, Merge, NextIteration); the graph is damaged: freeze the model again" % (
+            in_circle(circle)))
     return tuple(order)
 
 

@@ -24,6 +24,11 @@ def check(graph_def, where: str) -> None:
         raise ModelFormatError(
             "%s: node %r takes %r, which is not in the file (%d such input%s); the file was cut short or pruned "
             "too far, export it again" % (where, torn[0][0], torn[0][1], len(torn), "s" if len(torn) > 1 else ""))
+    other = [node.name for node in functions.all_nodes(graph_def) if node.op == "Const" and {
+        "value", "dtype"} <= set(node.attr) and node.attr["value"].tensor.dtype != node.attr["dtype"].type]
+    if other:
+        raise ModelFormatError("%s: constant %r says another dtype than its value has; the file is damaged, export it "
+                               "again" % (where, other[0]))
     circle = functions.recursion(graph_def.library)
     if circle:
         raise ModelFormatError("%s: function %s calls itself, and TensorFlow dies of that; the file is damaged or "

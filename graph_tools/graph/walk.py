@@ -5,7 +5,21 @@ Nothing here runs or imports the graph: a GraphDef from a stranger can be read s
 
 import threading
 from collections import deque
-from typing import Any, Callable, Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Container,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
@@ -135,3 +149,28 @@ class GraphIndex:
     def tensor_names(self) -> Iterator[str]:
         """A first-output name for every node (how many outputs a node has, only its op definition knows)."""
         return (name + ":0" for name in self.nodes)
+
+
+def in_order(waiting: Mapping[str, Sequence[str]]) -> Tuple[List[str], List[str]]:
+    """Names with those that each waits for before it; and those of a circle, where some wait for each other.
+
+    >>> in_order({"a": ["b"], "b": []}), in_order({"a": ["b"], "b": ["a"], "c": []})
+    ((['b', 'a'], []), (['c'], ['b', 'a', 'b']))
+    """
+    readers: Dict[str, List[str]] = {}
+    for name, before in waiting.items():
+        for other in before:
+            readers.setdefault(other, []).append(name)
+    lacking = {name: len(before) for name, before in waiting.items()}
+    ready = deque(name for name, count in lacking.items() if not count)
+    order: List[str] = []
+    while ready:
+        order.append(ready.popleft())
+        for reader in readers.get(order[-1], ()):
+            lacking[reader] -= 1
+            if not lacking[reader]:
+                ready.append(reader)
+    path = [name for name, count in lacking.items() if count][:1]
+    while path and path[-1] not in path[:-1]:
+        path.append(next(name for name in waiting[path[-1]] if lacking[name]))
+    return order, path[path.index(path[-1]):][::-1] if path else []

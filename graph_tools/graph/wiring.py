@@ -1,0 +1,105 @@
+"""What is wrong with a graph that TensorFlow refuses: nodes that fit neither their op nor each other, and circles.
+
+TensorFlow names the first of it in words for those who build graphs by code; who was handed a file has no such code.
+"""
+
+from typing import Any, Dict, Iterator, List, Mapping, Sequence
+
+from graph_tools import _tf
+from graph_tools.graph import names, ops, walk
+
+_Ops = Mapping[str, Any]
+_KINDS = {"string": "s", "bool": "b", "int": "i", "float": "f"}  # of an attribute; all others are called as their field
+
+
+def fault(graph_def: Any, known: _Ops) -> str:
+    """The first fault of a graph, with the node, as half a sentence; ``""``: none is known.
+
+    Args:
+      graph_def: the graph; nothing of it is imported.
+      known: ``OpDef`` by name of the op.
+    """
+    known = dict(known, **{function.signature.name: function.signature for function in graph_def.library.function})
+    given: Dict[str, List[int]] = {}
+    for node in graph_def.node:
+        wrong = _attribute_fault(node, known[node.op]) if node.op in known else ""
+        if wrong:
+            return "node %r (%s) %s" % (node.name, node.op, wrong)
+        given[node.name] = [] if node.op not in known else list(_dtypes(node, known[node.op], "output_arg"))
+    for node in graph_def.node:
+        wrong = _input_fault(node, known[node.op], given) if node.op in known else ""
+        if wrong:
+            return "node %r (%s) %s" % (node.name, node.op, wrong)
+    return _circle(graph_def)
+
+
+def _attributes(node: Any, op: Any) -> Dict[str, Any]:
+    """The attributes of a node, those included that it leaves at their default."""
+    found = {attr.name: attr.default_value for attr in op.attr if attr.HasField("default_value")}
+    found.update({name: node.attr[name] for name in node.attr})
+    return found
+
+
+def _attribute_fault(node: Any, op: Any) -> str:
+    values = _attributes(node, op)
+    for attr in op.attr:
+        if attr.name not in values:
+            return "lacks its attribute %s" % attr.name
+        is_kind = values[attr.name].WhichOneof("value")
+        kind = "list" if attr.type.startswith("list(") else _KINDS.get(attr.type, attr.type)
+        if is_kind not in (kind, "placeholder"):
+            held = {field: name for name, field in _KINDS.items()}.get(is_kind, is_kind or "nothing")
+            return "holds %s in its attribute %s, which is of type %s" % (held, attr.name, attr.type)
+    return ""
+
+
+def _dtypes(node: Any, op: Any, side: str) -> Iterator[int]:
+    """The dtypes of a node's inputs (``"input_arg"``) or outputs, in their order."""
+    values = _attributes(node, op)
+    for one in getattr(op, side):
+        if one.type_list_attr:
+            for dtype in values[one.type_list_attr].list.type:
+                yield dtype
+            continue
+        dtype = values[one.type_attr].type if one.type_attr else one.type
+        for _ in range(values[one.number_attr].i if one.number_attr else 1):
+            yield dtype
+
+
+def _input_fault(node: Any, op: Any, given: Mapping[str, List[int]]) -> str:
+    refs = [names.parse(entry) for entry in node.input]
+    data = [ref for ref in refs if not ref.is_control]
+    wanted = list(_dtypes(node, op, "input_arg"))
+    if len(data) != len(wanted):
+        return "has %d input%s and its op takes %d (%s)" % (
+            len(data), "s" * (len(data) != 1), len(wanted), ", ".join(one.name for one in op.input_arg) or "none")
+    if any(ref.is_control for ref in refs[:len(data)]):
+        return "lists a control input before its data"
+    for ref, dtype in zip(data, wanted):
+        if ref.port >= len(given[ref.node]):
+            return "takes %r, and that node has %d output%s" % (
+                str(ref), len(given[ref.node]), "s" * (len(given[ref.node]) != 1))
+        if given[ref.node][ref.port] % 100 != dtype % 100:  # a reference is its dtype plus 100
+            return "takes %r as %s, and that is %s" % (str(ref), _name(dtype), _name(given[ref.node][ref.port]))
+    return ""
+
+
+def _name(dtype: int) -> str:
+    return _tf.tf.as_dtype(dtype).base_dtype.name if dtype % 100 else "of no dtype"
+
+
+def _circle(graph_def: Any) -> str:
+    """What is wrong where nodes wait for each other outside of any loop."""
+    closing = {node.name for node in graph_def.node if node.op in ops.NEXTS}
+    waiting: Dict[str, List[str]] = {}
+    for node in graph_def.node:
+        before = [names.parse(entry).node for entry in node.input]
+        waiting[node.name] = [name for name in before if not (node.op in ops.MERGES and name in closing)]
+    return in_circle(walk.in_order(waiting)[1])
+
+
+def in_circle(nodes: Sequence[str]) -> str:
+    """Half a sentence for nodes that wait for each other; ``""`` for none."""
+    shown = [repr(name) for name in nodes]
+    return "" if not nodes else "nodes %s wait for each other in a circle that is no loop" % " -> ".join(
+        shown if len(shown) < 7 else shown[:3] + ["…"] + shown[-3:])

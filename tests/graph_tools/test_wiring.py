@@ -1,0 +1,135 @@
+"""A graph that TensorFlow refuses is one line that names the node, what is wrong with it, and what to do."""
+
+import numpy as np
+import pytest
+
+import graph_tools as gt
+from graph_tools import _tf
+from graph_tools.errors import ControlFlowError, ModelFormatError, ReleaseError
+from graph_tools.graph import wiring
+from graph_tools.releases import kernels
+from tests.models import good, small
+
+
+def wired():
+    """A product, a split, a loop and a branch: what there is to be miswired."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], name="x")
+    weights = tf.constant(np.random.RandomState(0).randn(4, 3).astype(np.float32), name="w")
+    left, right = tf.split(tf.matmul(x, weights, name="h"), [1, 2], 1, name="split")
+    joined = tf.concat([tf.nn.relu(left, name="relu"), right], 1, name="joined")
+    looped = tf.while_loop(lambda step, value: step < 3, lambda step, value: (step + 1, value * 2.0), [0, joined])
+    tf.nn.softmax(tf.cond(tf.shape(x)[0] > 1, lambda: looped[1], lambda: joined), name="s")
+
+
+def node(graph, name):
+    return next(one for one in graph.node if one.name == name)
+
+
+def _port(graph):
+    node(graph, "relu").input[0] = "split:7"
+
+
+def _circle(graph):
+    node(graph, "h").input[0] = "relu"
+
+
+def _own_reader(graph):
+    node(graph, "s").input.append("^s")
+
+
+def _dtype(graph):
+    node(graph, "relu").attr["T"].type = _tf.tf.int64.as_datatype_enum
+
+
+def _few(graph):
+    del node(graph, "h").input[1]
+
+
+def _many(graph):
+    node(graph, "relu").input.append("h")
+
+
+def _lacks(graph):
+    node(graph, "relu").attr.pop("T")
+
+
+def _kind(graph):
+    node(graph, "h").attr["transpose_a"].i = 3
+
+
+def _control_first(graph):
+    node(graph, "h").input.insert(0, "^x")
+
+
+@pytest.mark.parametrize("damage,words", (
+    (_port, ("'relu' (Relu)", "'split:7'", "2 outputs")),
+    (_circle, ("'h'", "'split'", "'relu'", "circle")),
+    (_own_reader, ("'s' -> 's'", "circle")),
+    (_dtype, ("'relu' (Relu)", "'split:0'", "int64", "float32")),
+    (_few, ("'h' (MatMul)", "1 input ", "takes 2 (a, b)")),
+    (_many, ("'relu' (Relu)", "2 inputs", "takes 1 (features)")),
+    (_lacks, ("'relu' (Relu)", "attribute T")),
+    (_kind, ("'h' (MatMul)", "transpose_a", "int", "bool")),
+    (_control_first, ("'h' (MatMul)", "control input")),
+), ids=lambda value: getattr(value, "__name__", ""))
+def test_each_fault_is_named_with_its_node(tmp_path, damage, words):
+    graph = small.model_of(wired).graph_def
+    damage(graph)
+    path = str(tmp_path / "broken.pb")
+    with open(path, "wb") as file:
+        file.write(graph.SerializeToString())
+    model = gt.load(path)
+    with pytest.raises((ModelFormatError, ControlFlowError)) as caught:
+        model.new_graph()
+    message = str(caught.value)
+    assert "\n" not in message and ("export it again" in message or "freeze the model again" in message)
+    for word in words:
+        assert word in message, message
+
+
+def test_a_constant_of_another_dtype_is_refused_before_it_runs(tmp_path):
+    graph = small.model_of(wired).graph_def
+    node(graph, "w").attr["value"].tensor.dtype = _tf.tf.int32.as_datatype_enum
+    path = str(tmp_path / "broken.pb")
+    with open(path, "wb") as file:
+        file.write(graph.SerializeToString())
+    with pytest.raises(ModelFormatError, match="constant 'w'"):
+        gt.load(path)
+
+
+def test_what_is_no_fault_of_the_nodes_keeps_the_words_of_tensorflow(tmp_path):
+    graph = small.model_of(wired).graph_def
+    node(graph, "h").attr["transpose_b"].b = True  # 4 and 3 do not fit
+    path = str(tmp_path / "shapes.pb")
+    with open(path, "wb") as file:
+        file.write(graph.SerializeToString())
+    with pytest.raises(ReleaseError, match="refuses the graph: Dimensions"):
+        gt.load(path).new_graph()
+
+
+def test_sound_graphs_have_no_fault():
+    """Loops close no circle; arguments with defaults, lists and functions of the library are counted rightly."""
+    known = _tf.registered_ops()
+    assert wiring.fault(small.model_of(wired).graph_def, known) == ""
+    for seed in range(14):
+        assert wiring.fault(good.good_model(seed).model.graph_def, known) == "", seed
+
+
+def test_an_op_without_a_kernel_is_named_before_it_runs(monkeypatch):
+    model = small.model_of(wired)
+    model.require(["s:0"])
+    registered = kernels.registered
+    monkeypatch.setattr(kernels, "registered", lambda op: () if op == "MatMul" else registered(op))
+    with pytest.raises(ReleaseError, match="'h' needs op MatMul, for which TensorFlow .* has no kernel here; "):
+        model.require(["s:0"])
+    model.require(["s:0"], ["h:0"])  # fed, it does not run
+
+
+def test_a_kernel_for_other_dtypes_is_none(monkeypatch):
+    registered, int64 = kernels.registered, _tf.tf.int64.as_datatype_enum
+    monkeypatch.setattr(kernels, "registered", lambda op: [
+        kernel for kernel in registered(op) if op != "MatMul" or any(
+            int64 in constraint.allowed_values.list.type for constraint in kernel.constraint)])
+    with pytest.raises(ReleaseError, match="MatMul.* for float32"):
+        small.model_of(wired).require(["s:0"])
