@@ -148,11 +148,26 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, "error: %s; see: %s --help\n" % (message, self.prog))
 
 
+class _Command(_Parser):
+    """The options of one command, which may stand between its other words as well as behind them."""
+
+    _within = False
+
+    def parse_known_args(self, args=None, namespace=None):
+        if self._within:
+            return super().parse_known_args(args, namespace)
+        self._within = True  # argparse takes options and other words in two passes, each a call of this
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._within = False
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="tf1-ig", description="Explain predictions of TensorFlow-1 graphs with Integrated Gradients.")
     parser.add_argument("--version", action="version", version="%(prog)s " + __version__)
-    commands = parser.add_subparsers(metavar="COMMAND", dest="command")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", parser_class=_Command)
     commands.required = True
     for name, command in COMMANDS.items():
         one = commands.add_parser(name, help=command.HELP, description=command.HELP)

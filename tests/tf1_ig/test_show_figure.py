@@ -17,6 +17,7 @@ def test_a_figure_has_a_bar_of_the_right_length_for_every_number(tmp_path):
     assert [patch.get_width() for patch in axes.patches] == [0.0, -0.5, 0.25]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["<b> ?", r"\$ income \$ 2000", "age 40"]
     assert axes.patches[1].get_facecolor() != axes.patches[2].get_facecolor()
+    assert [bool(patch.get_hatch()) for patch in axes.patches] == [False, True, False]  # grey print keeps the sign
     for suffix in ("svg", "png"):
         drawn.savefig(str(tmp_path / ("bars." + suffix)))
     svg, png = (tmp_path / "bars.svg").read_text(encoding="utf-8"), (tmp_path / "bars.png").read_bytes()
@@ -46,7 +47,8 @@ def test_a_result_is_a_picture_for_a_paper(tmp_path):
     texts = [text.get_text() for text in drawn.axes[0].texts]
     assert texts == [r"\$a", "good\nfilm", "no"]
     assert drawn.texts[0].get_text() == "positive because of \\$a good\nfilm, in spite of no"
-    assert len(drawn.axes[0].lines) == 1  # what speaks against it is underlined
+    assert len(drawn.axes[0].lines) == 1  # what speaks against it is underlined, and hatched
+    assert [bool(text.get_bbox_patch().get_hatch()) for text in drawn.axes[0].texts] == [False, False, True]
     for suffix, start in ((".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")):
         made.save(str(tmp_path / ("why" + suffix)), class_names=["negative", "positive"])
         assert (tmp_path / ("why" + suffix)).read_bytes().startswith(start)

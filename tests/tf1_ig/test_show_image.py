@@ -188,12 +188,39 @@ def test_a_page_shows_the_picture_beside_its_attributions():
     assert len(page.links) == 6 and all(link.startswith("data:image/png;base64,") for link in page.links)
     drawn = _read_png(base64.b64decode(page.links[0].partition(",")[2]))
     np.testing.assert_array_equal(drawn[::drawn.shape[0] // 8, ::drawn.shape[1] // 9], image.pixels(photos[0]))
-    assert page.links[1].endswith(png_base64(image.enlarge(image.overlay(values[0], photos[0]))))
+    drawn = _read_png(base64.b64decode(page.links[1].partition(",")[2]))
+    side = drawn.shape[0] // 8
+    np.testing.assert_array_equal(drawn[side - 1::side, ::side][values[0].sum(axis=2) > 0],
+                                  image.overlay(values[0], photos[0])[values[0].sum(axis=2) > 0])
     totals = [float(found) for found in re.findall(r'data-total="([^"]*)"', html)]
     np.testing.assert_allclose(totals, values.sum(axis=(1, 2, 3)))
     assert len(Page(made.to_html()).links) == 2
     with pytest.raises(GraphToolsError, match="images were given for 1 rows"):
         made.to_html(images=photos[:1])
+
+
+def _grey(picture):
+    return picture @ np.array([0.299, 0.587, 0.114])
+
+
+def test_in_grey_the_sign_is_told_by_lines_through_what_is_negative():
+    values = np.array([[-1.0, 1.0, 0.0, -0.5]])
+    shown = image.pictures(values, name="a").pictures[0]
+    drawn = _grey(_read_png(base64.b64decode(shown.png)))
+    against, towards, nothing, half = np.split(drawn, 4, axis=1)
+    assert towards.std() == 0 and nothing.std() == 0
+    assert against.std() > 10 and 0.5 < half.std() / against.std() < 0.9
+    assert 0.1 < np.mean(against < against.max() - 5) < 0.3  # lines, the colour between them is as it was
+    assert against.max() == pytest.approx(_grey(np.array(palette().light.negative)), abs=1)
+
+
+def test_borders_of_what_is_negative_are_dashed():
+    values = np.zeros((12, 24))
+    values[3:9, 3:9], values[3:9, 15:21] = 1.0, -1.0
+    shown = image.pictures(values, np.ones((12, 24)), outlines=True).pictures[-1]
+    drawn = _read_png(base64.b64decode(shown.png)).astype(int)
+    left, right = np.split(drawn, 2, axis=1)
+    assert shown.caption == "regions" and len(np.unique(_grey(left))) == 2 and len(np.unique(_grey(right))) == 3
 
 
 def test_a_spectrogram_is_a_picture_when_it_is_given_as_one():

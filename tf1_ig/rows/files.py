@@ -2,10 +2,10 @@
 
 import json
 import os
-from typing import Any, List, Mapping, NamedTuple, Tuple
+from typing import Any, List, NamedTuple, Tuple
 
 from tf1_ig.errors import SpecError, SpecFileMissingError
-from tf1_ig.rows import schema
+from tf1_ig.rows import named_ids, schema
 
 
 class Files(NamedTuple):
@@ -63,10 +63,8 @@ class Files(NamedTuple):
         path = self.existing(given, inner)
         if not path.lower().endswith(".json"):
             return tuple(self.lines(path))
-        tree = self.json(path, inner)
-        if isinstance(tree, Mapping):
-            tree = sorted(tree, key=tree.get)
-        return tuple(tree)
+        return tuple(named_ids.in_order(named_ids.member(
+            self.json(path, inner), None, "%s: %r" % (self.place(inner), path))))
 
     def json(self, path: str, inner: str) -> Any:
         """The content of a JSON file."""

@@ -11,7 +11,7 @@ from graph_tools.find.candidates import Candidate
 from graph_tools.find.inputs.parsing import parsed_features
 from graph_tools.graph import names
 from tf1_ig.errors import SpecError
-from tf1_ig.rows import fingerprint, reading_vocabulary, schema
+from tf1_ig.rows import fingerprint, named_ids, reading_vocabulary, schema
 from tf1_ig.rows.files import Files, relative
 
 _SEGMENTS = 4   # a table of no more rows is one of segments, not of words
@@ -93,8 +93,10 @@ def propose(model: Any, inputs: Sequence[Candidate], embeddings: Sequence[Candid
     """
     guesses: Dict[str, str] = {}
     files = Files(os.getcwd(), "tf1-ig inspect")
-    read = None if vocabulary is None else reading_vocabulary.read(files.existing(vocabulary), files)
-    scene = Scene(model, tuple(_parts(model, inputs, embeddings)), read, guesses)
+    parts = tuple(_parts(model, inputs, embeddings))
+    read = None if vocabulary is None else reading_vocabulary.read(
+        files.existing(vocabulary, "--vocab"), files, [part.table.vocab_size for part in parts if part.table])
+    scene = Scene(model, parts, read, guesses)
     if read is not None and scene.worded is None and not any(part.dtype == "string" for part in scene.parts):
         raise SpecError("--vocab %s fits nothing: no input of %s is looked up in a table; leave it out" % (
             vocabulary, output.tensor))
@@ -115,23 +117,32 @@ def _ask(tree, output: Candidate, classes: Optional[str], folder: str, files: Fi
     count = output.shape[-1] if output.shape else None
     rank = None if output.shape is None else len(output.shape)
     if classes is not None:
-        listed = files.listed(classes, "--classes")
+        listed, inside = _class_names(classes, count, files)
         if rank is not None and rank > 1 and count not in (None, len(listed)):
             raise SpecError("--classes names %d classes, and %s has %d; give the name of each, one a line" % (
                 len(listed), output.tensor, count))
-        tree["classes"] = relative(classes, folder)
+        tree["classes"] = list(listed) if inside else relative(classes, folder)
     if rank == 0:
         tree["label"], tree["batch_axis"] = None, None
         guesses["batch_axis"] = "the output is one number, so a feed is taken for one row"
     elif rank == 1 or count == 1:
         tree["label"] = None
-    elif rank is not None and rank > 2:
-        tree["label"] = [0] * (rank - 1)
-        guesses["label"] = "the output has a prediction for each position: the first position and class were chosen"
     else:
         tree["label"] = "top"
+        if rank is not None and rank > 2:
+            guesses["label"] = ("the output has a prediction for each position: the surest of a row is explained; "
+                                "--positions all explains each")
         if rank is None:
             guesses["label"] = "the output's rank is not known; null if it is one number a row"
+
+
+def _class_names(path: str, count: Optional[int], files: Files) -> Tuple[Sequence[str], bool]:
+    """The names in a file, and whether they are one of several lists in it: that of as many as the output has."""
+    if not path.lower().endswith(".json"):
+        return files.listed(path, "--classes"), False
+    key, ids = named_ids.fitting(files.json(files.existing(path, "--classes"), "--classes"), [count],
+                                 "--classes %r" % path)
+    return named_ids.in_order(ids), key is not None
 
 
 def _parts(model, inputs, embeddings) -> List[Part]:
@@ -199,6 +210,11 @@ def _is_segments(part: Part, scene: Scene) -> bool:
               and (other.table.vocab_size or 0) > _SEGMENTS]
     return (_is_ids(part) and part.table.vocab_size is not None and part.table.vocab_size <= _SEGMENTS
             and bool(others) and scene.worded is not part)
+
+
+def _is_line(part: Part) -> bool:
+    """Numbers along one axis in the shape of a picture, ``[batch, 1, time, channels]``, as convolutions want them."""
+    return _rank(part) == 4 and None not in part.shape[1:] and (part.shape[1] == 1) != (part.shape[2] == 1)
 
 
 # -- the ways, in the order tried ------------------------------------------------------------------------------------
@@ -318,6 +334,8 @@ def _picture(part: Part, scene: Scene, folder: str) -> Optional[Dict[str, Any]]:
     rank = _rank(part)
     if rank != 4 or not (part.shape[3] in _CHANNELS or part.shape[1] in _CHANNELS):
         return None
+    if _is_line(part):
+        return None
     first = part.shape[3] not in _CHANNELS
     height, width, channels = (part.shape[2], part.shape[3], part.shape[1]) if first else part.shape[1:]
     entry: Dict[str, Any] = {"kind": "image", "column": "image", "colours": {1: "gray", 3: "RGB", 4: "RGBA"}[channels]}
@@ -339,10 +357,14 @@ def _numbers(part: Part, scene: Scene, folder: str) -> Optional[Dict[str, Any]]:
     if rank is None or part.dtype in ("string", "bool"):
         return None
     inner = part.shape[1:]
-    if rank in (2, 3) and part.dtype.startswith("float") and (inner[0] is None or rank == 3 or inner[0] >= _SIGNAL):
+    along = tuple(size for size in inner if size != 1) if _is_line(part) else inner
+    if len(along) in (1, 2) and part.dtype.startswith("float") and (
+            along[0] is None or len(along) == 2 or along[0] >= _SIGNAL):
         entry: Dict[str, Any] = {"kind": "signal", "column": part.label, "dtype": _dtype(part)}
-        if inner[0] is not None:
-            entry["length"] = inner[0]
+        if along[0] is not None:
+            entry["length"] = along[0]
+        if along != inner:
+            entry["shape"] = list(inner)
         scene.guess(part, "kind", "numbers along an axis; an array, a .npy or a .wav file each row")
         return entry
     entry = {"kind": "numbers", "column": part.label, "dtype": _dtype(part)}

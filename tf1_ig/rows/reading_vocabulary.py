@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from tf1_ig.errors import SpecError
+from tf1_ig.rows import named_ids
 from tf1_ig.rows.files import Files, relative
 
 # What entries that stand for something are called, without brackets and case.
@@ -15,6 +16,7 @@ _SPECIAL = {
     "end": ("sep", "eos", "end"),
 }
 _BRACKETED = re.compile(r"[<\[{_#(].*[>\]}_#)]$", re.DOTALL)
+_SPARE = 8   # rows of a table that no entry of its vocabulary needs
 _FEW = 0.02  # a share of entries that may be otherwise
 
 
@@ -28,6 +30,7 @@ class Reading(NamedTuple):
       first: the token with id 0.
       why: why this tokenizer.
       curled: apostrophes stand in the entries as they are typed, never as they are set.
+      key: which of several in the file it is.
     """
 
     path: str
@@ -37,6 +40,7 @@ class Reading(NamedTuple):
     first: str
     why: str
     curled: bool = False
+    key: Optional[str] = None
 
     def entry(self, folder: str) -> Dict[str, Any]:
         """The keys ``tokenizer`` and ``vocabulary`` of a spec in a folder."""
@@ -46,6 +50,8 @@ class Reading(NamedTuple):
         if self.curled:
             tokenizer["replace"] = {"\u2019": "'"}
         vocabulary: Dict[str, Any] = {"file": relative(self.path, folder)}
+        if self.key is not None:
+            vocabulary["key"] = self.key
         kept = self.special if self.tokenizer["kind"] == "wordpiece" else {
             key: token for key, token in self.special.items() if key in ("padding", "unknown")}
         return {"tokenizer": tokenizer, "vocabulary": dict(vocabulary, **kept)}
@@ -53,6 +59,8 @@ class Reading(NamedTuple):
     def guesses(self, rows: Optional[int]) -> Iterator[Tuple[str, str]]:
         """What is a guess, and why, for a table of so many rows."""
         yield "tokenizer", self.why
+        if self.key is not None:
+            yield "vocabulary.key", "of several in the file the only one that a table of %s rows fits" % rows
         if "padding" not in self.special:
             yield "vocabulary", "no entry is called padding: id 0 (%r) fills rows up" % self.first
         if "unknown" not in self.special:
@@ -62,21 +70,21 @@ class Reading(NamedTuple):
                 self.count, rows)
 
 
-def read(path: str, files: Files) -> Reading:
+def read(path: str, files: Files, sizes: Sequence[Optional[int]] = ()) -> Reading:
     """Reads a vocabulary file and says what its entries show.
+
+    Args:
+      path: one token a line, or .json; files: for messages.
+      sizes: rows of the tables it may be for, by which one of several vocabularies in a file is chosen.
 
     Raises:
       SpecError: it cannot be read, or is empty.
     """
     if path.lower().endswith(".json"):
-        tree = files.json(path, "--vocab")
-        if isinstance(tree, list):
-            tree = {str(token): number for number, token in enumerate(tree)}
-        if not isinstance(tree, dict) or not all(isinstance(number, int) for number in tree.values()):
-            raise SpecError("--vocab %r holds neither a list of tokens nor an object of token to id" % path)
-        tokens, count = sorted(tree, key=tree.get), max(tree.values(), default=-1) + 1
+        key, ids = named_ids.fitting(files.json(path, "--vocab"), sizes, "--vocab %r" % path, _SPARE)
+        tokens, count = named_ids.in_order(ids), named_ids.count_of(ids)
     else:
-        tokens = files.lines(path)
+        key, tokens = None, files.lines(path)
         count = len(tokens)
     if not tokens:
         raise SpecError("--vocab %r is empty; it holds one token a line" % path)
@@ -85,7 +93,7 @@ def read(path: str, files: Files) -> Reading:
     tokenizer, why = _tokenizer(words or tokens, path)
     curled = tokenizer["kind"] == "regex" and any("'" in word for word in words) and not any(
         "\u2019" in word for word in words)
-    return Reading(path, count, tokenizer, special, tokens[0], why, curled)
+    return Reading(path, count, tokenizer, special, tokens[0], why, curled, key)
 
 
 def _special(tokens: Sequence[str]) -> Dict[str, str]:

@@ -3,6 +3,7 @@
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from tf1_ig.errors import RowError, SpecError
+from tf1_ig.rows import named_ids
 from tf1_ig.rows.files import Files
 
 
@@ -73,11 +74,8 @@ def _ids(options: Mapping[str, Any], files: Files) -> Dict[str, int]:
     path = files.existing(options["file"], "file")
     if path.lower().endswith(".json"):
         tree = files.json(path, "file")
-        if isinstance(tree, list):
-            return _numbered([str(token) for token in tree], first)
-        if isinstance(tree, Mapping) and all(isinstance(number, int) for number in tree.values()):
-            return dict(tree)
-        raise SpecError("%s: %r is neither a list of tokens nor an object of token to id" % (files.place("file"), path))
+        found = named_ids.member(tree, options.get("key"), "%s: %r" % (files.place("file"), path))
+        return {token: number + first for token, number in found.items()} if isinstance(tree, list) else found
     lines = files.lines(path)
     if "separator" in options:
         field = options.get("field", 0)

@@ -48,6 +48,17 @@ def is_drawn(attribution, name: str, row: int, texts: Any, picture: Any, options
     return is_picture(attribution, name, row, picture, axes) or is_signal(attribution, name, row, texts, axes)
 
 
+def ground_of(attribution, name: str, row: int, picture: Any = None) -> Any:
+    """The picture beneath a map: the given one, or the input itself where it is a picture; else ``None``."""
+    values = np.asarray(attribution.values[name][row])
+    return next((each for each in (picture, _actual(attribution, name, row)) if _fits(each, values)), None)
+
+
+def _actual(attribution, name: str, row: int) -> Optional[np.ndarray]:
+    known = None if attribution.actual is None else attribution.actual.get(name)
+    return None if known is None else np.asarray(known[row])
+
+
 def _plain_axes(rows: int, columns: int) -> Axes:
     return Axes(Axis("axis 1", 0, rows), Axis("axis 2", 0, columns))
 
@@ -56,10 +67,9 @@ def block(attribution, name: str, row: int, sums: np.ndarray, texts: Optional[Se
           scale: float, above: float, options) -> Any:
     """What a card shows of one input; ``above`` is the magnitude that rounding reaches."""
     values, axes = np.asarray(attribution.values[name][row]), axes_of(options.axes, name)
-    known = None if attribution.actual is None else attribution.actual.get(name)
-    actual = None if known is None else np.asarray(known[row])
+    actual = _actual(attribution, name, row)
     if is_picture(attribution, name, row, picture, axes):
-        ground = next((each for each in (picture, actual) if _fits(each, values)), None)
+        ground = ground_of(attribution, name, row, picture)
         if not isinstance(axes, Axes):
             axes = _plain_axes(*values.shape) if is_map(attribution, name, row) else None
         return image.pictures(values, ground, name, options.palette, options.outlines, axes, above)

@@ -1,11 +1,11 @@
 """Texts and signed bars as matplotlib figures, for papers and slides (SVG, PNG, PDF); no window, no global state."""
 
-from typing import Any, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
 
 from tf1_ig.errors import MissingPackageError
-from tf1_ig.show import facts, palette as palettes, raw, sentence, table, tokens as token_view
+from tf1_ig.show import blocks, facts, image, palette as palettes, raw, sentence, table, tokens as token_view
 from tf1_ig.show.table import Bars
 from tf1_ig.show.tokens import Strip, number
 
@@ -33,8 +33,11 @@ def figure(bars: Bars, palette: str = "blue-orange", width: float = 6.4):
     finite = [bar.value if bar.kind in ("positive", "negative") else 0.0 for bar in bars.rows]
     colours = [_hex(shade.positive if value > 0 else shade.negative) for value in finite]
     spreads = [(bar.spread or 0.0) * bars.scale for bar in bars.rows]
-    axes.barh(places, finite, color=colours, height=0.7, xerr=spreads if any(spreads) else None,
-              ecolor=_hex(shade.quiet))
+    drawn_bars = axes.barh(places, finite, color=colours, height=0.7, xerr=spreads if any(spreads) else None,
+                           ecolor=_hex(shade.quiet))
+    for value, patch in zip(finite, drawn_bars.patches):
+        if value < 0:
+            patch.set(linewidth=0, **_hatched(shade))
     for place, bar in zip(places, bars.rows):
         side = 1 if finite[place] >= 0 else -1
         axes.annotate(number(bar.value), (finite[place] + side * spreads[place], place), xytext=(4 * side, 0),
@@ -58,7 +61,8 @@ def figure(bars: Bars, palette: str = "blue-orange", width: float = 6.4):
 def of_result(attribution: Any, row: int = 0, class_names: Optional[Sequence[str]] = None,
               palette: str = "blue-orange", width: float = 6.4):
     """One example as a ``matplotlib`` ``Figure``: its text in colour (the text as it was given where that is known),
-    or signed bars where it has no text, under the sentence that says what speaks for the class and what against it.
+    its picture, or signed bars where it has neither, under the sentence that says what speaks for the class and what
+    against it.
 
     Args:
       attribution: the result; row: which example of it.
@@ -80,10 +84,36 @@ def of_result(attribution: Any, row: int = 0, class_names: Optional[Sequence[str
     if strips:
         told = sentence.in_words(sentence.sentence(label, predicted, strips[:1]))
         return text_figure(strips[0], told or label, palette, width)
+    drawn = [name for name in attribution.values if blocks.is_picture(attribution, name, row, None)]
+    if drawn:
+        return picture_figure(attribution.values[drawn[0]][row], blocks.ground_of(attribution, drawn[0], row), label,
+                              palette, width)
     found = [(text or str(position), value) for _, _, position, text, value in table.entries(attribution[row])]
     bars = table.bars([text for text, _ in found], [value for _, value in found], label, most=20)
     return figure(bars._replace(name=sentence.in_words(sentence.sentence(label, predicted, [bars])) or label), palette,
                   width)
+
+
+def picture_figure(values: Any, ground: Any = None, title: str = "", palette: str = "blue-orange", width: float = 6.4):
+    """A map of attributions as a ``matplotlib`` ``Figure``: the picture, the attributions over it, the regions.
+
+    Args:
+      values: float ``[height, width]`` or ``[height, width, channels]``.
+      ground: the picture itself, or ``None``.
+      title, palette, width: as for ``text_figure``.
+    """
+    shown = image.frames(values, ground, palette, None)
+    high, wide = shown[0].pixels.shape[:2]
+    each = (width - 0.2) / len(shown)
+    height = min(each * high / wide, 2 * each) + 0.75
+    drawn = _figure_class()(figsize=(width, height))
+    for place, one in enumerate(shown):
+        axes = drawn.add_axes([(0.1 + each * place) / width, 0.05 / height, 0.96 * each / width, (height - 0.7) / height])
+        axes.imshow(one.pixels, aspect="auto", interpolation="nearest")
+        axes.set_title(one.caption, fontsize=8, loc="left", pad=3)
+        axes.axis("off")
+    drawn.text(0.1 / width, 1 - 0.08 / height, title.replace("$", r"\$"), fontsize=_SIZE, va="top")
+    return drawn
 
 
 def text_figure(strip: Strip, title: str = "", palette: str = "blue-orange", width: float = 6.4):
@@ -111,15 +141,26 @@ def text_figure(strip: Strip, title: str = "", palette: str = "blue-orange", wid
     axes.axis("off")
     for token, left, at in places:
         colour = shade.positive if token.kind == "positive" else shade.negative
-        mixed = tuple(int(round(255 - (255 - part) * token.strength)) for part in colour)
+        against = token.kind == "negative" and token.strength > 0.1  # so that print in grey keeps the sign
+        box = _hatched(shade, token.strength) if against else {"edgecolor": "none"}
         axes.text(left, _LINE * (at + 0.6), token.text.replace("$", r"\$"), fontsize=_SIZE, family="monospace",
-                  va="center", zorder=3, bbox=dict(facecolor=_hex(mixed), edgecolor="none", pad=1.5)
+                  va="center", zorder=3, bbox=dict(box, facecolor=_mixed(colour, token.strength), linewidth=0, pad=1.5)
                   if token.strength else None)
-        if token.kind == "negative" and token.strength > 0.1:  # so that print in grey keeps the sign
+        if against:
             axes.plot([left, left + _LETTER * len(token.text)], [_LINE * (at + 0.95)] * 2, color=_hex(shade.quiet),
                       linewidth=0.8, linestyle="dashed")
     drawn.text(0.15 / width, 1 - 0.08 / height, title.replace("$", r"\$"), fontsize=_SIZE, va="top")
     return drawn
+
+
+def _hatched(shade: palettes.Shade, strength: float = 1.0) -> Dict[str, Any]:
+    """How a patch looks that speaks against: print in grey keeps the sign."""
+    return {"hatch": "////", "edgecolor": _mixed(shade.negative_ink, 0.7 * strength)}
+
+
+def _mixed(colour: palettes.Colour, strength: float) -> str:
+    """A colour of a strength over white paper."""
+    return _hex(tuple(int(round(255 - (255 - part) * strength)) for part in colour))
 
 
 def _figure_class() -> Any:

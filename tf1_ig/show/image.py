@@ -4,7 +4,7 @@ The pipeline follows the IG authors' published visualisation: the strengths are 
 mass and mapped linearly; small specks can be removed and regions outlined. Nothing is divided by a flat map's zero.
 """
 
-from typing import NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -229,6 +229,27 @@ def enlarge(picture: np.ndarray, least: int = _SMALLEST_SIDE) -> np.ndarray:
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
+class Frame(NamedTuple):
+    """A drawn picture, uint8 ``[height, width, 3]``, and the size in CSS pixels that it has on a page."""
+
+    caption: str
+    pixels: np.ndarray
+    width: int
+    height: int
+
+
+def frames(attributions, image=None, palette: str = "blue-orange", outlines: Optional[bool] = False,
+           axes: Optional[Axes] = None, **options) -> List[Frame]:
+    """The original, the attributions over it and the regions that matter, as far as there are any; see ``pictures``."""
+    signed, ink = strengths(attributions, **options), palettes.palette(palette).light.negative_ink
+    found = [] if image is None else [_frame("input", pixels(image), axes)]
+    found.append(_frame("attributions", overlay(attributions, image, palette, **options), axes, signed, ink))
+    if outlines or outlines is None and image is not None and axes is None:
+        found.append(_frame("regions", overlay(attributions, image, palette, outlines=True, **options), axes,
+                            np.where(outline(signed), np.sign(signed), 0.0), ink))
+    return found
+
+
 def pictures(attributions, image=None, name: str = "", palette: str = "blue-orange", outlines: Optional[bool] = False,
              axes: Optional[Axes] = None, above: float = 0.0, **options) -> Pictures:
     """What a page shows of one two-dimensional input: the original, the overlay, and the outlines when asked for.
@@ -243,10 +264,8 @@ def pictures(attributions, image=None, name: str = "", palette: str = "blue-oran
     """
     values = flat(attributions)
     drawn = attributions if np.abs(values).max(initial=0.0) > above else np.zeros_like(values)
-    found = [] if image is None else [_picture("input", pixels(image), axes)]
-    found.append(_picture("attributions", overlay(drawn, image, palette, **options), axes))
-    if outlines or outlines is None and image is not None and axes is None:
-        found.append(_picture("regions", overlay(drawn, image, palette, outlines=True, **options), axes))
+    found = [Picture(one.caption, png_base64(one.pixels), one.width, one.height, axes)
+             for one in frames(drawn, image, palette, outlines, axes, **options)]
     missing = int(np.sum(~np.isfinite(np.asarray(attributions, np.float64))))
     size = np.size(attributions)
     notes = ["Not finite numbers, drawn as nothing: %d of %d." % (missing, size)] if missing else []
@@ -268,11 +287,31 @@ def _strongest(values: np.ndarray, axes: Optional[Axes], sign: int) -> str:
         float(sign * values[row, column])), where)
 
 
-def _picture(caption: str, array: np.ndarray, axes: Optional[Axes] = None) -> Picture:
-    shown = enlarge(array if axes is None else axes.turned(array))
+def hatched(picture: np.ndarray, signed: np.ndarray, ink: palettes.Colour, period: int = 6) -> np.ndarray:
+    """The picture with fine slanted lines through what is negative, so that print in grey keeps the sign.
+
+    Args:
+      picture: uint8 ``[height, width, 3]``.
+      signed: strengths in [−1, 1], ``[height, width]``; a line is as strong as what it runs through.
+      ink: colour of the lines; period: pixels from one to the next.
+    """
+    rows, columns = np.indices(signed.shape)
+    share = np.where((rows + columns) % period < max(1, period // 5), np.maximum(-signed, 0), 0.0)[:, :, None]
+    return np.round(picture * (1 - share) + np.array(ink, np.float64) * share).astype(np.uint8)
+
+
+def _frame(caption: str, array: np.ndarray, axes: Optional[Axes] = None, signed: Optional[np.ndarray] = None,
+           ink: palettes.Colour = (0, 0, 0)) -> Frame:
+    turned = array if axes is None else axes.turned(array)
+    shown = enlarge(turned)
     height, width = shown.shape[:2]
     if axes is None and width < _WIDTH:  # half of a page; the browser enlarges pixel by pixel
         height, width = round(height * _WIDTH / width), _WIDTH
     if axes is not None:  # long and thin maps fill a box that can be read
         height, width = min(max(height, _SMALLEST_SIDE), 300), min(max(width, 2 * _SMALLEST_SIDE), 640)
-    return Picture(caption, png_base64(shown), width, height, axes)
+    if signed is not None:  # lines finer than a pixel of a small picture
+        least = -(-_WIDTH // turned.shape[1]) * min(turned.shape[:2])
+        shown = enlarge(turned, max(_SMALLEST_SIDE, least))
+        signed = enlarge(signed if axes is None else axes.turned(signed), max(_SMALLEST_SIDE, least))
+        shown = hatched(shown, signed, ink, max(3, round(6 * shown.shape[1] / width)))
+    return Frame(caption, shown, width, height)
