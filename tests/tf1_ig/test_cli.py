@@ -321,6 +321,14 @@ def test_wrong_usage_has_the_exit_status_two(capsys, words):
     assert status == 2 and line.startswith("error: ") and " --help" in line
 
 
+@pytest.mark.parametrize("words", [
+    ["spec", "s.json", "--no-model", "a.csv", "b.csv"], ["spec", "--no-model", "s.json", "a.csv", "b.csv"],
+    ["spec", "s.json", "a.csv", "b.csv", "--no-model"], ["spec", "s.json", "a.csv", "--no-model", "b.csv"]])
+def test_options_may_stand_anywhere(words):
+    options = cli.parsed(words)
+    assert (options.spec, options.files, options.no_model) == ("s.json", ["a.csv", "b.csv"], True)
+
+
 def test_a_class_is_named_where_the_names_are_given(tmp_path, capsys):
     model, feed = _text_case(tmp_path)
     (tmp_path / "classes.txt").write_text("dull\nfine\nsuperb\n")

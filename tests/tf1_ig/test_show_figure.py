@@ -1,3 +1,4 @@
+import dataclasses
 import sys
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 from graph_tools.errors import GraphToolsError
 from tests.tf1_ig.results import result
-from tf1_ig.show import figure, table
+from tf1_ig.show import figure, image, table
 
 
 def test_a_figure_has_a_bar_of_the_right_length_for_every_number(tmp_path):
@@ -54,3 +55,19 @@ def test_a_result_is_a_picture_for_a_paper(tmp_path):
         assert (tmp_path / ("why" + suffix)).read_bytes().startswith(start)
     bars = result(values=((0.25, 0.5, -1.0), (0.125, 2.0, 0.0)), token_texts=None, ids=None, strings=None).to_figure(1)
     assert len(bars.axes[0].patches) == 3
+
+
+def test_a_picture_is_a_figure_of_pictures(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed in this environment")
+    values = np.random.RandomState(0).normal(size=(2, 6, 9, 3))
+    made = dataclasses.replace(result(), values={"pixels:0": values}, actual={"pixels:0": np.abs(values)},
+                               token_texts=None)
+    drawn = made.to_figure(1, class_names=["cat", "dog"])
+    assert [axes.get_title(loc="left") for axes in drawn.axes] == ["input", "attributions", "regions"]
+    shown = drawn.axes[1].images[0].get_array()
+    side = shown.shape[0] // 6
+    towards = values[1].sum(axis=2) > 0
+    np.testing.assert_array_equal(shown[::side, ::side][towards], image.overlay(values[1], np.abs(values[1]))[towards])
+    assert drawn.texts[0].get_text() == "dog"
+    made.save(str(tmp_path / "why.png"))
+    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")

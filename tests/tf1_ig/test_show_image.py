@@ -12,7 +12,7 @@ from tests.tf1_ig.html_reader import Page
 from tests.tf1_ig.results import result
 from tf1_ig.show import image
 from tf1_ig.show.palette import palette
-from tf1_ig.show.png import png, png_base64
+from tf1_ig.show.png import png
 
 
 def _read_png(data):

@@ -105,3 +105,26 @@ def test_examples_with_scales_of_their_own_say_so():
     made = result(values=values, token_texts=[["a", "b", "c"]] * 2)
     assert report.page(made).count("Full colour stands for 0.25 of what it stands for in example 1") == 1
     assert "Full colour stands" not in report.page(made, scale="all") + report.page(result(values=(values[0],) * 2))
+
+
+def test_pictures_of_two_examples_say_by_how_much_their_scales_differ():
+    values = np.ones((2, 6, 6, 1))
+    values[1] *= 4
+    made = dataclasses.replace(result(), values={"pixels:0": values}, token_texts=None)
+    assert report.page(made).count('quiet">Full colour stands for 0.25 of what it stands for in example 1.') == 1
+    alike = dataclasses.replace(made, values={"pixels:0": values[[1, 1]]})
+    assert "Full colour stands" not in report.page(alike)
+
+
+def test_one_scale_holds_for_raw_texts_too():
+    """Overlapping pieces add up in the raw text to more than any token has."""
+    made = result(values=((0.5, 0.5), (0.25, 0.25)), token_texts=[["ab", "bc"]] * 2)
+    made = dataclasses.replace(made, raw_texts={name: ["abc"] * 2 for name in made.values},
+                               spans={name: [[(0, 2), (1, 3)]] * 2 for name in made.values})
+    page = report.page(made, scale="all")
+    assert page.count('aria-label="Scale from -0.5 to 0.5') == 2 and "Full colour stands" not in page
+
+
+def test_white_space_in_names_is_visible():
+    assert [bar.text for bar in table.bars([": \n", " a b ", "x"], [1, 2, 3], order=False).rows] == [
+        ":␣↵", "␣a b␣", "x"]

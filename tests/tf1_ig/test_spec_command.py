@@ -168,6 +168,44 @@ def test_every_kind_of_input_is_proposed(tmp_path):
         "embedding_lookup/Identity:0" in found.values) else next(iter(found.values))] == ["a good, Bad film!"]
 
 
+def tagger():
+    """Characters to a tag each, beside a signal in the shape of a picture."""
+    tf = _tf.tf
+    ids = tf.placeholder(tf.int32, [None, None], "ids")
+    line = tf.placeholder(tf.float32, [None, 1, 40, 3], "line")
+    draw = np.random.RandomState(0)
+    rows = tf.nn.embedding_lookup(tf.constant(draw.normal(size=(12, 3)).astype(np.float32)), ids)
+    rows += tf.reduce_mean(line, [1, 2])[:, None, :]
+    tf.tensordot(rows, tf.constant(draw.normal(size=(3, 4)).astype(np.float32)), 1, name="logits")
+
+
+def test_a_file_of_several_vocabularies_and_classes(tmp_path, capsys):
+    model_of(tagger).save(str(tmp_path / "m.pb"))
+    maps = {"chars": {"<PAD>": 0, "<OOV>": 1, "a": 2, "b": 3, "c": 4, "d": 5, "e": 6,
+                      "f": 7, "g": 8, "h": 9, "i": 10},
+            "words": {"w%d" % number: number for number in range(300)},
+            "tags": {"0": "B", "1": "M", "2": "E", "3": "S"}, "other": {"0": "x", "1": "y"}}
+    (tmp_path / "maps.json").write_text(json.dumps(maps), encoding="utf-8")
+    words = ["inspect", str(tmp_path / "m.pb"), "--spec", str(tmp_path / "s.json"), "--output", "logits",
+             "--vocab", str(tmp_path / "maps.json"), "--classes", str(tmp_path / "maps.json")]
+    assert cli.main(words) == 0, capsys.readouterr().err
+    spec = tf1_ig.load_spec(tmp_path / "s.json")
+    assert spec.classes == ("B", "M", "E", "S") and spec.label == "top" and "label" in spec.guesses
+    assert spec.tree["feed"]["ids:0"]["vocabulary"] == {
+        "file": "maps.json", "key": "chars", "padding": "<PAD>", "unknown": "<OOV>"}
+    assert spec.tree["feed"]["line:0"] == {"kind": "signal", "column": "line", "dtype": "float32", "length": 40,
+                                           "shape": [1, 40, 3]}
+    feed, tokens = spec.feed([{"text": "bada?", "line": np.ones((30, 3))}])
+    assert tokens == [list("bada?")] and feed["ids:0"].tolist() == [[3, 2, 5, 2, 1]]
+    assert feed["line:0"].shape == (1, 1, 40, 3) and feed["line:0"].sum() == 90
+    del maps["chars"]
+    (tmp_path / "maps.json").write_text(json.dumps(maps), encoding="utf-8")
+    assert cli.main(words) == 1
+    assert "'words' of 300" in capsys.readouterr().err
+    with pytest.raises(SpecError, match="under 'chars'; it holds several"):
+        tf1_ig.load_spec(tmp_path / "s.json")
+
+
 def parsing():
     tf = _tf.tf
     serialized = tf.placeholder(tf.string, [None], "serialized")

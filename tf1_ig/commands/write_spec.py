@@ -12,6 +12,9 @@ from graph_tools.graph import names
 from tf1_ig.errors import SpecError
 from tf1_ig.rows import proposal, spec as specs
 
+# What a row of one column of a kind is, where it is a file.
+_FILES = {"image": "--rows picture.png", "signal": "--rows array.npy"}
+
 
 def write(found: Any, options: Any) -> specs.ExplanationSpec:
     """Writes the spec of a model that was inspected.
@@ -64,7 +67,11 @@ def as_text(made: specs.ExplanationSpec, options: Any) -> str:
     lines += ["  " + line.strip() for line in str(made).splitlines()[1:]]
     if made.guesses:
         lines += ["guessed; look at these in the file:"] + ["  %s: %s" % guess for guess in made.guesses.items()]
-    row = "--text \"…\"" if made.columns == ("text",) else "--row '{%s}'" % ", ".join(
-        "\"%s\": …" % column for column in made.columns)
+    kinds = {one.kind for one in made.placeholders.values() if one.columns}
+    row = "--row '{%s}'" % ", ".join("\"%s\": …" % column for column in made.columns)
+    if made.columns == ("text",):
+        row = "--text \"…\""
+    elif len(made.columns) == 1 and len(kinds) == 1:
+        row = _FILES.get(kinds.pop(), row)
     return "\n".join(lines + ["next: tf1-ig spec %s %s" % (file, row),
                               "then: tf1-ig explain --spec %s %s --out why.html" % (file, row)])

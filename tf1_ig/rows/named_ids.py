@@ -54,20 +54,21 @@ def count_of(ids: Dict[str, int]) -> int:
 
 def fitting(tree: Any, sizes: Iterable[Optional[int]], what: str, spare: int = 0) -> Tuple[Optional[str],
                                                                                          Dict[str, int]]:
-    """The names of a tree, or the only ones of its members that are so many, with the key of that member.
+    """The names of a tree, or of the one of its members that fits best, with the key of that member.
 
     Args:
       tree: what a JSON file holds; what: the file, for messages.
-      sizes: how many names are wanted; one of them counts. ``spare``: how many of these may have no name.
+      sizes: how many names are wanted; any of them. ``spare``: how many of these may have no name.
 
     Raises:
-      SpecError: it holds none, or several and not one of them is so many.
+      SpecError: it holds none, or several of which none fits, or equally well.
     """
-    if ids_of(tree) is None and isinstance(tree, dict):
-        fits = [key for key, names in _members(tree).items() if any(
-            size is not None and 0 <= size - count_of(names) <= spare for size in sizes)]
-        if len(fits) == 1:
-            return fits[0], _members(tree)[fits[0]]
+    inside = _members(tree) if ids_of(tree) is None else {}
+    left = {key: min([size - count_of(names) for size in sizes if size is not None and size >= count_of(names)],
+                     default=spare + 1) for key, names in inside.items()}
+    closest = [key for key in inside if left[key] == min(left.values()) and left[key] <= spare]
+    if len(closest) == 1:
+        return closest[0], inside[closest[0]]
     return None, member(tree, None, what)
 
 

@@ -16,7 +16,7 @@ _SPECIAL = {
     "end": ("sep", "eos", "end"),
 }
 _BRACKETED = re.compile(r"[<\[{_#(].*[>\]}_#)]$", re.DOTALL)
-_SPARE = 8   # rows of a table that no entry of its vocabulary needs
+_SPARE = 4   # rows of a table that no entry of its vocabulary needs
 _FEW = 0.02  # a share of entries that may be otherwise
 
 
@@ -60,7 +60,7 @@ class Reading(NamedTuple):
         """What is a guess, and why, for a table of so many rows."""
         yield "tokenizer", self.why
         if self.key is not None:
-            yield "vocabulary.key", "of several in the file the only one that a table of %s rows fits" % rows
+            yield "vocabulary.key", "of several in the file the one that fits a table of %s rows" % rows
         if "padding" not in self.special:
             yield "vocabulary", "no entry is called padding: id 0 (%r) fills rows up" % self.first
         if "unknown" not in self.special:

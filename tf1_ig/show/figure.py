@@ -103,12 +103,12 @@ def picture_figure(values: Any, ground: Any = None, title: str = "", palette: st
       title, palette, width: as for ``text_figure``.
     """
     shown = image.frames(values, ground, palette, None)
-    high, wide = shown[0].pixels.shape[:2]
-    each = (width - 0.2) / len(shown)
-    height = min(each * high / wide, 2 * each) + 0.75
+    each, first = (width - 0.2) / len(shown), shown[0]
+    height = min(each * first.height / first.width, 2 * each) + 0.75
     drawn = _figure_class()(figsize=(width, height))
     for place, one in enumerate(shown):
-        axes = drawn.add_axes([(0.1 + each * place) / width, 0.05 / height, 0.96 * each / width, (height - 0.7) / height])
+        left, wide = (0.1 + each * place) / width, 0.96 * each / width
+        axes = drawn.add_axes([left, 0.05 / height, wide, (height - 0.7) / height])
         axes.imshow(one.pixels, aspect="auto", interpolation="nearest")
         axes.set_title(one.caption, fontsize=8, loc="left", pad=3)
         axes.axis("off")

@@ -1,7 +1,7 @@
 """The page of a result: one card per example with its text, images or features, the facts and the checks."""
 
 import dataclasses
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -106,8 +106,8 @@ def _context(attribution, tokens, images, words, options, most, report=None):
         raise ShowError("images were given for %d rows, the result has %d; give one per row" % (
             len(images), len(attribution)))
     sums = attribution.tokens
-    cards = [_card(attribution, sums, {name: rows[row] for name, rows in texts.items()},
-                   None if images is None else images[row], row, options) for row in range(most)]
+    cards = [_card(attribution, sums, texts, None if images is None else images[row], row, options)
+             for row in range(most)]
     cards = _scales_told(cards)
     asked = ("tolerance %.3g" % attribution.tolerance if attribution.tolerance is not None else
              "fixed steps" if attribution.completeness == EXACT else "single points")
@@ -122,14 +122,30 @@ def _context(attribution, tokens, images, words, options, most, report=None):
 
 
 def _scales_told(cards: List[Card]) -> List[Card]:
-    """The cards with a word on their scale, where the full colour of another example stands for something else."""
-    scales = {card.row: card.scale for card in cards if card.scale}
+    """The cards with a word on their scales, where the full colour of another example stands for something else."""
+    texts = _against_widest({card.row: card.scale for card in cards if card.scale}, "; scale=\"all\" draws one scale")
+    by_input: Dict[str, Dict[int, float]] = {}
+    for card in cards:
+        for block in card.blocks:
+            if getattr(block, "full", 0):  # of a picture or a signal
+                by_input.setdefault(block.name, {})[card.row] = block.full
+    drawn = {name: _against_widest(scales, "") for name, scales in by_input.items()}
+
+    def told(block: Any, row: int) -> Any:
+        more = drawn.get(block.name, {}).get(row) if getattr(block, "full", 0) else None
+        return block if more is None else block._replace(notes=block.notes + (more,))
+
+    return [card._replace(apart=texts.get(card.row, ""), blocks=tuple(told(block, card.row) for block in card.blocks))
+            for card in cards]
+
+
+def _against_widest(scales: Dict[int, float], more: str) -> Dict[int, str]:
+    """What is said of each example's scale, but of the one that reaches furthest; nothing where they are alike."""
     if not scales or max(scales.values()) < 1.2 * min(scales.values()):
-        return cards
+        return {}
     widest = max(scales, key=scales.get)
-    return [card if card.row not in scales or card.row == widest else card._replace(
-        apart="Full colour stands for %.2g of what it stands for in example %d; scale=\"all\" draws one scale." % (
-            card.scale / scales[widest], widest)) for card in cards]
+    return {row: "Full colour stands for %.2g of what it stands for in example %d%s." % (
+        scale / scales[widest], widest, more) for row, scale in scales.items() if row != widest}
 
 
 def _question(attribution, class_names) -> str:
@@ -139,29 +155,35 @@ def _question(attribution, class_names) -> str:
     return "What decides %s?" % attribution.output
 
 
-def _scale(attribution, sums, drawn, row, scale) -> float:
+def _scale(attribution, sums, texts, row, picture, options) -> float:
     """The magnitude of the full colour; pictures and signals have a scale of their own."""
-    def of_row(at):
-        return [each[at] if np.ndim(each[at]) else attribution.values[name][at] for name, each in sums.items()
-                if name not in drawn]
-
-    if scale == "row":
-        return token_view.largest(*of_row(row))
-    if scale == "all":
-        return token_view.largest(*[part for at in range(len(attribution)) for part in of_row(at)])
-    if isinstance(scale, (int, float)) and scale > 0:
-        return float(scale)
-    raise ShowError("scale is \"row\", \"all\" or a positive number, not %r" % (scale,))
+    if options.scale in ("row", "all"):
+        rows = [row] if options.scale == "row" else range(len(attribution))
+        return max(_reach(attribution, sums, {name: of[at] for name, of in texts.items()}, at, picture, options)
+                   for at in rows)
+    if isinstance(options.scale, (int, float)) and options.scale > 0:
+        return float(options.scale)
+    raise ShowError("scale is \"row\", \"all\" or a positive number, not %r" % (options.scale,))
 
 
-def _card(attribution, sums, texts, picture, row, options) -> Card:
-    drawn = {name for name in sums if blocks.is_drawn(attribution, name, row, texts[name], picture, options)}
-    scale = _scale(attribution, sums, drawn, row, options.scale)
+def _reach(attribution, sums, texts, row, picture, options) -> float:
+    """The largest magnitude that is shown of an example: of a token, of all inputs together, of a piece of raw text."""
+    drawn = _drawn(attribution, sums, texts, row, picture, options)
     together = None if drawn else table.together(attribution, row, texts)
-    if together is not None:
-        scale = max(scale, token_view.largest(together))
-    raws = raw.raw_strips(attribution, row)
-    scale = max([scale] + [strip.scale for strip in raws])
+    shown = [each[row] if np.ndim(each[row]) else attribution.values[name][row] for name, each in sums.items()
+             if name not in drawn] + ([] if together is None else [together])
+    return max([token_view.largest(*shown)] + [strip.scale for strip in raw.raw_strips(attribution, row)])
+
+
+def _drawn(attribution, sums, texts, row, picture, options):
+    return {name for name in sums if blocks.is_drawn(attribution, name, row, texts[name], picture, options)}
+
+
+def _card(attribution, sums, every_text, picture, row, options) -> Card:
+    texts = {name: rows[row] for name, rows in every_text.items()}
+    drawn = _drawn(attribution, sums, texts, row, picture, options)
+    together = None if drawn else table.together(attribution, row, texts)
+    scale = _scale(attribution, sums, every_text, row, picture, options)
     # Below rounding there is nothing to see: noise must not be stretched to full colours.
     above = 0.0 if attribution.completeness == NONE else ROUNDING * float(size_of(attribution)[row])
     scale = scale if scale > above else 0.0

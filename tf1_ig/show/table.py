@@ -57,7 +57,7 @@ def bars(texts: Sequence[Any], values, name: str = "", details: Optional[Sequenc
         value = float(values[index])
         finite = bool(np.isfinite(value))
         kind = "nan" if not finite else "zero" if value == 0 or scale == 0 else "positive" if value > 0 else "negative"
-        rows.append(Bar(token_view.printable(token_view.text_of(texts[index])), value,
+        rows.append(Bar(token_view.visible(token_view.text_of(texts[index])), value,
                         min(1.0, abs(value) / scale) if kind in ("positive", "negative") else 0.0, kind,
                         "" if details is None else token_view.printable(str(details[index])),
                         None if spreads is None or scale == 0 else float(spreads[index]) / scale))

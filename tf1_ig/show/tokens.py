@@ -5,6 +5,7 @@ Nothing is computed here but the scale of the colours: a token's strength is its
 
 import json
 import math
+import re
 import unicodedata
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -16,6 +17,7 @@ FOLD_ABOVE = 400      # tokens; a shorter text is shown whole
 _CONTEXT = 12         # tokens kept on each side of one that matters
 _SHORTEST_FOLD = 40   # a quiet stretch shorter than this is not worth a fold
 _MATTERS = 0.1        # strength from which a token is kept visible
+_AT_AN_END = re.compile("^ +| +$| +(?=[↵⇥])|(?<=[↵⇥]) +")
 _STRONGEST = 8        # tokens listed beside the text
 
 
@@ -146,6 +148,16 @@ def printable(text: str) -> str:
             char = "\ufffd"
         kept.append(char)
     return "".join(kept)
+
+
+def visible(text: str) -> str:
+    """A name as a table can hold it: breaks, tabs and the white space at its ends as signs.
+
+    >>> visible(": \\n"), visible("a b")
+    (':␣↵', 'a b')
+    """
+    signed = text.replace("\n", "↵").replace("\t", "⇥")
+    return printable(_AT_AN_END.sub(lambda blank: "␣" * len(blank.group()), signed))
 
 
 def direction(texts: Sequence[str]) -> str:
