@@ -44,6 +44,7 @@ class Model:
       warnings: what a load had to repair or could not bring over, one sentence each.
       format: ``"frozen"``, ``"saved_model"``, ``"meta_graph"``, ``"session"`` or ``"estimator"``.
       trusted: its author is trusted: nothing is cut out before TensorFlow sees the graph. So are live sessions.
+      sha256: the digest of the frozen file that it was read from, in the one go; "" for what is no single file.
     """
 
     meta_graph: Any = dataclasses.field(repr=False)
@@ -54,6 +55,7 @@ class Model:
     warnings: Tuple[str, ...] = ()
     format: str = ""
     trusted: bool = False
+    sha256: str = ""
     _kept: Kept = dataclasses.field(default_factory=Kept, init=False, repr=False)
 
     def once(self, make: Callable[["Model"], Any]) -> Any:

@@ -1,5 +1,7 @@
 """A frozen graph: one GraphDef in a file, binary or text, its weights in ``Const`` nodes."""
 
+import dataclasses
+
 from graph_tools import _tf
 from graph_tools.load import build
 from graph_tools.load.read import Artefact
@@ -14,5 +16,6 @@ def load(artefact: Artefact, tags=None, signature=None, trusted=False) -> Model:
     """Reads a GraphDef (``.pb``, or text as in ``.pbtxt``)."""
     meta_graph = _tf.tf.MetaGraphDef()
     meta_graph.graph_def.CopyFrom(artefact.message)
-    return build.model(meta_graph, "frozen GraphDef %s" % artefact.path, "frozen", signature=signature,
+    made = build.model(meta_graph, "frozen GraphDef %s" % artefact.path, "frozen", signature=signature,
                        trusted=trusted, folder=artefact.folder)
+    return dataclasses.replace(made, sha256=artefact.sha256)

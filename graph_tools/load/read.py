@@ -3,6 +3,7 @@
 Paths go through TensorFlow's file system layer, so that ``gs://`` and the like work wherever they do in TensorFlow.
 """
 
+import hashlib
 import re
 import warnings
 from typing import Any, List, NamedTuple, Optional
@@ -51,6 +52,7 @@ class Artefact:
         self.is_folder = files.isdir(path)
         self.is_file = not self.is_folder and files.exists(path)
         self._message: Optional[Any] = None
+        self._sha256 = ""
 
     @property
     def folder(self) -> str:
@@ -66,8 +68,15 @@ class Artefact:
           ModelFormatError: it is empty, larger than a protobuf can be, cut short, or of another library.
         """
         if self._message is None:
-            self._message = parse(read_bytes(self.path), self.path)
+            data = read_bytes(self.path)
+            self._sha256 = hashlib.sha256(data).hexdigest()
+            self._message = parse(data, self.path)
         return self._message
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the content that was read; "" where none was."""
+        return self._sha256
 
     def files(self) -> List[str]:
         """Names in the folder, sorted (without trailing slashes)."""

@@ -1,8 +1,11 @@
 """Whole data sets: order, independence of company, bad rows alone, and folders that survive what happens to them."""
 
+import contextlib
+import ctypes
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -487,3 +490,42 @@ def test_a_process_that_was_told_to_end_died_of_no_row(killed, monkeypatch):
     with pytest.raises(WorkerError, match="told to end"):
         one.explain(rows)
     one.close()
+
+
+# -- what is seen from outside ---------------------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def opens_of(path):
+    """Counts, by the kernel, how often a file is opened, by whatever process; a list as long as that at the end."""
+    libc, found = ctypes.CDLL(None, use_errno=True), []
+    watching = libc.inotify_init1(os.O_NONBLOCK)
+    assert libc.inotify_add_watch(watching, str(path).encode(), 0x30) > 0  # IN_OPEN, IN_CLOSE_NOWRITE
+    try:
+        yield found
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                events = struct.iter_unpack("iIII", os.read(watching, 1 << 16))  # two equal ones in a row would be one
+                found += [mask for _, mask, _, _ in events if mask & 0x20]
+    finally:
+        os.close(watching)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="inotify is Linux's")
+@pytest.mark.parametrize("workers, opens", [(0, 1), (1, 2)])
+def test_the_model_file_is_opened_once_a_process(workers, opens, spec, tmp_path):
+    model = tmp_path / "model.pb"
+    model.write_bytes(open(demo.MODEL, "rb").read())
+    tree = dict(tf1_ig.load_spec(spec).tree)
+    tree["model"] = dict(tree["model"], path=str(model))
+    own = tf1_ig.ExplanationSpec(tree, os.path.dirname(spec))
+    with opens_of(model) as twice:
+        for _ in range(2):
+            model.read_bytes()
+    assert len(twice) == 2
+    with opens_of(model) as seen:
+        tf1_ig.explain_dataset(own, lines(tmp_path / "rows.jsonl", reviews(9)), str(tmp_path / "out"), workers=workers,
+                               rows_per_shard=4)
+    assert len(seen) == opens  # with workers one more: the parent takes its digest
+    model.write_bytes(open(demo.MODEL, "rb").read().replace(b"class/probabilities", b"class/probabilitie2"))
+    with pytest.raises(SpecError, match="not the one that the spec was written for"):
+        own.open()

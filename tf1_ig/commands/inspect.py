@@ -104,7 +104,7 @@ def inspect(path, seed: int = 0, trusted: bool = False, assets: Sequence[Tuple[s
         warnings += [finding.advice for finding in proposal.findings if finding.verdict != "ok" and finding.advice]
         warnings += [proposal.obstacle] if proposal.obstacle else []
     return Inspection(path, model.format, model, inputs, embeddings, outputs, output, proposal,
-                      tuple(dict.fromkeys(warnings)), fingerprint.sha256(path), seed)
+                      tuple(dict.fromkeys(warnings)), fingerprint.of(model, path), seed)
 
 
 def add_options(parser) -> None:

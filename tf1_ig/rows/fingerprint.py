@@ -3,7 +3,7 @@
 import glob
 import hashlib
 import os
-from typing import List, Tuple
+from typing import Any, List, Tuple
 
 
 def sha256(path: str) -> str:
@@ -16,6 +16,11 @@ def sha256(path: str) -> str:
         return digest.hexdigest()
     lines = ["%s %s" % (os.path.relpath(name, os.path.dirname(path)), sha256(name)) for name in _files(path)]
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def of(model: Any, path: str) -> str:
+    """``sha256`` of the path that a model was just loaded from; a frozen file is not opened again for it."""
+    return model.sha256 or sha256(path)
 
 
 def stamp(path: str) -> Tuple[Tuple[str, int, int, int], ...]:

@@ -264,11 +264,12 @@ class ExplanationSpec:
         if not os.path.exists(path) and not os.path.exists(path + ".index"):
             raise SpecFileMissingError("%s: there is no model %r; paths are relative to the spec's folder" % (
                 self._files.place("model.path"), path))
-        if own.get("sha256") and fingerprint.sha256(path) != own["sha256"]:
+        model = gt.load(path, tags=own.get("tags"), signature=own.get("signature"), trusted=trusted)
+        digest = fingerprint.of(model, path) if own.get("sha256") else ""
+        if digest != own.get("sha256", ""):
             raise SpecError("%s: the model %r is not the one that the spec was written for: its sha256 is now %s; "
                             "write the spec again, or take this key out" % (
-                                self._files.place("model.sha256"), path, fingerprint.sha256(path)))
-        model = gt.load(path, tags=own.get("tags"), signature=own.get("signature"), trusted=trusted)
+                                self._files.place("model.sha256"), path, digest))
         self.check_model(model)
         return model
 

@@ -56,7 +56,8 @@ def explain_dataset(spec: Any, files: Any, out: Any, resume: bool = False, worke
     out, named = os.fspath(out), readers.files(files)
     settings = dict(options, key=key, rows_per_shard=rows_per_shard, keep=list(keep))
     version = sys.modules["tf1_ig"].__version__  # the package, which imports this module
-    what = plan.plan(spec, named, {name: repr(value) for name, value in settings.items()}, version)
+    model = None if workers != 0 else opened(spec).resolved.model
+    what = plan.plan(spec, named, {name: repr(value) for name, value in settings.items()}, version, model)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = cores if workers is None else workers
     asked = Asked(BY_PLACE if key is None else key, tuple(keep), tuple(sorted(options.items())),
@@ -76,7 +77,6 @@ def explain_dataset(spec: Any, files: Any, out: Any, resume: bool = False, worke
         if workers:
             _by_workers(job, todo(), workers, told.add)
         else:
-            opened(spec)
             for one in todo():
                 told.add(answer(job, one, asked))
         summary = told.summary()

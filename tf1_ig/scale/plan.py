@@ -17,9 +17,12 @@ _PIECES = 32
 _RANGE_BYTES = 64 << 20  # about so many bytes of rows at most are one range
 
 
-def plan(spec: ExplanationSpec, files: Sequence[str], settings: Mapping[str, Any], version: str) -> Dict[str, Any]:
-    """What is asked, as the folder keeps it."""
-    return {"version": version, "model": fingerprint.sha256(spec.model_path), "spec": {
+def plan(spec: ExplanationSpec, files: Sequence[str], settings: Mapping[str, Any], version: str,
+         model: Any = None) -> Dict[str, Any]:
+    """What is asked, as the folder keeps it; ``model`` is the spec's, where this process has loaded it already."""
+    path = spec.model_path
+    return {"version": version, "model": fingerprint.sha256(path) if model is None else fingerprint.of(
+        model, path), "spec": {
         "tree": {key: value for key, value in spec.tree.items() if key not in ("guesses", "model")},
         "model": {key: value for key, value in spec.tree["model"].items() if key not in ("path", "sha256")},
         "files": [_digest(path) for path in _named_files(spec)]},
