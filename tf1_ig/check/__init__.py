@@ -54,19 +54,29 @@ def check(*subjects: Any) -> Report:
             found += [] if told else [each for each in subject.graph_findings if each not in found]
         else:
             raise TypeError("check takes Attributions and explainers, not %s" % type(subject).__name__)
-    with np.errstate(all="ignore"):  # NaN and Inf are what some of the checks look for
-        for result in results:
-            for each in CHECKS:
-                if result.completeness in _CLAIMED.get(each, (result.completeness,)):
-                    found += each(result)
+    for result in results:
+        found += _found(result, CHECKS)
     if len(results) > 1:
         found += baselines_agree(results)
     return Report(tuple(found))
 
 
+def all_rows_well(result: Any) -> bool:
+    """Whether every row passes the checks that a single row may fail: one look at many rows instead of one at each."""
+    return all(finding.verdict == "ok" for finding in _found(result, OF_ROWS))
+
+
+def _found(result: Any, checks: Iterable[Callable[[Any], Iterable[Finding]]]) -> List[Finding]:
+    with np.errstate(all="ignore"):  # NaN and Inf are what some of the checks look for
+        return [finding for each in checks if result.completeness in _CLAIMED.get(each, (result.completeness,))
+                for finding in each(result)]
+
+
 CHECKS: Tuple[Callable[[Any], Iterable[Finding]], ...] = (
     finite, completeness, drawn_completeness, side_paths, convergence, standard_error, effect, vanished, precision,
     cancellation, rows_independent, output_kind, saturation, baseline_informed, prediction, tokens, ids, twins)
+
+OF_ROWS: Tuple[Callable[[Any], Iterable[Finding]], ...] = (finite, completeness, effect, vanished)
 
 # Checks of what only some results claim: a sum, and a score that it starts from.
 _CLAIMED = {completeness: (EXACT,), convergence: (EXACT,), side_paths: (EXACT, IN_EXPECTATION),

@@ -88,8 +88,10 @@ def _of_pattern(pattern, options) -> Tokenizer:
 
     def cut(text: str) -> List[Piece]:
         folded = fold(text, lower, replace)
-        return [Piece(found.group(), *folded.original(*found.span())) for found in pattern.finditer(folded.text)
-                if found.group()]
+        found = [(one.group(), one.start(), one.end()) for one in pattern.finditer(folded.text)]
+        if isinstance(folded.places, range):  # character by character the text itself
+            return [Piece(*one) for one in found if one[0]]
+        return [Piece(token, *folded.original(start, stop)) for token, start, stop in found if token]
     return cut
 
 

@@ -1,12 +1,12 @@
 """From rows that are explained together to one record each, and from records to a batch of columns."""
 
 import math
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 import numpy as np
 
 from graph_tools.errors import AmbiguousCandidateError, GradientError, NoCandidateError, UnsafeModelError, one_line
-from tf1_ig.check import check
+from tf1_ig.check import all_rows_well, check
 from tf1_ig.errors import ClosedError, InputError, LabelError, MethodError, MissingPackageError, RowError, SpecError
 from tf1_ig.rows import told
 from tf1_ig.scale import groups, schemas
@@ -15,8 +15,13 @@ from tf1_ig.scale import groups, schemas
 OF_THE_QUESTION = (SpecError, LabelError, MethodError, InputError, ClosedError, MissingPackageError, GradientError,
                    NoCandidateError, AmbiguousCandidateError, UnsafeModelError)
 
-# Checks that may fail for a single row; where all rows of a group pass them, none is looked at alone.
-_OF_A_ROW = ("finite numbers", "completeness", "gradient", "effect")
+
+class Entries(NamedTuple):
+    """Of every entry of a row: the input that it is of, what it is called, what is attributed to it."""
+
+    inputs: List[str]
+    texts: List[str]
+    values: List[float]
 
 
 def explain(spec: Any, explainer: Any, lines: Sequence[Any], options: Dict[str, Any]) -> List[Dict[str, Any]]:
@@ -30,9 +35,9 @@ def explain(spec: Any, explainer: Any, lines: Sequence[Any], options: Dict[str, 
     if groups.coupled(explainer):
         failing.add("row independence")
     sources = {one.name: told.source_of(one, spec, explainer.resolved) for one in explainer.resolved.inputs}
-    doubted = any(finding.verdict != "ok" for finding in check(result) if finding.name in _OF_A_ROW)
-    return [_record(spec, result, row, line, _own_part(spec, encoded, row, sources), failing, doubted)
-            for row, line in enumerate(lines)]
+    doubted, sums = not all_rows_well(result), result.tokens
+    return [_record(spec, result, row, line, _entries(result, sums, row, _own_part(spec, encoded, row, sources)),
+                    failing, doubted) for row, line in enumerate(lines)]
 
 
 def rejected(key: str, wrong: RowError, extra: str = "{}") -> Dict[str, Any]:
@@ -53,12 +58,10 @@ def batch(found: Sequence[Dict[str, Any]]) -> Any:
         [pa.array([record[field.name] for record in found], field.type) for field in schema], schema=schema)
 
 
-def _record(spec: Any, result: Any, row: int, line: Any, own: Mapping[str, Any], failing: Set[str],
+def _record(spec: Any, result: Any, row: int, line: Any, entries: Entries, failing: Set[str],
             doubted: bool) -> Dict[str, Any]:
     numbers = [float(getattr(result, name)[row]) for name in ("score", "baseline_score", "delta")]
-    entries = list(_entries(result, row, own))
-    values = [value for _, _, value in entries]
-    if not all(map(math.isfinite, numbers)) or not np.all(np.isfinite(values)):
+    if not all(map(math.isfinite, numbers + entries.values)):
         where = " from %s on" % result.not_finite_at if result.not_finite_at else ""
         return rejected(line.key, row_error(ValueError(
             "the model's score or gradient of this row is not finite%s" % where), spec), line.extra)
@@ -69,8 +72,8 @@ def _record(spec: Any, result: Any, row: int, line: Any, own: Mapping[str, Any],
     return dict(
         key=line.key, status=schemas.EXPLAINED, label=label, label_name=_name(spec, label), prediction=prediction,
         prediction_name=_name(spec, prediction), score=numbers[0], baseline_score=numbers[1], delta=numbers[2],
-        converged=converged, evaluations=int(result.evaluations[row]), tokens=[text for _, text, _ in entries],
-        attributions=values, inputs=[name for name, _, _ in entries], failing_checks=sorted(failing), extra=line.extra,
+        converged=converged, evaluations=int(result.evaluations[row]), tokens=entries.texts,
+        attributions=entries.values, inputs=entries.inputs, failing_checks=sorted(failing), extra=line.extra,
         reason="", column="")
 
 
@@ -98,9 +101,10 @@ def _own_part(spec: Any, encoded: Any, row: int, sources: Mapping[str, Any]) -> 
     return found
 
 
-def _entries(result: Any, row: int, own: Mapping[str, Tuple[int, int, int]]) -> Iterator[Tuple[str, str, float]]:
-    """Input, name and value of every entry of a row, without the padding that the company asked for."""
-    for name, tokens in result.tokens.items():
+def _entries(result: Any, sums: Mapping[str, Any], row: int, own: Mapping[str, Tuple[int, int, int]]) -> Entries:
+    """The entries of a row, without the padding that the company asked for; ``sums`` are ``result.tokens``."""
+    found = Entries([], [], [])
+    for name, tokens in sums.items():
         values = np.asarray(tokens[row], np.float64)
         texts = result.texts(name, row)
         if texts is None or len(texts) != values.size:
@@ -108,8 +112,10 @@ def _entries(result: Any, row: int, own: Mapping[str, Tuple[int, int, int]]) -> 
         width, start, count = own.get(name, (values.size, 0, values.size))
         if values.ndim != 1 or width != values.size:
             start, count = 0, values.size
-        for text, value in zip(texts[start:start + count], values.ravel()[start:start + count].tolist()):
-            yield name, str(text), value
+        found.inputs.extend([name] * count)
+        found.texts.extend(map(str, texts[start:start + count]))
+        found.values.extend(values.ravel()[start:start + count].tolist())
+    return found
 
 
 def _places(name: str, shape: Tuple[int, ...]) -> List[str]:
