@@ -22,7 +22,8 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-WORDS = "a wonderful film that never bores and the worst plot i have seen in years not good but bad".split()
+from tests.many_rows import demo_spec, lines, reviews, written  # noqa: E402
+
 LATEST = 1.0   # seconds after something was written
 
 
@@ -54,17 +55,8 @@ def ours(spec, source, out):
 
 
 def of_ours(out):
-    """Keys of explained and rejected rows, read by pyarrow and json."""
-    import pyarrow.parquet as parquet
-    keys = []
-    for name in sorted(os.listdir(out)):
-        path = os.path.join(out, name)
-        if name.startswith("part-"):
-            keys += parquet.ParquetFile(path).read(["key"]).column("key").to_pylist()
-        elif name.startswith("dead-letter-"):
-            with open(path, encoding="utf-8") as file:
-                keys += [json.loads(line)["key"] for line in file]
-    return keys
+    """Keys of explained and rejected rows."""
+    return [row["key"] for found in written(out) for row in found]
 
 
 WRITERS = {"ours": (ours, of_ours), "naive": (naive, of_naive)}
@@ -72,15 +64,10 @@ WRITERS = {"ours": (ours, of_ours), "naive": (naive, of_naive)}
 
 def wanted(folder, count):
     """A spec of the demo model, and a file of reviews, every 20th of them broken; the keys."""
-    from tf1_ig import cli, demo
-
-    spec, source = os.path.join(folder, "spec.json"), os.path.join(folder, "rows.jsonl")
-    vocabulary, drawn = os.path.join(os.path.dirname(demo.__file__), "vocab.txt"), np.random.RandomState(0)
-    cli.main(["inspect", demo.MODEL, "--spec", spec, "--vocab", vocabulary])
-    rows = [{"key": "k%d" % row, "text": " ".join(drawn.choice(WORDS, drawn.randint(1, 60))) if row % 20 else ""}
-            for row in range(count)]
-    with open(source, "w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
+    spec, rows = demo_spec(folder), reviews(count, longest=60)
+    for row in rows[::20]:
+        row["text"] = ""
+    source = lines(os.path.join(folder, "rows.jsonl"), rows)
     return spec, source, [row["key"] for row in rows]
 
 

@@ -6,8 +6,7 @@ import os
 import numpy as np
 import pytest
 
-import tf1_ig
-from tf1_ig import cli, demo
+from tests.many_rows import demo_spec, explained, reviews
 from tf1_ig.errors import SpecError
 
 pytest.importorskip("pyarrow")
@@ -17,21 +16,15 @@ from apache_beam.runners.portability import fn_api_runner  # noqa: E402
 
 from tf1_ig.scale.beam import Explain, ExplanationHandler  # noqa: E402
 
-WORDS = "a wonderful film that never bores and the worst plot i have seen in years not good but bad".split()
-
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory):
-    path = str(tmp_path_factory.mktemp("spec") / "spec.json")
-    vocabulary = os.path.join(os.path.dirname(demo.__file__), "vocab.txt")
-    assert cli.main(["inspect", demo.MODEL, "--spec", path, "--vocab", vocabulary]) == 0
-    return path
+    return demo_spec(tmp_path_factory.mktemp("spec"))
 
 
 @pytest.fixture(scope="module")
 def rows():
-    drawn = np.random.RandomState(0)
-    made = [{"id": "k%d" % row, "text": " ".join(drawn.choice(WORDS, drawn.randint(1, 30)))} for row in range(90)]
+    made = reviews(90, key="id")
     for row in (7, 60):
         made[row]["text"] = None
     del made[33]["id"]
@@ -40,8 +33,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def alone(spec, rows):
-    found = [row for batch in tf1_ig.explain_batches(spec, [rows], key="id") for row in batch.to_pylist()]
-    return {row["key"]: row for row in found}
+    return {row["key"]: row for row in explained(spec, [rows], key="id")}
 
 
 def gathered(build, folder):

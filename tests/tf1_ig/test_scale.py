@@ -16,6 +16,7 @@ import pytest
 import graph_tools as gt
 import tf1_ig
 from graph_tools._tf import tf
+from tests.many_rows import deadly, demo_spec, explained, lines, reviews, written
 from tf1_ig import cli, demo
 from tf1_ig.errors import ClosedError, FolderError, LabelError, RowError, SpecError, WorkerError
 from tf1_ig.scale import batches, folder, groups, plan, schemas, worker
@@ -23,39 +24,9 @@ from tf1_ig.scale import batches, folder, groups, plan, schemas, worker
 pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 
-WORDS = "a wonderful film that never bores and the worst plot i have seen in years not good but bad".split()
-
-
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory):
-    path = str(tmp_path_factory.mktemp("spec") / "spec.json")
-    vocabulary = os.path.join(os.path.dirname(demo.__file__), "vocab.txt")
-    assert cli.main(["inspect", demo.MODEL, "--spec", path, "--vocab", vocabulary]) == 0
-    return path
-
-
-def reviews(count, seed=0):
-    drawn = np.random.RandomState(seed)
-    return [{"key": "k%d" % row, "text": " ".join(drawn.choice(WORDS, drawn.randint(1, 30)))} for row in range(count)]
-
-
-def explained(spec, given, **options):
-    return pa.Table.from_batches(list(tf1_ig.explain_batches(spec, given, **options))).to_pylist()
-
-
-def written(path):
-    """Rows and dead letters of a folder, read by pyarrow alone."""
-    names = sorted(os.listdir(str(path)))
-    rows = [row for name in names if name.startswith("part-") and name.endswith(".parquet")
-            for row in parquet.read_table(os.path.join(str(path), name)).to_pylist()]
-    letters = [json.loads(line) for name in names if name.startswith("dead-letter-") and name.endswith(".jsonl")
-               for line in open(os.path.join(str(path), name), encoding="utf-8")]
-    return rows, letters
-
-
-def lines(path, rows):
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return str(path)
+    return demo_spec(tmp_path_factory.mktemp("spec"))
 
 
 def test_batches_keep_their_order_and_agree_with_one_row_at_a_time(spec):
@@ -265,15 +236,7 @@ def test_ranges_are_the_same_at_every_try():
 
 def test_a_row_that_ends_the_process_is_left_out(spec, tmp_path, monkeypatch):
     real = batches.records.explain
-    (tmp_path / "deadly.py").write_text(
-        "import os\nfrom tf1_ig.scale import batches, worker\nreal = batches.records.explain\n"
-        "def explain(spec, explainer, of, options):\n"
-        "    if any(line.key == 'k6' for line in of):\n"
-        "        os._exit(9)\n"
-        "    return real(spec, explainer, of, options)\n"
-        "batches.records.explain = explain\nworker.main()\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(worker, "_CHILD", "import sys; del sys.path[0]; import deadly")
+    deadly(tmp_path, "k6", monkeypatch)
     source = lines(tmp_path / "rows.jsonl", reviews(10))
     summary = tf1_ig.explain_dataset(spec, source, str(tmp_path / "out"), workers=1, key="key")
     found, letters = written(tmp_path / "out")

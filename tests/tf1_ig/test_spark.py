@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 
 import tf1_ig
-from tf1_ig import cli, demo
-from tf1_ig.scale import aggregates, batches, shipped, spark, worker
+from tests.many_rows import deadly, demo_spec, explained, largest_difference, reviews
+from tf1_ig.scale import aggregates, batches, shipped, spark
 
 pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 
-WORDS = "a wonderful film that never bores and the worst plot i have seen in years not good but bad".split()
 ROWS, FILES = 900, 12
 
 
@@ -28,16 +27,11 @@ def needs_spark(test):
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory):
-    path = str(tmp_path_factory.mktemp("spec") / "spec.json")
-    vocabulary = os.path.join(os.path.dirname(demo.__file__), "vocab.txt")
-    assert cli.main(["inspect", demo.MODEL, "--spec", path, "--vocab", vocabulary]) == 0
-    return path
+    return demo_spec(tmp_path_factory.mktemp("spec"))
 
 
-def reviews():
-    drawn = np.random.RandomState(0)
-    rows = [{"id": "k%d" % row, "text": " ".join(drawn.choice(WORDS, drawn.randint(1, 30))), "month": row % 3}
-            for row in range(ROWS)]
+def months():
+    rows = [dict(row, month=place % 3) for place, row in enumerate(reviews(ROWS, key="id"))]
     for row in range(5, ROWS, 100):
         rows[row]["text"] = None if row % 200 == 5 else "  "
     return rows
@@ -46,13 +40,12 @@ def reviews():
 @pytest.fixture(scope="module")
 def alone(spec):
     """What a single process says."""
-    found = list(tf1_ig.explain_batches(spec, [reviews()], key="id", keep=["month"]))
-    return {row["key"]: row for row in pa.Table.from_batches(found).to_pylist()}
+    return {row["key"]: row for row in explained(spec, [months()], key="id", keep=["month"])}
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    folder, rows = tmp_path_factory.mktemp("rows"), reviews()
+    folder, rows = tmp_path_factory.mktemp("rows"), months()
     for number in range(FILES):
         table = pa.Table.from_pylist(rows[number::FILES], pa.schema(
             [("id", pa.string()), ("text", pa.string()), ("month", pa.int64())]))
@@ -72,7 +65,7 @@ def cluster(tmp_path_factory):
         made.down()
 
 
-def written(out, status):
+def of_status(out, status):
     """Rows below a folder of Spark's that have a status, read by pyarrow."""
     paths = [path for path in out.rglob("part-*.parquet")
              if path.parent.name == "status=" + status and "_temporary" not in path.parts]
@@ -80,13 +73,10 @@ def written(out, status):
 
 
 def assert_nothing_lost(out, alone):
-    good, bad = written(out, "explained"), written(out, "rejected")
+    good, bad = of_status(out, "explained"), of_status(out, "rejected")
     assert sorted(row["key"] for row in good + bad) == sorted(alone)
-    for row in good:
-        known = alone[row["key"]]
-        assert row["tokens"] == known["tokens"] and row["extra"] == known["extra"]
-        assert known["status"] == "explained" and abs(row["score"] - known["score"]) < 1e-6
-        assert np.allclose(row["attributions"], known["attributions"], atol=1e-6)
+    assert largest_difference(good, alone) < 1e-6
+    assert all(row["extra"] == alone[row["key"]]["extra"] for row in good)
     assert all(alone[row["key"]]["reason"] == row["reason"] for row in bad)
 
 
@@ -140,7 +130,7 @@ def test_a_driver_that_dies_goes_on_where_it_was(cluster, spec, source, alone, t
     assert cluster.submit(*words).wait() == 0, text(os.path.join(cluster.folder, "driver.log"))[-3000:]
     assert_nothing_lost(out, alone)
     assert sorted(path.name for path in out.iterdir()) == ["batch=%d" % number for number in range(4)]
-    assert sum(tf1_ig.aggregate(str(out)).rows.values()) == len(written(out, "explained"))
+    assert sum(tf1_ig.aggregate(str(out)).rows.values()) == len(of_status(out, "explained"))
 
 
 @needs_spark
@@ -151,7 +141,7 @@ def test_in_one_program(spec, alone, monkeypatch):
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     session = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
     try:
-        rows = [tuple(row[name] for name in ("id", "text", "month")) for row in reviews()[:60]]
+        rows = [tuple(row[name] for name in ("id", "text", "month")) for row in months()[:60]]
         frame = session.createDataFrame(rows, "id string, text string, month int").repartition(3)
         counted = spark.metrics(session)
         found = spark.explain(frame, spec, key="id", keep=["month"], metrics=counted).cache()
@@ -167,16 +157,8 @@ def test_in_one_program(spec, alone, monkeypatch):
 
 
 def test_a_task_that_is_tried_again_leaves_out_the_row_that_ends_it(spec, alone, tmp_path, monkeypatch):
-    (tmp_path / "deadly.py").write_text(
-        "import os\nfrom tf1_ig.scale import batches, worker\nreal = batches.records.explain\n"
-        "def explain(spec, explainer, of, options):\n"
-        "    if any(line.key == 'k6' for line in of):\n"
-        "        os._exit(9)\n"
-        "    return real(spec, explainer, of, options)\n"
-        "batches.records.explain = explain\nworker.main()\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(worker, "_CHILD", "import sys; del sys.path[0]; import deadly")
-    rows = list(batches.numbered([reviews()[:12]]))
+    deadly(tmp_path, "k6", monkeypatch)
+    rows = list(batches.numbered([months()[:12]]))
     found = [row for held in spark._apart(tf1_ig.load_spec(spec), rows, batches.Asked("id"), 8) for row in held]
     assert [row["key"] for row in found] == ["k%d" % row for row in range(12)]
     assert [row["key"] for row in found if row["status"] == "rejected"] == ["k5", "k6"]
