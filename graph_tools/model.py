@@ -16,7 +16,7 @@ from graph_tools.errors import (
     one_line,
 )
 from graph_tools.feature_columns.column import Column, stored
-from graph_tools.graph import functions, names, ops, wiring
+from graph_tools.graph import functions, names, nodes, ops, wiring
 from graph_tools.graph.walk import GraphIndex, Kept
 from graph_tools.releases import kernels
 from graph_tools.running import forks
@@ -341,8 +341,7 @@ def _importable(model: Model) -> Any:
     for node in functions.all_nodes(graph_def):
         # Stale shapes make TF 2 refuse a graph; colocation with pruned nodes makes TF 1.15 refuse it; devices are those
         # of the machine that trained the model.
-        node.attr.pop("_output_shapes", None)
-        node.attr.pop("_class", None)
+        nodes.forget(node)
         node.ClearField("device")
     model.disarm(graph_def)
     return control_flow.normalize(graph_def)

@@ -1,13 +1,13 @@
 """Write a model so that plain TensorFlow of any release loads it: a frozen file, or a SavedModel folder."""
 
 import os
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List, Sequence
 
 import numpy as np
 
 from graph_tools import _tf, constants, following, variables, vocabulary, whole_files
 from graph_tools.errors import EditError, ModelFormatError
-from graph_tools.graph import names, ops, walk
+from graph_tools.graph import names, nodes, ops, walk
 from graph_tools.releases import portable
 from graph_tools.running import forks
 
@@ -114,11 +114,11 @@ def _add_saver(meta_graph, model, folder: str) -> None:
     if not stored:
         return
     graph_def = meta_graph.graph_def
-    add = _Adder(graph_def)
-    default = add.constant("filename/default", np.array("model", object))
-    filename = add("filename", "PlaceholderWithDefault", [default], dtype=_tf.tf.string, shape=[])
-    keys = add.constant("keys", np.array([node.name for node in stored], object))
-    slices = add.constant("slices", np.array([""] * len(stored), object))
+    add = _adder(graph_def)
+    default = add("filename/default", "Const", **nodes.constant(np.array("model", object)))
+    filename = add("filename", "PlaceholderWithDefault", [default], dtype="string", shape=())
+    keys = add("keys", "Const", **nodes.constant(np.array([node.name for node in stored], object)))
+    slices = add("slices", "Const", **nodes.constant(np.array([""] * len(stored), object)))
     types = [_tf.tf.as_dtype(node.attr["dtype"].type).base_dtype for node in stored]
     values = [add("read_%d" % number, "ReadVariableOp", [node.name], dtype=types[number])
               if node.op == "VarHandleOp" else node.name for number, node in enumerate(stored)]
@@ -134,7 +134,7 @@ def _add_saver(meta_graph, model, folder: str) -> None:
                                 validate_shape=False))
     saver = meta_graph.saver_def
     saver.filename_tensor_name = filename + ":0"
-    saver.save_tensor_name = add("saved", "Identity", [filename, "^" + saved], T=_tf.tf.string) + ":0"
+    saver.save_tensor_name = add("saved", "Identity", [filename, "^" + saved], T="string") + ":0"
     saver.restore_op_name = add("restore_all", "NoOp", ["^" + name for name in assigned])
     saver.version = 2
     _write_checkpoint(model, stored, types, folder)
@@ -174,21 +174,12 @@ def _add_assets(meta_graph, model, folder: str) -> None:
         files.makedirs(folder.rstrip("/") + "/assets")
         files.copy(path, "%s/assets/%s" % (folder.rstrip("/"), base), overwrite=True)
         # TF 2 cannot load tables that hang off a placeholder; loaders overwrite the constant with their own path.
-        _hold_path(index.nodes[names.parse(tensor).node], base)
+        vocabulary.hold_path(index.nodes[names.parse(tensor).node], base)
         asset = meta_graph.asset_file_def.add(filename=base)
         asset.tensor_info.name = tensor
         asset.tensor_info.dtype = 7  # DT_STRING
     if "saved_model_assets" in meta_graph.collection_def:
         del meta_graph.collection_def["saved_model_assets"]
-
-
-def _hold_path(node, path: str) -> None:
-    """Makes the node that an asset is fed to a constant, in place."""
-    name = node.name
-    node.Clear()
-    node.name, node.op = name, "Const"
-    node.attr["dtype"].type = 7  # DT_STRING
-    node.attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(path))
 
 
 def _add_main_op(meta_graph, initializers) -> None:
@@ -200,46 +191,17 @@ def _add_main_op(meta_graph, initializers) -> None:
         del meta_graph.signature_def[_INIT]
     if not initializers:
         return
-    add = _Adder(meta_graph.graph_def)
+    add = _adder(meta_graph.graph_def)
     init = add("init_tables", "NoOp", ["^" + name for name in initializers])
     meta_graph.collection_def["saved_model_main_op"].node_list.value.append(init)
     meta_graph.signature_def[_INIT].outputs[_INIT].name = init
 
 
-class _Adder:
-    """Adds nodes to a GraphDef under a scope of our own."""
+def _adder(graph_def) -> Callable[..., str]:
+    """Adds nodes to a GraphDef under a scope of our own; returns their names."""
+    scope = nodes.free_name(_SCOPE, {node.name.split("/")[0] for node in graph_def.node})
 
-    def __init__(self, graph_def):
-        self._graph_def = graph_def
-        there = {node.name for node in graph_def.node}
-        scope, number = _SCOPE, 0
-        while any(name.startswith(scope + "/") for name in there) and not number:
-            number = 1 + max([0] + [int(name.split("/")[0].rpartition("_")[2]) for name in there
-                                    if name.split("/")[0].rpartition("_")[2].isdigit()
-                                    and name.startswith(_SCOPE)])
-            scope = "%s_%d" % (_SCOPE, number)
-        self._scope = scope
+    def add(name: str, op: str, inputs: Sequence[str] = (), **attrs: Any) -> str:
+        return nodes.add(graph_def, op, "%s/%s" % (scope, name), inputs, **attrs).name
 
-    def __call__(self, name: str, op: str, inputs: List[str], **attrs) -> str:
-        node = self._graph_def.node.add(name="%s/%s" % (self._scope, name), op=op)
-        node.input.extend(inputs)
-        for key, value in attrs.items():
-            _set(node.attr[key], value)
-        return node.name
-
-    def constant(self, name: str, value) -> str:
-        full = self(name, "Const", [], dtype=_tf.tf.as_dtype(value.dtype))
-        self._graph_def.node[-1].attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(value))
-        return full
-
-
-def _set(attr, value) -> None:
-    """Writes an attribute: a dtype, a list of dtypes, a flag, or an (empty) shape."""
-    if isinstance(value, bool):
-        attr.b = value
-    elif value == []:
-        attr.shape.SetInParent()
-    elif isinstance(value, list):
-        attr.list.type.extend(dtype.as_datatype_enum for dtype in value)
-    else:
-        attr.type = value.as_datatype_enum
+    return add

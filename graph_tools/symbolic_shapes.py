@@ -9,6 +9,7 @@ at the Merge of a branch, which needs but one of its inputs, and at the Exit of 
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf
+from graph_tools.graph import nodes
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import EXITS, MERGES, NEXTS, PLACEHOLDERS
 
@@ -81,19 +82,12 @@ class _Copy:
         if node.op in PLACEHOLDERS:
             # In graphs of old producers no sizes at all mean an unknown rank.
             return self._anything(node.name, node.attr["dtype"].type, node.attr["shape"].shape)
-        to = self._graph_def.node.add()
         if node.op == "Const" and node.attr["value"].ByteSize() > _LARGEST:
-            to.name, to.op = node.name, "ImmutableConst"
-            to.attr["dtype"].CopyFrom(node.attr["dtype"])
-            to.attr["shape"].shape.CopyFrom(node.attr["value"].tensor.tensor_shape)
-            to.attr["memory_region_name"].s = b"none"
+            nodes.add(self._graph_def, "ImmutableConst", node.name, dtype=node.attr["dtype"],
+                      shape=node.attr["value"].tensor.tensor_shape, memory_region_name=b"none")
             return []
-        to.CopyFrom(node)
-        for name in ("_output_shapes", "_class"):
-            to.attr.pop(name, None)
         inputs = [self._input(ref) for ref in self._index.data_inputs(node.name)]
-        del to.input[:]
-        to.input.extend(str(ref) if ref.port else ref.node for ref in inputs)
+        nodes.set_inputs(nodes.copied(self._graph_def, node), inputs)
         return [ref.node for ref in inputs]
 
     def _input(self, ref: TensorRef) -> TensorRef:
@@ -116,15 +110,12 @@ class _Copy:
 
     def _anything(self, name: str, dtype: int, shape: Any = None) -> List[str]:
         """A node of which only the shape is known, if that."""
-        fed = self._graph_def.node.add(name=name, op="Placeholder")
-        fed.attr["dtype"].type = dtype
-        fed.attr["shape"].shape.unknown_rank = True
+        fed = name
         if shape is not None and shape.dim:
             # The analyser takes a placeholder for something of any shape, since anything may be fed.
-            fed.name = self._new_name(name + ":fed")
-            told = self._graph_def.node.add(name=name, op="EnsureShape", input=[fed.name])
-            told.attr["T"].type = dtype
-            told.attr["shape"].shape.CopyFrom(shape)
+            fed = self._new_name(name + ":fed")
+            nodes.add(self._graph_def, "EnsureShape", name, [fed], T=dtype, shape=shape)
+        nodes.add(self._graph_def, "Placeholder", fed, dtype=dtype, shape=None)
         return []
 
     def _new_name(self, of: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from graph_tools.edit.record import REPLACES, Edit
 from graph_tools.errors import FeedError
-from graph_tools.graph import names
+from graph_tools.graph import names, nodes
 from graph_tools.model import Model
 from graph_tools.report import Finding, Report
 from graph_tools.running import runs
@@ -84,11 +84,7 @@ def _without_control(model, feeds: Mapping) -> Any:
     fed = {names.parse(name).node for name in feeds}
     graph_def, dropped = model.graph_def, 0
     for node in graph_def.node:
-        kept = [entry for entry in node.input if not (entry.startswith("^") and entry[1:] in fed)]
-        if len(kept) < len(node.input):
-            dropped += 1
-            del node.input[:]
-            node.input.extend(kept)
+        dropped += nodes.without_control(node, fed)
     return model.with_graph_def(graph_def) if dropped else model
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from graph_tools import _tf, variables
 from graph_tools.errors import ModelFileMissingError, ModelFormatError
-from graph_tools.graph import functions, names, ops, walk
+from graph_tools.graph import functions, names, nodes, ops, walk
 
 _WHOLE_LINE, _LINE_NUMBER = -2, -1
 
@@ -36,11 +36,13 @@ def inline(graph_def, assets: Mapping[str, str], initializers: Sequence[str]) ->
         elif node.op in ops.CALLS and node.name in initializers:
             _hold_called(graph_def, index, node, assets)
     for name, path in assets.items():
-        node = index.nodes[names.parse(name).node]
-        node.Clear()
-        node.name, node.op = names.parse(name).node, "Const"
-        node.attr["dtype"].type = 7  # DT_STRING
-        node.attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(path))
+        hold_path(index.nodes[names.parse(name).node], path)
+
+
+def hold_path(node, path: str) -> None:
+    """Makes the node that the path of a file is fed to a constant, in place."""
+    node.device = ""
+    nodes.become(node, "Const", **nodes.constant(path))
 
 
 def import_tables(graph_def, contents: Mapping[str, Tuple[Any, Any]]) -> Tuple[str, ...]:
@@ -56,23 +58,16 @@ def import_tables(graph_def, contents: Mapping[str, Tuple[Any, Any]]) -> Tuple[s
             continue
         fill = "%s/graph_tools_import" % node.name
         inputs = [node.name] + _constants(graph_def, fill, *contents[node.name])
-        op = graph_def.node.add(name=fill, op="LookupTableImportV2" if node.op.endswith("V2") else "LookupTableImport")
-        op.input.extend(inputs)
-        op.attr["Tin"].type = node.attr["key_dtype"].type
-        op.attr["Tout"].type = node.attr["value_dtype"].type
+        nodes.add(graph_def, "LookupTableImportV2" if node.op.endswith("V2") else "LookupTableImport", fill, inputs,
+                  Tin=node.attr["key_dtype"], Tout=node.attr["value_dtype"])
         added.append(fill)
     return tuple(added)
 
 
 def _constants(graph_def, scope: str, keys, values) -> List[str]:
     """Adds two constants; returns their names."""
-    made = []
-    for name, content in (("keys", keys), ("values", values)):
-        constant = graph_def.node.add(name="%s/%s" % (scope, name), op="Const")
-        constant.attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(content))
-        constant.attr["dtype"].type = constant.attr["value"].tensor.dtype
-        made.append(constant.name)
-    return made
+    return [nodes.add(graph_def, "Const", "%s/%s" % (scope, name), **nodes.constant(content)).name
+            for name, content in (("keys", keys), ("values", values))]
 
 
 def _hold_called(graph_def, index: walk.GraphIndex, node, assets: Mapping[str, str]) -> None:

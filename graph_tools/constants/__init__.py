@@ -9,10 +9,11 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Set, Tuple
 
 from graph_tools import _tf, variables
 from graph_tools.constants.library import Library
-from graph_tools.constants.nodes import Held, make_constant, without_control
+from graph_tools.constants.nodes import Held, make_constant
 from graph_tools.constants.scope import READS, Scope, Tensor, graph_tensor
 from graph_tools.errors import EditError
 from graph_tools.graph import functions, names, ops
+from graph_tools.graph.nodes import without_control
 
 
 class Frozen(NamedTuple):
@@ -112,7 +113,8 @@ def _assemble(result, scope: Scope, gone: Set[str]):
     graph_def.versions.CopyFrom(result.versions)
     for node in scope.nodes + scope.added:
         if node.name not in gone:
-            graph_def.node.add().CopyFrom(without_control(node, gone))
+            without_control(node, gone)
+            graph_def.node.add().CopyFrom(node)
     library = result.library
     library.function.extend(scope.library.new)
     graph_def.library.CopyFrom(functions.trimmed(library, graph_def.node))

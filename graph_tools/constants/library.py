@@ -2,9 +2,10 @@
 
 from typing import Any, Dict, List, Set, Tuple
 
-from graph_tools.constants.nodes import Held, without_control
+from graph_tools.constants.nodes import Held
 from graph_tools.constants.scope import Scope, Tensor
 from graph_tools.graph import functions
+from graph_tools.graph.nodes import without_control
 
 # Output names of ops that become ones whose output is named "output".
 _OUTPUT_NAMES = {"ReadVariableOp": "value", "VarIsInitializedOp": "is_initialized"}
@@ -54,7 +55,8 @@ class Library:
         gone = scope.rewrite(held)
         _rename_outputs(function, scope.nodes, before)
         kept = [node for node in scope.nodes + scope.added if node.name not in gone]
-        kept = [without_control(node, gone) for node in kept]
+        for node in kept:
+            without_control(node, gone)
         for signal, node_name in list(function.control_ret.items()):
             if node_name in gone:
                 del function.control_ret[signal]

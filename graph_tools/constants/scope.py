@@ -6,6 +6,7 @@ from graph_tools import _tf
 from graph_tools.constants import nodes
 from graph_tools.constants.nodes import Held
 from graph_tools.graph import names, ops
+from graph_tools.graph.nodes import forget
 
 _REF_PASSES = {"RefIdentity": "Identity", "RefEnter": "Enter", "RefSwitch": "Switch", "RefMerge": "Merge",
                "RefExit": "Exit", "RefNextIteration": "NextIteration"}
@@ -167,7 +168,7 @@ class Scope:
                 shape = node.attr["output_shapes"].list.shape[port]
                 shape.Clear()
                 shape.unknown_rank = True
-        node.attr.pop("_output_shapes", None)
+        forget(node, ("_output_shapes",))
         return lost
 
     def _behind(self, gone: Set[str], gone_tensors: Set[Tensor]) -> Set[str]:

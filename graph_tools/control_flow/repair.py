@@ -22,6 +22,7 @@ from graph_tools.control_flow.nodes import Node, Nodes, closes_loop, edges
 from graph_tools.control_flow.places import pivots, places
 from graph_tools.control_flow.structure import Structure, analyse
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.nodes import free_name
 from graph_tools.graph.ops import EXITS, IDENTITIES, MERGES, NEXTS
 
 # DataType numbers through which gradients flow (half, float, double, bfloat16, complex, resource, variant) and 0 for
@@ -102,9 +103,7 @@ class _Names:
         self._taken = set(nodes)
 
     def __call__(self, wish: str) -> str:
-        name, number = wish, 1
-        while name in self._taken:
-            name, number = "%s_%d" % (wish, number), number + 1
+        name = free_name(wish, self._taken)
         self._taken.add(name)
         return name
 

@@ -5,6 +5,7 @@ from graph_tools.control_flow import repair
 from graph_tools.control_flow.nodes import read_graph_def
 from graph_tools.control_flow.structure import analyse
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.nodes import add, entry_of
 
 
 def normalize(graph_def):
@@ -32,24 +33,15 @@ def normalize(graph_def):
     nodes = {node.name: node for node in changed.node}
     for change in changes:
         if isinstance(change, repair.Add):
-            node = nodes[change.node.name] = changed.node.add()
-            node.name, node.op = change.node.name, change.node.op
-            node.input.extend(_entry(ref) for ref in change.node.inputs)
-            node.input.extend("^" + control for control in change.node.controls)
-            if node.op == "IdentityN":
-                node.attr["T"].list.type.extend([change.node.dtype] * len(change.node.inputs))
-            else:
-                node.attr["T"].type = change.node.dtype
-            node.device = nodes[change.node.inputs[0].node].device
+            made, dtype = change.node, change.node.dtype
+            nodes[made.name] = add(
+                changed, made.op, made.name, list(made.inputs) + ["^" + control for control in made.controls],
+                nodes[made.inputs[0].node].device, T=[dtype] * len(made.inputs) if made.op == "IdentityN" else dtype)
         elif isinstance(change, repair.Rewire):
-            nodes[change.node].input[change.slot] = _entry(change.tensor)
+            nodes[change.node].input[change.slot] = entry_of(change.tensor)
         else:
             nodes[change.node].attr["frame_name"].s = change.frame.encode("utf-8")
     return changed
-
-
-def _entry(ref: TensorRef) -> str:
-    return "%s:%d" % ref if ref.port else ref.node
 
 
 def apply_to_graph(graph, changes) -> None:

@@ -12,13 +12,14 @@ import numpy as np
 from graph_tools import _tf, following
 from graph_tools.control_flow import where
 from graph_tools.edit.batch_shapes import PRIME, Inference, free_elements, has_batch, set_batch
-from graph_tools.edit.builder import Builder, data_type, entry_of
+from graph_tools.edit.builder import Builder
 from graph_tools.edit.record import REPLACES, Edit, compare
 from graph_tools.errors import EditError
 from graph_tools.find.inputs.placeholders import placeholder_shape
 from graph_tools.find.inputs.record import dtype_name
 from graph_tools.graph import names, ops
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.nodes import data_type, entry_of, free_name
 from graph_tools.graph.walk import GraphIndex
 from graph_tools.model import Model
 
@@ -297,7 +298,7 @@ class _Work:
         builder = self._builder(name)
         row = builder.constant("row", value[:1], dtype_name(node.attr["dtype"].type))
         sizes = self._sizes(builder, np.array([self.batch] + [1] * (value.ndim - 1), np.int32), 0)
-        rows = builder.add("Tile", "rows", [row, sizes], T=node.attr["dtype"].type, Tmultiples=data_type("int32"))
+        rows = builder.add("Tile", "rows", [row, sizes], T=node.attr["dtype"].type, Tmultiples="int32")
         for use in self.index.uses(name + ":0"):
             self.index.nodes[use.node].input[use.slot] = entry_of(rows)
         self.notes.append("constant %r had %d equal rows; it has one for each example now" % (name, self.batch))
@@ -309,7 +310,7 @@ class _Work:
         fed = self.index.nodes[self.first]
         shape = builder.add("Shape", "shape", [self.first], T=fed.attr["dtype"].type, out_type=number)
         bounds = [builder.constant(leaf, [at], "int32") for leaf, at in (("begin", 0), ("end", 1), ("stride", 1))]
-        batch = builder.add("StridedSlice", "batch", [shape] + bounds, T=number, Index=data_type("int32"))
+        batch = builder.add("StridedSlice", "batch", [shape] + bounds, T=number, Index="int32")
         factor = int(value[position]) // self.batch
         if factor > 1:
             batch = builder.add("Mul", "product", [batch, builder.constant("times", [factor], dtype)], T=number)
@@ -318,14 +319,11 @@ class _Work:
         if len(parts) == 1:
             return batch
         return builder.add("ConcatV2", "sizes", parts + [builder.constant("axis", 0, "int32")], T=number,
-                           Tidx=data_type("int32"), N=_tf.tf.AttrValue(i=len(parts)))
+                           Tidx="int32", N=_tf.tf.AttrValue(i=len(parts)))
 
     def _builder(self, name: str) -> Builder:
-        scope, number = "free_batch", 0
-        while any(other.startswith("%s/%s/" % (name, scope)) for other in self.index.nodes):
-            number += 1
-            scope = "free_batch_%d" % number
-        return Builder(self.graph_def, name, scope)
+        scopes = {other[len(name) + 1:].split("/")[0] for other in self.index.nodes if other.startswith(name + "/")}
+        return Builder(self.graph_def, name, free_name("free_batch", scopes))
 
     def _control(self, name: str) -> List[str]:
         return [str(ref) for ref in self.index.inputs(name) if ref.is_control]

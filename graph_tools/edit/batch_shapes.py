@@ -7,7 +7,7 @@ import re
 from typing import Dict, Iterable, List, Optional, Tuple
 
 from graph_tools import _tf
-from graph_tools.graph import names, ops
+from graph_tools.graph import names, nodes, ops
 from graph_tools.graph.walk import GraphIndex
 from graph_tools.safety import disarm
 
@@ -26,14 +26,11 @@ def _without(graph_def, index: GraphIndex, failed: str):
     for node in graph_def.node:
         if node.name in gone:
             continue
-        kept = left.node.add()
-        kept.CopyFrom(node)
+        kept = nodes.copied(left, node)
         for slot, entry in enumerate(node.input):
             if names.parse(entry).node in gone:  # only the Merge of a loop can lose an input here
-                unknown = left.node.add(name="%s/unknown_%d" % (node.name, slot), op="Placeholder")
-                unknown.attr["dtype"].type = node.attr["T"].type
-                unknown.attr["shape"].shape.unknown_rank = True
-                kept.input[slot] = unknown.name
+                kept.input[slot] = nodes.add(left, "Placeholder", "%s/unknown_%d" % (node.name, slot),
+                                             dtype=node.attr["T"].type, shape=None).name
     return left
 
 
@@ -102,8 +99,7 @@ class Inference:
         graph_def = _copy(graph_def)
         set_batch(graph_def, placeholders, size)
         for node in graph_def.node:
-            node.attr.pop("_output_shapes", None)
-            node.attr.pop("_class", None)
+            nodes.forget(node)
         disarm.disarm(graph_def)
         refused = self._import(graph_def)
         while refused:

@@ -2,9 +2,8 @@
 
 from typing import List, Tuple
 
-from graph_tools import _tf
 from graph_tools.control_flow import where
-from graph_tools.edit.builder import entry_of
+from graph_tools.graph import nodes
 from graph_tools.graph.walk import GraphIndex
 
 
@@ -22,9 +21,8 @@ def gated(index: GraphIndex, node: str, placeholder: str, dtype: str) -> Tuple[s
     """
     entry, gates = placeholder, []
     for number, (predicate, port) in enumerate(where.guards(index, node)):
-        switch = _tf.tf.NodeDef(name="%s/Switch%s" % (placeholder, "_%d" % number if number else ""), op="Switch")
-        switch.input.extend([entry, entry_of(predicate)])
-        switch.attr["T"].type = _tf.tf.as_dtype(dtype).as_datatype_enum
+        name = "%s/Switch%s" % (placeholder, "_%d" % number if number else "")
+        switch = nodes.new("Switch", name, [entry, predicate], T=dtype)
         entry = switch.name + (":%d" % port if port else "")
         gates.append(switch)
     return entry, gates

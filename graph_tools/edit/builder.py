@@ -2,14 +2,8 @@
 
 from typing import Any, Iterable, List, Mapping, Optional
 
-from graph_tools import _tf
-from graph_tools.graph import names
+from graph_tools.graph import names, nodes as making
 from graph_tools.graph.names import TensorRef
-
-
-def data_type(dtype: str) -> int:
-    """The number of a dtype in a GraphDef."""
-    return _tf.tf.as_dtype(dtype).as_datatype_enum
 
 
 class Builder:
@@ -23,28 +17,18 @@ class Builder:
         self.device = self.nodes[anchor].device
 
     def add(self, op: str, leaf: str, inputs: List[Any], **attrs) -> TensorRef:
-        """A new node in the scope; attributes are DataType numbers, bools, or AttrValue messages."""
+        """A new node in the scope; attributes as ``graph.nodes`` takes them."""
         return self.put(op, self.scope + leaf, inputs, attrs)
 
     def put(self, op: str, name: str, inputs: List[Any], attrs: Mapping[str, Any]) -> TensorRef:
         """A new node of any name."""
-        node = self.graph_def.node.add(name=name, op=op, device=self.device)
-        node.input.extend(entry_of(ref) for ref in inputs)
-        for key, value in attrs.items():
-            if isinstance(value, bool):
-                node.attr[key].b = value
-            elif isinstance(value, int):
-                node.attr[key].type = value
-            else:
-                node.attr[key].CopyFrom(value)
-        self.nodes[name] = node
+        self.nodes[name] = making.add(self.graph_def, op, name, inputs, self.device, **attrs)
         return TensorRef(name, 0)
 
     def constant(self, leaf: str, value, dtype: str, beside: Optional[TensorRef] = None) -> TensorRef:
         """A constant; ``beside`` puts it in the control-flow context of that tensor (a branch of a cond)."""
-        proto = _tf.tf.AttrValue(tensor=_tf.tf.make_tensor_proto(value, dtype))
         control = ["^" + beside.node] if beside is not None else []
-        return self.add("Const", leaf, control, dtype=data_type(dtype), value=proto)
+        return self.add("Const", leaf, control, **making.constant(value, dtype))
 
     def copy(self, node, leaf: str, inputs: Mapping[int, TensorRef], attrs: Optional[Mapping[str, Any]] = None,
              control: bool = False, drop: Iterable[str] = ()) -> TensorRef:
@@ -74,8 +58,3 @@ class Builder:
         self.graph_def.node.extend(kept)
         self.nodes = {node.name: node for node in self.graph_def.node}
         return taken
-
-
-def entry_of(ref) -> str:
-    """A ``NodeDef.input`` entry; port 0 is written without its number, as TensorFlow does."""
-    return ref.node if isinstance(ref, TensorRef) and ref.port == 0 else str(ref)

@@ -2,9 +2,10 @@
 
 from typing import Any, Sequence, Tuple
 
-from graph_tools.edit.builder import Builder, data_type
+from graph_tools.edit.builder import Builder
 from graph_tools.edit.record import Edit, compare
 from graph_tools.graph import names
+from graph_tools.graph.nodes import data_type
 
 
 def examples_first(model: Any, tensor: str, order: Sequence[int]) -> Tuple[Any, Edit]:
@@ -27,8 +28,8 @@ def examples_first(model: Any, tensor: str, order: Sequence[int]) -> Tuple[Any, 
                 node.input[slot] = build.scope + "back"
     back = [list(order).index(axis) for axis in range(len(order))]
     turned = build.add("Transpose", "rows", [old, build.constant("order", list(order), "int32")],
-                       T=dtype, Tperm=data_type("int32"))
+                       T=dtype, Tperm="int32")
     build.add("Transpose", "back", [turned, build.constant("order_back", back, "int32")],
-              T=dtype, Tperm=data_type("int32"))
+              T=dtype, Tperm="int32")
     return model.with_graph_def(graph_def), compare(
         "examples first", model.meta_graph.graph_def, graph_def, {tensor: str(turned)})

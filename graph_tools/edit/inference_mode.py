@@ -1,16 +1,17 @@
 """Inference mode: a training graph without what only trains, where that is all there is."""
 
 import dataclasses
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
-from graph_tools import _tf, following
+from graph_tools import following
 from graph_tools.edit import record
-from graph_tools.edit.builder import entry_of
 from graph_tools.edit.record import Edit
 from graph_tools.find.training_mode.batch_norm import find_batch_norms
 from graph_tools.find.training_mode.dropout import find_dropout
 from graph_tools.find.view import View, view_of
+from graph_tools.graph import nodes
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.nodes import entry_of
 from graph_tools.model import Model
 
 _SCOPE = "inference_mode"
@@ -80,7 +81,7 @@ class _Edited:
             self._set(tensor.node, "Identity", [variable] + alive, dtype)
             return
         value = self._value(variable, tensor.node, dtype, alive)
-        sizes = self._constant("%s/%s/shape" % (tensor.node, _SCOPE), shape)
+        sizes = self._add("%s/%s/shape" % (tensor.node, _SCOPE), "Const", (), **nodes.constant(list(shape), "int32"))
         self._set(tensor.node, "Reshape", [value, sizes], dtype, Tshape="int32")
 
     def take_averages(self, name: str, mean: str, variance: str) -> None:
@@ -94,8 +95,8 @@ class _Edited:
             node.input[slot] = self._value(variable, "%s/%d" % (name, slot), dtype, alive)
 
     def _value(self, variable: str, near: str, dtype: str, alive: List[str]) -> str:
-        op = "ReadVariableOp" if self.view.op(variable) == "VarHandleOp" else "Identity"
-        return self._add("%s/%s/average" % (near, _SCOPE), op, [variable] + alive, dtype)
+        op, key = ("ReadVariableOp", "dtype") if self.view.op(variable) == "VarHandleOp" else ("Identity", "T")
+        return self._add("%s/%s/average" % (near, _SCOPE), op, [variable] + alive, **{key: dtype})
 
     def _alive(self, name: str) -> List[str]:
         """A control edge that lets a node in a branch run when the branch is taken; none outside of branches."""
@@ -104,7 +105,7 @@ class _Edited:
             one = todo.pop(0)
             for ref in view.inputs(one):
                 if view.op(ref) == "Switch" and ref.node not in view.loop_nodes:
-                    taken = self._add("%s/%s/branch" % (name, _SCOPE), "Identity", [entry_of(ref)], view.dtype(ref))
+                    taken = self._add("%s/%s/branch" % (name, _SCOPE), "Identity", [entry_of(ref)], T=view.dtype(ref))
                     return ["^" + taken]
                 if ref.node not in seen and view.op(ref) not in ("Merge", "Exit"):
                     seen.add(ref.node)
@@ -114,28 +115,10 @@ class _Edited:
     def _set(self, name: str, op: str, inputs: List[str], dtype: str, **more: str) -> None:
         node = self.nodes[name]
         self._cut += [entry.lstrip("^").partition(":")[0] for entry in node.input]
-        del node.input[:]
-        node.input.extend(inputs)
-        node.op = op
-        node.attr.clear()
-        self._typed(node, op, dtype, more)
+        nodes.become(node, op, inputs, T=dtype, **more)
 
-    def _add(self, name: str, op: str, inputs: List[str], dtype: str) -> str:
-        node = self.graph_def.node.add(name=name, op=op)
-        node.input.extend(inputs)
-        self._typed(node, op, dtype, {})
-        self.nodes[name] = node
-        return name
-
-    def _typed(self, node, op: str, dtype: str, more: Dict[str, str]) -> None:
-        for key, value in dict({"dtype" if op == "ReadVariableOp" else "T": dtype}, **more).items():
-            node.attr[key].type = _tf.tf.as_dtype(value).as_datatype_enum
-
-    def _constant(self, name: str, value) -> str:
-        node = self.graph_def.node.add(name=name, op="Const")
-        node.attr["dtype"].type = _tf.tf.int32.as_datatype_enum
-        node.attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(list(value), _tf.tf.int32))
-        self.nodes[name] = node
+    def _add(self, name: str, op: str, inputs: Sequence[str], **attrs: Any) -> str:
+        self.nodes[name] = nodes.add(self.graph_def, op, name, inputs, **attrs)
         return name
 
     def finished(self, kept: List[str]):

@@ -8,7 +8,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 from graph_tools import _tf, following
 from graph_tools.edit.record import Edit, compare
-from graph_tools.graph import functions, names, ops
+from graph_tools.graph import functions, names, nodes as making, ops
 
 # What owns state under its own name cannot be moved: the model knows it by that name.
 _OWNERS = ops.VARIABLES | ops.TABLES
@@ -120,14 +120,11 @@ def _inline(graph_def, nodes, call, function, sizes) -> List[str]:
     after = ["^" + scope + name for name in function.control_ret.values()]
     types = [argument.type for argument in function.signature.output_arg]
     for node in function.node_def:
-        made = graph_def.node.add()
-        made.CopyFrom(node)
+        made = making.copied(graph_def, node)
         made.name, made.device = scope + node.name, node.device or call.device
-        made.attr.pop("_class", None)
-        del made.input[:]
-        made.input.extend(outside(entry) for entry in node.input)
-        made.input.extend(sorted(set(control if node.input else follow) - set(made.input)))
-    _become_identity(call, outputs, types, after or control)
+        inputs = [outside(entry) for entry in node.input]
+        making.set_inputs(made, inputs + sorted(set(control if node.input else follow) - set(inputs)))
+    making.hand_on(call, outputs, types, sorted(set(after or control)))
     return [scope + node.name for node in function.node_def if node.op in ops.CALLS]
 
 

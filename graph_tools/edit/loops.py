@@ -2,12 +2,12 @@
 
 from typing import List
 
-from graph_tools import _tf
-from graph_tools.edit.builder import Builder, data_type
+from graph_tools.edit.builder import Builder
 from graph_tools.find.embeddings.loop import LoopLookup, enter_of
 from graph_tools.find.tables import read_table
 from graph_tools.find.view import View
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.nodes import data_type
 
 
 def move_out(view: View, build: Builder, path: LoopLookup) -> str:
@@ -49,7 +49,7 @@ def _turned(view: View, build: Builder, rows: TensorRef, order: List[int], path:
     table = read_table(view, path.table).shape
     row_axes = len(table) - 1 if table is not None else 1
     axes = build.constant("turned/perm", order + [len(order) + axis for axis in range(row_axes)], "int32")
-    return build.add("Transpose", "turned", [rows, axes], T=_row_type(view, path), Tperm=data_type("int32"))
+    return build.add("Transpose", "turned", [rows, axes], T=_row_type(view, path), Tperm="int32")
 
 
 def _pick_from_tensor(view: View, build: Builder, path: LoopLookup, rows: TensorRef) -> None:
@@ -63,7 +63,7 @@ def _pick_from_array(view: View, build: Builder, path: LoopLookup, rows: TensorR
     """A second TensorArray, of rows, filled and read as the one of ids is."""
     nodes, dtype = view.index.nodes, _row_type(view, path)
     handle = view.origin(view.inputs(path.scatter)[0], ("Identity",))
-    name = _tf.tf.AttrValue(s=(build.scope + "array").encode())
+    name = (build.scope + "array").encode()
     array = build.copy(nodes[handle.node], "array", {}, {"dtype": dtype, "tensor_array_name": name}, True,
                        ("element_shape",))
     filled = build.copy(nodes[path.scatter], "array_filled", {0: array, 2: rows, 3: array._replace(port=1)},

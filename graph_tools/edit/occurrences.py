@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Optional, Tuple
 
 from graph_tools import _tf, following
 from graph_tools.edit import owners
-from graph_tools.edit.builder import Builder, data_type
+from graph_tools.edit.builder import Builder
 from graph_tools.edit.loops import move_out
 from graph_tools.edit.products import split_product
 from graph_tools.edit.record import Edit, compare
@@ -24,6 +24,7 @@ from graph_tools.find.embeddings.sparse import COMBINERS, FILLERS, MOVES, ROWS, 
 from graph_tools.find.view import View, ref_of, view_of
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.nodes import data_type
 from graph_tools.model import Model
 
 
@@ -147,7 +148,7 @@ def _split_combiner(view: View, build: Builder) -> str:
     data, indices, segments = inputs[:3]
     value, index, segment = (data_type(view.dtype(ref)) for ref in (data, indices, segments))
     axis = build.constant("rows/axis", 0, "int32", indices)
-    rows = build.add("GatherV2", ROWS, [data, indices, axis], Tparams=value, Tindices=index, Taxis=data_type("int32"))
+    rows = build.add("GatherV2", ROWS, [data, indices, axis], Tparams=value, Tindices=index, Taxis="int32")
     number = inputs[3] if old.op.endswith("WithNumSegments") else None
     combine = _Combine(view, build, segments, segment, number, value)
     control = [ref for ref in inputs if ref.is_control]
@@ -192,7 +193,7 @@ class _Combine(NamedTuple):
         least = build.constant("count/least", 1, dtype, self.segments)
         count = build.add("Maximum", "count_or_one", [count, least], T=self.value)
         shape = build.constant("count/shape", [-1] + [1] * (rank - 1), "int32", self.segments)
-        return build.add("Reshape", "count_column", [count, shape], T=self.value, Tshape=data_type("int32"))
+        return build.add("Reshape", "count_column", [count, shape], T=self.value, Tshape="int32")
 
 
 def _split_rows(build: Builder, one: Embedding) -> str:
@@ -220,5 +221,5 @@ def _add_strings(view: View, build: Builder, ids: TensorRef) -> Tuple[str, ...]:
             inputs[FILLERS[node.op]] = build.constant(leaf + "/filler", b"", "string", strings)
         key = "Tparams" if "Tparams" in node.attr else "T"
         strings = build.copy(node, leaf, inputs, {key: data_type("string")}, True)._replace(port=move.port)
-    build.add("Identity", STRINGS, [strings], T=data_type("string"))
+    build.add("Identity", STRINGS, [strings], T="string")
     return ("the strings behind the ids come from %s" % str(path.strings),)

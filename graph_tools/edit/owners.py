@@ -2,11 +2,12 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from graph_tools.edit.builder import Builder, data_type
+from graph_tools.edit.builder import Builder
 from graph_tools.find.embeddings.ragged import Matrix
 from graph_tools.find.embeddings.sparse import OWNER
 from graph_tools.find.view import View
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.nodes import data_type
 from graph_tools.graph.ops import COPIES
 
 _CASTS = COPIES | {"Cast"}
@@ -81,8 +82,8 @@ def of_segments(view: View, build: Builder, segments: TensorRef) -> None:
         build.add("Identity", OWNER, [owner], T=int64)
         return
     axis = build.constant("is_filler/axis", 0, "int32", segments)
-    flags = build.add("GatherV2", "is_filler", [filling.empty, segments, axis], Tparams=data_type("bool"),
-                      Tindices=data_type(view.dtype(segments)), Taxis=data_type("int32"))
+    flags = build.add("GatherV2", "is_filler", [filling.empty, segments, axis], Tparams="bool",
+                      Tindices=view.dtype(segments), Taxis="int32")
     filled = build.add("Invert", "owner_of_filler", [owner], T=int64)
     build.add("Select", OWNER, [flags, filled, owner], T=int64)
 
@@ -101,11 +102,11 @@ def _segments_per_example(view: View, build: Builder, filling: _Filling) -> Tens
 def _first_entry(view: View, build: Builder, shape: TensorRef, leaf: str) -> TensorRef:
     zero = build.constant(leaf + "/zero", 0, "int32", shape)
     axis = build.constant(leaf + "/axis", 0, "int32", shape)
-    entry = build.add("GatherV2", leaf, [shape, zero, axis], Tparams=data_type(view.dtype(shape)),
-                      Tindices=data_type("int32"), Taxis=data_type("int32"))
+    entry = build.add("GatherV2", leaf, [shape, zero, axis], Tparams=view.dtype(shape),
+                      Tindices="int32", Taxis="int32")
     if view.dtype(shape) == "int64":
         return entry
-    return build.add("Cast", leaf + "_cast", [entry], SrcT=data_type(view.dtype(shape)), DstT=data_type("int64"),
+    return build.add("Cast", leaf + "_cast", [entry], SrcT=view.dtype(shape), DstT="int64",
                      Truncate=False)
 
 
@@ -178,12 +179,12 @@ def _outer_shape(view: View, build: Builder, given: TensorRef, rows: TensorRef) 
     kind = data_type(view.dtype(given))
     outer = build.constant("outer_axes", [sizes[0] - inner], "int32", rows)
     return {0: build.add("Slice", "outer_shape", [given, build.constant("outer_start", [0], "int32", rows), outer],
-                         T=kind, Index=data_type("int32"))}
+                         T=kind, Index="int32")}
 
 
 def _length(build: Builder, ref: TensorRef, kind: int, leaf: str, zero: TensorRef) -> TensorRef:
     """The leading length of a tensor, int64."""
-    shape = build.add("Shape", leaf + "_shape", [ref], T=kind, out_type=data_type("int64"))
+    shape = build.add("Shape", leaf + "_shape", [ref], T=kind, out_type="int64")
     axis = build.constant(leaf + "_axis", 0, "int32", ref)
-    return build.add("GatherV2", leaf, [shape, zero, axis], Tparams=data_type("int64"), Tindices=data_type("int64"),
-                     Taxis=data_type("int32"))
+    return build.add("GatherV2", leaf, [shape, zero, axis], Tparams="int64", Tindices="int64",
+                     Taxis="int32")

@@ -8,7 +8,7 @@ from graph_tools.edit.record import REPLACES, Edit, compare
 from graph_tools.errors import EditError
 from graph_tools.find.inputs import Input, needed_nodes, scan
 from graph_tools.find.inputs.record import Component, Shape, mark_used, shape_of
-from graph_tools.graph import names, ops
+from graph_tools.graph import names, nodes, ops
 from graph_tools.graph.walk import GraphIndex
 from graph_tools.model import Model
 
@@ -117,7 +117,8 @@ def _place(index: GraphIndex, one: Input, component: Component, plan: _Plan, tak
         plan.in_place[shield.name] = _placeholder(shield.name, component, _shielded_shape(shield, component, one.batch))
         plan.tensors[component.tensor] = shield.name + ":0"
         return
-    name = _free_name("%s/%s" % (names.parse(component.tensor).node, component.label), taken)
+    name = nodes.free_name("%s/%s" % (names.parse(component.tensor).node, component.label), taken)
+    taken.add(name)
     plan.added.append(_placeholder(name, component, component.shape))
     plan.tensors[component.tensor] = name + ":0"
     source, gates = branches.gated(index, names.parse(component.tensor).node, name, component.dtype)
@@ -138,21 +139,9 @@ def _shielded_shape(shield, component: Component, fixed: Optional[int]) -> Shape
     return (None,) + shape[1:] if shape and fixed is not None and shape[0] == fixed else shape
 
 
-def _free_name(name: str, taken: Set[str]) -> str:
-    unique, number = name, 0
-    while unique in taken:
-        number += 1
-        unique = "%s_%d" % (name, number)
-    taken.add(unique)
-    return unique
-
-
 def _placeholder(name: str, component: Component, shape: Shape):
-    node = _tf.tf.NodeDef(name=name, op="Placeholder")
-    node.attr["dtype"].type = _tf.tf.as_dtype(component.dtype).as_datatype_enum
-    node.attr["shape"].shape.CopyFrom(_tf.tf.TensorShape(shape).as_proto())
-    node.attr[REPLACES].s = component.tensor.encode("utf-8")
-    return node
+    replaces = {REPLACES: component.tensor.encode("utf-8")}
+    return nodes.new("Placeholder", name, dtype=component.dtype, shape=shape, **replaces)
 
 
 # ---- the new graph
@@ -171,8 +160,7 @@ def _rewrite(graph_def, plan: _Plan, removed: Set[str]):
             raise EditError("node %r would lose its input %r" % (node.name, lost[0]))
         if lost:
             node.attr["N"].i -= len(lost)
-        del node.input[:]
-        node.input.extend(entry for entry in entries if entry is not None)
+        nodes.set_inputs(node, [entry for entry in entries if entry is not None])
     del graph_def.node[:]
     graph_def.node.extend(kept)
     return graph_def

@@ -1,10 +1,11 @@
 """A sparse matrix times a table, rewritten as what it means: a row for each entry, weighted, added up per example."""
 
-from graph_tools.edit.builder import Builder, data_type
+from graph_tools.edit.builder import Builder
 from graph_tools.find.embeddings.sparse import OWNER, ROWS
 from graph_tools.find.view import View
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.nodes import data_type
 
 
 def split_product(view: View, build: Builder) -> str:
@@ -17,9 +18,9 @@ def split_product(view: View, build: Builder) -> str:
     segments = _picked(build, "segments", indices, 0, 1, index)
     count = _picked(build, "examples", shape, 0, 0, data_type(view.dtype(shape)))
     axis = build.constant("rows/axis", 0, "int32", indices)
-    rows = build.add("GatherV2", ROWS, [table, ids, axis], Tparams=value, Tindices=index, Taxis=data_type("int32"))
+    rows = build.add("GatherV2", ROWS, [table, ids, axis], Tparams=value, Tindices=index, Taxis="int32")
     last = build.constant("weights/axis", -1, "int32", indices)
-    column = build.add("ExpandDims", "weights", [values, last], T=value, Tdim=data_type("int32"))
+    column = build.add("ExpandDims", "weights", [values, last], T=value, Tdim="int32")
     weighted = build.add("Mul", "weighted", [rows, column], T=value)
     control = [ref for ref in inputs if ref.is_control]
     build.put("UnsortedSegmentSum", build.anchor, [weighted, segments, count] + control, {
@@ -27,7 +28,7 @@ def split_product(view: View, build: Builder) -> str:
     if index == data_type("int64"):
         build.add("Identity", OWNER, [segments], T=index)
     else:
-        build.add("Cast", OWNER, [segments], SrcT=index, DstT=data_type("int64"), Truncate=False)
+        build.add("Cast", OWNER, [segments], SrcT=index, DstT="int64", Truncate=False)
     return str(rows)
 
 
@@ -35,5 +36,5 @@ def _picked(build: Builder, leaf: str, ref: TensorRef, place: int, axis: int, dt
     """Entry ``place`` along an axis."""
     where = build.constant(leaf + "/place", place, "int32", ref)
     along = build.constant(leaf + "/axis", axis, "int32", ref)
-    return build.add("GatherV2", leaf, [ref, where, along], Tparams=dtype, Tindices=data_type("int32"),
-                     Taxis=data_type("int32"))
+    return build.add("GatherV2", leaf, [ref, where, along], Tparams=dtype, Tindices="int32",
+                     Taxis="int32")

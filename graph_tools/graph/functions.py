@@ -66,6 +66,14 @@ def trimmed(library: Any, nodes: Iterable[Any]) -> Any:
     return left
 
 
+def without(library: Any, gone: Set[str]) -> Any:
+    """The library without some functions, and without what says of others that those are their gradients."""
+    return type(library)(
+        function=[function for function in library.function if function.signature.name not in gone],
+        gradient=[gradient for gradient in library.gradient
+                  if not {gradient.function_name, gradient.gradient_func} & gone])
+
+
 def recursion(library: Any) -> Optional[List[str]]:
     """A chain of functions that calls itself (first and last name equal), or ``None``.
 

@@ -4,7 +4,7 @@ from typing import List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf
 from graph_tools.errors import ReleaseError, some
-from graph_tools.graph import functions, walk
+from graph_tools.graph import functions, nodes, walk
 from graph_tools.releases import newer
 
 
@@ -101,13 +101,8 @@ def _drop_callers(graph_def, beyond: Set[str]) -> None:
     gone = walk.GraphIndex(graph_def).descendants(callers, control=False)
     kept = [node for node in graph_def.node if node.name not in gone]
     for node in kept:
-        node.input[:] = [entry for entry in node.input if not (entry.startswith("^") and entry[1:] in gone)]
-    library = [function for function in graph_def.library.function if function.signature.name not in beyond]
-    gradients = [gradient for gradient in graph_def.library.gradient
-                 if not {gradient.function_name, gradient.gradient_func} & beyond]
-    rest = type(graph_def)(node=kept, versions=graph_def.versions)
-    rest.library.function.extend(library)
-    rest.library.gradient.extend(gradients)
+        nodes.without_control(node, gone)
+    rest = type(graph_def)(node=kept, versions=graph_def.versions, library=functions.without(graph_def.library, beyond))
     graph_def.CopyFrom(rest)
 
 

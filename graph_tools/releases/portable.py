@@ -2,8 +2,10 @@
 
 from typing import List, Optional
 
+import numpy as np
+
 from graph_tools import _tf
-from graph_tools.graph import functions, ops
+from graph_tools.graph import functions, nodes, ops
 from graph_tools.releases import newer
 
 
@@ -40,19 +42,17 @@ def strip(graph_def) -> None:
 
 def _first_parsers(graph_def) -> None:
     """``ParseExampleV2`` of a vector of protos, without ragged features, as 1.15 has it: a scalar for each key."""
-    nodes = {node.name: node for node in graph_def.node}
+    by_name = {node.name: node for node in graph_def.node}
     for node in [node for node in graph_def.node if node.op == "ParseExampleV2"]:
         protos, names_, sparse, dense, _ = node.input[:5]
-        keys = [_strings(nodes.get(entry)) for entry in (sparse, dense)]
-        if node.attr["ragged_value_types"].list.type or None in keys or not _is_vector(nodes.get(protos)):
+        keys = [_strings(by_name.get(entry)) for entry in (sparse, dense)]
+        if node.attr["ragged_value_types"].list.type or None in keys or not _is_vector(by_name.get(protos)):
             continue
         entries = [protos, names_]
         for kind, texts in zip(("sparse", "dense"), keys):
             for number, text in enumerate(texts):
-                key = graph_def.node.add(name="%s/%s_key_%d" % (node.name, kind, number), op="Const")
-                key.attr["dtype"].type = 7  # DT_STRING
-                key.attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(text, shape=[]))
-                entries.append(key.name)
+                entries.append(nodes.add(graph_def, "Const", "%s/%s_key_%d" % (node.name, kind, number),
+                                         **nodes.constant(np.array(text, object))).name)
         entries += node.input[5:]
         node.op, node.input[:] = "ParseExample", entries
         for name in ("num_sparse", "ragged_value_types", "ragged_split_types"):

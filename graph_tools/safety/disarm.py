@@ -5,9 +5,9 @@ fetched comes too late. Each refused node becomes a placeholder of its name and 
 differentiated and fed, and running it without a feed is an error that names it.
 """
 
-from typing import Dict, Iterable, List, Set
+from typing import Dict, Iterable, List, Optional, Set, Tuple
 
-from graph_tools.graph import functions
+from graph_tools.graph import functions, nodes
 from graph_tools.safety import folding, judge, outputs
 from graph_tools.safety.judge import Refusal
 
@@ -35,7 +35,9 @@ def disarm(graph_def, keep: Iterable[str] = ()) -> Dict[str, Refusal]:
         definitions = outputs.Definitions(graph_def)
         for node in [node for node in graph_def.node if node.name in refused]:
             _cut(graph_def, node, definitions.types(node))
-    _drop_functions(graph_def.library, set(judge.tainted_functions(graph_def.library)) - kept_functions)
+    gone = set(judge.tainted_functions(graph_def.library)) - kept_functions
+    if gone:
+        graph_def.library.CopyFrom(functions.without(graph_def.library, gone))
     folding.withhold(graph_def)
     return refused
 
@@ -48,46 +50,23 @@ def _functions_of(graph_def, keep: Set[str]) -> Set[str]:
     return functions.reach(called, judge.edges(graph_def.library))
 
 
-def _drop_functions(library, gone: Set[str]) -> None:
-    if not gone:
-        return
-    kept = [function for function in library.function if function.signature.name not in gone]
-    gradients = [gradient for gradient in library.gradient
-                 if not {gradient.function_name, gradient.gradient_func} & gone]
-    rest = type(library)(function=kept, gradient=gradients)
-    library.CopyFrom(rest)
-
-
 def _cut(graph_def, node, types: List[int]) -> None:
     """Makes a node a placeholder (several outputs: the identity of several; none: an op that waits for one)."""
     name, op = node.name, node.op
     # Its inputs become control inputs, which keep it in the loop or the branch that it was in.
     control = list(dict.fromkeys("^" + entry.lstrip("^").partition(":")[0] for entry in node.input))
-    node.Clear()
-    node.name = name
+    types = [dtype - outputs.REF if dtype > outputs.REF else dtype for dtype in types]
+    node.device = ""
     if len(types) == 1:
-        _placeholder(node, types[0], op, control)
+        nodes.become(node, "Placeholder", control, dtype=types[0], shape=_shape(types[0], op))
         return
-    entries = []
-    for number, dtype in enumerate(types or [_STRING]):
-        stand_in = graph_def.node.add(name="%s/%s_%d" % (name, SCOPE, number))
-        _placeholder(stand_in, dtype, op, control)
-        entries.append(stand_in.name)
-    if types:
-        node.op = "IdentityN"
-        node.input.extend(entries)
-        node.attr["T"].list.type.extend(dtype - outputs.REF if dtype > outputs.REF else dtype for dtype in types)
-    else:
-        node.op = "NoOp"
-        node.input.extend("^" + entry for entry in entries)
+    entries = [nodes.add(graph_def, "Placeholder", "%s/%s_%d" % (name, SCOPE, number), control, dtype=dtype,
+                         shape=_shape(dtype, op)).name for number, dtype in enumerate(types or [_STRING])]
+    nodes.hand_on(node, entries if types else (), types, () if types else ["^" + entry for entry in entries])
 
 
-def _placeholder(node, dtype: int, op: str, control: List[str]) -> None:
-    node.op = "Placeholder"
-    node.input.extend(control)
-    node.attr["dtype"].type = dtype - outputs.REF if dtype > outputs.REF else dtype
-    shape = node.attr["shape"].shape
+def _shape(dtype: int, op: str) -> Optional[Tuple[Optional[int], ...]]:
+    """The shape of a placeholder for an output of an op."""
     if op in _VECTORS:
-        shape.dim.add(size=-1)
-    elif op not in _SCALARS and dtype not in (_VARIANT, _RESOURCE):
-        shape.unknown_rank = True
+        return (None,)
+    return () if op in _SCALARS or dtype in (_VARIANT, _RESOURCE) else None

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from graph_tools.graph import names
+from graph_tools.graph import names, nodes
 from graph_tools.safety import bounds, computing, outputs
 
 FOLDED = 1 << 27       # steps of arithmetic, or bytes, that one folded node may take
@@ -52,10 +52,7 @@ def withhold(graph_def) -> List[str]:
     definitions = outputs.Definitions(graph_def)
     types = {node.name: definitions.types(node) for node in graph_def.node if node.name in dear}
     for ref, name in gates.items():
-        gate = graph_def.node.add(name=name, op="PlaceholderWithDefault")
-        gate.input.append(str(ref))
-        gate.attr["dtype"].type = types[ref.node][ref.port]
-        gate.attr["shape"].shape.unknown_rank = True
+        nodes.add(graph_def, "PlaceholderWithDefault", name, [str(ref)], dtype=types[ref.node][ref.port], shape=None)
     return sorted({ref.node for ref in gates})
 
 

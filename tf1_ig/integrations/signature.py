@@ -12,7 +12,7 @@ import graph_tools as gt
 from graph_tools import _tf, control_flow
 from graph_tools.errors import GradientError
 from graph_tools.find.decided import Decided
-from graph_tools.graph import names
+from graph_tools.graph import names, nodes
 from graph_tools.graph.ops import ENTERS, PLACEHOLDERS, SWITCHES
 from graph_tools.graph.walk import GraphIndex
 from tf1_ig import quadrature
@@ -185,10 +185,8 @@ def _copy_along_path(graph, index: GraphIndex, output: str, given: Set[str], sta
     for name in index.nodes:
         if name not in copied:
             continue
-        node = copy.node.add()
-        node.CopyFrom(index.nodes[name])
+        node = nodes.copied(copy, index.nodes[name])
         node.name = scope + name
-        node.attr.pop("_class", None)
         if "frame_name" in node.attr:
             node.attr["frame_name"].s = scope.encode("utf-8") + node.attr["frame_name"].s
         del node.input[:]

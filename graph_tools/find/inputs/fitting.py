@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
 import numpy as np
 
 from graph_tools import _tf
-from graph_tools.graph import names
+from graph_tools.graph import names, nodes
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import CONTROL_OPS, PLACEHOLDERS
 from graph_tools.model import Model
@@ -68,8 +68,7 @@ class Fitting:
         self._add_fed(graph_def, names.parse(tensor), shape)
         inside, stand_ins = set(near), set()
         for name in near:
-            node = graph_def.node.add()
-            self._copy(node, name)
+            node = self._copy(graph_def, name)
             for slot, ref in enumerate(self._index.data_inputs(name)):
                 if str(ref) == str(names.parse(tensor)):
                     node.input[slot] = self._fed_name(ref)
@@ -108,14 +107,12 @@ class Fitting:
             if name not in self._needed or all(TensorRef(name, port) in fed for port in (0,)) and (
                     self._index.op(name) in PLACEHOLDERS):
                 continue
-            node = graph_def.node.add()
-            self._copy(node, name, control=True)
+            node = self._copy(graph_def, name, control=True)
             for slot, ref in enumerate(self._index.inputs(name)):
                 if ref in fed:
                     node.input[slot] = self._fed_name(ref)
-            kept = [entry for entry in node.input if not entry.startswith("^") or entry[1:] in self._needed]
-            del node.input[:]
-            node.input.extend(kept)
+            nodes.set_inputs(node, [entry for entry in node.input
+                                    if not entry.startswith("^") or entry[1:] in self._needed])
         return _refusal(graph_def)
 
     def holds(self, size: int) -> bool:
@@ -137,45 +134,31 @@ class Fitting:
         graph_def.versions.producer = max(graph_def.versions.producer, 24)  # below it no sizes mean no rank
         return graph_def
 
-    @staticmethod
-    def _set_shape(node: Any, shape: Shape) -> None:
-        node.attr["shape"].shape.CopyFrom(_tf.tf.TensorShape(shape).as_proto())
+    def _add_fed(self, graph_def: Any, ref: TensorRef, shape: Shape, name: str = "") -> None:
+        nodes.add(graph_def, "Placeholder", name or self._fed_name(ref), dtype=self._tensor(ref).dtype.base_dtype,
+                  shape=None if shape is None else tuple(shape))
 
-    def _add_fed(self, graph_def: Any, ref: TensorRef, shape: Shape) -> None:
-        node = graph_def.node.add(name=self._fed_name(ref), op="Placeholder")
-        node.attr["dtype"].type = self._tensor(ref).dtype.base_dtype.as_datatype_enum
-        self._set_shape(node, shape)
-
-    def _copy(self, node: Any, name: str, control: bool = False) -> None:
+    def _copy(self, graph_def: Any, name: str, control: bool = False) -> Any:
         """A node as TensorFlow infers shapes of it; a large constant only has its shape."""
         original = self._index.nodes[name]
         if original.op == "Const" and original.attr["value"].ByteSize() > _LARGEST:
-            node.name, node.op = name, "Placeholder"
-            node.attr["dtype"].CopyFrom(original.attr["dtype"])
-            node.attr["shape"].shape.CopyFrom(original.attr["value"].tensor.tensor_shape)
-            return
-        node.CopyFrom(original)
+            return nodes.add(graph_def, "Placeholder", name, dtype=original.attr["dtype"],
+                             shape=original.attr["value"].tensor.tensor_shape)
+        node = nodes.copied(graph_def, original)
         node.ClearField("device")
-        for attr in ("_output_shapes", "_class"):
-            node.attr.pop(attr, None)
         if not control:
-            kept = [entry for entry in node.input if not entry.startswith("^")]
-            del node.input[:]
-            node.input.extend(kept)
+            nodes.set_inputs(node, [entry for entry in node.input if not entry.startswith("^")])
+        return node
 
     def _stand_in(self, graph_def: Any, ref: TensorRef, made: Set[str]) -> str:
         """Another input of a near op: itself where it is a small constant, else something of its static shape."""
         name = ref.node if self._small(ref) is not None else "other/%s" % self._fed_name(ref)
         if name not in made:
             made.add(name)
-            node = graph_def.node.add()
             if name == ref.node:
-                self._copy(node, name)
+                self._copy(graph_def, name)
             else:
-                tensor = self._tensor(ref)
-                node.name, node.op = name, "Placeholder"
-                node.attr["dtype"].type = tensor.dtype.base_dtype.as_datatype_enum
-                self._set_shape(node, self._static(ref))
+                self._add_fed(graph_def, ref, self._static(ref), name)
         return name
 
     def _fed_name(self, ref: TensorRef) -> str:
