@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+from tests.tf1_ig.network import LOCAL
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DEADLINE = 240
 
@@ -16,40 +18,41 @@ DEADLINE = 240
 class Cluster:
     """Its address, where things are, and how jobs are submitted."""
 
-    def __init__(self, folder, home):
-        self.folder, self.home, self.master, self.started = str(folder), home, None, []
+    def __init__(self, folder, home, hosts=(LOCAL, LOCAL, LOCAL)):
+        self.folder, self.home, self.master, self.started, self.hosts = str(folder), home, None, [], hosts
         self.events = os.path.join(self.folder, "events")
         os.makedirs(self.events)
         paths = [ROOT] + [path for path in sys.path if path and "site-packages" in path]
-        self.environment = dict(os.environ, SPARK_HOME=home, SPARK_LOCAL_IP="127.0.0.1", TF_CPP_MIN_LOG_LEVEL="3",
+        self.environment = dict(os.environ, SPARK_HOME=home, SPARK_LOCAL_IP=hosts[0].address, TF_CPP_MIN_LOG_LEVEL="3",
                                 PYSPARK_PYTHON=sys.executable, PYSPARK_DRIVER_PYTHON=sys.executable,
                                 PYTHONPATH=os.pathsep.join(paths), SPARK_WORKER_DIR=os.path.join(self.folder, "work"))
 
-    def start(self, name, *words):
-        """Starts one of Spark's own processes; what it says goes to a file."""
+    def start(self, host, name, *words):
+        """Starts one of Spark's own processes on a host; what it says goes to a file."""
         path = os.path.join(self.folder, name + ".log")
         with open(path, "wb") as said:
             self.started.append(subprocess.Popen(
-                [os.path.join(self.home, "bin", "spark-class")] + list(words), stdout=said, stderr=said,
-                env=self.environment, start_new_session=True))
+                [*host.prefix, os.path.join(self.home, "bin", "spark-class"), *words], stdout=said, stderr=said,
+                env=dict(self.environment, SPARK_LOCAL_IP=host.address), start_new_session=True))
         return path
 
-    def up(self, workers):
-        """Starts the master and the workers."""
-        said = self.start("master", "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", "0",
-                          "--webui-port", "0")
-        self.master = waited(lambda: re.search(r"spark://127\.0\.0\.1:\d+", text(said))).group()
-        for number in range(workers):
-            self.start("worker%d" % number, "org.apache.spark.deploy.worker.Worker", "--cores", "1", "--memory", "1g",
-                       "--webui-port", "0", "--host", "127.0.0.1", self.master)
-        waited(lambda: text(said).count("Registering worker") == workers)
+    def up(self):
+        """Starts the master on the first host, and a worker on each of the others."""
+        first, *others = self.hosts
+        said = self.start(first, "master", "org.apache.spark.deploy.master.Master", "--host", first.address, "--port",
+                          "0", "--webui-port", "0")
+        self.master = waited(lambda: re.search(r"spark://[\d.]+:\d+", text(said))).group()
+        for number, host in enumerate(others):
+            self.start(host, "worker%d" % number, "org.apache.spark.deploy.worker.Worker", "--cores", "1", "--memory",
+                       "1g", "--webui-port", "0", "--host", host.address, self.master)
+        waited(lambda: text(said).count("Registering worker") == len(others))
 
     def submit(self, *words, **settings):
         """A job by spark-submit, as it runs."""
         from tf1_ig.scale import spark_job
         asked = {"spark.ui.enabled": "false", "spark.eventLog.enabled": "true", "spark.eventLog.dir":
                  "file://" + self.events, "spark.executor.memory": "512m", "spark.eventLog.compress": "false",
-                 "spark.driver.host": "127.0.0.1", "spark.sql.files.maxPartitionBytes": "20000", **settings}
+                 "spark.driver.host": self.hosts[0].address, "spark.sql.files.maxPartitionBytes": "20000", **settings}
         confs = [word for name, value in asked.items() for word in ("--conf", "%s=%s" % (name, value))]
         with open(os.path.join(self.folder, "driver.log"), "ab") as said:
             command = [os.path.join(self.home, "bin", "spark-submit"), "--master", self.master] + confs
@@ -67,13 +70,14 @@ class Cluster:
                     found.append(int(pid))
         return sorted(found)
 
-    def python_worker(self, executor=None):
-        """A Python process that explains, and the executor that it works for, which is another than a named one."""
+    def python_worker(self, but=(), host=None):
+        """A Python process that explains, and the executor that it works for: none of those, on that host."""
         daemons = set(self.processes("pyspark.daemon"))
         for pid in sorted(daemons):
-            parent = _parent(pid)
-            if parent in daemons and _parent(parent) != executor:
-                return pid, _parent(parent)
+            executor = _parent(_parent(pid))
+            if _parent(pid) in daemons and executor not in but and (
+                    host is None or host.address in text("/proc/%s/cmdline" % executor)):
+                return pid, executor
         return None
 
     def told(self):

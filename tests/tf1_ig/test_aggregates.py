@@ -1,5 +1,8 @@
 """What many explanations say: against sums made by hand, planted words, twins that must not differ."""
 
+import json
+import re
+
 import numpy as np
 import pytest
 
@@ -132,3 +135,43 @@ def test_the_page_of_a_folder_links_what_was_judged(tmp_path):
     page = many.page("folder", "label_name", {}, [], 5, judged=judged)
     assert 'href="%s/evaluate%%20%%3Cb%%3E.html"' % tmp_path.name in page and "<b>" not in page
     assert "<a " not in many.page("folder", "label_name", {}, [], 5)
+
+
+def of_features(count, seed=0):
+    """Explanations of a linear model of three features, whose values go along."""
+    drawn = np.random.RandomState(seed)
+    for row in range(count):
+        given = dict(zip(("age", "fare", "<i>"), drawn.randn(3).round(3).tolist()))
+        values = [weight * given[name] for weight, name in zip((3.0, -1.0, 0.1), given)]
+        yield dict(schemas.NOTHING, key="k%d" % row, status=schemas.EXPLAINED, label=0, label_name="all", reason="",
+                   column="", score=sum(values), tokens=list(given), attributions=values, inputs=["x:0"] * 3,
+                   converged=True, extra=json.dumps(dict(given, month="may" if row % 4 else "june")))
+
+
+def test_a_page_of_features_shows_slices_side_by_side_and_each_row_as_a_dot(tmp_path):
+    made = list(of_features(100))
+    found = gathered(made, by="month")
+    parts = gathered(made[:30], by="month") + gathered(made[30:], by="month")
+    assert {one[:2]: one.sample for one in found.lines()} == {one[:2]: one.sample for one in parts.lines()}
+    age = next(line for line in found.lines() if (line.slice, line.name) == ("may", "age"))
+    assert len(age.sample) == 75 and all(value == pytest.approx(3 * given) for value, given in age.sample)
+    page = tmp_path / "page.html"
+    assert cli.main(["report", write(tmp_path / "one", made), "--out", str(page), "--by", "month"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "Side by side" in text and text.count("<circle") == 300 and "own value is larger" in text
+    assert "&lt;i&gt;" in text and "<i>" not in text
+    assert set(re.findall('href="#(row-[0-9]+)"', text)) == set(re.findall('id="(row-[0-9]+)"', text)) != set()
+    alone = many.page("folder", None, {"": 100}, gathered(made, by=None).lines(), 5)
+    assert "Side by side" not in alone and "own value is larger" in alone and "href" not in alone
+
+
+def test_dots_lie_where_their_values_are_and_never_on_each_other():
+    line = next(line for line in gathered(of_features(60), by=None).lines() if line.name == "age")
+    swarms = many._swarms([line, line])
+    dots = swarms["lines"][0].dots
+    places = sorted((value, x) for (x, _, _), (value, _) in zip(dots, line.sample))
+    assert [x for _, x in places] == sorted(x for x, _, _ in dots) and 0 < swarms["zero"] < 640
+    assert len({(round(x / 4), y) for x, y, _ in dots}) == 60
+    darkness = [dark for _, dark in sorted((given, dark) for (_, _, dark), (_, given) in zip(dots, line.sample))]
+    assert darkness == sorted(darkness) and darkness[0] < 0.2 < 0.9 < darkness[-1]
+    assert many._swarms([line]) is None

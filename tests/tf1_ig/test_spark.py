@@ -12,6 +12,7 @@ import pytest
 
 import tf1_ig
 from tests.many_rows import deadly, demo_spec, explained, largest_difference, reviews
+from tests.tf1_ig import network
 from tf1_ig.scale import aggregates, batches, shipped, spark
 
 pa = pytest.importorskip("pyarrow")
@@ -59,7 +60,7 @@ def cluster(tmp_path_factory):
     from tests.tf1_ig.spark_cluster import Cluster
     made = Cluster(tmp_path_factory.mktemp("cluster"), os.path.dirname(pyspark.__file__))
     try:
-        made.up(2)
+        made.up()
         yield made
     finally:
         made.down()
@@ -89,17 +90,54 @@ def test_a_python_worker_and_an_executor_die_in_one_job(cluster, spec, source, a
     from tests.tf1_ig.spark_cluster import text, waited
     out = tmp_path / "out"
     job = cluster.submit(*words_for(spec, source, out), **{"spark.executor.cores": "1"})
-    worker, executor = waited(cluster.python_worker)
+    python, executor = waited(cluster.python_worker)
     time.sleep(0.5)
-    os.kill(worker, signal.SIGKILL)
-    _, executor = waited(lambda: cluster.python_worker(executor))  # that of the other
+    os.kill(python, signal.SIGKILL)
+    _, executor = waited(lambda: cluster.python_worker([executor]))  # that of the other
     os.kill(executor, signal.SIGKILL)
     assert job.wait(240) == 0, text(os.path.join(cluster.folder, "driver.log"))[-3000:]
     assert_nothing_lost(out, alone)
-    reasons = [event["Task End Reason"] for event in cluster.told() if event["Event"] == "SparkListenerTaskEnd"]
-    assert any("Python worker exited unexpectedly" in str(reason) for reason in reasons)
+    assert "Python worker exited unexpectedly" in ended(cluster)
     assert any(event["Event"] == "SparkListenerExecutorRemoved" for event in cluster.told())
     assert_the_same_table(tf1_ig.aggregate(str(out), by="month"), alone)
+
+
+def ended(cluster):
+    """How tasks ended, as Spark's own events say."""
+    return str([event["Task End Reason"] for event in cluster.told() if event["Event"] == "SparkListenerTaskEnd"])
+
+
+@needs_spark
+@pytest.mark.skipif(not network.allowed(), reason="network namespaces need Linux, iproute2 and root")
+def test_a_python_worker_an_executor_and_a_cable_die_in_one_job(spec, source, alone, tmp_path):
+    pyspark = pytest.importorskip("pyspark", reason="pyspark is in the extra: pip install '.[spark]'")
+    from tests.tf1_ig.spark_cluster import Cluster, text, waited
+    out, soon = tmp_path / "out", {
+        "spark.network.timeout": "15s", "spark.network.timeoutInterval": "5s", "spark.executor.heartbeatInterval": "2s",
+        "spark.executor.cores": "1", "spark.task.maxFailures": "8"}
+    with network.hosts(2) as hosts:
+        cluster = Cluster(tmp_path, os.path.dirname(pyspark.__file__), hosts)
+        cluster.environment["SPARK_MASTER_OPTS"] = "-Dspark.worker.timeout=15"
+        try:
+            cluster.up()
+            job = cluster.submit(*words_for(spec, source, out), **soon)
+            python, first = waited(lambda: cluster.python_worker(host=hosts[1]))
+            time.sleep(0.5)
+            os.kill(python, signal.SIGKILL)
+            os.kill(first, signal.SIGKILL)
+            waited(lambda: cluster.python_worker([first], hosts[1]))  # another executor took its place
+            waited(lambda: cluster.python_worker(host=hosts[2]))
+            network.cut(hosts[2])
+            assert job.wait(400) == 0, text(os.path.join(cluster.folder, "driver.log"))[-3000:]
+        finally:
+            cluster.down()
+    assert_nothing_lost(out, alone)
+    assert "Python worker exited unexpectedly" in ended(cluster)
+    removed = {event["Executor ID"]: event["Removed Reason"] for event in cluster.told()
+               if event["Event"] == "SparkListenerExecutorRemoved"}
+    where = {event["Executor ID"]: event["Executor Info"]["Host"] for event in cluster.told()
+             if event["Event"] == "SparkListenerExecutorAdded"}
+    assert {where[one] for one in removed} == {hosts[1].address, hosts[2].address}, removed
 
 
 def assert_the_same_table(found, alone):

@@ -29,8 +29,10 @@ def add_options(parser) -> None:
 def run(options) -> int:
     """Gathers and writes the page."""
     found = aggregates.aggregate(options.folder, options.by, _groups(options.groups))
-    page = many.page(options.folder, options.by, found.rows, found.lines(options.least), options.most,
-                     found.failed(), _judged(options.folder, os.path.dirname(os.path.abspath(options.out))))
+    lines, failed = found.lines(options.least), found.failed()
+    page = many.page(options.folder, options.by, found.rows, lines, options.most, failed,
+                     _judged(options.folder, os.path.dirname(os.path.abspath(options.out))),
+                     aggregates.rows_of(options.folder, many.keys_shown(lines, options.most, failed)))
     with whole_files.writing(options.out, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(page)
     print("wrote %s: %d rows, %d slices" % (options.out, sum(found.rows.values()), len(found.rows)))

@@ -37,6 +37,8 @@ class Line(NamedTuple):
       positive: share of rows where it contributes more than 0.
       quantiles: of its contributions, at ``QUANTILES``; of a sample of rows where there are more than 256.
       examples: keys of the rows that it contributes most to, with its contribution.
+      sample: contributions to up to 256 rows, each with the number that the row holds in a column of that name, where
+        it was kept (``keep=``); NaN where not.
     """
 
     slice: str
@@ -48,6 +50,7 @@ class Line(NamedTuple):
     positive: float
     quantiles: Tuple[float, ...]
     examples: Tuple[Tuple[str, float], ...]
+    sample: Tuple[Tuple[float, float], ...] = ()
 
 
 class Failed(NamedTuple):
@@ -65,16 +68,16 @@ class _Sums:
     squares: float = 0.0
     absolute: float = 0.0
     positive: int = 0
-    sample: List[Tuple[int, float]] = dataclasses.field(default_factory=list)   # heap of (−digest, value)
+    sample: List[Tuple[int, float, float]] = dataclasses.field(default_factory=list)   # heap: −digest, value, given
     most: List[Tuple[float, str, float]] = dataclasses.field(default_factory=list)
 
-    def add(self, value: float, key: str, digest: int) -> None:
+    def add(self, value: float, key: str, digest: int, given: float) -> None:
         self.count += 1
         self.total += value
         self.squares += value * value
         self.absolute += abs(value)
         self.positive += value > 0
-        _push(self.sample, (-digest, value), _SAMPLE)
+        _push(self.sample, (-digest, value, given), _SAMPLE)
         _push(self.most, (abs(value), key, value), _EXAMPLES)
 
     def merge(self, other: "_Sums") -> None:
@@ -115,23 +118,21 @@ class Aggregate:
         """Takes in a row of ``tf1_ig.scale.SCHEMA``; rejected ones are left out."""
         if row["status"] != schemas.EXPLAINED:
             return
-        where = self._slice(row)
+        kept = json.loads(row["extra"]) if row["extra"] != "{}" else {}
+        where = "" if self.by is None else str(row[self.by] if self.by in row else kept.get(self.by))
         self.rows[where] = self.rows.get(where, 0) + 1
         for check in [*row["failing_checks"], *([] if row["converged"] else ["converged"])]:
             self._fail(Failed(check, 1, (row["key"],)))
         digest = int.from_bytes(hashlib.blake2b(row["key"].encode("utf-8", "replace"), digest_size=8).digest(), "big")
         for name, value in contributions(row, self._member).items():
-            self._sums.setdefault((where, name), _Sums()).add(value, row["key"], digest)
+            given = kept.get(name)
+            self._sums.setdefault((where, name), _Sums()).add(
+                value, row["key"], digest, float(given) if isinstance(given, (int, float)) else math.nan)
 
     def _fail(self, more: Failed) -> None:
         known = self._failed.get(more.name, Failed(more.name, 0, ()))
         self._failed[more.name] = Failed(more.name, known.count + more.count, tuple(
             sorted(known.examples + more.examples)[:_FAILED]))
-
-    def _slice(self, row: Mapping[str, Any]) -> str:
-        if self.by is None:
-            return ""
-        return str(row[self.by] if self.by in row else json.loads(row["extra"]).get(self.by))
 
     def __add__(self, other: "Aggregate") -> "Aggregate":
         made = Aggregate(self.by, self.groups)
@@ -158,8 +159,9 @@ def _line(where: str, name: str, sums: _Sums) -> Line:
     count, mean = sums.count, sums.total / sums.count
     spread = max(0.0, sums.squares - count * mean * mean) / (count - 1) if count > 1 else math.nan
     return Line(where, name, count, mean, sums.absolute / count, math.sqrt(spread / count), sums.positive / count,
-                tuple(np.quantile([value for _, value in sums.sample], QUANTILES).tolist()),
-                tuple((key, value) for _, key, value in sorted(sums.most, reverse=True)))
+                tuple(np.quantile([value for _, value, _ in sums.sample], QUANTILES).tolist()),
+                tuple((key, value) for _, key, value in sorted(sums.most, reverse=True)),
+                tuple((value, given) for _, value, given in sorted(sums.sample, reverse=True)))
 
 
 def contributions(row: Mapping[str, Any], member: Mapping[str, Sequence[str]]) -> Dict[str, float]:
@@ -189,6 +191,15 @@ def aggregate(folder: Any, by: Optional[str] = "label_name",
     for row in rows(folder):
         made.add(row)
     return made
+
+
+def rows_of(folder: Any, keys: Sequence[str]) -> Dict[str, Dict[str, Any]]:
+    """The explained rows of these keys, in the order of the keys."""
+    wanted = dict.fromkeys(keys)
+    for row in rows(folder) if wanted else ():
+        if row["key"] in wanted:
+            wanted[row["key"]] = row
+    return {key: row for key, row in wanted.items() if row is not None}
 
 
 def rows(folder: Any) -> Iterator[Dict[str, Any]]:
