@@ -124,6 +124,8 @@ def test_a_python_worker_an_executor_and_a_cable_die_in_one_job(spec, source, al
             python, first = waited(lambda: cluster.python_worker(host=hosts[1]))
             time.sleep(0.5)
             os.kill(python, signal.SIGKILL)
+            waited(lambda: cluster.python_worker(host=hosts[1]) not in (None, (python, first)))  # the driver knows
+            time.sleep(0.5)
             os.kill(first, signal.SIGKILL)
             waited(lambda: cluster.python_worker([first], hosts[1]))  # another executor took its place
             waited(lambda: cluster.python_worker(host=hosts[2]))
