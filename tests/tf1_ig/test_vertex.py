@@ -15,6 +15,7 @@ from tests.models.small import model_of
 from tf1_ig import cli
 from tf1_ig.errors import RowError, SpecError
 from tf1_ig.rows import vertex
+from tf1_ig.rows.spec import ExplanationSpec
 
 RANDOM = np.random.RandomState(7)
 WEIGHTS, TABLE = RANDOM.normal(size=(3, 2)).astype(np.float32), RANDOM.normal(size=(20, 3)).astype(np.float32)
@@ -65,7 +66,8 @@ INPUTS = {
         "input_tensor_name": "pixels:0", "encoding": "identity", "modality": "image", "input_baselines": [0.5, 1],
         "visualization": {"type": "outlines", "polarity": "positive"}}},
 }
-BASELINE = {"census": {"x:0": [30, 40, 0]}, "words": {"rows:0": 0.25}, "picture": {"pixels:0": 0.5}}
+BASELINES = {"census": [{"x:0": [30, 40, 0]}], "words": [{"rows:0": 0.25}], "picture": [
+    {"pixels:0": 0.5}, {"pixels:0": 1}]}
 LEFT_OUT = {"census": "inputs.person.feature_value_domain", "words": "inputs.sentence.group_name",
             "picture": "inputs.photo.visualization"}
 
@@ -119,10 +121,12 @@ def test_attributions_are_those_by_hand(name, form, folders, tmp_path, capsys):
     found = spec.explain(ROW_OF[name])
     steps = {"steps": 50} if "parameters" in form else {}
     with tf1_ig.IntegratedGradients(model_of(BUILD[name][0]), "probabilities:0", BUILD[name][1]) as explainer:
-        by_hand = explainer.explain(FEED_OF[name], label="top", baseline=BASELINE[name], **steps)
+        by_hand = [explainer.explain(FEED_OF[name], label="top", baseline=one, **steps) for one in BASELINES[name]]
     assert set(found.values) == {BUILD[name][1]}
-    assert np.allclose(found.values[BUILD[name][1]], by_hand.values[BUILD[name][1]], atol=1e-6)
-    assert np.allclose(found.baseline_score, by_hand.baseline_score) and (not steps or set(found.steps) == {50})
+    assert np.allclose(found.values[BUILD[name][1]], np.mean([one.values[BUILD[name][1]] for one in by_hand], axis=0),
+                       atol=1e-6)
+    assert np.allclose(found.baseline_score, np.mean([one.baseline_score for one in by_hand], axis=0))
+    assert not steps or set(found.steps) == {50}
     assert spec.classes == (None if form == "AI Platform" else ("no", "yes"))
 
 
@@ -142,7 +146,7 @@ def test_a_sparse_bag_of_features_is_fed(form, tmp_path):
         "input_baselines": [0]}}, "outputs": OUTPUTS}
     (tmp_path / "model" / "m.json").write_text(json.dumps(_camel(tree) if form == "Vertex AI" else tree))
     read = vertex.convert(str(tmp_path / "model" / "m.json"), str(tmp_path))
-    assert read.left_out == {}
+    assert read.left_out == {} and read.tree["inputs"] == ["bag/values:0"]
     (tmp_path / "s.json").write_text(json.dumps(read.tree))
     spec = tf1_ig.load_spec(tmp_path / "s.json")
     rows = [{"age": 1.5, "gain": "2"}, {"hours": -1, "age": 0, "gain": None}]
@@ -164,6 +168,35 @@ def test_a_sparse_bag_of_features_is_fed(form, tmp_path):
         spec.feed([{"hours": "x"}])
 
 
+def test_a_sparse_input_beside_others(tmp_path):
+    """Sparse numbers and a dense input in one question, each named as the spec calls it; together they are complete."""
+    def both():
+        tf = _tf.tf
+        bag = tf.sparse_placeholder(tf.float32, [None, 3], "bag")
+        rows = tf.sparse_tensor_dense_matmul(bag, tf.constant(WEIGHTS)) + tf.placeholder(tf.float32, [None, 2], "x")
+        tf.nn.softmax(rows + tf.reduce_sum(tf.nn.embedding_lookup(tf.constant(TABLE[:, :2]), tf.placeholder(
+            tf.int32, [None, None], "ids")), 1), name="probabilities")
+
+    model_of(both).save(str(tmp_path / "model"))
+    tree = {"version": 1, "model": {"path": "model"}, "output": "probabilities", "inputs": ["bag/values", "x", "ids"],
+            "feed": {"bag/values:0": {"kind": "numbers", "columns": ["a", "b", "c"], "sparse": True},
+                     "bag/indices:0": {"kind": "sparse", "of": "bag/values:0", "part": "indices"},
+                     "bag/shape:0": {"kind": "sparse", "of": "bag/values:0", "part": "shape"},
+                     "x:0": {"kind": "numbers", "columns": ["d", "e"]},
+                     "ids:0": {"kind": "signal", "column": "ids", "dtype": "int32"}}}
+    rows = [{"a": 1, "c": -1, "d": 2, "e": .5, "ids": [3, 4]}, {"b": 2, "d": 0, "e": 1, "ids": [7]}]
+    spec = ExplanationSpec(tree, str(tmp_path))
+    found = spec.explain(rows, tolerance=1e-3)
+    assert len(found.values) == 3 and "x:0" in found.values
+    total = sum(np.sum(part[row]) for part in found.values.values() for row in [0])
+    assert abs(total - (found.score - found.baseline_score)[0]) < 1e-3
+    auto = ExplanationSpec(dict(tree, inputs="auto"), str(tmp_path)).explain(rows, tolerance=1e-3)
+    assert set(auto.values) == set(found.values)
+    unused = ExplanationSpec(dict(tree, inputs=["bag/shape"]), str(tmp_path))
+    with pytest.raises(SpecError, match="inputs: bag/shape:0 .int64. has no gradient"):
+        unused.explain(rows)
+
+
 def _convert(tree, folder, tmp_path):
     path = folder / "model" / "metadata.json"
     path.write_text(json.dumps(tree), encoding="utf-8")
@@ -178,11 +211,80 @@ def test_nothing_is_dropped_unseen(folders, tmp_path):
                        "outputIndices": [0, 1], "examples": {"neighborCount": 3}}}, folders["picture"], tmp_path)
     assert set(read.left_out) == {
         "metadata.inputs.photo.a_new_field", "metadata.inputs.photo.group_name", "metadata.inputs.photo.visualization",
-        "metadata.inputs.photo.input_baselines", "outputs.other", "metadata.latent_space_source",
-        "parameters.xrai_attribution", "parameters.xrai_attribution.blur_baseline_config", "parameters.top_k",
+        "outputs.other", "metadata.latent_space_source", "parameters.xrai_attribution.blur_baseline_config",
+        "parameters.top_k",
         "parameters.output_indices", "parameters.examples"}
     assert {"not honoured: " + place for place in read.left_out} <= set(read.tree["guesses"])
-    assert read.tree["steps"] == 20
+    assert read.tree["steps"] == 20 and read.tree["variant"] == {
+        "name": "xrai", "baselines": [{"pixels:0": 0.5}, {"pixels:0": 1}]}
+
+
+def two_inputs():
+    tf = _tf.tf
+    x, z = tf.placeholder(tf.float32, [None, 3], "x"), tf.placeholder(tf.float32, [None, 2], "z")
+    tf.nn.softmax(tf.matmul(tf.tanh(x), tf.constant(WEIGHTS)) * z, name="probabilities")
+
+
+TWO = {"a": {"inputTensorName": "x", "inputBaselines": [[1, 2, 3], 0, 0.5]},
+       "b": {"inputTensorName": "z", "inputBaselines": [[1, -1]]}}
+ROWS = [{"a": [.5, -1, 2], "b": [.5, 2]}, {"a": [0, 0, 1], "b": [1, 1]}]
+
+
+def _spec(tree, tmp_path):
+    model_of(two_inputs).save(str(tmp_path / "model"))
+    tree = tree if "metadata" in tree else dict({"inputs": TWO, "outputs": {
+        "y": {"outputTensorName": "probabilities"}}}, **tree)
+    (tmp_path / "model" / "m.json").write_text(json.dumps(tree))
+    assert cli.main(["spec", "--from-vertex", str(tmp_path / "model" / "m.json"), "--out", str(tmp_path / "s.json")]
+                    ) == 0
+    return tf1_ig.load_spec(tmp_path / "s.json")
+
+
+def test_attributions_are_averaged_over_several_baselines(tmp_path, capsys):
+    """The mean of three explanations, one a baseline, from the command line, too; one baseline of an input goes with
+    each of another's."""
+    spec = _spec({}, tmp_path)
+    assert "not honoured" not in capsys.readouterr().out
+    found = spec.explain(ROWS, tolerance=1e-4)
+    with tf1_ig.IntegratedGradients(model_of(two_inputs), "probabilities", ["x", "z"]) as explainer:
+        each = [explainer.explain(spec.feed(ROWS)[0], label="top", tolerance=1e-4, baseline={
+            "x:0": one, "z:0": [1, -1]}) for one in ([1, 2, 3], 0, 0.5)]
+    for name in ("x:0", "z:0"):
+        assert np.allclose(found.values[name], np.mean([one.values[name] for one in each], axis=0), atol=1e-6)
+    assert np.allclose(found.baseline_score, np.mean([one.baseline_score for one in each], axis=0))
+    saved = str(tmp_path / "a.npz")
+    words = ["explain", "--spec", str(tmp_path / "s.json"), "--tolerance", "0.0001", "--out", saved]
+    words += [word for row in ROWS for word in ("--row", json.dumps(row))]
+    assert cli.main(words) == 0
+    assert np.allclose(tf1_ig.load_attribution(saved).values["x:0"], found.values["x:0"], atol=1e-6)
+    assert cli.main(words + ["--variant", "idgi"]) == 0  # options win over the spec
+    assert tf1_ig.load_attribution(saved).technique.startswith("Important-direction")
+
+
+def test_baselines_that_go_with_no_other_are_told(tmp_path, capsys):
+    spec = _spec({"inputs": dict(TWO, b=dict(TWO["b"], inputBaselines=[0, 1]))}, tmp_path)
+    assert "not honoured: inputs: baselines of z:0: there are 2, and 3 of another" in capsys.readouterr().out
+    assert [one["z:0"] for one in spec.variant[1]["baselines"]] == [0, 0, 0]
+
+
+def test_sampled_shapley_is_ours(tmp_path, capsys):
+    tree = {"inputs": dict(TWO, a={"inputTensorName": "x", "inputBaselines": [0]}), "outputs": {
+        "y": {"outputTensorName": "probabilities"}}}
+    spec = _spec({"metadata": tree, "parameters": {"sampledShapleyAttribution": {"pathCount": 30}}}, tmp_path)
+    assert "not honoured" not in capsys.readouterr().out and spec.variant == ("shapley", {"samples": 30})
+    found = spec.explain(ROWS)
+    with tf1_ig.IntegratedGradients(model_of(two_inputs), "probabilities", ["x", "z"]) as explainer:
+        by_hand = explainer.explain_variant("shapley", spec.feed(ROWS)[0], "top", samples=30, baseline={
+            "x:0": 0, "z:0": [1, -1]})
+    assert np.array_equal(found.values["x:0"], by_hand.values["x:0"]) and found.technique == "Shapley values"
+
+
+def test_a_variant_that_takes_no_such_option_is_told(tmp_path):
+    tree = {"version": 1, "model": {"path": "m"}, "output": "y:0", "feed": {}}
+    for variant, told in (({"name": "avaraged"}, "no variant 'avaraged'"), ({"name": "averaged"}, "needs baselines"),
+                          ({"name": "shapley", "baselines": [0]}, "knows no baselines")):
+        with pytest.raises(SpecError, match="variant: .*" + told):
+            ExplanationSpec(dict(tree, variant=variant))
 
 
 def test_what_is_honoured_is_not_told(folders, tmp_path):

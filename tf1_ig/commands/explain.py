@@ -191,10 +191,12 @@ def prepared(options) -> Iterator[Prepared]:
             lines = training_mode.told(edit)
         output = question.output or _only_output(model)
         _refuse_other_classes(class_names, names.tensor_name(output), _known_sizes(model, output))
+        inputs = question.inputs if question.spec is None else question.spec.attributed(
+            model, names.tensor_name(output), question.inputs)
         explainer = opened.enter_context(IntegratedGradients(
-            model, output, question.inputs, batch_axis=question.batch_axis, time_limit=options.time_limit))
+            model, output, inputs, batch_axis=question.batch_axis, time_limit=options.time_limit))
         worker.opened()
-        way = _way_to_explain(explainer, options, dict(arguments))
+        way = _way_to_explain(explainer, options, dict(arguments), question)
 
         def ask(function):
             if question.label is _BY_RANK:
@@ -210,7 +212,7 @@ def prepared(options) -> Iterator[Prepared]:
             return result if vocabulary is None else _decoded(result, vocabulary)
 
         yield Prepared(explainer, explain, class_names, lines, ask,
-                       lambda other: _way_to_explain(other, options, dict(arguments)), question)
+                       lambda other: _way_to_explain(other, options, dict(arguments), question), question)
 
 
 class _Question(NamedTuple):
@@ -224,6 +226,7 @@ class _Question(NamedTuple):
     inputs: Any
     label: Any
     baseline: Any
+    variant: Optional[Tuple[str, Any]]
     tolerance: float
     steps: Optional[int]
     batch_axis: Optional[int]
@@ -250,6 +253,7 @@ def _question(options) -> _Question:
         spec, encoded, feed, class_names, options.output or own("output", None),
         options.inputs or own("inputs", "auto"), label,
         feed_file.parse_baseline(options.baseline) if options.baseline else own("baseline", "zero"),
+        own("variant", None),
         options.tolerance or own("tolerance", 0.01), options.steps if effort else own("steps", None),
         spec.batch_axis if spec is not None and options.batch_axis is _NOT_SAID else
         0 if options.batch_axis is _NOT_SAID else options.batch_axis)
@@ -293,11 +297,12 @@ def _only_output(model) -> Any:
     return found.only()
 
 
-def _way_to_explain(explainer, options, arguments):
-    """``explain``, or a variant with those of its options that were given."""
-    if options.variant is None:
+def _way_to_explain(explainer, options, arguments, question):
+    """``explain``, or a variant, of the options or of the spec, with those of its options that were given."""
+    name, more = (options.variant, {}) if options.variant or not question.variant else question.variant
+    if name is None:
         return functools.partial(explainer.explain, **arguments)
-    given = {name: getattr(options, name) for name in _OF_VARIANTS if getattr(options, name) is not None}
+    given = {one: getattr(options, one) for one in _OF_VARIANTS if getattr(options, one) is not None}
     if "baselines" in given:
         given["baselines"] = feed_file.parse_baseline(given["baselines"])
     if "segments" in given:
@@ -305,7 +310,7 @@ def _way_to_explain(explainer, options, arguments):
     if options.baseline is None and isinstance(arguments["baseline"], str) and (
             arguments["baseline"] == "zero"):  # most variants take none
         del arguments["baseline"]
-    return functools.partial(explainer.explain_variant, options.variant, **dict(arguments, **given))
+    return functools.partial(explainer.explain_variant, name, **dict(arguments, **dict(more, **given)))
 
 
 def _known_sizes(model, output) -> Optional[List[Optional[int]]]:

@@ -75,6 +75,16 @@ class Files(NamedTuple):
             raise SpecError("%s: %r is not JSON (%s)" % (self.place(inner), path, wrong)) from wrong
 
 
+    def move(self, tree: Any, place: Tuple[str, ...], folder: str) -> None:
+        """Makes the paths at a place of a tree (``*``: every key) relative to another folder, in place."""
+        key, rest = place[0], place[1:]
+        for each in (list(tree) if key == "*" else [key]) if isinstance(tree, dict) else ():
+            if rest:
+                self.move(tree.get(each), rest, folder)
+            elif isinstance(tree.get(each), str) and not os.path.isabs(os.path.expanduser(tree[each])):
+                tree[each] = os.path.relpath(self.path(tree[each]), folder).replace(os.sep, "/")
+
+
 def relative(path: str, folder: str) -> str:
     """A path as it is written into a spec in a folder."""
     return os.path.relpath(os.path.abspath(path), os.path.abspath(folder)).replace(os.sep, "/")

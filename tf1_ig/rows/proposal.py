@@ -11,7 +11,7 @@ from graph_tools.find.candidates import Candidate
 from graph_tools.find.inputs.parsing import parsed_features
 from graph_tools.graph import names
 from tf1_ig.errors import SpecError
-from tf1_ig.rows import fingerprint, named_ids, reading_vocabulary, schema
+from tf1_ig.rows import attributed, fingerprint, named_ids, reading_vocabulary, schema
 from tf1_ig.rows.files import Files, relative
 
 _SEGMENTS = 4   # a table of no more rows is one of segments, not of words
@@ -146,10 +146,6 @@ def _class_names(path: str, count: Optional[int], files: Files) -> Tuple[Sequenc
 
 
 def _parts(model, inputs, embeddings) -> List[Part]:
-    ids = {}
-    for one in embeddings:
-        for tensor in _sources(model, one):
-            ids.setdefault(tensor, one)
     found = []
     for way in inputs:
         if getattr(way, "default", None) or _is_behind(model, way, inputs):
@@ -157,7 +153,8 @@ def _parts(model, inputs, embeddings) -> List[Part]:
         for part in getattr(way, "components", ()) or (way,):
             if getattr(part, "used", True):
                 found.append(Part(part.tensor, part.dtype, part.shape, getattr(part, "label", "") or names.parse(
-                    part.tensor).node.rpartition("/")[2], ids.get(part.tensor), way))
+                    part.tensor).node.rpartition("/")[2], next((one for one in embeddings if getattr(
+                        one, "ids", "") and attributed.comes_from(model, one.ids, part.tensor)), None), way))
     return found
 
 
@@ -167,19 +164,6 @@ def _is_behind(model, way, inputs) -> bool:
         return False
     upstream = model.index.ancestors([way.tensor], control=False)
     return any(names.parse(other.tensor).node in upstream for other in inputs if other.kind != "parse_example")
-
-
-def _sources(model, embedding) -> List[str]:
-    """The tensors that the ids of a lookup are, whatever was done with them on the way to it."""
-    if not getattr(embedding, "ids", ""):
-        return []
-    upstream = model.index.ancestors([embedding.ids], control=False)
-    fed = {embedding.ids}
-    for node in upstream:
-        fed.add(node + ":0")
-    # The components of a queue are several outputs of one node: the lookup says which.
-    fed |= {str(ref) for node in upstream for ref in model.index.data_inputs(node)}
-    return sorted(fed)
 
 
 def _entry(part: Part, scene: Scene, folder: str) -> Dict[str, Any]:

@@ -12,12 +12,10 @@ import numpy as np
 import graph_tools as gt
 from graph_tools import whole_files
 from graph_tools.graph import names
-from tf1_ig.errors import LabelError, RowError, SpecError, SpecFileMissingError
+from tf1_ig.errors import RowError, SpecError, SpecFileMissingError
 from tf1_ig.explainer import IntegratedGradients
-from tf1_ig.question import class_names
-from tf1_ig.question.label import RANKED
 from tf1_ig.result.attribution import Attribution
-from tf1_ig.rows import fingerprint, readers, schema, told
+from tf1_ig.rows import attributed, fingerprint, labels, readers, schema, told
 from tf1_ig.rows.encoders import encoder
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.record import Cut, Encoded, Encoder, Row
@@ -67,6 +65,7 @@ class ExplanationSpec:
                              ("classes", None if classes is None else tuple(str(one) for one in classes))):
             object.__setattr__(self, field, value)
         self.label  # noqa: B018 a name that is no class is told now
+        labels.check_variant(own, files)
 
     def __reduce__(self):
         return type(self), (self.tree, self._files.folder, self.allow_code, self.name)
@@ -96,32 +95,19 @@ class ExplanationSpec:
     def label(self) -> Any:
         """What ``explain`` takes as ``label``: class numbers for names, ranks as they are, ``{class: weight}`` for a
         contrast."""
-        if self.tree.get("contrast") is not None:
-            one, other = (self._ranked_or_class(given, "contrast") for given in self.tree["contrast"])
-            return {one: 1.0, other: -1.0}
-        label = self.tree.get("label", "top")
-        if isinstance(label, list):
-            return tuple(self._class(part, "label") if place == len(label) - 1 else part
-                         for place, part in enumerate(label))
-        return label if label in (None, "top") else self._ranked_or_class(label, "label")
-
-    def _ranked_or_class(self, given: Any, key: str) -> Any:
-        """A rank, where no class is called so; else the number of a class."""
-        return given if given in RANKED and given not in (self.classes or ()) else self._class(given, key)
-
-    def _class(self, given: Any, key: str) -> int:
-        if isinstance(given, int):
-            return given
-        try:
-            return class_names.number_of(given, self.classes)
-        except LabelError as wrong:
-            raise SpecError("%s: %s" % (self._files.place(key), wrong)) from None
+        return labels.label_of(self.tree, self.classes, self._files)
 
     @property
     def baseline(self) -> Any:
         """What ``explain`` takes as ``baseline``."""
         baseline = self.tree.get("baseline", "zero")
         return np.asarray(baseline) if isinstance(baseline, list) else copy.deepcopy(baseline)
+
+    @property
+    def variant(self) -> Optional[Tuple[str, Dict[str, Any]]]:
+        """Another method than Integrated Gradients from one baseline: its name and its options."""
+        given = copy.deepcopy(self.tree.get("variant"))
+        return None if given is None else (given.pop("name"), given)
 
     @property
     def tolerance(self) -> float:
@@ -156,6 +142,22 @@ class ExplanationSpec:
     def arguments(self) -> Dict[str, Any]:
         """What the spec says of ``explain``'s arguments: label, baseline, tolerance, steps."""
         return dict(label=self.label, baseline=self.baseline, tolerance=self.tolerance, steps=self.steps)
+
+    def ask(self, explainer: IntegratedGradients, feed: Mapping[str, Any], **options: Any) -> Attribution:
+        """Explains a feed as the spec says, by the variant that it names.
+
+        Args:
+          explainer: one that ``open`` returned.
+          feed: as ``feed`` returns it.
+          **options: arguments of ``explain`` that replace those of the spec.
+        """
+        asked = dict(self.arguments(), **options)
+        if self.variant is None:
+            return explainer.explain(feed, **asked)
+        if self.tree.get("baseline") is None and "baseline" not in options:
+            del asked["baseline"]  # most variants take none
+        name, more = self.variant
+        return explainer.explain_variant(name, feed, **dict(asked, **more))
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
@@ -307,7 +309,15 @@ class ExplanationSpec:
           SpecError: the model is not the one the spec was written for.
         """
         options = dict(dict(batch_axis=self.batch_axis, class_names=self.classes), **options)
-        return IntegratedGradients(self.load(trusted) if model is None else model, self.output, self.inputs, **options)
+        model = self.load(trusted) if model is None else model
+        return IntegratedGradients(model, self.output, self.attributed(model, self.output, self.inputs), **options)
+
+    def attributed(self, model: Any, output: str, inputs: Any) -> Any:
+        """What an explainer takes for inputs as the spec calls them: a placeholder of ids stands for its lookups."""
+        if isinstance(inputs, str):
+            return inputs
+        sparse = [tensor for tensor, options in self._options.items() if options.get("sparse")]
+        return attributed.tensors_of(model, output, inputs, self._encoders, sparse, self._files.place("inputs"))
 
     def explain(self, rows: Sequence[Row], explainer: Optional[IntegratedGradients] = None,
                 **options: Any) -> Attribution:
@@ -326,7 +336,7 @@ class ExplanationSpec:
             raise encoded.bad[0]
         with contextlib.ExitStack() as opened:
             explainer = opened.enter_context(self.open()) if explainer is None else explainer
-            result = explainer.explain(encoded.feed, **dict(self.arguments(), **options))
+            result = self.ask(explainer, encoded.feed, **options)
             return told.annotate(result, self, encoded, explainer)
 
     # -- the file ----------------------------------------------------------------------------------------------------
@@ -342,7 +352,7 @@ class ExplanationSpec:
         tree = copy.deepcopy(dict(self.tree))
         if os.path.normpath(folder) != self._files.folder:
             for place in PATHS:
-                _moved(tree, place, self._files, folder)
+                self._files.move(tree, place, folder)
         try:
             with whole_files.writing(path, "w", encoding="utf-8") as file:
                 file.write(json.dumps(tree, indent=1, ensure_ascii=False) + "\n")
@@ -388,13 +398,3 @@ def _with_limits(options: Mapping[str, Any], feed: Mapping[str, Any], files: Fil
     if source.get("kind") != "text":
         raise SpecError("%s: %r is not a text of this spec" % (files.place("of"), options["of"]))
     return dict({key: source[key] for key in LIMITS if key in source}, **options)
-
-
-def _moved(tree: Any, place: Tuple[str, ...], files: Files, folder: str) -> None:
-    """Makes the paths at a place of the tree relative to another folder, in place."""
-    key, rest = place[0], place[1:]
-    for each in (list(tree) if key == "*" else [key]) if isinstance(tree, dict) else ():
-        if rest:
-            _moved(tree.get(each), rest, files, folder)
-        elif isinstance(tree.get(each), str) and not os.path.isabs(os.path.expanduser(tree[each])):
-            tree[each] = os.path.relpath(files.path(tree[each]), folder).replace(os.sep, "/")

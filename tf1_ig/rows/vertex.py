@@ -7,11 +7,12 @@ theirs is told, too.
 import json
 import os
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import graph_tools as gt
 from graph_tools.find.candidates import Candidate, Output
 from graph_tools.graph import names
+from tf1_ig import methods
 from tf1_ig.errors import SpecError, SpecFileMissingError
 from tf1_ig.rows import proposal, schema
 
@@ -59,7 +60,7 @@ def convert(path: str, folder: str, model_path: Optional[str] = None, trusted: b
         model, output=output.tensor), output, folder, model_path)
     guesses = tree.pop("guesses")
     _classes(told, tree, fields)
-    attributed, baselines, sparse = [], {}, False
+    attributed, baselines = [], {}
     for name, one in inputs.items():
         tensor = _tensor(model, one.take("input_tensor_name") or name, "inputs.%s" % name)
         if (one.take("encoding") or "").lower() == "bag_of_features_sparse" and one.take("indices_tensor_name"):
@@ -67,19 +68,15 @@ def convert(path: str, folder: str, model_path: Optional[str] = None, trusted: b
                 tree["feed"][placeholder] = entry
                 for key in [key for key in guesses if key.startswith(schema.format_place(("feed", placeholder)))]:
                     del guesses[key]
-            sparse = True
+            attributed.append(tensor.tensor)
             continue
         tree["feed"][tensor.tensor] = _entry(name, one, tensor, tree["feed"].get(tensor.tensor), guesses, fields)
         attributed += _attributed(one, tensor, model, name)
-        baselines.update(_baselines(one, tensor, attributed, fields))
-    # Features of a sparse input have no tensor of their own to be named: what looks them up is found.
-    tree["inputs"] = "auto" if sparse or not attributed else attributed
-    if baselines:
-        tree["baseline"] = baselines
-    else:
+        baselines.update(_baselines(one, tensor))
+    tree["inputs"] = attributed or "auto"
+    if not baselines:
         guesses["baseline"] = "the metadata gives none, and theirs chose one itself: zero"
-    if parameters is not None:
-        _parameters(parameters, tree, fields)
+    _method(_several(baselines, fields) if baselines else [], parameters, tree, fields)
     fields.tell_unread()
     tree["guesses"] = dict(guesses, **{"not honoured: " + place: why for place, why in fields.left_out.items()})
     return Read(tree, dict(fields.left_out))
@@ -155,7 +152,8 @@ class _Fields:
 _CALLED = {str: "a text", int: "a whole number", list: "a list", Mapping: "an object"}
 _TYPES = dict.fromkeys(("framework", "encoding", "modality", "output_tensor_name", "input_tensor_name",
                         "encoded_tensor_name"), str)
-_TYPES.update(index_feature_mapping=list, output_indices=list, step_count=int, inputs=Mapping, outputs=Mapping)
+_TYPES.update(index_feature_mapping=list, output_indices=list, step_count=int, path_count=int,
+              inputs=Mapping, outputs=Mapping)
 
 _WHY = {
     "visualization": "pictures are drawn in our own way; tf1-ig explain --help and the options of to_html",
@@ -270,8 +268,20 @@ def _attributed(one: _Fields, tensor: Candidate, model: Any, name: str) -> List[
     return [tensor.tensor] if tensor.dtype.startswith(_FLOATS) else []
 
 
-def _baselines(one: _Fields, tensor: Candidate, attributed: Sequence[str], fields: _Fields) -> Dict[str, Any]:
-    """The baseline of the encoded tensor, or that of the input; of several the first."""
+def _several(given: Mapping[str, List[Any]], fields: _Fields) -> List[Dict[str, Any]]:
+    """Baselines of all inputs together: the first of each, the second, …; one of an input goes with all."""
+    count = max(map(len, given.values()))
+    for tensor, own in given.items():
+        if len(own) not in (1, count):
+            fields.left_out["inputs: baselines of %s" % tensor] = (
+                "there are %d, and %d of another input: which goes with which is not said; the first is taken" % (
+                    len(own), count))
+    return [{tensor: own[number if len(own) == count else 0] for tensor, own in given.items()}
+            for number in range(count)]
+
+
+def _baselines(one: _Fields, tensor: Candidate) -> Dict[str, List[Any]]:
+    """The baselines of the encoded tensor, or those of the input."""
     encoded, plain = one.take("encoded_baselines"), one.take("input_baselines")
     encoded_name = one.take("encoded_tensor_name")
     if encoded:
@@ -282,32 +292,53 @@ def _baselines(one: _Fields, tensor: Candidate, attributed: Sequence[str], field
         given, key, where = plain, "input_baselines", tensor.tensor
     else:
         return {}
-    given = given if isinstance(given, list) else [given]
-    if len(given) > 1:
-        one.leave_out(key, "%d baselines: the first is taken; theirs averages over them, and here --variant averaged"
-                      % len(given))
-    value = given[0]
     if tensor.dtype == "string" and not encoded:
         one.leave_out(key, "a baseline of strings; zero rows are taken")
         return {}
-    return {where: value}
+    return {where: given if isinstance(given, list) else [given]}
 
 
-def _parameters(parameters: _Fields, tree: Dict[str, Any], fields: _Fields) -> None:
-    """Method, steps and which output: of the three methods, Integrated Gradients is ours."""
+def _method(baselines: List[Dict[str, Any]], parameters: Optional[_Fields], tree: Dict[str, Any],
+            fields: _Fields) -> None:
+    """Their method as ours, with its baselines: attributions of several are averaged, as theirs are."""
+    name, more = "averaged" if len(baselines) > 1 else None, {}
+    if parameters is not None:
+        name, more = _named_method(parameters, name, tree)
+        _parameters(parameters, tree)
+    if name is not None and "baselines" in methods.options_of(methods.METHODS[name]) and baselines:
+        more["baselines"] = baselines
+    elif baselines:
+        tree["baseline"] = baselines[0]
+        if len(baselines) > 1:
+            fields.left_out["inputs: baselines"] = "%d are given, and --variant %s takes one: the first" % (
+                len(baselines), name)
+    if name is not None:
+        tree["variant"] = dict({"name": name}, **more)
+
+
+def _named_method(parameters: _Fields, name: Optional[str], tree: Dict[str, Any]
+                  ) -> Tuple[Optional[str], Dict[str, Any]]:
+    """The method that the parameters ask for, and its options; ``name`` where they say nothing."""
     for key in ("integrated_gradients_attribution", "xrai_attribution"):
-        if key in parameters:
-            inner = parameters.inside(key)
-            tree["steps"] = inner.take("step_count") or tree.get("steps")
-            for more, why in (("smooth_grad_config", "noise is not added; tf1-ig explain --variant smoothgrad does"),
-                              ("blur_baseline_config", "no blurred baseline: the baseline is one input")):
-                if more in inner:
-                    inner.leave_out(more, why)
-            if key == "xrai_attribution":
-                parameters.leave_out(key, "a spec explains by Integrated Gradients; regions: --variant xrai")
+        if key not in parameters:
+            continue
+        inner = parameters.inside(key)
+        tree["steps"] = inner.take("step_count") or tree.get("steps")
+        for one, why in (("smooth_grad_config", "noise is not added; tf1-ig explain --variant smoothgrad does"),
+                         ("blur_baseline_config", "no blurred baseline: a baseline is one input")):
+            if one in inner:
+                inner.leave_out(one, why)
+        name = "xrai" if key == "xrai_attribution" else name
+    if tree.get("steps") is None:
+        tree.pop("steps", None)
     if "sampled_shapley_attribution" in parameters:
-        parameters.leave_out("sampled_shapley_attribution", "a spec explains by Integrated Gradients; use "
-                             "--variant shapley")
+        count = parameters.inside("sampled_shapley_attribution").take("path_count")
+        return "shapley", {} if count is None else {"samples": count}
+    return name, {}
+
+
+def _parameters(parameters: _Fields, tree: Dict[str, Any]) -> None:
+    """Which output is explained."""
     indices = parameters.take("output_indices")
     if indices:
         if len(indices) == 1 and isinstance(indices[0], (int, float)):
@@ -317,8 +348,6 @@ def _parameters(parameters: _Fields, tree: Dict[str, Any], fields: _Fields) -> N
     top = parameters.take("top_k")
     if top not in (None, 0, 1):
         parameters.leave_out("top_k", "one class is explained: the top one")
-    if tree.get("steps") is None:
-        tree.pop("steps", None)
 
 
 def told(read: Read) -> Tuple[str, ...]:

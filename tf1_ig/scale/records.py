@@ -27,7 +27,7 @@ class Entries(NamedTuple):
 def explain(spec: Any, explainer: Any, lines: Sequence[Any], options: Dict[str, Any]) -> List[Dict[str, Any]]:
     """The records of rows that can be explained together; of rows that influence each other, one by one."""
     encoded = spec.together([line.cells for line in lines])
-    result = explainer.explain(encoded.feed, **dict(spec.arguments(), **options))
+    result = spec.ask(explainer, encoded.feed, **options)
     if groups.seen(explainer, result.running, result.coupled) and len(lines) > 1:
         return [record for line in lines for record in explain(spec, explainer, [line], options)]
     result = told.annotate(result, spec, encoded, explainer)
