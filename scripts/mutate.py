@@ -1,39 +1,45 @@
 """Mutation testing: one small fault at a time in the code, and whether the tests notice.
 
-    PYTHONPATH=. python scripts/mutate.py [--modules WORD] [--most N] [--seed N] [--list]
+    PYTHONPATH=. python scripts/mutate.py [--modules WORD] [--most N] [--seed N] [--lines 10-20] [--list]
 
-Each mutant is a forked child that has TensorFlow already, imports the mutated module in the place of the true one and
-runs the tests of that module until one fails. The ones that no test notices are printed; ``docs/reliability.md`` says
-what became of them.
+The tests of a module run once with every line of it watched. Then each mutant is a forked child that has TensorFlow
+already, imports the mutated module in the place of the true one and runs the tests that reach the changed line, the
+quickest first, until one fails. The ones that no test notices are printed; ``docs/reliability.md`` says what became of
+them.
 """
 
 import argparse
 import ast
+import collections
 import copy
 import importlib.machinery
 import importlib.util
+import json
 import os
 import random
 import signal
 import sys
+import tempfile
+import threading
 import time
-from typing import Any, Iterator, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-SECONDS = 240.0  # of the tests of one mutant; what takes longer counts as noticed
+SECONDS = 30.0  # and ten times what its tests take else: what takes longer counts as noticed
 TESTS = {
-    "tf1_ig.engine.lean": ("tests/tf1_ig/test_lean.py",),
-    "tf1_ig.engine.prefix": ("tests/tf1_ig/test_prefix.py",),
-    "tf1_ig.engine.affine": ("tests/tf1_ig/test_affine.py", "tests/tf1_ig/test_prefix.py"),
-    "tf1_ig.engine.probe": ("tests/tf1_ig/test_engine.py", "tests/tf1_ig/test_lengths.py"),
-    "tf1_ig.engine.packing": ("tests/tf1_ig/test_engine.py", "tests/tf1_ig/test_memory.py"),
-    "graph_tools.edit.inline": ("tests/graph_tools/test_inline.py",),
-    "graph_tools.safety.judge": ("tests/graph_tools/test_safety.py",),
-    "graph_tools.safety.disarm": ("tests/graph_tools/test_safety.py",),
-    "graph_tools.safety.folding": ("tests/graph_tools/test_safety.py", "tests/graph_tools/test_folding.py"),
-    "graph_tools.safety.bounds": ("tests/graph_tools/test_safety.py",),
-    "graph_tools.safety.files": ("tests/graph_tools/test_model_files.py", "tests/graph_tools/test_safety.py"),
-    "tf1_ig.quadrature": ("tests/tf1_ig/test_quadrature.py",),
-    "tf1_ig.integrate": ("tests/tf1_ig/test_integrate.py",),
+    "tf1_ig.engine.lean": ("tf1_ig/test_lean.py",),
+    "tf1_ig.engine.prefix": ("tf1_ig/test_prefix.py",),
+    "tf1_ig.engine.affine": ("tf1_ig/test_affine.py", "tf1_ig/test_prefix.py", "tf1_ig/test_rules_of_the_core.py"),
+    "tf1_ig.engine.probe": ("tf1_ig/test_engine.py", "tf1_ig/test_lengths.py", "tf1_ig/test_rules_of_the_core.py"),
+    "tf1_ig.engine.packing": ("tf1_ig/test_engine.py", "tf1_ig/test_memory.py", "tf1_ig/test_lengths.py"),
+    "graph_tools.edit.inline": ("graph_tools/test_inline.py",),
+    "graph_tools.safety.judge": ("graph_tools/test_judge.py", "graph_tools/test_safety.py"),
+    "graph_tools.safety.disarm": ("graph_tools/test_judge.py", "graph_tools/test_safety.py"),
+    "graph_tools.safety.folding": ("graph_tools/test_safety.py",),
+    "graph_tools.safety.bounds": ("graph_tools/test_safety.py",),
+    "graph_tools.safety.files": ("graph_tools/test_model_files.py", "graph_tools/test_safety.py"),
+    "tf1_ig.quadrature": ("tf1_ig/test_quadrature.py", "tf1_ig/test_integrate.py"),
+    "tf1_ig.integrate": ("tf1_ig/test_integrate.py",),
+    "tf1_ig.refine": ("tf1_ig/test_integrate.py",),
 }
 _COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
              ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is}
@@ -114,8 +120,62 @@ class _Finder:
         return importlib.util.spec_from_file_location(name, self._path, loader=loader)
 
 
-def noticed(mutant: Mutant, path: str) -> bool:
-    """Whether the tests of its module fail with the mutant, or do not end."""
+class Watch:
+    """A plugin of pytest: which lines of a file each test reaches, and how long the test takes."""
+
+    def __init__(self, path: str):
+        self._path, self._reached, self._seconds = path, collections.defaultdict(set), {}
+        self._now = ""
+
+    def _call(self, frame: Any, event: str, value: Any) -> Optional[Callable]:
+        return self._line if frame.f_code.co_filename == self._path else None
+
+    def _line(self, frame: Any, event: str, value: Any) -> Callable:
+        self._reached[self._now].add(frame.f_lineno)
+        return self._line
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._now = nodeid
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
+
+    def pytest_collection_finish(self) -> None:
+        self._tracing(self._call)
+
+    def pytest_sessionfinish(self) -> None:
+        self._tracing(None)
+
+    @staticmethod
+    def _tracing(call: Optional[Callable]) -> None:
+        threading.settrace(call)
+        sys.settrace(call)
+
+    def found(self) -> Dict[str, Tuple[float, List[int]]]:
+        return {test: (seconds, sorted(self._reached[test])) for test, seconds in self._seconds.items()}
+
+
+class Chosen:
+    """A plugin of pytest: some of the tests, in the order given."""
+
+    def __init__(self, tests: List[str]):
+        self._place = {test: number for number, test in enumerate(tests)}
+
+    def pytest_collection_modifyitems(self, items: List[Any]) -> None:
+        items[:] = sorted((item for item in items if item.nodeid in self._place),
+                          key=lambda item: self._place[item.nodeid])
+
+
+def run_tests(module: str, plugin: Any) -> int:
+    """Runs tests of a module in this process; returns pytest's exit status."""
+    import pytest
+
+    files = ["tests/" + name for name in TESTS[module]]
+    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider"] + files, plugins=[plugin]))
+
+
+def in_child(work: Callable[[], int], seconds: float) -> Optional[int]:
+    """The exit status of some work in a forked child that nobody hears; ``None``: it took too long."""
     child = os.fork()
     if not child:
         os.setpgid(0, 0)
@@ -124,50 +184,91 @@ def noticed(mutant: Mutant, path: str) -> bool:
             os.dup2(null, stream)
         status = 1
         try:
-            import pytest
-
-            sys.meta_path.insert(0, _Finder(mutant, path))
-            tests = [name for name in TESTS[mutant.module] if os.path.exists(name)]
-            status = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider"] + tests))
+            status = work()
         finally:
             os._exit(status)
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found, status = os.waitpid(child, os.WNOHANG)
         if found:
-            return status != 0
-        time.sleep(0.05)
+            return status
+        time.sleep(0.02)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return True
+    return None
+
+
+def watched(module: str, path: str) -> Dict[str, Tuple[float, List[int]]]:
+    """What the tests of a module take and which of its lines they reach."""
+    handle, answer = tempfile.mkstemp()
+    os.close(handle)
+
+    def work() -> int:
+        watch = Watch(path)
+        status = run_tests(module, watch)
+        with open(answer, "w", encoding="utf-8") as file:
+            json.dump(watch.found(), file)
+        return status
+
+    if in_child(work, 3600.0) != 0:
+        raise SystemExit("the tests of %s fail without any fault" % module)
+    with open(answer, encoding="utf-8") as file:
+        found = json.load(file)
+    os.remove(answer)
+    return found
+
+
+def noticed(mutant: Mutant, path: str, tests: Dict[str, Tuple[float, List[int]]]) -> bool:
+    """Whether the tests that reach the mutant fail with it, or do not end (a line at import is reached by all)."""
+    reached = {test: seconds for test, (seconds, lines) in tests.items()
+               if mutant.line in lines or not any(mutant.line in other for _, other in tests.values())}
+    chosen = sorted(reached, key=reached.get)
+
+    def work() -> int:
+        sys.meta_path.insert(0, _Finder(mutant, path))
+        return run_tests(mutant.module, Chosen(chosen))
+
+    return in_child(work, SECONDS + 10.0 * sum(reached.values())) != 0
+
+
+def warm(files: List[str]) -> None:
+    """Imports TensorFlow, pytest and whatever else the tests need, but nothing that a mutant could change."""
+    import pytest
+
+    importlib.import_module("tensorflow")
+    pytest.main(["-q", "-p", "no:cacheprovider", "--collect-only"] + ["tests/" + name for name in sorted(set(files))])
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("graph_tools", "tf1_ig", "tests")]:
+        del sys.modules[name]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python scripts/mutate.py")
     parser.add_argument("--modules", default="", help="those with this word in their name")
-    parser.add_argument("--most", type=int, default=8, help="of each module, drawn by the seed")
+    parser.add_argument("--most", type=int, default=20, help="of each module, drawn by the seed")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--lines", default="", help="only of these lines, such as 10-20")
     parser.add_argument("--list", action="store_true", help="print what there is and test nothing")
     options = parser.parse_args()
-    chosen, paths = [], {}
+    first, _, last = options.lines.partition("-")
+    chosen: Dict[str, List[Mutant]] = {}
+    paths = {}
     for module in TESTS:
         if options.modules in module:
             paths[module] = importlib.util.find_spec(module).origin
-            there = mutants(module)
-            chosen += random.Random(options.seed).sample(there, min(options.most, len(there)))
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("graph_tools", "tf1_ig")]:
-        del sys.modules[name]  # finding them has imported their packages
-    if options.list:
-        for mutant in chosen:
-            print("%s:%d  %s" % mutant[:3])
-        return 0
-    importlib.import_module("tensorflow")
-    alive = []
-    for mutant in chosen:
-        found = noticed(mutant, paths[mutant.module])
-        print("%s %s:%d  %s" % (("killed" if found else "ALIVE ",) + mutant[:3]), flush=True)
-        alive += [] if found else [mutant]
-    print("%d mutants, %d noticed" % (len(chosen), len(chosen) - len(alive)))
+            there = [mutant for mutant in mutants(module)
+                     if not first or int(first) <= mutant.line <= int(last or first)]
+            chosen[module] = random.Random(options.seed).sample(there, min(options.most, len(there)))
+    if not options.list:
+        warm([name for module in chosen for name in TESTS[module]])
+    alive, total = 0, 0
+    for module, some in chosen.items():
+        tests = {} if options.list or not some else watched(module, paths[module])
+        for mutant in some:
+            found = options.list or noticed(mutant, paths[module], tests)
+            print("%s %s:%d  %s" % (("listed" if options.list else "killed" if found else "ALIVE ",) + mutant[:3]),
+                  flush=True)
+            alive, total = alive + (not found), total + 1
+    print("%d mutants, %d noticed" % (total, total - alive))
     return 0
 
 
