@@ -29,7 +29,7 @@ TESTS = {
     "tf1_ig.engine.lean": ("tf1_ig/test_lean.py",),
     "tf1_ig.engine.prefix": ("tf1_ig/test_prefix.py",),
     "tf1_ig.engine.affine": ("tf1_ig/test_affine.py", "tf1_ig/test_prefix.py", "tf1_ig/test_rules_of_the_core.py"),
-    "tf1_ig.engine.probe": ("tf1_ig/test_engine.py", "tf1_ig/test_lengths.py", "tf1_ig/test_rules_of_the_core.py"),
+    "tf1_ig.engine.probe": ("tf1_ig/test_probe.py", "tf1_ig/test_rules_of_the_core.py"),
     "tf1_ig.engine.packing": ("tf1_ig/test_engine.py", "tf1_ig/test_memory.py", "tf1_ig/test_lengths.py"),
     "graph_tools.edit.inline": ("graph_tools/test_inline.py",),
     "graph_tools.safety.judge": ("graph_tools/test_judge.py", "graph_tools/test_safety.py"),
