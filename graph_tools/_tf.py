@@ -13,7 +13,7 @@ read by the functions below and nowhere else.
 import contextlib
 import sys
 import threading
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
 
 from graph_tools.errors import TensorFlowMissingError, TensorFlowSymbolError
 
@@ -256,11 +256,20 @@ def features_of(builder) -> Any:
     return _private(builder, "_features", "feature columns")
 
 
-def registered_ops() -> dict:
-    """Every op that the running TensorFlow knows at this moment, as ``OpDef`` by name (custom libraries included)."""
-    ops = __getattr__("_OpList")()
-    ops.ParseFromString(bytes(__getattr__("_buffer")(__getattr__("_all_ops")())))
-    return {op.name: op for op in ops.op}
+_ops_known: dict = {}
+
+
+def registered_ops(these: Optional[Iterable[str]] = None) -> Mapping[str, Any]:
+    """Every op that the running TensorFlow knows at this moment, as ``OpDef`` by name (custom libraries included).
+
+    TensorFlow takes long to list them; where ``these`` ops are all that is asked for, it is asked again only when one
+    of them was not there before.
+    """
+    if these is None or not all(name in _ops_known for name in these):
+        ops = __getattr__("_OpList")()
+        ops.ParseFromString(bytes(__getattr__("_buffer")(__getattr__("_all_ops")())))
+        _ops_known.update((op.name, op) for op in ops.op)
+    return _ops_known
 
 
 _threads = (0, 0)

@@ -32,8 +32,8 @@ def fit(meta_graph, where: str) -> Tuple[str, ...]:
       ReleaseError: the graph itself needs an op or an attribute that this TensorFlow does not have.
     """
     graph_def = meta_graph.graph_def
-    known = _tf.registered_ops()
     library = {function.signature.name for function in graph_def.library.function}
+    known = _tf.registered_ops({node.op for node in functions.all_nodes(graph_def)} - library)
     defaults = _writers_defaults(meta_graph)
     misfits = [_fit_node(node, "", known, library, defaults) for node in graph_def.node]
     misfits = [misfit for misfit in misfits if misfit]

@@ -1,6 +1,6 @@
 """How many outputs a node has and of which types, by the definition of its op or of the function that it calls."""
 
-from typing import Any, Dict, List
+from typing import Any, List
 
 from graph_tools import _tf
 
@@ -12,14 +12,12 @@ class Definitions:
 
     def __init__(self, graph_def):
         self._functions = {function.signature.name: function.signature for function in graph_def.library.function}
-        self._ops: Dict[str, Any] = {}
 
     def types(self, node) -> List[int]:
         """Types of the outputs of a node (``DataType`` numbers); none where nobody knows its op."""
         if node.op in self._functions:
             return output_types(node, self._functions[node.op])
-        self._ops = self._ops or _tf.registered_ops()
-        return output_types(node, self._ops.get(node.op))
+        return output_types(node, _tf.registered_ops([node.op]).get(node.op))
 
 
 def output_types(node, signature: Any) -> List[int]:

@@ -59,13 +59,17 @@ def test_a_batch_that_is_gone_at_one_row_is_packed_by_two():
     assert found.running == Running(PACKED, least=2) and found.notes == () and found.wide
 
 
-def test_a_graph_of_a_fixed_batch():
-    for known in (False, True):
-        engine = NumpyEngine(of_exactly(3, squares))
-        found = probe.probe(engine, batch_of(3), single=False, fixed=known)
-        assert found.running == Running(FIXED_BATCH, only=3) and found.wide and found.steady
-        assert found.notes == ("the graph takes exactly 3 rows; points were run 3 at a time",)
-        assert (set(engine.sizes) == {3}) == known  # where it is known no other is tried
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_graph_of_a_fixed_batch(count, known):
+    engine = NumpyEngine(of_exactly(count, squares))
+    found = probe.probe(engine, batch_of(count), single=False, fixed=known)
+    assert found.running == Running(FIXED_BATCH, only=count) and found.wide and found.steady
+    assert found.notes == ("the graph takes exactly %d rows; points were run %d at a time" % (count, count),)
+    assert (set(engine.sizes) == {count}) == known  # where it is known no other is tried
+
+
+def test_a_graph_of_a_single_row():
     alone = probe.probe(NumpyEngine(of_exactly(1, squares)), batch_of(1), single=False)
     assert alone.running == Running(ONE_AT_A_TIME) and not alone.wide
     assert alone.notes == ("the graph takes exactly 1 row, and points were run one at a time",)
@@ -81,6 +85,19 @@ def test_rows_that_feel_their_company_keep_it(share, coupled):
     assert (found.running.mode, found.running.coupled) == ((IN_COMPANY, True) if coupled else (PACKED, False))
     assert found.steady and found.wide != coupled
     assert found.notes == (() if not coupled else probe._notes(Running(IN_COMPANY, coupled=True), 4))
+
+
+def test_a_graph_that_refuses_all_but_the_batch_that_was_fed_couples_nothing():
+    batch = batch_of(4)
+
+    def model(inputs, feeds):
+        if len(inputs[0]) != 4 or (inputs[0] != batch.actual[0]).any(1).sum() > 1:
+            raise RunFailed("other rows")
+        return squares(inputs, feeds)
+
+    found = probe.probe(NumpyEngine(model), batch, single=False)
+    assert found.running == Running(IN_COMPANY) and found.steady
+    assert found.notes == ("the graph takes exactly 4 rows, and points were run one at a time",)
 
 
 def test_a_single_example_is_run_alone():
@@ -159,7 +176,7 @@ def test_an_output_without_the_rows_keeps_its_axes():
 
 
 def brute_telling(batch):
-    """The least and the largest row by all that has a number for each row, what has fewest numbers first, the later first."""
+    """The least and the largest row: by what has fewest numbers for each row, of two alike by the later."""
     keys = [(1, np.bincount(owner, minlength=batch.count)) for owner in batch.owner]
     for fed in batch.feeds.values():
         if fed.part == "indices":
@@ -167,7 +184,7 @@ def brute_telling(batch):
         elif fed.block and not fed.part and fed.value.dtype.kind in "biuf" and fed.value.size:
             rows = np.moveaxis(fed.value, fed.axis, 0).reshape(batch.count, -1)
             keys.append((rows.shape[1], np.nansum(rows.astype(float), 1)))
-    keys = sorted(reversed(keys), key=lambda key: key[0])
+    keys = sorted(keys[::-1], key=lambda key: key[0])
     ordered = sorted(range(batch.count), key=lambda row: tuple(key[row] for _, key in keys) + (row,))
     return [ordered[0], ordered[-1]]
 
@@ -202,6 +219,8 @@ def test_whether_a_way_holds_for_another_feed(model, right):
     outputs = model(batch.actual, {})
     assert probe.holds(NumpyEngine(model), batch, Running(PACKED), outputs) is right
     assert not probe.holds(NumpyEngine(model), batch, Running(PACKED), outputs + 1e-2)
+    two = batch_of(2)
+    assert not probe.holds(NumpyEngine(squares), two, Running(PACKED), squares(two.actual, {}) + 1e-2)
     one = batch_of(1)
     assert probe.holds(NumpyEngine(model), one, Running(PACKED), np.zeros((1, 2)))  # nobody there to be told from
 
@@ -243,11 +262,12 @@ def test_what_is_left_where_points_changed_each_other():
     after = probe.in_company(before, 3)
     assert after.running == Running(IN_COMPANY, output_order=order, coupled=True) and after.notes[0] == "one"
     assert len(after.notes) == 2 and "influence each other" in after.notes[1]
-    assert probe.in_company(before, 1).running.mode == ONE_AT_A_TIME
+    assert [probe.in_company(before, count).running.mode for count in (1, 2)] == [ONE_AT_A_TIME, IN_COMPANY]
 
 
 @pytest.mark.parametrize("outputs, off, same", [
-    ([0.0, 0.0], 4e-5, True), ([0.0, 0.0], 8e-5, False), ([1e-3, 1e-3], 4e-5, False), ([1e-3, 1e-3], 4e-8, True),
+    ([0.0, 0.0], 4e-5, True), ([0.0, 0.0], probe.SAME, True),
+    ([0.0, 0.0], 8e-5, False), ([1e-3, 1e-3], 4e-5, False), ([1e-3, 1e-3], 4e-8, True),
     ([100.0, 1.0], 4e-3, True), ([100.0, 1.0], 8e-3, False), ([np.inf, 1.0], 4e-5, True), ([np.inf, 1.0], 8e-5, False),
     ([-100.0, 1.0], 4e-3, True), ([], 0.0, True)])
 def test_rounding_is_a_share_of_the_largest_output(outputs, off, same):

@@ -93,7 +93,7 @@ class _Expected:
 
     def compare(self, runner: PointRunner) -> str:
         """Whether rows alone, and the same rows in strange company, give the outputs that they should."""
-        alone = [Rows(self.rows.example[i:i + 1], self.rows.alpha[i:i + 1]) for i in range(len(self.rows.alpha))]
+        alone = [Rows(self.rows.example[[i]], self.rows.alpha[[i]]) for i in range(len(self.rows.alpha))]
         mixed = np.array([2, 0, 3, 1, 2])
         strangers = Rows(self.rows.example[mixed], self.rows.alpha[mixed])
         try:
