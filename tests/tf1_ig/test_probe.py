@@ -184,7 +184,7 @@ def brute_telling(batch):
         elif fed.block and not fed.part and fed.value.dtype.kind in "biuf" and fed.value.size:
             rows = np.moveaxis(fed.value, fed.axis, 0).reshape(batch.count, -1)
             keys.append((rows.shape[1], np.nansum(rows.astype(float), 1)))
-    keys = sorted(keys[::-1], key=lambda key: key[0])
+    keys = [key for width in sorted({key[0] for key in keys}) for key in reversed(keys) if key[0] == width]
     ordered = sorted(range(batch.count), key=lambda row: tuple(key[row] for _, key in keys) + (row,))
     return [ordered[0], ordered[-1]]
 
