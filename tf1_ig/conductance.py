@@ -9,13 +9,14 @@ Two evaluators answer: one gives the layer at points of the path, the other the 
 held there, and beside it the gradients by the inputs with the layer held: what passes the layer by.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from graph_tools.find.view import view_of
 from graph_tools.graph import names
 from tf1_ig import quadrature
+from tf1_ig.carried import Known, Sums, adaptive
 from tf1_ig.engine.at import FLOATS_AT_ONCE, At
 from tf1_ig.errors import InputError, MethodError
 from tf1_ig.question.resolve import Resolved, Through
@@ -23,7 +24,6 @@ from tf1_ig.result.attribution import Attribution
 from tf1_ig.result.claims import EXACT, NONE
 
 KINDS = ("conductance", "internal_influence")
-PANELS = 4  # of three points each, at first; then twice as many, until the sum is right
 _PASSES = 1e-6  # of the largest score: less does not pass a layer by
 
 
@@ -37,15 +37,6 @@ class Request(NamedTuple):
     steps: Optional[int]
     tolerance: float
     max_steps: int
-
-
-class Sums(NamedTuple):
-    """By row: units of the layer as asked for, what the layer carries, and what passes it by (float64 ``[rows]``)."""
-
-    values: np.ndarray
-    carried: np.ndarray
-    passed: np.ndarray
-    points: int
 
 
 def inputs_beside(resolved: Resolved, layer: str, inputs: Tuple[str, ...]) -> Through:
@@ -106,72 +97,61 @@ class Path:
                              % layer)
         shape = above.entries[layer].shape
         self.rows, self.units = shape[0], shape[1:]
-        self._known: Dict[float, Tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self._known: Dict[float, Tuple[np.ndarray, ...]] = {}
+        self._ends: Optional[np.ndarray] = None
         self.gradients_taken = 0
 
     def layers(self, alphas: np.ndarray) -> np.ndarray:
-        """The layer ``[points, rows, …units]`` at points of the path."""
-        if self.layer in self._below.inputs:
-            return np.asarray(self._mixed(alphas)[self.layer])
-        return self._below.outputs(self._mixed(alphas)).reshape((len(alphas), self.rows) + self.units)
+        """The layer, float64 ``[points, rows, units]``, at points of the path."""
+        return self._layers(alphas).astype(np.float64).reshape(len(alphas), self.rows, -1)
 
-    def at(self, alphas: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The layer and the gradient by it ``[points, rows, …units]``, and slopes past it ``[points, rows]``."""
-        new = np.array([alpha for alpha in alphas if alpha not in self._known])
+    def at(self, nodes: np.ndarray) -> Known:
+        """Everything at nodes between the ends; what was asked before is not asked again."""
+        if self._ends is None:
+            self._ends = self.layers(np.array([0.0, 1.0]))
+        new = np.array([node for node in nodes.tolist() if node not in self._known])
         size = sum(np.size(part) for value in self._above.entries.values()
                    for part in (value if isinstance(value, list) else [value]))
         together = max(1, FLOATS_AT_ONCE // max(1, size))
         for first in range(0, len(new), together):
             self._take(new[first:first + together])
-        return tuple(np.stack([self._known[alpha][part] for alpha in alphas])  # type: ignore[return-value]
-                     for part in range(3))
+        layers, gradients, passing, scores = (
+            np.stack(part) for part in zip(*(self._known[node] for node in nodes.tolist())))
+        return Known(np.concatenate([self._ends[:1], layers, self._ends[1:]]), gradients, passing, scores)
 
     def _take(self, alphas: np.ndarray) -> None:
-        layers, mixed = self.layers(alphas), self._mixed(alphas)
+        layers, mixed = self._layers(alphas), self._mixed(alphas)
         entries = {self.layer: layers}
         past = [name for name in self._above.inputs if name != self.layer]
         entries.update({name: mixed[name] for name in past})
-        _, gradients = self._above.gradients(entries)
+        scores, gradients = self._above.gradients(entries)
         self.gradients_taken += len(alphas)
-        for number, alpha in enumerate(alphas):
+        for number, alpha in enumerate(alphas.tolist()):
             passing = np.array([sum(float(np.sum(np.asarray(gradients[name][number][row], np.float64)
                                                  * self._moves[name][row])) for name in past)
                                 for row in range(self.rows)])
-            self._known[alpha] = (layers[number].astype(np.float64),
-                                  np.asarray(gradients[self.layer][number], np.float64), passing)
+            by_unit = (np.asarray(part[number], np.float64).reshape(self.rows, -1)
+                       for part in (layers, gradients[self.layer]))
+            self._known[alpha] = (*by_unit, passing, scores[number])
+
+    def _layers(self, alphas: np.ndarray) -> np.ndarray:
+        if self.layer in self._below.inputs:
+            return np.asarray(self._mixed(alphas)[self.layer])
+        return self._below.outputs(self._mixed(alphas)).reshape((len(alphas), self.rows) + self.units)
 
     def _mixed(self, alphas: np.ndarray) -> Dict[str, Any]:
         return self._below.mixed([np.repeat(alphas[:, None], count, axis=1) for count in self._below.tokens],
                                  self._baseline)
 
 
-def by_panels(path: Path, panels: int, kind: str) -> Sums:
-    """Panels of three points: layer and gradient are taken for parabolas, whose product Simpson's rule integrates."""
-    alphas = np.linspace(0.0, 1.0, 2 * panels + 1)
-    layers, gradients, passing = path.at(alphas)
-    weights = np.ones(len(alphas))
-    weights[1:-1:2], weights[2:-1:2] = 4.0, 2.0
-    weights = (weights / (6.0 * panels)).reshape((-1,) + (1,) * (layers.ndim - 1))
-    h0, hm, h1 = layers[:-1:2], layers[1::2], layers[2::2]
-    g0, gm, g1 = gradients[:-1:2], gradients[1::2], gradients[2::2]
-    carried = (g0 * (4 * hm - 3 * h0 - h1) + 4 * gm * (h1 - h0) + g1 * (h0 - 4 * hm + 3 * h1)).sum(axis=0) / 6.0
-    values = carried if kind == "conductance" else (weights * gradients).sum(axis=0)
-    return _sums(values, carried, (weights.reshape(-1, 1) * passing).sum(axis=0), len(alphas))
-
-
-def by_rule(path: Path, method: str, steps: int, kind: str) -> Sums:
+def by_rule(path: Path, method: str, steps: int, close: Callable[[np.ndarray], np.ndarray]) -> Sums:
     """The nodes of a rule; each gradient belongs to the part of the path that its weight is the length of."""
     nodes, weights = quadrature.nodes_and_weights(method, steps)
     edges = np.clip(np.concatenate([[0.0], np.cumsum(weights)]), 0.0, None)
-    _, gradients, passing = path.at(nodes)
-    layers = path.layers(edges).astype(np.float64)
-    carried = (gradients * np.diff(layers, axis=0)).sum(axis=0)
-    mean = (weights.reshape((-1,) + (1,) * (gradients.ndim - 1)) * gradients).sum(axis=0)
-    return _sums(carried if kind == "conductance" else mean, carried, weights @ passing, steps)
-
-
-def _sums(values: np.ndarray, carried: np.ndarray, passed: np.ndarray, points: int) -> Sums:
-    return Sums(values, carried.reshape(len(carried), -1).sum(axis=1), passed, points)
+    known = path.at(nodes)
+    units = (known.gradients * np.diff(path.layers(edges), axis=0)).sum(axis=0)
+    carried, passed = units.sum(axis=1), weights @ known.passing
+    return Sums(units, np.tensordot(weights, known.gradients, axes=1), carried, passed, close(carried + passed))
 
 
 def answer(path: Path, at: At, request: Request, output: str, notes: Tuple[str, ...]) -> Attribution:
@@ -186,13 +166,9 @@ def answer(path: Path, at: At, request: Request, output: str, notes: Tuple[str, 
     rise = ends[1] - ends[0]
     close = np.maximum(request.tolerance * np.abs(rise), 1e-6 * np.max(np.abs(ends), axis=0))
     if request.steps is not None:
-        found = by_rule(path, request.method, request.steps, request.kind)
+        found = by_rule(path, request.method, request.steps, lambda sums: np.abs(sums - rise) <= close)
     else:
-        panels = PANELS
-        found = by_panels(path, panels, request.kind)
-        while not (np.abs(found.carried + found.passed - rise) <= close).all() and 4 * panels + 1 <= request.max_steps:
-            panels *= 2
-            found = by_panels(path, panels, request.kind)
+        found = adaptive(path.at, ends, request.tolerance, request.max_steps)
     exact = request.kind == "conductance"
     delta = found.carried - rise
     largest = _PASSES * np.max(np.abs(ends), axis=0)
@@ -203,10 +179,11 @@ def answer(path: Path, at: At, request: Request, output: str, notes: Tuple[str, 
                     % (request.layer, output, ", ".join("%.4g" % each for each in found.passed)))
     rows = len(rise)
     return Attribution(
-        values={request.layer: found.values}, score=ends[1],
+        values={request.layer: (found.units if exact else found.influence).reshape(
+            (rows,) + path.units)}, score=ends[1],
         baseline_score=ends[0] if exact else np.full(rows, np.nan), delta=delta if exact else np.full(rows, np.nan),
-        label=at.label, steps=np.full(rows, found.points), evaluations=np.full(rows, path.gradients_taken),
-        converged=np.abs(found.carried + found.passed - rise) <= close, output=output,
+        label=at.label, steps=np.full(rows, path.gradients_taken), evaluations=np.full(rows, path.gradients_taken),
+        converged=found.good, output=output,
         method="adaptive" if request.steps is None else request.method,
         tolerance=request.tolerance if request.steps is None else None, running=at.running, coupled=at.coupled,
         weights=at.weights, outputs=at.outputs(at.entries), notes=tuple(told),

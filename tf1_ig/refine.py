@@ -174,12 +174,12 @@ class Path:
         believed = math.sqrt(min(1.0, float((errors.sum() + silent) / (np.abs(of_lower).sum() + silent))))
         off, allowed = added * believed, bounds.parts(float(np.abs(taken.sum(axis=0) @ of_nodes).sum()))
         if by_runs(self.errors.tolist()) > bounds.path:
-            return _middles(nodes, errors, bounds.path / 2.0, max_steps - len(self.score))
+            return middles(nodes, errors, bounds.path / 2.0, max_steps - len(self.score))
         if abs(float(self.errors.sum())) > bounds.net:
-            return _middles(nodes, errors, 0.5 * float(np.linalg.norm(errors)), max_steps - len(self.score))
+            return middles(nodes, errors, 0.5 * float(np.linalg.norm(errors)), max_steps - len(self.score))
         if off > allowed:
             by_tokens = np.abs(spread).sum(axis=1)
-            return _middles(nodes, by_tokens, float(np.linalg.norm(by_tokens)) * allowed / off,
+            return middles(nodes, by_tokens, float(np.linalg.norm(by_tokens)) * allowed / off,
                             max_steps - len(self.score))
         return []
 
@@ -206,7 +206,7 @@ def _best_orders(nodes: np.ndarray, slopes: np.ndarray, rises: np.ndarray
     return both[0], both[1], errors[best, every], errors[best - 1, every]
 
 
-def _middles(nodes: np.ndarray, errors: np.ndarray, until: float, room: int) -> List[float]:
+def middles(nodes: np.ndarray, errors: np.ndarray, until: float, room: int) -> List[float]:
     """The middles of the worst intervals, so many that the root of the rest's squares is at most ``until``."""
     ends = np.concatenate([[0.0], nodes, [1.0]])
     wanted: List[float] = []

@@ -51,7 +51,7 @@ def test_a_linear_layer_in_closed_form():
         found = explainer.conductance({"x:0": X}, "h")
         fixed = explainer.conductance({"x:0": X}, "h:0", steps=7, method="midpoint")
     for result in (found, fixed):
-        np.testing.assert_allclose(result.values["h:0"], (X @ W) * TOP, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(result.values["h:0"], (X @ W) * TOP, rtol=1e-6, atol=1e-6)
         assert np.abs(result.delta).max() < 1e-5 and result.converged.all() and result.notes == ()
 
 
@@ -60,22 +60,22 @@ def test_squares_in_closed_form():
         found = explainer.conductance({"x:0": X}, "h")
         mean = explainer.conductance({"x:0": X}, "h", kind="internal_influence")
     h = X @ W
-    np.testing.assert_allclose(found.values["h:0"], h * h * TOP, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(mean.values["h:0"], h * TOP, rtol=1e-5, atol=1e-6)  # the mean of 2 h α over the path
+    np.testing.assert_allclose(found.values["h:0"], h * h * TOP, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(mean.values["h:0"], h * TOP, rtol=1e-6, atol=1e-6)  # the mean of 2 h α over the path
     assert mean.completeness == "none" and np.isnan(mean.delta).all() and np.isnan(mean.baseline_score).all()
 
 
 def test_kinks_in_closed_form():
     with explainer_of(relu_pair) as explainer:
-        found = explainer.conductance({"x:0": X}, "h", max_steps=4096, tolerance=1e-3)
+        found = explainer.conductance({"x:0": X}, "h")
     wanted = np.stack([2 * np.maximum(X[:, 0] - 0.25, 0), -np.maximum(X[:, 1] + X[:, 2], 0)], 1)
-    np.testing.assert_allclose(found.values["h:0"], wanted, atol=2e-3)
+    np.testing.assert_allclose(found.values["h:0"], wanted, atol=1e-6)
+    assert (found.evaluations == 3).all()  # what does not change needs no more
 
 
 def test_what_passes_a_layer_by_is_the_delta():
     with explainer_of(with_a_bypass) as explainer:
-        found = explainer.conductance({"x:0": X}, "h")
-        again = explainer.conductance({"x:0": X}, "h")
+        found, again = (explainer.conductance({"x:0": X}, "h", tolerance=1e-4) for _ in range(2))
     np.testing.assert_allclose(found.delta, -0.5 * X[:, 0], rtol=1e-3)
     np.testing.assert_allclose(found.values["h:0"], np.tanh(X @ W) ** 2, rtol=2e-3, atol=2e-3)
     assert found.converged.all() and "does not cut every path" in found.notes[0]
@@ -112,7 +112,7 @@ def test_the_state_of_a_frozen_loop_cuts_every_path():
     rise = found.score - found.baseline_score
     np.testing.assert_allclose(found.values[layer].reshape(2, -1).sum(axis=1), rise, atol=0.01 * np.abs(rise).max())
     np.testing.assert_allclose(rise, plain.score - plain.baseline_score, atol=1e-6)
-    assert (found.evaluations <= 4 * plain.evaluations).all()
+    assert found.converged.all() and found.evaluations.max() <= plain.evaluations.max()
 
 
 def layer_of(model, output):
