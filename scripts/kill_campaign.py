@@ -4,16 +4,18 @@
 
 The process group gets kill -9 at a random moment after something new is written; when a folder is complete, another
 is begun. ``--writer naive`` puts a writer in the same place that appends lines to a file and notes how many rows are
-done: the harness is to find that it loses rows.
+done: the harness is to find that it loses rows. Each job is a fork of this process, which has imported TensorFlow and
+opened nothing, so that a kill costs little; ``--workers 1`` has it start a process of its own for the explaining, as
+the command does.
 """
 
 import argparse
 import collections
 import json
+import multiprocessing
 import os
 import pathlib
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,14 +24,17 @@ import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+import tf1_ig  # noqa: E402
+from graph_tools import _tf  # noqa: E402
 from tests.many_rows import demo_spec, lines, reviews, written  # noqa: E402
+from tf1_ig import cli  # noqa: E402
 
 LATEST = 1.0   # seconds after something was written
 
 
-def naive(spec, source, out):
+def naive(spec, source, out, workers):
     """Appends an explanation a line, and notes how many rows are done."""
-    import tf1_ig
+    del workers
     path, noted = os.path.join(out, "explained.jsonl"), pathlib.Path(out, "done")
     before = int(noted.read_text() or 0) if noted.exists() else 0
     with open(source, encoding="utf-8") as file:
@@ -47,11 +52,10 @@ def of_naive(out):
         return [json.loads(line)["key"] for line in file]
 
 
-def ours(spec, source, out):
+def ours(spec, source, out, workers):
     """The command."""
-    from tf1_ig import cli
     assert cli.main(["explain-many", "--spec", spec, "--input", source, "--out", out, "--key", "key", "--resume",
-                     "--workers", "1", "--rows-per-shard", "8", "--quiet"]) == 0
+                     "--workers", str(workers), "--rows-per-shard", "8", "--quiet"]) == 0
 
 
 def of_ours(out):
@@ -82,17 +86,30 @@ def size(out):
     return found
 
 
-def killed(command, out, drawn):
-    """Starts a job and kills it; whether it was still alive then."""
-    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
-                          env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3")) as process:
-        before = size(out)
-        while process.poll() is None and size(out) == before:
-            time.sleep(0.002)
-        time.sleep(drawn.uniform(0, LATEST))
-        alive = process.poll() is None
-        if alive:
-            os.killpg(process.pid, signal.SIGKILL)
+def alone(write, *given):
+    """What a job's process does, in a group of its own and in silence."""
+    os.setsid()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    write(*given)
+
+
+def started(write, *given):
+    """A job, as it runs."""
+    job = multiprocessing.get_context("fork").Process(target=alone, args=(write,) + given)
+    job.start()
+    return job
+
+
+def killed(job, out, drawn):
+    """Kills a job some time after it wrote something; whether it was still alive then."""
+    before = size(out)
+    while job.is_alive() and size(out) == before:
+        time.sleep(0.002)
+    time.sleep(drawn.uniform(0, LATEST))
+    alive = job.is_alive()
+    if alive:
+        os.killpg(job.pid, signal.SIGKILL)
+    job.join()
     return alive
 
 
@@ -114,26 +131,25 @@ def main(words=None):
     parser.add_argument("--rows", type=int, default=1500)
     parser.add_argument("--writer", choices=sorted(WRITERS), default="ours")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--job", nargs=3, metavar=("SPEC", "ROWS", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--workers", type=int, default=0, help="processes that explain (default: 0, the job's own)")
     options = parser.parse_args(words)
     write, read = WRITERS[options.writer]
-    if options.job:
-        write(*options.job)
-        return 0
+    _tf.tf.Graph  # noqa: B018 TensorFlow is imported now, before the first fork
     drawn, kills, folders, wrong = np.random.RandomState(options.seed), 0, 0, []
     with tempfile.TemporaryDirectory() as folder:
-        spec, source, keys = wanted(folder, options.rows)
+        with multiprocessing.get_context("fork").Pool(1) as apart:  # it opens a session, which no fork survives
+            spec, source, keys = apart.apply(wanted, (folder, options.rows))
         while kills < options.kills:
             folders += 1
             out = os.path.join(folder, "out-%d" % folders)
             os.mkdir(out)
-            command = [sys.executable, __file__, "--writer", options.writer, "--job", spec, source, out]
-            alive = True
+            job, alive = (write, spec, source, out, options.workers), True
             while alive and kills < options.kills:
-                alive = killed(command, out, drawn)
+                alive = killed(started(*job), out, drawn)
                 kills += alive
-            status = subprocess.call(command, stdout=subprocess.DEVNULL)
-            found = judged(read, out, keys) if not status else "the job ended with status %d" % status
+            last = started(*job)
+            last.join()
+            found = judged(read, out, keys) if not last.exitcode else "the job ended with status %d" % last.exitcode
             wrong += [found] if found else []
             print("%d kills, %d folders of %d rows: %s" % (
                 kills, folders, len(keys), found or "each row once"), flush=True)
