@@ -1,0 +1,108 @@
+"""A hundred thousand rows by one command: each key once, flat memory, the numbers of single rows, CPU seconds a row.
+
+    python scripts/large_campaign.py --rows 100000
+
+Memory is that of the process that explains, from 10,000 rows on. 200 rows are drawn and explained one by one. The price
+of a row is that of the command without its start, over that of the engine on a tenth of the rows, in memory, by length.
+"""
+
+import argparse
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+import tf1_ig  # noqa: E402
+from tests.many_rows import demo_spec, explained, largest_difference, lines, written  # noqa: E402
+from tf1_ig import demo  # noqa: E402
+from tf1_ig.scale import batches  # noqa: E402
+
+SETTLED, DRAWN, SHARD = 10000, 200, 4096
+
+
+def texts(count):
+    """Rows of 3 to 60 drawn words of the demo's own vocabulary."""
+    path = pathlib.Path(demo.__file__).with_name("vocab.txt")
+    known = [word for word in path.read_text(encoding="utf-8").split() if word.isalpha()]
+    drawn = np.random.RandomState(0)
+    return [{"key": "k%d" % row, "text": " ".join(drawn.choice(known, drawn.randint(3, 61)))} for row in range(count)]
+
+
+def memory(process):
+    """Megabytes of the largest of a process's children."""
+    found = [0.0]
+    for task in pathlib.Path("/proc/%d/task" % process).glob("*/children"):
+        for child in task.read_text().split():
+            for line in pathlib.Path("/proc/%s/status" % child).read_text().splitlines():
+                found += [int(line.split()[1]) / 1024] if line.startswith("VmRSS") else []
+    return max(found)
+
+
+def command(spec, source, out):
+    """Runs the command; its CPU seconds, and what memory it took as rows were written."""
+    before, sizes = resource.getrusage(resource.RUSAGE_CHILDREN), []
+    words = ["explain-many", "--spec", spec, "--input", source, "--out", out, "--key", "key", "--workers", "1", "--quiet",
+             "--rows-per-shard", str(SHARD)]
+    job = subprocess.Popen([sys.executable, "-m", "tf1_ig"] + words, env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3",
+                                                                              PYTHONPATH=str(ROOT)))
+    while job.poll() is None:
+        done = len(list(pathlib.Path(out).glob("part-*.parquet")))
+        if done * SHARD >= SETTLED:
+            try:
+                sizes.append(memory(job.pid))
+            except OSError:  # it ended in between
+                continue
+        time.sleep(0.2)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert job.returncode == 0
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, [size for size in sizes if size]
+
+
+def engine(spec, rows):
+    """CPU seconds of the engine for rows in memory, by length."""
+    read = tf1_ig.load_spec(spec)
+    explainer = batches.opened(read, 1)
+    ordered = sorted(rows, key=lambda row: row["text"].count(" "))
+    feeds = [read.feed(ordered[start:start + 256])[0] for start in range(0, len(ordered), 256)]
+    explainer.explain(feeds[0], **read.arguments())
+    began = time.process_time()
+    for feed in feeds:
+        explainer.explain(feed, **read.arguments())
+    return time.process_time() - began
+
+
+def main(words=None):
+    """Runs the campaign; 1 where rows are lost, doubled or other than alone, or memory grows."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rows", type=int, default=100000)
+    options = parser.parse_args(words)
+    rows = texts(options.rows)
+    with tempfile.TemporaryDirectory() as folder:
+        spec = demo_spec(folder)
+        few = lines(os.path.join(folder, "few.jsonl"), rows[:SHARD])
+        start, _ = command(spec, few, os.path.join(folder, "few"))
+        took, sizes = command(spec, lines(os.path.join(folder, "rows.jsonl"), rows), os.path.join(folder, "out"))
+        found, letters = written(os.path.join(folder, "out"))
+        once = [row["key"] for row in found] == [row["key"] for row in rows] and not letters
+        known = {row["key"]: row for row in found}
+        drawn = np.random.RandomState(1).choice(len(rows), DRAWN, replace=False)
+        alone = [row for place in drawn for row in explained(spec, [[rows[place]]])]
+        moved = largest_difference(alone, known)
+        more = (took - start) / (len(rows) - SHARD)
+        price = engine(spec, rows[:len(rows) // 10]) / (len(rows) // 10)
+    spread = (max(sizes) - min(sizes)) / 2 if sizes else float("nan")
+    print("%d rows: %s; %d drawn rows alone within %.1e; memory %.0f +- %.0f MB; %.1f CPU s, %.2f ms a row, %.2f times "
+          "the engine's %.2f ms" % (len(rows), "each key once" if once else "LOST OR DOUBLED", DRAWN, moved, np.mean(sizes),
+                                spread, took, 1e3 * more, more / price, 1e3 * price))
+    return int(not (once and moved < 1e-5 and spread <= 50))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
