@@ -3,9 +3,9 @@
 import contextlib
 import dataclasses
 import re
-from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional, Set, Tuple
 
-from graph_tools import _tf, control_flow, save, variables
+from graph_tools import _tf, control_flow, held, save, variables
 from graph_tools.errors import (
     BlockedRunError,
     GraphToolsError,
@@ -92,22 +92,34 @@ class Model:
         """The graph, imported once, control-flow contexts restored, finalized: for reading and for sessions."""
         return self.once(_imported).graph
 
+    @property
+    def outline(self) -> Any:
+        """As ``graph``, to read names, shapes and types from: large constants are variables without values in it."""
+        return self.once(_outlined) if self.held else self.graph
+
+    @property
+    def held(self) -> FrozenSet[str]:
+        """The constants that are variables in a graph imported ``light``: large ones, of which nothing is folded."""
+        return self.once(_held)
+
     def new_graph(self) -> Any:
         """A fresh, mutable ``tf.Graph`` of the same model, in which ``tf.gradients`` works."""
         graph = _tf.tf.Graph()
         self.import_into(graph)
         return graph
 
-    def import_into(self, graph: Any, input_map: Optional[Mapping[str, Any]] = None) -> None:
+    def import_into(self, graph: Any, input_map: Optional[Mapping[str, Any]] = None, light: bool = False) -> None:
         """Imports the graph under its own names into ``graph`` and restores its control-flow contexts.
 
         Args:
           graph: a ``tf.Graph``; names of this model must be free in it.
           input_map: replaces tensors for their consumers, ``{"a/b:0": tf.Tensor}``; the producer stays.
+          light: large constants become variables, which ``prepare_restore`` gives their values.
         """
+        graph_def = self.once(_light if light else _importable) if light or not self.held else _importable(self)
         with graph.as_default(), graph.device(None):
             try:
-                _tf.tf.import_graph_def(self.once(_importable), input_map=dict(input_map or {}), name="")
+                _tf.tf.import_graph_def(graph_def, input_map=dict(input_map or {}), name="")
             except (ValueError, _tf.tf.errors.OpError) as problem:
                 if isinstance(problem, GraphToolsError):
                     raise
@@ -142,8 +154,10 @@ class Model:
         if not self.trusted:
             disarm.disarm(graph_def, self.initializers)
 
-    def prepare_restore(self, graph: Any) -> Callable[[Any], None]:
+    def prepare_restore(self, graph: Any, light: bool = False) -> Callable[[Any], None]:
         """Adds assignment ops to a graph of this model (before it is finalized); returns ``restore(session)``.
+
+        ``light``: it was imported so.
 
         Values come straight from ``variables``: no restore op, no initialiser of the model's own is run but the
         table initialisers listed in ``initializers``.
@@ -151,11 +165,13 @@ class Model:
         assignments = []
         with graph.as_default(), graph.device(None), _tf.tf.name_scope("graph_tools_restore"):
             for node_name in self.variables:
-                assignments.append((node_name,) + _assignment(graph, node_name))
+                assignments.append((self.variables.__getitem__, node_name) + _assignment(graph, node_name))
+            for node_name in sorted(self.held) if light else ():
+                assignments.append((self._constant, node_name) + _assignment(graph, held.variable_of(node_name)))
 
         def restore(session) -> None:
-            for node_name, placeholders, assign in assignments:
-                value = self.variables[node_name]
+            for value_of, node_name, placeholders, assign in assignments:
+                value = value_of(node_name)
                 session.run(assign, dict(zip(placeholders, value if isinstance(value, tuple) else (value,))))
             if self.initializers:
                 try:
@@ -165,6 +181,9 @@ class Model:
                                      "the ids behind the table" % (self.source, one_line(problem, 300))) from problem
 
         return restore
+
+    def _constant(self, node_name: str) -> Any:
+        return held.value(self.index.nodes[node_name])
 
     @contextlib.contextmanager
     def open_session(self, config: Any = None) -> Iterator[Any]:
@@ -319,8 +338,25 @@ class _Imported(NamedTuple):
 
 
 def _indexed(model: Model) -> GraphIndex:
-    # Of a copy: reading a map field of a message by key can add the key to it.
-    return GraphIndex(model.graph_def)
+    # Of a copy: reading a map field of a message by key can add the key to it. What is large is not copied.
+    graph_def = model.meta_graph.graph_def
+    large = {node.name for node in held.large(graph_def)}
+    if not large:
+        return GraphIndex(model.graph_def)
+    copy = held.without(graph_def, large)
+    copies = {node.name: node for node in copy.node}
+    return GraphIndex(copy, [copies.get(node.name, node) for node in graph_def.node])
+
+
+def _held(model: Model) -> FrozenSet[str]:
+    return frozenset(held.not_folded(model.index, [node.name for node in held.large(model.meta_graph.graph_def)]))
+
+
+def _outlined(model: Model) -> Any:
+    graph = _tf.tf.Graph()
+    model.import_into(graph, light=True)
+    graph.finalize()
+    return graph
 
 
 def _refused(model: Model) -> Dict[str, judge.Refusal]:
@@ -335,9 +371,9 @@ def _imported(model: Model) -> _Imported:
     return found
 
 
-def _importable(model: Model) -> Any:
-    """The GraphDef as any TensorFlow accepts it and can differentiate it."""
-    graph_def = model.graph_def
+def _importable(model: Model, without: FrozenSet[str] = frozenset()) -> Any:
+    """The GraphDef as any TensorFlow accepts it and can differentiate it; ``without`` the bytes of some constants."""
+    graph_def = held.as_variables(model.meta_graph.graph_def, without) if without else model.graph_def
     for node in functions.all_nodes(graph_def):
         # Stale shapes make TF 2 refuse a graph; colocation with pruned nodes makes TF 1.15 refuse it; devices are those
         # of the machine that trained the model.
@@ -345,6 +381,10 @@ def _importable(model: Model) -> Any:
         node.ClearField("device")
     model.disarm(graph_def)
     return control_flow.normalize(graph_def)
+
+
+def _light(model: Model) -> Any:
+    return _importable(model, model.held)
 
 
 def _assignment(graph, node_name: str):

@@ -70,7 +70,7 @@ def any_element(outputs: np.ndarray) -> Any:
 def as_fed(below: Any, at: At) -> np.ndarray:
     """The layer under the feed in the shape that it has in the graph, where rows of several tokens may be one axis."""
     layer = at.outputs(at.entries)
-    rank = below.resolved.model.graph.get_tensor_by_name(below.output).shape.ndims
+    rank = below.resolved.model.outline.get_tensor_by_name(below.output).shape.ndims
     if below.batch_axis is None:
         return layer[0]
     if rank is not None and rank < layer.ndim:

@@ -20,7 +20,7 @@ def examples_first(model: Any, tensor: str, order: Sequence[int]) -> Tuple[Any, 
       ``(new model, Edit)``; ``edit.placeholders`` maps the old tensor to the new one.
     """
     old, graph_def = names.parse(tensor), model.graph_def
-    dtype = data_type(model.graph.get_tensor_by_name(tensor).dtype.base_dtype.name)
+    dtype = data_type(model.outline.get_tensor_by_name(tensor).dtype.base_dtype.name)
     build = Builder(graph_def, old.node, "examples_first")
     for node in graph_def.node:
         for slot, entry in enumerate(node.input):

@@ -31,8 +31,8 @@ def with_signature(model, outputs, key: str = KEY):
             raise names.unknown_tensor(name, index.tensor_names(), model.source)
     needed = index.ancestors(fetched)
     fed = [node.name + ":0" for node in index.of_ops(ops.MUST_BE_FED) if node.name in needed]
-    with model.graph.as_default():
-        inputs, results = ({_key(name): model.graph.get_tensor_by_name(name) for name in tensors}
+    with model.outline.as_default():
+        inputs, results = ({_key(name): model.outline.get_tensor_by_name(name) for name in tensors}
                            for tensors in (fed, fetched))
         signature = tf.saved_model.predict_signature_def(inputs=inputs, outputs=results)
     meta_graph = tf.MetaGraphDef()

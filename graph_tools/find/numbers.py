@@ -93,7 +93,7 @@ def _calls(view: View, name: str) -> bool:
 
 def _has_gradient(view: View, name: str) -> bool:
     try:
-        return _tf.gradient_function(view.model.graph.get_operation_by_name(name)) is not None
+        return _tf.gradient_function(view.model.outline.get_operation_by_name(name)) is not None
     except (LookupError, GraphToolsError):
         return False
 

@@ -39,12 +39,12 @@ class View:
         """The ``tf.Tensor`` of the imported graph."""
         name = str(ref)
         if name not in self._tensors:
-            self._tensors[name] = self.model.graph.get_tensor_by_name(name)
+            self._tensors[name] = self.model.outline.get_tensor_by_name(name)
         return self._tensors[name]
 
     def tensor_count(self, node_name: str) -> int:
         """How many outputs a node has."""
-        return len(self.model.graph.get_operation_by_name(node_name).outputs)
+        return len(self.model.outline.get_operation_by_name(node_name).outputs)
 
     def shape(self, ref) -> Shape:
         """Static shape; ``None`` when the rank is unknown."""

@@ -53,12 +53,13 @@ class Kept:
 class GraphIndex:
     """Read-only index of one GraphDef: nodes by name, inputs, consumers, ancestors and descendants.
 
-    The index refers to the GraphDef it was made from; it goes stale when that GraphDef is changed.
+    The index refers to the GraphDef it was made from; it goes stale when that GraphDef is changed. ``nodes``: its
+    nodes, where they are not all in it.
     """
 
-    def __init__(self, graph_def: Any):
+    def __init__(self, graph_def: Any, nodes: Optional[Iterable[Any]] = None):
         self.graph_def = graph_def
-        self.nodes = {node.name: node for node in graph_def.node}
+        self.nodes = {node.name: node for node in (graph_def.node if nodes is None else nodes)}
         self._inputs: Dict[str, List[TensorRef]] = {}
         self._kept = Kept()
         self._consumers: Optional[Dict[str, Dict[int, List[Use]]]] = None

@@ -29,24 +29,45 @@ class Process:
 @pytest.mark.parametrize("fixed", [0, 40 * MB])
 @pytest.mark.parametrize("each, fits", [(1 << 10, 320), (MB, 320), (20 * MB, 100), (300 * MB, 6), (9000 * MB, 1)])
 def test_rows_fill_their_share_of_what_is_free_and_no_more(monkeypatch, fixed, each, fits):
+    monkeypatch.setattr(memory, "MOST", 1 << 45)
     process = Process(monkeypatch, fixed, each, 4000 * MB)
     room, sizes, taken = memory.Room(), [], []
-    for _ in range(12):
+    for _ in range(24):
         sizes.append(room.rows(320))
         taken.append(process.run(sizes[-1]))
-        room.ran(sizes[-1])
+        room.ran(sizes[-1], 1.0)
     assert sizes[0] == 1 and sizes[1:] == sorted(sizes[1:]) and fits * 0.9 <= sizes[-1] <= fits
     assert max(taken) <= max(taken[0], memory.SHARE * 4000 * MB)
+
+
+def test_however_much_is_free_a_run_takes_no_more_than_it_gains_from(monkeypatch):
+    process = Process(monkeypatch, 0, 20 * MB, 64000 * MB)
+    room, taken = memory.Room(), []
+    for _ in range(24):
+        size = room.rows(320)
+        taken.append(process.run(size))
+        room.ran(size, 1.0)
+    assert 0.9 * memory.MOST <= max(taken) == taken[-1] <= memory.MOST
+
+
+def test_runs_that_take_much_grow_only_while_rows_get_faster(monkeypatch):
+    process = Process(monkeypatch, 0, 20 * MB, 64000 * MB)
+    room, sizes = memory.Room(), []
+    for _ in range(24):
+        sizes.append(room.rows(320))
+        process.run(sizes[-1])
+        room.ran(sizes[-1], max(4.0, sizes[-1]))  # from four rows on, a row takes as long as ever
+    assert sizes[:3] == [1, 1, 3] and max(sizes) <= 12 and sizes[-1] * 20 * MB < 0.7 * memory.MOST
 
 
 def test_an_old_peak_only_delays(monkeypatch):
     process = Process(monkeypatch, 0, MB, 4000 * MB)
     process.most = 3000 * MB
     room, size = memory.Room(), 0
-    for _ in range(10):
+    for _ in range(24):
         size = room.rows(320)
         process.run(size)
-        room.ran(size)
+        room.ran(size, 1.0)
     assert size == 320
 
 
@@ -82,6 +103,7 @@ def test_the_first_run_is_one_row_and_the_numbers_stay(monkeypatch):
 
     results = []
     for free in (200 * MB, 1 << 45):
+        monkeypatch.setattr(memory, "MOST", 1 << 45)
         monkeypatch.setattr(memory, "available", lambda free=free: free)
         with tf1_ig.IntegratedGradients(model, "y", "x") as explainer:
             explainer.explain({"x": x[:1]}, batch_size=1, steps=1)  # the probes are over

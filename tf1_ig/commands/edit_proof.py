@@ -72,7 +72,7 @@ def prove_inference(before, after, edit, outputs: Sequence[str], feed: Optional[
     changed = {node for node, _, _ in edit.rewired}
     first = [name for name in dict.fromkeys(was for node, was, _ in edit.rewired if was and not was.startswith("^"))
              if not before.index.ancestors([name], control=False) & changed and names.parse(name).node in after.index]
-    unchanged = [names.tensor_name(name) for name in first if before.graph.get_tensor_by_name(
+    unchanged = [names.tensor_name(name) for name in first if before.outline.get_tensor_by_name(
         names.tensor_name(name)).dtype.is_floating and not _has_random(before, name)][:3]
     lines = list(prove(before, after, unchanged, feed).lines) if unchanged else []
     served = gt.swap_inputs(after)[0]
@@ -161,7 +161,7 @@ def prove_attributions(model, carried, output: str, inputs, feed: Optional[Mappi
       GraphToolsError: the attributions differ, or the given feed cannot be explained.
       EditError: no feed was given, and no made-up values go through: there is no proof.
     """
-    why, rank = "", model.graph.get_tensor_by_name(names.tensor_name(output)).shape.ndims
+    why, rank = "", model.outline.get_tensor_by_name(names.tensor_name(output)).shape.ndims
     for tried in made_up(model, [output]) if feed is None else [feed]:
         try:
             error = signature.compare(model, carried, output, inputs, tried, "top" if rank != 1 else None)

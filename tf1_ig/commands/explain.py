@@ -316,7 +316,7 @@ def _way_to_explain(explainer, options, arguments, question):
 def _known_sizes(model, output) -> Optional[List[Optional[int]]]:
     """The output's shape as the graph knows it; ``None`` for an unknown rank or name (which is told later)."""
     try:
-        shape = model.graph.get_tensor_by_name(names.tensor_name(output)).shape
+        shape = model.outline.get_tensor_by_name(names.tensor_name(output)).shape
     except (KeyError, ValueError):
         return None
     return None if shape.ndims is None else shape.as_list()
@@ -324,7 +324,7 @@ def _known_sizes(model, output) -> Optional[List[Optional[int]]]:
 
 def _explain_top(explain, model, output, feed):
     """The top class of every row where the output has classes; outputs of rank 0 and 1 have none."""
-    rank = model.graph.get_tensor_by_name(names.tensor_name(output)).shape.ndims
+    rank = model.outline.get_tensor_by_name(names.tensor_name(output)).shape.ndims
     likely, other = ("top", None) if rank is None or rank > 1 else (None, "top")
     try:
         return explain(feed, label=likely)

@@ -49,7 +49,7 @@ def write(found: Any, options: Any) -> specs.ExplanationSpec:
 
 def _named(model: Any, name: str) -> Candidate:
     """A tensor that was named, as a candidate."""
-    name, graph = names.tensor_name(name), model.graph
+    name, graph = names.tensor_name(name), model.outline
     try:
         tensor = graph.get_tensor_by_name(name)
     except (KeyError, ValueError):

@@ -1,41 +1,58 @@
 """How many rows of a run the memory that is free holds: learnt from the runs, of which the first has a single row."""
 
 import sys
-from typing import Optional
+from typing import Dict, List, Optional
 
 SHARE = 0.5         # of what is free: others live on the machine, too
+MOST = 384 << 20    # bytes of a run, however much is free
 _LITTLE = 64 << 20  # bytes of a run that nobody looks at
+_PAYS = 0.93        # a run above that is worth its memory when a row takes at most this share of the time
 
 
 class Room:
-    """Keeps runs of an unknown graph within a share of the free memory.
+    """Keeps runs of an unknown graph within a share of the free memory, and small where larger ones gain nothing.
 
     What a run takes is told by how far the peak of the process has risen above what it held before the first run. That
     is less than the truth as long as the run fits into what the process had been given before, and more where the peak
     is an older one: so runs grow step by step, and the largest so far is what is judged by. Where the system does not
-    tell, nothing is bounded.
+    tell what a process holds, nothing is bounded.
     """
 
     STEP, WITHOUT_RISE = 4, 2  # times as many rows as the largest run so far, where the peak has risen and where not
 
     def __init__(self) -> None:
         self._before, self._peak, self._most, self._each = resident(), peak(), 0, 0.0
+        self._seconds: Dict[int, List[float]] = {}  # for a row, by rows of the run
 
     def rows(self, wanted: int) -> int:
         """How many of so many rows the next run should hold."""
         if self._before is None or not self._most:
             return wanted if self._before is None else 1
         wanted = min(wanted, self.STEP * self._most)
-        free = available() if wanted * self._each > _LITTLE else None
-        if free is None:
+        if self._each > _LITTLE / 8 and len(self._seconds.get(self._most, ())) < 2:
+            return min(wanted, self._most)  # the first of a size sets it up: its time says nothing
+        if wanted * self._each <= _LITTLE:
             return wanted
+        free = available()
         held = max(0, (resident() or 0) - self._before)  # what earlier runs took is there again for the next
-        fits = int(SHARE * (free + held) / self._each)
-        return max(1, min(wanted, fits if peak() != self._peak else max(fits, self.WITHOUT_RISE * self._most)))
+        fits = int((MOST if free is None else min(MOST, SHARE * (free + held))) / self._each)
+        if peak() == self._peak:
+            return max(1, min(wanted, max(fits, self.WITHOUT_RISE * self._most)))
+        worth = max(int(_LITTLE / self._each), 2 * self._most if self._pays() else self._most)
+        return max(1, min(wanted, fits, worth))
 
-    def ran(self, rows: int) -> None:
-        """A run of so many rows has ended."""
-        if rows > self._most and self._before is not None:
+    def _pays(self) -> bool:
+        """Whether rows took less time in the largest runs than in smaller ones; the first of a size sets it up."""
+        large = [one for rows, took in self._seconds.items() if rows > 0.75 * self._most for one in took]
+        less = [min(took) for rows, took in self._seconds.items() if rows <= 0.6 * self._most]
+        return len(large) > 1 and (not less or min(large) <= _PAYS * min(less))
+
+    def ran(self, rows: int, seconds: float) -> None:
+        """A run of so many rows has ended, and took so long."""
+        if self._before is None:
+            return
+        self._seconds[rows] = (self._seconds.get(rows, []) + [seconds / rows])[-4:]
+        if rows > self._most:
             self._most, self._each = rows, max(0, (peak() or 0) - self._before) / float(rows)
 
 

@@ -56,10 +56,11 @@ class Engine:
         self.inputs = list(inputs)
         self.leaner, self._known_sizes = leaner, set()
         self.graph, self._scope = _tf.tf.Graph(), _free_scope(model)
-        plain = model.graph
+        plain = model.outline
         with self.graph.as_default(), _tf.tf.name_scope(self._scope):
             self._lines = [path.build(plain.get_tensor_by_name(spec.tensor), batch_axis) for spec in self.inputs]
-        model.import_into(self.graph, {spec.tensor: one.point for spec, one in zip(self.inputs, self._lines)})
+        model.import_into(self.graph, {spec.tensor: one.point for spec, one in zip(self.inputs, self._lines)},
+                          light=True)
         # What each input is under a feed, and the owners of its entries where rows are ragged.
         self._values = [self.graph.get_tensor_by_name(spec.tensor) for spec in self.inputs]
         self._owners = [self.graph.get_tensor_by_name(spec.owner) if spec.owner else None for spec in self.inputs]
@@ -67,7 +68,7 @@ class Engine:
         with self.graph.as_default(), _tf.tf.name_scope(self._scope + "/target"):
             self._build_target(model)
             self._build_pull_back(sources)
-        self._restore, self._refuse = model.prepare_restore(self.graph), model.refuse
+        self._restore, self._refuse = model.prepare_restore(self.graph, light=True), model.refuse
         self.graph.finalize()
         self._dependencies: Dict[Tuple[str, frozenset], Set[Any]] = {}
         self._consumed: Dict[frozenset, Set[str]] = {}

@@ -306,10 +306,11 @@ class PointRunner(Evaluator):
                     raise
                 self.sizes.exhausted(size)
                 continue
+            seconds = time.perf_counter() - begun
             if along_path and not self.running.only:
-                self.sizes.took(size, time.perf_counter() - begun)
+                self.sizes.took(size, seconds)
             if room is not None:
-                room.ran(size)
+                room.ran(size, seconds)
             start += size
             yield run, found
 

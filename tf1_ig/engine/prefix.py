@@ -10,6 +10,7 @@ from typing import Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 
+from graph_tools import held
 from graph_tools.errors import GradientError, GraphToolsError
 from tf1_ig.engine import affine, feeds
 from tf1_ig.engine.failed_run import RunFailed
@@ -26,8 +27,8 @@ FLOATS_HELD = 1 << 24
 WIDER, NARROWER = 8.0, 0.5
 # Evaluations below which a second session is not worth its setting up, and what an adaptive run takes for a row.
 WORTH_BUILDING, USUAL_STEPS = 1000, 30
-# Largest graph that is imported a second time, in bytes.
-LARGEST_GRAPH = 200 << 20
+# Most weights that are held a second time.
+MOST_WEIGHTS = 50 << 20
 # Scores and gradients must agree with those of the whole model within these shares (float32 noise is about 1e-6).
 SAME_SCORE, SAME_GRADIENT = 2e-5, 1e-4
 
@@ -54,7 +55,7 @@ class OptionalPrefix:
         return self._prefix if self._prefix is not None and self._prefix.fits(runner, fed) else None
 
     def _find(self) -> Optional[affine.Frontier]:
-        if self._plain.batch_axis != 0 or self._model.graph_def.ByteSize() > LARGEST_GRAPH:
+        if self._plain.batch_axis != 0 or held.weights(self._model.index) > MOST_WEIGHTS:
             return None
         return affine.frontier(self._model.index, [spec.tensor for spec in self._plain.inputs],
                                self._plain.output_name)

@@ -98,7 +98,7 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
 
 
 def _known(model: Model, tensor: Any) -> str:
-    name, graph = names.tensor_name(tensor), model.graph  # what TensorFlow has against the graph is another error
+    name, graph = names.tensor_name(tensor), model.outline  # what TensorFlow has against the graph is another error
     try:
         return graph.get_tensor_by_name(name).name
     except (KeyError, ValueError):

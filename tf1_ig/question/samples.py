@@ -123,7 +123,7 @@ class Maker:
         return found
 
     def _rows(self, ref: Any) -> Optional[int]:
-        shape = self._model.graph.get_tensor_by_name(str(ref)).shape
+        shape = self._model.outline.get_tensor_by_name(str(ref)).shape
         return None if not shape.ndims else shape.as_list()[0]
 
     def _statistics(self, tensor: str) -> Optional[Tuple[float, float]]:
@@ -215,7 +215,7 @@ class Maker:
 
     def words(self, find: str) -> List[str]:
         """Some words of the table that a node looks up."""
-        table = self._model.graph.get_operation_by_name(find).inputs[0].op
+        table = self._model.outline.get_operation_by_name(find).inputs[0].op
         words, _ = categories.table_words(self._model, table)
         some = [word for word in words[:_TEXTS] if word and "\x00" not in word]
         order = self._unseen.permutation(len(some))

@@ -50,7 +50,7 @@ def with_examples_first(resolved: Resolved, lookups: Dict[int, Turned], reader: 
     for number, lookup in lookups.items():
         fed, spec = values.get(lookup.fed), inputs[number]
         tensor = spec.attributed.tensor
-        rank = model.graph.get_tensor_by_name(tensor).shape.ndims
+        rank = model.outline.get_tensor_by_name(tensor).shape.ndims
         if fed is not None and rank is not None and fed.ndim == len(lookup.axes) and len(fed) and output.size and (
                 output.ndim and len(output) % len(fed) == 0):
             back = [lookup.axes.index(axis) for axis in range(len(lookup.axes))]

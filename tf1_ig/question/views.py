@@ -87,6 +87,6 @@ def _constant(model: Model, ref: Any) -> Optional[Tuple[int, ...]]:
 
 def _rows_whole(model: Model, name: str, lookup: Embedding) -> bool:
     """Whether the last axis of a tensor is a row of the table."""
-    shape = model.graph.get_tensor_by_name(name).shape
+    shape = model.outline.get_tensor_by_name(name).shape
     return shape.ndims is not None and shape.ndims >= 2 and lookup.dim is not None and (
         shape.as_list()[-1] == lookup.dim)

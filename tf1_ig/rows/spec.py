@@ -287,11 +287,11 @@ class ExplanationSpec:
         tensors += [] if self.inputs == "auto" else [("inputs", tensor) for tensor in self.inputs]
         for key, tensor in tensors:
             try:
-                model.graph.get_tensor_by_name(names.tensor_name(tensor))
+                model.outline.get_tensor_by_name(names.tensor_name(tensor))
             except (KeyError, ValueError):
                 raise SpecError("%s: %s" % (self._files.place(key), names.unknown_tensor(
                     names.tensor_name(tensor), model.index.tensor_names(), model.source))) from None
-        shape = model.graph.get_tensor_by_name(names.tensor_name(self.output)).shape
+        shape = model.outline.get_tensor_by_name(names.tensor_name(self.output)).shape
         sizes = shape.as_list() if shape.ndims is not None else []
         if self.classes is not None and len(sizes) > 1 and sizes[-1] not in (None, 1, len(self.classes)):
             raise SpecError("%s: %d classes are named, and the output %s has %d" % (

@@ -197,7 +197,7 @@ def _beside(path: str) -> str:
 
 
 def _tensor(model: Any, name: str, place: str) -> Candidate:
-    name, graph = names.tensor_name(name), model.graph
+    name, graph = names.tensor_name(name), model.outline
     try:
         tensor = graph.get_tensor_by_name(name)
     except (KeyError, ValueError):

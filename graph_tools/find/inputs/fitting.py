@@ -171,7 +171,7 @@ class Fitting:
         return _tf.make_ndarray(node.attr["value"].tensor)
 
     def _tensor(self, ref: TensorRef) -> Any:
-        return self._model.graph.get_tensor_by_name(str(ref))
+        return self._model.outline.get_tensor_by_name(str(ref))
 
     def _static(self, ref: TensorRef) -> Shape:
         shape = self._tensor(ref).shape
