@@ -9,7 +9,7 @@ from typing import Any, Container, Iterable, List, Set
 import numpy as np
 
 from graph_tools import _tf
-from graph_tools.graph import names
+from graph_tools.graph import names, nodes
 from graph_tools.graph.ops import ENTERS, IDENTITIES, SHAPE_READERS, VARIABLES
 
 LARGE = 1 << 20  # bytes
@@ -71,11 +71,9 @@ def as_variables(graph_def: Any, constants: Container[str]) -> Any:
     light = without(graph_def, constants)
     for node in graph_def.node:
         if node.name in constants:
-            variable = light.node.add(name=variable_of(node.name), op="VariableV2")
-            variable.attr["dtype"].CopyFrom(node.attr["dtype"])
-            variable.attr["shape"].shape.CopyFrom(node.attr["value"].tensor.tensor_shape)
-            reading = light.node.add(name=node.name, op="Identity", input=[variable.name])
-            reading.attr["T"].CopyFrom(node.attr["dtype"])
+            dtype, shape = node.attr["dtype"].type, node.attr["value"].tensor.tensor_shape
+            nodes.add(light, "VariableV2", variable_of(node.name), dtype=dtype, shape=shape)
+            nodes.add(light, "Identity", node.name, [variable_of(node.name)], T=dtype)
     return light
 
 

@@ -304,30 +304,9 @@ class Model:
         kept = {node.name for node in graph_def.node}
         return dataclasses.replace(
             self, meta_graph=meta_graph,
-            variables=_Subset(self.variables, [name for name in self.variables if name in kept]),
+            variables=variables.Subset(self.variables, [name for name in self.variables if name in kept]),
             assets={name: path for name, path in self.assets.items() if names.parse(name).node in kept},
             initializers=tuple(name for name in self.initializers if name in kept))
-
-
-class _Subset(Mapping):
-    """Some keys of a lazy mapping, still lazy."""
-
-    def __init__(self, values, keys):
-        self._values, self._keys = values, dict.fromkeys(keys)
-
-    def __getitem__(self, key):
-        if key not in self._keys:
-            raise KeyError(key)
-        return self._values[key]
-
-    def __contains__(self, key):
-        return key in self._keys
-
-    def __iter__(self):
-        return iter(self._keys)
-
-    def __len__(self):
-        return len(self._keys)
 
 
 class _Imported(NamedTuple):

@@ -73,3 +73,24 @@ def empty_tables(index: walk.GraphIndex, finds: Iterable[str], initializers: Ite
     read = {root(index, index.data_inputs(name)[0]) for name in finds}
     return sorted(name for name in read if index.op(name) in ops.STATIC_TABLES and (
         identity(index.nodes[name]) not in filled))
+
+
+class Subset(Mapping):
+    """Some keys of a lazy mapping, still lazy."""
+
+    def __init__(self, values, keys):
+        self._values, self._keys = values, dict.fromkeys(keys)
+
+    def __getitem__(self, key):
+        if key not in self._keys:
+            raise KeyError(key)
+        return self._values[key]
+
+    def __contains__(self, key):
+        return key in self._keys
+
+    def __iter__(self):
+        return iter(self._keys)
+
+    def __len__(self):
+        return len(self._keys)

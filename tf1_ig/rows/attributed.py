@@ -24,7 +24,7 @@ def tensors_of(model: Any, output: str, inputs: Sequence[Any], fed: Container[st
     found: List[Any] = []
     for given in inputs:
         name = names.tensor_name(given)
-        dtype = model.graph.get_tensor_by_name(name).dtype.base_dtype
+        dtype = model.outline.get_tensor_by_name(name).dtype.base_dtype
         if name not in fed or dtype.is_floating and name not in sparse:
             found.append(given)
             continue
