@@ -206,6 +206,37 @@ def test_a_file_of_several_vocabularies_and_classes(tmp_path, capsys):
         tf1_ig.load_spec(tmp_path / "s.json")
 
 
+def _served(names):
+    """A model that returns the names of its classes beside its scores, as the heads of Estimators do."""
+    def build():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        tf.nn.softmax(tf.matmul(x, tf.constant(np.eye(4, 3, dtype=np.float32))), name="scores")
+        tf.tile(tf.expand_dims(tf.constant(names), 0), [tf.shape(x)[0], 1], name="classes")
+
+    model = model_of(build)
+    utils, graph = _tf.tf.saved_model, model.graph
+    with graph.as_default():
+        info = {name: utils.utils.build_tensor_info(graph.get_tensor_by_name(name + ":0")) for name in (
+            "x", "scores", "classes")}
+    model.meta_graph.signature_def["serving_default"].CopyFrom(utils.build_signature_def(
+        {"x": info["x"]}, {"scores": info["scores"], "classes": info["classes"]}, "classify"))
+    return model
+
+
+@pytest.mark.parametrize("names, classes", [
+    (["red", "green", "blue"], ["red", "green", "blue"]), (["a", "b"], None), (["same", "same", "b"], None)])
+def test_names_of_classes_that_the_model_returns(names, classes, tmp_path, capsys):
+    _served(names).save(str(tmp_path / "model"))
+    assert cli.main(["inspect", str(tmp_path / "model"), "--spec", str(tmp_path / "s.json")]) == 0
+    tree = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
+    assert tree.get("classes") == classes and ("classes" in tree["guesses"]) == (classes is not None)
+    if classes:
+        assert cli.main(["explain", "--spec", str(tmp_path / "s.json"), "--row", "{\"x\": [1, 2, 3, 4]}", "--label",
+                         "green"]) == 0
+        assert "[0] green (predicted blue), score" in capsys.readouterr().out
+
+
 def parsing():
     tf = _tf.tf
     serialized = tf.placeholder(tf.string, [None], "serialized")

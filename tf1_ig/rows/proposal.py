@@ -11,7 +11,7 @@ from graph_tools.find.candidates import Candidate
 from graph_tools.find.inputs.parsing import parsed_features
 from graph_tools.graph import names
 from tf1_ig.errors import SpecError
-from tf1_ig.rows import attributed, fingerprint, named_ids, reading_vocabulary, schema
+from tf1_ig.rows import attributed, class_lists, fingerprint, reading_vocabulary, schema
 from tf1_ig.rows.files import Files, relative
 
 _SEGMENTS = 4   # a table of no more rows is one of segments, not of words
@@ -105,23 +105,27 @@ def propose(model: Any, inputs: Sequence[Candidate], embeddings: Sequence[Candid
     tree: Dict[str, Any] = {
         "version": 1, "model": {"path": relative(path, folder), "sha256": fingerprint.sha256(path)},
         "output": output.tensor}
-    _ask(tree, output, classes, folder, files, guesses)
+    _ask(tree, model, output, classes, folder, files, guesses)
     tree["feed"] = {part.tensor: _entry(part, scene, folder) for part in scene.texts + [
         part for part in scene.parts if part not in scene.texts]}
     tree["guesses"] = guesses
     return tree
 
 
-def _ask(tree, output: Candidate, classes: Optional[str], folder: str, files: Files, guesses) -> None:
+def _ask(tree, model: Any, output: Candidate, classes: Optional[str], folder: str, files: Files, guesses) -> None:
     """Output, classes and label: what is asked."""
     count = output.shape[-1] if output.shape else None
     rank = None if output.shape is None else len(output.shape)
     if classes is not None:
-        listed, inside = _class_names(classes, count, files)
+        listed, inside = class_lists.in_file(classes, count, files)
         if rank is not None and rank > 1 and count not in (None, len(listed)):
             raise SpecError("--classes names %d classes, and %s has %d; give the name of each, one a line" % (
                 len(listed), output.tensor, count))
         tree["classes"] = list(listed) if inside else relative(classes, folder)
+    else:
+        listed = class_lists.in_graph(model, count)
+        if listed is not None:
+            tree["classes"], guesses["classes"] = listed, "strings that the model returns beside the scores"
     if rank == 0:
         tree["label"], tree["batch_axis"] = None, None
         guesses["batch_axis"] = "the output is one number, so a feed is taken for one row"
@@ -134,15 +138,6 @@ def _ask(tree, output: Candidate, classes: Optional[str], folder: str, files: Fi
                                 "--positions all explains each")
         if rank is None:
             guesses["label"] = "the output's rank is not known; null if it is one number a row"
-
-
-def _class_names(path: str, count: Optional[int], files: Files) -> Tuple[Sequence[str], bool]:
-    """The names in a file, and whether they are one of several lists in it: that of as many as the output has."""
-    if not path.lower().endswith(".json"):
-        return files.listed(path, "--classes"), False
-    key, ids = named_ids.fitting(files.json(files.existing(path, "--classes"), "--classes"), [count],
-                                 "--classes %r" % path)
-    return named_ids.in_order(ids), key is not None
 
 
 def _parts(model, inputs, embeddings) -> List[Part]:

@@ -213,6 +213,8 @@ def _classes(told: _Fields, tree: Dict[str, Any], fields: _Fields) -> None:
     named = told.take("index_name_mapping") if named is None else named
     if isinstance(named, list) and all(isinstance(one, str) for one in named):
         tree["classes"] = named
+    elif "classes" in tree and told.take("display_name_mapping_key"):
+        pass  # the names that the model returns
     elif named is not None:
         told.leave_out("index_display_name_mapping", "only a plain list of names is read")
 
