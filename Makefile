@@ -59,7 +59,7 @@ mutants: ## one small fault at a time in the core, and whether the tests notice 
 lint: ## ruff
 	$(RUN) run tools ruff check .
 
-types: ## mypy on the public surface of both packages
+types: ## mypy over both packages
 	$(RUN) run tools mypy
 
 docs: ## the API reference, from the docstrings, into build/api; a warning is an error

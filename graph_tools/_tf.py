@@ -13,7 +13,7 @@ read by the functions below and nowhere else.
 import contextlib
 import sys
 import threading
-from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Set, Tuple
 
 from graph_tools.errors import TensorFlowMissingError, TensorFlowSymbolError
 
@@ -387,4 +387,4 @@ def name_gradient(op, name: str, gradient) -> None:
     op._set_attr("_gradient_op_type", tf.AttrValue(s=name.encode("utf-8")))
 
 
-_registered = set()
+_registered: Set[str] = set()

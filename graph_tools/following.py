@@ -1,14 +1,15 @@
 """What follows the nodes when they change: function library, collections, signatures, saver and assets."""
 
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple, TypeVar
 
 from graph_tools import _tf
 from graph_tools.graph import functions, names
 
 Renamed = Mapping[str, str]
+_Model = TypeVar("_Model", bound=Any)  # the Model, which saves itself with what is here
 
 
-def rebuild(model, graph_def, renamed: Renamed = ()) -> Tuple[object, List[str]]:
+def rebuild(model: _Model, graph_def: Any, renamed: Optional[Renamed] = None) -> Tuple[_Model, List[str]]:
     """The model over ``graph_def``, and a note for each thing that could not follow.
 
     Args:
@@ -16,7 +17,7 @@ def rebuild(model, graph_def, renamed: Renamed = ()) -> Tuple[object, List[str]]
       graph_def: the edited GraphDef. Functions of its library that no node calls are dropped from it.
       renamed: new tensor name by old one; signatures and collections of names are rewritten.
     """
-    renamed = dict(renamed)
+    renamed = dict(renamed or {})
     graph_def.library.CopyFrom(functions.trimmed(graph_def.library, graph_def.node))
     edited = model.with_graph_def(graph_def)
     meta_graph, kept = edited.meta_graph, {node.name for node in graph_def.node}
@@ -105,7 +106,7 @@ def _replace(repeated, values) -> None:
 class _Reader(NamedTuple):
     """How to read a serialized entry, what of it must be there, and what else it mentions."""
 
-    proto: type
+    proto: Any
     required: Callable[[Any], List[str]]
     more: Callable[[Any], List[str]] = lambda entry: []
 

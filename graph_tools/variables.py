@@ -60,8 +60,10 @@ def file_name_tensor(index: walk.GraphIndex, initializer: str, assets: Mapping[s
 def text_file(index: walk.GraphIndex, initializer: str, assets: Mapping[str, str]) -> Optional[str]:
     """Path of the vocabulary file of an ``InitializeTableFromTextFile`` node; ``None`` when it is computed."""
     tensor = file_name_tensor(index, initializer, assets)
-    if tensor is None or tensor in assets:
-        return assets.get(tensor)
+    if tensor is None:
+        return None
+    if tensor in assets:
+        return assets[tensor]
     node = index.nodes[names.parse(tensor).node]
     return os.fsdecode(_tf.make_ndarray(node.attr["value"].tensor).item())
 

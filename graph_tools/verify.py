@@ -48,7 +48,8 @@ def verify(before: Model, after: Model, feeds: Any, fetches: Any, edit: Optional
         feeds = {names.tensor_name(tensor): value for tensor, value in feeds.items()}
         pair = (feeds, {renamed.get(name, name): value for name, value in feeds.items()})
     else:
-        pair = tuple({names.tensor_name(tensor): value for tensor, value in one.items()} for one in feeds)
+        first, second = ({names.tensor_name(tensor): value for tensor, value in one.items()} for one in feeds)
+        pair = first, second
     _check_feeds(before, after, *pair)
     findings = _free_of_producers(after, [renamed.get(name, name) for name in fetched], pair[1])
     old = _values(_without_control(before, pair[0]), fetched, pair[0])
@@ -109,7 +110,7 @@ def _compare(name: str, was: np.ndarray, now: np.ndarray, tolerance: float) -> F
     if error <= tolerance:
         return Finding(name, "ok", error)
     return Finding(name, "fail", error, "before %s, after %s at %s; more than %g" % (
-        was[where], now[where], list(where), tolerance))
+        was[where], now[where], list(where or ()), tolerance))
 
 
 def _largest_difference(was: np.ndarray, now: np.ndarray) -> Tuple[float, Optional[tuple]]:

@@ -263,7 +263,8 @@ class IntegratedGradients:
         """
         effort(method, steps, tolerance, max_steps, batch_size, memory_limit)
         name = names.tensor_name(layer)
-        asked = dict(shared_feeds=shared_feeds, row_feeds=row_feeds, batch_size=batch_size, memory_limit=memory_limit)
+        asked: Dict[str, Any] = dict(shared_feeds=shared_feeds, row_feeds=row_feeds, batch_size=batch_size,
+                                     memory_limit=memory_limit)
         first = held = plain = self.at(feed, label, **asked)
         if name not in self.inputs:
             below, above = self._through(name)

@@ -1,7 +1,7 @@
 """Builds ``WhileContext`` and ``CondContext`` objects on a live graph from its structure."""
 
 import threading
-from typing import Any, Dict, FrozenSet, List
+from typing import Any, Dict, FrozenSet, List, Optional
 
 from graph_tools import _tf
 from graph_tools.control_flow import repair, rewrite, tensor_arrays
@@ -122,7 +122,7 @@ class _Builder:
         inside: Dict[Place, List] = {}
         for place, ops in self.members.items():
             seen = ops
-            around = place
+            around: Optional[Place] = place
             while around is not None and around != Place():
                 outer = outer_place(self.structure, around)
                 if not around.arms:  # out of a loop, only its Exits are seen
@@ -147,7 +147,8 @@ class _Builder:
         return None
 
     def _make(self, place: Place):
-        outer = self.made.get(outer_place(self.structure, place))
+        around = outer_place(self.structure, place)
+        outer: Any = self.made.get(around) if around is not None else None
         definition = self._branch(place) if place.arms else self._loop(place)
         # Without control dependencies a graph has no context of its own either.
         with self.graph.as_default(), _tf.tf.control_dependencies(None):

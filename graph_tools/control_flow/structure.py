@@ -11,7 +11,7 @@ GraphDef does carry is enough to find them again:
 Everything here works on :class:`Node` values, so that a GraphDef and a live ``tf.Graph`` are read the same way.
 """
 
-from typing import Dict, FrozenSet, List, NamedTuple, Tuple
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Set, Tuple
 
 from graph_tools.control_flow.arms import Arm, ArmWalk, Place
 from graph_tools.control_flow.nodes import Node, Nodes, closes_loop, edges
@@ -108,7 +108,7 @@ def _topological(nodes: Nodes) -> Tuple[str, ...]:
 
 def _frame_paths(nodes: Nodes, order) -> Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]]:
     """For each node the frames it runs in, and the frames its outputs are in (an Exit's are one level up)."""
-    paths = {}
+    paths: Dict[str, Any] = {}
     for name in order:
         node = nodes[name]
         own: Tuple[str, ...] = ()
@@ -192,7 +192,8 @@ def _variable(switch: Node, nodes: Nodes, uses) -> Variable:
             if source.op in ENTERS:
                 enter = source.name
     exits: List[str] = []
-    todo, seen = [TensorRef(switch.name, 0)], set()  # type: List[TensorRef], Set[TensorRef]
+    todo = [TensorRef(switch.name, 0)]
+    seen: Set[TensorRef] = set()
     while todo:
         ref = todo.pop()
         seen.add(ref)

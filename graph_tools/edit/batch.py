@@ -169,8 +169,9 @@ class _Work:
     def _mend_reshape(self, name: str) -> bool:
         baked, source = self._baked(name, 1), self.index.data_inputs(name)[0]
         shape = self.shapes.get(str(source))
-        position = _position(shape, baked.value, self.batch, self._before(source, set())) if (
-            baked is not None and shape) else None
+        if baked is None or not shape:
+            return False
+        position = _position(shape, baked.value, self.batch, self._before(source, set()))
         return position is not None and self._free(baked, position)
 
     def _before(self, ref: TensorRef, seen: Set[str]) -> Optional[int]:
@@ -178,8 +179,8 @@ class _Work:
 
         ``None``: the dimension that holds the batch holds more, and where that comes from is not known.
         """
-        shape = self.shapes.get(str(ref))
-        at = [axis for axis, size in enumerate(shape or ()) if size and size % PRIME == 0]
+        shape: Any = self.shapes.get(str(ref)) or ()
+        at = [axis for axis, size in enumerate(shape) if size and size % PRIME == 0]
         if len(at) != 1 or ref.node in seen or None in shape[:at[0]]:
             return None
         if shape[at[0]] == PRIME:
@@ -223,8 +224,9 @@ class _Work:
             start, following = self.shapes.get(str(enter[0])) if enter else None, self.shapes.get(str(inputs[-1]))
             if not start or self.batch not in start:
                 continue
-            if following and len(following) == len(start) and following[start.index(self.batch)] is not None:
-                grows = following[start.index(self.batch)] % PRIME == 0
+            size = following[start.index(self.batch)] if following and len(following) == len(start) else None
+            if size is not None:
+                grows = size % PRIME == 0
             else:
                 grows = start[0] == self.batch and not self.index.ancestors(
                     [inputs[-1].node], control=False).isdisjoint(self.placeholders)
@@ -373,10 +375,11 @@ def _position(shape: Sequence[Optional[int]], target: np.ndarray, batch: int, be
     at = [axis for axis, size in enumerate(shape) if size and size % PRIME == 0]
     if len(at) != 1 or any(int(size) % PRIME == 0 for size in target if size > 0):
         return None
-    if any(size is None for size in shape[:at[0]]):
+    outer = [size for size in shape[:at[0]] if size is not None]
+    if len(outer) < at[0]:
         return None
-    known = before is not None
-    before, elements, found = before if known else int(np.prod(shape[:at[0]], dtype=np.int64)), 1, []
+    known, elements, found = before is not None, 1, []
+    before = before if before is not None else int(np.prod(outer, dtype=np.int64))
     for position, size in enumerate(int(size) for size in target):
         if size <= 0:
             break

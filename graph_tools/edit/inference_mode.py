@@ -81,7 +81,8 @@ class _Edited:
             self._set(tensor.node, "Identity", [variable] + alive, dtype)
             return
         value = self._value(variable, tensor.node, dtype, alive)
-        sizes = self._add("%s/%s/shape" % (tensor.node, _SCOPE), "Const", (), **nodes.constant(list(shape), "int32"))
+        whole = nodes.constant(list(shape or ()), "int32")
+        sizes = self._add("%s/%s/shape" % (tensor.node, _SCOPE), "Const", (), **whole)
         self._set(tensor.node, "Reshape", [value, sizes], dtype, Tshape="int32")
 
     def take_averages(self, name: str, mean: str, variance: str) -> None:

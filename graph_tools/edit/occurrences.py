@@ -96,7 +96,7 @@ def _edited(model, graph_def, placeholders, notes=()) -> Tuple[Any, Edit]:
 def _strings_only(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
     """A lookup that needs no split; the strings behind its ids are added where the graph only has them elsewhere."""
     each = "column per category" if one.kind == "multi_hot" else "row per occurrence"
-    notes = ("%s needs no split: it has one %s" % (one.tensor, each),)
+    notes: Tuple[str, ...] = ("%s needs no split: it has one %s" % (one.tensor, each),)
     path = string_path(view, ref_of(one.ids)) if one.strings is None and (one.table or one.kind in VECTORS) else None
     if path is None:
         return model, Edit("split occurrences", placeholders={one.tensor: one.tensor}, notes=notes)
@@ -159,7 +159,7 @@ def _split_combiner(view: View, build: Builder) -> str:
         build.put("SegmentMean", build.anchor, [rows, segments] + control, {"T": value, "Tindices": segment})
     else:
         total = combine.total(build.scope + "sum", rows)
-        count = combine.count(len(view.shape(data) or (None, None)))
+        count = combine.counted(len(view.shape(data) or (None, None)))
         if how == "sqrtn":
             count = build.add("Sqrt", "sqrt_count", [count], T=value)
         build.put("RealDiv", build.anchor, [total, count] + control, {"T": value})
@@ -183,7 +183,7 @@ class _Combine(NamedTuple):
         return self.build.put("UnsortedSegmentSum", name, [rows, self.segments, self.number] + list(control), {
             "T": self.value, "Tindices": self.segment, "Tnumsegments": data_type(self.view.dtype(self.number))})
 
-    def count(self, rank: int) -> TensorRef:
+    def counted(self, rank: int) -> TensorRef:
         """How many rows each segment has, at least 1, as ``[segments, 1, …]``."""
         build = self.build
         dtype = _tf.tf.as_dtype(self.value).name

@@ -99,7 +99,7 @@ def _segments_per_example(view: View, build: Builder, filling: _Filling) -> Tens
     return build.add("Maximum", "segments_each_or_one", [each, one], T=int64)
 
 
-def _first_entry(view: View, build: Builder, shape: TensorRef, leaf: str) -> TensorRef:
+def _first_entry(view: View, build: Builder, shape: Any, leaf: str) -> TensorRef:
     zero = build.constant(leaf + "/zero", 0, "int32", shape)
     axis = build.constant(leaf + "/axis", 0, "int32", shape)
     entry = build.add("GatherV2", leaf, [shape, zero, axis], Tparams=view.dtype(shape),
@@ -118,7 +118,7 @@ def of_matrix(view: View, build: Builder, matrix: Matrix, rows: TensorRef) -> No
     zero, one = build.constant("zero", 0, "int64", rows), build.constant("one", 1, "int64", rows)
     count = _length(build, rows, data_type(view.dtype(rows)), "rows_count", zero)
     unsplit = _Unsplit(view, build, rows)
-    if matrix.padded is None:
+    if matrix.padded is None or matrix.positions is None:
         numbers = build.add("Range", "numbers", [zero, count, one], Tidx=int64)
         nothing = build.constant("nothing", -1, "int64", rows)
         inputs = {slot: unsplit.of(ref) for slot, ref in enumerate(view.inputs(matrix.node))}

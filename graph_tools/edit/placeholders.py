@@ -96,8 +96,8 @@ def _owner(found: Sequence[Input], asked) -> Input:
 class _Plan(NamedTuple):
     tensors: Dict[str, str]  # new tensor name by old one
     sources: Dict[str, str]  # what the consumers of an old tensor read instead
-    added: List[object]  # new NodeDefs
-    in_place: Dict[str, object]  # NodeDefs that take the place of a node of the same name
+    added: List[Any]  # new NodeDefs
+    in_place: Dict[str, Any]  # NodeDefs that take the place of a node of the same name
 
 
 def _plan(index: GraphIndex, chosen: Sequence[Input]) -> _Plan:
@@ -140,7 +140,7 @@ def _shielded_shape(shield, component: Component, fixed: Optional[int]) -> Shape
 
 
 def _placeholder(name: str, component: Component, shape: Shape):
-    replaces = {REPLACES: component.tensor.encode("utf-8")}
+    replaces: Dict[str, Any] = {REPLACES: component.tensor.encode("utf-8")}
     return nodes.new("Placeholder", name, dtype=component.dtype, shape=shape, **replaces)
 
 

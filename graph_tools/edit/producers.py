@@ -1,6 +1,6 @@
 """What only served to fill the queues and iterators that an edit has replaced, and can go with them."""
 
-from typing import FrozenSet, Iterable, Iterator, Set
+from typing import AbstractSet, FrozenSet, Iterable, Iterator, Set
 
 from graph_tools import _tf
 from graph_tools.find.inputs import production
@@ -19,7 +19,7 @@ _HANDLE_PASSING = ops.SWITCHES | ops.ENTERS | {"Identity"}
 VARIADIC = frozenset(("MergeSummary",))
 
 
-def dead_after(index: GraphIndex, cut: Iterable[str], replaced: Set[str], spared: Set[str] = frozenset(),
+def dead_after(index: GraphIndex, cut: Iterable[str], replaced: Set[str], spared: AbstractSet[str] = frozenset(),
                queue_runners=()) -> Set[str]:
     """Nodes to remove once the ``replaced`` tensors of the ``cut`` nodes come from elsewhere, those nodes included.
 

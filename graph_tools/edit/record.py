@@ -1,7 +1,7 @@
 """What an edit did: nodes removed, added and rewired, printable as a diff."""
 
 import dataclasses
-from typing import Dict, List, Mapping, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 # Attribute of a placeholder that an edit made: the name of the tensor it stands for.
 REPLACES = "_replaces"
@@ -36,7 +36,8 @@ class Edit:
         return "\n".join(lines + ["# " + note for note in self.notes])
 
 
-def compare(name: str, before, after, placeholders: Mapping[str, str] = (), notes: Tuple[str, ...] = ()) -> Edit:
+def compare(name: str, before, after, placeholders: Optional[Mapping[str, str]] = None,
+            notes: Tuple[str, ...] = ()) -> Edit:
     """The Edit that leads from one GraphDef to another, found by comparing them node by node."""
     old: Dict[str, List[str]] = {node.name: list(node.input) for node in before.node}
     new: Dict[str, List[str]] = {node.name: list(node.input) for node in after.node}
@@ -49,4 +50,4 @@ def compare(name: str, before, after, placeholders: Mapping[str, str] = (), note
             gone += [""] * (len(come) - len(gone))
             rewired += [(node, was, now) for was, now in zip(gone, come)]
     return Edit(name, tuple(node for node in old if node not in new), tuple(node for node in new if node not in old),
-                tuple(rewired), dict(placeholders), tuple(notes))
+                tuple(rewired), dict(placeholders or {}), tuple(notes))

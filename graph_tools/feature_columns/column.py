@@ -28,7 +28,7 @@ class Categories(NamedTuple):
     """
 
     kind: str
-    count: int
+    count: int  # type: ignore[assignment]  # tuples have a method of that name
     values: Tuple[Any, ...] = ()
 
     def label(self, index: int) -> str:

@@ -33,11 +33,11 @@ class Lookup(NamedTuple):
 
     def fields(self) -> Dict[str, Any]:
         """The lookup as fields of a ``Column``."""
-        found = self._asdict()
+        found = dict(self._asdict())
         fill = found.pop("fill")
         if fill is not None:
-            found.update(occurrences=Sparse(*fill.outputs[:2], fill.inputs[2]), is_empty=fill.outputs[2])
-        return dict(found)
+            found.update(occurrences=Sparse(fill.outputs[0], fill.outputs[1], fill.inputs[2]), is_empty=fill.outputs[2])
+        return found
 
 
 class Layer(NamedTuple):
@@ -51,8 +51,8 @@ class Layer(NamedTuple):
         widths = [tensor.shape.as_list()[-1] if tensor.shape.ndims else None for tensor in self.op.inputs]
         found: Dict[int, Optional[Tuple[int, int]]] = {}
         for number, slot in self.places.items():
-            known = None not in widths[:slot + 1]
-            found[number] = (sum(widths[:slot]), sum(widths[:slot + 1])) if known else None
+            known = [width for width in widths[:slot + 1] if width is not None]
+            found[number] = (sum(known[:-1]), sum(known)) if len(known) == slot + 1 else None
         return found
 
 
@@ -113,7 +113,7 @@ def _above(tensor, sources: Set[Any]) -> List[Any]:
     found, seen = [], set()
     todo = [tensor.op]
     while todo:
-        following = []
+        following: List[Any] = []
         for op in todo:
             if op not in seen and op not in sources:
                 seen.add(op)
@@ -153,8 +153,8 @@ def table_shape(found: Lookup) -> Tuple[Optional[int], Optional[int]]:
     """Number of rows of the table that was looked up, and their length; ``None`` where the graph does not say."""
     tables = [lookup.op.inputs[0] for lookup in found.lookups] or [found.rows]
     shapes = [_shape_of(table) for table in tables]
-    counts = [shape[0] if shape else None for shape in shapes]
-    return None if None in counts else sum(counts), shapes[0][-1] if shapes[0] else None
+    counts = [shape[0] for shape in shapes if shape and shape[0] is not None]
+    return sum(counts) if len(counts) == len(shapes) else None, shapes[0][-1] if shapes[0] else None
 
 
 def _shape_of(table) -> Optional[List[int]]:

@@ -164,7 +164,7 @@ def _harvest_one(use: patch.Use) -> Column:
     ids, weights = (_sparse(pair.id_tensor), pair.weight_tensor) if pair is not None else (None, None)
     combined = None if use.kind == "sparse" else use.inner if use.inner is not None else _part(use)
     width = kinds.width_of(column)
-    if use.kind == "linear" and use.inner is None:
+    if use.kind == "linear" and use.inner is None and combined is not None:
         width = combined.shape.as_list()[-1]
     sources = [tensor for value in list(raw.values()) + [ids] for tensor in _parts(value)]
     sources += [] if weights is None else list(_sparse(weights))

@@ -167,7 +167,7 @@ class Candidates(Sequence):
         return "Candidates(%d %s, %d misses)" % (len(self), self.what, len(self.misses))
 
     def __str__(self) -> str:
-        rows = [("", self.what, "kind", "dtype", "shape", "why")]
+        rows: List[Tuple[str, ...]] = [("", self.what, "kind", "dtype", "shape", "why")]
         rows += [(str(number), one.tensor, one.kind, one.dtype, format_shape(one.shape), one.why)
                  for number, one in enumerate(self._found)]
         rows += [("x", miss.name, "", "", "", miss.why) for miss in self.misses]

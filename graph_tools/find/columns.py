@@ -65,7 +65,7 @@ def _read(model: Model) -> Dict[str, Column]:
         if op.type in ("ConcatV2", "Identity", "AddN"):
             concat, summed = _CONCAT.match(op.name), _SUM.match(op.name)
             if concat or summed:
-                scope = (concat or summed).group("scope")
+                scope = next(one for one in (concat, summed) if one).group("scope")
                 (linear if summed else found).extend(_columns(model, op, scope, bool(summed), sources))
     return _by_name(found + linear)
 

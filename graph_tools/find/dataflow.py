@@ -7,7 +7,7 @@ from, so this module propagates that, forward, over a GraphDef, as bits per node
 changes; a bit is only ever added, so that ends.
 """
 
-from typing import Dict, Iterable, Optional, Set
+from typing import Any, Dict, Iterable, Set
 
 from graph_tools.graph import ops
 from graph_tools.graph.walk import GraphIndex
@@ -128,7 +128,7 @@ class Dataflow:
             return KNOB
         if node.op in ops.PLACEHOLDERS and "dtype" in node.attr and (
                 node.attr["dtype"].type in _NUMBERS_OR_BOOL):
-            shape: Optional[object] = node.attr["shape"].shape if "shape" in node.attr else None
+            shape: Any = node.attr["shape"].shape if "shape" in node.attr else None
             if shape is not None and not shape.unknown_rank and not shape.dim and _has_scalars(self.index):
                 return KNOB
         return VALUE

@@ -11,7 +11,7 @@ class Inside(NamedTuple):
 
     node: str
     name: str
-    index: int
+    index: int  # type: ignore[assignment]  # tuples have a method of that name
 
 
 def all_nodes(graph_def: Any) -> Iterator[Any]:

@@ -15,7 +15,7 @@ FORMATS = (meta_graph, saved_model, frozen)
 
 def load(path: Any, tags: Any = None, signature: Optional[str] = None, trusted: bool = False,
          isolate: bool = False, time_limit: Optional[float] = None, memory_limit: Optional[int] = None,
-         assets: Mapping[str, Any] = ()) -> Model:
+         assets: Optional[Mapping[str, Any]] = None) -> Model:
     """Loads a model from a file or folder; what it is, its content says, not its name.
 
     Args:
@@ -58,7 +58,7 @@ def load(path: Any, tags: Any = None, signature: Optional[str] = None, trusted: 
     for kind in FORMATS:
         if kind.matches(artefact):
             model = kind.load(artefact, tags=tags, signature=signature, trusted=trusted)
-            return vocabulary_files.put(model, dict(assets), None if trusted else artefact.folder)
+            return vocabulary_files.put(model, dict(assets or {}), None if trusted else artefact.folder)
     if artefact.is_folder:
         there = artefact.files()
         raise ModelFormatError("folder %r holds no saved_model.pb and no checkpoint (%s); give the path of a model in "

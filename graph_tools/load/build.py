@@ -17,7 +17,7 @@ _GRADIENT = "_gradient_op_type"
 
 
 def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]] = None,
-          assets: Mapping[str, str] = (), signature: Optional[str] = None,
+          assets: Optional[Mapping[str, str]] = None, signature: Optional[str] = None,
           warnings: Tuple[str, ...] = (), no_value: str = "has no value", trusted: bool = False,
           folder: Optional[str] = None) -> Model:
     """A Model from a MetaGraphDef that the caller owns (it is changed) and the values of its variables.
@@ -49,7 +49,7 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
     warnings += release.fit(meta_graph, source) + _judged(meta_graph, source, trusted)
     warnings += _without_lost_gradients(graph_def)
     folder = None if trusted else folder
-    assets, elsewhere = _own_files(dict(assets), folder)
+    assets, elsewhere = _own_files(assets or {}, folder)
     found = tables.initializers(graph_def, assets, values, folder)
     paths = tables.asset_variables(graph_def, found.assets)
     if paths:

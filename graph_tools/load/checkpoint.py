@@ -76,7 +76,8 @@ class CheckpointValues(Mapping):
     The value of a mutable table is the pair ``(keys, values)``.
     """
 
-    def __init__(self, checkpoint: Checkpoint, places: Dict[str, Tuple[Stored, ...]], shapes: Dict[str, tuple]):
+    def __init__(self, checkpoint: Checkpoint, places: Dict[str, Tuple[Stored, ...]],
+                 shapes: Dict[str, Optional[tuple]]):
         self._checkpoint, self._places, self._shapes = checkpoint, places, shapes
 
     def __getitem__(self, node_name: str):

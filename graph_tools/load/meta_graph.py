@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Optional
+from typing import Any, Mapping, Optional
 
 from graph_tools import _tf
 from graph_tools.errors import ModelFileMissingError, ModelFormatError, one_line
@@ -48,7 +48,8 @@ def load(artefact: Artefact, tags=None, signature=None, trusted=False) -> Model:
     else:
         raise ModelFormatError("%r is a SavedModel, not the graph of a checkpoint; give the path of its folder" % (
             file.path,))
-    values, no_value = {}, "has no value"
+    values: Mapping[str, Any] = {}
+    no_value = "has no value"
     if checkpoint.exists(prefix) or checkpoint.has_parts(prefix):
         values = checkpoint.values(meta_graph.graph_def, meta_graph.saver_def,
                                    checkpoint.open_checkpoint(prefix, "graph %r" % file.path))

@@ -76,7 +76,7 @@ def _inside(library, called: Iterable[str], arguments: List[str], found, seen) -
                 ref = functions.tensor_of(source.input[ref.index if source.op == "IdentityN" else 0])
             return ref if ref.node in nodes else bound.get(ref.node, "")
 
-        tables: Dict[str, Dict[int, Stored]] = {}
+        tables: Dict[str, Tuple[Stored, ...]] = {}
         for node in function.node_def:
             inputs = [entry for entry in node.input if not entry.startswith("^")]
             if node.op in ops.SETS and len(inputs) > 1:
@@ -84,15 +84,16 @@ def _inside(library, called: Iterable[str], arguments: List[str], found, seen) -
                 if place and isinstance(source_of(inputs[0]), str):
                     found.setdefault(source_of(inputs[0]), []).append((place,))
             elif node.op in ops.TABLE_IMPORTS and len(inputs) > 2:
-                pair = [_restored_inside(nodes, source_of(entry), source_of) for entry in inputs[1:3]]
-                if all(pair) and isinstance(source_of(inputs[0]), str):
+                pair = tuple(stored for stored in (_restored_inside(nodes, source_of(entry), source_of)
+                                                   for entry in inputs[1:3]) if stored)
+                if len(pair) == 2 and isinstance(source_of(inputs[0]), str):
                     tables[source_of(inputs[0])] = pair
             elif any(other in library for other in functions.called(node)):
                 deeper = [source_of(entry) for entry in inputs]
                 _inside(library, functions.called(node),
                         [name if isinstance(name, str) else "" for name in deeper], found, seen)
         for target, pair in tables.items():
-            found.setdefault(target, []).append(tuple(pair))
+            found.setdefault(target, []).append(pair)
 
 
 def _restored_inside(nodes, ref, source_of) -> Optional[Stored]:

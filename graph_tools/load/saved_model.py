@@ -1,7 +1,7 @@
 """A SavedModel: a folder with ``saved_model.pb`` or ``.pbtxt``, variables and assets, of TF 1 or TF 2."""
 
 import os
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 from graph_tools import _tf
 from graph_tools.errors import ModelFormatError, some
@@ -38,7 +38,7 @@ def load(artefact: Artefact, tags=None, signature=None, trusted=False) -> Model:
     meta_graph = _tf.tf.MetaGraphDef()
     meta_graph.CopyFrom(chosen)
     source = "SavedModel %s (tags %s)" % (folder, _shown(chosen))
-    values = {}
+    values: Mapping[str, Any] = {}
     if any(node.op in ops.VARIABLES or node.op in ops.MUTABLE_TABLES for node in meta_graph.graph_def.node):
         prefix = join(folder, "variables", "variables")
         files.demand_pattern(prefix, own, "SavedModel %r" % folder)

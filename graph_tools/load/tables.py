@@ -5,7 +5,7 @@ tables are looked up in the graph by type, and run when all that they depend on 
 """
 
 import os
-from typing import Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf, variables
 from graph_tools.graph import functions, names, ops, walk
@@ -28,8 +28,8 @@ class Found(NamedTuple):
     warnings: Tuple[str, ...]
 
 
-def initializers(graph_def, assets: Mapping[str, str] = (), values: Mapping = (),
-                 folder: Optional[str] = None) -> Found:
+def initializers(graph_def, assets: Optional[Mapping[str, str]] = None,
+                 values: Optional[Mapping[str, Any]] = None, folder: Optional[str] = None) -> Found:
     """The initialisers of a graph's tables.
 
     Args:
@@ -39,7 +39,8 @@ def initializers(graph_def, assets: Mapping[str, str] = (), values: Mapping = ()
       folder: where the vocabulary files must be; ``None``: anywhere.
     """
     index = walk.GraphIndex(graph_def)
-    assets = dict(assets, **_moved(index, assets, folder))
+    values, assets = values or {}, dict(assets or {})
+    assets.update(_moved(index, assets, folder))
     library = {function.signature.name: function for function in graph_def.library.function}
     table = functions.calls(graph_def.library)
     run: List[str] = []
@@ -67,7 +68,9 @@ def _moved(index: walk.GraphIndex, assets: Mapping[str, str], folder: Optional[s
     found = {}
     for name, node in index.nodes.items():
         tensor = variables.file_name_tensor(index, name, assets) if node.op in ops.FROM_FILE else None
-        path = variables.text_file(index, name, assets) if tensor is not None and tensor not in assets else None
+        if tensor is None or tensor in assets:
+            continue
+        path = variables.text_file(index, name, assets)
         if path is not None and files.own(path, folder) != path:
             found[tensor] = files.own(path, folder)
     return found
@@ -161,8 +164,8 @@ def _problem(index: walk.GraphIndex, node, assets: Mapping[str, str], folder: Op
 def _files(index: walk.GraphIndex, ancestors: Set[str], assets: Mapping[str, str]) -> Set[str]:
     """Files that an initialiser with these ancestors reads, as far as the graph tells."""
     paths = {path for name, path in assets.items() if names.parse(name).node in ancestors}
-    paths |= {variables.text_file(index, name, assets) for name in ancestors if index.op(name) in ops.FROM_FILE}
-    return paths - {None}
+    read = [variables.text_file(index, name, assets) for name in ancestors if index.op(name) in ops.FROM_FILE]
+    return paths.union(path for path in read if path is not None)
 
 
 def _tables_of(index: walk.GraphIndex, node) -> Set[str]:
@@ -173,12 +176,12 @@ def _tables_of(index: walk.GraphIndex, node) -> Set[str]:
 
 def _lost(graph_def, index: walk.GraphIndex, known: Set[str]) -> Tuple[str, ...]:
     """Tables that nothing fills, but ``known`` ones: freezing cut their initialisers off, or a checkpoint has none."""
-    known = {variables.identity(index.nodes[name]) for name in known}
+    filled = {variables.identity(index.nodes[name]) for name in known}
     found = []
     for node in graph_def.node:
         if node.op not in ops.TABLES:
             continue
-        if variables.identity(node) in known:
+        if variables.identity(node) in filled:
             continue
         why = "lost its initialiser when the graph was frozen" if node.op in ops.STATIC_TABLES else "has no content"
         found.append("lookup table %r %s; load the SavedModel or checkpoint it came from, or feed the ids: %s" % (

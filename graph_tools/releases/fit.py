@@ -35,8 +35,7 @@ def fit(meta_graph, where: str) -> Tuple[str, ...]:
     library = {function.signature.name for function in graph_def.library.function}
     known = _tf.registered_ops({node.op for node in functions.all_nodes(graph_def)} - library)
     defaults = _writers_defaults(meta_graph)
-    misfits = [_fit_node(node, "", known, library, defaults) for node in graph_def.node]
-    misfits = [misfit for misfit in misfits if misfit]
+    misfits = list(filter(None, (_fit_node(node, "", known, library, defaults) for node in graph_def.node)))
     if misfits:
         raise ReleaseError(_explain(misfits, meta_graph, where))
     inside = []

@@ -1,6 +1,6 @@
 """Make a graph readable by other releases than the one that wrote it."""
 
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 import numpy as np
 
@@ -45,8 +45,8 @@ def _first_parsers(graph_def) -> None:
     by_name = {node.name: node for node in graph_def.node}
     for node in [node for node in graph_def.node if node.op == "ParseExampleV2"]:
         protos, names_, sparse, dense, _ = node.input[:5]
-        keys = [_strings(by_name.get(entry)) for entry in (sparse, dense)]
-        if node.attr["ragged_value_types"].list.type or None in keys or not _is_vector(by_name.get(protos)):
+        keys = [texts for texts in (_strings(by_name.get(entry)) for entry in (sparse, dense)) if texts is not None]
+        if node.attr["ragged_value_types"].list.type or len(keys) < 2 or not _is_vector(by_name.get(protos)):
             continue
         entries = [protos, names_]
         for kind, texts in zip(("sparse", "dense"), keys):
@@ -75,7 +75,8 @@ def _is_vector(node) -> bool:
 
 def needs(graph_def) -> List[str]:
     """What keeps older releases from reading a graph, once ``strip`` is done: a sentence for each release needed."""
-    table, found = newer.attributes(), {}
+    table = newer.attributes()
+    found: Dict[str, Dict[str, str]] = {}
     releases = {op: release for release, ops in newer.OPS.items() for op in ops}
     for node in functions.all_nodes(graph_def):
         if node.op in releases:

@@ -1,6 +1,6 @@
 """Runs that are looked up once: ``session.run`` checks every name and every feed anew, half a millisecond a run."""
 
-from typing import Any, Callable, List, Mapping, NamedTuple, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple
 
 import numpy as np
 
@@ -41,7 +41,8 @@ class PreparedRuns:
     """
 
     def __init__(self, session: Any):
-        self._session, self._known = session, {}
+        self._session = session
+        self._known: Dict[Any, Any] = {}
 
     def run(self, fetches: Any, feed: Mapping[str, Any]) -> Any:
         """Values of the fetches, nested as these are; arrays of their own, which may be written to.

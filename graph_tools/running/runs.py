@@ -2,7 +2,7 @@
 
 import re
 import time
-from typing import Any, Callable, Iterable, List, Mapping, NamedTuple, Set, Tuple
+from typing import Any, Callable, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf
 from graph_tools.errors import BlockedRunError
@@ -67,7 +67,7 @@ def refuse_if_blocking(model, fetches, feeds: Iterable = ()) -> None:
 _FIX = "replace it by a placeholder first: model, edit = graph_tools.swap_inputs(model)"
 
 
-def run(session, fetches, feed_dict: Mapping = None, timeout: float = 60.0) -> Any:
+def run(session, fetches, feed_dict: Optional[Mapping] = None, timeout: float = 60.0) -> Any:
     """``session.run`` that ends: with its result, an error, at the timeout, or at Ctrl-C.
 
     TensorFlow does not see Ctrl-C while it waits for a queue, so the run has a thread of its own. The session can be
@@ -90,8 +90,8 @@ def run(session, fetches, feed_dict: Mapping = None, timeout: float = 60.0) -> A
         raise BlockedRunError(_blocked(session.graph, fetches, feed_dict or {}, timeout)) from late
 
 
-def run_or_close(session, fetches, feed_dict: Mapping = None, timeout: float = 60.0,
-                 run_session: Callable[[Any, Any], Any] = None) -> Any:
+def run_or_close(session, fetches, feed_dict: Optional[Mapping] = None, timeout: float = 60.0,
+                 run_session: Optional[Callable[[Any, Any], Any]] = None) -> Any:
     """``run`` in a session of one's own, which is closed when the run does not end: then nothing of it goes on.
 
     TensorFlow tells what it was doing when the session was closed, so that the error can name the loop.

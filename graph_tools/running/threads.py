@@ -59,7 +59,8 @@ class _Thread(threading.Thread):
 
     def __init__(self):
         super().__init__(name="graph_tools.run", daemon=True)
-        self._begin, self._task = threading.Lock(), None
+        self._begin = threading.Lock()
+        self._task: Any = None
         self._begin.acquire()
         self.start()
 

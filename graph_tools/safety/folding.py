@@ -109,8 +109,8 @@ def _folded(node, inputs: List[Folded]) -> Folded:
             return Folded(None)
     if node.op not in computing.PURE or node.op.startswith(_MORE):
         return Folded(None)
-    sizes = [one.size for one in inputs]
-    if None in sizes:
+    sizes = _sizes(inputs)
+    if sizes is None:
         return Folded(None)
     return Folded(sum(sizes), None, None, _FACTOR * sum(sizes))
 
@@ -145,9 +145,15 @@ def _constant(node) -> Folded:
     return Folded(max(count, text), shape, value)
 
 
+def _sizes(inputs: List[Folded]) -> Optional[List[int]]:
+    """The sizes of all; ``None``: one of them is not known."""
+    known = [one.size for one in inputs if one.size is not None]
+    return known if len(known) == len(inputs) else None
+
+
 def _same(node, inputs: List[Folded]) -> Folded:
-    sizes = [one.size for one in inputs]
-    size = None if None in sizes or not sizes else max(sizes)
+    sizes = _sizes(inputs)
+    size = max(sizes) if sizes else None
     shape = inputs[0].shape if node.op in _KEEP_SHAPE and len({one.shape for one in inputs}) == 1 else None
     return Folded(size, shape, _arithmetic(node, inputs), (size or 0) * len(inputs))
 
@@ -199,12 +205,12 @@ def _picked(node, values: np.ndarray, first: np.ndarray, *rest: np.ndarray) -> n
 
 
 def _joined(node, inputs: List[Folded]) -> Folded:
-    sizes = [one.size for one in inputs]
-    size = None if None in sizes else sum(sizes)
-    value = None
-    if node.op in ("ConcatV2", "Pack") and all(one.value is not None for one in inputs):
-        parts = inputs[:-1] if node.op == "ConcatV2" else inputs
-        value = np.concatenate([np.ravel(one.value) for one in parts]) if parts else None
+    sizes, value = _sizes(inputs), None
+    size = None if sizes is None else sum(sizes)
+    known = [one.value for one in inputs if one.value is not None]
+    if node.op in ("ConcatV2", "Pack") and len(known) == len(inputs):
+        parts = known[:-1] if node.op == "ConcatV2" else known
+        value = np.concatenate([np.ravel(part) for part in parts]) if parts else None
     return Folded(size, None, value if value is not None and value.size <= _SMALL else None, size or 0)
 
 
@@ -214,17 +220,17 @@ def _sized(position: int) -> Callable[..., Folded]:
         sizes = inputs[position].value if position < len(inputs) else None
         if sizes is None:
             return Folded(None)
-        size = bounds.product(max(0.0, float(one)) for one in np.ravel(sizes))
+        size: Optional[int] = bounds.product(max(0.0, float(one)) for one in np.ravel(sizes))
         if node.op == "Tile":
-            size = None if inputs[0].size is None else size * inputs[0].size
+            size = None if inputs[0].size is None else (size or 0) * inputs[0].size
         shape = tuple(int(one) for one in np.ravel(sizes)) if node.op != "Tile" else None
         return Folded(size, shape, None, size or 0)
     return rule
 
 
 def _range(node, inputs: List[Folded]) -> Folded:
-    values = [one.value for one in inputs]
-    if any(value is None or value.size != 1 for value in values):
+    values = [one.value for one in inputs if one.value is not None and one.value.size == 1]
+    if len(values) < len(inputs):
         return Folded(None)
     start, limit, step = (float(np.ravel(value)[0]) for value in values)
     return Folded(int(abs(limit - start) / abs(step)) if step else None, None, None, 0)

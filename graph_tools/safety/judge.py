@@ -5,7 +5,7 @@ refused here never reaches TensorFlow (see ``disarm``).
 """
 
 import re
-from typing import Collection, Dict, Iterable, List, NamedTuple, Optional, Set
+from typing import Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
 
 from graph_tools.errors import ARGUMENT
 from graph_tools.graph import functions, walk
@@ -184,7 +184,7 @@ def warnings(meta_graph, refused: Dict[str, Refusal]) -> tuple:
                  for found in by_family.values())
 
 
-def first_of(refused: Dict[str, Refusal], names: Iterable[str]) -> Optional[Refusal]:
+def first_of(refused: Mapping[str, Refusal], names: Iterable[str]) -> Optional[Refusal]:
     """The first refusal, in the graph's order, among some nodes."""
     there = set(names)
     return next((refusal for name, refusal in refused.items() if name in there), None)

@@ -5,7 +5,7 @@ can only be told from the graph (live dropout, ops without gradient, …) is ``t
 tells it by ``findings()``, a result carries it as ``graph_findings``.
 """
 
-from typing import Any, Callable, Iterable, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -79,7 +79,8 @@ CHECKS: Tuple[Callable[[Any], Iterable[Finding]], ...] = (
 OF_ROWS: Tuple[Callable[[Any], Iterable[Finding]], ...] = (finite, completeness, effect, vanished)
 
 # Checks of what only some results claim: a sum, and a score that it starts from.
-_CLAIMED = {completeness: (EXACT,), convergence: (EXACT,), side_paths: (EXACT, IN_EXPECTATION),
+_CLAIMED: Dict[Callable[[Any], Iterable[Finding]], Tuple[str, ...]] = {
+    completeness: (EXACT,), convergence: (EXACT,), side_paths: (EXACT, IN_EXPECTATION),
             effect: (EXACT, IN_EXPECTATION), precision: (EXACT, IN_EXPECTATION), cancellation: (EXACT, IN_EXPECTATION)}
 
 

@@ -1,7 +1,7 @@
 """Checks of the tokens: padding, words the model does not know, text it did not read, equal rows that differ."""
 
 import math
-from typing import Dict, Iterable, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 import numpy as np
 
@@ -61,7 +61,8 @@ def twins(result) -> Iterable[Finding]:
     """Rows with equal outputs and equal tokens must have equal attributions, else something is random."""
     if result.outputs is None or result.token_texts is None or len(result) < 2:
         return
-    first, sums = {}, list(result.tokens.values())
+    first: Dict[Any, int] = {}
+    sums = list(result.tokens.values())
     for row in range(len(result)):
         key = (np.asarray(result.outputs[row]).tobytes(), tuple(map(str, result.token_texts[row])),
                tuple(np.atleast_1d(np.asarray(result.label)[row]).tolist()), result.label_text(row))

@@ -1,6 +1,7 @@
 """``tf1-ig edit``: writes a changed copy of a graph, and shows what changed."""
 
 import os
+from typing import List
 
 import graph_tools as gt
 from graph_tools import picture, whole_files
@@ -65,7 +66,7 @@ def run(options) -> int:
 
     Nothing is written of an edit whose proof fails; what was found until then is printed all the same.
     """
-    told = []
+    told: List[str] = []
     try:
         _edit(options, told.append)
     finally:  # after the files: the reader may be gone (head)

@@ -8,7 +8,7 @@ import os
 import re
 import zipfile
 import zlib
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -119,14 +119,14 @@ def decode(ids, vocabulary: List[str]) -> List[List[str]]:
              for number in np.asarray(row).reshape(-1).tolist()] for row in np.asarray(ids)]
 
 
-def parse_label(text: Optional[str], class_names: Optional[List[str]] = None) -> Any:
+def parse_label(text: Optional[str], class_names: Optional[Sequence[str]] = None) -> Any:
     """A label from the command line: ``top``, ``none``, ``3``, ``4,1`` (an index tuple), ``[0,1,1]`` (one per row).
 
     Where the classes have names, the name of one is its number.
     """
     word = (text or "").strip()
     if word in (class_names or ()):
-        return class_names.index(word)
+        return list(class_names or ()).index(word)
     if word.lower() == "none":
         return None
     if word.lower() in RANKED:
@@ -139,7 +139,7 @@ def parse_label(text: Optional[str], class_names: Optional[List[str]] = None) ->
         pass
     places, _, name = word.rpartition(",")  # an index tuple that ends in a name
     if name.strip() in (class_names or ()) and re.match(r"\(?\s*\d+(\s*,\s*\d+)*$", places):
-        return tuple(int(part) for part in re.findall(r"\d+", places)) + (class_names.index(name.strip()),)
+        return tuple(int(part) for part in re.findall(r"\d+", places)) + (list(class_names or ()).index(name.strip()),)
     classes = ", or a class: %s" % ", ".join(class_names[:20]) if class_names else ""
     raise LabelError("label %r is none of: top, second, none, a class such as 3, an index tuple such as 4,1, one class "
                      "per row such as [0,1,1]%s" % (text, classes))

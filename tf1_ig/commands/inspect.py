@@ -98,7 +98,7 @@ def inspect(path, seed: int = 0, trusted: bool = False, assets: Sequence[Tuple[s
         if proposal.inference_mode:
             warnings.append("the graph is in training mode (dropout or batch statistics that no feed switches off); "
                             "the command below puts it into inference mode")
-        if output.kind == "logits" and output.same_as:
+        if output is not None and output.kind == "logits" and output.same_as:
             warnings.append("%s is certain under the example, where gradients vanish: the command below explains what "
                             "it is computed from" % output.same_as)
         warnings += [finding.advice for finding in proposal.findings if finding.verdict != "ok" and finding.advice]
@@ -262,7 +262,7 @@ def _layer_row(one) -> Tuple[str, ...]:
 
 
 def _next(found: Inspection) -> List[str]:
-    if found.proposal is None:
+    if found.proposal is None or found.output is None:
         return ["tf1-ig explain %s --feed FILE --output TENSOR --out why.html" % shlex.quote(found.path)]
     steps = ["a feed that fits; put your own rows in its place:", "  " + (feed_example(found) or ""),
              "then:", "  " + (next_command(found) or "")]

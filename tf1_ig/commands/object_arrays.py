@@ -6,7 +6,7 @@ them is a stand-in that only takes its arguments in, and any other name is refus
 
 import codecs
 import pickle
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class _Reader(pickle.Unpickler):
         raise ValueError("holds %s.%s, not only strings" % (module, name))
 
 
-def read(file: BinaryIO) -> np.ndarray:
+def read(file: IO[bytes]) -> np.ndarray:
     """The array of the ``.npy`` data in ``file``, where it is pickled; its elements are ``bytes`` or ``str``.
 
     Raises:

@@ -136,7 +136,7 @@ class _Worker:
 
     def __init__(self, threads: Tuple[int, int], words: Sequence[str]):
         self._said = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
+        self._process: Any = subprocess.Popen(
             [sys.executable, "-c", _CHILD, "%d,%d" % threads, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self._said, universal_newlines=True, env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
 

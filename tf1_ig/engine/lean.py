@@ -152,7 +152,7 @@ def _known_sizes(place: Place) -> Optional[List[int]]:
     axis, parts = _tf.tf.get_static_value(place.op.inputs[-1]), place.inputs[:-1]
     if axis is None or not place.in_loop or any(part is None or not -len(part) <= axis < len(part) for part in parts):
         return None
-    sizes = [max(part[int(axis)], -1) for part in parts]
+    sizes = [max(part[int(axis)], -1) for part in parts if part is not None]
     return [int(axis)] + sizes if sizes.count(-1) <= 1 else None
 
 

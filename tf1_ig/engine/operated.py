@@ -54,7 +54,8 @@ class Engine:
         self.batch_axis = batch_axis
         self.output_name = output
         self.inputs = list(inputs)
-        self.leaner, self._known_sizes = leaner, set()
+        self.leaner = leaner
+        self._known_sizes: Set[Any] = set()
         self.graph, self._scope = _tf.tf.Graph(), _free_scope(model)
         plain = model.outline
         with self.graph.as_default(), _tf.tf.name_scope(self._scope):
@@ -311,7 +312,7 @@ class Engine:
                                 self._feed(points, order, label, share), given)
 
     def _feed(self, points: PathPoints, order, label=None, share=None) -> Dict[Any, Any]:
-        feed = dict(points.feeds)
+        feed: Dict[Any, Any] = dict(points.feeds)
         for one, *arrays in zip(self._lines, points.actual, points.baseline, points.entry, points.alpha):
             feed.update(path.feed(one, *arrays))
         feed[self._target.rows.name] = points.rows

@@ -6,7 +6,7 @@ chain rule, exact). Which tensors these are, ``tf1_ig.engine.affine`` tells from
 and gradients of a few points are compared with those of the whole model, and where they differ it is not used.
 """
 
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class OptionalPrefix:
 
     def __init__(self, model, plain: Engine, config=None, time_limit: Optional[float] = None):
         self._model, self._plain, self._options = model, plain, (config, time_limit)
-        self._frontier: Optional[affine.Frontier] = None
+        self._frontier: Any = None  # an affine.Frontier, once it was found
         self._prefix: Optional[Prefix] = None
         self._looked = False
 

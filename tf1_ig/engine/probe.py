@@ -217,7 +217,7 @@ def _output_orders(engine: Engine, batch: Batch) -> List[Optional[Tuple[int, ...
 
 def _notes(running: Running, count: int) -> Tuple[str, ...]:
     if running.mode == FIXED_BATCH:
-        return ("the graph takes exactly %d rows; points were run %d at a time" % (running.only, running.only),)
+        return ("the graph takes exactly %s rows; points were run %s at a time" % (running.only, running.only),)
     if running.mode == PACKED:
         return ()
     if not running.coupled:

@@ -138,7 +138,7 @@ def _explained_by(model: Any, scene: Scene):
     resolved = explainer.resolved
     feed = {resolved.renamed.get(names.tensor_name(key), names.tensor_name(key)): value
             for key, value in scene.feed.items()}
-    label = [tuple(int(place) for place in one) if np.ndim(one) else int(one) for one in scene.at.label]
+    label: Any = [tuple(int(place) for place in one) if np.ndim(one) else int(one) for one in scene.at.label]
     if scene.at.weights is not None:
         label = [{place if len(place) > 1 else place[0]: weight for place, weight in row} for row in scene.at.weights]
     elif any(one == -1 for one in label):

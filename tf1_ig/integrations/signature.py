@@ -225,7 +225,7 @@ def _outputs(actual, baselines, gradients, score, weights, count, given: Sequenc
     scores = tf.reshape(score, tf.stack([count, -1]))
     found = {"score": tf.identity(scores[-1], "score"), "baseline_score": tf.identity(scores[-2], "baseline_score")}
     weights = tf.concat([weights, [0.0, 0.0]], 0)
-    total = 0.0
+    total: Any = 0.0
     for name, tensor, baseline, gradient in zip(given, actual, baselines, gradients):
         flat = tf.reshape(tf.convert_to_tensor(gradient), tf.stack([count, -1]))
         mean = tf.reshape(tf.reduce_sum(tf.cast(weights, flat.dtype)[:, tf.newaxis] * flat, 0), tf.shape(tensor))

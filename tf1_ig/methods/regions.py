@@ -124,7 +124,7 @@ def _of_row(segments: Any, row: int, rows: int, shape: Tuple[int, ...]) -> np.nd
     labels = labels[None] if labels.ndim == 2 else labels
     if labels.ndim != 3 or labels.shape[1:] != shape[:2]:
         raise InputError("{argument} have the shape %s; give labels [maps, %d, %d]" % (
-            (list(labels.shape),) + tuple(shape[:2])), argument="segments")
+            list(labels.shape), shape[0], shape[1]), argument="segments")
     return labels
 
 

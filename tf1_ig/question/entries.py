@@ -58,7 +58,8 @@ def _by_category(ids: Sequence[np.ndarray], words: Sequence[Sequence[str]], coun
     numbers = [features.unnamed(number) for number in range(count)]
     found = []
     for row, told in zip(ids, words):
-        texts, named = list(numbers), {}
+        texts = list(numbers)
+        named: Dict[int, List[str]] = {}
         # A cross has its words without the padding that its ids have.
         row = row if len(row) == len(told) else row[row >= 0]
         for one, word in zip(row, told):

@@ -40,7 +40,7 @@ class Scene(NamedTuple):
     held: Tuple[str, ...] = ()
 
     @property
-    def index(self) -> GraphIndex:
+    def index(self) -> GraphIndex:  # type: ignore[override]  # tuples have a method of that name
         return self.decided.index
 
     @property
@@ -134,9 +134,8 @@ def _stops_nothing(index: GraphIndex, name: str, between: Set[str]) -> bool:
 
 
 def _same_constant(index: GraphIndex, first: Any, second: Any) -> bool:
-    nodes = [index.nodes.get(ref.node) for ref in (first, second)]
-    return first == second or all(node is not None and node.op == "Const" for node in nodes) and (
-        nodes[0].attr["value"] == nodes[1].attr["value"])
+    values = [index.nodes[ref.node].attr["value"] for ref in (first, second) if index.op(ref.node) == "Const"]
+    return first == second or len(values) == 2 and values[0] == values[1]
 
 
 def side_paths(scene: Scene) -> Iterable[Finding]:

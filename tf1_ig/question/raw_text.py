@@ -128,8 +128,8 @@ def _origins(text: Text, word: str, coded: Sequence[str]) -> Optional[List[Optio
     found: List[Optional[int]] = []
     for offset, char in enumerate(word):
         signs = [each[offset] for each in coded]
-        digits = [_DIGIT.get(sign) for sign in signs]
-        if None not in digits and digits[-1] == (digits[0] + 5) % 10:
+        digits = [_DIGIT[sign] for sign in signs if sign in _DIGIT]
+        if len(digits) == len(signs) and digits[-1] == (digits[0] + 5) % 10:
             position = sum(digit * 10 ** turn for turn, digit in enumerate(digits[:-1]))
             if position >= len(text.chars) or not _alike(text.chars[position], char):
                 return None
@@ -160,15 +160,16 @@ def _span(text: Text, word: str, origins: Sequence[Optional[int]]) -> Optional[S
 
 def _between(text: Text, words: Sequence[str], found: List[Optional[Span]]) -> List[Optional[Span]]:
     """The spans with those of punctuation, which has no code, found between those of its neighbours."""
-    placed = [number for number, span in enumerate(found) if span is not None]
-    if any(found[before][1] > found[after][0] for before, after in zip(placed, placed[1:])):
+    placed = {number: span for number, span in enumerate(found) if span is not None}
+    spans = list(placed.values())
+    if any(one[1] > other[0] for one, other in zip(spans, spans[1:])):
         return found
     raw = text.chars.encode("utf-8", "surrogateescape")
-    edges = [-1] + placed + [len(words)]
+    edges = [-1] + list(placed) + [len(words)]
     for before, after in zip(edges, edges[1:]):
         if after - before > 1:
-            start = found[before][1] if before >= 0 else 0
-            stop = found[after][0] if after < len(words) else len(raw)
+            start = placed[before][1] if before >= 0 else 0
+            stop = placed[after][0] if after < len(words) else len(raw)
             for number, span in zip(range(before + 1, after), byte_spans(raw[start:stop], words[before + 1:after])):
                 found[number] = span and (span[0] + start, span[1] + start)
     return found

@@ -81,7 +81,7 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
         chosen, held, told = _choose(model, output_name, columns)
         notes += told
     else:
-        chosen = _listed(model, inputs)
+        chosen = list(_listed(model, inputs))
         held = _held_beside(model, output_name, [renamed.get(name, name) for name in map(names.tensor_name, chosen)])
     resolved = []
     for given in chosen:
@@ -220,8 +220,8 @@ def _resolved_input(name: str, attributed: AttributedInput, found: Optional[Embe
     if found is None:
         return ResolvedInput(name, attributed)
     vectors = found.kind in VECTORS
-    return ResolvedInput(name, attributed, renamed.get(found.ids, found.ids) or None,
-                         renamed.get(found.strings, found.strings) or None,
+    ids, strings = (one and renamed.get(one, one) or None for one in (found.ids, found.strings))
+    return ResolvedInput(name, attributed, ids, strings,
                          found.vocab_size if found.kind == "one_hot" or vectors else None,
                          found.vocab_size if vectors else None, found.kind)
 

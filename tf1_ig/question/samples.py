@@ -138,8 +138,8 @@ class Maker:
             use, = uses
             refs, op = self._index.data_inputs(use.node), self._index.op(use.node)
             if op.startswith("FusedBatchNorm") and use.slot == 0:
-                moments = [self._constant(each) for each in refs[3:5]]
-                if any(each is None or not each.size for each in moments):
+                moments = [each for each in map(self._constant, refs[3:5]) if each is not None and each.size]
+                if len(moments) < 2:
                     return None
                 return float(np.mean(moments[0])), float(np.sqrt(np.mean(moments[1])))
             if op in _NORMALISING:
@@ -170,7 +170,9 @@ class Maker:
 
     def _uses(self, tensor: str) -> List[Any]:
         """Where a tensor's entries are read, behind ops that keep them."""
-        found, seen, todo = [], set(), [names.parse(tensor)]
+        found: List[Any] = []
+        seen: Set[str] = set()
+        todo = [names.parse(tensor)]
         while todo and len(seen) < 200:
             ref = todo.pop(0)
             for use in self._index.uses(ref):

@@ -32,7 +32,7 @@ _LIMIT = 60.0                        # most seconds of one run of it
 class Rows(NamedTuple):
     """The number of rows of an example, and whether the graph fixes it."""
 
-    count: int
+    count: int  # type: ignore[assignment]  # tuples have a method of that name
     fixed: bool
 
 

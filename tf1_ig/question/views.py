@@ -58,7 +58,8 @@ def lookup_behind(model: Model, name: str) -> Optional[Viewed]:
 
 def way_back(model: Model, start: TensorRef) -> Way:
     """From a tensor back through copies, transpositions and reshapes."""
-    tensors, axes, reshaped = [start], [None], [False]
+    tensors, reshaped = [start], [False]
+    axes: List[Optional[Tuple[int, ...]]] = [None]
     while True:
         node, last = model.index.nodes[tensors[-1].node], axes[-1]
         inputs = model.index.data_inputs(node.name)

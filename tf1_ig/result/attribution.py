@@ -333,8 +333,8 @@ def class_text(classes: Optional[np.ndarray], row: int, class_names: Optional[Se
     if not numbers or numbers[-1] < 0:
         return ""
     last = numbers[-1]
-    known = class_names is not None and 0 <= last < len(class_names)
-    texts = [str(number) for number in numbers[:-1]] + [str(class_names[last]) if known else str(last)]
+    known = list(class_names or ())
+    texts = [str(number) for number in numbers[:-1]] + [str(known[last] if 0 <= last < len(known) else last)]
     return texts[0] if len(texts) == 1 else "(%s)" % ", ".join(texts)
 
 

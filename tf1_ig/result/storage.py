@@ -200,7 +200,8 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
     fields: Dict[str, Any] = {name: arrays.get(name) for name in _ARRAYS}
     fields.update((name, record.get(name)) for name in _PLAIN)
     if fields["features"] is not None:
-        fields["features"] = [[Feature(*one[:-1], position=int(one[-1])) for one in row] for row in fields["features"]]
+        fields["features"] = [[Feature(*one)._replace(position=int(one[-1])) for one in row]
+                              for row in fields["features"]]
     if fields["weights"] is not None:
         fields["weights"] = [[(tuple(int(axis) for axis in index), float(weight)) for index, weight in row]
                              for row in fields["weights"]]

@@ -7,7 +7,7 @@ order tried.
 import os
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from graph_tools.find.candidates import Candidate
+from graph_tools.find.candidates import Candidate, Embedding
 from graph_tools.find.inputs.parsing import parsed_features
 from graph_tools.graph import names
 from tf1_ig.errors import SpecError
@@ -32,8 +32,18 @@ class Part(NamedTuple):
     dtype: str
     shape: Optional[Tuple[Optional[int], ...]]
     label: str
-    table: Optional[Candidate]
+    table: Optional[Embedding]
     way: Any
+
+    @property
+    def sizes(self) -> Tuple[Any, ...]:
+        """The shape where its rank is known, else none."""
+        return self.shape or ()
+
+    @property
+    def rows(self) -> Optional[int]:
+        """How many rows the table behind it has, where there is one and that is known."""
+        return None if self.table is None else self.table.vocab_size
 
 
 class Scene(NamedTuple):
@@ -68,8 +78,8 @@ class Scene(NamedTuple):
             return None
         sized = [part for part in self.parts if _is_ids(part)]
         count = self.vocabulary.count
-        best = sorted(sized, key=lambda part: (abs((part.table.vocab_size or count) - count),
-                                               -(part.table.vocab_size or 0)))
+        best = sorted(sized, key=lambda part: (abs((part.rows or count) - count),
+                                               -(part.rows or 0)))
         return best[0] if best else None
 
 
@@ -95,7 +105,7 @@ def propose(model: Any, inputs: Sequence[Candidate], embeddings: Sequence[Candid
     files = Files(os.getcwd(), "tf1-ig inspect")
     parts = tuple(_parts(model, inputs, embeddings))
     read = None if vocabulary is None else reading_vocabulary.read(
-        files.existing(vocabulary, "--vocab"), files, [part.table.vocab_size for part in parts if part.table])
+        files.existing(vocabulary, "--vocab"), files, [part.rows for part in parts if part.table])
     scene = Scene(model, parts, read, guesses)
     if read is not None and scene.worded is None and not any(part.dtype == "string" for part in scene.parts):
         raise SpecError("--vocab %s fits nothing: no input of %s is looked up in a table; leave it out" % (
@@ -186,14 +196,14 @@ def _is_ids(part: Part) -> bool:
 def _is_segments(part: Part, scene: Scene) -> bool:
     """Ids of a small table beside other ids of the same shape: they say which of two texts an entry belongs to."""
     others = [other for other in scene.parts if other is not part and _is_ids(other) and other.shape == part.shape
-              and (other.table.vocab_size or 0) > _SEGMENTS]
-    return (_is_ids(part) and part.table.vocab_size is not None and part.table.vocab_size <= _SEGMENTS
+              and (other.rows or 0) > _SEGMENTS]
+    return (_is_ids(part) and part.rows is not None and part.rows <= _SEGMENTS
             and bool(others) and scene.worded is not part)
 
 
 def _is_line(part: Part) -> bool:
     """Numbers along one axis in the shape of a picture, ``[batch, 1, time, channels]``, as convolutions want them."""
-    return _rank(part) == 4 and None not in part.shape[1:] and (part.shape[1] == 1) != (part.shape[2] == 1)
+    return _rank(part) == 4 and None not in part.sizes[1:] and (part.sizes[1] == 1) != (part.sizes[2] == 1)
 
 
 # -- the ways, in the order tried ------------------------------------------------------------------------------------
@@ -213,7 +223,7 @@ def _parsed(part: Part, scene: Scene, folder: str) -> Optional[Dict[str, Any]]:
             told["optional"] = True
         entry["features"][one.key] = told
     if part.shape is not None and len(part.shape) > 1:
-        entry["shape"] = [size or 1 for size in part.shape[1:]]
+        entry["shape"] = [size or 1 for size in part.sizes[1:]]
     scene.guess(part, "features", "each feature is taken from the column of its own name")
     return entry
 
@@ -242,20 +252,20 @@ def _ids(part: Part, scene: Scene, folder: str) -> Optional[Dict[str, Any]]:
     if part not in scene.texts:
         return None
     limits, rank = {}, _rank(part)
-    if rank is not None and rank > 1 and part.shape[1] is not None:
-        limits["length"] = part.shape[1]
-    if rank == 3 and part.shape[2] is not None:
-        limits["length_of_word"] = part.shape[2]
-    if scene.worded is part and rank != 1:
+    if rank is not None and rank > 1 and part.sizes[1] is not None:
+        limits["length"] = part.sizes[1]
+    if rank == 3 and part.sizes[2] is not None:
+        limits["length_of_word"] = part.sizes[2]
+    if scene.worded is part and rank != 1 and scene.vocabulary is not None:
         entry = dict({"kind": "text", "column": "text"}, **scene.vocabulary.entry(folder))
         if rank == 3:
             entry["characters"] = True
             scene.guess(part, "characters", "the ids have an axis more than a text: words of characters")
         entry.update(limits, dtype=_dtype(part))
-        for key, why in scene.vocabulary.guesses(part.table.vocab_size):
+        for key, why in scene.vocabulary.guesses(part.rows):
             scene.guess(part, key, why)
-        rows = part.table.vocab_size
-        if rows is not None and scene.vocabulary.count > rows:
+        rows = part.rows
+        if rows is not None and part.table is not None and scene.vocabulary.count > rows:
             raise SpecError("the vocabulary has %d entries, and the table %s behind %s %d rows; it is of another "
                             "model" % (scene.vocabulary.count, part.table.table, part.tensor, rows))
         return entry
@@ -276,8 +286,8 @@ def _beside_ids(part: Part, scene: Scene, folder: str) -> Optional[Dict[str, Any
     text = scene.texts[0]
     rank, of_text = _rank(part), _rank(text)
     if _is_segments(part, scene):
-        scene.guess(part, "value", "a table of %d rows beside that of the words: one segment, the first" % (
-            part.table.vocab_size))
+        scene.guess(part, "value", "a table of %s rows beside that of the words: one segment, the first" % (
+            part.rows))
         return {"kind": "mask", "of": text.tensor, "value": 0, "dtype": _dtype(part)}
     if part.dtype.startswith("int") and rank == 1 or part.dtype.startswith("int") and (
             rank is None and part.way is text.way):
@@ -286,7 +296,7 @@ def _beside_ids(part: Part, scene: Scene, folder: str) -> Optional[Dict[str, Any
     if part.dtype.startswith("int") and rank == 2 and of_text == 3:
         scene.guess(part, "", "whole numbers, one a word: its length in characters")
         return {"kind": "lengths", "of": text.tensor, "per": "word", "dtype": _dtype(part)}
-    if rank == 2 and of_text == 2 and part.shape[1:] == text.shape[1:]:
+    if rank == 2 and of_text == 2 and part.sizes[1:] == text.sizes[1:]:
         scene.guess(part, "", "numbers of the shape of the ids of a text: its mask")
         return {"kind": "mask", "of": text.tensor, "dtype": _dtype(part)}
     return None
@@ -302,21 +312,21 @@ def _strings(part: Part, scene: Scene, folder: str) -> Optional[Dict[str, Any]]:
         scene.guess(part, "column", "one of several strings: a column each")
     if rank is None or rank < 2:
         return {"kind": "string", "column": column}
-    if part.shape[1] == 1:
+    if part.sizes[1] == 1:
         return {"kind": "string", "column": column, "shape": [1] * (rank - 1)}
     scene.guess(part, "tokenizer", "strings, several a row: words between spaces")
     entry = {"kind": "text", "column": column, "strings": True, "tokenizer": {"kind": "whitespace"}}
-    return dict(entry, length=part.shape[1]) if part.shape[1] is not None else entry
+    return dict(entry, length=part.sizes[1]) if part.sizes[1] is not None else entry
 
 
 def _picture(part: Part, scene: Scene, folder: str) -> Optional[Dict[str, Any]]:
     rank = _rank(part)
-    if rank != 4 or not (part.shape[3] in _CHANNELS or part.shape[1] in _CHANNELS):
+    if rank != 4 or not (part.sizes[3] in _CHANNELS or part.sizes[1] in _CHANNELS):
         return None
     if _is_line(part):
         return None
-    first = part.shape[3] not in _CHANNELS
-    height, width, channels = (part.shape[2], part.shape[3], part.shape[1]) if first else part.shape[1:]
+    first = part.sizes[3] not in _CHANNELS
+    height, width, channels = (part.sizes[2], part.sizes[3], part.sizes[1]) if first else part.sizes[1:]
     entry: Dict[str, Any] = {"kind": "image", "column": "image", "colours": {1: "gray", 3: "RGB", 4: "RGBA"}[channels]}
     if height is not None and width is not None:
         entry["size"] = [height, width]
@@ -335,7 +345,7 @@ def _numbers(part: Part, scene: Scene, folder: str) -> Optional[Dict[str, Any]]:
     rank = _rank(part)
     if rank is None or part.dtype in ("string", "bool"):
         return None
-    inner = part.shape[1:]
+    inner = part.sizes[1:]
     along = tuple(size for size in inner if size != 1) if _is_line(part) else inner
     if len(along) in (1, 2) and part.dtype.startswith("float") and (
             along[0] is None or len(along) == 2 or along[0] >= _SIGNAL):

@@ -284,7 +284,7 @@ _WHOLE = (".parquet", ".npz", ".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", 
 
 def taken(rows: Iterator[Row], most: Optional[int]) -> Sequence[Row]:
     """So many rows of the beginning; ``None`` takes all."""
-    found = []
+    found: List[Row] = []
     for row in rows:
         if most is not None and len(found) >= most:
             break

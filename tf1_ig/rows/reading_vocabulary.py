@@ -34,7 +34,7 @@ class Reading(NamedTuple):
     """
 
     path: str
-    count: int
+    count: int  # type: ignore[assignment]  # tuples have a method of that name
     tokenizer: Dict[str, Any]
     special: Dict[str, str]
     first: str

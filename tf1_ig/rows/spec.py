@@ -52,6 +52,9 @@ class ExplanationSpec:
     allow_code: bool = False
     name: str = "the spec"
     classes: Optional[Tuple[str, ...]] = dataclasses.field(init=False, default=None, repr=False)
+    _files: Files = dataclasses.field(init=False, repr=False)
+    _encoders: Dict[str, Encoder] = dataclasses.field(init=False, repr=False)
+    _options: Dict[str, Any] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         schema.check(self.tree, schema.load(), self.name)

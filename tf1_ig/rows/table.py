@@ -1,6 +1,6 @@
 """Columns of a table: numbers with their scaling, categories, raw strings, and what is the same for every row."""
 
-from typing import Any, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -97,7 +97,7 @@ def category(options: Mapping[str, Any], files: Files) -> Encoder:
     """The place of a value in a list: ids ``[batch]`` (or of the given shape), or one-hot ``[batch, categories]``."""
     column, = columns_of(options, files)
     listed = files.listed(options["categories"], "categories")
-    ids = {}
+    ids: Dict[Any, int] = {}
     for number, one in enumerate(listed):
         ids.setdefault(_key(one), number + options.get("first", 0))
     unknown = options.get("unknown")
@@ -181,7 +181,7 @@ def constant(options: Mapping[str, Any], files: Files) -> Encoder:
         array = np.asarray(value, np.dtype(options.get("dtype", "float32")))
     per_row = options.get("per_row", False)
 
-    def stack(cells: List[Any]) -> np.ndarray:
+    def stack(cells: Sequence[Any]) -> np.ndarray:
         return np.stack([array] * len(cells)) if per_row else array
 
     return Encoder("constant", (), lambda row: None, stack)

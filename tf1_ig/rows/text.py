@@ -70,7 +70,7 @@ def text(options: Mapping[str, Any], files: Files) -> Encoder:
     inner = _limits(options, "_of_word", "characters in a word")
     dtype = np.dtype(object if strings else options.get("dtype", "int32"))
     if strings:
-        words = words._replace(padding=b"")
+        words = words._replace(padding=b"")  # type: ignore[arg-type]  # what is stacked is strings
 
     def read(row) -> Cut:
         given = cell(row, column)
@@ -141,7 +141,7 @@ def _pieces(given: Any, cutter, column: str) -> Tuple[Optional[str], List[Piece]
 def _tokens(column, source, known: Optional[Text], pieces, words, limits: Limits) -> Cut:
     room = (words.begin is not None) + (words.end is not None)
     pieces = limits.fitted(pieces, room, column)
-    ids = [_id(piece, words, column) for piece in pieces]
+    ids: List[Any] = [_id(piece, words, column) for piece in pieces]
     tokens: List[Any] = [piece.token for piece in pieces]
     spans: List[Any] = [_span(known, piece) for piece in pieces]
     unknown = sum(one == words.unknown for one in ids)
@@ -164,8 +164,9 @@ def _characters(column, source, known, pieces, words, limits: Limits, inner: Lim
         chars = [Piece(char, piece.start + place if exact else piece.start, piece.start + place + 1 if exact else
                        piece.stop) for place, char in enumerate(piece.token)]
         word = _tokens(column, source, known, inner.fitted(chars, room, column), words, inner)
-        for line, one in ((found.ids, word.ids), (found.tokens, word.tokens), (found.spans, word.spans),
-                          (found.words, piece.token)):
+        parts: Any = (
+            (found.ids, word.ids), (found.tokens, word.tokens), (found.spans, word.spans), (found.words, piece.token))
+        for line, one in parts:
             line.append(one)
         unknown += word.unknown
     return found._replace(unknown=unknown)

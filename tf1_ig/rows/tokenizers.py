@@ -46,7 +46,7 @@ def fold(text: str, lower: bool, replace: Mapping[str, str]) -> Folded:
     swapped = {one: other for one, other in replace.items() if one in lowered}
     if len(lowered) == len(text) and all(len(other) == len(one) == 1 for one, other in swapped.items()):
         # Lower case never takes characters away: as many as before are one for one.
-        return Folded(lowered.translate(str.maketrans(swapped)), range(len(text) + 1))
+        return Folded(lowered.translate({ord(one): other for one, other in swapped.items()}), range(len(text) + 1))
     shown, places, cursor = [], [], 0
     for place, char in enumerate(text):
         size = len(char.lower()) if lower else 1

@@ -34,14 +34,14 @@ def annotate(result: Attribution, spec: Any, encoded: Encoded, explainer: Any) -
             cuts = [cuts[row] for row in result.rows]  # one row of the result for each position of an example
         if len(cuts) != len(result):
             continue
-        laid = [_laid_out(cut, count, spec, source, encoded) for cut, count in zip(cuts, counts)]
-        if None in laid:
+        laid = list(filter(None, (_laid_out(cut, count, spec, source, encoded) for cut, count in zip(cuts, counts))))
+        if len(laid) < len(cuts):
             continue
         found["strings"][one.name] = [tokens for tokens, _ in laid]
         if all(cut.text is not None for cut in cuts):
             found["raw_texts"][one.name] = [cut.text for cut in cuts]
             found["spans"][one.name] = [spans for _, spans in laid]
-    changes = {key: dict(getattr(result, key) or {}, **told) for key, told in found.items() if told}
+    changes: Dict[str, Any] = {key: dict(getattr(result, key) or {}, **told) for key, told in found.items() if told}
     return dataclasses.replace(result, **changes)
 
 

@@ -87,7 +87,8 @@ class _Fields:
 
     def __init__(self, tree: Mapping[str, Any], place: str = "", root: Optional["_Fields"] = None) -> None:
         self._tree = {_snake(key): value for key, value in tree.items()}
-        self._place, self._root, self._parts = place, root or self, []
+        self._place, self._root = place, root or self
+        self._parts: List[_Fields] = []
         self._read: set = set()
         self.left_out: Dict[str, str] = {}
 
@@ -150,7 +151,7 @@ class _Fields:
 
 
 _CALLED = {str: "a text", int: "a whole number", list: "a list", Mapping: "an object"}
-_TYPES = dict.fromkeys(("framework", "encoding", "modality", "output_tensor_name", "input_tensor_name",
+_TYPES: Dict[str, Any] = dict.fromkeys(("framework", "encoding", "modality", "output_tensor_name", "input_tensor_name",
                         "encoded_tensor_name"), str)
 _TYPES.update(index_feature_mapping=list, output_indices=list, step_count=int, path_count=int,
               inputs=Mapping, outputs=Mapping)
@@ -239,7 +240,7 @@ def _entry(name: str, one: _Fields, tensor: Candidate, proposed: Optional[Dict[s
         entry.pop("columns", None)
     if modality == "image" and entry["kind"] in ("numbers", "signal") and len(tensor.shape or ()) == 3:
         entry = {"kind": "image", "column": name, "colours": "gray", "channel_axis": False, "dtype": entry["dtype"],
-                 "size": [size for size in tensor.shape[1:] if size]}
+                 "size": [size for size in (tensor.shape or ())[1:] if size]}
         if len(entry["size"]) != 2:
             del entry["size"]
     kept = {key: why for key, why in guessed.items() if not key.endswith((".column", ".divide"))}

@@ -63,7 +63,7 @@ def read(options: Optional[Mapping[str, Any]], files: Files) -> Vocabulary:
                 files.place(key), given))
         return ids[given]
 
-    return Vocabulary(ids, names, special("padding", 0), special("unknown", None), special("begin", None),
+    return Vocabulary(ids, names, special("padding", 0) or 0, special("unknown", None), special("begin", None),
                       special("end", None))
 
 

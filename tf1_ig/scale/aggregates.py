@@ -43,7 +43,7 @@ class Line(NamedTuple):
 
     slice: str
     name: str
-    count: int
+    count: int  # type: ignore[assignment]  # tuples have a method of that name
     mean: float
     mean_absolute: float
     standard_error: float
@@ -57,7 +57,7 @@ class Failed(NamedTuple):
     """A check that rows failed, how many, and the keys of some; ``"converged"`` is that of the tolerance."""
 
     name: str
-    count: int
+    count: int  # type: ignore[assignment]  # tuples have a method of that name
     examples: Tuple[str, ...]
 
 

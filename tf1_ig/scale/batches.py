@@ -195,17 +195,16 @@ class KeyMissing(RowError):
 
 
 def _of_window(spec: ExplanationSpec, lines: List[Line], asked: Asked) -> List[Dict[str, Any]]:
-    found: List[Optional[Dict[str, Any]]] = [
+    found: List[Any] = [
         None if line.wrong is None else records.rejected(line.key, line.wrong, line.extra) for line in lines]
-    good = [place for place, line in enumerate(lines) if line.wrong is None]
-    if good:
+    read = {place: line.cells for place, line in enumerate(lines) if line.wrong is None and line.cells is not None}
+    if read:
         explainer = opened(spec, asked.threads)
-        alone = [place for place in good if lines[place].name in asked.apart]
-        sizes = {place: groups.size(spec, lines[place].cells) for place in good}
-        cells = {place: lines[place].cells for place in good}
-        groups.measure_company(spec, explainer, cells, dict(spec.arguments(), **dict(asked.options))["label"])
-        together = groups.cut(spec, explainer, {place: sizes[place] for place in good if place not in set(alone)},
-                              cells, _FLOATS)
+        alone = [place for place in read if lines[place].name in asked.apart]
+        sizes = {place: groups.size(spec, cells) for place, cells in read.items()}
+        groups.measure_company(spec, explainer, read, dict(spec.arguments(), **dict(asked.options))["label"])
+        together = groups.cut(spec, explainer, {place: sizes[place] for place in read if place not in set(alone)},
+                              read, _FLOATS)
         for group in [[place] for place in alone] + together:
             for place, record in _halving(spec, explainer, lines, group, asked):
                 found[place] = record

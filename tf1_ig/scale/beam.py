@@ -115,7 +115,7 @@ class ExplainRows(apache_beam.DoFn):
     def __init__(self, handler: ExplanationHandler) -> None:
         super().__init__()
         self._handler = handler
-        self._model: Optional[ExplanationSpec] = None
+        self._model: Any = None  # the ExplanationSpec, once it is open
         self._counters = {name: Metrics.counter("tf1_ig", name) for name in (
             schemas.EXPLAINED, schemas.REJECTED, "unconverged", "evaluations")}
 

@@ -89,7 +89,7 @@ def _by_workers(job: Job, todo: Iterator[Range], workers: int, add: Callable[[Su
     """Ranges are read here, and explained and written by processes, each looked after by a thread."""
     waiting: "queue.Queue[Optional[Range]]" = queue.Queue(1)
     failed: List[BaseException] = []
-    suspects = Suspects(os.path.join(job.folder, folder.SUSPECTS))
+    suspects = Suspects(os.path.join(str(job.folder), folder.SUSPECTS))
     mine = [Worker(job, suspects) for _ in range(workers)]
 
     def look_after(worker: Worker) -> None:

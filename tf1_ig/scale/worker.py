@@ -51,7 +51,7 @@ class Worker:
     def __init__(self, job: Job, suspects: Optional[Suspects] = None) -> None:
         self._job = job
         self._suspects = Suspects() if suspects is None else suspects
-        self._process: Optional[subprocess.Popen] = None
+        self._process: Any = None  # the subprocess, while it runs
         self._said: Any = None
         self._killed = False
         self._starting = threading.Lock()
@@ -99,7 +99,8 @@ class Worker:
             self._refuse_killed()
             self._process = subprocess.Popen([sys.executable, "-c", _CHILD], stdin=subprocess.PIPE,
                                              stdout=subprocess.PIPE, stderr=self._said, env=environment)
-        _send(self._process.stdin, self._job._replace(asked=self._job.asked._replace(before=None)))
+        told = self._job.asked._replace(before=None)  # type: ignore[arg-type]  # the child has its own
+        _send(self._process.stdin, self._job._replace(asked=told))
 
     def _refuse_killed(self) -> None:
         if self._killed:

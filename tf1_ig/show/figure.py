@@ -50,8 +50,8 @@ def figure(bars: Bars, palette: str = "blue-orange", width: float = 6.4):
     axes.set_xlabel("attribution")
     axes.set_title(bars.name.replace("$", r"\$"), fontsize=10, loc="left")
     axes.margins(x=0.18)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    for edge in ("top", "right", "left"):
+        axes.spines[edge].set_visible(False)
     axes.tick_params(axis="y", length=0)
     drawn.subplots_adjust(left=0.32, right=0.97, top=1 - 0.3 / drawn.get_figheight(),
                           bottom=0.5 / drawn.get_figheight())

@@ -31,8 +31,9 @@ class Picture(NamedTuple):
     @property
     def marks(self) -> Tuple[Tuple[str, Tuple[Tuple[str, str], ...]], ...]:
         """Name and ``(place in pixels, text)`` of the ticks of the horizontal and of the vertical axis."""
+        both = () if self.axes is None else ((self.axes.across, self.width), (self.axes.down, self.height))
         return tuple((axis.name, tuple(("%.1f" % (tick.share * length), tick.text) for tick in axis.ticks))
-                     for axis, length in ((self.axes.across, self.width), (self.axes.down, self.height)))
+                     for axis, length in both)
 
 
 class Pictures(NamedTuple):
@@ -158,7 +159,7 @@ def _neighbourhood(array: np.ndarray) -> np.ndarray:
 
 
 def _dilate(mask: np.ndarray) -> np.ndarray:
-    return _neighbourhood(mask).any(axis=0)
+    return np.asarray(_neighbourhood(mask).any(axis=0))
 
 
 def _erode(mask: np.ndarray) -> np.ndarray:

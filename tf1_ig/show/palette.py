@@ -68,7 +68,8 @@ def blend(shade: Shade, strength: float) -> Colour:
     """The colour of a strength in [−1, 1] over the page, as the browser will show it."""
     full = shade.positive if strength > 0 else shade.negative
     part = min(abs(strength), 1.0)
-    return tuple(int(round(base + (top - base) * part)) for base, top in zip(shade.page, full))
+    red, green, blue = (int(round(base + (top - base) * part)) for base, top in zip(shade.page, full))
+    return red, green, blue
 
 
 def luminance(colour: Colour) -> float:

@@ -143,7 +143,7 @@ def _against_widest(scales: Dict[int, float], more: str) -> Dict[int, str]:
     """What is said of each example's scale, but of the one that reaches furthest; nothing where they are alike."""
     if not scales or max(scales.values()) < 1.2 * min(scales.values()):
         return {}
-    widest = max(scales, key=scales.get)
+    widest = max(scales, key=lambda row: scales[row])
     return {row: "Full colour stands for %.2g of what it stands for in example %d%s." % (
         scale / scales[widest], widest, more) for row, scale in scales.items() if row != widest}
 

@@ -59,16 +59,17 @@ def _of_strip(strip: token_view.Strip) -> List[Tuple[float, str]]:
         return []
     found: List[Tuple[float, str]] = []
     run: List[token_view.Token] = []
-    for token in strip.tokens + [None]:
+    for token in [*strip.tokens, None]:
         if token is not None and run and not token.text.strip() and token.strength < _JOINS * most:
             run.append(token)
             continue
-        joins = token is not None and token.kind in ("positive", "negative") and token.strength >= _JOINS * most
-        if run and not (joins and token.kind == run[0].kind and token.position == run[-1].position + 1):
+        joins = token if token is not None and token.kind in ("positive", "negative") and (
+            token.strength >= _JOINS * most) else None
+        if run and not (joins and joins.kind == run[0].kind and joins.position == run[-1].position + 1):
             _close(run, most, found)
             run = []
         if joins:
-            run.append(token)
+            run.append(joins)
     return sorted(found, key=lambda phrase: -abs(phrase[0]))
 
 

@@ -1,6 +1,6 @@
 """Features as signed bars, and results as a table (a pandas frame, totals per input, means over rows)."""
 
-from typing import Any, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -62,7 +62,9 @@ def bars(texts: Sequence[Any], values, name: str = "", details: Optional[Sequenc
                         "" if details is None else token_view.printable(str(details[index])),
                         None if spreads is None or scale == 0 else float(spreads[index]) / scale))
     rest = values[rank[most:]]
-    notes = ("%d more, together %s." % (len(rest), token_view.number(float(np.nansum(rest)))),) if len(rest) else ()
+    notes: Tuple[str, ...] = ()
+    if len(rest):
+        notes += ("%d more, together %s." % (len(rest), token_view.number(float(np.nansum(rest)))),)
     if told and not scale and len(values):
         notes += ("%s: the score does not react to these; nothing is drawn." % token_view.nothing(values),)
     return Bars(name, tuple(rows), scale, notes)
@@ -120,7 +122,7 @@ def aggregate(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None, sig
       tokens: texts, a list per row; ``None`` takes ``attribution.texts``, else positions.
       signed: the mean of the signed values instead of the mean of their magnitudes.
     """
-    groups = {}
+    groups: Dict[Any, Any] = {}
     for _, _, _, text, value in entries(attribution, tokens):
         if np.isfinite(value):
             groups.setdefault(text, []).append(value if signed else abs(value))

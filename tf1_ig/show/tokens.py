@@ -59,7 +59,7 @@ class Strip(NamedTuple):
     segments: Tuple[Segment, ...]
     scale: float
     total: float
-    count: int
+    count: int  # type: ignore[assignment]  # tuples have a method of that name
     direction: str
     strongest: Tuple[Token, ...]
     notes: Tuple[str, ...]
@@ -121,7 +121,7 @@ def strip(texts: Optional[Sequence[Any]], values, name: str = "", scale: Optiona
     tokens = [_token(texts[index], befores[index], values[index] if index < len(values) else None, scale, mass, index,
                      index in strongest) for index in range(shown)]
     ranked = sorted((token for token in tokens if token.strongest and token.kind in ("positive", "negative")),
-                    key=lambda token: -abs(token.value))
+                    key=lambda token: -abs(token.value or 0.0))
     return Strip(name, _segments(tokens, fold, given), scale, float(np.sum(finite)), shown, direction(texts),
                  tuple(ranked), tuple(notes))
 

@@ -53,8 +53,8 @@ def find_embeddings(model: Model, output: Any = None) -> Candidates:
     own = {node for one in found for node in one.nodes}
     misses = [miss for miss in misses if miss.name not in own and not GRADIENT_SCOPE.search(miss.name)]
     found = [one for one in found if not GRADIENT_SCOPE.search(one.tensor)]
-    found, unreached = _reaching(view, _with_sums(view, found), output)
-    return Candidates(sorted(found, key=_rank), misses + unreached, what="embedding")
+    reaching, unreached = _reaching(view, _with_sums(view, found), output)
+    return Candidates(sorted(reaching, key=_rank), misses + unreached, what="embedding")
 
 
 def _reaching(view: View, found: List[Embedding], output) -> Tuple[List[Embedding], List[Miss]]:
@@ -160,5 +160,5 @@ def _doubtful_where_unreached(view: View, found: List[Embedding]) -> List[Embedd
             for one in found]
 
 
-def _rank(one: Embedding):
+def _rank(one: Any) -> Tuple[bool, bool, bool, int, int]:
     return bool(one.caveat), one.in_loop, not one.table, -(one.vocab_size or 0), -(one.dim or 0)

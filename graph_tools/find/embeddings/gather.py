@@ -40,8 +40,9 @@ def gather_nd(view: View, claimed: Set[str]) -> List[Found]:
             continue
         params, ids = view.inputs(name)[:2]
         rejected = reject_lookup(view, name, params, ids)
-        if rejected is None and view.shape(TensorRef(name, 0)) is not None and view.shape(ids) is not None:
-            depth, table = view.shape(ids)[-1:], read_table(view, params)
+        shape = view.shape(ids)
+        if rejected is None and view.shape(TensorRef(name, 0)) is not None and shape is not None:
+            depth, table = shape[-1:], read_table(view, params)
             if depth and depth[0] is not None and table.shape is not None and depth[0] >= len(table.shape):
                 rejected = Miss(name, "its indices address single entries of %s, not rows" % short(table.name))
         if rejected is not None:
@@ -76,8 +77,8 @@ def partitioned(view: View, claimed: Set[str]) -> List[Found]:
 def joined_table(view: View, handles: List[TensorRef]) -> Table:
     """The table whose rows are those of several parts, one after the other (or dealt out in turn)."""
     parts = [read_table(view, ref) for ref in handles]
-    sizes = [part.vocab_size for part in parts]
-    total = sum(sizes) if all(size is not None for size in sizes) else None
+    sizes = [part.vocab_size for part in parts if part.vocab_size is not None]
+    total = sum(sizes) if len(sizes) == len(parts) else None
     dims = {part.dim for part in parts}
     dim = dims.pop() if len(dims) == 1 else None
     return parts[0]._replace(parts=tuple(part.name for part in parts), shape=(total, dim))
@@ -149,7 +150,8 @@ def _wrong_axis(view: View, name: str, params: TensorRef) -> Optional[Miss]:
     if "batch_dims" in node.attr and node.attr["batch_dims"].i:
         return Miss(name, "each example gathers from a part of its own of %s" % short(str(params)))
     axis = view.constant(view.inputs(name)[2])
-    rank = len(view.shape(params)) if view.shape(params) is not None else None
+    shape = view.shape(params)
+    rank = len(shape) if shape is not None else None
     if axis is None:
         return Miss(name, "the axis it gathers along is not a constant")
     if int(axis) == 0 or (rank is not None and int(axis) + rank == 0):

@@ -6,7 +6,7 @@ gather, a product and ``SegmentSum``) combines them. Releases 2.x else: ``Sparse
 """
 
 import dataclasses
-from typing import Dict, List, NamedTuple, Optional, Set
+from typing import Any, Dict, List, NamedTuple, Optional, Set
 
 from graph_tools.find.candidates import Embedding, short
 from graph_tools.find.embeddings.gather import Found, finish_rows, lookup, reject_lookup, with_caveat
@@ -146,7 +146,7 @@ def _with_owner(view: View, one: Embedding, combined: Combined) -> Embedding:
         why="%s; %s combines the rows" % (one.why, short(combined.node)))
 
 
-def _siblings(view: View, node: str) -> Dict[str, str]:
+def _siblings(view: View, node: str) -> Dict[str, Any]:
     """The owner and the strings that ``split_occurrences`` put beside a node of rows."""
     scope = node.rpartition("/")[0]
     return {name: "%s/%s:0" % (scope, name) for name in (OWNER, STRINGS) if "%s/%s" % (scope, name) in view.index}

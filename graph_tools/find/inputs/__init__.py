@@ -150,8 +150,7 @@ def _why_unused(index: GraphIndex, one: Input, output) -> Iterator[Miss]:
     elif not one.consumers:
         yield Miss(one.tensor, "%s, but nothing reads it" % one.why)
     else:
-        ends = index.descendants(one.consumers, control=False)
-        ends = sorted(name for name in ends if index.op(name) in ops.FILLS)
+        ends = sorted(name for name in index.descendants(one.consumers, control=False) if index.op(name) in ops.FILLS)
         where = ("only feeds the input pipeline (%s)" % ", ".join(repr(name) for name in ends[:3]) if ends else
                  "only serves summaries or initialisers")
         yield Miss(one.tensor, "%s, but it %s" % (one.why, where))

@@ -66,7 +66,8 @@ class Fitting:
         near = self._behind(tensor)
         graph_def = self._start()
         self._add_fed(graph_def, names.parse(tensor), shape)
-        inside, stand_ins = set(near), set()
+        inside = set(near)
+        stand_ins: Set[str] = set()
         for name in near:
             node = self._copy(graph_def, name)
             for slot, ref in enumerate(self._index.data_inputs(name)):

@@ -1,6 +1,6 @@
 """``tf.io.parse_example`` and its relatives: the tensors that come out of serialized protos, by feature name."""
 
-from typing import Iterator, List, NamedTuple
+from typing import Any, Dict, Iterator, List, NamedTuple
 
 from graph_tools import _tf
 from graph_tools.find.inputs.placeholders import placeholder_shape
@@ -127,7 +127,7 @@ def features(index: GraphIndex, node) -> List[Feature]:
 
 def parsed_features(index: GraphIndex, serialized: str) -> List[Feature]:
     """The features, by their own names, that parsers of a tensor of serialized ``tf.Example``s take out."""
-    found = {}
+    found: Dict[str, Any] = {}
     for node in index.of_ops(ops.PARSER.takes):
         if "Sequence" in node.op or not index.data_inputs(node.name):
             continue

@@ -46,7 +46,7 @@ def _dense(index: GraphIndex, node) -> Input:
 
 def _sparse_families(index: GraphIndex) -> Dict[str, List[str]]:
     """The nodes ``x/indices``, ``x/values``, ``x/shape`` by the one that comes first in the graph."""
-    families = {}
+    families: Dict[str, List[str]] = {}
     for name in index.nodes:
         scope, _, tail = name.rpartition("/")
         members = [(scope + "/" if scope else "") + part for part in _SPARSE]

@@ -242,7 +242,7 @@ class _Search:
             compared = self._compared(node.name)
             values = compared if len(compared) > 1 else values + tuple(one for one in compared if one not in values)
         outputs = outputs or self._ends(node.name)
-        values = tuple([value] * shape[0] if shape else value for value in values)
+        values = tuple([value] * (1 if shape[0] is None else shape[0]) if shape else value for value in values)
         if role not in (GATE, NOISE, BRANCH):
             return Switch(name, role, values[0], self._why(role, values[0], effects, ()))
         gates = [gate for effect in effects if effect.role == GATE for gate in self._gate(effect.node)]

@@ -1,7 +1,7 @@
 """Where a graph ends: what is left when training, summaries and shapes are taken away, and which layers come last."""
 
 import re
-from typing import Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
+from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
 from graph_tools.find.dataflow import LAYERS, LEARNED, SOURCES
 from graph_tools.find.view import GRADIENT_SCOPE, View
@@ -163,7 +163,7 @@ class Ends:
             found = data[0]
         return found
 
-    def scalar_or_label(self, ref: TensorRef, needed: Set[str]) -> str:
+    def scalar_or_label(self, ref: TensorRef, needed: AbstractSet[str]) -> str:
         """Why an end is a loss or a metric and no prediction; ``""`` when nothing says so."""
         labels = self.sources([str(ref)]) - needed
         if labels:

@@ -5,7 +5,7 @@ that needs labels is a loss. Those are near misses, with the reason.
 """
 
 import re
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import AbstractSet, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools.find.candidates import Miss, Output, format_shape, short
 from graph_tools.find.dataflow import LEARNED
@@ -261,7 +261,7 @@ class HeadSearch:
                 return None
         return activation
 
-    def _read_by_loss(self, one: Open, needed: Optional[Set[str]]) -> List[Output]:
+    def _read_by_loss(self, one: Open, needed: Optional[AbstractSet[str]]) -> List[Output]:
         labels = self.ends.sources([str(one.ref)]) - needed if needed is not None else set()
         if labels:
             self.misses.append(Miss(str(one.ref), "it needs %s, which no other prediction needs: part of a loss" % (

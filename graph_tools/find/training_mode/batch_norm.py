@@ -5,7 +5,7 @@ would stay as it is if it were equal to that statistic. Where no such update is 
 the names of the layer's other variables are the evidence: ``…/moving_mean`` beside ``…/gamma``.
 """
 
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
@@ -64,15 +64,15 @@ def _fused(view: View, averages: Dict[TensorRef, str]) -> Tuple[List[Fused], Lis
         if node.op not in FUSED or GRADIENT_SCOPE.search(name) or not _trains(node):
             continue
         pair = [averages.get(TensorRef(name, port)) for port in (1, 2)]
-        pair = [one or _by_name(view, view.inputs(name)[1:3], leaf) for one, leaf in zip(
-            pair, ("moving_mean", "moving_variance"))]
-        if None in pair:
+        mean, variance = (one or _by_name(view, view.inputs(name)[1:3], leaf) for one, leaf in zip(
+            pair, ("moving_mean", "moving_variance")))
+        if mean is None or variance is None:
             misses.append(Miss(name, "batch norm (%s) on the statistics of the batch, and no moving averages of them "
                                      "are in the model" % node.op))
         elif name in view.loop_nodes:
             misses.append(Miss(name, "batch norm inside a while loop, which is left as it is"))
         else:
-            fused.append(Fused(name, *pair))
+            fused.append(Fused(name, mean, variance))
     return fused, misses
 
 
@@ -140,7 +140,7 @@ def _is_closed(view: View, value: TensorRef) -> bool:
 
 
 def _size(view: View, ref: TensorRef) -> Optional[int]:
-    shape = view.shape(ref)
+    shape: Any = view.shape(ref)
     if view.op(ref) == "VarHandleOp":
         attr = view.index.nodes[ref.node].attr
         shape = tuple(dim.size for dim in attr["shape"].shape.dim) if "shape" in attr else None

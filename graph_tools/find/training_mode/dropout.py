@@ -106,7 +106,7 @@ def _affine(view: View, ref: TensorRef, random) -> Optional[Tuple[float, float]]
         if (values[0] is None) == (values[1] is None):
             return None
         slot = 0 if values[0] is None else 1
-        ref, value = inputs[slot], values[1 - slot]
+        ref, value = inputs[slot], values[1 - slot] or 0.0
         if op == "Mul":
             scale *= value
         else:
@@ -187,7 +187,7 @@ def _multiple(view: View, ref: TensorRef) -> Optional[Tuple[TensorRef, float]]:
     if (values[0] is None) == (values[1] is None):
         return None
     slot = 0 if values[0] is None else 1
-    return inputs[slot], values[1 - slot]
+    return inputs[slot], values[1 - slot] or 0.0
 
 
 def _alpha(view: View, keep: float, product: TensorRef, value: TensorRef, gate: _Gate) -> Optional[Dropped]:
@@ -199,7 +199,7 @@ def _alpha(view: View, keep: float, product: TensorRef, value: TensorRef, gate: 
         step = _multiple(view, view.origin(other))
         scaled = _only_use(view, TensorRef(use.node, 0), ("Mul",))
         shifted = scaled and _only_use(view, scaled[0], _ADDS + ("Sub",))
-        if step is None or not shifted or view.op(view.origin(step[0])) not in ("Sub", "Cast"):
+        if step is None or not scaled or not shifted or view.op(view.origin(step[0])) not in ("Sub", "Cast"):
             continue
         c, a, b = step[1], scaled[1], shifted[1]
         right = (keep + c * c * keep * (1 - keep)) ** -0.5

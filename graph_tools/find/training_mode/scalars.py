@@ -6,7 +6,7 @@ name, it is the same number wherever the tensor is read.
 
 import math
 import zlib
-from typing import Dict, Mapping, Optional
+from typing import Callable, Dict, Mapping, Optional
 
 from graph_tools.find.view import View
 from graph_tools.graph.names import TensorRef
@@ -14,11 +14,12 @@ from graph_tools.graph.ops import ENTERS, SWITCHES
 
 _PASSES = SWITCHES | ENTERS | {"Identity", "StopGradient", "Cast", "Reshape", "Squeeze", "ExpandDims", "ReadVariableOp",
                                "Snapshot"}
-_ONE = {"Neg": lambda a: -a, "Reciprocal": lambda a: 1 / a, "Inv": lambda a: 1 / a, "Sqrt": math.sqrt,
-        "Rsqrt": lambda a: 1 / math.sqrt(a), "Square": lambda a: a * a, "Log": math.log, "Exp": math.exp}
-_TWO = {"Add": lambda a, b: a + b, "AddV2": lambda a, b: a + b, "Sub": lambda a, b: a - b, "Mul": lambda a, b: a * b,
-        "RealDiv": lambda a, b: a / b, "Div": lambda a, b: a / b, "DivNoNan": lambda a, b: a / b if b else 0.0,
-        "Pow": lambda a, b: a ** b, "Maximum": max, "Minimum": min}
+_RULES: Dict[str, Callable[..., float]] = {
+    "Neg": lambda a: -a, "Reciprocal": lambda a: 1 / a, "Inv": lambda a: 1 / a, "Sqrt": math.sqrt,
+    "Rsqrt": lambda a: 1 / math.sqrt(a), "Square": lambda a: a * a, "Log": math.log, "Exp": math.exp,
+    "Add": lambda a, b: a + b, "AddV2": lambda a, b: a + b, "Sub": lambda a, b: a - b, "Mul": lambda a, b: a * b,
+    "RealDiv": lambda a, b: a / b, "Div": lambda a, b: a / b, "DivNoNan": lambda a, b: a / b if b else 0.0,
+    "Pow": lambda a, b: a ** b, "Maximum": max, "Minimum": min}
 _DEEPEST = 30
 
 
@@ -53,12 +54,12 @@ class _Values:
             return float(flat[0]) if flat is not None and flat.size and (flat == flat[0]).all() else None
         if op in _PASSES:
             return self.of(inputs[0], depth + 1)
-        if op in _ONE or op in _TWO:
+        if op in _RULES:
             values = [self.of(one, depth + 1) for one in inputs]
             if None in values:
                 return None
             try:
-                return float((_ONE.get(op) or _TWO[op])(*values))
+                return float(_RULES[op](*values))
             except (ValueError, ZeroDivisionError, OverflowError):
                 return None
         if view.flow.is_data(ref.node) or op.startswith("Random") or view.shape(ref) not in ((), None):
