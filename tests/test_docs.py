@@ -40,13 +40,28 @@ def test_every_extension_applies_and_works(tmp_path):
     for package in ("graph_tools", "tf1_ig"):
         shutil.copytree(str(ROOT / package), str(tmp_path / package), ignore=shutil.ignore_patterns("__pycache__"))
     diffs, checks = _blocks("extending.md", "diff"), _blocks("extending.md", "python")
-    assert len(diffs) == len(checks) == 12
+    assert len(diffs) == len(checks) == 15
     for diff in diffs:
         _apply(tmp_path, diff)
     (tmp_path / "checks.py").write_text("\n".join(checks), encoding="utf-8")
     done = subprocess.run([sys.executable, "checks.py"], cwd=str(tmp_path), env=dict(os.environ, PYTHONPATH=""),
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=300)
     assert done.returncode == 0, done.stdout
+
+
+# Most files of each task that the project allows itself.
+MOST = {"An embedding pattern": 2, "An input mechanism": 2, "A quadrature rule": 1, "A method with a path of its own": 2,
+        "A check that runs the model": 2, "An output format": 1, "A command": 2, "A symbol that TensorFlow has moved": 1,
+        "A bridge to another library": 1, "A measure": 2}
+
+
+def test_extensions_touch_as_few_places_as_the_page_says():
+    page = (DOCS / "extending.md").read_text(encoding="utf-8")
+    told = {title: int(count) for title, count in re.findall(r"^\| (An? [^|]+) \| (\d+) \|$", page, re.MULTILINE)}
+    found = {part.partition("\n")[0]: part.count("\n+++ b/") for part in page.split("\n## ")[1:]}
+    assert told == found and all(found[title] <= most for title, most in MOST.items())
+    moved = page.partition("## A symbol that TensorFlow has moved")[2].partition("```diff\n")[2].partition("```")[0]
+    assert [line[0] for line in moved.splitlines()[3:]] == ["-", "+"]  # one line
 
 
 def test_a_diff_that_no_longer_fits_is_noticed(tmp_path):
