@@ -1,7 +1,8 @@
 """From what a method found to the record that the caller gets."""
 
+import dataclasses
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from graph_tools.errors import FeedError
 from graph_tools.graph import names
 from graph_tools.graph.ops import SIZES
 from tf1_ig import integrate, methods
+from tf1_ig.engine.packing import PointRunner
 from tf1_ig.ensemble import Found
 from tf1_ig.question import entries
 from tf1_ig.question.effort import Question
@@ -16,7 +18,7 @@ from tf1_ig.question.label import Label
 from tf1_ig.question.resolve import Resolved
 from tf1_ig.question.task import Task
 from tf1_ig.result import features
-from tf1_ig.result.attribution import Attribution, rows_of
+from tf1_ig.result.attribution import Attribution, joined, rows_of
 
 _TRIED = 64  # points of a path that are looked at for the one where the gradient is not finite
 
@@ -39,8 +41,15 @@ def behind(engine: Any, resolved: Resolved, task: Task, batch_axis: Optional[int
         question.tokens, task.batch.count))
 
 
-def record(asked: Asked, task: Task, label: Label, found: Found) -> Attribution:
-    """The result of one task."""
+def by_position(label: Label, count: int, found: Callable[[Label], Attribution]) -> Attribution:
+    """The result of ``count`` rows that keep their company, asked about one position after the other."""
+    order = np.lexsort((np.asarray(label.rows), np.asarray(label.positions)))
+    parts = [found(label.of_rows(of_one)) for of_one in np.split(order, len(order) // count)]
+    return joined(parts)[np.argsort(order).tolist()]
+
+
+def record(asked: Asked, task: Task, label: Label, found: Found, runner: PointRunner) -> Attribution:
+    """The result of one task; ``runner`` runs it."""
     effort, integral, values = asked.question.effort, found.integral, found.values
     rise = integral.score - integral.baseline_score
     total = sum(np.array([np.sum(row) for row in value], np.float64) for value in values.values())
@@ -67,7 +76,12 @@ def record(asked: Asked, task: Task, label: Label, found: Found) -> Attribution:
         actual=_own_numbers(asked.resolved, task, values), weights=label.weights, rows=label.rows,
         positions=label.positions, features=features.by_feature(
             values, asked.resolved.columns, told["ids"], told["strings"]), **told)
-    return methods.complete(made, asked.method, found, asked.options)
+    made = methods.complete(made, asked.method, found, asked.options)
+    at_feed = None
+    if task.baseline_feeds is not None and asked.name == "integrated_gradients":
+        at_feed = runner.on(task.batch._replace(feeds=task.baseline_feeds), label.terms).scores(integrate.Rows(
+            np.arange(task.batch.count), np.zeros(task.batch.count)))
+    return dataclasses.replace(made, baseline_feed_score=at_feed, not_finite_at=_first_not_finite(found, made))
 
 
 def _held(resolved: Resolved, task: Task) -> Tuple[str, ...]:
@@ -93,7 +107,7 @@ def _own_numbers(resolved: Resolved, task: Task, values: Dict[str, Any]) -> Opti
     return found or None
 
 
-def first_not_finite(found: Found, made: Attribution) -> str:
+def _first_not_finite(found: Found, made: Attribution) -> str:
     """The op behind the first row that is not finite, in words; ``""`` when all are."""
     if found.runner is None or made.path is None:
         return ""

@@ -23,7 +23,7 @@ from tf1_ig.question.class_names import numbered
 from tf1_ig.question.effort import Effort, Question, effort
 from tf1_ig.question.label import Label, at_positions, resolve as resolve_label
 from tf1_ig.question.task import Task, TaskReader
-from tf1_ig.result.attribution import Attribution, joined
+from tf1_ig.result.attribution import Attribution
 from tf1_ig.result.interactions import Interactions
 
 
@@ -77,10 +77,9 @@ class IntegratedGradients:
         """Makes the engine; one that there is already stays open, since another thread may be using it."""
         inputs = [spec.attributed for spec in self.resolved.inputs]
         engine = Engine(self.resolved.model, self.output, inputs, self.batch_axis, *self._options, leaner=leaner)
-        self._opened += [engine]
         self._engine, self._reader = engine, TaskReader(engine, self.resolved, self.batch_axis)
         self._prefix = prefix.OptionalPrefix(self.resolved.model, engine, *self._options)
-        self._opened += [self._prefix]
+        self._opened += [engine, self._prefix]
 
     @property
     def output(self) -> str:
@@ -270,20 +269,19 @@ class IntegratedGradients:
             below, above = self._through(name)
             first = below.at(feed, layers.any_element(below.outputs(feed, shared_feeds, row_feeds)), **asked)
             held = above.at(dict(feed, **{name: layers.as_fed(below, first)}), label, **asked)
-        found = layers.answer(layers.Path(first, held, name, baseline), plain, layers.Request(
-            name, kind, baseline, method, steps, tolerance, max_steps), self.output, self.resolved.notes + held.notes)
+        request = layers.Request(name, kind, baseline, method, steps, tolerance, max_steps)
+        found = layers.answer(layers.Path(first, held, name, baseline), plain, request, self.output,
+                              self.resolved.notes + held.notes)
         return dataclasses.replace(found, graph_findings=tuple(self.findings()), output_kind=self.resolved.output_kind)
 
     def _through(self, name: str) -> Tuple["IntegratedGradients", "IntegratedGradients"]:
         """Explainers of a layer by the inputs, and of the output by the layer and what passes it by."""
         if name not in self._layers:
             held = layers.inputs_beside(self.resolved, name, self.inputs)
-            same = dict(batch_axis=self.batch_axis, config=self._options[0], time_limit=self._options[1])
-            opened = []
-            for output, inputs in ((name, list(self.inputs)), (self._asked[1], held)):
-                opened.append(IntegratedGradients(self._asked[0], output, inputs, **same, class_names=self.class_names))
-                self._opened.append(opened[-1])
-            self._layers[name] = opened[0], opened[1]
+            options = (self.batch_axis,) + self._options + (self.class_names,)
+            self._layers[name] = (IntegratedGradients(self._asked[0], name, list(self.inputs), *options),
+                                  IntegratedGradients(self._asked[0], self._asked[1], held, *options))
+            self._opened += self._layers[name]
         return self._layers[name]
 
     def interactions(self, feed: Mapping[Any, Any], label: Any = None, baseline: Any = "zero",
@@ -352,24 +350,18 @@ class IntegratedGradients:
         total = len(label.shown) * question.effort.steps if (
             chosen.kind == methods.ALONG_PATHS and question.effort.steps) else None
         with answer.progress(question.progress, total, len(label.shown)) as advance:
-            try:
+            def made(task: Task) -> Attribution:
                 if label.rows is None:
-                    made = self._found(asked, task, label, advance)
-                elif task.probed.wide:
-                    made = self._found(asked, task.at_rows(label.rows), label, advance)
-                else:
-                    made = self._by_position(asked, task, label, advance)
-            except probe.Coupled:
-                task = task._replace(probed=probe.in_company(task.probed, task.batch.count))
-                made = (self._found if label.rows is None else self._by_position)(asked, task, label, advance)
-        return dataclasses.replace(made, graph_findings=tuple(self.findings()))
+                    return self._found(asked, task, label, advance)
+                if task.probed.wide:
+                    return self._found(asked, task.at_rows(label.rows), label, advance)
+                return answer.by_position(label, task.batch.count, lambda one: self._found(asked, task, one, advance))
 
-    def _by_position(self, asked: answer.Asked, task: Task, label: Label, advance) -> Attribution:
-        """Rows that keep their company are asked about one position after the other."""
-        order = np.lexsort((np.asarray(label.rows), np.asarray(label.positions)))
-        parts = [self._found(asked, task, label.of_rows(of_one), advance)
-                 for of_one in np.split(order, len(order) // task.batch.count)]
-        return joined(parts)[np.argsort(order).tolist()]
+            try:
+                found = made(task)
+            except probe.Coupled:
+                found = made(task._replace(probed=probe.in_company(task.probed, task.batch.count)))
+        return dataclasses.replace(found, graph_findings=tuple(self.findings()))
 
     def _found(self, asked: answer.Asked, task: Task, label: Label, advance) -> Attribution:
         """The result of one task by the method that was chosen."""
@@ -383,12 +375,7 @@ class IntegratedGradients:
             found = ensemble.run(
                 methods.called(chosen, task.inputs, asked.options, None), ensemble.Integrand(
                     runner, task, lambda many, fed, ends: self._integral(many, fed, ends, question.effort)))
-        made = answer.record(asked, task, label, found)
-        at_feed = None if task.baseline_feeds is None or asked.name != "integrated_gradients" else runner.on(
-            task.batch._replace(feeds=task.baseline_feeds), label.terms).scores(integrate.Rows(
-                np.arange(task.batch.count), np.zeros(task.batch.count)))
-        return dataclasses.replace(made, baseline_feed_score=at_feed,
-                                   not_finite_at=answer.first_not_finite(found, made))
+        return answer.record(asked, task, label, found, runner)
 
     def _runner(self, task: Task, label: Label, question: Question, advance=lambda rows: None) -> PointRunner:
         sizes = self._sizes.of(task.batch, question.effort.limits)

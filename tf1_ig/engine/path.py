@@ -68,7 +68,7 @@ def build(tensor: Any, batch_axis: Optional[int]) -> Line:
     entry, alpha = tf.placeholder(tf.int32, [None], "entry"), tf.placeholder(tf.float32, [None], "alpha")
     weight, as_product = tf.placeholder(tf.float32, [None], "weight"), tf.placeholder(tf.bool, [], "as_product")
     interpolated = _either(dtype, as_product, lambda: _points_as_product(actual, baseline, entry, alpha),
-                           lambda: _points_gathered(actual, baseline, entry, alpha))
+                           lambda: points(actual, baseline, entry, alpha))
     interpolated.set_shape(rows)
     point = interpolated
     if batch_axis is None:
@@ -90,7 +90,7 @@ def differentiated(line: Line, gradient: Tensor) -> Slope:
         by_token = tf.reduce_sum(by_token, axis=-1)
     parts = tf.reshape(by_token, tf.stack([tf.shape(gradient)[0], -1]))
     total = _either(gradient.dtype, line.as_product, lambda: _sum_as_product(line, gradient),
-                    lambda: _sum_scattered(line, gradient))
+                    lambda: summed(gradient, line.weight, line.entry, _tf.tf.shape(line.actual)[0]))
     return Slope(line, gradient, parts, total)
 
 
@@ -109,7 +109,8 @@ def _either(dtype: Any, as_product: Tensor, product: Callable[[], Tensor], plain
         return _tf.tf.cond(as_product, product, plain)
 
 
-def _points_gathered(actual: Tensor, baseline: Tensor, entry: Tensor, alpha: Tensor) -> Tensor:
+def points(actual: Tensor, baseline: Tensor, entry: Tensor, alpha: Tensor) -> Tensor:
+    """The points ``[points, …]``: entry ``entry[i]`` at ``alpha[i]`` of its way."""
     tf = _tf.tf
     part = _like_rows(tf.cast(alpha, actual.dtype), actual)
     return (1 - part) * tf.gather(baseline, entry) + part * tf.gather(actual, entry)
@@ -126,10 +127,10 @@ def _points_as_product(actual: Tensor, baseline: Tensor, entry: Tensor, alpha: T
     return tf.reshape(points, tf.concat([tf.shape(entry), shape[1:]], 0))
 
 
-def _sum_scattered(line: Line, gradient: Tensor) -> Tensor:
+def summed(gradient: Tensor, weight: Tensor, entry: Tensor, count: Tensor) -> Tensor:
+    """The weighted sum ``[entries, …]`` of the gradients at the points of each of ``count`` entries."""
     tf = _tf.tf
-    weighted = gradient * tf.cast(_like_rows(line.weight, gradient), gradient.dtype)
-    return tf.unsorted_segment_sum(weighted, line.entry, tf.shape(line.actual)[0])
+    return tf.unsorted_segment_sum(gradient * tf.cast(_like_rows(weight, gradient), gradient.dtype), entry, count)
 
 
 def _sum_as_product(line: Line, gradient: Tensor) -> Tensor:

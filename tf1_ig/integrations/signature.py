@@ -16,7 +16,7 @@ from graph_tools.graph import names, nodes
 from graph_tools.graph.ops import ENTERS, PLACEHOLDERS, SWITCHES
 from graph_tools.graph.walk import GraphIndex
 from tf1_ig import quadrature
-from tf1_ig.engine import target
+from tf1_ig.engine import path as path_of, target
 from tf1_ig.errors import BatchError, InputError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.question import graph_facts, resolve
@@ -124,7 +124,8 @@ def _build(graph, output: str, tensors: Sequence[str], nodes: Tuple[np.ndarray, 
             key = "baseline" if len(actual) == 1 else "baseline/" + given[position]
             baselines.append(tf.placeholder_with_default(tf.zeros_like(tensor), tensor.shape, "baseline"))
             path[key] = baselines[-1]
-            points.append(_points(tensor, baselines[-1], alphas))
+            points.append(path_of.points(tensor, tf.zeros_like(tensor) + baselines[-1], *_laid_out(alphas, tensor)))
+            points[-1].set_shape([None] + tensor.shape.as_list()[1:] if tensor.shape.ndims else None)
         stands = {feed.name: _repeated(feed, count) for feed in feeds if _per_row(feed)}
         stands.update(zip(tensors, points))
     explained = _copy_along_path(graph, index, output, set(given), stands)
@@ -144,14 +145,12 @@ def _per_row(feed) -> bool:
     return feed.shape.ndims is None or (feed.shape.ndims > 0 and feed.shape.as_list()[0] is None)
 
 
-def _points(actual, baseline, alphas):
-    """``[alphas * batch, …]``: every row of the batch at the first alpha, then at the next."""
+def _laid_out(numbers, actual):
+    """``[alphas * batch]``: every row of the batch at the first alpha, then at the next; and each one's number."""
     tf = _tf.tf
-    part = tf.cast(tf.reshape(alphas, tf.concat([[-1], tf.ones([tf.rank(actual)], tf.int32)], 0)), actual.dtype)
-    points = (1 - part) * baseline[tf.newaxis] + part * actual[tf.newaxis]
-    flat = tf.reshape(points, tf.concat([[-1], tf.shape(actual)[1:]], 0))
-    flat.set_shape([None] + actual.shape.as_list()[1:] if actual.shape.ndims else None)
-    return flat
+    rows = tf.shape(actual)[0]
+    return tf.tile(tf.range(rows), [tf.size(numbers)]), tf.reshape(
+        tf.tile(numbers[:, tf.newaxis], tf.stack([1, rows])), [-1])
 
 
 def _repeated(feed, count):
@@ -227,8 +226,8 @@ def _outputs(actual, baselines, gradients, score, weights, count, given: Sequenc
     weights = tf.concat([weights, [0.0, 0.0]], 0)
     total: Any = 0.0
     for name, tensor, baseline, gradient in zip(given, actual, baselines, gradients):
-        flat = tf.reshape(tf.convert_to_tensor(gradient), tf.stack([count, -1]))
-        mean = tf.reshape(tf.reduce_sum(tf.cast(weights, flat.dtype)[:, tf.newaxis] * flat, 0), tf.shape(tensor))
+        entry, weight = _laid_out(weights, tensor)
+        mean = path_of.summed(tf.convert_to_tensor(gradient), weight, entry, tf.shape(tensor)[0])
         values = tf.multiply(tensor - baseline, mean, name="attributions")
         found["attributions" if len(actual) == 1 else "attributions/" + name] = values
         total += tf.reduce_sum(tf.reshape(values, tf.stack([tf.shape(tensor)[0], -1])), 1)
