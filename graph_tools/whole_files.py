@@ -33,9 +33,7 @@ def writing(path: Any, mode: str = "wb", **options: Any) -> Iterator[Any]:
         with open(path, mode, **options) as file:
             yield file
         return
-    aside = _aside(path)
-    _unfinished.add(aside)
-    try:
+    with _beside(path) as aside:
         with open(aside, mode.replace("w", "x"), **options) as file:
             yield file
             file.flush()
@@ -43,12 +41,6 @@ def writing(path: Any, mode: str = "wb", **options: Any) -> Iterator[Any]:
         if os.path.exists(path):
             os.chmod(aside, stat.S_IMODE(os.stat(path).st_mode))
         os.replace(aside, path)
-        _sync_folder(os.path.dirname(path))
-    except BaseException:
-        _remove(aside)
-        raise
-    finally:
-        _unfinished.discard(aside)
 
 
 @contextlib.contextmanager
@@ -60,9 +52,7 @@ def writing_folder(path: str) -> Iterator[str]:
     """
     path = os.path.realpath(path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    aside = _aside(path)
-    _unfinished.add(aside)
-    try:
+    with _beside(path) as aside:
         os.mkdir(aside)
         yield aside
         for folder, _, names in os.walk(aside):
@@ -71,6 +61,15 @@ def writing_folder(path: str) -> Iterator[str]:
                     os.fsync(file.fileno())
             _sync_folder(folder)
         os.rename(aside, path)  # an empty folder gives way
+
+
+@contextlib.contextmanager
+def _beside(path: str) -> Iterator[str]:
+    """A place beside a path, from which the block moves what it wrote there; what is left in it by an error goes."""
+    aside = _aside(path)
+    _unfinished.add(aside)
+    try:
+        yield aside
         _sync_folder(os.path.dirname(path))
     except BaseException:
         _remove(aside)

@@ -126,17 +126,3 @@ def _inline(graph_def, nodes, call, function, sizes) -> List[str]:
         making.set_inputs(made, inputs + sorted(set(control if node.input else follow) - set(inputs)))
     making.hand_on(call, outputs, types, sorted(set(after or control)))
     return [scope + node.name for node in function.node_def if node.op in ops.CALLS]
-
-
-def _become_identity(call, outputs: List[str], types: List[int], control: List[str]) -> None:
-    """The call hands on what its body computed, under its old name."""
-    del call.input[:]
-    call.attr.clear()
-    call.input.extend(outputs + sorted(set(control)))
-    if len(outputs) == 1:
-        call.op, call.attr["T"].type = "Identity", types[0]
-    elif outputs:
-        call.op = "IdentityN"
-        call.attr["T"].list.type.extend(types)
-    else:
-        call.op = "NoOp"

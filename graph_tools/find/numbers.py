@@ -11,7 +11,7 @@ from graph_tools.errors import GraphToolsError
 from graph_tools.find.dataflow import CARRIED, KNOB, LAYERS, SOURCES, VALUE
 from graph_tools.find.inputs.parsing import PARSERS
 from graph_tools.find.outputs.ends import READOUTS
-from graph_tools.find.view import FLOATS, GRADIENT_SCOPE, SHAPE_READERS, View
+from graph_tools.find.view import FLOATS, GRADIENT_SCOPE, SHAPE_READERS, View, view_of
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.walk import Use
@@ -43,7 +43,7 @@ def find_numbers(model: Any, output: Any, beyond: Iterable[Any] = (), switches: 
       beyond: tensors that are attributed to already: what reaches the output only through them is left out.
       switches: names of placeholders that are no data.
     """
-    view = View(model)
+    view = view_of(model)
     end = names.parse(names.tensor_name(output))
     given = {names.parse(names.tensor_name(one)).node for one in beyond}
     needed = view.index.ancestors([str(end)], control=False, stop=lambda name: name in given) - given

@@ -32,6 +32,27 @@ class Use(NamedTuple):
     slot: int
 
 
+def producers_first(starts: Iterable[Any], sources: Callable[[Any], Iterable[Any]]) -> List[Any]:
+    """Some things and all that they come from, each after its sources (a way back in a circle does not count).
+
+    >>> producers_first(["c"], {"a": "", "b": "a", "c": "ab"}.get)
+    ['a', 'b', 'c']
+    """
+    order: List[Any] = []
+    seen: Set[Any] = set()
+    for start in starts:
+        todo = [(start, False)]
+        while todo:
+            one, done = todo.pop()
+            if done:
+                order.append(one)
+            elif one not in seen:
+                seen.add(one)
+                todo.append((one, True))
+                todo.extend((source, False) for source in sources(one) if source not in seen)
+    return order
+
+
 class Kept:
     """What is made of something once, by whichever thread asks first; a pickled or copied one begins anew."""
 

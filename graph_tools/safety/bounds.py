@@ -3,10 +3,8 @@
 All of it is counted on the bytes. What import would compute meanwhile is in ``folding``.
 """
 
-from typing import Dict, List
-
 from graph_tools.errors import TooLargeError
-from graph_tools.graph import functions
+from graph_tools.graph import functions, walk
 
 UNFOLDED = 4 << 30     # bytes of constants that the file does not hold, but says that they are so large
 NODES = 5000000        # nodes when every call is unfolded
@@ -45,7 +43,7 @@ def _check_calls(graph_def, where: str) -> None:
     called = {function.signature.name: [name for node in function.node_def for name in functions.called(node)
                                         if name in sizes] for function in graph_def.library.function}
     total, depth = dict(sizes), dict.fromkeys(sizes, 1)
-    for name in _callees_first(called):
+    for name in walk.producers_first(called, called.__getitem__):
         total[name] += sum(total[other] for other in called[name])
         depth[name] += max([depth[other] for other in called[name]] + [0])
         if total[name] > NODES or depth[name] > DEPTH:
@@ -55,22 +53,6 @@ def _check_calls(graph_def, where: str) -> None:
                                            if name in total)
     if everything > NODES:
         raise TooLargeError("%s: its calls unfold to %.3g nodes; the file is damaged or hostile" % (where, everything))
-
-
-def _callees_first(called: Dict[str, List[str]]) -> List[str]:
-    order: List[str] = []
-    done = set()
-    for start in called:
-        todo = [(start, False)]
-        while todo:
-            name, leaving = todo.pop()
-            if leaving:
-                order.append(name)
-            elif name not in done:
-                done.add(name)
-                todo.append((name, True))
-                todo.extend((other, False) for other in called[name] if other not in done)
-    return order
 
 
 def product(sizes) -> int:

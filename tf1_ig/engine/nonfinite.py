@@ -8,6 +8,7 @@ import numpy as np
 from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
 from graph_tools.graph.ops import EXITS, IFS, MERGES, SWITCHES, WHILES
+from graph_tools.graph.walk import producers_first
 
 RUNS, FEWEST = 32, 64  # at most so many runs, and so many tensors in one where there are fewer
 # Where tf.gradients puts the ops of one op's gradient: under that op's own name.
@@ -33,7 +34,7 @@ def origin(run: Callable[[Any, Any], Any], wanted: Sequence[Any], feed: Mapping[
             fed = [words for name, words in given.items() if not _finite(feed[name])]
             if fed:
                 return fed[0]
-            ops = _in_order(tensor.op, feed)
+            ops = producers_first([tensor.op], lambda op: (one.op for one in op.inputs if one.name not in feed))
             bad = _not_finite(run, [output for op in ops for output in op.outputs if _fetchable(output)], feed)
             bad.add(tensor.name)
             return _words(_first(tensor.op, ops, bad, feed), tensor.graph, feed)
@@ -44,22 +45,6 @@ def _finite(value: Any) -> bool:
     value = np.asarray(value)
     return value.dtype.kind in "biuOSU" or bool(np.isfinite(value.astype(np.complex128 if value.dtype.kind == "c" else
                                                                             np.float64)).all())
-
-
-def _in_order(last: Any, feed: Mapping[str, Any]) -> List[Any]:
-    """The ops a tensor is computed from, producers first (ways back in loops do not count)."""
-    order: List[Any] = []
-    seen: Set[Any] = set()
-    stack = [(last, False)]
-    while stack:
-        op, done = stack.pop()
-        if done:
-            order.append(op)
-        elif op not in seen:
-            seen.add(op)
-            stack.append((op, True))
-            stack.extend((tensor.op, False) for tensor in op.inputs if tensor.name not in feed)
-    return order
 
 
 def _fetchable(tensor: Any) -> bool:

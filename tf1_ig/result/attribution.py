@@ -170,6 +170,13 @@ class Attribution:
             return _weights_text(self.weights[row], class_names)
         return class_text(self.label, row, class_names)
 
+    def scores_text(self, row: int) -> str:
+        """Score and baseline score of a row, and how well its integral closed."""
+        return "score %.6g%s" % (self.score[row], "" if self.completeness == NONE else (
+            ", baseline %.6g, delta %+.2g (%s), %d steps" % (
+                self.baseline_score[row], self.delta[row], "converged" if self.converged[row] else "NOT converged",
+                self.steps[row])))
+
     def prediction_text(self, row: int, class_names: Optional[Sequence[str]] = None) -> str:
         """The predicted class of a row for people; ``""`` where the output has no classes."""
         return class_text(self.prediction, row, class_names)
@@ -196,11 +203,7 @@ class Attribution:
             "s" * (len(self) != 1))]
         for row in range(min(len(self), 10)):
             label = self.label_text(row)
-            lines.append("  [%d] %sscore %.6g%s" % (
-                row, "label %s, " % label if label else "", self.score[row], "" if self.completeness == NONE else
-                ", baseline %.6g, delta %+.2g (%s), %d steps" % (
-                    self.baseline_score[row], self.delta[row],
-                    "converged" if self.converged[row] else "NOT converged", self.steps[row])))
+            lines.append("  [%d] %s%s" % (row, "label %s, " % label if label else "", self.scores_text(row)))
         if len(self) > 10:
             lines.append("  … and %d more" % (len(self) - 10))
         return "\n".join(lines + ["  note: " + note for note in self.notes])

@@ -3,7 +3,6 @@
 import json
 from typing import List
 
-from tf1_ig.result.claims import NONE
 from tf1_ig.show import table
 from tf1_ig.show.tokens import number
 
@@ -36,11 +35,7 @@ def _row_lines(result, row: int, class_names) -> List[str]:
     label, predicted = result.label_text(row, class_names), result.prediction_text(row, class_names)
     head = "[%d] " % row + ("%s%s, " % (label, "" if predicted in ("", label) else " (predicted %s)" % predicted)
                             if label else "")
-    state = "converged" if result.converged[row] else "NOT converged"
-    lines = [head + "score %.4g" % result.score[row]]
-    if result.completeness != NONE:
-        lines[0] += ", baseline %.4g, delta %+.2g (%s, %d steps)" % (
-            result.baseline_score[row], result.delta[row], state, result.steps[row])
+    lines = [head + result.scores_text(row)]
     one = result[row]
     found = [(_visible(text) or "[%s]" % (position,), name, value)
              for _, name, position, text, value in table.entries(one)]
