@@ -304,7 +304,8 @@ def _baselines(one: _Fields, tensor: Candidate) -> Dict[str, List[Any]]:
 def _method(baselines: List[Dict[str, Any]], parameters: Optional[_Fields], tree: Dict[str, Any],
             fields: _Fields) -> None:
     """Their method as ours, with its baselines: attributions of several are averaged, as theirs are."""
-    name, more = "averaged" if len(baselines) > 1 else None, {}
+    name = "averaged" if len(baselines) > 1 else None
+    more: Dict[str, Any] = {}
     if parameters is not None:
         name, more = _named_method(parameters, name, tree)
         _parameters(parameters, tree)

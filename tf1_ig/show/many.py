@@ -2,7 +2,7 @@
 
 import math
 import urllib.parse
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from tf1_ig.show import render, tokens as token_view
 from tf1_ig.show.tokens import printable
@@ -23,7 +23,7 @@ class Swarm(NamedTuple):
 
 
 def page(title: str, by: Any, rows: Mapping[str, int], lines: Sequence[Any], most: int, failed: Sequence[Any] = (),
-         judged: Sequence[str] = (), examples: Mapping[str, Mapping[str, Any]] = ()) -> str:
+         judged: Sequence[str] = (), examples: Optional[Mapping[str, Mapping[str, Any]]] = None) -> str:
     """The page, in HTML that stands alone.
 
     Args:
@@ -36,7 +36,7 @@ def page(title: str, by: Any, rows: Mapping[str, int], lines: Sequence[Any], mos
       judged: addresses of pages that say what the explanations are worth.
       examples: rows of ``tf1_ig.scale.SCHEMA`` by key, which the tables link to.
     """
-    examples = dict(examples)
+    examples = dict(examples or {})
     anchors = {key: "row-%d" % number for number, key in enumerate(examples)}
     slices = []
     for name in sorted(rows):
@@ -130,9 +130,11 @@ def _dots(sample: Sequence[Tuple[float, float]], across: Any) -> List[Tuple[floa
 def _example(anchor: str, row: Mapping[str, Any]) -> Dict[str, Any]:
     inputs = list(dict.fromkeys(row["inputs"]))
     drawn = len(row["tokens"]) <= _ENTRIES
-    strips = [token_view.strip(*zip(*[(text, value) for name, text, value in zip(
-        row["inputs"], row["tokens"], row["attributions"]) if name == one]), name=one if len(inputs) > 1 else "",
-        scale=token_view.largest(row["attributions"])) for one in inputs] if drawn else []
+    entries = list(zip(row["inputs"], row["tokens"], row["attributions"]))
+    strips = [token_view.strip([text for name, text, _ in entries if name == one],
+                               [value for name, _, value in entries if name == one],
+                               name=one if len(inputs) > 1 else "", scale=token_view.largest(row["attributions"]))
+              for one in inputs] if drawn else []
     return {"anchor": anchor, "key": printable(row["key"]), "label": printable(row["label_name"]), "strips": strips,
             "prediction": printable(row["prediction_name"]), "score": row["score"], "start": row["baseline_score"],
             "checks": ([] if row["converged"] else ["converged"]) + list(row["failing_checks"]),
