@@ -45,13 +45,14 @@ def inference_mode(model: Model) -> Tuple[Model, Edit]:
     for average in norms.averages:
         edited.read(average.statistic, average.variable)
         notes.append("%s is the moving average %s" % (average.statistic, average.variable))
-    notes += ["%s stays as it is: %s" % miss for miss in misses]
+    left = tuple("%s stays as it is: %s" % miss for miss in misses)
     if not (dropped or norms.fused or norms.averages):
-        return model, Edit("inference mode", notes=tuple(notes))
+        return model, Edit("inference mode", notes=left, left=left)
     graph_def = edited.finished(_named(model))
     result, lost = following.rebuild(model, graph_def)
     result = dataclasses.replace(result, source="%s, in inference mode" % model.source)
-    return result, record.compare("inference mode", model.meta_graph.graph_def, graph_def, notes=tuple(notes + lost))
+    return result, record.compare("inference mode", model.meta_graph.graph_def, graph_def,
+                                  notes=(*notes, *left, *lost), left=left)
 
 
 def _named(model: Model) -> List[str]:

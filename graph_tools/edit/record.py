@@ -18,6 +18,7 @@ class Edit:
       rewired: ``(node, old input, new input)`` for every input that changed; an empty new input was dropped.
       placeholders: new tensor name by the old tensor name it stands for.
       notes: what the reader should know, one sentence each (an op that keeps a batch fixed, …).
+      left: those of the notes that tell what could not be changed.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Edit:
     rewired: Tuple[Tuple[str, str, str], ...] = ()
     placeholders: Mapping[str, str] = dataclasses.field(default_factory=dict)
     notes: Tuple[str, ...] = ()
+    left: Tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = ["%s: %d removed, %d added, %d rewired" % (
@@ -37,7 +39,7 @@ class Edit:
 
 
 def compare(name: str, before, after, placeholders: Optional[Mapping[str, str]] = None,
-            notes: Tuple[str, ...] = ()) -> Edit:
+            notes: Tuple[str, ...] = (), left: Tuple[str, ...] = ()) -> Edit:
     """The Edit that leads from one GraphDef to another, found by comparing them node by node."""
     old: Dict[str, List[str]] = {node.name: list(node.input) for node in before.node}
     new: Dict[str, List[str]] = {node.name: list(node.input) for node in after.node}
@@ -50,4 +52,4 @@ def compare(name: str, before, after, placeholders: Optional[Mapping[str, str]] 
             gone += [""] * (len(come) - len(gone))
             rewired += [(node, was, now) for was, now in zip(gone, come)]
     return Edit(name, tuple(node for node in old if node not in new), tuple(node for node in new if node not in old),
-                tuple(rewired), dict(placeholders or {}), tuple(notes))
+                tuple(rewired), dict(placeholders or {}), tuple(notes), left)

@@ -95,7 +95,7 @@ def _own_files(assets: Mapping[str, str], folder: Optional[str]) -> Tuple[Mappin
     assets = {name: files.own(path, folder) for name, path in assets.items()}
     refused = {name: files.refusal(path, folder) for name, path in assets.items()}
     return ({name: path for name, path in assets.items() if not refused[name]},
-            tuple("the file of %r is not read: %s; copy it there, or, %s" % (name, why, judge.TRUSTED)
+            tuple(files.NotOwn("the file of %r is not read: %s; copy it there, or, %s" % (name, why, judge.TRUSTED))
                   for name, why in sorted(refused.items()) if why))
 
 

@@ -58,8 +58,8 @@ def initializers(graph_def, assets: Optional[Mapping[str, str]] = None,
             ready |= _tables_of(index, node)
         elif node.op not in ops.TABLE_IMPORTS:  # a checkpoint's values come otherwise
             empty |= _tables_of(index, node)
-            warnings.append("lookup table %s stays empty: %s" % (
-                ", ".join(repr(name) for name in sorted(_tables_of(index, node))) or repr(node.name), problem))
+            warnings.append(type(problem)("lookup table %s stays empty: %s" % (
+                ", ".join(repr(name) for name in sorted(_tables_of(index, node))) or repr(node.name), problem)))
     return Found(tuple(run), assets, tuple(warnings) + _lost(graph_def, index, ready | empty))
 
 
@@ -106,7 +106,7 @@ def _problem_inside(index: walk.GraphIndex, node, inside: list, assets: Mapping[
             for path in _tf.make_ndarray(index.nodes[name].attr["value"].tensor).ravel():
                 why = files.refusal(os.fsdecode(path), folder)
                 if why:
-                    return "its vocabulary file " + why
+                    return files.NotOwn("its vocabulary file " + why)
         elif name not in known and index.op(name) != "Const" and index.op(name) not in ops.TABLES:
             return "its initialiser %r takes the name of its vocabulary file from %r" % (node.name, name)
     return None
@@ -155,7 +155,7 @@ def _problem(index: walk.GraphIndex, node, assets: Mapping[str, str], folder: Op
     for path in sorted(_files(index, ancestors, assets)):
         why = files.refusal(path, folder)
         if why:
-            return "its vocabulary file %s; copy it there, or, %s" % (why, judge.TRUSTED)
+            return files.NotOwn("its vocabulary file %s; copy it there, or, %s" % (why, judge.TRUSTED))
         if not _tf.tf.io.gfile.exists(path):
             return "its vocabulary file %r is not there; put it there, or feed the ids behind the table" % path
     return None

@@ -107,4 +107,4 @@ def _loading(path: Any, told: List[str]) -> Tuple[str, ...]:
         model = load(path)
     except GraphToolsError as refused:
         return (str(refused),)
-    return tuple(warning for warning in model.warnings if "model's folder" in warning)
+    return tuple(warning for warning in model.warnings if isinstance(warning, files.NotOwn))

@@ -16,6 +16,10 @@ def is_remote(path: str) -> bool:
     return "://" in path
 
 
+class NotOwn(str):
+    """What is said of a file that a model names and that is not read; the words say why."""
+
+
 def refusal(path: str, folder: Optional[str], most: int = LARGEST) -> str:
     """Why a file that a model names is not read; ``""`` when it may be.
 

@@ -89,3 +89,19 @@ def test_a_list_that_is_cut_can_be_had_whole(tmp_path, capsys):
     with pytest.raises(gt.AmbiguousCandidateError) as error:
         gt.find_outputs(gt.load(str(tmp_path / "m.pb"))).only()
     assert len(error.value.candidates) == 11
+
+
+# Names of what is written for people: nothing is computed from it.
+_PROSE = ("note", "warning", "why", "advice", "message", "reason", "told", "said", "notes", "warnings")
+
+
+def test_nothing_is_read_out_of_a_sentence():
+    found = []
+    for path in sorted(ROOT.glob("graph_tools/**/*.py")) + sorted(ROOT.glob("tf1_ig/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)) and " " in (
+                    _text(node.left) or ""):
+                read = node.comparators[0]
+                if getattr(read, "id", getattr(read, "attr", "")) in _PROSE:
+                    found.append("%s:%d" % (path.name, node.lineno))
+    assert found == []

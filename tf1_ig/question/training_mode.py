@@ -27,8 +27,7 @@ def _unsettled(model: Any, output: str) -> List[str]:
 
 def told(edit: Any, most: int = 3) -> List[str]:
     """What an edit into inference mode did, in lines: how much of what, and what stays as it is."""
-    stays = [note for note in edit.notes if "stays as it is" in note]
-    done = [note for note in edit.notes if note not in stays]
+    done = [note for note in edit.notes if note not in edit.left]
     lines = ["inference mode: %s%s" % ("; ".join(done[:most]), "; and %d more" % (
         len(done) - most) if len(done) > most else "")] if done else ["inference mode: nothing to change was found"]
-    return lines + ["  " + note for note in stays[:most]]
+    return lines + ["  " + note for note in edit.left[:most]]
