@@ -155,5 +155,5 @@ def _row(pieces: List[Pieces], known: Known, ends: np.ndarray, tolerance: float)
         lacking *= off / parts / np.linalg.norm(lacking)
     else:
         good = bool(np.isfinite(error).all())
-    sums = Sums(units, own.mean(known.gradients), units.sum(), own.integral(known.passing).sum(), good)
+    sums = Sums(units, own.mean(known.gradients), units.sum(), own.integral(known.passing).sum(), np.array(good))
     return Row(sums, lacking if np.isfinite(error).all() else error, best == len(pieces) - 1)

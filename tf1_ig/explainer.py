@@ -269,9 +269,8 @@ class IntegratedGradients:
             below, above = self._through(name)
             first = below.at(feed, layers.any_element(below.outputs(feed, shared_feeds, row_feeds)), **asked)
             held = above.at(dict(feed, **{name: layers.as_fed(below, first)}), label, **asked)
-        request = layers.Request(name, kind, baseline, method, steps, tolerance, max_steps)
-        found = layers.answer(layers.Path(first, held, name, baseline), plain, request, self.output,
-                              self.resolved.notes + held.notes)
+        found = layers.answer(layers.Path(first, held, name, baseline), plain, layers.Request(
+            name, kind, baseline, method, steps, tolerance, max_steps), self.output, self.resolved.notes + held.notes)
         return dataclasses.replace(found, graph_findings=tuple(self.findings()), output_kind=self.resolved.output_kind)
 
     def _through(self, name: str) -> Tuple["IntegratedGradients", "IntegratedGradients"]:
