@@ -133,9 +133,9 @@ def _ask(tree, model: Any, output: Candidate, classes: Optional[str], folder: st
                 len(listed), output.tensor, count))
         tree["classes"] = list(listed) if inside else relative(classes, folder)
     else:
-        listed = class_lists.in_graph(model, count)
-        if listed is not None:
-            tree["classes"], guesses["classes"] = listed, "strings that the model returns beside the scores"
+        returned = class_lists.in_graph(model, count)
+        if returned is not None:
+            tree["classes"], guesses["classes"] = returned, "strings that the model returns beside the scores"
     if rank == 0:
         tree["label"], tree["batch_axis"] = None, None
         guesses["batch_axis"] = "the output is one number, so a feed is taken for one row"
