@@ -27,10 +27,10 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tu
 SECONDS = 30.0  # and ten times what its tests take else: what takes longer counts as noticed
 TESTS = {
     "tf1_ig.engine.lean": ("tf1_ig/test_lean.py",),
-    "tf1_ig.engine.prefix": ("tf1_ig/test_prefix.py",),
-    "tf1_ig.engine.affine": ("tf1_ig/test_affine.py", "tf1_ig/test_prefix.py", "tf1_ig/test_rules_of_the_core.py"),
+    "tf1_ig.engine.prefix": ("tf1_ig/test_prefix.py", "tf1_ig/test_prefix_rules.py"),
+    "tf1_ig.engine.affine": ("tf1_ig/test_affine.py", "tf1_ig/test_rules_of_the_core.py"),
     "tf1_ig.engine.probe": ("tf1_ig/test_probe.py", "tf1_ig/test_rules_of_the_core.py"),
-    "tf1_ig.engine.packing": ("tf1_ig/test_engine.py", "tf1_ig/test_memory.py", "tf1_ig/test_lengths.py"),
+    "tf1_ig.engine.packing": ("tf1_ig/test_packing.py",),
     "graph_tools.edit.inline": ("graph_tools/test_inline.py",),
     "graph_tools.safety.judge": ("graph_tools/test_judge.py", "graph_tools/test_safety.py"),
     "graph_tools.safety.disarm": ("graph_tools/test_judge.py", "graph_tools/test_safety.py"),
@@ -39,7 +39,7 @@ TESTS = {
     "graph_tools.safety.files": ("graph_tools/test_model_files.py", "graph_tools/test_safety.py"),
     "tf1_ig.quadrature": ("tf1_ig/test_quadrature.py", "tf1_ig/test_integrate.py"),
     "tf1_ig.integrate": ("tf1_ig/test_integrate.py",),
-    "tf1_ig.refine": ("tf1_ig/test_integrate.py",),
+    "tf1_ig.refine": ("tf1_ig/test_refine.py",),
 }
 _COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
              ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is}

@@ -5,8 +5,19 @@ import pytest
 
 from tests.tf1_ig.numpy_engine import NumpyEngine
 from tf1_ig.engine.feeds import FedTensor
-from tf1_ig.engine.packing import (FIXED_BATCH, IN_COMPANY, NO_LIMITS, ONE_AT_A_TIME, PACKED, Batch, KeptSizes,
-                                   PointRunner, RunLimits, Running, RunSizes)
+from tf1_ig.engine.packing import (
+    FIXED_BATCH,
+    IN_COMPANY,
+    NO_LIMITS,
+    ONE_AT_A_TIME,
+    PACKED,
+    Batch,
+    KeptSizes,
+    PointRunner,
+    RunLimits,
+    Running,
+    RunSizes,
+)
 from tf1_ig.engine.target import Terms
 from tf1_ig.errors import MethodError, OutOfMemoryError
 from tf1_ig.integrate import Rows

@@ -1,0 +1,240 @@
+"""Where nodes are asked next, against the same rules written out plainly, interval by interval."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from tf1_ig import quadrature, refine
+
+TOKENS = 3
+
+
+def curve(seed):
+    """A score along the path, its derivative, and the parts of three tokens of it."""
+    random = np.random.RandomState(seed)
+    waves, sizes, bend = random.uniform(0.5, 12, TOKENS), random.normal(size=TOKENS), random.uniform(0.2, 0.8)
+
+    def score(a):
+        return float((sizes * np.sin(waves * a) / waves).sum() + 2.0 * max(0.0, a - bend) * (seed % 2))
+
+    def parts(a):
+        found = sizes * np.cos(waves * a)
+        found[0] += 2.0 * (a > bend) * (seed % 2)
+        return found
+
+    return score, parts
+
+
+def path_of(seed, nodes, size=0.0, without=()):
+    score, parts = curve(seed)
+    path = refine.Path([score(0.0), score(1.0)], size)
+    for alpha in nodes:
+        at = parts(alpha)
+        path.add(alpha, score(alpha), math.nan if alpha in without else at.sum(), np.append(at, alpha), at)
+    return path
+
+
+def plain_runs(errors):
+    groups = itertools.groupby([error for error in errors if error], key=lambda error: error > 0)
+    return math.sqrt(sum(sum(group) ** 2 for _, group in groups))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_errors_of_one_sign_add_and_runs_of_them_in_squares(seed):
+    errors = np.random.RandomState(seed).randint(-3, 4, size=seed).astype(float).tolist()
+    assert refine.by_runs(errors) == pytest.approx(plain_runs(errors))
+
+
+def plain_middles(nodes, errors, until, room):
+    ends, left, wanted = [0.0] + list(nodes) + [1.0], list(range(len(errors))), []
+    while left and len(wanted) < room:
+        rest = math.sqrt(max(0.0, sum(errors[place] ** 2 for place in left)))
+        worst = max(left, key=lambda place: (errors[place], -place))
+        if (wanted and rest <= until + 1e-15) or ends[worst + 1] - ends[worst] < 1e-6:
+            break
+        wanted.append((ends[worst] + ends[worst + 1]) / 2)
+        left.remove(worst)
+    return wanted
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_middles_of_the_worst_intervals(seed):
+    random = np.random.RandomState(seed)
+    nodes = np.sort(random.uniform(size=random.randint(1, 9)))
+    if seed % 3 == 0:
+        nodes = np.sort(np.append(nodes, nodes[0] + 5e-7))  # an interval that is not cut
+    errors = random.choice([0.0, 1.0, 2.0, 5.0], size=len(nodes) + 1) * random.choice([1.0, 2.0 ** -10])
+    until = random.choice([0.0, 0.5, 2.0, 6.0, 1e9]) * errors.max()
+    room = random.randint(1, 12)
+    assert refine._middles(nodes, errors, until, room) == plain_middles(nodes, errors.tolist(), until, room)
+    assert refine._middles(nodes, errors, until, 0) == []
+
+
+def plain_orders(nodes, slopes, rises):
+    """Weights and errors by interval: of the order whose errors are least thereabouts, and of the one below it."""
+    orders, intervals = (0, 1, 3, 5), range(len(rises))
+    laid = {}
+    for number, order in enumerate(orders):
+        used, weights = quadrature.between(nodes, order)
+        laid[number] = np.zeros((len(rises), len(nodes)))
+        for place in intervals:
+            laid[number][place, used[place]] = weights[place]
+    errors = {number: laid[number] @ slopes - rises for number in laid}
+    best = []
+    for place in intervals:
+        near = [sum(count * abs(errors[number][other]) for count, other in ((1, place - 1), (2, place), (1, place + 1))
+                    if other in intervals) for number in (1, 2, 3)]
+        best.append(1 + int(np.argmin(near)))
+    return ([laid[number][place] for place, number in enumerate(best)],
+            [laid[number - 1][place] for place, number in enumerate(best)],
+            [errors[number][place] for place, number in enumerate(best)],
+            [errors[number - 1][place] for place, number in enumerate(best)])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_on_each_stretch_the_order_of_least_known_errors(seed):
+    random = np.random.RandomState(seed)
+    nodes = np.sort(random.uniform(size=random.randint(4, 12)))
+    score, parts = curve(seed)
+    slopes = np.array([parts(node).sum() for node in nodes])
+    rises = np.diff([score(0.0)] + [score(node) for node in nodes] + [score(1.0)])
+    for found, expected in zip(refine._best_orders(nodes, slopes, rises), plain_orders(nodes, slopes, rises)):
+        np.testing.assert_allclose(found, np.array(expected), rtol=1e-9, atol=1e-12)
+
+
+def plain_halve(path, seed, tolerance, max_steps):
+    """What is asked next where intervals are halved."""
+    score, parts = curve(seed)
+    nodes = np.array(sorted(path.slope))
+    ways = [score(0.0)] + [score(node) for node in nodes] + [score(1.0)]
+    rises, room = np.diff(ways), max_steps - len(path.score)
+    rounding = 1e-6 * max(path.size, max(map(abs, ways)))
+    taken, lower, errors, of_lower = map(np.array, plain_orders(nodes, np.array([path.slope[n] for n in nodes]), rises))
+    of_nodes = np.array([parts(node) for node in nodes])
+    path_bound = max(0.5 * tolerance * sum(map(abs, rises)), rounding)
+    if plain_runs(errors) > path_bound:
+        return plain_middles(nodes, np.abs(errors), path_bound / 2, room)
+    if abs(errors.sum()) > max(tolerance * abs(ways[-1] - ways[0]), rounding):
+        return plain_middles(nodes, np.abs(errors), math.sqrt((errors ** 2).sum()) / 2, room)
+    spread = np.array([[((taken - lower)[i] * of_nodes[:, token]).sum() for token in range(TOKENS)]
+                       for i in range(len(errors))])
+    added = sum(math.sqrt((spread[:, token] ** 2).sum()) for token in range(TOKENS))
+    silent = 1e-3 * added + 1e-30
+    believed = math.sqrt(min(1.0, (np.abs(errors).sum() + silent) / (np.abs(of_lower).sum() + silent)))
+    allowed = max(0.5 * tolerance * np.abs(taken.sum(0) @ of_nodes).sum(), rounding)
+    if added * believed > allowed:
+        by_tokens = np.abs(spread).sum(1)
+        return plain_middles(nodes, by_tokens, math.sqrt((by_tokens ** 2).sum()) * allowed / (added * believed), room)
+    return []
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_halved_next(seed):
+    random = np.random.RandomState(seed)
+    nodes = np.sort(random.uniform(size=random.randint(5, 40))).tolist()
+    without = nodes[:1] if seed % 4 == 1 else ()
+    size = 1e3 if seed % 5 == 2 else 0.0
+    reached = set()
+    for tolerance in (1e-5, 1e-3, 1e-2, 5e-2, 0.1, 0.3, 1.0):
+        for max_steps in (len(nodes) + 3, 4096):
+            path = path_of(seed, nodes, size, without)
+            path.level = None
+            wanted = path.refine(tolerance, max_steps)
+            np.testing.assert_allclose(wanted, plain_halve(path, seed, tolerance, max_steps), rtol=1e-12)
+            reached.add(bool(wanted))
+    assert True in reached or size  # rounding of a large score forgives much
+
+
+def plain_climb(path, seed, tolerance, max_steps):
+    """What is asked next by the nested rules; ``None``: they are given up."""
+    score, parts = curve(seed)
+    level = path.level
+    rule, before = quadrature.nested(level), quadrature.nested(level - 1)
+    nodes, few = rule.alphas.tolist(), before.alphas.tolist()
+    ways = [score(0.0)] + [score(node) for node in nodes] + [score(1.0)]
+    coarse = [score(0.0)] + [score(node) for node in few] + [score(1.0)]
+    rounding = 1e-6 * max(path.size, max(map(abs, ways)))
+
+    def integrals(one, at, token=None):
+        return one.weights @ np.array([parts(node).sum() if token is None else parts(node)[token] for node in at])
+
+    errors, of_few = integrals(rule, nodes) - np.diff(ways), integrals(before, few) - np.diff(coarse)
+    whole = [integrals(rule, nodes, token).sum() for token in range(TOKENS)]
+    change = sum(abs(whole[token] - integrals(before, few, token).sum()) for token in range(TOKENS))
+    decay = (np.abs(errors).sum() + rounding) / (np.abs(of_few).sum() + rounding)
+    decay = min(1.0, max(decay, change / path.change) if path.change else math.sqrt(decay))
+    allowed = max(0.5 * tolerance * np.abs(whole).sum(), rounding)
+    net = max(tolerance * abs(ways[-1] - ways[0]), rounding)
+    if change * decay <= allowed and np.abs(errors).sum() <= 0.3 * np.abs(np.diff(ways)).sum() + rounding and (
+            abs(errors.sum()) <= net):
+        return []
+    coming = change * decay * decay ** (1.5 if level >= 3 else 1.0)
+    if level == 4 or (level > 1 and coming > 2.0 * allowed) or 2 * len(nodes) + 1 > max_steps:
+        return None
+    return [node for node in quadrature.nested(level + 1).alphas.tolist() if min(abs(node - one) for one in nodes) > 1e-9]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_next_of_the_nested_rules(seed):
+    for tolerance, max_steps in itertools.product((1e-6, 1e-4, 1e-2, 0.1), (6, 7, 15, 31, 4096)):
+        score, parts = curve(seed)
+        path = path_of(seed, refine.FIRST_NODES, size=1e3 if seed % 5 == 2 else 0.0)
+        for _ in range(5):
+            expected, level = plain_climb(path, seed, tolerance, max_steps), path.level
+            wanted = path.refine(tolerance, max_steps)
+            if expected is None:
+                assert path.level is None
+                np.testing.assert_allclose(wanted, plain_halve(path, seed, tolerance, max_steps), rtol=1e-12)
+                break
+            np.testing.assert_allclose(wanted, expected, rtol=1e-12)
+            assert path.level == level + bool(wanted)
+            if not wanted:
+                break
+            for alpha in wanted:
+                at = parts(alpha)
+                path.add(alpha, score(alpha), at.sum(), np.append(at, alpha), at)
+        assert len(path.score) <= max(max_steps, 3)
+
+
+def test_what_comes_out():
+    nodes = [0.1, 0.4, 0.7, 0.9]
+    path = path_of(3, nodes)
+    path.level = None
+    path.refine(0.1, 100)
+    gradient, score, baseline_score, steps, error, (alphas, scores), errors = path.result()
+    of_score, parts = curve(3)
+    taken, _, expected, _ = plain_orders(np.array(nodes), np.array([parts(node).sum() for node in nodes]),
+                                         np.diff([of_score(a) for a in [0.0] + nodes + [1.0]]))
+    np.testing.assert_allclose(gradient, np.sum(taken, 0) @ np.array([np.append(parts(a), a) for a in nodes]))
+    assert (score, baseline_score, steps) == (of_score(1.0), of_score(0.0), 4)
+    np.testing.assert_allclose(errors, expected, atol=1e-12)
+    assert error == pytest.approx(max(plain_runs(expected), abs(sum(expected))))
+    assert alphas.tolist() == [0.0] + nodes + [1.0] and scores.tolist() == [of_score(a) for a in alphas]
+
+
+@pytest.mark.parametrize("without, done", [(0, False), (1, False), (2, False), (3, True), (4, True)])
+def test_a_path_without_gradients_is_given_up(without, done):
+    """Where more than half of the nodes have none."""
+    nodes = [0.1, 0.4, 0.7, 0.9]
+    path = path_of(3, nodes, without=nodes[:without])
+    path.level = None
+    assert (path.refine(1e-6, 100) == []) is done
+    if done:
+        gradient, _, _, steps, error, (alphas, _), errors = path.result()
+        assert np.isnan(gradient).all() and gradient.shape == (4,) and steps == 4 and error == math.inf
+        assert alphas.tolist() == [0.0] + nodes + [1.0] and errors.tolist() == [math.inf] * 5
+
+
+@pytest.mark.parametrize("ends", [(math.nan, 1.0), (0.0, math.inf)])
+def test_a_path_whose_scores_are_not_finite_is_given_up(ends):
+    path = refine.Path(ends)
+    for alpha in refine.FIRST_NODES:
+        path.add(alpha, 0.0, 1.0, np.ones(2), np.ones(2))
+    assert path.refine(0.1, 100) == [] and np.isnan(path.result()[0]).all()
+
+
+@pytest.mark.parametrize("tolerance, size, rounding, allowed", [(0.01, 10.0, 1e-6, 0.05), (0.01, 1.0, 0.5, 0.5)])
+def test_half_of_the_tolerance_is_for_estimates(tolerance, size, rounding, allowed):
+    assert refine._Bounds(tolerance, 0.0, 0.0, rounding).parts(size) == allowed
