@@ -68,8 +68,8 @@ def test_the_middles_of_the_worst_intervals(seed):
     errors = random.choice([0.0, 1.0, 2.0, 5.0], size=len(nodes) + 1) * random.choice([1.0, 2.0 ** -10])
     until = random.choice([0.0, 0.5, 2.0, 6.0, 1e9]) * errors.max()
     room = random.randint(1, 12)
-    assert refine._middles(nodes, errors, until, room) == plain_middles(nodes, errors.tolist(), until, room)
-    assert refine._middles(nodes, errors, until, 0) == []
+    assert refine.middles(nodes, errors, until, room) == plain_middles(nodes, errors.tolist(), until, room)
+    assert refine.middles(nodes, errors, until, 0) == []
 
 
 def plain_orders(nodes, slopes, rises):
