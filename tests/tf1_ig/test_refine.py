@@ -173,7 +173,8 @@ def plain_climb(path, seed, tolerance, max_steps):
     coming = change * decay * decay ** (1.5 if level >= 3 else 1.0)
     if level == 4 or (level > 1 and coming > 2.0 * allowed) or 2 * len(nodes) + 1 > max_steps:
         return None
-    return [node for node in quadrature.nested(level + 1).alphas.tolist() if min(abs(node - one) for one in nodes) > 1e-9]
+    following = quadrature.nested(level + 1).alphas.tolist()
+    return [node for node in following if min(abs(node - one) for one in nodes) > 1e-9]
 
 
 @pytest.mark.parametrize("seed", range(30))
