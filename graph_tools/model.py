@@ -58,12 +58,13 @@ class Model:
     sha256: str = ""
     _kept: Kept = dataclasses.field(default_factory=Kept, init=False, repr=False)
 
-    def once(self, make: Callable[["Model"], Any]) -> Any:
-        """``make(model)``, made at the first call and kept; every thread gets the same, a pickled model makes it anew.
+    def once(self, make: Callable[..., Any], *given: Any) -> Any:
+        """``make(model, *given)``, made at the first call and kept; every thread gets the same, a pickled model makes
+        it anew.
 
         >>> model.once(View)  # doctest: +SKIP
         """
-        return self._kept.get(make, lambda: make(self))
+        return self._kept.get((make,) + given, lambda: make(self, *given))
 
     @property
     def graph_def(self) -> Any:

@@ -10,10 +10,11 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Set, Tuple
 from graph_tools import _tf, variables
 from graph_tools.constants.library import Library
 from graph_tools.constants.nodes import Held, make_constant
-from graph_tools.constants.scope import READS, Scope, Tensor, graph_tensor
+from graph_tools.constants.scope import ASSIGNS, READS, Scope, Tensor, graph_tensor
 from graph_tools.errors import EditError
 from graph_tools.graph import functions, names, ops
 from graph_tools.graph.nodes import without_control
+from graph_tools.graph.walk import GraphIndex
 
 
 class Frozen(NamedTuple):
@@ -65,16 +66,37 @@ def finish(graph_def) -> List[str]:
     """Finishes, in place, what a freezing tool left half done: constants that are still read as variables.
 
     TensorFlow 1's own tool turned a resource variable into a constant and left the ``Enter`` that takes it into a loop,
-    and the ``ReadVariableOp`` behind it, as they were; no release imports such a graph.
+    and the ``ReadVariableOp`` behind it, as they were; no release imports such a graph. That of TensorFlow 2 leaves
+    what is assigned in a branch, and makes a lookup in a loop one whose axis is outside of it, which no release runs.
 
     Returns:
       names of the nodes that were changed.
     """
-    if not any(node.op in READS for node in graph_def.node):
-        return []
-    scope = Scope(list(graph_def.node), Library(graph_def), graph_tensor)
-    changed = scope.finish()
-    graph_def.node.extend(scope.added)
+    changed: List[str] = []
+    if any(node.op in READS | ASSIGNS for node in graph_def.node):
+        scope = Scope(list(graph_def.node), Library(graph_def), graph_tensor)
+        changed = scope.finish()
+        graph_def.node.extend(scope.added)
+    return changed + _into_loops(graph_def)
+
+
+def _into_loops(graph_def) -> List[str]:
+    """Gives, in place, nodes of a loop that take a constant from outside as if it were inside one of their own."""
+    index = GraphIndex(graph_def)
+    enters = [node.name for node in index.of_ops(ops.ENTERS)]
+    inside = index.descendants(enters, stop=lambda name: index.op(name) in ops.EXITS) if enters else set()
+    changed = []
+    for name in sorted(name for name in inside if index.op(name) not in ops.ENTERS | ops.EXITS):
+        for slot, ref in enumerate(index.inputs(name)):
+            outside = index.nodes[ref.node]
+            if ref.is_control or outside.op != "Const" or outside.input:
+                continue
+            own = graph_def.node.add()
+            own.CopyFrom(outside)
+            own.name = "%s/%s_%d" % (name, "inside", slot)
+            own.input.append("^" + next(other.node for other in index.inputs(name) if other.node in inside))
+            index.nodes[name].input[slot] = own.name
+            changed.append(name)
     return changed
 
 

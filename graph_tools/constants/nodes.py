@@ -17,6 +17,11 @@ def make_constant(node, value) -> None:
     become(node, "Const", **constant(value, node.attr["dtype"].type))
 
 
+def make_nothing(node) -> None:
+    """Makes a node one that does nothing, after all that it took."""
+    become(node, "NoOp", sorted({"^" + names.parse(entry).node for entry in node.input}))
+
+
 def make_true(node) -> None:
     become(node, "Const", sorted({"^" + names.parse(entry).node for entry in node.input}), **constant(True))
 

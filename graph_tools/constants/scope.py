@@ -12,6 +12,7 @@ _REF_PASSES = {"RefIdentity": "Identity", "RefEnter": "Enter", "RefSwitch": "Swi
                "RefExit": "Exit", "RefNextIteration": "NextIteration"}
 _HANDLE_PASSES = frozenset(("Identity", "IdentityN", "Enter", "Switch", "Merge", "Exit", "NextIteration"))
 READS = frozenset(("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp"))
+ASSIGNS = frozenset(op for op in ops.ASSIGNS if op.endswith("VariableOp"))
 # For each op that calls functions: the attributes that name them, the types of what goes in and comes out, and the
 # input at which the arguments begin.
 _CALLS = {
@@ -56,6 +57,8 @@ class Scope:
     def finish(self) -> List[str]:
         """Reads of variables that somebody turned into constants, and the handles on the way, made values in place.
 
+        What was assigned to them is no more.
+
         Returns:
           names of the nodes that were changed.
         """
@@ -67,6 +70,9 @@ class Scope:
             for node in map(self.by_name.__getitem__, self._uses.get(tensor, ())):
                 if node.op in READS and self.tensor(node.input[0]) == tensor:
                     self.added.extend(self._read(node, values[tensor]))
+                    changed.append(node.name)
+                elif node.op in ASSIGNS and self.tensor(node.input[0]) == tensor:
+                    nodes.make_nothing(node)
                     changed.append(node.name)
                 elif node.op in _HANDLE_PASSES and node.op != "IdentityN" and (node.name, 0) not in values and (
                         self.tensor(node.input[0]) == tensor or node.op == "Merge"):

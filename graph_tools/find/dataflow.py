@@ -23,10 +23,10 @@ _MADE_OF_DATA = VALUE | MASK | POSITION | LEARNED | CHOSEN
 
 # Where values come into the graph: the mechanisms of input, and what hands over as they do but is no input that a
 # placeholder could stand for (a function's argument, a file, what another device sends).
-SOURCES = ops.ORIGINS | {"ReadFile", "RecvTPUEmbeddingActivations", "_Arg", "_Recv", "_HostRecv"}
+SOURCES = ops.ORIGINS | {"RecvTPUEmbeddingActivations", "_Arg", "_Recv", "_HostRecv"}
 
-# Their outputs say how large something is, never what it holds.
-_SHAPE_OPS = ops.SHAPE_READERS | ops.SERVES | {
+# Their outputs say how large something is, or what a checkpoint holds, never what is fed.
+_SHAPE_OPS = ops.SHAPE_READERS | ops.SERVES | ops.RESTORES | {
     "BroadcastGradientArgs", "BroadcastArgs", "TensorArrayV3", "TensorArrayV2", "TensorArray", "TensorListReserve",
     "TensorListLength", "EmptyTensorList", "LookupTableSizeV2", "NoOp", "Assert",
     "RandomUniform", "RandomStandardNormal", "TruncatedNormal", "RandomUniformInt", "StatelessRandomUniform"}

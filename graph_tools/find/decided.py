@@ -148,6 +148,8 @@ class Decided:
 
     def functions(self, node_name: str) -> List[str]:
         """Names of the functions that a node may call under these values."""
+        if not self.index.graph_def.library.function:
+            return []
         node = self.index.nodes[node_name]
         taken = self.value(self.index.data_inputs(node_name)[0]) if node.op in IFS else None
         branches = ("then_branch", "else_branch") if taken is None else ("then_branch" if taken else "else_branch",)
@@ -179,13 +181,19 @@ class Decided:
         if ref in self._given:
             found = _given(self._given[ref])
         elif node.op == "Const":
-            found = _constant(node)
+            found = self._constant(node)
         elif node.op in UNIFORM:
             found = _span(0.0, 1.0 - 2.0 ** -24)
         else:
             found = self._computed(node, depth + 1)
         self._known[ref] = found
         return found
+
+    def _constant(self, node: Any) -> Optional[Span]:
+        known = self.index.once(_constants)  # of all that is asked of one graph
+        if node.name not in known:
+            known[node.name] = _constant(node)
+        return known[node.name]
 
     def _computed(self, node: Any, depth: int) -> Optional[Span]:
         inputs, op = self.index.data_inputs(node.name), node.op
@@ -274,6 +282,10 @@ class Decided:
 def _given(value: Any) -> Optional[Span]:
     array = np.asarray(value)
     return _span(array) if array.size <= _LARGEST and array.size and array.dtype.kind in "biuf" else None
+
+
+def _constants(index: GraphIndex) -> Dict[str, Optional[Span]]:
+    return {}
 
 
 def _constant(node: Any) -> Optional[Span]:

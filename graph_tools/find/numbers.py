@@ -14,9 +14,11 @@ from graph_tools.find.outputs.ends import READOUTS
 from graph_tools.find.view import FLOATS, GRADIENT_SCOPE, SHAPE_READERS, View, view_of
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.ops import EXITS
 from graph_tools.graph.walk import Use
 
 _STOPS = READOUTS | SHAPE_READERS | {"StopGradient", "PreventGradient", "Rint"}
+_COLLECTS = frozenset(("TensorArrayGatherV3", "TensorArrayConcatV3", "TensorListStack", "TensorListConcatV2"))
 _GATES = frozenset(("Mul", "RealDiv", "Div", "Select", "SelectV2", "DivNoNan"))
 
 
@@ -62,7 +64,7 @@ def _starts(view: View, needed: Set[str], switches: Set[str]) -> List[TensorRef]
     """Floats of the input's own values before which nothing has a gradient, in the order of the graph."""
     found: List[TensorRef] = []
     for name, node in view.index.nodes.items():
-        if name not in needed or name in view.loop_nodes or GRADIENT_SCOPE.search(name) or name in switches:
+        if name not in needed or GRADIENT_SCOPE.search(name) or name in switches:
             continue
         bits = view.flow.bits(name)
         if not bits & VALUE and not (bits & KNOB and node.op == "Placeholder" and view.shape(name + ":0") is None):
@@ -72,8 +74,16 @@ def _starts(view: View, needed: Set[str], switches: Set[str]) -> List[TensorRef]
         for port in range(view.tensor_count(name)):
             ref = TensorRef(name, port)
             if view.dtype(ref) in FLOATS and view.shape(ref) != () and view.index.uses(ref):
-                found.append(ref)
-    return found
+                found += [ref] if name not in view.loop_nodes else _collected(view, ref)
+    return list(dict.fromkeys(found))
+
+
+def _collected(view: View, ref: TensorRef) -> List[TensorRef]:
+    """What the steps of a loop make of a float, as one tensor behind it: pictures that are decoded one by one."""
+    after = view.index.descendants_of_tensor(ref)
+    return [TensorRef(name, 0) for name in view.index.nodes if name in after and name not in view.loop_nodes
+            and view.op(name) in _COLLECTS and view.is_float(TensorRef(name, 0)) and any(
+                view.op(other) in EXITS for other in view.inputs(name))]
 
 
 def _is_first(view: View, name: str) -> bool:

@@ -149,8 +149,10 @@ PARSER = Mechanism(
 
 PYTHON = Mechanism("python_functions", ("py_func",), takes=PYTHON_FUNCTIONS)
 
+FILE = Mechanism("files", ("file",), takes=frozenset(("ReadFile",)))
+
 # In the order tried.
-INPUTS: Tuple[Mechanism, ...] = (PLACEHOLDER, QUEUE, ITERATOR, STAGING_AREA, INFEED, READER, PARSER, PYTHON)
+INPUTS: Tuple[Mechanism, ...] = (PLACEHOLDER, QUEUE, ITERATOR, STAGING_AREA, INFEED, READER, PARSER, PYTHON, FILE)
 
 
 def _all(sets: Iterable[Ops]) -> Ops:

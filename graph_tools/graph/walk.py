@@ -93,9 +93,9 @@ class GraphIndex:
         node = self.nodes.get(node_name)
         return node.op if node is not None else ""
 
-    def once(self, make: Callable[["GraphIndex"], Any]) -> Any:
-        """``make(index)``, made at the first call and kept: not for an index whose GraphDef is being changed."""
-        return self._kept.get(make, lambda: make(self))
+    def once(self, make: Callable[..., Any], *given: Any) -> Any:
+        """``make(index, *given)``, made once and kept: not for an index whose GraphDef is being changed."""
+        return self._kept.get((make,) + given, lambda: make(self, *given))
 
     def of_ops(self, ops: Container[str]) -> List[Any]:
         """The nodes of some op types, in the order of the graph."""
@@ -121,11 +121,11 @@ class GraphIndex:
     def consumers(self, node_name: str, control: bool = True) -> List[Use]:
         """Every place where any output of a node is consumed."""
         ports = self._consumer_table().get(node_name, {})
-        return [use for port, found in sorted(ports.items()) if control or port >= 0 for use in found]
+        return [use for port, found in ports.items() if control or port >= 0 for use in found]
 
     def ports(self, node_name: str) -> List[int]:
         """The outputs of a node that something consumes, -1 for control edges."""
-        return sorted(self._consumer_table().get(node_name, {}))
+        return list(self._consumer_table().get(node_name, {}))
 
     def _consumer_table(self) -> Dict[str, Dict[int, List[Use]]]:
         if self._consumers is None:
@@ -133,7 +133,7 @@ class GraphIndex:
             for name in self.nodes:
                 for slot, ref in enumerate(self.inputs(name)):
                     table.setdefault(ref.node, {}).setdefault(ref.port, []).append(Use(name, slot))
-            self._consumers = table
+            self._consumers = {name: dict(sorted(ports.items())) for name, ports in table.items()}
         return self._consumers
 
     def ancestors(self, outputs: Iterable[str], control: bool = True,

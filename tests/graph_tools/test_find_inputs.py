@@ -66,6 +66,28 @@ def test_the_three_of_a_sparse_placeholder_are_one_input():
     assert _shapes(found)["values"] == ("string", (None,))
 
 
+def test_a_sparse_placeholder_without_a_name_is_told_by_who_reads_its_indices():
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        tf.sparse_tensor_dense_matmul(tf.sparse_placeholder(tf.float32), tf.ones([5, 2]), name="product")
+    found = gt.find_inputs(_model(graph)).only()
+    assert found.kind == "sparse_placeholder" and len(found.tensors) == 3
+    assert _shapes(found)["values"] == ("float32", (None,))
+    with tf.Graph().as_default() as graph:  # the twin: lengths, weights and ids that are looked up
+        lengths, scale = tf.placeholder(tf.int64, [None]), tf.placeholder(tf.float32, [None])
+        rows = tf.gather(tf.ones([5, 2]), tf.placeholder(tf.int64, [None, None]))
+        tf.identity(rows * tf.reshape(scale * tf.cast(lengths, tf.float32), [-1, 1, 1]), name="product")
+    assert [one.kind for one in gt.find_inputs(_model(graph))] == ["placeholder"] * 3
+
+
+def test_a_file_that_is_read_by_name_is_an_input():
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        tf.image.decode_png(tf.read_file(tf.placeholder(tf.string, [], "name")), name="picture")
+    found = {one.kind: one for one in gt.find_inputs(_model(graph))}
+    assert found["file"].dtype == "string" and "'name:0'" in found["file"].why
+
+
 def test_an_output_keeps_what_it_depends_on():
     tf = _tf.tf
     with tf.Graph().as_default() as graph:

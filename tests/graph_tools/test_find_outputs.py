@@ -1,5 +1,6 @@
 """Heads are found best first; losses, metrics, attention, gates, summaries and training ops are not among them."""
 
+import numpy as np
 import pytest
 
 import graph_tools as gt
@@ -11,7 +12,7 @@ from tests.models.training_heads import TRAINING_HEADS
 
 ALL = dict(HEADS, **TRAINING_HEADS)
 SEVERAL = {"two_tasks": ("topic:0", "click:0"), "auxiliary": ("main:0", "side:0"),
-           "crf_decoded_in_a_loop": ("logits:0", "best_score:0")}
+           "crf_decoded_in_a_loop": ("logits:0", "best_score:0"), "lengths_of_capsules": ("length:0", "again:0")}
 
 
 @pytest.mark.parametrize("name", list(ALL))
@@ -70,6 +71,21 @@ def test_a_part_of_all_probabilities_is_no_other_head():
     signed = model.with_graph_def(graph.as_graph_def())
     signed.meta_graph.signature_def["serve"].outputs["score"].name = "score:0"
     assert gt.find_outputs(signed).only().tensor == "score:0"
+
+
+def test_what_a_checkpoint_lacks_comes_last():
+    """Half of a pair of networks was saved: the head of the other half can be computed."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        for name in ("judge", "maker"):
+            kernel = tf.get_variable(name + "_kernel", [4, 1], use_resource=False)
+            (tf.sigmoid if name == "judge" else tf.tanh)(tf.matmul(x, kernel), name=name)
+    meta_graph = tf.MetaGraphDef(graph_def=graph.as_graph_def())
+    both = {name + "_kernel": np.ones((4, 1), np.float32) for name in ("judge", "maker")}
+    assert gt.find_outputs(gt.Model(meta_graph, "both", both))[0].tensor == "judge:0"
+    half = gt.Model(meta_graph, "half", {"maker_kernel": both["maker_kernel"]})
+    assert gt.find_outputs(half)[0].tensor == "maker:0"
 
 
 def test_only():

@@ -67,6 +67,42 @@ def test_what_was_left_half_done_is_finished(use, tmp_path):
     np.testing.assert_allclose(found.values["x:0"], wanted, atol=0.01 * np.abs(wanted).sum())
 
 
+def test_a_lookup_in_a_loop_gets_its_axis_inside_of_it(tmp_path):
+    """TensorFlow 2's tool puts the axis outside, where no executor finds it."""
+    graph_def, value, expected = built(rows_in_a_loop)
+    frozen, _ = gt.freeze(gt.Model(_tf.tf.MetaGraphDef(graph_def=graph_def), "whole", {"w": value}), ["y:0"])
+    broken = frozen.graph_def
+    gather, = [node for node in broken.node if node.op == "GatherV2"]
+    axis, = [node for node in broken.node if node.name == gather.input[2]]
+    del axis.input[:]
+    model = gt.load(saved(tmp_path / "outside.pb", broken))
+    with model.open_session() as session:
+        np.testing.assert_allclose(session.run("y:0", {"x:0": X}), expected, rtol=1e-6)
+    assert any(repr(gather.name) in warning for warning in model.warnings)
+
+
+def test_what_is_assigned_to_a_constant_in_a_branch_is_dropped(tmp_path):
+    tf = _tf.tf
+
+    def averaged(tf, x, weights):
+        def moved():
+            with tf.control_dependencies([tf.assign(weights, weights * 0.9)]):
+                return tf.tanh(tf.matmul(x, weights.read_value()))
+        return tf.cond(tf.reduce_sum(x) > 100.0, moved, lambda: tf.tanh(tf.matmul(x, weights)))
+
+    graph_def, value, expected = built(averaged)
+    for node in graph_def.node:
+        if node.op == "VarHandleOp":
+            node.op = "Const"
+            node.attr.clear()
+            node.attr["dtype"].type = tf.float32.as_datatype_enum
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+    model = gt.load(saved(tmp_path / "assigned.pb", graph_def))
+    with model.open_session() as session:
+        np.testing.assert_allclose(session.run("y:0", {"x:0": X}), expected, rtol=1e-6)
+    assert not [node.name for node in model.graph_def.node if node.op == "AssignVariableOp"]
+
+
 def test_a_whole_graph_is_left_alone(tmp_path):
     tf = _tf.tf
     with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:

@@ -98,3 +98,47 @@ def baked_in_unsaid():
     tf = _tf.tf
     x = tf.placeholder(tf.float32, [None, 12], "x")
     _end(tf.tanh(tf.concat([x, tf.constant(np.zeros((6, 0), np.float32))], 1)))
+
+
+def raw_numbers():
+    """Records of bytes, as many as the reshape behind wants."""
+    tf = _tf.tf
+    numbers = tf.cast(tf.decode_raw(tf.placeholder(tf.string, [None], "record"), tf.uint8), tf.float32)
+    _end(tf.reshape(numbers, [-1, 12]) / 255.0)
+
+
+def picture_in_base64():
+    """A picture whose bytes are spelled in letters."""
+    tf = _tf.tf
+    content = tf.io.decode_base64(tf.placeholder(tf.string, [], "content"))
+    _end(tf.reshape(tf.cast(tf.image.decode_png(content, 3), tf.float32), [-1, 12])[:1] / 255.0)
+
+
+def steps_before_rows():
+    """Steps first; as many lengths as there are rows, which a check says."""
+    tf = _tf.tf
+    x, lengths = tf.placeholder(tf.float32, [None, None, 12], "x"), tf.placeholder(tf.int32, [None], "lengths")
+    with tf.control_dependencies([tf.debugging.assert_equal(tf.shape(x)[1], tf.shape(lengths)[0])]):
+        told = tf.cast(tf.sequence_mask(lengths, tf.shape(x)[0]), tf.float32)
+    _end(tf.reduce_sum(x * tf.expand_dims(tf.transpose(told), 2), 0))
+
+
+def sparse_without_a_name():
+    """A sparse matrix whose three placeholders are called as TensorFlow calls them."""
+    tf = _tf.tf
+    tf.sparse_tensor_dense_matmul(tf.sparse_placeholder(tf.float32), tf.constant(WEIGHTS), name="y")
+
+
+def neighbours():
+    """A sparse matrix over the rows themselves."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 12], "x")
+    matrix = tf.sparse_placeholder(tf.float32, name="edges")
+    _end(tf.sparse_tensor_dense_matmul(matrix, tf.tanh(x)))
+
+
+def content_of_a_file():
+    """A picture that is read by its name: what is in the file is fed."""
+    tf = _tf.tf
+    content = tf.read_file(tf.placeholder(tf.string, [], "name"))
+    _end(tf.reshape(tf.cast(tf.image.decode_png(content, 3), tf.float32), [-1, 12])[:1] / 255.0)

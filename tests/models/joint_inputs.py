@@ -88,6 +88,18 @@ def picture():
     return _scores([pooled], 4)
 
 
+def pictures_one_by_one():
+    """Bytes that a loop decodes, a picture a step: the floats that it collects are where a gradient begins."""
+    tf = _tf.tf
+    content = tf.placeholder(tf.string, [None], "content")
+
+    def pixels(one):
+        return tf.raw_ops.ResizeBilinear(images=tf.expand_dims(tf.image.decode_png(one, 3), 0), size=[4, 4])[0]
+
+    pictures = tf.map_fn(pixels, content, tf.float32, name="each")
+    return _scores([tf.reshape(tf.reshape(pictures, [-1, 48])[:, :6] / 255.0, [-1, 6])], 6)
+
+
 def spectrogram():
     """Samples of a sound, of which only what comes after the spectrogram has a gradient."""
     tf = _tf.tf
@@ -126,6 +138,13 @@ def boxes_of_anchors():
     return _scores([x, tf.tile(tf.reshape(anchors, [1, 8]), [tf.shape(x)[0], 1])], 13)
 
 
+def picture_file(side):
+    """A PNG of one colour."""
+    tf = _tf.tf
+    with tf.Graph().as_default(), tf.Session() as session:
+        return session.run(tf.image.encode_png(tf.constant(np.full((side, side, 3), 20 * side, np.uint8))))
+
+
 FLOATS = {"x": X, "y": np.array([1.0, 2.0], np.float32), "count": np.array([[3], [9]], np.int64)}
 JOINT = {joint.build.__name__: joint for joint in (
     Joint(numbers_beside_words, dict(FLOATS, ids=IDS), ("rows:0", "x:0", "y:0", "counted:0")),
@@ -133,6 +152,8 @@ JOINT = {joint.build.__name__: joint for joint in (
     Joint(mask_from_ids, dict(ids=IDS), ("rows:0",)),
     Joint(labels_and_switches, dict(ids=IDS, x=X, keep=1.0), ("rows:0", "x:0")),
     Joint(picture, dict(image=np.arange(96, dtype=np.uint8).reshape(2, 4, 4, 3)), ("resized:0",)),
+    Joint(pictures_one_by_one, dict(content=np.array([picture_file(8), picture_file(6)], object)), (
+        "each/TensorArrayStack/TensorArrayGatherV3:0",)),
     Joint(spectrogram, dict(samples=np.sin(np.arange(256.0)).astype(np.float32).reshape(256, 1)), ("spectrum:0",)),
     Joint(one_hot_steps, dict(ids=IDS), ("letters:0",)),
     Joint(product_of_two, dict(x=X, y=np.array([[1.0], [2.0]], np.float32)), ("x:0", "y:0")),

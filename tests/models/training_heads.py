@@ -144,6 +144,67 @@ def activation_summaries():
     _trained(_cross_entropy(logits, labels()))
 
 
+# Heads that no layer ends in.
+
+def _rows(name, size=6):
+    tf = _tf.tf
+    return tf.nn.embedding_lookup(tf.get_variable(name + "_table", [size, 3]), tf.placeholder(tf.int32, [None], name))
+
+
+def factorisation():
+    """Products of looked-up rows, with biases and a penalty on the rows themselves."""
+    tf = _tf.tf
+    user, item = _rows("user"), _rows("item")
+    bias = tf.gather(tf.get_variable("biases", [6]), tf.get_default_graph().get_tensor_by_name("user:0"))
+    rating = tf.add(tf.reduce_sum(user * item, 1), bias, name="rating")
+    _trained(tf.nn.l2_loss(rating - tf.placeholder(tf.float32, [None], "truth")) + 0.1 * tf.nn.l2_loss(user))
+
+
+def pairs_of_words():
+    """A cross entropy spelled out over one score of two rows."""
+    tf = _tf.tf
+    score = tf.reduce_sum(_rows("word") * _rows("context"), 1, name="score")
+    _trained(tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(
+        labels=tf.placeholder(tf.float32, [None], "truth"), logits=score)))
+
+
+def line():
+    """A number times a number, without any shape: no scale of anything, since there are no other data."""
+    tf = _tf.tf
+    x, y = tf.placeholder(tf.float32, name="x"), tf.placeholder(tf.float32, name="truth")
+    fitted = tf.add(x * tf.get_variable("slope", []), tf.get_variable("offset", []), name="fitted")
+    _trained(tf.reduce_sum(tf.square(fitted - y)))
+    tf.train.Saver()
+
+
+def distances():
+    """No labels: a margin between two distances, a row each."""
+    tf = _tf.tf
+    near = tf.reduce_sum(tf.abs(_rows("head") - _rows("tail")), 1)
+    far = tf.reduce_sum(tf.abs(_rows("other_head") - _rows("other_tail")), 1)
+    _trained(tf.reduce_sum(tf.maximum(near - far + 1.0, 0.0, name="margin")))
+
+
+def lengths_of_capsules():
+    """Classes by the length of a vector, which an argmax reads; what else comes out needs the label."""
+    tf = _tf.tf
+    vectors = tf.reshape(layer(hidden(), 4), [-1, 2, 2])
+    length = tf.sqrt(tf.reduce_sum(tf.square(vectors), 2) + 1e-9, name="length")
+    truth = tf.placeholder(tf.float32, [None, 2], "truth")
+    tf.argmax(length, 1, name="class")
+    again = tf.sigmoid(layer(tf.reshape(vectors * tf.expand_dims(truth, 2), [-1, 4]), 4, name="again_logits"), "again")
+    _trained(tf.reduce_sum(truth * tf.square(tf.maximum(0.0, 0.9 - length))) + tf.reduce_sum(tf.square(again)))
+
+
+def unused_choice():
+    """The twin: an argmax of logits, whose softmax is the head."""
+    tf = _tf.tf
+    logits = layer(hidden(), name="logits")
+    tf.argmax(tf.nn.softmax(logits, name="probabilities"), 1)
+    tf.argmax(logits, 1)
+    _trained(_cross_entropy(logits, labels()))
+
+
 LOGITS = ("logits:0", "logits")
 
 TRAINING_HEADS = {heads.build.__name__: heads for heads in (
@@ -158,4 +219,8 @@ TRAINING_HEADS = {heads.build.__name__: heads for heads in (
     Heads(auxiliary, (("main:0", "logits"), ("side:0", "logits"))),
     Heads(clipped_gradients, (LOGITS,)),
     Heads(sampled, (("nce_loss/add:0", "label_logits"),), (("nce_loss/add_1:0", "by chance"),)),
+    Heads(factorisation, (("rating:0", "prediction"),)), Heads(pairs_of_words, (("score:0", "prediction"),)),
+    Heads(line, (("fitted:0", "prediction"),)), Heads(distances, (("margin:0", "prediction"),)),
+    Heads(lengths_of_capsules, (("length:0", "prediction"), ("again:0", "sigmoid"), ("again_logits:0", "logits"))),
+    Heads(unused_choice, (("probabilities:0", "softmax"), LOGITS)),
     Heads(activation_summaries, (("probabilities:0", "softmax"), LOGITS)))}

@@ -29,7 +29,8 @@ def _proposal(build, seed=0):
     fills = tuple(name for name, node in model.index.nodes.items()
                   if node.op.startswith(("LookupTableImport", "InitializeTable")))
     model = dataclasses.replace(model, initializers=fills)
-    output = next(one for one in list(gt.find_outputs(model)) if one.tensor in ("y:0", "scores:0"))
+    output = next(one for one in list(gt.find_outputs(model)) if one.tensor in (
+        "y:0", "scores:0", "y/SparseTensorDenseMatMul:0"))
     return model, propose(model, output, gt.find_embeddings(model), seed)
 
 
@@ -69,6 +70,38 @@ def test_values_are_those_that_the_graph_knows():
 def test_the_number_of_rows_that_is_baked_in_is_said():
     assert [_proposal(build)[1].fixed for build in (
         examples.baked_in, examples.baked_in_unsaid, examples.scaled_pixels)] == [True, True, False]
+
+
+def test_bytes_are_what_decoders_read():
+    record = dict(_proposal(examples.raw_numbers)[1].samples)["record:0"].array
+    assert [len(one) for one in record] == [12]
+    for build in (examples.raw_numbers, examples.picture_in_base64, examples.content_of_a_file):
+        model, found = _proposal(build)
+        assert not found.obstacle and len(found.attributed) == 1
+        with tf1_ig.IntegratedGradients(model, "y:0") as explainer:
+            result = explainer.explain({name: sample.array for name, sample in found.samples}, label=1)
+        assert tf1_ig.check(result)["completeness"].verdict == "ok"
+
+
+def test_steps_that_come_first_have_a_length_a_row():
+    model, found = _proposal(examples.steps_before_rows)
+    fed = {name: sample.array for name, sample in found.samples}
+    assert not found.obstacle and found.batch_axis == 1
+    assert fed["x:0"].shape == (8, 1, 12) and fed["lengths:0"].tolist() == [8]
+    assert _proposal(examples.lengths_of_time)[1].batch_axis == 0  # the twin, rows first
+    with tf1_ig.IntegratedGradients(model, "y:0", batch_axis=1) as explainer:
+        result = explainer.explain(fed, label=2)
+    # A sum over steps: what an entry contributes is itself times its weight.
+    np.testing.assert_allclose(result.values["x:0"][0], fed["x:0"][:, 0] * examples.WEIGHTS[:, 2], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("build", [examples.sparse_without_a_name, examples.neighbours])
+def test_the_sizes_of_a_sparse_matrix_are_those_of_what_it_multiplies(build):
+    _, found = _proposal(build)
+    assert not found.obstacle, found.obstacle
+    shape, = [sample.array.tolist() for name, sample in found.samples if sample.array.dtype == np.int64
+              and sample.array.ndim == 1]
+    assert shape == ([1, 1] if build is examples.neighbours else [1, 12])
 
 
 # -- fewer rows than the graph takes -----------------------------------------------------------------------------------

@@ -307,11 +307,11 @@ def _command(path: str, output: Candidate, proposal: Optional[Proposal], feed: s
     if proposal is None:
         # A prediction per position: the first position, the first class, for the reader to change.
         label = ",".join("0" * (len(output.shape) - 1)) if output.shape and len(output.shape) > 2 else None
-        one_example = output.shape == ()
+        axis = None if output.shape == () else 0
     else:
-        label, one_example = proposal.label, proposal.batch_axis is None
+        label, axis = proposal.label, proposal.batch_axis
     more = " --label " + label if label else ""
-    more += " --batch-axis none" if one_example else ""
+    more += "" if axis == 0 else " --batch-axis %s" % ("none" if axis is None else axis)
     more += " --inference-mode" if proposal is not None and proposal.inference_mode else ""
     return "tf1-ig explain %s --feed %s --output %s%s --out why.html" % (
         shlex.quote(path), feed, shlex.quote(output.tensor), more)

@@ -51,4 +51,4 @@ def _nearest(graph: Any, node: str, fed: Mapping[str, str]) -> str:
         found = {tensor.name: fed[tensor.name] for tensor in tensors if tensor.name in fed}
         layer = list({tensor.op for tensor in tensors} - seen)
         seen.update(layer)
-    return " and ".join(list(found.values())[:_SHOWN])
+    return " and ".join(list(dict.fromkeys(found.values()))[:_SHOWN])

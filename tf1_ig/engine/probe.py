@@ -114,10 +114,10 @@ def telling_rows(batch: Batch) -> np.ndarray:
     longest row ever; feeds with few numbers a row (lengths) decide before those with many. Not ``lengths.of_rows``:
     that guesses how long a row takes, while here any number by which rows differ may matter, masks and flags too.
     """
-    sizes = [np.bincount(owner, minlength=batch.count)[:, None] for owner in batch.owner]
+    sizes = [np.bincount(owner, minlength=batch.count)[:batch.count, None] for owner in batch.owner]
     for fed in batch.feeds.values():
         if fed.part == "indices":
-            sizes.append(np.bincount(fed.value[:, 0], minlength=batch.count)[:, None])
+            sizes.append(np.bincount(fed.value[:, 0], minlength=batch.count)[:batch.count, None])
         elif fed.block and not fed.part and fed.value.size and fed.value.dtype.kind in "biuf":
             sizes.append(np.moveaxis(fed.value, fed.axis, 0).reshape(batch.count, -1))
     sizes.sort(key=lambda each: -each.shape[1])

@@ -31,6 +31,8 @@ class Setting(NamedTuple):
     scalar: str = "rows"
     # Of floats around 0; 0.0: what the graph says.
     spread: float = 0.0
+    # Whether the steps of a sequence come before the rows.
+    steps_first: bool = False
 
 
 class Plan:
@@ -127,6 +129,8 @@ class Plan:
                for one, part in self._parts()):
             yield setting._replace(scalar="tokens")
             yield setting._replace(scalar="one")
+        if any(self._may_be_steps(part.shape) for one, part in self._parts() if not one.switch):
+            yield setting._replace(steps_first=True)
         for rows in dict.fromkeys([one.batch for one in self._inputs if one.batch] + [2]):
             if rows != setting.rows and self.fixed is None:
                 yield setting._replace(rows=rows)
@@ -156,6 +160,11 @@ class Plan:
         return tuple(self._size(part, shape, axis, setting) if size is None else size
                      for axis, size in enumerate(shape))
 
+    @staticmethod
+    def _may_be_steps(shape: Sequence[Optional[int]]) -> bool:
+        """Whether the first axis of a shape can be that of steps, and the second that of rows."""
+        return shape is not None and len(shape) in (2, 3) and shape[1] is None
+
     def _rank(self, part: Component) -> int:
         if part.tensor not in self._ranks:
             ranks = _RANKS[self._sort(part)]
@@ -171,8 +180,8 @@ class Plan:
         return "ids" if self._maker.count(part.tensor) is not None else "int"
 
     def _size(self, part: Component, shape: Sequence[Optional[int]], axis: int, setting: Setting) -> int:
-        """The size of a free axis: rows, then whatever the ops behind it take."""
-        if axis == 0:
+        """The size of a free axis: rows, behind the steps where those come first, then whatever the ops behind take."""
+        if axis == setting.steps_first and self._may_be_steps(shape) or axis == 0 and not self._may_be_steps(shape):
             return setting.rows
         key = (part.tensor, axis, setting.tokens)
         if key not in self._sizes:
@@ -191,7 +200,7 @@ class Plan:
         """What to feed in these sizes."""
         maker = Maker(self._model, self._embeddings, self._seed)
         shapes = self._shapes(setting)
-        long = [shape[1] for tensor, shape in shapes.items() if len(shape) > 1]
+        long = [shape[0 if setting.steps_first else 1] for tensor, shape in shapes.items() if len(shape) > 1]
         tokens = min(long) if long else setting.tokens
         return [(part.tensor, self._sample(maker, one, part, shapes[part.tensor], setting._replace(tokens=tokens)))
                 for one, part in self._parts()]
@@ -202,11 +211,12 @@ class Plan:
                 one.inference, part.dtype)
         sparse = _sparse_part(one, part)
         if sparse == "indices":
-            places = [[row, column] + [0] * (shape[1] - 2) for row in range(setting.rows)
+            places = [[row, column % self._columns(one, setting)] + [0] * (shape[1] - 2) for row in range(setting.rows)
                       for column in range(_ENTRIES)]
             return maker.listed(places if shape[1] > 1 else [[at] for at in range(shape[0])], "int64")
         if sparse == "shape":
-            sizes = [setting.rows, _ENTRIES] + [1] * (shape[0] - 2) if shape[0] > 1 else [_ENTRIES * setting.rows]
+            sizes = [setting.rows, self._columns(one, setting)] + [1] * (shape[0] - 2) if shape[0] > 1 else [
+                _ENTRIES * setting.rows]
             return maker.listed(sizes, "int64")
         if part.dtype == "string":
             return maker.strings(part.tensor, shape)
@@ -216,6 +226,14 @@ class Plan:
         if part.dtype == "bool":
             return maker.constant(bool(shape), shape, part.dtype)
         return maker.ids(part.tensor, shape, part.dtype) or self._whole(maker, part, shape, setting)
+
+    def _columns(self, one: Input, setting: Setting) -> int:
+        """How many columns a sparse matrix has: as many as what it is multiplied with has rows."""
+        for name in one.consumers:
+            if self._model.index.op(name) == "SparseTensorDenseMatMul":
+                other = self._model.graph.get_tensor_by_name(str(self._model.index.data_inputs(name)[3]))
+                return (other.shape.as_list()[0] if other.shape.ndims else None) or setting.rows
+        return _ENTRIES
 
     @staticmethod
     def _whole(maker: Maker, part: Component, shape: Tuple[int, ...], setting: Setting) -> Sample:

@@ -66,14 +66,15 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
       embeddings: the model's lookups, as far as they are known.
       seed: of the made-up numbers.
     """
-    model = _needed(model, output.tensor)
+    model = _needed(model, [output])
     plan = Plan(model, output.tensor, embeddings, seed)
     setting = plan.setting()
     begun = time.perf_counter()
 
     def tried(chosen) -> Proposal:
         samples = tuple(plan.samples(chosen))
-        rows = trial.Rows(chosen.rows, plan.fixed == chosen.rows and trial.may_be_rows(model, output, chosen.rows))
+        rows = trial.Rows(chosen.rows, plan.fixed == chosen.rows and trial.may_be_rows(model, output, chosen.rows),
+                          int(chosen.steps_first))
         found = trial.run(model, output, dict(samples), rows)
         return Proposal(samples, rows.count, rows.fixed, **found._asdict())
 
@@ -85,12 +86,14 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
     return found[-1] if not found[-1].obstacle else found[0]
 
 
-def _needed(model: Model, output: str) -> Model:
-    """The part of a model that an output is computed from, where that is much less than all of it."""
-    name = names.tensor_name(output)
-    if len(model.index.ancestors([name])) > _SMALLER * len(model.index.nodes):
+def _needed(model: Model, outputs: Sequence[Any]) -> Model:
+    """The part of a model that outputs are computed from, where that is much less than all of it."""
+    wanted = [names.tensor_name(output) for output in outputs]
+    if len(model.index.ancestors(wanted)) > _SMALLER * len(model.index.nodes):
         return model
-    return gt.prune(model, [name])[0]
+    # Parts of a sparse placeholder that the output does not need tell what the others are.
+    return gt.prune(model, wanted + [tensor for one in gt.find_inputs(model) if one.kind == "sparse_placeholder"
+                                     for tensor in one.tensors])[0]
 
 
 def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] = (), seed: int = 0
@@ -104,8 +107,10 @@ def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] 
     found: List[Tuple[Any, Proposal]] = []
     begun = time.perf_counter()
     for output in list(outputs)[:_HEADS]:
-        for one in [output] + _logits(output):
-            proposal = in_inference_mode(model, one, propose(model, one, embeddings, seed), seed)
+        variants = [output] + _logits(output)
+        part = _needed(model, variants)  # once for both
+        for one in variants:
+            proposal = in_inference_mode(model, one, propose(part, one, embeddings, seed), seed)
             if not proposal.obstacle and not proposal.saturated:
                 return one, proposal
             found.append((one, proposal))

@@ -3,6 +3,7 @@
 Each is an array and the numpy expression that makes it again, so that a reader can put rows of their own in its place.
 """
 
+import base64
 import struct
 import zlib
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
@@ -209,11 +210,26 @@ class Maker:
                 return words or ["a"]
             if op in _CONTENTS:
                 return [_CONTENTS[op]()]
+            if op == "DecodeRaw":
+                return [self._raw(use.node)]
+            if op == "DecodeBase64":
+                return [base64.urlsafe_b64encode(each.encode("utf-8") if isinstance(each, str) else each)
+                        for each in self._contents(use.node)]
             if op == "DecodeCSV" and use.slot == 0:
                 return [",".join("0" for _ in self._index.nodes[use.node].attr["OUT_TYPE"].list.type)]
             if op.startswith("StringToHashBucket") or op == "StringSplit":
                 text = ["some words of a text"] if op == "StringSplit" else list(_WORDS)
         return text
+
+    def _raw(self, decoder: str) -> bytes:
+        """Bytes for as many numbers as the graph wants of a record."""
+        width = _tf.tf.as_dtype(self._index.nodes[decoder].attr["out_type"].type).size
+        found = []
+        for use in self._uses(decoder):
+            for tensor in self._model.graph.get_operation_by_name(use.node).outputs:
+                sizes = [size for size in (tensor.shape.as_list() if tensor.shape.ndims else []) if size]
+                found += [int(np.prod(sizes))] if sizes else []
+        return self._unseen.randint(0, 256 if width == 1 else 2, max(found + [1]) * width).astype(np.uint8).tobytes()
 
     def words(self, find: str) -> List[str]:
         """Some words of the table that a node looks up."""

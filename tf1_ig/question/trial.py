@@ -30,10 +30,11 @@ _LIMIT = 60.0                        # most seconds of one run of it
 
 
 class Rows(NamedTuple):
-    """The number of rows of an example, and whether the graph fixes it."""
+    """The number of rows of an example, whether the graph fixes it, and the axis of those that have steps, too."""
 
     count: int  # type: ignore[assignment]  # tuples have a method of that name
     fixed: bool
+    axis: int = 0
 
 
 class Trial(NamedTuple):
@@ -61,7 +62,7 @@ def run(model: Model, output: Any, samples: Mapping[str, Sample], rows: Rows) ->
     """The explanation of an example, with its first axis as that of the rows, or else as one example."""
     feed = {name: sample.array for name, sample in samples.items()}
     axes: Tuple[Optional[int], ...] = (None,) if output.shape == () or not may_be_rows(
-        model, output, rows.count) else (0, None)
+        model, output, rows.count) else (rows.axis, None)
     tell = _computed if _is_large(model, output.tensor) else _explained
     found: List[Trial] = []
     for axis in axes:

@@ -39,6 +39,13 @@ def find_embeddings(model: Model, output: Any = None) -> Candidates:
       >>> found[0].tensor, found[0].vocab_size  # doctest: +SKIP
       ('embedding_lookup:0', 30522)
     """
+    found, misses = model.once(_every)
+    kept, unreached = _reaching(view_of(model), found, output)
+    return Candidates(sorted(kept, key=_rank), misses + unreached, what="embedding")
+
+
+def _every(model: Model) -> Tuple[List[Embedding], List[Miss]]:
+    """All lookups of a graph, whatever they reach, and what only looks like one."""
     view = view_of(model)
     found: List[Embedding] = []
     misses: List[Miss] = []
@@ -53,8 +60,7 @@ def find_embeddings(model: Model, output: Any = None) -> Candidates:
     own = {node for one in found for node in one.nodes}
     misses = [miss for miss in misses if miss.name not in own and not GRADIENT_SCOPE.search(miss.name)]
     found = [one for one in found if not GRADIENT_SCOPE.search(one.tensor)]
-    reaching, unreached = _reaching(view, _with_sums(view, found), output)
-    return Candidates(sorted(reaching, key=_rank), misses + unreached, what="embedding")
+    return _with_sums(view, found), misses
 
 
 def _reaching(view: View, found: List[Embedding], output) -> Tuple[List[Embedding], List[Miss]]:

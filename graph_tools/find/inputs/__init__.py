@@ -49,12 +49,16 @@ def find_inputs(model: Model, output: Any = None) -> Candidates:
       >>> gt.find_inputs(model).only(kind="queue").tensors  # doctest: +SKIP
       ('batch:0', 'batch:1')
     """
-    index = model.index
-    found = scan(index)
     if output is not None:
         output = names.tensor_name(output)
-        if names.parse(output).node not in index:
-            raise names.unknown_tensor(output, index.tensor_names(), model.source)
+        if names.parse(output).node not in model.index:
+            raise names.unknown_tensor(output, model.index.tensor_names(), model.source)
+    return model.once(_find_inputs, output)
+
+
+def _find_inputs(model: Model, output: Optional[str]) -> Candidates:
+    index = model.index
+    found = scan(index)
     taken, misses = _sort_out(index, found, output)
     switches = find_switches(index, [output] if output is not None else [])
     taken = [_as_switch(one, switches.get(one.tensor)) for one in taken]

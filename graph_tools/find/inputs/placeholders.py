@@ -7,6 +7,7 @@ from graph_tools.graph.ops import PLACEHOLDERS
 from graph_tools.graph.walk import GraphIndex
 
 _SPARSE = ("indices", "values", "shape")
+_INDEX_READERS = frozenset(("StridedSlice", "Shape", "CTCLoss", "CTCLossV2", "EditDistance", "GatherNd", "Where"))
 
 
 def inputs(index: GraphIndex) -> Iterator[Input]:
@@ -45,22 +46,37 @@ def _dense(index: GraphIndex, node) -> Input:
 
 
 def _sparse_families(index: GraphIndex) -> Dict[str, List[str]]:
-    """The nodes ``x/indices``, ``x/values``, ``x/shape`` by the one that comes first in the graph."""
+    """Indices, values and shape of each sparse placeholder by the one of them that comes first in the graph.
+
+    They are called ``x/indices``, ``x/values``, ``x/shape``; without a name for ``x``, they are three placeholders one
+    after the other of which one is read as indices.
+    """
+    there = [node.name for node in index.of_ops(PLACEHOLDERS)]
     families: Dict[str, List[str]] = {}
-    for name in index.nodes:
+    for at, name in enumerate(there):
         scope, _, tail = name.rpartition("/")
         members = [(scope + "/" if scope else "") + part for part in _SPARSE]
         if tail not in _SPARSE or not all(index.op(member) in PLACEHOLDERS for member in members):
-            continue
-        indices, _, shape = (index.nodes[member] for member in members)
-        if dtype_list(indices, "dtype") == ["int64"] and dtype_list(shape, "dtype") == ["int64"]:
-            if not any(members == known for known in families.values()):
+            members = _without_name(index, there[at:at + 3])
+        if members and all(dtype_list(index.nodes[member], "dtype") == ["int64"] for member in members[::2]):
+            if not any(set(members) & set(known) for known in families.values()):
                 families[name] = members
     return families
 
 
+def _without_name(index: GraphIndex, three: List[str]) -> List[str]:
+    """Three placeholders as indices, values and shape, where ``tf.sparse_placeholder`` made them; else none."""
+    for order in (((2, 1, 0), (1, 0, 2)) if len(three) == 3 else ()):
+        members = [three[at] for at in order]
+        ranks = [len(shape or ()) for shape in (placeholder_shape(index, index.nodes[name]) for name in members)]
+        readers = {index.op(use.node) for use in index.consumers(members[0], control=False)}
+        if ranks == [2, 1, 1] and readers and all(op in _INDEX_READERS or op.startswith("Sparse") for op in readers):
+            return members
+    return []
+
+
 def _sparse(index: GraphIndex, members: List[str]) -> Input:
-    scope = members[0].rpartition("/")[0] or "it"
-    components = [_component(index, index.nodes[name], name.rpartition("/")[2]) for name in members]
-    return make_input(index, "sparse_placeholder", "the three placeholders of the sparse tensor %r" % scope, members,
+    name = members[0].rpartition("/")[0] or members[0]
+    components = [_component(index, index.nodes[member], part) for member, part in zip(members, _SPARSE)]
+    return make_input(index, "sparse_placeholder", "the three placeholders of the sparse tensor %r" % name, members,
                       components)

@@ -12,7 +12,7 @@ from graph_tools.find.decided import OF_THE_SIZE, Decided
 from graph_tools.find.inputs.placeholders import placeholder_shape
 from graph_tools.graph import functions
 from graph_tools.graph.names import TensorRef
-from graph_tools.graph.ops import IFS, PLACEHOLDERS, SWITCHES
+from graph_tools.graph.ops import IFS, PLACEHOLDERS, RESTORES, SAVES, SWITCHES
 from graph_tools.graph.walk import GraphIndex, Use
 
 RANDOM = frozenset((
@@ -70,14 +70,18 @@ def find_switches(index: GraphIndex, outputs: Iterable[str] = ()) -> Dict[str, S
       index: the graph.
       outputs: tensors to be made deterministic; none: all that a switch has a say in.
     """
-    search, outputs = _Search(index), list(outputs)
-    return {name + ":0": search.switch(index.nodes[name], role, search.effects(name), outputs)
+    return dict(index.once(_switches, tuple(outputs)))
+
+
+def _switches(index: GraphIndex, outputs: Tuple[str, ...]) -> Dict[str, Switch]:
+    search = index.once(_Search)
+    return {name + ":0": search.switch(index.nodes[name], role, search.effects(name), list(outputs))
             for name, role in search.roles().items()}
 
 
 def knobs(index: GraphIndex) -> Tuple[str, ...]:
     """Names of the placeholders that are switches, without a look at what to feed them."""
-    return tuple(_Search(index).roles())
+    return tuple(index.once(_Search).roles())
 
 
 def unsettled(decided: Decided, outputs: Iterable[str]) -> List[str]:
@@ -146,8 +150,19 @@ class _Search:
         # What only scales others may be data itself, where it has a rank: two pictures that are compared.
         scaling = {name for name, role in roles.items() if role == SCALE and placeholder_shape(
             self.index, self.index.nodes[name]) is None}
-        data = [name for name in self._sources if name not in scaling and not roles.get(name)]
+        data = [name for name in self._sources if name not in scaling and not roles.get(name)
+                and not self._names_files(name)]
         return {name: role for name, role in roles.items() if role and (data or name not in scaling)}
+
+    def _names_files(self, name: str) -> bool:
+        """Whether a source only says where a saver writes and reads."""
+        todo, users = [name], set()
+        while todo:
+            new = {use.node for use in self.index.consumers(todo.pop(), control=False)} - users
+            users |= new
+            todo += [user for user in new if self.index.op(user) not in SAVES | RESTORES]
+        ops = {self.index.op(user) for user in users}
+        return bool(ops & SAVES) and ops <= SAVES | RESTORES | PLACEHOLDERS | {"Identity"}
 
     def effects(self, name: str) -> List[_Effect]:
         """What the values of a placeholder meet, behind arithmetic with constants and weights."""

@@ -17,8 +17,9 @@ _ORDER = ("softmax", "sigmoid", "log_softmax") + ACTIVATIONS + ("prediction", "l
 def find_outputs(model: Model) -> Candidates:
     """Finds the tensors that are likely predictions, best first.
 
-    Those that a signature names come first; then softmax, sigmoid, log-softmax, other activations, what a loss
-    compares with labels, logits, other ends of the graph; of one kind those with the most layers behind them.
+    Those whose variables all have values come first, and of those what a signature names; then softmax, sigmoid,
+    log-softmax, other activations, what a loss compares with labels, logits, other ends of the graph; of one kind those
+    with the most layers behind them.
     Functions of one logit are one head: ``same_as`` of the others names the best of them, and ``only()`` and
     ``likely()`` take no other.
 
@@ -42,17 +43,16 @@ def _find_heads(model: Model) -> Candidates:
     search = HeadSearch(view)
     found = {one.tensor: one for one in search.run()}
     _add_signatures(search, found)
-    ranked = sorted(found.values(), key=lambda one: _rank(one) + (-_layers_behind(search, one),))
+    ranked = sorted(found.values(), key=lambda one: _rank(search, one))
     return Candidates(grouped(view, ranked), search.misses, what="output")
 
 
-def _rank(one: Output) -> Tuple[bool, int]:
+def _rank(search: HeadSearch, one: Output) -> Tuple[bool, bool, int, int]:
+    """What comes first: what can be computed, what a signature names, the kind, the layers behind it."""
     kind = _ORDER.index(one.kind) if one.kind in _ORDER else len(_ORDER)
-    return not one.signatures, kind
-
-
-def _layers_behind(search: HeadSearch, one: Output) -> int:
-    return len(search.view.index.ancestors([one.tensor], control=False).intersection(search.ends.layers))
+    behind = search.view.index.ancestors([one.tensor], control=False)
+    return (not behind.isdisjoint(search.view.model.missing), not one.signatures,
+            0 if one.tensor in search.chosen else kind, -len(behind.intersection(search.ends.layers)))
 
 
 def _add_signatures(search: HeadSearch, found: Dict[str, Output]) -> None:

@@ -7,7 +7,7 @@ from graph_tools.find.dataflow import LAYERS, LEARNED, SOURCES
 from graph_tools.find.view import GRADIENT_SCOPE, View
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
-from graph_tools.graph.ops import ENTERS, NEXTS, PARSER, SHAPE_READERS, SWITCHES
+from graph_tools.graph.ops import ENTERS, NEXTS, PARSER, SHAPE_READERS, SWITCHES, VARIABLES
 from graph_tools.graph.walk import Use
 
 LOSSES = frozenset((
@@ -36,7 +36,9 @@ class Ends:
 
     Attributes:
       training: nodes of gradients, updates and summaries: whatever leads to no other end of the graph.
-      layers: nodes of learned layers that data flows through; a product with ones is a sum and none.
+      layers: nodes of learned layers that data flows through; a product with ones is a sum and none. In a graph without
+        layers, where data meets what is learned.
+      layered: whether there are layers.
       before: nodes whose values flow into such a layer along a differentiable path.
       tensors: the float tensors that depend on data and that nothing consumes, with whether each is a scalar.
     """
@@ -49,10 +51,23 @@ class Ends:
         self.layers = [name for name, node in view.index.nodes.items()
                        if node.op in LAYERS and name not in self.training and view.flow.bits(name) & LEARNED
                        and not any(view.op(view.origin(ref)) == "Fill" for ref in view.inputs(name))]
+        self.layered = bool(self.layers)
+        self.layers = self.layers or self._weighted()
         self.before = view.index.ancestors(
             [ref.node for name in self.layers for ref in view.inputs(name)], control=False,
             stop=lambda name: view.op(name) in READOUTS)
         self.tensors: Dict[TensorRef, bool] = {ref: view.shape(ref) == () for ref in self._loose_tensors()}
+
+    def _weighted(self) -> List[str]:
+        """Nodes where data first meets something that is learned."""
+        view = self.view
+        learned = {name for name in view.index.descendants(
+            [node.name for node in view.index.of_ops(VARIABLES)], control=False,
+            stop=lambda name: view.op(name) in SHAPE_READERS) if view.op(name) not in SHAPE_READERS}
+        return [name for name in view.index.nodes if name in learned and name not in self.training
+                and not GRADIENT_SCOPE.search(name) and view.flow.is_data(name) and view.tensor_count(name)
+                and view.is_float(TensorRef(name, 0)) and any(
+                    ref.node in learned and not view.flow.is_data(ref.node) for ref in view.inputs(name))]
 
     def _training_nodes(self) -> Set[str]:
         """Whatever leads to no end of the model: what nothing consumes, or what training differentiates."""

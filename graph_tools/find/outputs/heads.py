@@ -9,7 +9,7 @@ from typing import AbstractSet, Dict, Iterable, List, NamedTuple, Optional, Set,
 
 from graph_tools.find.candidates import Miss, Output, format_shape, short
 from graph_tools.find.dataflow import LEARNED
-from graph_tools.find.outputs import sampled
+from graph_tools.find.outputs import sampled, unlayered
 from graph_tools.find.outputs.ends import LOSSES, READOUTS, Ends, listed
 from graph_tools.find.outputs.one_head import passed
 from graph_tools.find.tables import read_table
@@ -49,6 +49,7 @@ class HeadSearch:
         self._open: List[Open] = []
         self._shared: List[Open] = []  # last layers of heads that are found already
         self._no_heads: Set[str] = set()
+        self.chosen: Set[str] = set()  # what an argmax chooses from
 
     def run(self) -> List[Output]:
         """All heads, in the order found; what only looked like one is in ``misses``."""
@@ -57,7 +58,9 @@ class HeadSearch:
             found.setdefault(one.tensor, one)
         for one in self._linear(set(found)):
             found.setdefault(one.tensor, one)
-        for one in self._undecided(set(found)) + self._beside(set(found)) or ([] if found else self._other_ends()):
+        for one in self._undecided(set(found)) + self._beside(set(found)) or ([] if found else self._added_up()):
+            found.setdefault(one.tensor, one)
+        for one in self._chosen(set(found)) or ([] if found else self._other_ends()):
             found.setdefault(one.tensor, one)
         found = sampled.without_candidates(self.view, found, self.misses)
         for ref in sampled.label_scores(self.view) if not found else ():  # where the classes have scores, they are it
@@ -145,7 +148,9 @@ class HeadSearch:
                 self._shared.append(Open(name, ref, []))
                 continue
             readers = sorted({self._reader(use) for use in self.ends.uses(ref)})
-            if view.shape(ref) == ():
+            if not self.ends.layered:
+                self._open.append(Open(name, TensorRef(name, 0), readers))
+            elif view.shape(ref) == ():
                 self.misses.append(Miss(str(ref), "it is a scalar: a loss, a metric or a regularisation term"))
             elif not readers or _LOGIT_READERS & set(readers):
                 found.append(self.output(ref, "logits", "the last layer, %s %s, ends here; %s" % (
@@ -268,8 +273,10 @@ class HeadSearch:
                 listed(labels))))
             return []
         compared = self.ends.compared_with_labels(one.ref)
-        if compared not in (None, one.ref):
+        if compared is not None and (compared != one.ref or not self.ends.layered):
             return self._compared(one, compared)
+        if not self.ends.layered:
+            return []
         return [self.output(one.ref, "logits", "the last layer, %s %s, ends here; it is read by %s" % (
             self.view.op(one.layer), short(one.layer), ", ".join(one.readers)), [one.layer, one.ref.node])]
 
@@ -277,8 +284,9 @@ class HeadSearch:
         """What a loss compares with labels, and the last layer when nothing else goes into it."""
         activation = self._activation_between(one.ref, compared)
         kind = self._kind(activation) if activation else "prediction"
-        why = "computed from the last layer, %s %s; a loss compares it with %s" % (
-            self.view.op(one.layer), short(one.layer), listed(self.ends.labels()))
+        why = "computed from %s, %s %s; a loss compares it with %s" % (
+            "the last layer" if self.ends.layered else "learned numbers", self.view.op(one.layer), short(one.layer),
+            listed(self.ends.labels()))
         found = [self.output(compared, kind, why, [one.layer, compared.node])]
         if str(one.ref) in passed(self.view, compared):
             found.append(self.output(one.ref, "logits", "it is what %s %s is computed from" % (
@@ -295,6 +303,21 @@ class HeadSearch:
         view = self.view
         return tuple(sorted(part for ref in view.inputs(layer) if not view.flow.is_data(ref.node)
                             for part in read_table(view, ref).parts))
+
+    # Heads that no layer ends in.
+
+    def _chosen(self, taken: Set[str]) -> List[Output]:
+        """What an argmax chooses from, where no other head has to do with it."""
+        found = [self.output(ref, "prediction", "an argmax chooses from it", [ref.node])
+                 for ref in unlayered.chosen_from(self.view, self.ends, taken)]
+        self.chosen.update(one.tensor for one in found)
+        return found
+
+    def _added_up(self) -> List[Output]:
+        """The scores that a loss adds up, where nothing is compared with labels and no layer is last."""
+        return [] if self.ends.layered or not self.ends.layers else [
+            self.output(ref, "prediction", "a score a row, which a loss adds up", [ref.node])
+            for ref in unlayered.added_up(self.view, self.ends)]
 
     # Ends that are no head.
 
