@@ -15,7 +15,7 @@ QUICK = tests/test_imports.py tests/test_architecture.py tests/test_kit.py tests
 	tests/tf1_ig/test_show_text.py tests/tf1_ig/test_show_table.py tests/tf1_ig/test_show_palette.py \
 	tests/tf1_ig/test_edit_command.py tests/tf1_ig/test_reference_loop.py tests/tf1_ig/test_target.py
 
-.PHONY: help demo check test test-tf1 test-tf215 test-tf221 test-bridges test-all lint attacks fuzz properties mutants types docs dist bench faults notebooks demo-model clean
+.PHONY: help demo check test test-tf1 test-tf215 test-tf221 test-bridges test-engines test-all lint attacks fuzz properties mutants types docs dist bench faults notebooks demo-model clean
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -40,6 +40,9 @@ test-tf221: ## the same tests on TensorFlow 2.21
 
 test-bridges: ## what other libraries do with a frozen graph: PyTorch, captum, LIME, SHAP, LIT (an environment of its own)
 	$(RUN) test bridges $(ARGS)
+
+test-engines: ## Spark on a cluster of this machine, Beam, Dask and Ray (an environment of its own; Java; minutes)
+	$(RUN) test engines $(ARGS)
 
 test-all: test test-tf1 test-tf215 test-tf221 ## all of them
 

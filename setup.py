@@ -48,6 +48,10 @@ setup(
         # 2.48 is the last release for Python 3.7; it says itself which pyarrow it works with.
         "beam": ['apache-beam==2.48.0; python_version < "3.8"', 'apache-beam>=2.60; python_version >= "3.8"',
                  'pyarrow<26; python_version >= "3.8"'],
+        # The recipes of docs/scale.md; the last releases for Python 3.7 are the first of each pair.
+        "engines": ['distributed==2022.2.0; python_version < "3.8"', 'click<8.1; python_version < "3.8"',
+                    'distributed>=2023.5; python_version >= "3.8"', 'ray>=2.7; python_version >= "3.8"',
+                    'ray==2.7.2; python_version < "3.8"'],
         # What tf1_ig.bridges is tested with (Python 3.10 and 3.11); PyTorch comes in whichever build suits the machine.
         "bridges": ["captum>=0.7", "lime>=0.2", "shap>=0.42,<0.46", "lit-nlp>=1.3,<2", "path-explain==0.0.7"],
         "test": [

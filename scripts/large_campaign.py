@@ -36,12 +36,12 @@ def texts(count):
 
 
 def memory(process):
-    """Megabytes of the largest of a process's children."""
+    """Megabytes of the largest process below one."""
     found = [0.0]
     for task in pathlib.Path("/proc/%d/task" % process).glob("*/children"):
-        for child in task.read_text().split():
-            for line in pathlib.Path("/proc/%s/status" % child).read_text().splitlines():
-                found += [int(line.split()[1]) / 1024] if line.startswith("VmRSS") else []
+        for child in map(int, task.read_text().split()):
+            status = pathlib.Path("/proc/%d/status" % child).read_text().splitlines()
+            found += [int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS")] + [memory(child)]
     return max(found)
 
 

@@ -7,13 +7,14 @@
 #
 # LEG is newest (the newest TensorFlow 2.x that the Python found supports, 3.9 to 3.13; on 3.7, where there is nothing
 # newer, 1.15), tf221, tf215 or tf115 (Python 3.7), bridges (TensorFlow 2.15 beside PyTorch, captum, LIME, SHAP and LIT;
-# `test` runs the tests of the bridges alone), or tools: no TensorFlow, but what lints, types, documents and packs.
+# `test` runs the tests of the bridges alone), engines (the same of Spark, Beam, Dask and Ray), or tools: no TensorFlow,
+# but what lints, types, documents and packs.
 # PYTHON=3.12 or PYTHON=/path/to/python chooses the interpreter. A leg whose Python is not on this machine is skipped
 # with a message, or fails where CI=true.
 set -eu
 cd "$(dirname "$0")/.."
 
-action=${1:?build, test or run} leg=${2:?newest, tf221, tf215, tf115, bridges or tools}
+action=${1:?build, test or run} leg=${2:?newest, tf221, tf215, tf115, bridges, engines or tools}
 shift 2
 # Linux on x86-64 has a build without GPU support, half the size; what runs on the CPU is the same.
 case "$(uname -sm)" in "Linux x86_64") tensorflow=tensorflow-cpu ;; *) tensorflow=tensorflow ;; esac
@@ -24,9 +25,10 @@ tf215) folder=.venv-tf215 versions="3.11 3.10 3.9" install="$tensorflow==2.15.1 
 tf115) folder=.venv-tf115 versions="3.7" install=".[tf1,test]" ;;
 # A build of PyTorch for the CPU is taken where pip finds one (--find-links or an index of yours): it is the only large part.
 bridges) folder=.venv-bridges versions="3.11 3.10" install="$tensorflow==2.15.1 torch==2.13.* .[test,bridges]" ;;
+engines) folder=.venv-engines versions="3.11 3.10" install="$tensorflow==2.15.1 .[test,spark,beam,engines]" ;;
 # What judges the sources; it needs no TensorFlow, and a demo does not wait for it.
 tools) folder=.venv-tools versions="3.12 3.13 3.11 3.10 3.9" install=".[lint,docs]" ;;
-*) echo "leg.sh: no leg $leg (newest, tf221, tf215, tf115, bridges, tools)" >&2 && exit 2 ;;
+*) echo "leg.sh: no leg $leg (newest, tf221, tf215, tf115, bridges, engines, tools)" >&2 && exit 2 ;;
 esac
 python=$folder/bin/python
 
@@ -117,6 +119,7 @@ build) ;;
 test)
     say "pytest on $("$python" -V 2>&1)"
     [ "$leg" = bridges ] && set -- tests/tf1_ig/test_bridges.py tests/tf1_ig/test_other_numbers.py "$@"
+    [ "$leg" = engines ] && set -- tests/tf1_ig/test_spark.py tests/tf1_ig/test_beam.py tests/tf1_ig/test_engines.py "$@"
     exec "$python" -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile "$@"
     ;;
 run)
