@@ -86,6 +86,12 @@ def test_words_of_characters_are_words_in_colour(spans):
         assert told == [("ab", 1.0), ("xyz", -.75)] and len(found.tokens) == 2
     assert [value for _, value in told] == [1.0, -.75] and found.total == .25
     assert "a +0.5  b +0.5" in found.tokens[0].title
+    if spans is not None:
+        assert found.tokens[1].parts == tuple(token_view.Part(char, 0.5, "negative") for char in "xyz")
+    page = report.page(dataclasses.replace(made, strings={"chars:0": [list("<b__xyz_____")]}))
+    assert "&lt;</i><i class=\"c p\"" in page and "the line above a character" in page
+    assert "style=\"--a:0.500\">x</i>" in page and Page(page)  # -0.25, of 0.5
+    assert 'aria-label="Scale from -1.0 to 1.0' in page  # the largest word is in full colour, and no other
 
 
 def test_own_numbers_of_two_axes_are_a_map_unless_tokens_say_that_they_are_an_embedding():

@@ -95,6 +95,15 @@ def test_a_spectrogram_stands_upright_with_time_across():
     assert "time (s) %.4g, frequency (kHz) %.4g" % ((row + 0.5) / 12 * 1.2, (column + 0.5) / 5 * 8) in words
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 40, 3), (1, 40, 1, 3)])
+def test_a_line_in_the_shape_of_a_picture_is_a_signal(shape):
+    values = np.random.RandomState(1).normal(size=shape)
+    page = _explained(values, np.ones(shape)).to_html()
+    assert "<svg class=\"signal\"" in page and not Page(page).links
+    bars = [float(found) for found in re.findall(r'class="bar [pn]?" data-value="([^"]+)"', page)]
+    np.testing.assert_allclose(bars[:40], values.reshape(40, 3).sum(axis=1))
+
+
 def test_an_image_of_the_callers_own_numbers_needs_no_second_feed():
     photo = np.random.RandomState(2).uniform(size=(1, 6, 6, 3))
     made = _explained(np.random.RandomState(1).normal(size=(1, 6, 6, 3)), photo)

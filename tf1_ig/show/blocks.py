@@ -17,7 +17,7 @@ def axes_of(axes: Any, name: str) -> Any:
 
 def is_picture(attribution, name: str, row: int, picture: Any, axes: Any = None) -> bool:
     """Whether an example is drawn as a map: ``[height, width, channels]``, of the given picture, or with two axes."""
-    shape = np.shape(attribution.values[name][row])
+    shape = np.shape(_line(attribution.values[name][row]))
     looked_up = name in (attribution.ids or {}) or name in (attribution.strings or {})
     return len(shape) == 3 and not looked_up or len(shape) == 2 and (
         isinstance(axes, Axes) or (picture is not None and shape[:2] == np.shape(picture)[:2])
@@ -35,11 +35,19 @@ def is_map(attribution, name: str, row: int) -> bool:
 
 
 def is_signal(attribution, name: str, row: int, texts: Any, axes: Any = None) -> bool:
-    """Whether an example is drawn along one axis: numbers of the caller's own, many and without names, or with one."""
-    shape = np.shape(attribution.values[name][row])
-    plain = len(shape) == 1 or (len(shape) == 2 and shape[1] <= 2)
+    """Whether an example is drawn along one axis: numbers of the caller's own, many and without names, or with one, or
+    in the shape of a picture of one line."""
+    values = attribution.values[name][row]
+    shape = np.shape(_line(values))
+    line = len(shape) < np.ndim(values)
+    plain = len(shape) == 1 or (len(shape) == 2 and (line or shape[1] <= 2))
     return plain and shape[0] > 0 and (isinstance(axes, Axis) or (
-        texts is None and shape[0] > _SIGNAL and name in (attribution.actual or {})))
+        texts is None and (line or shape[0] > _SIGNAL) and name in (attribution.actual or {})))
+
+
+def is_words(sums: np.ndarray, texts: Optional[Sequence[Any]]) -> bool:
+    """Whether an example is drawn as words of characters, ``sums [words, characters]`` with a text for each."""
+    return np.ndim(sums) == 2 and texts is not None and len(texts) == np.size(sums)
 
 
 def is_drawn(attribution, name: str, row: int, texts: Any, picture: Any, options) -> bool:
@@ -59,6 +67,13 @@ def _actual(attribution, name: str, row: int) -> Optional[np.ndarray]:
     return None if known is None else np.asarray(known[row])
 
 
+def _line(values: Any) -> np.ndarray:
+    """Numbers ``[1, n, channels]`` or ``[n, 1, channels]`` as ``[n, channels]``; others as they are."""
+    shape = np.shape(values)
+    return np.reshape(values, (-1, shape[2])) if len(shape) == 3 and (shape[0] == 1) != (shape[1] == 1) else (
+        np.asarray(values))
+
+
 def _plain_axes(rows: int, columns: int) -> Axes:
     return Axes(Axis("axis 1", 0, rows), Axis("axis 2", 0, columns))
 
@@ -74,12 +89,12 @@ def block(attribution, name: str, row: int, sums: np.ndarray, texts: Optional[Se
             axes = _plain_axes(*values.shape) if is_map(attribution, name, row) else None
         return image.pictures(values, ground, name, options.palette, options.outlines, axes, above)
     if is_signal(attribution, name, row, texts, axes):
-        return signal.wave(values, actual, name, axes if isinstance(axes, Axis) else None,
-                           0 if np.abs(values).max() <= above else None)
+        return signal.wave(_line(values), None if actual is None else _line(actual), name,
+                           axes if isinstance(axes, Axis) else None, 0 if np.abs(values).max() <= above else None)
     if sums.ndim == 1:
         strip = token_view.strip(texts, sums, name, scale, options.join, options.fold)
         return strip._replace(notes=strip.notes + _blur(attribution, name, row))
-    if sums.ndim == 2 and texts is not None and len(texts) == sums.size:
+    if is_words(sums, texts):
         return _words_of_characters(attribution, name, row, sums, texts, scale, options)
     if sums.ndim == 0:
         details = None if actual is None else ["= %.4g" % number for number in actual.reshape(-1)]
@@ -89,7 +104,7 @@ def block(attribution, name: str, row: int, sums: np.ndarray, texts: Optional[Se
 
 def _words_of_characters(attribution, name: str, row: int, sums: np.ndarray, texts: Sequence[Any], scale: float,
                          options) -> token_view.Strip:
-    """Words in colour, each the sum of its characters, which show on hover; ``sums [words, characters]``."""
+    """Words in colour, each the sum of its characters, which carry their own share; ``sums [words, characters]``."""
     spans = None if attribution.spans is None else attribution.spans.get(name)
     inside = [True] * len(texts) if spans is None else [span is not None for span in spans[row]]
     size, words = sums.shape[1], []
@@ -98,17 +113,29 @@ def _words_of_characters(attribution, name: str, row: int, sums: np.ndarray, tex
                  if own]
         while spans is None and len(chars) > 1 and chars[-1] == chars[-2] and sums.ravel()[start + len(chars) - 1] == 0:
             chars.pop()
-        words.append("".join(chars))
-    while words and not words[-1] and not np.any(sums[len(words) - 1]):
+        words.append(chars)
+    while words and not any(words[-1]) and not np.any(sums[len(words) - 1]):
         words.pop()
-    strip = token_view.strip(words, np.sum(sums, axis=1), name, scale, options.join, options.fold)
-    return strip._replace(segments=tuple(part._replace(tokens=tuple(
-        token._replace(title="%s · %s" % (token.title, _by_character(token.text, sums[token.position])))
-        for token in part.tokens)) for part in strip.segments))
+    strip = token_view.strip(["".join(chars) for chars in words], np.sum(sums, axis=1), name, scale, options.join,
+                             options.fold)
+    top = token_view.largest(sums)
+
+    def parted(token: token_view.Token) -> token_view.Token:
+        place = token.position
+        return token if place >= len(words) else _with_parts(token, words[place], sums[place], top)
+
+    return strip._replace(
+        segments=tuple(part._replace(tokens=tuple(map(parted, part.tokens))) for part in strip.segments),
+        notes=strip.notes + ("A word is coloured by the sum of its characters; the line above a character is as strong "
+                             "as its share of the strongest one.",))
 
 
-def _by_character(word: str, values: np.ndarray) -> str:
-    return "  ".join("%s %s" % (char, token_view.number(float(value))) for char, value in zip(word, values))
+def _with_parts(token: token_view.Token, chars: Sequence[str], values: np.ndarray, scale: float) -> token_view.Token:
+    """A word with its characters, each drawn and told with its own value."""
+    told = "  ".join("%s %s" % (char, token_view.number(float(value))) for char, value in zip(chars, values))
+    return token._replace(title="%s · %s" % (token.title, told), parts=tuple(
+        token_view.Part(token_view.printable(char), *token_view.strength_of(float(value), scale))
+        for char, value in zip(chars, values)))
 
 
 def _fits(picture: Any, values: np.ndarray) -> bool:

@@ -172,6 +172,7 @@ def _reach(attribution, sums, texts, row, picture, options) -> float:
     together = None if drawn else table.together(attribution, row, texts)
     shown = [each[row] if np.ndim(each[row]) else attribution.values[name][row] for name, each in sums.items()
              if name not in drawn] + ([] if together is None else [together])
+    shown += [np.sum(each[row], axis=1) for name, each in sums.items() if blocks.is_words(each[row], texts[name])]
     return max([token_view.largest(*shown)] + [strip.scale for strip in raw.raw_strips(attribution, row)])
 
 

@@ -25,7 +25,8 @@ class Token(NamedTuple):
     """One token, ready to draw.
 
     ``kind`` is ``positive``, ``negative``, ``zero``, ``nan`` (not a finite number) or ``none`` (no value was given);
-    ``original`` is the JSON of the text where it cannot be put into HTML as it is, else ``None``.
+    ``original`` is the JSON of the text where it cannot be put into HTML as it is, else ``None``; ``parts`` are the
+    characters of a word where they have values of their own.
     """
 
     text: str
@@ -37,11 +38,20 @@ class Token(NamedTuple):
     position: int
     strongest: bool
     original: Optional[str]
+    parts: Tuple["Part", ...] = ()
 
     @property
     def blank(self) -> bool:
         """True where the reader would see nothing."""
         return not any(unicodedata.category(char) not in ("Zs", "Zl", "Zp", "Cc", "Cf") for char in self.text)
+
+
+class Part(NamedTuple):
+    """A character of a word, with a value of its own."""
+
+    text: str
+    strength: float
+    kind: str
 
 
 class Segment(NamedTuple):
@@ -199,12 +209,19 @@ def _token(text, before, value, scale, mass, position, strongest) -> Token:
     title = "%s · position %d" % (number(value), position)
     if not math.isfinite(value):
         return Token(safe, before, value, 0.0, "nan", title, position, False, original)
-    if value == 0 or scale == 0:
-        return Token(safe, before, value, 0.0, "zero", title, position, False, original)
+    strength, kind = strength_of(value, scale)
+    if kind == "zero":
+        return Token(safe, before, value, 0.0, kind, title, position, False, original)
     if mass > 0:
         title = "%s · %.1f %% of all attribution · position %d" % (number(value), 100 * abs(value) / mass, position)
-    return Token(safe, before, value, min(abs(value) / scale, 1.0), "positive" if value > 0 else "negative", title,
-                 position, strongest, original)
+    return Token(safe, before, value, strength, kind, title, position, strongest, original)
+
+
+def strength_of(value: float, scale: float) -> Tuple[float, str]:
+    """The strength of a finite value, and whether it is positive, negative or nothing."""
+    if value == 0 or scale == 0 or not math.isfinite(value):
+        return 0.0, "zero"
+    return min(abs(value) / scale, 1.0), "positive" if value > 0 else "negative"
 
 
 def _spacing(texts: Sequence[str], join: Optional[str]) -> List[str]:
