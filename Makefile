@@ -15,7 +15,7 @@ QUICK = tests/test_imports.py tests/test_architecture.py tests/test_kit.py tests
 	tests/tf1_ig/test_show_text.py tests/tf1_ig/test_show_table.py tests/tf1_ig/test_show_palette.py \
 	tests/tf1_ig/test_edit_command.py tests/tf1_ig/test_reference_loop.py tests/tf1_ig/test_target.py
 
-.PHONY: help demo check test test-tf1 test-tf215 test-tf221 test-bridges test-engines test-all lint attacks fuzz properties mutants types docs dist bench faults notebooks demo-model clean
+.PHONY: help demo check test test-tf1 test-tf215 test-tf221 test-bridges test-engines test-all lint attacks fuzz properties mutants types docs dist bench bench-long faults notebooks demo-model clean
 
 help: ## what there is
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -73,8 +73,15 @@ dist: ## sdist and wheel into dist/, checked by twine
 	$(RUN) run tools python -m build --no-isolation --outdir dist
 	$(RUN) run tools twine check --strict dist/*
 
-bench: ## compare with other libraries side by side (minutes; ARGS="--networks cnn --rows 16")
+bench: ## other libraries side by side, asked against delivered, first answer, memory of big models (a quarter of an hour)
+	$(RUN) run newest python -m benchmarks.run --networks cnn,bilstm --turns 3 --plot benchmarks.svg $(ARGS)
+	$(RUN) run newest python -m benchmarks.calibration --models demo,cnn --rows 8
+	$(RUN) run newest python -m benchmarks.whole_process --turns 3 --forms frozen
+
+bench-long: ## the same with every network, library, form and turn (an hour and more)
 	$(RUN) run newest python -m benchmarks.run --plot benchmarks.svg $(ARGS)
+	$(RUN) run newest python -m benchmarks.calibration --models demo,bilstm,cnn,segmenter
+	$(RUN) run newest python -m benchmarks.whole_process
 
 faults: ## plant faults in right explanations and count what evaluate says (many minutes)
 	$(RUN) run $(LEG) python scripts/planted_faults.py count $(ARGS)

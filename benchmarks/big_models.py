@@ -11,7 +11,7 @@ import numpy as np
 
 from graph_tools import _tf
 
-FORMS = ("frozen", "checkpoint")
+WORDS = 30522
 Get = Callable[[str, Sequence[int]], Any]  # a weight by name and shape
 
 
@@ -25,7 +25,7 @@ class Big(NamedTuple):
 def _bert(get: Get, tokens: int = 128, layers: int = 12, wide: int = 768, heads: int = 12) -> None:
     tf = _tf.tf
     ids = tf.placeholder(tf.int32, [None, tokens], "ids")
-    rows = tf.identity(tf.gather(get("word", [30522, wide]), ids), "embedding")
+    rows = tf.identity(tf.gather(get("word", [WORDS, wide]), ids), "embedding")
 
     def norm(value, name):
         mean, variance = tf.nn.moments(value, [-1], keep_dims=True)
@@ -105,23 +105,34 @@ def _musicnn(get: Get) -> None:
     tf.nn.sigmoid(_dense(get, hidden, "head", 200, 50), name="scores")
 
 
-def _words(count: int) -> np.ndarray:
-    return np.random.RandomState(1).randint(0, 30522, (count, 128)).astype(np.int32)
+def _small(get: Get) -> None:
+    """A transformer of as many nodes, of little arithmetic."""
+    _bert(get, tokens=16, wide=32, heads=4)
+
+
+def _words(tokens: int) -> Callable[[int], np.ndarray]:
+    return lambda count: np.random.RandomState(1).randint(0, WORDS, (count, tokens)).astype(np.int32)
 
 
 def _floats(*shape: int) -> Callable[[int], np.ndarray]:
     return lambda count: np.random.RandomState(1).uniform(size=(count,) + shape).astype(np.float32)
 
 
-BIG = {"bert": Big(_bert, "ids:0", "embedding:0", _words),
+BIG = {"bert": Big(_bert, "ids:0", "embedding:0", _words(128)),
+       "small": Big(_small, "ids:0", "embedding:0", _words(16)),
        "resnet": Big(_resnet, "images:0", "images:0", _floats(224, 224, 3)),
        "musicnn": Big(_musicnn, "sound:0", "sound:0", _floats(187, 96))}
 
 
+def paths(name: str, folder: str) -> Dict[str, str]:
+    """Where ``write`` writes a model, by form."""
+    return {"frozen": os.path.join(folder, name + ".pb"), "checkpoint": os.path.join(folder, name + ".ckpt")}
+
+
 def write(name: str, folder: str) -> Dict[str, str]:
     """Writes a model in every form; returns the path of each."""
-    tf, random, values = _tf.tf, np.random.RandomState(0), {}
-    paths = {"frozen": os.path.join(folder, name + ".pb"), "checkpoint": os.path.join(folder, name + ".ckpt")}
+    tf, random, written = _tf.tf, np.random.RandomState(0), paths(name, folder)
+    values: Dict[str, np.ndarray] = {}
 
     def value(key, shape):
         if key not in values:
@@ -133,7 +144,7 @@ def write(name: str, folder: str) -> Dict[str, str]:
 
     with tf.Graph().as_default() as graph:
         BIG[name].build(lambda key, shape: tf.constant(value(key, shape), name=key))
-        with open(paths["frozen"], "wb") as file:
+        with open(written["frozen"], "wb") as file:
             file.write(graph.as_graph_def().SerializeToString())
     made: Dict[str, Any] = {}
 
@@ -147,5 +158,5 @@ def write(name: str, folder: str) -> Dict[str, str]:
         with tf.Session() as session:
             for key, one in made.items():
                 one.load(values[key], session)
-            tf.train.Saver().save(session, paths["checkpoint"])
-    return paths
+            tf.train.Saver().save(session, written["checkpoint"])
+    return written

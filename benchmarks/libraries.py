@@ -31,15 +31,13 @@ def _project(**more):
         from benchmarks import models
 
         explainer = tf1_ig.IntegratedGradients(models.frozen(name, weights), "scores", inputs="embedding")
-        session = explainer._engine.session
 
         def explain(ids, labels, steps):
             options = dict({"steps": steps}, **more)
             found = explainer.explain({"ids:0": ids}, label=labels, **options)
             return found.values["embedding:0"], int(found.evaluations.sum())
 
-        return Opened(lambda ids: session.run("scores:0", {
-            "ids:0": ids, explainer._engine._paths[0].point.name: weights["embedding"][ids]}), explain)
+        return Opened(lambda ids: explainer.outputs({"ids:0": ids}), explain)
     return open_library
 
 
