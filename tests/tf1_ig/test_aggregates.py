@@ -13,7 +13,7 @@ from tests.many_rows import explained
 from tf1_ig import cli
 from tf1_ig.commands import report
 from tf1_ig.errors import FolderError
-from tf1_ig.scale import aggregates, comparison, folder, records, schemas
+from tf1_ig.scale import aggregates, comparison, folder, records, schemas, shapes
 from tf1_ig.show import many
 
 pytest.importorskip("pyarrow")
@@ -221,3 +221,21 @@ def test_dots_lie_where_their_values_are_and_never_on_each_other():
     darkness = [dark for _, dark in sorted((given, dark) for (_, _, dark), (_, given) in zip(dots, line.sample))]
     assert darkness == sorted(darkness) and darkness[0] < 0.2 < 0.9 < darkness[-1]
     assert many._swarms([line]) is None
+
+
+def test_other_tools_get_the_numbers_in_their_shapes(tmp_path):
+    features, texts = list(of_features(6)), list(rows(6))
+    made = shapes.for_shap(features)
+    assert made["values"].shape == made["data"].shape == (6, 3) and made["feature_names"] == ["age", "fare", "<i>"]
+    assert np.allclose(made["values"][:, 0], 3 * made["data"][:, 0])
+    ragged = shapes.for_shap(texts)
+    assert [list(one) for one in ragged["data"]] == [row["tokens"] for row in texts]
+    assert all(np.array_equal(one, row["attributions"]) for one, row in zip(ragged["values"], texts))
+    mean = np.mean([shapes.for_tfma(row)["attributions"]["age"][0] for row in features])
+    assert mean == pytest.approx(next(line.mean for line in gathered(features).lines() if line.name == "age"))
+    vectors, metadata = shapes.write_projector([dict(row, key="k\t%d" % row["label"]) for row in features],
+                                               tmp_path, most=2)
+    assert np.allclose(np.loadtxt(vectors), made["values"][:, :2])
+    with open(metadata, encoding="utf-8") as file:
+        told = [line.rstrip("\n").split("\t") for line in file]
+    assert len(told) == 7 and {len(line) for line in told} == {4} and told[1][0] == "k 0"
