@@ -290,8 +290,8 @@ class IntegratedGradients:
                      memory_limit: Optional[int] = None) -> Interactions:
         """What pairs of tokens (or features) do together: Integrated Hessians, from gradients alone.
 
-        It takes ``2 * tokens + 1`` gradients at every point of the path; smooth models need 8 points, kinked ones up to
-        ``max_steps``.
+        It takes ``2 * tokens + 1`` gradients at every point of the path; smooth models need 8 points, kinked ones 64 or
+        256, and up to 16 times as many single gradients, by which the kinks are found.
 
         Args:
           feed, label, baseline, batch_size, tokens, progress, shared_feeds, row_feeds, memory_limit: as for

@@ -7,28 +7,27 @@ numbers is ``-ln t``:
 
 all at ``baseline + t (input - baseline)``. Second derivatives along a whole token are central differences of
 gradients, so that none is taken of a graph: loops work as they do for Integrated Gradients. On smooth models a Gauss
-rule for the weight ``-ln t`` needs few points. Where gradients jump (a ReLU), a difference sees a jump only if it
-spans it, and a pair gets its share of it by the number of points whose differences do: there many points are taken,
-and the differences span several of them (half of them ``1 / (4 sqrt(points))``, so that both the smearing and the
-counting error fall).
-
-The sums of a row are known better than its entries: they are Integrated Gradients. So the matrix that is returned is
-the one nearest to the measured one (each change weighed by the size of its entry) whose rows sum to them; how much
-had to be changed is the error estimate.
+rule for the weight ``-ln t`` needs few points. The sums of a row are known better than its entries: they are Integrated
+Gradients. So the matrix that is returned is the one nearest to the measured one (each change weighed by the size of its
+entry) whose rows sum to them; how much had to be changed, and how far the two orders of a pair are apart, is the error
+estimate. Where gradients jump (a ReLU), a difference sees a jump only if it spans it: there ``kinks`` takes over.
 """
 
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
 
 from tf1_ig.answer import progress, texts as row_texts
 from tf1_ig.engine.at import FLOATS_AT_ONCE, At
 from tf1_ig.errors import MethodError
+from tf1_ig.kinks import Jumps, calmer, second_derivatives
 from tf1_ig.result.interactions import STRONGEST, Interactions, Pair
 
 GAUSS = (8, 16, 32)          # points of the Gauss rule, tried in turn
 SPACING = 1.0 / 64           # half the distance of a central difference, as a share of the path
-INTERVALS = (64, 256, 1024)   # equal intervals, tried after those
+MIDDLES = (64, 256)          # where gradients jump: points of second derivatives, tried after those
+CLOSE = 1.0 / 1024           # and the distance of their differences
+NODES = 16                   # points without differences, for each of them
 
 
 class Rule(NamedTuple):
@@ -78,18 +77,6 @@ def gauss(count: int) -> Rule:
     return Rule(points, spacing, first * points, first, plain)
 
 
-def intervals(count: int) -> Rule:
-    """Equal intervals, each with its own integral of the weights."""
-    edges = np.linspace(0.0, 1.0, count + 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.where(edges > 0, np.log(np.where(edges > 0, edges, 1.0)), 0.0)
-    first = -np.diff(edges * logs - edges)
-    second = -np.diff(edges ** 2 * logs / 2.0 - edges ** 2 / 4.0)
-    points = (edges[:-1] + edges[1:]) / 2.0
-    spacing = np.minimum(0.25 / np.sqrt(count), np.minimum(points, 1.0 - points))
-    return Rule(points, spacing, second, first, np.full(count, 1.0 / count))
-
-
 def nearest(matrix: np.ndarray, sums: np.ndarray) -> np.ndarray:
     """The symmetric matrix whose rows have these sums that is nearest to a symmetric one: ``Σ change² / |entry|`` is
     least, so that what is zero stays so."""
@@ -102,11 +89,12 @@ def nearest(matrix: np.ndarray, sums: np.ndarray) -> np.ndarray:
     return matrix + weights * (shift[:, None] + shift[None, :])
 
 
-class _Sums(NamedTuple):
-    """Of every row: the matrix before it is made symmetric, and Integrated Gradients by token."""
+class Found(NamedTuple):
+    """By row: the matrix, how far it was apart in both orders of a pair, and what its entries may be off together."""
 
-    matrices: List[np.ndarray]
-    tokens: List[np.ndarray]
+    values: List[np.ndarray]
+    asymmetry: np.ndarray
+    error: np.ndarray
 
 
 class Request(NamedTuple):
@@ -138,40 +126,31 @@ def _interactions(at: At, request: Request, on_points: Any) -> Dict[str, Any]:
     deltas = [_differences(at.entries, start, row) for row in range(len(at))]
     moving = [np.flatnonzero(at_row) for at_row in _moves(at, start)]
     ends = at.scores(at.mixed([np.stack([np.zeros(count), np.ones(count)]) for count in at.tokens], baseline))
-    rise = ends[1] - ends[0]
-    evaluations = np.zeros(len(at), int)
-    for rule in rules:
-        sums = _run(at, rule, baseline, deltas, moving, on_points)
-        evaluations += np.array([len(rule.points) * (2 * len(each) + 1) for each in moving])
-        measured = [(matrix + matrix.T) / 2.0 for matrix in sums.matrices]
-        values = measured if not all(np.isfinite(matrix).all() for matrix in measured) else [
-            nearest(matrix, tokens) for matrix, tokens in zip(measured, sums.tokens)]
-        delta = np.array([matrix.sum() for matrix in values]) - rise
-        error = np.array([np.abs(matrix - plain).sum() for matrix, plain in zip(values, measured)])
-        size = np.array([np.abs(matrix).sum() for matrix in values])
-        rounding = 1e-6 * np.maximum(np.abs(ends[0]), np.abs(ends[1]))
+    slopes = Slopes(at, baseline, deltas, moving, on_points)
+    rise, rounding = ends[1] - ends[0], 1e-6 * np.max(np.abs(ends), axis=0)
+    kinked = Kinked(slopes, tolerance)
+    for points in rules:
+        found = by_gauss(slopes, gauss(points)) if points <= GAUSS[-1] else kinked.by_jumps(points)
+        delta = np.array([matrix.sum() for matrix in found.values]) - rise
+        size = np.array([np.abs(matrix).sum() for matrix in found.values])
         good = (np.abs(delta) <= np.maximum(tolerance * np.abs(rise), rounding)) & (
-            error <= np.maximum(tolerance * size, rounding))
+            found.error <= np.maximum(tolerance * size, rounding))
         if good.all() or not np.isfinite(rise).all():
             break
     return dict(
-        values=values, tokens=[matrix.sum(axis=1) for matrix in values], score=ends[1], baseline_score=ends[0],
-        delta=delta, asymmetry=np.array([np.abs(matrix - matrix.T).max() if matrix.size else 0.0
-                                         for matrix in sums.matrices]),
-        error_estimate=error, converged=good, steps=np.full(len(at), len(rule.points)), evaluations=evaluations,
-        label=at.label, tolerance=tolerance, pairs=tuple(_strongest(at, values, ends, baseline)))
+        values=found.values, tokens=[matrix.sum(axis=1) for matrix in found.values], score=ends[1],
+        baseline_score=ends[0], delta=delta, asymmetry=found.asymmetry, error_estimate=found.error, converged=good,
+        steps=np.full(len(at), points), evaluations=slopes.evaluations, label=at.label, tolerance=tolerance,
+        pairs=tuple(_strongest(at, found.values, ends, baseline)))
 
 
-def _rules(steps: Any, tolerance: float, max_steps: int) -> List[Rule]:
+def _rules(steps: Any, tolerance: float, max_steps: int) -> List[int]:
     if not isinstance(tolerance, (int, float, np.floating)) or not tolerance > 0:
         raise MethodError("tolerance must be a number above 0 such as 0.01 (one per cent), not %r" % (tolerance,))
     for name, value, least in (("steps", steps, 1), ("max_steps", max_steps, GAUSS[0])):
         if value is not None and (not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least):
             raise MethodError("%s must be a whole number of at least %d, not %r" % (name, least, value))
-    if steps is not None:
-        return [gauss(steps) if steps <= GAUSS[-1] else intervals(steps)]
-    return [gauss(count) for count in GAUSS if count <= max_steps] + [
-        intervals(count) for count in INTERVALS if count <= max_steps]
+    return [int(steps)] if steps is not None else [count for count in GAUSS + MIDDLES if count <= max_steps]
 
 
 def _differences(entries: Dict[str, Any], start: Dict[str, Any], row: int) -> Dict[str, np.ndarray]:
@@ -192,21 +171,42 @@ def value_of(function, first: Any, second: Any) -> Any:
     return function(first, second)
 
 
-def _run(at: At, rule: Rule, baseline: Any, deltas, moving: List[np.ndarray], on_points) -> _Sums:
-    counts = at.tokens
-    most = max(1, max(len(each) for each in moving))
-    sums = _Sums([np.zeros((count, count)) for count in counts], [np.zeros(count) for count in counts])
-    floats = max(1, sum(np.size(part) for value in at.entries.values()
-                        for part in (value if isinstance(value, list) else [value])))
-    together = max(1, FLOATS_AT_ONCE // (floats * (2 * most + 1)))
-    for first in range(0, len(rule.points), together):
-        chunk = slice(first, first + together)
-        shares = [_shares(rule.points[chunk], rule.spacing[chunk], count, own, most)
-                  for count, own in zip(counts, moving)]
-        _, gradients = at.gradients(at.mixed(shares, baseline))
-        on_points(len(shares[0]) * len(at))
-        _add(at, rule, chunk, gradients, deltas, moving, most, sums)
-    return sums
+class Slopes:
+    """Gradient times input minus baseline, by token, at points of the path, of all rows; ``evaluations`` by row."""
+
+    def __init__(self, at: At, baseline: Any, deltas, moving: List[np.ndarray], on_points):
+        self._at, self._baseline, self._deltas, self._on_points = at, baseline, deltas, on_points
+        self.moving, self.counts, self.evaluations = moving, at.tokens, np.zeros(len(at), int)
+
+    def on_path(self, points: List[np.ndarray]) -> List[np.ndarray]:
+        """By row ``[points, tokens]``, at equally many points of each row's own."""
+        self.evaluations += len(points[0])
+        return self._of([np.repeat(own[:, None], count, axis=1) for own, count in zip(points, self.counts)])
+
+    def around(self, points: np.ndarray, spacing: np.ndarray) -> Iterator[List[Tuple[np.ndarray, ...]]]:
+        """Point after point, by row: ``[tokens]`` there, and with each moving token in turn (first axis) ahead and
+        behind by the spacing."""
+        most = max(1, max(len(each) for each in self.moving))
+        self.evaluations += np.array([len(points) * (2 * len(each) + 1) for each in self.moving])
+        floats = max(1, sum(np.size(value) for delta in self._deltas for value in delta.values()))
+        together = max(1, FLOATS_AT_ONCE // (floats * (2 * most + 1)))
+        for first in range(0, len(points), together):
+            chunk = slice(first, first + together)
+            found = self._of([_shares(points[chunk], spacing[chunk], count, own, most)
+                              for count, own in zip(self.counts, self.moving)])
+            for place in range(len(points[chunk])):
+                own = slice(place * (2 * most + 1), (place + 1) * (2 * most + 1))
+                yield [(slopes[own][0], slopes[own][1:2 * len(moves):2], slopes[own][2:2 * len(moves) + 1:2])
+                       for slopes, moves in zip(found, self.moving)]
+
+    def _of(self, shares: List[np.ndarray]) -> List[np.ndarray]:
+        rows = range(len(shares))
+        _, gradients = self._at.gradients(self._at.mixed(shares, self._baseline))
+        self._on_points(len(shares[0]) * len(shares))
+        found = [self._at.by_token({name: [np.asarray(value[point][row], np.float64) * self._deltas[row][name]
+                                           for row in rows] for name, value in gradients.items()})
+                 for point in range(len(shares[0]))]
+        return [np.stack([each[row] for each in found]) for row in rows]
 
 
 def _shares(points: np.ndarray, spacing: np.ndarray, count: int, own: np.ndarray, most: int) -> np.ndarray:
@@ -218,21 +218,58 @@ def _shares(points: np.ndarray, spacing: np.ndarray, count: int, own: np.ndarray
     return found.reshape(-1, count)
 
 
-def _add(at: At, rule: Rule, chunk: slice, gradients, deltas, moving, most: int, sums: _Sums) -> None:
-    each = 2 * most + 1
-    for number, place in enumerate(range(*chunk.indices(len(rule.points)))):
-        # slopes[k][row]: by token, the gradient at the k-th of this point's entries times input minus baseline.
-        slopes = [at.by_token({name: [np.asarray(value[number * each + k][row], np.float64) * deltas[row][name]
-                                      for row in range(len(at))] for name, value in gradients.items()})
-                  for k in range(each)]
-        for row, own in enumerate(moving):
-            here = slopes[0][row]
-            sums.tokens[row] += rule.plain[place] * here
-            matrix = sums.matrices[row]
-            matrix[np.diag_indices(len(matrix))] += rule.first[place] * here
-            for order, token in enumerate(own):
-                ahead, behind = slopes[1 + 2 * order][row], slopes[2 + 2 * order][row]
-                matrix[:, token] += rule.second[place] * (ahead - behind) / (2.0 * rule.spacing[place])
+def by_gauss(slopes: Slopes, rule: Rule) -> Found:
+    """By a Gauss rule for the weight, at the same points of all rows."""
+    tokens = [np.zeros(count) for count in slopes.counts]
+    matrices = [np.zeros((count, count)) for count in slopes.counts]
+    for place, found in enumerate(slopes.around(rule.points, rule.spacing)):
+        for row, (here, ahead, behind) in enumerate(found):
+            tokens[row] += rule.plain[place] * here
+            matrices[row][np.diag_indices(len(here))] += rule.first[place] * here
+            matrices[row][:, slopes.moving[row]] += rule.second[place] / (2.0 * rule.spacing[place]) * (
+                ahead - behind).T
+    measured = [(matrix + matrix.T) / 2.0 for matrix in matrices]
+    values = measured if not all(np.isfinite(matrix).all() for matrix in measured) else [
+        nearest(matrix, sums) for matrix, sums in zip(measured, tokens)]
+    apart = [np.abs(matrix - matrix.T) for matrix in matrices]
+    error = np.array([np.abs(value - plain).sum() for value, plain in zip(values, measured)])
+    return Found(values, np.array([each.max() if each.size else 0.0 for each in apart]),
+                 np.maximum(error, [each.sum() / 2.0 for each in apart]))
+
+
+class Kinked:
+    """Rows whose gradients jump; points of the path are kept from one number of second derivatives to the next."""
+
+    def __init__(self, slopes: Slopes, tolerance: float):
+        self._slopes, self._share, self._nodes = slopes, 0.25 * tolerance, 0
+        self._rows: List[Jumps] = []
+
+    def by_jumps(self, count: int) -> Found:
+        """With second derivatives at so many points."""
+        middles, moving = (np.arange(count) + 0.5) / count, self._slopes.moving
+        hessians = [np.zeros((count, len(own), len(own))) for own in moving]
+        for place, found in enumerate(self._slopes.around(middles, np.full(count, CLOSE))):
+            for row, (own, slopes) in enumerate(zip(moving, found)):
+                here, ahead, behind = (part[..., own] for part in slopes)
+                hessians[row][place] = second_derivatives(here, ahead, behind, CLOSE)
+        if not self._rows:
+            self._nodes, nodes = count + 1, np.linspace(0.0, 1.0, count + 1)
+            self._rows = [Jumps(nodes, slopes[:, own]) for own, slopes in zip(
+                moving, self._slopes.on_path([nodes] * len(moving)))]
+        asymmetry = np.array([Jumps.asymmetry(each) for each in hessians])
+        for jumps, each in zip(self._rows, hessians):
+            jumps.between(calmer(each, each.transpose(0, 2, 1)))
+        while self._nodes < NODES * count and any(
+                jumps.unsettled > self._share * np.abs(jumps.matrix()).sum() for jumps in self._rows):
+            new = [jumps.worst(max(16, self._nodes // 4)) for jumps in self._rows]
+            self._nodes += len(new[0])
+            for jumps, own, nodes, slopes in zip(self._rows, moving, new, self._slopes.on_path(
+                    [np.array(each) for each in new])):
+                jumps.add(nodes, slopes[:, own])
+        values = [np.zeros((tokens, tokens)) for tokens in self._slopes.counts]
+        for matrix, own, jumps in zip(values, moving, self._rows):
+            matrix[np.ix_(own, own)] = jumps.matrix()
+        return Found(values, asymmetry, np.array([jumps.unsettled + jumps.of_hessians() for jumps in self._rows]))
 
 
 def _strongest(at: At, values: List[np.ndarray], ends: np.ndarray, baseline: Any) -> List[Tuple[Pair, ...]]:

@@ -36,8 +36,9 @@ class Interactions:
       delta: float64 ``[rows]``, ``Σ values − (score − baseline_score)``.
       asymmetry: float64 ``[rows]``, the largest ``|Γij − Γji|`` before the matrix was made symmetric: an estimate of
         the numerical error that owes nothing to the sums.
-      error_estimate: float64 ``[rows]``, ``Σ |change|``: how much the measured matrix was changed so that its rows sum
-        to Integrated Gradients of the same points.
+      error_estimate: float64 ``[rows]``, what the entries may be off, added up: on smooth models the larger of how much
+        the measured matrix was changed so that its rows sum to Integrated Gradients, and half of how far its two
+        orders are apart; where gradients jump, what finer intervals and other second derivatives may change.
       converged: bool ``[rows]``: ``delta`` and ``error_estimate`` are within the tolerance.
       steps, evaluations: int ``[rows]``, points of the path, and gradients that were taken for the row.
       label: as ``Attribution.label`` has it.
@@ -118,9 +119,9 @@ def _findings(found: Interactions):
     yield _largest("completeness", np.abs(found.delta), rise,
                    "the interactions miss the difference of the scores; allow more points: max_steps=")
     total = np.array([np.abs(each).sum() for each in found.values])
-    yield _largest("row sums", found.error_estimate, total,
-                   "the measured matrix had to be changed by so much for its rows to sum to Integrated Gradients: read "
-                   "small entries with caution, or allow more points: max_steps=", fails=False)
+    yield _largest("entries", found.error_estimate, total,
+                   "so much may the entries be off together: read small ones with caution, or allow more points: "
+                   "max_steps=", fails=False)
     largest = np.array([np.abs(each).max() if each.size else 0.0 for each in found.values])
     yield _largest("symmetry", found.asymmetry, largest,
                    "the effect of i on j differs from that of j on i; the model bends sharply near the path",

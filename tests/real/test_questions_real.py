@@ -1,0 +1,84 @@
+"""More questions to a published frozen tagger: its recurrent output as a layer, pairs of characters, every position."""
+
+import json
+import time
+import zipfile
+
+import numpy as np
+import pytest
+
+import graph_tools as gt
+import tf1_ig
+from tests.real.packages import fetch_package
+
+pytestmark = pytest.mark.real
+LOGITS, TAG = "project/logits:0", (2, 1)
+TEXTS = ["这部电影不错", "他来到了网易杭研大厦", "我喜欢吃苹果和香蕉"]
+LONG = "结婚的和尚未结婚的都应该在这个城市的图书馆里面阅读关于历史和科学的书籍并且和朋友们一起讨论其中的问题"
+
+
+@pytest.fixture(scope="module", name="segmenter")
+def _segmenter():
+    folder = fetch_package("fool_seg")
+    path = sorted(folder.rglob("seg.pb"))[0]
+    with zipfile.ZipFile(str(path.parent / "map.zip")) as maps:
+        number_of = json.loads(maps.read("all_map.json").decode("utf-8"))["char_map"]
+
+    def feed_of(*texts):
+        ids = np.zeros((len(texts), max(map(len, texts))), np.int32)
+        for row, text in zip(ids, texts):
+            row[:len(text)] = [number_of.get(letter, 1) for letter in text]
+        return {"char_inputs:0": ids, "lengths:0": np.array([len(text) for text in texts]), "dropout:0": 1.0}
+
+    with tf1_ig.IntegratedGradients(gt.load(str(path)), LOGITS) as explainer:
+        yield explainer, feed_of
+
+
+def recurrent_output(model):
+    """What joins the two directions of the states, on the way to the logits."""
+    behind = model.index.ancestors([LOGITS], control=False)
+    joined, = [name for name in behind if model.index.op(name) == "ConcatV2" and {"fw", "bw"} <= {
+        part for source in model.index.data_inputs(name) for part in source.node.split("/")}]
+    return joined + ":0"
+
+
+def test_the_recurrent_output_carries_everything(segmenter):
+    explainer, feed_of = segmenter
+    feed, layer = feed_of(*TEXTS), recurrent_output(explainer.resolved.model)
+    plain = explainer.explain(feed, label=TAG)
+    found = explainer.conductance(feed, layer, label=TAG)
+    rise = found.score - found.baseline_score
+    np.testing.assert_allclose(rise, plain.score - plain.baseline_score, atol=1e-5)
+    sums = found.values[layer].reshape(len(TEXTS), -1).sum(axis=1)
+    np.testing.assert_allclose(sums, rise, atol=0.01 * np.abs(rise).max())
+    assert found.converged.all() and found.notes == () and found.completeness == "exact"
+    assert found.evaluations.max() <= plain.evaluations.max()
+
+
+def test_pairs_of_several_sentences_sum_to_shares_and_scores(segmenter):
+    explainer, feed_of = segmenter
+    feed = feed_of(*TEXTS)
+    found, plain = explainer.interactions(feed, label=TAG), explainer.explain(feed, label=TAG, tolerance=1e-3)
+    (shares,) = plain.tokens.values()
+    assert found.converged.all()
+    for row, matrix in enumerate(found.values):
+        np.testing.assert_allclose(matrix.sum(axis=1), shares[row][:len(matrix)], atol=0.01 * np.abs(shares[row]).sum())
+    assert (np.abs(found.delta) <= 0.01 * np.abs(found.score - found.baseline_score)).all()
+
+
+def test_every_position_equals_one_call_a_position_in_a_third_of_the_time(segmenter):
+    explainer, feed_of = segmenter
+    feed, count = feed_of(LONG), len(LONG)
+    asked = dict(label=1, steps=20)
+    explainer.explain(feed, positions="all", **asked)  # sizes of runs are learnt
+    each_time = all_time = 0.0
+    for _ in range(2):
+        start = time.process_time()
+        every = explainer.explain(feed, positions="all", **asked)
+        all_time, start = all_time + time.process_time() - start, time.process_time()
+        each = [explainer.explain(feed, label=(place, 1), steps=20) for place in range(count)]
+        each_time += time.process_time() - start
+    (name,) = explainer.inputs
+    assert len(every) == count and every.positions.tolist() == list(range(count))
+    np.testing.assert_allclose(every.values[name], np.concatenate([one.values[name] for one in each]), atol=1e-5)
+    assert each_time >= 3.0 * all_time, (each_time, all_time)
