@@ -239,19 +239,16 @@ class ExplanationSpec:
     def _alike(self, cells: Dict[str, Any], before: List[Dict[str, Any]]) -> Dict[str, Any]:
         """The cells of a row whose arrays have the shape that those of the first row have."""
         for tensor, found in cells.items():
-            first = before[0][tensor] if before else found
-            if isinstance(found, np.ndarray) and self._encoders[tensor].kind != "signal" and (
-                    found.shape != first.shape):
+            first, one = before[0][tensor] if before else found, self._encoders[tensor]
+            if isinstance(found, np.ndarray) and one.kind != "signal" and found.shape != first.shape:
                 raise RowError("is of shape %s, and the first row's is %s; give rows of one shape" % (
-                    list(found.shape), list(first.shape)), self._encoders[tensor].columns[0])
+                    list(found.shape), list(first.shape)), one.columns[0])
         return cells
 
     def _laid_out(self, array: np.ndarray, one: Encoder) -> np.ndarray:
         """The array as the placeholder has its axes."""
-        if one.kind == "constant":
-            return array
-        if self.batch_axis is None:
-            return array[0]
+        if one.kind == "constant" or self.batch_axis is None:
+            return array if one.kind == "constant" else array[0]
         return np.moveaxis(array, 0, self.batch_axis) if array.ndim > self.batch_axis else array
 
     # -- the model ---------------------------------------------------------------------------------------------------
