@@ -34,7 +34,7 @@ TESTS = {
     "graph_tools.edit.inline": ("graph_tools/test_inline.py",),
     "graph_tools.safety.judge": ("graph_tools/test_judge.py", "graph_tools/test_safety.py"),
     "graph_tools.safety.disarm": ("graph_tools/test_judge.py", "graph_tools/test_safety.py"),
-    "graph_tools.safety.folding": ("graph_tools/test_safety.py",),
+    "graph_tools.safety.folding": ("graph_tools/test_folding.py",),
     "graph_tools.safety.bounds": ("graph_tools/test_safety.py",),
     "graph_tools.safety.files": ("graph_tools/test_model_files.py", "graph_tools/test_safety.py"),
     "tf1_ig.quadrature": ("tf1_ig/test_quadrature.py", "tf1_ig/test_integrate.py"),

@@ -58,15 +58,17 @@ def withhold(graph_def) -> List[str]:
 
 # Ops with an output as large as their largest input.
 _SAME = frozenset((
-    "Identity", "Add", "AddV2", "AddN", "Sub", "Mul", "Div", "RealDiv", "FloorDiv", "FloorMod", "Mod", "Maximum",
-    "Minimum", "Pow", "Square", "Sqrt", "Rsqrt", "Exp", "Log", "Tanh", "Sigmoid", "Relu", "Neg", "Abs", "Sign", "Cast",
-    "Reshape", "Transpose", "Squeeze", "ExpandDims", "StopGradient", "ZerosLike", "OnesLike", "Softmax", "Floor",
-    "Greater", "Less", "Equal", "LogicalAnd", "LogicalOr", "LogicalNot", "Select", "SelectV2", "BiasAdd", "Reverse",
-    "ReverseV2", "Sum", "Prod", "Mean", "Max", "Min", "Slice", "StridedSlice", "Snapshot", "PreventGradient",
-    "StringUpper", "StringLower", "StringStrip", "Substr", "GatherV2",
-    "Gather", "Squeeze", "Unpack", "Split", "SplitV"))
-_KEEP_SHAPE = frozenset(("Identity", "Cast", "Square", "Tanh", "Relu", "Neg", "Exp", "Add", "AddV2", "Sub", "Mul",
-                         "Maximum", "Minimum"))
+    "Identity", "AddN", "Square", "Sqrt", "Rsqrt", "Exp", "Log", "Tanh", "Sigmoid", "Relu", "Neg", "Abs", "Sign",
+    "Cast", "Reshape", "Transpose", "Squeeze", "ExpandDims", "StopGradient", "ZerosLike", "OnesLike", "Softmax",
+    "Floor", "LogicalNot", "Select", "BiasAdd", "Reverse", "ReverseV2", "Sum", "Prod", "Mean", "Max", "Min", "Slice",
+    "StridedSlice", "Snapshot", "PreventGradient", "StringUpper", "StringLower", "StringStrip", "Substr", "Unpack",
+    "Split", "SplitV"))
+_KEEP_SHAPE = frozenset(("Identity", "Cast", "Square", "Sqrt", "Rsqrt", "Exp", "Log", "Tanh", "Sigmoid", "Relu", "Neg",
+                         "Abs", "Sign", "Floor", "StopGradient", "ZerosLike", "OnesLike", "LogicalNot", "Snapshot",
+                         "PreventGradient", "Softmax"))
+# Ops whose inputs are spread over one another.
+_BROADCAST = frozenset(("Add", "AddV2", "Sub", "Mul", "Div", "RealDiv", "FloorDiv", "FloorMod", "Mod", "Maximum",
+                        "Minimum", "Pow", "Greater", "Less", "Equal", "LogicalAnd", "LogicalOr", "SelectV2"))
 _JOINS = frozenset(("ConcatV2", "Concat", "Pack", "StringJoin", "ReduceJoin", "StringFormat"))
 _PRODUCTS = frozenset(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"))
 
@@ -153,31 +155,97 @@ def _sizes(inputs: List[Folded]) -> Optional[List[int]]:
 
 def _same(node, inputs: List[Folded]) -> Folded:
     sizes = _sizes(inputs)
-    size = max(sizes) if sizes else None
-    shape = inputs[0].shape if node.op in _KEEP_SHAPE and len({one.shape for one in inputs}) == 1 else None
+    size, first = max(sizes) if sizes else None, inputs[0].shape
+    shape = first if node.op in _KEEP_SHAPE else None
+    if first is not None and node.op in _RESHAPES and inputs[-1].value is not None:
+        shape = _reshaped(node.op, first, inputs[-1].value)
     return Folded(size, shape, _arithmetic(node, inputs), (size or 0) * len(inputs))
 
 
+def _broadcast(node, inputs: List[Folded]) -> Folded:
+    """As large as all inputs spread over one another; where a shape is not known, none of them may overlap."""
+    sizes, shapes = _sizes(inputs), [one.shape for one in inputs if one.shape is not None]
+    if sizes is None:
+        return Folded(None)
+    shape = None
+    if len(shapes) == len(inputs):
+        rank = max(map(len, shapes))
+        shape = tuple(max(axis) for axis in zip(*((1,) * (rank - len(one)) + one for one in shapes)))
+    larger = [size for size in sizes if size != 1]
+    size = bounds.product(larger) if shape is None else bounds.product(shape)
+    return Folded(size, shape, _arithmetic(node, inputs), size * len(inputs))
+
+
+def _gathered(node, inputs: List[Folded]) -> Folded:
+    """As many rows as there are indices, each at most all that they are taken from (of a vector: one entry)."""
+    taken, indices = inputs[0], inputs[1].size
+    row = 1 if taken.shape is not None and len(taken.shape) == 1 else taken.size
+    size = None if row is None or indices is None else row * indices
+    return Folded(size, None, _arithmetic(node, inputs), size or 0)
+
+
+_RESHAPES = ("Reshape", "ExpandDims", "Transpose")
+
+
+def _reshaped(op: str, shape: Tuple[int, ...], how: np.ndarray) -> Optional[Tuple[int, ...]]:
+    """The shape of what is shaped anew; ``None`` where the numbers make no sense."""
+    numbers = [int(one) for one in np.ravel(how)]
+    if op == "Transpose":
+        return tuple(shape[axis] for axis in numbers) if sorted(numbers) == list(range(len(shape))) else None
+    if op == "ExpandDims":
+        at = numbers[0] + (len(shape) + 1 if numbers[0] < 0 else 0)
+        return shape[:at] + (1,) + shape[at:]
+    known = bounds.product(one for one in numbers if one >= 0)
+    return tuple(bounds.product(shape) // max(1, known) if one < 0 else one for one in numbers)
+
+
+def _axes(node, axis: np.ndarray) -> Dict[str, Any]:
+    return {"axis": tuple(np.ravel(axis).astype(int)), "keepdims": bool(_number(node, "keep_dims"))}
+
+
+def _cast(node, x: np.ndarray) -> np.ndarray:
+    kind = node.attr["DstT"].type if "DstT" in node.attr else 0
+    if kind not in (1, 2, 3, 9):
+        raise ValueError("numbers of a type that does not hold them all")
+    return np.trunc(x) if kind in (3, 9) else x
+
+
+def _squeezed(node, x: np.ndarray) -> np.ndarray:
+    axes = tuple(node.attr["squeeze_dims"].list.i) if "squeeze_dims" in node.attr else ()
+    return np.squeeze(x, axes or None)
+
+
 _ARITHMETIC: Dict[str, Callable] = {
-    "Identity": lambda x: x, "Cast": lambda x: x, "Add": np.add, "AddV2": np.add, "Sub": np.subtract,
-    "Mul": np.multiply, "Maximum": np.maximum, "Minimum": np.minimum, "Neg": np.negative, "Pow": np.power,
-    "Prod": lambda x, axis: np.asarray(np.prod(x)), "Square": np.square, "FloorDiv": np.floor_divide,
-    "FloorMod": np.mod, "Reshape": lambda x, shape: x, "ExpandDims": lambda x, axis: x, "Squeeze": lambda x: x,
-    "Sum": lambda x, axis: np.asarray(np.sum(x)), "StopGradient": lambda x: x}
+    "Identity": lambda node, x: x, "StopGradient": lambda node, x: x, "Cast": _cast,
+    "Neg": lambda node, x: -x, "Square": lambda node, x: x * x,
+    "Add": lambda node, x, y: x + y, "AddV2": lambda node, x, y: x + y, "Sub": lambda node, x, y: x - y,
+    "Mul": lambda node, x, y: x * y, "Pow": lambda node, x, y: x ** y,
+    "Maximum": lambda node, x, y: np.maximum(x, y), "Minimum": lambda node, x, y: np.minimum(x, y),
+    "FloorDiv": lambda node, x, y: np.floor_divide(x, y), "FloorMod": lambda node, x, y: np.mod(x, y),
+    "Reshape": lambda node, x, shape: np.reshape(x, shape.astype(int)),
+    "ExpandDims": lambda node, x, axis: np.expand_dims(x, int(axis)), "Squeeze": _squeezed,
+    "Prod": lambda node, x, axis: np.prod(x, **_axes(node, axis)),
+    "Sum": lambda node, x, axis: np.sum(x, **_axes(node, axis)),
+    "Gather": lambda node, x, which: np.take(x, which.astype(int), 0),
+    "GatherV2": lambda node, x, which, axis: np.take(x, which.astype(int), int(axis)),
+    "Slice": lambda node, x, begin, size: x[tuple(
+        slice(int(at), None if many < 0 else int(at + many)) for at, many in zip(begin, size))]}
+# Beyond this a whole number may come round to the other end of its type.
+_WRAPS = 2.0 ** 31
 
 
 def _arithmetic(node, inputs: List[Folded]) -> Optional[np.ndarray]:
-    """The value of short arithmetic on numbers, in floats that do not overflow silently."""
-    values = [one.value for one in inputs]
-    if (node.op not in _ARITHMETIC and node.op not in _PICKS) or any(value is None for value in values):
+    """The value of short arithmetic on numbers, in floats; ``None`` where they might not be what TensorFlow finds."""
+    values = [np.asarray(one.value, np.float64) for one in inputs if one.value is not None]
+    rule = _picked if node.op == "StridedSlice" else _ARITHMETIC.get(node.op)
+    if rule is None or len(values) < len(inputs) or _number(node, "batch_dims"):
         return None
     with np.errstate(all="ignore"):
         try:
-            numbers = [np.asarray(value, np.float64) for value in values]
-            found = np.asarray(_picked(node, *numbers) if node.op in _PICKS else _ARITHMETIC[node.op](*numbers))
-        except (ValueError, TypeError, IndexError):
+            found = np.asarray(rule(node, *values))
+        except (ValueError, TypeError, IndexError, OverflowError):
             return None
-    return found if found.size <= _SMALL else None
+    return found if found.size <= _SMALL and bool((np.abs(found) < _WRAPS).all()) else None
 
 
 def _number(node, name: str) -> int:
@@ -185,33 +253,30 @@ def _number(node, name: str) -> int:
     return (node.attr[name].i or node.attr[name].b) if name in node.attr else 0
 
 
-_PICKS = ("StridedSlice", "Slice", "Gather", "GatherV2")
-
-
-def _picked(node, values: np.ndarray, first: np.ndarray, *rest: np.ndarray) -> np.ndarray:
+def _picked(node, values: np.ndarray, begin: np.ndarray, end: np.ndarray, stride: np.ndarray) -> np.ndarray:
     """What is picked out of a short vector."""
-    flat, first = np.ravel(values), np.ravel(first).astype(np.int64)
-    if node.op.startswith("Gather"):
-        return flat[first]
-    last = np.ravel(rest[0]).astype(np.int64)
-    if node.op == "Slice":
-        return flat[first[0]:len(flat) if last[0] < 0 else first[0] + last[0]]
-    if len(first) != 1 or _number(node, "new_axis_mask") or _number(node, "ellipsis_mask"):
+    if values.ndim != 1 or begin.size != 1 or _number(node, "new_axis_mask") or _number(node, "ellipsis_mask"):
         raise ValueError("not a slice of a vector")
+    first, last, step = (int(np.ravel(one)[0]) for one in (begin, end, stride))
     if _number(node, "shrink_axis_mask"):
-        return flat[first[0]]
-    return flat[slice(None if _number(node, "begin_mask") else first[0], None if _number(node, "end_mask") else last[0],
-                      int(np.ravel(rest[1])[0]))]
+        return values[first]
+    return values[slice(None if _number(node, "begin_mask") else first, None if _number(node, "end_mask") else last,
+                        step)]
 
 
 def _joined(node, inputs: List[Folded]) -> Folded:
-    sizes, value = _sizes(inputs), None
-    size = None if sizes is None else sum(sizes)
-    known = [one.value for one in inputs if one.value is not None]
-    if node.op in ("ConcatV2", "Pack") and len(known) == len(inputs):
-        parts = known[:-1] if node.op == "ConcatV2" else known
-        value = np.concatenate([np.ravel(part) for part in parts]) if parts else None
-    return Folded(size, None, value if value is not None and value.size <= _SMALL else None, size or 0)
+    sizes, value, shape = _sizes(inputs), None, None
+    if sizes is None:
+        return Folded(None)
+    size = sum(sizes)
+    known = [np.asarray(one.value, np.float64) for one in inputs if one.value is not None]
+    if node.op in ("ConcatV2", "Pack") and inputs and len(known) == len(inputs):
+        value = np.stack(known, _number(node, "axis")) if node.op == "Pack" else np.concatenate(
+            known[:-1], int(known[-1]))
+    elif node.op == "StringJoin":  # single texts are joined to each of many
+        shape = inputs[0].shape if len({one.shape for one in inputs}) == 1 else None
+        size *= max(sizes) if shape is None else 1
+    return Folded(size, shape, value if value is not None and value.size <= _SMALL else None, size)
 
 
 def _sized(position: int) -> Callable[..., Folded]:
@@ -233,7 +298,8 @@ def _range(node, inputs: List[Folded]) -> Folded:
     if len(values) < len(inputs):
         return Folded(None)
     start, limit, step = (float(np.ravel(value)[0]) for value in values)
-    return Folded(int(abs(limit - start) / abs(step)) if step else None, None, None, 0)
+    count = int(abs(limit - start) / abs(step)) + 1 if step else None
+    return Folded(count, None, None, 0)
 
 
 def _shape_of(node, inputs: List[Folded]) -> Folded:
@@ -249,11 +315,13 @@ def _product_of_matrices(node, inputs: List[Folded]) -> Folded:
         return Folded(None)
     columns = one.shape[-2] if _number(node, "transpose_a") or _number(node, "adj_x") else one.shape[-1]
     size = (one.size or 0) // max(1, columns) * ((other.size or 0) // max(1, columns))
-    rows = (one.size or 0) // max(1, columns)
-    return Folded(size, (rows, (other.size or 0) // max(1, columns)), None, size * columns)
+    shape = ((one.size or 0) // max(1, columns), (other.size or 0) // max(1, columns))
+    return Folded(size, shape if len(one.shape) == len(other.shape) == 2 else None, None, size * columns)
 
 
 _RULES: Dict[str, Callable[..., Folded]] = dict.fromkeys(_SAME, _same)
+_RULES.update(dict.fromkeys(_BROADCAST, _broadcast))
+_RULES.update(dict.fromkeys(("Gather", "GatherV2"), _gathered))
 _RULES.update(dict.fromkeys(_JOINS, _joined))
 _RULES.update(dict.fromkeys(_PRODUCTS, _product_of_matrices))
 _RULES.update({"Fill": _sized(0), "BroadcastTo": _sized(1), "Tile": _sized(1), "Range": _range, "Shape": _shape_of,

@@ -1,0 +1,169 @@
+"""What folding is believed to cost, against what TensorFlow finds; and sizes that are hidden behind small numbers."""
+
+import numpy as np
+import pytest
+
+from graph_tools import _tf
+from graph_tools.safety import folding
+
+I32, I64, F32 = np.int32, np.int64, np.float32
+
+
+def matrix(*rows):
+    return np.array(rows, I32)
+
+
+V, M = np.array([2, 3, 4], I32), matrix([1, 2, 3], [4, 5, 6])
+# Ops of small constants, as ``tf.raw_ops`` takes them: value, shape and size must be those that TensorFlow finds.
+VALUES = [
+    ("Identity", dict(input=M)), ("Neg", dict(x=M)), ("Square", dict(x=M)), ("Add", dict(x=M, y=V)),
+    ("AddV2", dict(x=M, y=I32(2))), ("Sub", dict(x=V, y=M)), ("Mul", dict(x=matrix([1], [2]), y=V)),
+    ("Pow", dict(x=M, y=V)), ("Maximum", dict(x=M, y=V)), ("Minimum", dict(x=M, y=V)),
+    ("FloorDiv", dict(x=-M, y=V)), ("FloorMod", dict(x=-M, y=V)), ("Prod", dict(input=M, axis=[0])),
+    ("Sum", dict(input=M, axis=[0])), ("Sum", dict(input=M, axis=[1], keep_dims=True)),
+    ("Sum", dict(input=M, axis=[0, -1])), ("Prod", dict(input=M, axis=-1)), ("Reshape", dict(tensor=M, shape=[3, -1])),
+    ("ExpandDims", dict(input=M, axis=1)), ("ExpandDims", dict(input=M, axis=-1)),
+    ("Squeeze", dict(input=matrix([1, 2]), axis=[0])), ("Squeeze", dict(input=matrix([7]))),
+    ("Cast", dict(x=np.array([1.9, -1.9], F32), DstT=I32)), ("Cast", dict(x=V, DstT=F32)),
+    ("Gather", dict(params=M, indices=[1])), ("GatherV2", dict(params=M, indices=[2, 0], axis=1)),
+    ("GatherV2", dict(params=V, indices=1, axis=0)), ("Slice", dict(input=M, begin=[0, 1], size=[-1, 2])),
+    ("StridedSlice", dict(input=V, begin=[1], end=[3], strides=[1])),
+    ("StridedSlice", dict(input=V, begin=[1], end=[3], strides=[1], begin_mask=1)),
+    ("StridedSlice", dict(input=V, begin=[1], end=[2], strides=[1], end_mask=1)),
+    ("StridedSlice", dict(input=V, begin=[2], end=[0], strides=[-1])),
+    ("StridedSlice", dict(input=V, begin=[1], end=[2], strides=[1], shrink_axis_mask=1)),
+    ("ConcatV2", dict(values=[M, M[:1]], axis=0)), ("ConcatV2", dict(values=[M, M], axis=-1)),
+    ("Pack", dict(values=[V, V])), ("Pack", dict(values=[V, V + 1], axis=1)), ("Shape", dict(input=M)),
+]
+# Ops of which the size matters, and what is not known is said to be unknown.
+SIZES = VALUES + [
+    ("StridedSlice", dict(input=M, begin=[1], end=[2], strides=[1], shrink_axis_mask=1)),
+    ("StridedSlice", dict(input=V, begin=[0], end=[0], strides=[1], new_axis_mask=1)),
+    ("Fill", dict(dims=V, value=1.0)), ("BroadcastTo", dict(input=F32(1), shape=[5, 2])),
+    ("Tile", dict(input=M, multiples=[2, 3])), ("Range", dict(start=0, limit=7, delta=2)),
+    ("Range", dict(start=7, limit=0, delta=-3)), ("Size", dict(input=M)), ("Rank", dict(input=M)),
+    ("MatMul", dict(a=M, b=M, transpose_b=True)), ("MatMul", dict(a=M, b=M, transpose_a=True)),
+    ("BatchMatMulV2", dict(x=np.ones((1, 5, 1), F32), y=np.ones((1, 1, 6), F32))),
+    ("BatchMatMulV2", dict(x=np.ones((2, 5, 3), F32), y=np.ones((2, 3, 6), F32))),
+    ("Add", dict(x=np.ones((50, 1), F32), y=np.ones((1, 70), F32))),
+    ("SelectV2", dict(condition=np.ones((9, 1), bool), t=np.ones(8, F32), e=F32(0))),
+    ("Select", dict(condition=np.ones(9, bool), x=np.ones((9, 3), F32), y=np.zeros((9, 3), F32))),
+    ("GatherV2", dict(params=np.ones((1, 90), F32), indices=np.zeros(80, I32), axis=0)),
+    ("Transpose", dict(x=np.ones((3, 40), F32), perm=[1, 0])),
+    ("Reshape", dict(tensor=np.ones(60, F32), shape=[6, -1])),
+    ("BiasAdd", dict(value=np.ones((4, 30), F32), bias=np.ones(30, F32))),
+    ("Softmax", dict(logits=np.ones((9, 9), F32))),
+    ("AddN", dict(inputs=[np.ones((9, 9), F32)] * 3)), ("Unpack", dict(value=np.ones((2, 80), F32), num=2)),
+    ("AsString", dict(input=V)), ("StringJoin", dict(inputs=["a" * 40, ["b", "c", "d"]])),
+    ("StringJoin", dict(inputs=[["b", "c", "d"], ["b", "c", "d"]])), ("L2Loss", dict(t=np.ones(70, F32))),
+]
+
+
+def folded(op, args):
+    """What is believed of an op, and what TensorFlow finds."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+        made = getattr(tf.raw_ops, op)(name="made", **args)
+        made = made[0] if isinstance(made, (list, tuple)) else made
+        return folding._fold(graph.as_graph_def())["made"], session.run(made)
+
+
+def texts(found):
+    return sum(map(len, np.ravel(found).tolist())) if found.dtype == object else 0
+
+
+@pytest.mark.parametrize("op, args", VALUES, ids=lambda one: one if isinstance(one, str) else "")
+def test_values_that_are_followed_are_those_of_tensorflow(op, args):
+    believed, found = folded(op, args)
+    np.testing.assert_array_equal(believed.value, found)
+    assert np.shape(believed.value) == np.shape(found)
+
+
+@pytest.mark.parametrize("op, args", SIZES, ids=lambda one: one if isinstance(one, str) else "")
+def test_nothing_is_larger_than_is_believed(op, args):
+    """Nor much smaller; a shape that is told is the right one."""
+    believed, found = folded(op, args)
+    found = np.asarray(found)
+    assert max(found.size, texts(found)) <= believed.size
+    assert believed.shape is None or believed.shape == found.shape
+    assert believed.value is None or np.array_equal(believed.value, found)
+
+
+@pytest.mark.parametrize("op, args, size, cost", [
+    ("Add", dict(x=np.ones((50, 1), F32), y=np.ones((1, 70), F32)), 3500, 7000),
+    ("Neg", dict(x=np.ones(70, F32)), 70, 70),
+    ("MatMul", dict(a=np.ones((5, 7), F32), b=np.ones((7, 3), F32)), 15, 105),
+    ("Fill", dict(dims=V, value=1.0), 24, 24),
+    ("MatMul", dict(a=np.ones((7, 5), F32), b=np.ones((3, 7), F32), transpose_a=True, transpose_b=True), 15, 105),
+    ("Tile", dict(input=M, multiples=[2, 3]), 36, 36), ("Range", dict(start=0, limit=8, delta=2), 5, 0),
+    ("AddN", dict(inputs=[np.ones(70, F32)] * 3), 70, 210), ("AsString", dict(input=V), 72, 0),
+    ("L2Loss", dict(t=np.ones(70, F32)), 70, 1120), ("ConcatV2", dict(values=[M, M], axis=0), 13, 13),
+    ("StringJoin", dict(inputs=["a" * 40, ["b", "c", "d"]]), 43 * 40, 43 * 40),
+    ("GatherV2", dict(params=np.ones((1, 90), F32), indices=np.zeros(80, I32), axis=0), 7200, 7200),
+    ("GatherV2", dict(params=np.ones(90, F32), indices=np.zeros(80, I32), axis=0), 80, 80),
+    ("Shape", dict(input=M), 8, 0), ("Rank", dict(input=M), 1, 0)], ids=lambda one: one if isinstance(one, str) else "")
+def test_sizes_and_costs(op, args, size, cost):
+    believed, _ = folded(op, args)
+    assert (believed.size, believed.cost) == (size, cost)
+
+
+@pytest.mark.parametrize("op, args", [
+    ("Pad", dict(input=M, paddings=[[0, 1], [1, 0]])), ("OneHot", dict(indices=V, depth=5, on_value=1, off_value=0)),
+    ("Cast", dict(x=V, DstT=np.uint8)), ("FloorMod", dict(x=V, y=matrix([2, 2, 2])))],
+    ids=lambda one: one if isinstance(one, str) else "")
+def test_what_is_not_followed_has_no_value(op, args):
+    believed, found = folded(op, args)
+    assert believed.value is None or np.array_equal(believed.value, found)
+    assert op not in ("Pad", "OneHot") or believed.size is None
+    assert op != "Cast" or believed.value is None
+
+
+def filled(tf, dims):
+    return tf.fill(dims, 1.0)
+
+
+MANY = 1 << 14
+# Sizes that small numbers hide: what a sum, a row, a cast or a number that comes round really is.
+HIDDEN = {
+    "sums by axis": lambda tf: filled(tf, tf.reduce_sum(tf.constant(np.full((8, 5), 16, I32)), 0)),
+    "a row of a matrix": lambda tf: filled(tf, tf.gather(tf.constant(matrix([1, 1], [MANY, MANY])), 1)),
+    "a slice of a matrix": lambda tf: filled(tf, tf.constant(matrix([1, 1], [MANY, MANY]))[1]),
+    "rows stacked": lambda tf: filled(tf, tf.stack([tf.constant([1, MANY]), tf.constant([1, MANY])], 1)[1]),
+    "spread over one another": lambda tf: tf.ones([MANY, 1]) + tf.ones([1, MANY]),
+    "compared": lambda tf: tf.less(tf.ones([MANY, 1]), tf.ones([1, MANY])),
+    "one long row taken often": lambda tf: tf.gather(tf.ones([1, MANY]), tf.zeros([MANY], tf.int32)),
+    "a whole number that comes round": lambda tf: filled(
+        tf, tf.fill([1], tf.constant(-2 ** 31, tf.int32) - 1)[0][None] + tf.constant([0])),
+    "a small type": lambda tf: filled(tf, tf.cast(tf.cast(tf.constant([-1] * 5), tf.uint8), tf.int32)),
+    "a part of one": lambda tf: filled(tf, tf.floordiv(MANY * MANY, tf.cast(tf.constant([1.9]), tf.int32))),
+    "a text joined to many": lambda tf: tf.strings.join([tf.constant("a" * MANY), tf.fill([MANY], "b")]),
+    "a product of stacks": lambda tf: filled(tf, tf.stack([tf.shape(tf.matmul(
+        tf.ones([1, MANY, 1]), tf.ones([1, 1, 1])))[1]] * 2)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(HIDDEN))
+def test_sizes_that_small_numbers_hide(name):
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        made = HIDDEN[name](tf)
+        tf.identity(made, "end")
+    graph_def = graph.as_graph_def()
+    assert made.op.name in folding.withhold(graph_def)
+    gates = [node for node in graph_def.node if node.op == "PlaceholderWithDefault"]
+    assert gates and all(node.attr["dtype"].type == made.dtype.as_datatype_enum for node in gates)
+
+
+def test_what_is_withheld_is_computed_all_the_same(monkeypatch):
+    tf = _tf.tf
+    monkeypatch.setattr(folding, "FOLDED", 10)
+    with tf.Graph().as_default() as graph:
+        parts = tf.split(tf.range(12), 2)
+        tf.add(parts[1], parts[0], "end")
+    graph_def = graph.as_graph_def()
+    assert folding.withhold(graph_def) == ["range", "split"]
+    with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+        tf.import_graph_def(graph_def, name="")
+        assert session.run("end:0").tolist() == [6, 8, 10, 12, 14, 16]
+    monkeypatch.setattr(folding, "FOLDED", 10000)
+    assert folding.withhold(graph_def) == []
