@@ -89,9 +89,33 @@ def test_words_of_characters_are_words_in_colour(spans):
     if spans is not None:
         assert found.tokens[1].parts == tuple(token_view.Part(char, 0.5, "negative") for char in "xyz")
     page = report.page(dataclasses.replace(made, strings={"chars:0": [list("<b__xyz_____")]}))
-    assert "&lt;</i><i class=\"c p\"" in page and "the line above a character" in page
+    assert "&lt;</i><i class=\"c p\"" in page and "the line above each" in page
     assert "style=\"--a:0.500\">x</i>" in page and Page(page)  # -0.25, of 0.5
     assert 'aria-label="Scale from -1.0 to 1.0' in page  # the largest word is in full colour, and no other
+
+
+def test_a_share_stays_with_its_own_part_where_others_have_no_place_in_the_text():
+    """Marks that the graph puts around words are no part of the text; what follows them keeps its own number."""
+    values = np.zeros((1, 2, 4, 2))
+    values[0, 0, :, 0], values[0, 1, :, 0] = (0, 8, -2, 1), (4, 0, 0, 0)
+    made = dataclasses.replace(
+        _characters({"chars:0": [[None, (0, 4), (5, 9), None, (10, 13), None, None, None]]}),
+        values={"chars:0": values}, strings={"chars:0": [["[CLS]", "play", "jazz", "[SEP]", "now", "", "", ""]]})
+    options = report._Options(None, "blue-orange", None, 400, "row", None, None)
+    found = blocks.block(made, "chars:0", 0, made.tokens["chars:0"][0], made.texts("chars:0", 0), None, 8.0, 0.0,
+                         options)
+    assert [token.text for token in found.tokens] == ["play jazz", "now"] and found.tokens[0].value == 7
+    assert found.tokens[0].parts == (token_view.Part("play ", 1.0, "positive"),
+                                     token_view.Part("jazz", 0.25, "negative"))
+    assert "play +8  jazz \u22122" in found.tokens[0].title
+    told = [(text, value) for _, _, _, text, value in table.entries(made) if value]
+    assert told == [("play", 8.0), ("jazz", -2.0), ("[SEP]", 1.0), ("now", 4.0)]
+    single = dataclasses.replace(made, values={"chars:0": values[:, :1]}, strings={"chars:0": [
+        made.strings["chars:0"][0][:4]]}, spans=None)
+    line = blocks.block(single, "chars:0", 0, single.tokens["chars:0"][0], single.texts("chars:0", 0), None, 8.0, 0.0,
+                        options)
+    assert [(token.text, token.value) for token in line.tokens] == [
+        ("[CLS]", 0), ("play", 8), ("jazz", -2), ("[SEP]", 1)]
 
 
 def test_own_numbers_of_two_axes_are_a_map_unless_tokens_say_that_they_are_an_embedding():

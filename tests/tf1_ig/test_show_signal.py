@@ -86,7 +86,7 @@ def test_a_spectrogram_stands_upright_with_time_across():
     words = " ".join(page.text)
     assert "time (s)" in words and "frequency (kHz)" in words
     drawn = _read_png(base64.b64decode(page.links[1].partition(",")[2]))
-    expected = image.overlay(values[0], np.arange(60.0).reshape(12, 5)).swapaxes(0, 1)[::-1]
+    expected = image.overlay(values[0], np.arange(60.0).reshape(12, 5) / 59).swapaxes(0, 1)[::-1]
     towards = values[0].T[::-1] > 0  # what is negative is hatched, the turned way round, too
     np.testing.assert_array_equal(drawn[::drawn.shape[0] // 5, ::drawn.shape[1] // 12][towards], expected[towards])
     cells = drawn.reshape(5, drawn.shape[0] // 5, 12, drawn.shape[1] // 12, 3).std(axis=(1, 3)).max(axis=2)

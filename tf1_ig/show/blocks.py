@@ -67,6 +67,11 @@ def _actual(attribution, name: str, row: int) -> Optional[np.ndarray]:
     return None if known is None else np.asarray(known[row])
 
 
+def _own_range(ground: Any) -> np.ndarray:
+    known = np.where(np.isfinite(ground), ground, 0.0).astype(np.float64)
+    return (known - known.min()) / ((known.max() - known.min()) or 1.0)
+
+
 def _line(values: Any) -> np.ndarray:
     """Numbers ``[1, n, channels]`` or ``[n, 1, channels]`` as ``[n, channels]``; others as they are."""
     shape = np.shape(values)
@@ -87,10 +92,14 @@ def block(attribution, name: str, row: int, sums: np.ndarray, texts: Optional[Se
         ground = ground_of(attribution, name, row, picture)
         if not isinstance(axes, Axes):
             axes = _plain_axes(*values.shape) if is_map(attribution, name, row) else None
+        if ground is not None and axes is not None:  # no photograph: from its smallest to its largest number
+            ground = _own_range(ground)
         return image.pictures(values, ground, name, options.palette, options.outlines, axes, above)
     if is_signal(attribution, name, row, texts, axes):
         return signal.wave(_line(values), None if actual is None else _line(actual), name,
                            axes if isinstance(axes, Axis) else None, 0 if np.abs(values).max() <= above else None)
+    if sums.ndim == 2 and sums.shape[0] == 1 and is_words(sums, texts):  # one line, and its words
+        sums = sums[0]
     if sums.ndim == 1:
         strip = token_view.strip(texts, sums, name, scale, options.join, options.fold)
         return strip._replace(notes=strip.notes + _blur(attribution, name, row))
@@ -106,36 +115,38 @@ def _words_of_characters(attribution, name: str, row: int, sums: np.ndarray, tex
                          options) -> token_view.Strip:
     """Words in colour, each the sum of its characters, which carry their own share; ``sums [words, characters]``."""
     spans = None if attribution.spans is None else attribution.spans.get(name)
-    inside = [True] * len(texts) if spans is None else [span is not None for span in spans[row]]
     size, words = sums.shape[1], []
     for start in range(0, len(texts), size):
-        chars = [token_view.text_of(text) for text, own in zip(texts[start:start + size], inside[start:start + size])
-                 if own]
-        while spans is None and len(chars) > 1 and chars[-1] == chars[-2] and sums.ravel()[start + len(chars) - 1] == 0:
-            chars.pop()
-        words.append(chars)
-    while words and not any(words[-1]) and not np.any(sums[len(words) - 1]):
+        parts = [(token_view.text_of(texts[start + place]), float(sums[start // size, place])) for place in range(size)
+                 if spans is None or spans[row][start + place] is not None]
+        while spans is None and len(parts) > 1 and parts[-1] == (parts[-2][0], 0.0):
+            parts.pop()
+        words.append(parts)
+    while words and not any(text for text, _ in words[-1]) and not np.any(sums[len(words) - 1]):
         words.pop()
-    strip = token_view.strip(["".join(chars) for chars in words], np.sum(sums, axis=1), name, scale, options.join,
-                             options.fold)
+    # Lines of words are written with spaces, words of characters without.
+    between = " " if any(len(text) > 1 for parts in words for text, _ in parts) else ""
+    strip = token_view.strip([between.join(text for text, _ in parts) for parts in words], np.sum(sums, axis=1), name,
+                             scale, options.join, options.fold)
     top = token_view.largest(sums)
 
     def parted(token: token_view.Token) -> token_view.Token:
         place = token.position
-        return token if place >= len(words) else _with_parts(token, words[place], sums[place], top)
+        return token if place >= len(words) else _with_parts(token, words[place], between, top)
 
     return strip._replace(
         segments=tuple(part._replace(tokens=tuple(map(parted, part.tokens))) for part in strip.segments),
-        notes=strip.notes + ("A word is coloured by the sum of its characters; the line above a character is as strong "
-                             "as its share of the strongest one.",))
+        notes=strip.notes + ("A %s is coloured by the sum of its %s; the line above each is as strong as its share of "
+                             "the strongest one." % (("line", "words") if between else ("word", "characters")),))
 
 
-def _with_parts(token: token_view.Token, chars: Sequence[str], values: np.ndarray, scale: float) -> token_view.Token:
+def _with_parts(token: token_view.Token, parts: Sequence[Tuple[str, float]], between: str, scale: float
+                ) -> token_view.Token:
     """A word with its characters, each drawn and told with its own value."""
-    told = "  ".join("%s %s" % (char, token_view.number(float(value))) for char, value in zip(chars, values))
+    told = "  ".join("%s %s" % (text, token_view.number(value)) for text, value in parts)
     return token._replace(title="%s · %s" % (token.title, told), parts=tuple(
-        token_view.Part(token_view.printable(char), *token_view.strength_of(float(value), scale))
-        for char, value in zip(chars, values)))
+        token_view.Part(token_view.printable(text) + between * (place + 1 < len(parts)),
+                        *token_view.strength_of(value, scale)) for place, (text, value) in enumerate(parts)))
 
 
 def _fits(picture: Any, values: np.ndarray) -> bool:

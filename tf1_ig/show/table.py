@@ -157,8 +157,9 @@ def _entries(attribution, tokens, sums, values):
             texts = (attribution.texts(name, row) or []) if tokens is None else tokens[row]
             for index in np.ndindex(*part.shape):
                 position = index[0] if len(index) == 1 else index
-                known = len(index) == 1 and index[0] < len(texts)
-                yield row, name, position, token_view.text_of(texts[index[0]]) if known else "", float(part[index])
+                place = index[0] if len(index) == 1 else int(np.ravel_multi_index(index, part.shape))
+                known = place < len(texts) if len(index) == 1 else len(texts) == part.size
+                yield row, name, position, token_view.text_of(texts[place]) if known else "", float(part[index])
 
 
 def frame(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None):
