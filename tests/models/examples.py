@@ -142,3 +142,10 @@ def content_of_a_file():
     tf = _tf.tf
     content = tf.read_file(tf.placeholder(tf.string, [], "name"))
     _end(tf.reshape(tf.cast(tf.image.decode_png(content, 3), tf.float32), [-1, 12])[:1] / 255.0)
+
+
+def dense_neighbours():
+    """The same as a dense matrix."""
+    tf = _tf.tf
+    x, matrix = tf.placeholder(tf.float32, [None, 12], "x"), tf.placeholder(tf.float32, [None, None], "edges")
+    _end(tf.matmul(matrix, tf.tanh(x)))

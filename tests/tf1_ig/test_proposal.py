@@ -104,6 +104,14 @@ def test_the_sizes_of_a_sparse_matrix_are_those_of_what_it_multiplies(build):
     assert shape == ([1, 1] if build is examples.neighbours else [1, 12])
 
 
+def test_a_matrix_of_neighbours_is_one():
+    _, found = _proposal(examples.dense_neighbours)
+    edges = dict(found.samples)["edges:0"].array
+    assert not found.obstacle and edges.shape[0] == edges.shape[1]
+    np.testing.assert_allclose(edges, edges.T)
+    assert (edges.sum(0) <= 1 + 1e-6).all()
+
+
 # -- fewer rows than the graph takes -----------------------------------------------------------------------------------
 
 X = np.random.RandomState(1).normal(size=(6, 12)).astype(np.float32)

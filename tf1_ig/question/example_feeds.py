@@ -221,11 +221,21 @@ class Plan:
         if part.dtype == "string":
             return maker.strings(part.tensor, shape)
         if part.dtype.startswith(("float", "bfloat")):
-            return maker.constant(1.0, (), part.dtype) if not shape else maker.floats(
-                part.tensor, shape, part.dtype, setting.spread)
+            return maker.constant(1.0, (), part.dtype) if not shape else maker.neighbours(
+                shape[0], part.dtype) if self._joins_rows(part, shape) else maker.floats(
+                    part.tensor, shape, part.dtype, setting.spread)
         if part.dtype == "bool":
             return maker.constant(bool(shape), shape, part.dtype)
         return maker.ids(part.tensor, shape, part.dtype) or self._whole(maker, part, shape, setting)
+
+    def _joins_rows(self, part: Component, shape: Tuple[int, ...]) -> bool:
+        """Whether a matrix says which rows of something else are neighbours: square, and multiplied from the left."""
+        if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 1 or part.shape != (None, None):
+            return False
+        others = [self._model.index.data_inputs(use.node)[1] for use in self._model.index.uses(part.tensor)
+                  if self._model.index.op(use.node) == "MatMul" and use.slot == 0]
+        return bool(others) and all(self._model.graph.get_tensor_by_name(str(other)).shape.as_list()[0] is None
+                                    for other in others)
 
     def _columns(self, one: Input, setting: Setting) -> int:
         """How many columns a sparse matrix has: as many as what it is multiplied with has rows."""
