@@ -88,6 +88,20 @@ def test_what_a_checkpoint_lacks_comes_last():
     assert gt.find_outputs(half)[0].tensor == "maker:0"
 
 
+def test_a_network_whose_reader_was_not_saved_ends_where_it_is_complete():
+    """A generator alone: what its discriminator takes; with both there, what the discriminator says."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        kernels = [tf.get_variable(name, [4, 4], use_resource=False) for name in ("maker", "judge")]
+        made = tf.tanh(tf.matmul(tf.placeholder(tf.float32, [None, 4], "noise"), kernels[0]), name="made")
+        tf.sigmoid(tf.matmul(made, kernels[1]), name="judged")
+    meta_graph, value = tf.MetaGraphDef(graph_def=graph.as_graph_def()), np.ones((4, 4), np.float32)
+    alone = gt.find_outputs(gt.Model(meta_graph, "alone", {"maker": value}))
+    assert alone[0].tensor == "made:0" and "'judge" not in alone[0].why and "no values" in alone[0].why
+    both = gt.find_outputs(gt.Model(meta_graph, "both", {"maker": value, "judge": value}))
+    assert [one.tensor for one in both.distinct()] == ["judged:0"]
+
+
 def test_only():
     found = gt.find_outputs(model_of(HEADS["two_tasks"]))
     assert found.only(kind="softmax").tensor == "topic:0" and found.only(kind="sigmoid").tensor == "click:0"

@@ -10,7 +10,7 @@ import graph_tools as gt
 import tf1_ig
 from tests.models import examples, small, switches
 from tf1_ig.errors import BatchError
-from tf1_ig.question import samples, trial
+from tf1_ig.question import proposal, samples, trial
 from tf1_ig.question.proposal import propose, propose_any
 
 SHAPES = {
@@ -22,6 +22,12 @@ SHAPES = {
     examples.baked_in_unsaid: {"x:0": (6, 12)}, switches.keep_without_shape: {"x:0": (1, 4), "level:0": ()},
     switches.default_in_the_middle: {"picture:0": (1, 2, 2)}, switches.keep_with_a_bad_default: {
         "x:0": (1, 4), "level:0": ()}}
+
+
+@pytest.fixture(autouse=True)
+def _in_no_hurry(monkeypatch):
+    """What is tried does not depend on how busy the machine is."""
+    monkeypatch.setattr(proposal, "_SECONDS", 120.0)
 
 
 def _proposal(build, seed=0):

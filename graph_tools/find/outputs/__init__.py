@@ -4,6 +4,7 @@ import dataclasses
 from typing import Dict, Tuple
 
 from graph_tools.find.candidates import Candidates, Miss, Output
+from graph_tools.find.dataflow import LEARNED
 from graph_tools.find.outputs.heads import ACTIVATIONS, HeadSearch
 from graph_tools.find.outputs.one_head import grouped
 from graph_tools.find.view import FLOATS, View, view_of
@@ -43,6 +44,7 @@ def _find_heads(model: Model) -> Candidates:
     search = HeadSearch(view)
     found = {one.tensor: one for one in search.run()}
     _add_signatures(search, found)
+    _add_last_complete(search, found)
     ranked = sorted(found.values(), key=lambda one: _rank(search, one))
     return Candidates(grouped(view, ranked), search.misses, what="output")
 
@@ -53,6 +55,23 @@ def _rank(search: HeadSearch, one: Output) -> Tuple[bool, bool, int, int]:
     behind = search.view.index.ancestors([one.tensor], control=False)
     return (not behind.isdisjoint(search.view.model.missing), not one.signatures,
             0 if one.tensor in search.chosen else kind, -len(behind.intersection(search.ends.layers)))
+
+
+def _add_last_complete(search: HeadSearch, found: Dict[str, Output]) -> None:
+    """Where every head needs variables without values: what the layers that lack them take, if it was learned."""
+    view, missing = search.view, set(search.view.model.missing)
+
+    def lacks(tensor: str) -> bool:
+        return not missing.isdisjoint(view.index.ancestors([tensor], control=False))
+
+    if not missing or not view.model.variables or not all(map(lacks, found)):
+        return
+    for layer in filter(lacks, search.ends.layers):
+        for ref in map(view.origin, view.inputs(layer)):
+            if view.flow.bits(ref.node) & LEARNED and not lacks(str(ref)) and ref.node not in view.loop_nodes:
+                found.setdefault(str(ref), search.output(
+                    ref, "prediction", "the last that can be computed: variables of %s have no values" % layer,
+                    [ref.node]))
 
 
 def _add_signatures(search: HeadSearch, found: Dict[str, Output]) -> None:
