@@ -17,7 +17,7 @@ from tf1_ig.evaluate.definition import definition
 from tf1_ig.evaluate.model import other_label, shapley, weights_randomised
 from tf1_ig.evaluate.neighbours import neighbours
 from tf1_ig.evaluate.noise import infidelity, max_sensitivity, stability
-from tf1_ig.evaluate.record import Measured, Scene, bootstrap
+from tf1_ig.evaluate.record import Scene, bootstrap
 from tf1_ig.evaluate.removal import completeness, deletion, flip_set, insertion, leave_one_out, signs, subsets
 
 MEASURES: Dict[str, Callable[[Scene], Measured]] = {

@@ -5,7 +5,8 @@ from typing import List
 import numpy as np
 
 from tf1_ig.evaluate.bounds import judge
-from tf1_ig.evaluate.record import Measured, Scene
+from tf1_ig.evaluate.record import Scene
+from tf1_ig.result.measured import Measured
 from tf1_ig.evaluate.removal import scores_at, strongest
 
 PARTS = (8, 16, 32, 64, 128)   # of the path; twice as many until two in a row agree

@@ -9,7 +9,8 @@ from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
 from graph_tools.graph import names
 from tf1_ig.evaluate.bounds import judge
-from tf1_ig.evaluate.record import Measured, Scene, mean, pearson, spearman
+from tf1_ig.evaluate.record import Scene, mean, pearson, spearman
+from tf1_ig.result.measured import Measured
 
 
 def shapley(scene: Scene) -> Measured:

@@ -7,7 +7,8 @@ import numpy as np
 import graph_tools as gt
 from graph_tools.errors import GraphToolsError
 from tf1_ig.evaluate.noise import changes_at
-from tf1_ig.evaluate.record import Measured, Scene, mean
+from tf1_ig.evaluate.record import Scene, mean
+from tf1_ig.result.measured import Measured
 
 WORDS = 4          # of each row that are exchanged, one at a time: those that are said to be worth most
 AT_ONCE = 1 << 24  # products that are compared together

@@ -6,7 +6,8 @@ import numpy as np
 
 from tf1_ig import quadrature
 from tf1_ig.evaluate.bounds import judge
-from tf1_ig.evaluate.record import Measured, Scene, mean
+from tf1_ig.evaluate.record import Scene, mean
+from tf1_ig.result.measured import Measured
 
 NODES = 16        # of the path of each moved input; the unmoved one is explained with the same, so that errors cancel
 DRAWS = 10

@@ -1,49 +1,10 @@
-"""What a measure is given, what it gives back, and the few numbers that all of them compare with."""
+"""What a measure is given, and the few numbers that all of them compare with."""
 
-import dataclasses
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from graph_tools.report import Finding
 from tf1_ig.engine.at import At
-
-
-@dataclasses.dataclass(frozen=True)
-class Measured(Finding):
-    """A finding about an explanation.
-
-    Attributes:
-      control: what chance, or the measure's own error, gives in its place; ``None`` where there is no such thing.
-      evaluations: rows that were run for it, forward or forward and backward.
-      positions: of ``flip set``: for every row the places of the tokens; ``None`` elsewhere.
-      rows: float64 ``[rows]``, the value of each row where there is one.
-      interval: 95 % of the mean over the rows, by drawing rows again (bootstrap); ``None`` of fewer than two rows.
-      judged: the number that the verdict rests on where it is not ``value`` (of an area the share of random orders that
-        it beats).
-      curves: of deletion and insertion, for every row a ``Curve``.
-    """
-
-    control: Any = None
-    evaluations: int = 0
-    positions: Optional[Tuple[Any, ...]] = None
-    rows: Optional[np.ndarray] = None
-    interval: Optional[Tuple[float, float]] = None
-    judged: Any = None
-    curves: Optional[Tuple["Curve", ...]] = None
-
-
-class Curve(NamedTuple):
-    """Scores of one row as its tokens go or come, and those of random orders of the same tokens.
-
-    ``shares`` of the tokens that are gone (have come), ``scores`` at them, ``low`` and ``high`` the least and the most
-    of the random orders there; all float64 of one length.
-    """
-
-    shares: np.ndarray
-    scores: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
 
 
 class Scene(NamedTuple):

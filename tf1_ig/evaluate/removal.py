@@ -6,7 +6,8 @@ import numpy as np
 
 from tf1_ig.evaluate import cutting
 from tf1_ig.evaluate.bounds import judge
-from tf1_ig.evaluate.record import Curve, Measured, Scene, mean, pearson, spearman
+from tf1_ig.evaluate.record import Scene, mean, pearson, spearman
+from tf1_ig.result.measured import Curve, Measured
 
 SHUFFLES = 200     # of attributions among the tokens of their rows
 ORDERS = 20        # random orders that deletion and insertion are compared with

@@ -17,7 +17,7 @@ from graph_tools import whole_files
 from graph_tools.errors import one_line
 from graph_tools.report import Finding
 from tf1_ig.errors import ResultFileError, ResultFileMissingError
-from tf1_ig.result import wellformed
+from tf1_ig.result import measured, wellformed
 from tf1_ig.result.claims import COMPLETENESS
 from tf1_ig.result.features import Feature
 
@@ -180,6 +180,8 @@ def _flatten(attribution):
 
 def _plain(value):
     """JSON-ready copy of a plain field: strings, one number, or nested sequences and mappings of strings."""
+    if isinstance(value, measured.Measured):
+        return measured.to_plain(value)
     if isinstance(value, Finding):
         return [value.name, value.verdict, _plain(value.value), value.advice]
     if isinstance(value, dict):
@@ -224,8 +226,8 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
                              if "path/%d/errors" % row in arrays] or None
     fields["not_finite_at"] = fields["not_finite_at"] or ""
     fields["replaced"] = tuple((str(new), str(old)) for new, old in fields["replaced"] or ())
-    for name in ("graph_findings", "measures"):
-        fields[name] = tuple(Finding(*each) for each in fields[name] or ())
+    fields["graph_findings"] = tuple(Finding(*each) for each in fields["graph_findings"] or ())
+    fields["measures"] = tuple(map(measured.of_plain, fields["measures"] or ()))
     return fields
 
 
