@@ -23,7 +23,7 @@ import graph_tools as gt  # noqa: E402
 import tf1_ig  # noqa: E402
 from tests.models import taught  # noqa: E402
 from tf1_ig import demo  # noqa: E402
-from tf1_ig.evaluate.model import permuted  # noqa: E402
+from tf1_ig.evaluate.randomised import permuted, weights_by_scope  # noqa: E402
 
 APART = 0.25
 # What is left below: a tenth of right explanations may want a look, the worst that was seen does not fail.
@@ -134,7 +134,9 @@ def _elsewhere(which: str) -> Callable[[Right], np.ndarray]:
 
 def _untrained(right: Right) -> np.ndarray:
     resolved = right.explainer.resolved
-    model = permuted(resolved.model, [right.input], resolved.output, right.random, 1.0)
+    model, _ = gt.freeze(resolved.model, [resolved.output])
+    scopes = weights_by_scope(model, [right.input], resolved.output)
+    model = permuted(model, sum(scopes.values(), []), right.random)
     feed = {resolved.renamed.get(key, key): value for key, value in right.feed.items()}
     with tf1_ig.IntegratedGradients(model, resolved.output, right.input) as other:
         return np.asarray(other.explain(feed, [tuple(one) if np.ndim(one) else int(one) for one in

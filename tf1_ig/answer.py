@@ -139,15 +139,17 @@ class progress:
       total: how many evaluations there will be, where that is known; else the examples that are done tell how long the
         others will take.
       examples: how many there are.
+      doing, what: what is done, and what it is done to, in words.
     """
 
-    def __init__(self, shown: bool, total: Optional[int], examples: int = 1):
+    def __init__(self, shown: bool, total: Optional[int], examples: int = 1, doing: str = "explain",
+                 what: str = "examples"):
         self._bar, self._examples, self._done, self._begun = None, examples, 0, time.monotonic()
-        self._known = total is not None
+        self._known, self._what = total is not None, what
         if shown:
             import tqdm  # only who wants a bar needs it
 
-            self._bar = tqdm.tqdm(total=total, unit=" evaluations", desc="explain", leave=False)
+            self._bar = tqdm.tqdm(total=total, unit=" evaluations", desc=doing, leave=False)
 
     def __enter__(self) -> "progress":
         return self
@@ -165,5 +167,5 @@ class progress:
         self._done += 1
         if self._bar is not None and not self._known:
             left = (time.monotonic() - self._begun) / self._done * (self._examples - self._done)
-            self._bar.set_postfix_str("%d of %d examples, %.0f s left" % (self._done, self._examples, left),
+            self._bar.set_postfix_str("%d of %d %s, %.0f s left" % (self._done, self._examples, self._what, left),
                                       refresh=False)

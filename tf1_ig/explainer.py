@@ -91,6 +91,11 @@ class IntegratedGradients:
         """Names of the attributed tensors, as they were given."""
         return tuple(spec.name for spec in self.resolved.inputs)
 
+    @property
+    def evaluations(self) -> int:
+        """Rows of the model that were run so far, whatever for: points of paths, their ends, and what was measured."""
+        return sum(opened.evaluations for opened in self._opened)
+
     def __enter__(self) -> "IntegratedGradients":
         return self
 

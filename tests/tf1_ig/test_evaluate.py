@@ -13,7 +13,7 @@ from tf1_ig import demo
 from tf1_ig.errors import MethodError
 from tf1_ig.evaluate import MEASURES
 from tf1_ig.evaluate.bounds import verdict
-from tf1_ig.evaluate.model import permuted
+from tf1_ig.evaluate.randomised import permuted, weights_by_scope
 from tf1_ig.evaluate.record import spearman
 
 SENTENCES = ["The plot makes no sense, but the acting is superb.",
@@ -124,23 +124,26 @@ def test_a_contrast_is_judged_as_one(judged):
 
 
 def test_permuted_weights_keep_their_numbers():
-    model = gt.load(demo.MODEL)
-    with tf1_ig.IntegratedGradients(model, "class/probabilities:0") as explainer:
+    with tf1_ig.IntegratedGradients(gt.load(demo.MODEL), "class/probabilities:0") as explainer:
         resolved = explainer.resolved
-        inputs = [spec.attributed.tensor for spec in resolved.inputs]
-        some, every = (permuted(resolved.model, inputs, resolved.output, np.random.RandomState(0), share)
-                       for share in (0.25, 1.0))
+    model, _ = gt.freeze(resolved.model, [resolved.output])
+    scopes = weights_by_scope(model, [spec.attributed.tensor for spec in resolved.inputs], resolved.output)
+    cell = "encoder/bidirectional_rnn/%s/gru_cell/%s"
+    assert list(scopes) == ["class/dense"] + [cell % each for each in (
+        ("fw", "candidate"), ("fw", "gates"), ("bw", "candidate"), ("bw", "gates"))]  # from the output downwards
+    few = permuted(model, scopes["class/dense"], np.random.RandomState(0))
+    every = permuted(model, sum(scopes.values(), []), np.random.RandomState(0))
 
     def constants(of):
         return {node.name: _tf.tf.make_ndarray(node.attr["value"].tensor) for node in of.graph_def.node
                 if node.op == "Const" and _tf.tf.as_dtype(node.attr["dtype"].type).is_floating}
 
-    before, few, all_of_them = constants(resolved.model), constants(some), constants(every)
-    changed = [{name for name in before if not np.array_equal(before[name], after[name])}
-               for after in (few, all_of_them)]
-    assert changed[0] and changed[0] < changed[1]
+    before = constants(model)
+    changed = [{name for name in before if not np.array_equal(before[name], constants(after)[name])}
+               for after in (few, every)]
+    assert changed[0] == {"class/dense/kernel", "class/dense/bias"} < changed[1]
     for name in changed[1]:
-        np.testing.assert_array_equal(np.sort(before[name], axis=None), np.sort(all_of_them[name], axis=None))
+        np.testing.assert_array_equal(np.sort(before[name], axis=None), np.sort(constants(every)[name], axis=None))
     table = "embedding/table"
     assert not [name for name in changed[1] if name.startswith(table)]  # what is attributed to stays as it is
 

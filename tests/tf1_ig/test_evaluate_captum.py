@@ -66,7 +66,7 @@ def test_sensitivity_is_that_of_captum(opened, monkeypatch):
 
     def explained(inputs):
         values = np.asarray(inputs[0].numpy() if isinstance(inputs, tuple) else inputs.numpy())
-        result = explainer.explain({"x:0": values}, 1, method="gausslegendre", steps=noise.NODES)
+        result = explainer.explain({"x:0": values}, 1)
         return (torch.tensor(np.asarray(result.values["x:0"], np.float64)),)
 
     theirs = metrics.sensitivity_max(explained, torch.tensor(x), perturb_func=lambda inputs: (torch.tensor(

@@ -12,7 +12,7 @@ from graph_tools import _tf
 from tests.models import small
 from tf1_ig import demo
 from tf1_ig.errors import MethodError
-from tf1_ig.evaluate import removal
+from tf1_ig.evaluate import orders
 from tf1_ig.evaluate.paired import LESS
 from tf1_ig.evaluate.record import bootstrap, pearson
 
@@ -161,10 +161,10 @@ def test_one_row_of_twenty_tokens_takes_seconds_and_counts_its_runs(opened):
     start = time.process_time()
     report = tf1_ig.evaluate(explainer, feed, "top")
     assert len(words) == 20 and time.process_time() - start < 20  # 3 s of two cores on a quiet machine
-    # Leave one out runs each token once, no more; the class flips are looked for in outputs.
-    assert report["leave one out"].evaluations == report["signs"].evaluations == 20
-    assert report["definition"].evaluations == 2 * (8 + 16) * 20 and report["subsets"].evaluations == 32
-    assert report["deletion"].evaluations == 21 * 21
+    # Leave one out runs each token once, and the row itself along, to see that rows leave each other alone.
+    assert report["leave one out"].evaluations == report["signs"].evaluations == 20 + 1
+    assert report["definition"].evaluations == 2 * (8 + 16) * 20 + 3 and report["subsets"].evaluations == 32 + 1
+    assert report["deletion"].evaluations == 21 * (21 + 1) + 1
 
 
 def test_the_definition_is_seen_forward_only_however_steep():
@@ -188,7 +188,7 @@ def test_the_definition_is_seen_forward_only_however_steep():
 
 def test_deletion_beats_all_of_fifty_random_orders_in_each_of_eight_sentences(opened, monkeypatch):
     explainer, _ = opened
-    monkeypatch.setattr(removal, "ORDERS", 50)
+    monkeypatch.setattr(orders, "ORDERS", 50)
     ids, lengths = demo.encode([demo.tokenize(text) for text in EIGHT], demo.load_vocabulary())
     found, = tf1_ig.evaluate(explainer, {IDS: ids, LENGTHS: lengths}, "top", "deletion")
     assert len(found.rows) == len(EIGHT) == 8 and found.judged == 1

@@ -228,6 +228,15 @@ class At:
                 ", ".join(str(list(each.shape)) for each in arrays), ", ".join(map(str, tokens))))
         return layout.show_points(layout.mixed(self._scene.start(baseline), arrays), len(arrays[0]))
 
+    def arrays(self, entries: Mapping[str, Any]) -> Dict[str, np.ndarray]:
+        """Entries as the attributed tensors hold them, by input: those of all rows along the first axis.
+
+        Raises:
+          InputError: an input is missing, unknown or ill-shaped.
+        """
+        _, stacked = self._scene.layout.read(entries)
+        return dict(zip(self.inputs, stacked))
+
     # -- doing it ----------------------------------------------------------------------------------------------------
 
     def _ask(self, entries: Mapping[str, Any], ask: Ask) -> Tuple[Any, List[Tuple[Any, ...]]]:

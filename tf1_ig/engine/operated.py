@@ -47,6 +47,7 @@ class Engine:
 
     ``sources`` are tensors from which the inputs are computed; gradients can be pulled back to them. ``leaner``:
     gradients may take sizes for known that follow from how the graph computes them (see ``tf1_ig.engine.lean``).
+    ``evaluations``: rows that were run, whatever for.
     """
 
     def __init__(self, model, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int], config=None,
@@ -74,7 +75,7 @@ class Engine:
         self._dependencies: Dict[Tuple[str, frozenset], Set[Any]] = {}
         self._consumed: Dict[frozenset, Set[str]] = {}
         self._config, self._time_limit, self._longest = config or _tf.session_config(), time_limit, 0.0
-        self._closed, self.session = False, self._open()
+        self._closed, self.evaluations, self.session = False, 0, self._open()
 
     def _open(self) -> Any:
         forks.refuse_in_child()
@@ -347,6 +348,7 @@ class Engine:
         try:
             found = runs.run_or_close(self.session, fetches, feed, limit, self._prepared.run)
             self._longest = max(self._longest, time.perf_counter() - begun)
+            self.evaluations += int(feed.get(self._target.rows.name, 0))
             return found
         except (BlockedRunError, KeyboardInterrupt):
             self._drop_session()

@@ -81,6 +81,11 @@ class OptionalPrefix:
             self._frontier = None
             return None
 
+    @property
+    def evaluations(self) -> int:
+        """Rows that were run behind it."""
+        return 0 if self._prefix is None else self._prefix.engine.evaluations
+
     def close(self) -> None:
         if self._prefix is not None:
             self._prefix.close()

@@ -5,20 +5,24 @@ model. A measure is a function of a ``Scene`` and a line in ``MEASURES``.
 """
 
 import dataclasses
+import inspect
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Union
 
 import numpy as np
 
 from graph_tools.report import Report
-from tf1_ig import methods
+from tf1_ig import answer, methods
 from tf1_ig.errors import MethodError
 from tf1_ig.evaluate import cutting
 from tf1_ig.evaluate.definition import definition
-from tf1_ig.evaluate.model import other_label, shapley, weights_randomised
 from tf1_ig.evaluate.neighbours import neighbours
 from tf1_ig.evaluate.noise import infidelity, max_sensitivity, stability
+from tf1_ig.evaluate.orders import comprehensiveness, deletion, flip_set, insertion, sufficiency
+from tf1_ig.evaluate.others import other_label, shapley
+from tf1_ig.evaluate.randomised import weights_randomised
 from tf1_ig.evaluate.record import Scene, bootstrap
-from tf1_ig.evaluate.removal import completeness, deletion, flip_set, insertion, leave_one_out, signs, subsets
+from tf1_ig.evaluate.removal import completeness, leave_one_out, signs, subsets
+from tf1_ig.result.measured import Measured
 
 MEASURES: Dict[str, Callable[[Scene], Measured]] = {
     "completeness": completeness,
@@ -28,6 +32,8 @@ MEASURES: Dict[str, Callable[[Scene], Measured]] = {
     "subsets": subsets,
     "deletion": deletion,
     "insertion": insertion,
+    "comprehensiveness": comprehensiveness,
+    "sufficiency": sufficiency,
     "shapley": shapley,
     "weights randomised": weights_randomised,
     "stability": stability,
@@ -45,7 +51,7 @@ WORST = ("completeness", "definition")   # of which the worst row counts, not th
 
 def evaluate(explainer: Any, feed: Mapping[Any, Any], label: Any = None, measures: Union[str, Sequence[str]] = "all",
              seed: int = 0, attribution: Any = None, baseline: Any = "zero", removal: Any = BASELINE,
-             explain: Any = None, **asked: Any) -> Report:
+             explain: Any = None, progress: bool = False, **asked: Any) -> Report:
     """Judges what ``explainer.explain(feed, label)`` says, another method, or an attribution that is given.
 
     Args:
@@ -59,11 +65,14 @@ def evaluate(explainer: Any, feed: Mapping[Any, Any], label: Any = None, measure
         the length that is fed falls.
       explain: the method that is judged, for the measures that ask it again: ``None``, Integrated Gradients; a name in
         ``tf1_ig.methods.METHODS``; or a function of an explainer, a feed and a label that gives an ``Attribution``.
+        One that also takes ``baseline`` or ``seed`` is told them. Moved rows come as a feed that holds the attributed
+        tensors themselves.
+      progress: show a progress bar, with the time that is left.
       asked: ``shared_feeds``, ``row_feeds``, ``batch_size``, ``memory_limit``, as for ``explain``.
 
     Returns:
-      A ``Report`` of ``Measured``: findings with ``control``, ``interval``, ``evaluations`` and, of ``"flip set"``,
-      ``positions``.
+      A ``Report`` of ``Measured``: findings with ``control``, ``interval``, ``evaluations`` (rows that the engine ran)
+      and, of ``"flip set"``, ``positions``.
 
     Raises:
       MethodError: an unknown measure, tokens that cannot be cut out, or an attribution that is not one of this
@@ -88,18 +97,38 @@ def evaluate(explainer: Any, feed: Mapping[Any, Any], label: Any = None, measure
     removal = baseline if isinstance(removal, str) and removal == BASELINE else removal
     scene = _scene(Scene(explainer, feed, label, baseline, dict(asked), attribution, at, np.zeros(0), [], [], seed,
                          removal, again))
-    return Report(tuple(_with_interval(MEASURES[name](scene), scene) for name in chosen))
+    found = []
+    with answer.progress(progress, None, len(chosen), "evaluate", "measures") as advance:
+        for name in chosen:
+            found.append(_measured(name, scene))
+            advance(found[-1].evaluations)
+            advance.example_done()
+    return Report(tuple(found))
 
 
-def _asked_again(explain: Any, baseline: Any, asked: Mapping[str, Any]) -> Callable[[Any, Any, Any], Any]:
-    """A function of explainer, feed and label, by the method that is judged."""
+def _asked_again(explain: Any, baseline: Any, asked: Mapping[str, Any]) -> Callable[..., Any]:
+    """A function of explainer, feed and label by the method that is judged; it is told of ``own`` what it takes."""
     if callable(explain):
-        return explain
-    if explain is None:
-        return lambda explainer, feed, label: explainer.explain(feed, label, baseline=baseline, **asked)
-    takes = methods.options_of(methods.choose(explain, {}, None))
-    own = dict(asked, baseline=baseline) if "baseline" in takes else dict(asked)
-    return lambda explainer, feed, label: explainer.explain_variant(explain, feed, label, **own)
+        takes, method = inspect.signature(explain).parameters, explain
+    else:
+        name = explain or "integrated_gradients"
+        takes = methods.options_of(methods.choose(name, {}, None))
+
+        def method(explainer: Any, feed: Any, label: Any, **own: Any) -> Any:
+            return explainer.explain_variant(name, feed, label, **dict(asked, **own))
+
+    def again(explainer: Any, feed: Any, label: Any, **own: Any) -> Any:
+        told = dict({"baseline": baseline}, **own)
+        return method(explainer, feed, label, **{key: value for key, value in told.items() if key in takes})
+
+    return again
+
+
+def _measured(name: str, scene: Scene) -> Measured:
+    """What a measure found, with its interval, and the rows that were run meanwhile."""
+    before = scene.explainer.evaluations
+    found = _with_interval(MEASURES[name](scene), scene)
+    return dataclasses.replace(found, evaluations=found.evaluations + scene.explainer.evaluations - before)
 
 
 def _with_interval(found: Measured, scene: Scene) -> Measured:

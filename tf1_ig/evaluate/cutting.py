@@ -46,7 +46,6 @@ def outputs(scene: Scene, shares: List[np.ndarray]) -> np.ndarray:
             part = jobs[first:first + ROWS]
             made = np.asarray(scene.explainer.outputs(_fed(scene, columns, lengths, [
                 (row, kept[point, row]) for point, row in part], wide), **_as_fed(scene)))
-            scene.at.evaluations += len(part)
             if found is None:
                 found = np.full((len(shares[0]), len(shares)) + made.shape[1:], np.nan)
             for (point, row), one in zip(part, made):

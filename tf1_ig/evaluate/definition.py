@@ -6,8 +6,9 @@ import numpy as np
 
 from tf1_ig.evaluate.bounds import judge
 from tf1_ig.evaluate.record import Scene
+from tf1_ig.evaluate.removal import strongest
+from tf1_ig.evaluate.without import scores_at
 from tf1_ig.result.measured import Measured
-from tf1_ig.evaluate.removal import scores_at, strongest
 
 PARTS = (8, 16, 32, 64, 128)   # of the path; twice as many until two in a row agree
 AGREE = 0.03                   # of the size of a row's map
@@ -19,7 +20,7 @@ def definition(scene: Scene) -> Measured:
     how far the integral's last two refinements are apart, which is taken off before it is judged."""
     if scene.attribution.technique != "Integrated Gradients":
         return Measured("definition", "ok", None, "only Integrated Gradients are computed a second time")
-    before, random = scene.at.evaluations, scene.random("definition")
+    random = scene.random("definition")
     chosen = [strongest(scene, row, random) for row in range(len(scene.tokens))]
     said = [scene.tokens[row][own] for row, own in enumerate(chosen)]
     found = _refined(scene, chosen, PARTS[0])
@@ -34,8 +35,7 @@ def definition(scene: Scene) -> Measured:
     told = judge("definition", judged, len(rows))
     return Measured("definition", told, value, "" if told == "ok" else "central differences along the path, run "
                     "forward only, give another map: more steps, or it is not that of this model, feed and label",
-                    control=float(error.max()) if len(error) else None, evaluations=scene.at.evaluations - before,
-                    rows=rows)
+                    control=float(error.max()) if len(error) else None, rows=rows)
 
 
 def _refined(scene: Scene, chosen: List[np.ndarray], parts: int) -> List[np.ndarray]:

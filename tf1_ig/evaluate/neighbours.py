@@ -17,7 +17,6 @@ AT_ONCE = 1 << 24  # products that are compared together
 def neighbours(scene: Scene) -> Measured:
     """Largest relative change of the token attributions when one word is exchanged for its nearest neighbour in the
     table (by the angle between their rows); control: how far the score itself moves then, as a share of its rise."""
-    before = scene.at.evaluations
     tables = {name: _table(scene, name) for name in scene.at.inputs}
     if all(table is None for table in tables.values()):
         return Measured("neighbours", "ok", None, "no table of words is known for %s" % ", ".join(scene.at.inputs))
@@ -29,8 +28,7 @@ def neighbours(scene: Scene) -> Measured:
     value = mean(rows)
     steady = not np.isfinite(value) or value <= max(0.5, 2 * control)
     return Measured("neighbours", "ok" if steady else "warn", value, "" if steady else "a word of nearly the same row "
-                    "changes the explanation far more than the score", control=control,
-                    evaluations=scene.at.evaluations - before, rows=rows)
+                    "changes the explanation far more than the score", control=control, rows=rows)
 
 
 def _exchanged(scene: Scene, tables: Dict[str, Any], place: int) -> Dict[str, Any]:

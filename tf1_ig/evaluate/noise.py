@@ -4,45 +4,43 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from tf1_ig import quadrature
+from graph_tools.graph import names
 from tf1_ig.evaluate.bounds import judge
 from tf1_ig.evaluate.record import Scene, mean
 from tf1_ig.result.measured import Measured
 
-NODES = 16        # of the path of each moved input; the unmoved one is explained with the same, so that errors cancel
 DRAWS = 10
 LEVEL = 0.02      # of the range of a row's own numbers; radius of max sensitivity, as captum's default
 
 
 def stability(scene: Scene) -> Measured:
-    """Largest relative change of the token attributions under noise of 2 % of each row's range."""
-    before, random = scene.at.evaluations, scene.random("stability")
+    """Largest relative change of the token attributions, asked again, under noise of 2 % of each row's range."""
+    random = scene.random("stability")
     changes = _changes(scene, [_moved(scene, lambda own: _noise(own, random)) for _ in range(DRAWS)], by_token=True)
     rows = changes.max(axis=0)
     value = mean(rows)
     told = judge("stability", value, len(rows))
     return Measured("stability", told, value, "" if told == "ok" else "noise of 2 % changes the token attributions by "
                     "that much of their size: neighbours of this input are explained otherwise",
-                    evaluations=scene.at.evaluations - before, rows=rows)
+                    rows=rows)
 
 
 def max_sensitivity(scene: Scene) -> Measured:
     """Largest relative change of the attributions within a cube of radius 0.02 (Yeh, Hsieh, Suggala, Inouye, Ravikumar:
     On the (In)fidelity and Sensitivity of Explanations, arXiv 1901.09392; ``sensitivity_max`` of captum)."""
-    before, random = scene.at.evaluations, scene.random("max sensitivity")
+    random = scene.random("max sensitivity")
     changes = _changes(scene, [_moved(scene, lambda own: own + random.uniform(-LEVEL, LEVEL, own.shape))
                                for _ in range(DRAWS)], by_token=False)
     rows = changes.max(axis=0)
     value = mean(rows)
-    return Measured("max sensitivity", "ok" if np.isfinite(value) else "warn", value,
-                    evaluations=scene.at.evaluations - before, rows=rows)
+    return Measured("max sensitivity", "ok" if np.isfinite(value) else "warn", value, rows=rows)
 
 
 def infidelity(scene: Scene) -> Measured:
     """Mean of ``(Σ perturbation · attribution / (input - baseline) - (F(x) - F(x - perturbation)))²`` (arXiv
     1901.09392; ``infidelity`` of captum, with Gaussian perturbations of 2 % of each row's range), and beside it, as the
     control, what attributions of zero would give."""
-    before, random = scene.at.evaluations, scene.random("infidelity")
+    random = scene.random("infidelity")
     start = scene.at.start(scene.baseline)
     entries = scene.at.entries
     slopes = {name: _each(lambda value, own, base: _slope(value, own, base), scene.attribution.values[name], value,
@@ -60,7 +58,7 @@ def infidelity(scene: Scene) -> Measured:
     told = "ok" if not np.isfinite(value) or value <= control.mean() else "warn"
     return Measured("infidelity", told, value, "" if told == "ok" else "attributions of zero would predict small "
                     "changes of the score better; with a far baseline that is common", control=mean(control),
-                    evaluations=scene.at.evaluations - before, rows=rows)
+                    rows=rows)
 
 
 def changes_at(scene: Scene, moved: List[Dict[str, Any]]) -> np.ndarray:
@@ -103,18 +101,17 @@ def _changes(scene: Scene, moved: List[Dict[str, Any]], by_token: bool) -> np.nd
 
 
 def _explained(scene: Scene, entries: Dict[str, Any], by_token: bool) -> List[np.ndarray]:
-    """Integrated Gradients at some entries, by row: by token, or as one vector."""
-    start = scene.at.start(scene.baseline)
-    total: Dict[str, Any] = {}
-    for node, weight in zip(*quadrature.gausslegendre(NODES)):
-        point = {name: _each(lambda own, base: base + node * (own - base), value, start[name])  # noqa: B023
-                 for name, value in entries.items()}
-        _, gradients = scene.at.gradients(point)
-        for name, gradient in gradients.items():
-            part = [weight * np.asarray(one, np.float64) for one in gradient]
-            total[name] = part if name not in total else [one + more for one, more in zip(total[name], part)]
-    values = {name: [mean_gradient * (np.asarray(entries[name][row], np.float64) - np.asarray(start[name][row]))
-                     for row, mean_gradient in enumerate(parts)] for name, parts in total.items()}
-    if by_token:
-        return scene.at.by_token(values)
-    return [np.concatenate([np.ravel(values[name][row]) for name in values]) for row in range(len(scene.at))]
+    """What the method that is judged says at some entries, by row: by token, or as one vector."""
+    found = scene.explain(scene.explainer, _fed(scene, entries), scene.labels, baseline=scene.at.start(scene.baseline))
+    return scene.at.by_token(found.values) if by_token else scene.at.vectors(found.values)
+
+
+def _fed(scene: Scene, entries: Dict[str, Any]) -> Dict[Any, Any]:
+    """The feed with the attributed tensors themselves in it, at these entries."""
+    resolved, axis, arrays = scene.explainer.resolved, scene.explainer.batch_axis, scene.at.arrays(entries)
+    keys = {resolved.renamed.get(names.tensor_name(key), names.tensor_name(key)): key for key in scene.feed}
+    feed = dict(scene.feed)
+    for spec in resolved.inputs:
+        array, tensor = arrays[spec.name], spec.attributed.tensor
+        feed[keys.get(tensor, tensor)] = array[0] if axis is None else np.moveaxis(array, 0, axis)
+    return feed

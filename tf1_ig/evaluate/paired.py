@@ -11,7 +11,7 @@ from tf1_ig.evaluate.record import bootstrap, mean
 
 # Measures of which less is better; of all others more is.
 LESS = ("completeness", "definition", "weights randomised", "stability", "neighbours", "other label", "flip set",
-        "infidelity", "max sensitivity")
+        "infidelity", "max sensitivity", "sufficiency")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ class Scene(NamedTuple):
 
     ``tokens``: by row what each token is said to be worth; ``moving``: by row the tokens that differ from the baseline.
     ``removal``: what a removed token becomes, as ``evaluate`` takes it; ``explain(explainer, feed, label)`` asks the
-    method that is judged again.
+    method that is judged again, from another ``baseline`` or with another ``seed`` where it takes one.
     """
 
     explainer: Any
@@ -28,6 +28,14 @@ class Scene(NamedTuple):
     seed: int
     removal: Any
     explain: Any
+
+    @property
+    def labels(self) -> Any:
+        """What is explained of each row as ``explain`` takes it, whatever the scores of another feed or model say."""
+        if self.at.weights is not None:
+            return [{place if len(place) > 1 else place[0]: weight for place, weight in row} for row in self.at.weights]
+        label = [tuple(int(place) for place in one) if np.ndim(one) else int(one) for one in self.at.label]
+        return None if any(one == -1 for one in label) else label
 
     @property
     def rise(self) -> np.ndarray:
