@@ -1,5 +1,6 @@
 """tf1-ig evaluate, conductance and interactions, on the demo: what they print and write, and wrong usage."""
 
+import dataclasses
 import json
 import os
 
@@ -8,8 +9,11 @@ import pytest
 
 import graph_tools as gt
 import tf1_ig
+from graph_tools.report import Finding
+from tests.models import small
 from tests.tf1_ig.test_conductance import layer_of
 from tf1_ig import cli, demo
+from tf1_ig.errors import ResultFileError
 
 SENTENCE = "This film wasn't bad <b>at</b> all."
 
@@ -85,3 +89,44 @@ def test_wrong_usage_is_one_line(spec, words, told, capsys):
     with_rows = [words[0], "--spec", spec, "--text", "x"] + words[1:]
     assert cli.main(with_rows) == 2
     assert told in capsys.readouterr().err
+
+
+def test_verdicts_are_saved_with_their_controls_intervals_and_curves(tmp_path):
+    ids, lengths = demo.encode([demo.tokenize(text) for text in (SENTENCE, "A superb film.")], demo.load_vocabulary())
+    feed = {"input/dequeue:0": ids, "input/dequeue:1": lengths}
+    with tf1_ig.IntegratedGradients(gt.load(demo.MODEL), "class/probabilities:0") as explainer:
+        result = explainer.explain(feed, "top")
+        report = tf1_ig.evaluate(explainer, feed, "top", attribution=result, measures=[
+            "deletion", "flip set", "weights randomised", "leave one out"])
+    lost = dataclasses.replace(report["leave one out"], value=float("nan"), rows=np.array([1.0, np.nan]))
+    judged = dataclasses.replace(result, measures=tuple(report) + (lost,))
+    for name in ("judged.npz", "judged.json"):
+        judged.save(str(tmp_path / name))
+        kept = tf1_ig.load_attribution(str(tmp_path / name))
+        assert len(kept.measures) == 5
+        for one, other in zip(judged.measures, kept.measures):
+            assert type(one) is type(other)
+            for field in dataclasses.fields(one):
+                np.testing.assert_equal(getattr(other, field.name), getattr(one, field.name), field.name)
+        assert len(kept.measures[0].curves) == 2 and kept.measures[2].stages[0].scope == "class/dense"
+        assert "class/dense" in kept.to_html() and len(kept[1].to_html()) > 1000
+    before = dataclasses.replace(result, measures=(Finding("deletion", "ok", 0.5, "as once"),))
+    before.save(str(tmp_path / "before.npz"))  # as files without controls have it
+    assert tf1_ig.load_attribution(str(tmp_path / "before.npz")).measures == before.measures
+    assert "as once" in before.to_html()
+
+
+@pytest.mark.parametrize("field, value", [
+    ("rows", "many"), ("positions", [["a"]]), ("curves", [[[1], [1, 2], [1], [1]]]), ("interval", [1, 2, 3]),
+    ("evaluations", -1), ("stages", [["x", "y"]])])
+def test_verdicts_that_somebody_changed_are_refused(tmp_path, field, value):
+    with tf1_ig.IntegratedGradients(small.model_of(small.linear), "y", inputs="x") as explainer:
+        feed = {"x:0": np.ones((1, 4), np.float32)}
+        report = tf1_ig.evaluate(explainer, feed, 0, ["deletion"])
+        dataclasses.replace(explainer.explain(feed, 0), measures=tuple(report)).save(str(tmp_path / "m.json"))
+    tree = json.load(open(str(tmp_path / "m.json")))
+    tree["measures"][0][field] = value
+    with open(str(tmp_path / "m.json"), "w") as file:
+        json.dump(tree, file)
+    with pytest.raises(ResultFileError):
+        tf1_ig.load_attribution(str(tmp_path / "m.json"))

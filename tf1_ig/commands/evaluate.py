@@ -3,9 +3,8 @@
 import dataclasses
 import json
 import os
+import sys
 from typing import Any, Dict, List, NamedTuple, Tuple
-
-import numpy as np
 
 import graph_tools as gt
 from graph_tools.whole_files import writing
@@ -13,7 +12,8 @@ from tf1_ig.commands import explain as explain_command, feed_file
 from tf1_ig.evaluate import BASELINE, MEASURES, cutting, evaluate
 from tf1_ig.evaluate.paired import compare_measures
 from tf1_ig.explainer import IntegratedGradients
-from tf1_ig.methods import METHODS
+from tf1_ig.methods import METHODS, options_of
+from tf1_ig.result import measured
 from tf1_ig.rows import fingerprint
 from tf1_ig.show import measures as page
 
@@ -64,10 +64,13 @@ def _judged(options, work, attribution: Any, feed: Any, label: Any) -> _Judged:
         options.removal)
     asked = dict(measures=options.measure or "all", seed=options.seed or 0, removal=removal,
                  shared_feeds=options.shared_feed, row_feeds=options.row_feed, batch_size=options.batch_size,
-                 memory_limit=options.memory_limit)
+                 memory_limit=options.memory_limit, progress=sys.stderr.isatty())
+    takes = options_of(METHODS[options.variant or "integrated_gradients"])
 
-    def again(explainer, feed, label):
-        return work.way(explainer)(feed, label=label)
+    def again(explainer, feed, label, baseline=None, seed=None):
+        own = {"baseline": baseline, "seed": seed}
+        return work.way(explainer)(feed, label=label, progress=False, **{
+            name: value for name, value in own.items() if name in takes and value is not None})
 
     report = evaluate(work.explainer, feed, label, attribution=attribution, baseline=question.baseline, explain=again,
                       **asked)
@@ -119,7 +122,7 @@ def _write(options, attribution: Any, found: _Judged, about: List[Tuple[str, str
     with writing(options.out, "w", encoding="utf-8") as file:
         if options.out.endswith(".json"):
             record = dict(output=output, seed=options.seed or 0, rows=len(attribution), removal=options.removal,
-                          about=dict(about), measures=[_record(each) for each in found.report])
+                          about=dict(about), measures=[measured.to_plain(each) for each in found.report])
             if found.paired is not None:
                 record["against"] = dict(other=options.against, measures=[_pair(each) for each in found.paired])
             json.dump(record, file, indent=1)
@@ -131,18 +134,7 @@ def _write(options, attribution: Any, found: _Judged, about: List[Tuple[str, str
     return None
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, (np.floating, np.integer, float)):
-        return float(value) if np.isfinite(value) else None
-    return [_plain(one) for one in value] if isinstance(value, (tuple, list, np.ndarray)) else value
-
-
-def _record(measured: Any) -> Dict[str, Any]:
-    return dict(name=measured.name, verdict=measured.verdict, value=_plain(measured.value), advice=measured.advice,
-                control=_plain(measured.control), interval=_plain(measured.interval), judged=_plain(measured.judged),
-                evaluations=measured.evaluations, positions=measured.positions, rows=_plain(measured.rows))
-
-
 def _pair(paired: Any) -> Dict[str, Any]:
-    return dict(name=paired.name, one=_plain(paired.one), other=_plain(paired.other), difference=_plain(paired.value),
-                interval=_plain(paired.interval), better=paired.better, rows=_plain(paired.rows))
+    return {name: measured.strict(value) for name, value in (
+        ("name", paired.name), ("one", paired.one), ("other", paired.other), ("difference", paired.value),
+        ("interval", paired.interval), ("better", paired.better), ("rows", paired.rows))}

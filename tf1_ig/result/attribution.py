@@ -78,7 +78,7 @@ class Attribution:
       weights: where weighted sums of outputs were explained, for every row a list of ``(index tuple, weight)``.
       rows, positions: int64 ``[batch]`` where every row of the result is one position of an example's output: the
         example's row in the feed, and the position.
-      measures: what ``tf1-ig evaluate`` found of it, where it was judged; saved without controls and curves.
+      measures: what ``tf1-ig evaluate`` found of all rows that were judged, a ``Measured`` each, where it was.
 
     >>> attribution.values["embedding/lookup:0"].shape                                    # doctest: +SKIP
     (2, 40, 64)

@@ -57,7 +57,7 @@ class Measured(Finding):
 
 def to_plain(measured: Measured) -> Dict[str, Any]:
     """The measure as strict JSON: arrays as lists, and numbers that JSON lacks by name (``"NaN"``)."""
-    return {field.name: _plain(getattr(measured, field.name)) for field in dataclasses.fields(Measured)}
+    return {field.name: strict(getattr(measured, field.name)) for field in dataclasses.fields(Measured)}
 
 
 def of_plain(given: Any) -> Finding:
@@ -78,11 +78,8 @@ def of_plain(given: Any) -> Finding:
         stages=None if stages is None else tuple(Stage(str(scope), float(left)) for scope, left in stages), **told)
 
 
-def _array(numbers: Any) -> np.ndarray:
-    return np.array([float(number) for number in numbers], np.float64)
-
-
-def _plain(value: Any) -> Any:
+def strict(value: Any) -> Any:
+    """Numbers, texts, arrays and sequences of them as strict JSON has them."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, (int, np.integer)):
@@ -90,4 +87,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (float, np.floating)):
         return float(value) if np.isfinite(value) else {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[
             str(float(value))]
-    return [_plain(one) for one in value]
+    return [strict(one) for one in value]
+
+
+def _array(numbers: Any) -> np.ndarray:
+    return np.array([float(number) for number in numbers], np.float64)

@@ -9,6 +9,7 @@ import numpy as np
 
 from graph_tools.report import VERDICTS, Finding
 from tf1_ig.result.features import Feature
+from tf1_ig.result.measured import Curve, Measured, Stage
 
 # A test takes the value and the number of rows of the result.
 Test = Callable[[Any, int], bool]
@@ -133,7 +134,24 @@ def _term(value: Any, count: int) -> bool:
 def _finding(value: Any, count: int) -> bool:
     return isinstance(value, Finding) and value.verdict in VERDICTS and all(
         isinstance(part, str) for part in (value.name, value.advice)) and (
-        value.value is None or isinstance(value.value, (str, bool)) or _number(value.value, count))
+        value.value is None or isinstance(value.value, (str, bool)) or _number(value.value, count)) and (
+        not isinstance(value, Measured) or _measured(value, count))
+
+
+def _measured(value: Measured, count: int) -> bool:
+    """A measure keeps the numbers of all rows that were judged, of which the result may hold some."""
+    def curve(one: Any, _: int) -> bool:
+        return isinstance(one, Curve) and all(_vector(part, count) and len(part) == len(one[0]) for part in one)
+
+    def places(one: Any, _: int) -> bool:
+        return isinstance(one, tuple) and all(type(at) is int and at >= 0 for at in one)
+
+    def stage(one: Any, _: int) -> bool:
+        return isinstance(one, Stage) and isinstance(one.scope, str) and _number(one.value, count)
+
+    return value.evaluations >= 0 and all(each is None or test(each, count) for each, test in (
+        (value.rows, _vector), (value.interval, lambda pair, count: len(pair) == 2), (value.curves, _each(curve)),
+        (value.positions, _each(places)), (value.stages, _each(stage))))
 
 
 _ROWS, _TEXTS = _array("fiu", range(1, 2)), _each(_text)

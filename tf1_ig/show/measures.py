@@ -9,6 +9,7 @@ from tf1_ig.show.facts import class_text, texts_by_input
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8.0, 232.0, 8.0, 92.0   # the template's viewBox is 240 by 100
 ROWS = 50                                              # that are drawn; all are counted
+_SOME = 12                                             # tokens that are named in a caption
 _NAMED = {"deletion": "Tokens removed, those that matter most first",
           "insertion": "Tokens put in, those that matter most first"}
 
@@ -90,11 +91,19 @@ def _row(report: Any, attribution: Any, row: int, class_names: Any) -> Row:
         "Without the marked %s the model decides otherwise: the fewest that were found, run to be sure." % (
             "token" if len(flips) == 1 else "%d tokens" % len(flips)) if flips else
         "No set of tokens was found whose removal changes what the model decides.")
-    curves = tuple(_drawn(name, found[name], row) for name in _NAMED if name in found and found[name].curves)
+    words = [text for name in attribution.values for text in _words(named[name][row], attribution.tokens[name][row])]
+    curves = tuple(_drawn(name, found[name], row, words) for name in _NAMED if name in found and found[name].curves)
     return Row(row, class_text(attribution.label_text(row, class_names)), tuple(strips), tuple(flips), told, curves)
 
 
-def _drawn(name: str, measured: Any, row: int) -> Drawn:
+def _words(texts: Any, sums: Any) -> List[str]:
+    """A text for each token: its own, or its place."""
+    count = np.size(sums)
+    return [token_view.printable(text) for text in texts[:count]] if texts is not None and np.ndim(sums) <= 1 and len(
+        texts) >= count else ["at %d" % place for place in range(count)]
+
+
+def _drawn(name: str, measured: Any, row: int, words: Sequence[str]) -> Drawn:
     curve = measured.curves[row]
     known = np.isfinite(curve.scores) & np.isfinite(curve.low) & np.isfinite(curve.high)
     across, scores, least, most = (np.asarray(each, np.float64)[known] for each in curve)
@@ -106,7 +115,17 @@ def _drawn(name: str, measured: Any, row: int) -> Drawn:
         up = (y - low) / (high - low) if high > low else np.full(len(y), 0.5)
         return ["%.1f,%.1f" % each for each in zip(_LEFT + (_RIGHT - _LEFT) * x, _BOTTOM - (_BOTTOM - _TOP) * up)]
 
-    caption = "%s: score from %.3g to %.3g (band: random orders); area %.2f." % (
-        _NAMED[name], scores[0], scores[-1], measured.rows[row])
+    caption = "%s: score from %.3g to %.3g (band: random orders); area %.2f. %s" % (
+        _NAMED[name], scores[0], scores[-1], measured.rows[row], _until(name, measured.positions[row], words))
     return Drawn(name, " ".join(places(across, scores)),
                  " ".join(places(across, most) + places(across[::-1], least[::-1])), caption)
+
+
+def _until(name: str, places: Sequence[int], words: Sequence[str]) -> str:
+    """Which tokens went or came until the decision changed, in words."""
+    if not places:
+        return "The decision never changes." if name == "deletion" else "The decision is made without any."
+    named = ", ".join(words[place] for place in places[:_SOME])
+    return "The decision %s %d token%s: %s%s." % (
+        "changes without" if name == "deletion" else "is that of the whole with", len(places), "s" * (len(places) > 1),
+        named, ", …" if len(places) > _SOME else "")
