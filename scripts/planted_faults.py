@@ -13,6 +13,7 @@ import dataclasses
 import json
 import os
 import sys
+import zipfile
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
@@ -22,6 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import graph_tools as gt  # noqa: E402
 import tf1_ig  # noqa: E402
 from tests.models import taught  # noqa: E402
+from tests.real import packages  # noqa: E402
 from tf1_ig import demo  # noqa: E402
 from tf1_ig.evaluate.randomised import permuted, weights_by_scope  # noqa: E402
 
@@ -29,6 +31,8 @@ APART = 0.25
 # What is left below: a tenth of right explanations may want a look, the worst that was seen does not fail.
 MARGINS = (0.05, 0.15, 0.2, 0.08)
 ROWS = 8
+CHINESE = ("我们 今天 北京 大学 学习 他 说 的 在 南京 长江 大桥 通车 研究 生命 科学 老师 喜欢 音乐 不 好 电影 城市 中国 "
+           "人民").split()
 WORDS = ("the a of film plot acting is and it but no never not very superb dull funny bad good best worst wonderful "
          "lifeless charming boring moving mess brilliant weak fresh story cast director jokes ending").split()
 
@@ -263,13 +267,41 @@ def _demo() -> taught.Taught:
                          "class/logits:0", "class/dropout/mul_1:0", float("nan"))
 
 
+def _segmenter() -> taught.Taught:
+    """The published word segmenter of foolnltk: what the tag of a character is, among words drawn at random."""
+    folder = packages.unpacked("fool_seg")
+    path = next(folder.rglob("seg.pb"))
+    with zipfile.ZipFile(str(path.parent / "map.zip")) as maps:
+        known = json.loads(maps.read("all_map.json").decode("utf-8"))["char_map"]
+
+    def draw(random: np.random.RandomState, rows: int) -> Dict[str, np.ndarray]:
+        texts = ["".join(CHINESE[one] for one in random.randint(0, len(CHINESE), random.randint(4, 7)))
+                 for _ in range(rows)]
+        ids = np.zeros((rows, max(map(len, texts))), np.int32)
+        for row, text in zip(ids, texts):
+            row[:len(text)] = [known.get(each, known["<OOV>"]) for each in text]
+        return {"char_inputs:0": ids, "lengths:0": np.array([len(text) for text in texts], np.int32),
+                "dropout:0": np.float32(1)}
+
+    def of_some_character(outputs: np.ndarray) -> Any:
+        at = 2 + np.arange(len(outputs)) % 3
+        return [(int(place), int(tag)) for place, tag in zip(at, outputs[np.arange(len(outputs)), at].argmax(-1))]
+
+    return taught.Taught(gt.load(str(path)), "project/logits:0", "auto", draw, of_some_character, "project/logits:0",
+                         "concat_1:0", float("nan"))
+
+
 def models(names: Any, seed: int = 0) -> Iterator[Tuple[str, taught.Taught]]:
-    """Those of these names, one after the other."""
+    """Those of these names, one after the other; a published one is left out where it cannot be had."""
     for name in names:
-        yield name, _demo() if name == "demo" else taught.train(name, seed)
+        try:
+            yield name, PUBLISHED[name]() if name in PUBLISHED else taught.train(name, seed)
+        except packages.PackageUnavailableError as reason:
+            print("%s is left out: %s" % (name, reason), flush=True)
 
 
-COUNTED = ("demo",) + tuple(taught.COUNTED_ON)
+PUBLISHED = {"demo": _demo, "fool_seg": _segmenter}
+COUNTED = tuple(PUBLISHED) + tuple(taught.COUNTED_ON)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from graph_tools.report import Report
 from tf1_ig import answer, methods
 from tf1_ig.errors import MethodError
 from tf1_ig.evaluate import cutting
+from tf1_ig.evaluate.bounds import in_the_light_of_the_definition
 from tf1_ig.evaluate.definition import definition
 from tf1_ig.evaluate.neighbours import neighbours
 from tf1_ig.evaluate.noise import infidelity, max_sensitivity, stability
@@ -103,7 +104,7 @@ def evaluate(explainer: Any, feed: Mapping[Any, Any], label: Any = None, measure
             found.append(_measured(name, scene))
             advance(found[-1].evaluations)
             advance.example_done()
-    return Report(tuple(found))
+    return in_the_light_of_the_definition(Report(tuple(found)))
 
 
 def _asked_again(explain: Any, baseline: Any, asked: Mapping[str, Any]) -> Callable[..., Any]:

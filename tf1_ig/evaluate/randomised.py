@@ -75,13 +75,14 @@ def weights_by_scope(model: Any, inputs: Sequence[str], output: str) -> Dict[str
 
 def permuted(model: Any, weights: Sequence[str], random: np.random.RandomState) -> Any:
     """The frozen model with some weights permuted, each among its own numbers."""
-    chosen, graph_def = set(weights), _tf.tf.GraphDef()
+    graph_def = _tf.tf.GraphDef()
     graph_def.CopyFrom(model.graph_def)
-    for node in graph_def.node:
-        if node.name in chosen:
-            value = _tf.tf.make_ndarray(node.attr["value"].tensor)
-            mixed = random.permutation(value.ravel()).reshape(value.shape)
-            node.attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(mixed, dtype=node.attr["dtype"].type))
+    nodes = {node.name: node for node in graph_def.node}
+    for name in weights:
+        held, dtype = nodes[name].attr["value"].tensor, nodes[name].attr["dtype"].type
+        value = _tf.tf.make_ndarray(held)
+        mixed = random.permutation(value.ravel()).reshape(value.shape)
+        held.CopyFrom(_tf.tf.make_tensor_proto(mixed, dtype=dtype))
     return model.with_graph_def(graph_def)
 
 

@@ -59,6 +59,12 @@ class Resolved(NamedTuple):
     # Floats that reach the output and keep their values: masks and weights, or what the caller did not name.
     held: Tuple[str, ...] = ()
 
+    def computed_from(self, tensor: str) -> List[str]:
+        """The attributed tensors that the graph computes from a tensor: fed themselves, they would hide its value."""
+        below = self.model.index.descendants_of_tensor(tensor)
+        return [spec.attributed.tensor for spec in self.inputs
+                if spec.attributed.tensor != tensor and names.parse(spec.attributed.tensor).node in below]
+
 
 def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     """Checks the caller's names, chooses the inputs when asked to, swaps queues and splits merged lookups.

@@ -289,6 +289,8 @@ class TaskReader:
         feed = dict(values)
         for key, value in self._renamed(replaced).items():
             tensor = self._engine.find_tensor(key)
+            for name in self._resolved.computed_from(tensor.name):
+                feed.pop(name, None)
             if np.ndim(value) == 0:
                 like = values[tensor.name] if tensor.name in values else self._engine.fetch(tensor, values)
                 value = np.full(like.shape, value, dtype=None if like.dtype == object else like.dtype)
