@@ -6,9 +6,9 @@
 #   scripts/leg.sh run LEG COMMAND …      build, then run a command of the environment
 #
 # LEG is newest (the newest TensorFlow 2.x that the Python found supports, 3.9 to 3.13; on 3.7, where there is nothing
-# newer, 1.15), tf221, tf215 or tf115 (Python 3.7), bridges (TensorFlow 2.15 beside PyTorch, captum, LIME, SHAP and LIT;
-# `test` runs the tests of the bridges alone), engines (the same of Spark, Beam, Dask and Ray), or tools: no TensorFlow,
-# but what lints, types, documents and packs.
+# newer, 1.15), tf221, tf215 or tf115 (Python 3.7), bridges (TensorFlow 2.15 beside PyTorch, captum, LIME, SHAP, LIT and
+# ferret; `test` runs the tests of the bridges alone), engines (the same of Spark, Beam, Dask and Ray), or tools: no
+# TensorFlow, but what lints, types, documents and packs.
 # PYTHON=3.12 or PYTHON=/path/to/python chooses the interpreter. A leg whose Python is not on this machine is skipped
 # with a message, or fails where CI=true.
 set -eu
@@ -118,7 +118,8 @@ case $action in
 build) ;;
 test)
     say "pytest on $("$python" -V 2>&1)"
-    [ "$leg" = bridges ] && set -- tests/tf1_ig/test_bridges.py tests/tf1_ig/test_other_numbers.py "$@"
+    [ "$leg" = bridges ] && set -- tests/tf1_ig/test_bridges.py tests/tf1_ig/test_other_numbers.py \
+        tests/tf1_ig/test_evaluate_captum.py tests/tf1_ig/test_evaluate_ferret.py "$@"
     [ "$leg" = engines ] && set -- tests/tf1_ig/test_spark.py tests/tf1_ig/test_beam.py tests/tf1_ig/test_engines.py "$@"
     exec "$python" -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile "$@"
     ;;

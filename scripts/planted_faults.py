@@ -31,8 +31,8 @@ APART = 0.25
 # What is left below: a tenth of right explanations may want a look, the worst that was seen does not fail.
 MARGINS = (0.05, 0.15, 0.2, 0.08)
 ROWS = 8
-CHINESE = ("我们 今天 北京 大学 学习 他 说 的 在 南京 长江 大桥 通车 研究 生命 科学 老师 喜欢 音乐 不 好 电影 城市 中国 "
-           "人民").split()
+CHINESE = ("我们 今天 北京 大学 学习 他 说 的 在 南京 长江 大桥 通车 研究 生命 科学 老师 喜欢 音乐 不 好 电影 城市 "
+           "中国 人民").split()
 WORDS = ("the a of film plot acting is and it but no never not very superb dull funny bad good best worst wonderful "
          "lifeless charming boring moving mess brilliant weak fresh story cast director jokes ending").split()
 

@@ -34,7 +34,7 @@ class Scene(NamedTuple):
         """What is explained of each row as ``explain`` takes it, whatever the scores of another feed or model say."""
         if self.at.weights is not None:
             return [{place if len(place) > 1 else place[0]: weight for place, weight in row} for row in self.at.weights]
-        label = [tuple(int(place) for place in one) if np.ndim(one) else int(one) for one in self.at.label]
+        label: Any = [tuple(int(place) for place in one) if np.ndim(one) else int(one) for one in self.at.label]
         return None if any(one == -1 for one in label) else label
 
     @property

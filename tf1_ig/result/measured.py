@@ -67,13 +67,13 @@ def of_plain(given: Any) -> Finding:
     told = {name: given[name] for name in ("name", "verdict", "advice")}
     value, control, judged = (None if given[name] is None else float(given[name])
                               for name in ("value", "control", "judged"))
-    positions, rows, interval, curves, stages = (given[name] for name in (
-        "positions", "rows", "interval", "curves", "stages"))
+    positions, rows, curves, stages = (given[name] for name in ("positions", "rows", "curves", "stages"))
+    low, high = given["interval"] or (None, None)
     return Measured(
         value=value, control=control, judged=judged, evaluations=int(given["evaluations"]),
         positions=None if positions is None else tuple(tuple(int(place) for place in row) for row in positions),
         rows=None if rows is None else _array(rows),
-        interval=None if interval is None else tuple(float(end) for end in interval),
+        interval=None if low is None or high is None else (float(low), float(high)),
         curves=None if curves is None else tuple(Curve(*map(_array, curve)) for curve in curves),
         stages=None if stages is None else tuple(Stage(str(scope), float(left)) for scope, left in stages), **told)
 
