@@ -9,6 +9,7 @@ from graph_tools.report import Finding, Report
 from tf1_ig.errors import MethodError
 from tf1_ig.evaluate.record import bootstrap, mean
 
+ROUNDING = 1e-6    # of a measure's size: a difference below it is none
 # Measures of which less is better; of all others more is.
 LESS = ("completeness", "definition", "weights randomised", "stability", "neighbours", "other label", "flip set",
         "infidelity", "max sensitivity", "sufficiency")
@@ -62,7 +63,8 @@ def _paired(one: Any, other: Any, seed: int) -> Paired:
             one.name, len(one.rows), len(other.rows)))
     rows = np.asarray(one.rows, np.float64) - np.asarray(other.rows, np.float64)
     interval = bootstrap(rows, np.random.RandomState(seed))
-    sign = 0 if interval is None else int(interval[0] > 0) - int(interval[1] < 0)
+    least = ROUNDING * max(np.abs(one.rows).max(), np.abs(other.rows).max()) if interval else 0.0
+    sign = 0 if interval is None else int(interval[0] > least) - int(interval[1] < -least)
     better = -sign if one.name in LESS else sign
     said = {1: "the first is better", -1: "the second is better", 0: "no sure difference"}[better]
     advice = "%s and %s, %s" % (one.value_text, other.value_text, said) + (
