@@ -271,7 +271,10 @@ class Engine:
 
     def run_raw_output(self, points: PathPoints) -> np.ndarray:
         """The output as the model shapes it."""
-        return self._run(self.output, self._feed(points, None))
+        found = self._run(self.output, self._feed(points, None))
+        if self.batch_axis is not None and found.ndim > self.batch_axis:  # a whole feed, its rows not yet told apart
+            self.evaluations += found.shape[self.batch_axis] - points.rows
+        return found
 
     def run_scores(self, points: PathPoints, order, label: target.Terms) -> np.ndarray:
         return self._run(self._target.score, self._feed(points, order, label))
