@@ -109,6 +109,7 @@ def evaluate(explainer: Any, feed: Mapping[Any, Any], label: Any = None, measure
 
 def _asked_again(explain: Any, baseline: Any, asked: Mapping[str, Any]) -> Callable[..., Any]:
     """A function of explainer, feed and label by the method that is judged; it is told of ``own`` what it takes."""
+    takes: Mapping[str, Any]
     if callable(explain):
         takes, method = inspect.signature(explain).parameters, explain
     else:

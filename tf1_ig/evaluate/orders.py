@@ -142,7 +142,8 @@ def _falls(scene: Scene, said: List[np.ndarray], keeping: bool) -> np.ndarray:
 
 def _rationales(said: np.ndarray) -> List[np.ndarray]:
     """Places of the strongest 10 %, 20 %, … of the numbers, those above 0, each set once."""
-    order, found = np.argsort(said)[::-1], []
+    found: List[np.ndarray] = []
+    order = np.argsort(said)[::-1]
     for count in (SHARES * len(said)).astype(int):
         own = order[:count][said[order[:count]] > 0]
         if len(own) and (not found or len(own) > len(found[-1])):

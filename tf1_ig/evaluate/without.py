@@ -43,7 +43,8 @@ def decided(scene: Scene, shares: List[np.ndarray]) -> Tuple[List[np.ndarray], L
     else:
         with np.errstate(invalid="ignore"):
             otherwise = (scene.ends[1] - said) / np.where(scene.rise == 0, 1.0, scene.rise) > 0.5
-    return tuple([each[:len(own), row] for row, own in enumerate(shares)] for each in (said, otherwise))
+    counts = list(enumerate(map(len, shares)))
+    return [said[:count, row] for row, count in counts], [otherwise[:count, row] for row, count in counts]
 
 
 # -- how ---------------------------------------------------------------------------------------------------------------
