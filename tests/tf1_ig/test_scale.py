@@ -16,7 +16,7 @@ import pytest
 import graph_tools as gt
 import tf1_ig
 from graph_tools._tf import tf
-from tests.many_rows import deadly, demo_spec, explained, lines, reviews, written
+from tests.many_rows import deadly, demo_spec, explained, largest_difference, lines, reviews, written
 from tf1_ig import cli, demo
 from tf1_ig.errors import ClosedError, FolderError, LabelError, RowError, SpecError, WorkerError
 from tf1_ig.scale import batches, folder, groups, plan, schemas, worker
@@ -49,13 +49,28 @@ def test_the_cut_into_batches_changes_nothing(spec):
     rows = reviews(80)
     known = {row["key"]: row for row in explained(spec, [rows])}
     order = np.random.RandomState(1).permutation(80)
-    for size, window in ((1, 3), (33, 50)):
+    for size, window in ((1, 1), (1, 3), (33, 50), (4096, 4096)):
         shuffled = [rows[place] for place in order]
         found = explained(spec, [shuffled[start:start + size] for start in range(0, 80, size)], window=window)
         assert [row["key"] for row in found] == [row["key"] for row in shuffled]
         for row in found:
             assert row["tokens"] == known[row["key"]]["tokens"]
             assert np.allclose(row["attributions"], known[row["key"]]["attributions"], atol=1e-6)
+
+
+def test_the_cut_into_files_changes_nothing(spec, tmp_path):
+    rows = reviews(60)
+    known = {row["key"]: row for row in explained(spec, [rows])}
+    order = np.random.RandomState(2).permutation(60)
+    for files, of_a_shard in ((1, 13), (7, 1), (20, 4096)):
+        folder = tmp_path / str(files)
+        folder.mkdir()
+        for number in range(files):
+            lines(folder / ("%d.jsonl" % number), [rows[place] for place in order[number::files]])
+        tf1_ig.explain_dataset(spec, str(folder), str(folder / "out"), workers=0, key="key", rows_per_shard=of_a_shard)
+        found, letters = written(folder / "out")
+        assert sorted(row["key"] for row in found) == sorted(known) and not letters
+        assert largest_difference(found, known) < 1e-6
 
 
 def test_no_more_than_a_window_is_held(spec):
