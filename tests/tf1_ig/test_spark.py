@@ -139,7 +139,7 @@ def test_a_python_worker_an_executor_and_a_cable_die_in_one_job(spec, source, al
                if event["Event"] == "SparkListenerExecutorRemoved"}
     where = {event["Executor ID"]: event["Executor Info"]["Host"] for event in cluster.told()
              if event["Event"] == "SparkListenerExecutorAdded"}
-    assert {where[one] for one in removed} == {hosts[1].address, hosts[2].address}, removed
+    assert {where[one] for one in removed if one in where} == {hosts[1].address, hosts[2].address}, removed
 
 
 def assert_the_same_table(found, alone):
