@@ -85,7 +85,10 @@ def _input_fault(node: Any, op: Any, given: Mapping[str, List[int]]) -> str:
 
 
 def _name(dtype: int) -> str:
-    return _tf.tf.as_dtype(dtype).base_dtype.name if dtype % 100 else "of no dtype"
+    try:
+        return _tf.tf.as_dtype(dtype).base_dtype.name
+    except TypeError:
+        return "of no dtype"
 
 
 def _circle(graph_def: Any) -> str:

@@ -102,8 +102,6 @@ def _fold(graph_def) -> Dict[str, Folded]:
 
 def _folded(node, inputs: List[Folded]) -> Folded:
     """What is known of one node: by the rule of its op, or as large as what goes in, unless its op makes more of it."""
-    if node.op == "Const":
-        return _constant(node)
     if node.op in _RULES:
         try:
             return _RULES[node.op](node, inputs)
@@ -128,7 +126,7 @@ _MORE = ("LinSpace", "OneHot", "Pad", "MirrorPad", "Stateless", "Bincount", "Den
 _FACTOR = 16
 
 
-def _constant(node) -> Folded:
+def _constant(node, inputs: List[Folded]) -> Folded:
     if "value" not in node.attr:
         return Folded(None)
     tensor = node.attr["value"].tensor
@@ -320,6 +318,7 @@ def _product_of_matrices(node, inputs: List[Folded]) -> Folded:
 
 
 _RULES: Dict[str, Callable[..., Folded]] = dict.fromkeys(_SAME, _same)
+_RULES["Const"] = _constant
 _RULES.update(dict.fromkeys(_BROADCAST, _broadcast))
 _RULES.update(dict.fromkeys(("Gather", "GatherV2"), _gathered))
 _RULES.update(dict.fromkeys(_JOINS, _joined))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from graph_tools import _tf
+from graph_tools.graph import wiring
 from graph_tools.safety import folding
 
 I32, I64, F32 = np.int32, np.int64, np.float32
@@ -167,3 +168,16 @@ def test_what_is_withheld_is_computed_all_the_same(monkeypatch):
         assert session.run("end:0").tolist() == [6, 8, 10, 12, 14, 16]
     monkeypatch.setattr(folding, "FOLDED", 10000)
     assert folding.withhold(graph_def) == []
+
+
+def test_a_constant_whose_bytes_are_torn_is_not_known():
+    node = _tf.tf.NodeDef(name="made", op="Const")
+    node.attr["value"].tensor.CopyFrom(_tf.tf.make_tensor_proto(V))
+    node.attr["value"].tensor.tensor_content = node.attr["value"].tensor.tensor_content[:-1] or b"abc"
+    assert folding._fold(_tf.tf.GraphDef(node=[node]))["made"] == folding.Folded(None)
+
+
+@pytest.mark.parametrize("dtype, name", [(1, "float32"), (101, "float32"), (0, "of no dtype"), (96, "of no dtype"),
+                                         (-1, "of no dtype"), (2 ** 31 - 1, "of no dtype")])
+def test_a_type_that_is_none_has_no_name(dtype, name):
+    assert wiring._name(dtype) == name
