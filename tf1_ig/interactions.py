@@ -249,8 +249,8 @@ class Kinked:
         middles, moving = (np.arange(count) + 0.5) / count, self._slopes.moving
         hessians = [np.zeros((count, len(own), len(own))) for own in moving]
         for place, found in enumerate(self._slopes.around(middles, np.full(count, CLOSE))):
-            for row, (own, slopes) in enumerate(zip(moving, found)):
-                here, ahead, behind = (part[..., own] for part in slopes)
+            for row, (own, around) in enumerate(zip(moving, found)):
+                here, ahead, behind = (part[..., own] for part in around)
                 hessians[row][place] = second_derivatives(here, ahead, behind, CLOSE)
         if not self._rows:
             self._nodes, nodes = count + 1, np.linspace(0.0, 1.0, count + 1)
@@ -263,9 +263,9 @@ class Kinked:
                 jumps.unsettled > self._share * np.abs(jumps.matrix()).sum() for jumps in self._rows):
             new = [jumps.worst(max(16, self._nodes // 4)) for jumps in self._rows]
             self._nodes += len(new[0])
-            for jumps, own, nodes, slopes in zip(self._rows, moving, new, self._slopes.on_path(
+            for jumps, own, more, along in zip(self._rows, moving, new, self._slopes.on_path(
                     [np.array(each) for each in new])):
-                jumps.add(nodes, slopes[:, own])
+                jumps.add(more, along[:, own])
         values = [np.zeros((tokens, tokens)) for tokens in self._slopes.counts]
         for matrix, own, jumps in zip(values, moving, self._rows):
             matrix[np.ix_(own, own)] = jumps.matrix()

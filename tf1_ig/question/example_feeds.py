@@ -161,7 +161,7 @@ class Plan:
                      for axis, size in enumerate(shape))
 
     @staticmethod
-    def _may_be_steps(shape: Sequence[Optional[int]]) -> bool:
+    def _may_be_steps(shape: Optional[Sequence[Optional[int]]]) -> bool:
         """Whether the first axis of a shape can be that of steps, and the second that of rows."""
         return shape is not None and len(shape) in (2, 3) and shape[1] is None
 

@@ -27,10 +27,10 @@ def for_shap(rows: Iterable[Mapping[str, Any]]) -> Dict[str, Any]:
     names = [list(row["tokens"]) for row in rows]
     if rows and all(one == names[0] for one in names):
         kept = [json.loads(row["extra"]) for row in rows]
-        data = [[float(one[name]) if isinstance(one.get(name), (int, float)) else math.nan for name in names[0]]
-                for one in kept]
+        numbers = [[float(one[name]) if isinstance(one.get(name), (int, float)) else math.nan for name in names[0]]
+                   for one in kept]
         return {"values": np.array([row["attributions"] for row in rows], np.float64), "base_values": base,
-                "data": np.array(data, np.float64), "feature_names": names[0]}
+                "data": np.array(numbers, np.float64), "feature_names": names[0]}
     values, data = np.empty(len(rows), object), np.empty(len(rows), object)
     for place, row in enumerate(rows):
         values[place], data[place] = np.array(row["attributions"], np.float64), np.array(names[place], object)

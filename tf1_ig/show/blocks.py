@@ -111,7 +111,7 @@ def block(attribution, name: str, row: int, sums: np.ndarray, texts: Optional[Se
     return table.largest_entries(sums, name, scale)
 
 
-def _words_of_characters(attribution, name: str, row: int, sums: np.ndarray, texts: Sequence[Any], scale: float,
+def _words_of_characters(attribution, name: str, row: int, sums: np.ndarray, texts: Any, scale: float,
                          options) -> token_view.Strip:
     """Words in colour, each the sum of its characters, which carry their own share; ``sums [words, characters]``."""
     spans = None if attribution.spans is None else attribution.spans.get(name)

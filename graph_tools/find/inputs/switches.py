@@ -156,7 +156,8 @@ class _Search:
 
     def _names_files(self, name: str) -> bool:
         """Whether a source only says where a saver writes and reads."""
-        todo, users = [name], set()
+        todo = [name]
+        users: Set[str] = set()
         while todo:
             new = {use.node for use in self.index.consumers(todo.pop(), control=False)} - users
             users |= new
