@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,6 +133,29 @@ def test_lime_takes_the_predictions(demo_spec):
             "A superb film but dull", classify, num_samples=200, labels=[1])
         weights = dict(explained.as_list(label=1))
     assert weights["superb"] > 0 > weights["dull"]
+
+
+def test_anchors_takes_the_predictions(demo_spec):
+    """The words that hold the prediction, and how often they do on texts that keep them, counted again here."""
+    anchors = pytest.importorskip("anchor.anchor_text", reason="anchor-exp is not installed")
+    with bridges.predict(demo_spec, empty="nosuchword") as classify:
+        def words_of(text):
+            found, start = [], 0
+            for word in text.split():
+                found.append(SimpleNamespace(text=word, idx=text.index(word, start)))
+                start = found[-1].idx + len(word)
+            return found
+
+        np.random.seed(0)
+        explained = anchors.AnchorText(words_of, ["negative", "positive"]).explain_instance(
+            "this film is superb", lambda texts: classify(list(texts)).argmax(axis=1), threshold=0.9)
+        kept = explained.names()
+        others = [word for word in "this film is superb".split() if word not in kept]
+        texts = [" ".join(word for word in "this film is superb".split() if word in kept or word in some)
+                 for some in itertools.chain.from_iterable(
+                     itertools.combinations(others, count) for count in range(len(others) + 1))]
+        held = (classify(texts).argmax(axis=1) == 1).mean()
+    assert "superb" in kept and held >= 0.9 and explained.precision() >= 0.9
 
 
 def test_shap_takes_the_predictions(demo_spec):
