@@ -74,8 +74,9 @@ class Cluster:
         """A Python process that explains, and the executor that it works for: none of those, on that host."""
         daemons = set(self.processes("pyspark.daemon"))
         for pid in sorted(daemons):
-            executor = _parent(_parent(pid))
-            if _parent(pid) in daemons and executor not in but and (
+            daemon = _parent(pid)
+            executor = _parent(daemon) if daemon in daemons else None  # either may have ended by now
+            if executor and executor not in but and (
                     host is None or host.address in text("/proc/%s/cmdline" % executor)):
                 return pid, executor
         return None
