@@ -6,7 +6,7 @@ from typing import Dict, List, Optional
 SHARE = 0.5         # of what is free: others live on the machine, too
 MOST = 384 << 20    # bytes of a run, however much is free
 _LITTLE = 64 << 20  # bytes of a run that nobody looks at
-_PAYS = 0.93        # a run above that is worth its memory when a row takes at most this share of the time
+_PAYS = 0.8         # a run above that is worth its memory when a row takes at most this share of the time
 
 
 class Room:
