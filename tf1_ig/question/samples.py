@@ -79,7 +79,7 @@ class Maker:
     def neighbours(self, count: int, dtype: str) -> Sample:
         """A symmetric matrix of neighbours in a row, normalised."""
         text = "sum(np.eye(%d, k=k) for k in (-1, 0, 1)).astype(\"%s\") / 3" % (count, dtype)
-        return Sample(text, sum(np.eye(count, k=k) for k in (-1, 0, 1)).astype(dtype) / 3)
+        return Sample(text, np.asarray(sum(np.eye(count, k=k) for k in (-1, 0, 1))).astype(dtype) / 3)
 
     def ids(self, tensor: str, shape: Tuple[int, ...], dtype: str) -> Optional[Sample]:
         """Random ids of the table that a tensor looks up; ``None`` where it looks up none."""
