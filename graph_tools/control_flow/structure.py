@@ -70,11 +70,15 @@ def analyse(nodes: Nodes) -> Structure:
     """Finds loops and branches.
 
     Raises:
-      ControlFlowError: the graph has a cycle that is no loop, or two loops are tangled.
+      ControlFlowError: the graph has a cycle that is no loop, two loops are tangled, or a node lacks its input.
     """
     uses = _uses(nodes)
     if not any(node.op in CONTROL_OPS for node in nodes.values()):
         return Structure(nodes, tuple(nodes), {}, {name: Place() for name in nodes}, {}, {}, {}, uses)
+    for node in nodes.values():
+        if node.op in CONTROL_OPS and not node.inputs:
+            raise ControlFlowError("node %r (%s) has no input; the graph is damaged: freeze the model again" % (
+                node.name, node.op))
     order = _topological(nodes)
     paths = _frame_paths(nodes, order)
     loop_of, loop_parent = _loops(nodes, order, paths)

@@ -14,7 +14,7 @@ from graph_tools.load.restores import Stored
 from graph_tools.running import forks
 
 # What the reader raises besides errors of TensorFlow, depending on the release.
-_READER_ERRORS = (ValueError, RuntimeError, LookupError, OSError)
+_READER_ERRORS = (ValueError, RuntimeError, LookupError, OSError, MemoryError)
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 

@@ -9,12 +9,14 @@ from graph_tools.graph import functions, walk
 UNFOLDED = 4 << 30     # bytes of constants that the file does not hold, but says that they are so large
 NODES = 5000000        # nodes when every call is unfolded
 DEPTH = 200            # calls within calls
+SIDE_BY_SIDE = 1 << 20  # iterations of a loop at a time: the executor makes room for all of them
 _WIDTHS = {1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 1, 7: 16, 8: 8, 9: 8, 10: 1, 14: 2, 17: 2, 18: 16, 19: 2, 22: 4, 23: 8}
 
 
 def check(graph_def, where: str) -> None:
     """Raises ``TooLargeError`` for a graph whose size, unfolded, has nothing to do with the size of its file."""
     _check_constants(graph_def, where)
+    _check_loops(graph_def, where)
     _check_calls(graph_def, where)
 
 
@@ -33,6 +35,13 @@ def _check_constants(graph_def, where: str) -> None:
         if total > UNFOLDED:
             raise TooLargeError("%s: constant %r says that it is %s, %.3g bytes that the file does not hold (%.3g in "
                                 "all); the file is damaged or hostile" % (where, node.name, sizes, declared, total))
+
+
+def _check_loops(graph_def, where: str) -> None:
+    for node in functions.all_nodes(graph_def):
+        if "parallel_iterations" in node.attr and not 1 <= node.attr["parallel_iterations"].i <= SIDE_BY_SIDE:
+            raise TooLargeError("%s: node %r (%s) wants %d iterations of its loop at a time; the file is damaged or "
+                                "hostile" % (where, node.name, node.op, node.attr["parallel_iterations"].i))
 
 
 def _check_calls(graph_def, where: str) -> None:

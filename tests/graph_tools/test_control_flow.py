@@ -510,6 +510,16 @@ def test_a_damaged_loop_is_named():
         control_flow.normalize(graph_def)
 
 
+@pytest.mark.parametrize("op", ["Enter", "Exit", "Switch"])
+def test_a_node_of_a_loop_without_its_input_is_named(op):
+    graph_def = _tf.tf.GraphDef()
+    graph_def.CopyFrom(freezing.load(_fixture("while_simple")).graphs["frozen"])
+    bare = next(node for node in graph_def.node if node.op == op)
+    del bare.input[:]
+    with pytest.raises(ControlFlowError, match=r"%s. \(%s\) has no input" % (bare.name, op)):
+        control_flow.normalize(graph_def)
+
+
 # --- TensorFlow 2 stays as it was -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", ["bidirectional", "map_fn_over_scan", "tensor_array_split_concat",

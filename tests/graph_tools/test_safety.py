@@ -466,6 +466,27 @@ def test_constants_that_the_file_does_not_hold(tmp_path):
         gt.load(written(str(tmp_path / "model"), graph))
 
 
+@pytest.mark.parametrize("count, refused", ((10, False), (1, False), (-1 << 31, True), (1 << 40, True), (0, True)))
+def test_iterations_of_a_loop_at_a_time(count, refused, tmp_path):
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, (), name="x")
+        loop = tf.while_loop(lambda step, _: step < 3, lambda step, total: (step + 1, total * 2.0), (0, x))
+        tf.identity(loop[1], name="out")
+    graph_def = graph.as_graph_def()
+    entered = [node for node in graph_def.node if "parallel_iterations" in node.attr]
+    assert entered
+    for node in entered:
+        node.attr["parallel_iterations"].i = count
+    path = written(str(tmp_path / "model"), graph_def)
+    if refused:
+        with pytest.raises(gt.TooLargeError, match=r"wants %d iterations of its loop at a time" % count):
+            gt.load(path)
+        return
+    with gt.load(path).open_session() as session:
+        assert session.run("out:0", {"x:0": 1.5}) == 12.0
+
+
 def calling(depth, width):
     """Functions that call the next one ``width`` times; the last one negates."""
     graph = empty()
