@@ -76,7 +76,7 @@ def prefix_for(artefact: Artefact, folder: Optional[str] = None) -> Optional[str
             return None
         files.demand(join(artefact.path, "checkpoint"), folder, "folder %r" % artefact.path)
         try:
-            latest = _tf.tf.train.latest_checkpoint(artefact.path)
+            latest = _latest(artefact.path) or _moved(artefact.path)
         except (ValueError, _tf.tf.errors.OpError) as damaged:  # bytes that are no text, a path that no file can have
             raise ModelFormatError("the file %r is damaged (%s); give the prefix of a checkpoint" % (
                 join(artefact.path, "checkpoint"), one_line(damaged, 120))) from damaged
@@ -91,6 +91,22 @@ def prefix_for(artefact: Artefact, folder: Optional[str] = None) -> Optional[str
     if exists(artefact.path + ".meta") or exists(artefact.path + ".index"):
         return artefact.path
     return None
+
+
+def _latest(folder: str) -> Optional[str]:
+    try:
+        return _tf.tf.train.latest_checkpoint(folder)
+    except _tf.tf.errors.NotFoundError:  # by 1.15, where the folder that it names is not there either
+        return None
+
+
+def _moved(folder: str) -> Optional[str]:
+    """The checkpoint of a folder that was copied: the file ``checkpoint`` still says where it was written."""
+    state = _tf.tf.train.get_checkpoint_state(folder)
+    if state is None:
+        return None
+    prefix = join(folder, re.split(r"[\\/]", state.model_checkpoint_path)[-1])
+    return prefix if checkpoint.exists(prefix) or _tf.tf.io.gfile.exists(prefix + ".meta") else None
 
 
 def _demand_inside(prefix: str, folder: Optional[str]) -> None:

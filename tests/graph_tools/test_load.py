@@ -59,6 +59,21 @@ def test_a_path_may_be_any_file_of_the_model(written):
     assert gt.load(os.path.join(written.saved_model, "saved_model.pb")).format == "saved_model"
 
 
+@pytest.mark.parametrize("there", ("/gone/%s", "C:\\\\gone\\\\%s"))
+def test_a_folder_that_was_copied(there, written, tmp_path):
+    """What the file ``checkpoint`` names was on another machine; the same name beside it is meant."""
+    folder, name = os.path.split(written.checkpoint)
+    copied = str(tmp_path / "copied")
+    shutil.copytree(folder, copied)
+    with open(os.path.join(copied, "checkpoint"), "w", encoding="utf-8") as file:
+        file.write('model_checkpoint_path: "%s"\n' % (there % name))
+    assert gt.load(copied).source == "checkpoint %s" % os.path.join(copied, name)
+    with open(os.path.join(copied, "checkpoint"), "w", encoding="utf-8") as file:
+        file.write('model_checkpoint_path: "%s"\n' % (there % "other"))
+    with pytest.raises(gt.ModelFileMissingError, match="names no checkpoint that is there"):
+        gt.load(copied)
+
+
 def copy_vocabulary(written, folder):
     """A model that moves takes its vocabulary along: files outside of its folder are not read."""
     vocabulary = os.path.join(os.path.dirname(written.frozen), "vocabulary.txt")
