@@ -91,8 +91,8 @@ def _into_loops(graph_def) -> List[str]:
             outside = index.nodes[ref.node]
             if ref.is_control or outside.op != "Const" or outside.input:
                 continue
-            own = graph_def.node.add()
-            own.CopyFrom(outside)
+            graph_def.node.add().CopyFrom(outside)
+            own = graph_def.node[-1]
             own.name = "%s/%s_%d" % (name, "inside", slot)
             own.input.append("^" + next(other.node for other in index.inputs(name) if other.node in inside))
             index.nodes[name].input[slot] = own.name

@@ -510,7 +510,7 @@ def test_a_candidate_found_before_the_queue_was_swapped_is_found_again():
         with tf1_ig.IntegratedGradients(model, gt.find_outputs(model)[0], inputs) as explainer:
             found.append(explainer.explain(feed, label=1, tokens=words))
     for other in found[1:]:
-        np.testing.assert_array_equal(found[0].tokens["embedding/lookup:0"], other.tokens["embedding/lookup:0"])
+        np.testing.assert_allclose(found[0].tokens["embedding/lookup:0"], other.tokens["embedding/lookup:0"], rtol=1e-6)
         assert found[0].ids["embedding/lookup:0"].tolist() == other.ids["embedding/lookup:0"].tolist()
 
 

@@ -9,7 +9,7 @@ from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
 from graph_tools.graph import names
 from tf1_ig.evaluate.bounds import judge
-from tf1_ig.evaluate.record import Scene, mean, spearman
+from tf1_ig.evaluate.record import FEW, Scene, by_chance, mean, spearman
 from tf1_ig.result.measured import Measured, Stage
 
 STAGES = 5   # models that are made on the way down; neighbouring scopes are taken together where there are more
@@ -39,9 +39,13 @@ def weights_randomised(scene: Scene) -> Measured:
         stages.append(Stage(", ".join(group), mean(rows)))
     value = mean(rows)
     told = judge("weights randomised", value, len(rows))
-    return Measured("weights randomised", told, value, "" if told == "ok" else "the explanation of a model with "
-                    "permuted weights is nearly the same: it shows the input, not what the model has learnt",
-                    control=control, evaluations=evaluations, rows=rows, stages=tuple(stages))
+    advice = "" if told == "ok" else ("the explanation of a model with permuted weights is nearly the same: it shows "
+                                      "the input, not what the model has learnt")
+    own = [tokens[moving] for tokens, moving in zip(scene.tokens, scene.moving)]
+    if told == "fail" and value <= by_chance(list(zip(own, own)), random):
+        told, advice = "warn", FEW
+    return Measured("weights randomised", told, value, advice, control=control, evaluations=evaluations, rows=rows,
+                    stages=tuple(stages))
 
 
 def weights_by_scope(model: Any, inputs: Sequence[str], output: str) -> Dict[str, List[str]]:

@@ -1,10 +1,13 @@
 """What a measure is given, and the few numbers that all of them compare with."""
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from tf1_ig.engine.at import At
+
+SHUFFLES = 200  # of attributions among the tokens of their rows
+FEW = "so few tokens that shuffled ones often stand in the same order; give more rows"
 
 
 class Scene(NamedTuple):
@@ -60,6 +63,13 @@ def spearman(one: np.ndarray, other: np.ndarray) -> float:
     first, second = first - first.mean(), second - second.mean()
     norm = np.sqrt((first ** 2).sum() * (second ** 2).sum())
     return float((first * second).sum() / norm) if norm > 0 else float("nan")
+
+
+def by_chance(pairs: Sequence[Tuple[np.ndarray, np.ndarray]], random: np.random.RandomState) -> float:
+    """Which mean rank correlation of rows one in twenty reaches by shuffling a row's first side; NaN: of none."""
+    drawn = [mean([spearman(random.permutation(one), other) for one, other in pairs if len(one) > 1])
+             for _ in range(SHUFFLES)]
+    return float(np.nanquantile(drawn, 0.95)) if np.isfinite(drawn).any() else float("nan")
 
 
 def mean(values: Any) -> float:

@@ -5,11 +5,10 @@ from typing import List, Tuple
 import numpy as np
 
 from tf1_ig.evaluate.bounds import judge
-from tf1_ig.evaluate.record import Scene, mean, pearson, spearman
+from tf1_ig.evaluate.record import FEW, SHUFFLES, Scene, by_chance, mean, pearson, spearman
 from tf1_ig.evaluate.without import scores, without
 from tf1_ig.result.measured import Measured
 
-SHUFFLES = 200     # of attributions among the tokens of their rows
 SUBSETS = 32       # of a row's tokens that are removed together
 MOST = 64          # tokens of a row that are removed one by one
 NOTHING = 0.02     # of the largest of a row: numbers below it count as equal where ranks are compared
@@ -34,16 +33,14 @@ def leave_one_out(scene: Scene) -> Measured:
     random = scene.random("leave one out")
     said, effects = ([_told(each) for each in found] for found in _single(scene, random))
     rows = np.array([spearman(*each) if len(each[0]) > 1 else np.nan for each in zip(said, effects)])
-    control = [mean([spearman(random.permutation(one), other) for one, other in zip(said, effects) if len(one) > 1])
-               for _ in range(SHUFFLES)]
-    value, chance = mean(rows), float(np.nanquantile(control, 0.95)) if np.isfinite(control).any() else float("nan")
+    value, chance = mean(rows), by_chance(list(zip(said, effects)), random)
     told, advice = judge("leave one out", value, len(rows)), ""
     if told != "ok":
         advice = "removing tokens one by one ranks them otherwise"
     elif value <= chance < _CERTAIN:
         told, advice = "warn", "shuffled attributions do as well in one of twenty (%.2f)" % chance
     elif chance >= _CERTAIN:
-        advice = "so few tokens that shuffled ones often stand in the same order; give more rows"
+        advice = FEW
     return Measured("leave one out", told, value, advice, control=chance, rows=rows)
 
 
