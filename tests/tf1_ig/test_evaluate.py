@@ -8,13 +8,15 @@ import pytest
 import graph_tools as gt
 import tf1_ig
 from graph_tools import _tf
+from graph_tools.report import Report
 from tests.models import small
 from tf1_ig import demo
 from tf1_ig.errors import MethodError
 from tf1_ig.evaluate import MEASURES
-from tf1_ig.evaluate.bounds import verdict
+from tf1_ig.evaluate.bounds import in_the_light_of_the_definition, verdict
 from tf1_ig.evaluate.randomised import permuted, weights_by_scope
 from tf1_ig.evaluate.record import spearman
+from tf1_ig.result.measured import Measured
 
 SENTENCES = ["The plot makes no sense, but the acting is superb.",
              "A dull and lifeless film that never finds its feet.",
@@ -115,6 +117,29 @@ def test_few_tokens_of_a_perfect_explanation_fail_nothing(tokens):
         report = tf1_ig.evaluate(explainer, {"x:0": np.ones((1, tokens), np.float32)}, 0, measures=[
             "leave one out", "deletion", "insertion"])
     assert [finding.verdict for finding in report] == ["ok"] * 3, str(report)
+
+
+def test_two_tokens_cannot_fail_a_rank_correlation_that_shuffled_ones_reach():
+    """Both weights stand in the same order after any permutation of nearly equal ones scaled by the input."""
+    def build():
+        tf = _tf.tf
+        tf.matmul(tf.placeholder(tf.float32, [None, 2], name="x"), tf.constant([[1.0], [1.1]]), name="y")
+
+    with tf1_ig.IntegratedGradients(small.model_of(build), "y", inputs="x") as explainer:
+        found = tf1_ig.evaluate(explainer, {"x:0": np.array([[1.0, 5.0]], np.float32)}, 0,
+                                measures=["weights randomised"])["weights randomised"]
+    assert (found.value, found.verdict) == (1.0, "warn") and "few tokens" in found.advice
+
+
+def report_of(**verdicts):
+    return Report(tuple(Measured(name.replace("_", " "), verdict, 0.0, "why") for name, verdict in verdicts.items()))
+
+
+@pytest.mark.parametrize("definition, told", [("ok", "warn"), ("warn", "fail"), ("fail", "fail")])
+def test_other_theories_fail_what_is_not_shown_to_be_its_integral(definition, told):
+    report = in_the_light_of_the_definition(report_of(
+        completeness="ok", definition=definition, leave_one_out="fail", shapley="fail", weights_randomised="fail"))
+    assert [report[name].verdict for name in ("leave one out", "shapley", "weights randomised")] == [told, told, "fail"]
 
 
 def test_a_contrast_is_judged_as_one(judged):
