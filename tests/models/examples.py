@@ -107,6 +107,13 @@ def raw_numbers():
     _end(tf.reshape(numbers, [-1, 12]) / 255.0)
 
 
+def raw_floats():
+    """Records of wider numbers, of whose bytes half are zeros."""
+    tf = _tf.tf
+    numbers = tf.decode_raw(tf.placeholder(tf.string, [None], "record"), tf.float32)
+    _end(tf.reshape(numbers, [-1, 6]))
+
+
 def picture_in_base64():
     """A picture whose bytes are spelled in letters."""
     tf = _tf.tf

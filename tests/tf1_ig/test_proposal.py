@@ -81,6 +81,9 @@ def test_the_number_of_rows_that_is_baked_in_is_said():
 def test_bytes_are_what_decoders_read():
     record = dict(_proposal(examples.raw_numbers)[1].samples)["record:0"].array
     assert [len(one) for one in record] == [12]
+    for seed in range(8):
+        record = dict(_proposal(examples.raw_floats, seed)[1].samples)["record:0"].array
+        assert [len(one) for one in record] == [24]
     for build in (examples.raw_numbers, examples.picture_in_base64, examples.content_of_a_file):
         model, found = _proposal(build)
         assert not found.obstacle and len(found.attributed) == 1

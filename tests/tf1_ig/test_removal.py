@@ -186,6 +186,21 @@ def test_the_definition_is_seen_forward_only_however_steep():
     assert other.value is None and other.verdict == "ok"
 
 
+def test_a_definition_that_cannot_be_told_is_not_ok():
+    """128 parts do not follow ``sin(400 w·x)``: nothing that is said of it is shown, the least of all a wrong map."""
+    def build():
+        tf = _tf.tf
+        x = tf.reduce_sum(tf.placeholder(tf.float32, [None, 4], "x") * [0.3, -0.7, 1.1, 0.4], axis=1)
+        tf.add(tf.sin(400 * x), 2 * x, name="y")
+
+    feed = {"x:0": np.array([[1.0, 0.9, 1.1, 0.8]], np.float32)}
+    with tf1_ig.IntegratedGradients(small.model_of(build), "y", inputs="x") as explainer:
+        right = explainer.explain(feed, None)
+        found, = tf1_ig.evaluate(explainer, feed, None, "definition", attribution=dataclasses.replace(
+            right, values={"x:0": right.values["x:0"][:, [0, 2, 1, 3]]}))
+    assert found.verdict in ("warn", "fail") and found.control > 0.07
+
+
 def test_deletion_beats_all_of_fifty_random_orders_in_each_of_eight_sentences(opened, monkeypatch):
     explainer, _ = opened
     monkeypatch.setattr(orders, "ORDERS", 50)

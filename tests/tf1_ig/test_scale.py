@@ -139,6 +139,20 @@ def test_a_contrast_that_cancels_out_rejects_its_rows_alone(spec):
     assert all("cancels out" in row["reason"] for row in found if row["status"] == "rejected")
 
 
+@pytest.mark.parametrize("variant", ["gradient_x_input", "occlusion"])
+def test_a_method_that_claims_no_sum_explains_its_rows(variant, spec, tmp_path):
+    """It has no delta and no score of a baseline: NaN there says so, and is no row's fault."""
+    with open(spec, encoding="utf-8") as file:
+        tree = dict(json.load(file), variant={"name": variant})
+    tree["model"] = dict(tree["model"], path=demo.MODEL)
+    path = str(tmp_path / "own.json")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(tree, file)
+    found = explained(path, [reviews(3)])
+    assert [row["status"] for row in found] == ["explained"] * 3
+    assert all(np.isfinite(row["attributions"]).all() and np.isnan(row["delta"]) for row in found)
+
+
 def test_schemas_hold_no_nulls_and_read_as_they_are(spec, tmp_path):
     rows = reviews(5) + [{"key": "bad", "text": None}]
     table = pa.Table.from_batches(list(tf1_ig.explain_batches(spec, [rows], keep=["key"])))

@@ -4,7 +4,7 @@ from typing import List
 
 import numpy as np
 
-from tf1_ig.evaluate.bounds import judge
+from tf1_ig.evaluate.bounds import BOUNDS, judge
 from tf1_ig.evaluate.record import Scene
 from tf1_ig.evaluate.removal import strongest
 from tf1_ig.evaluate.without import scores_at
@@ -33,8 +33,11 @@ def definition(scene: Scene) -> Measured:
     known = np.isfinite(rows).all() and np.isfinite(error).all() and len(rows)
     value, judged = (float(rows.max()), float((rows - error).max())) if known else (float("nan"),) * 2
     told = judge("definition", judged, len(rows))
-    return Measured("definition", told, value, "" if told == "ok" else "central differences along the path, run "
-                    "forward only, give another map: more steps, or it is not that of this model, feed and label",
+    advice = "" if told == "ok" else ("central differences along the path, run forward only, give another map: more "
+                                      "steps, or it is not that of this model, feed and label")
+    if told == "ok" and error.max() > BOUNDS["definition"].ok:
+        told, advice = "warn", "the score is too steep along the path for %d parts of it to tell" % parts
+    return Measured("definition", told, value, advice,
                     control=float(error.max()) if len(error) else None, rows=rows)
 
 

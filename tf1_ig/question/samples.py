@@ -234,7 +234,9 @@ class Maker:
             for tensor in self._model.graph.get_operation_by_name(use.node).outputs:
                 sizes = [size for size in (tensor.shape.as_list() if tensor.shape.ndims else []) if size]
                 found += [int(np.prod(sizes))] if sizes else []
-        return self._unseen.randint(0, 256 if width == 1 else 2, max(found + [1]) * width).astype(np.uint8).tobytes()
+        drawn = self._unseen.randint(0, 256 if width == 1 else 2, max(found + [1]) * width).astype(np.uint8)
+        drawn[-1] = max(drawn[-1], 1)  # numpy's strings lose the zeros at their end
+        return drawn.tobytes()
 
     def words(self, find: str) -> List[str]:
         """Some words of the table that a node looks up."""

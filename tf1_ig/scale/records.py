@@ -8,6 +8,7 @@ import numpy as np
 from graph_tools.errors import AmbiguousCandidateError, GradientError, NoCandidateError, UnsafeModelError, one_line
 from tf1_ig.check import all_rows_well, check
 from tf1_ig.errors import ClosedError, InputError, LabelError, MethodError, MissingPackageError, RowError, SpecError
+from tf1_ig.result.claims import NONE
 from tf1_ig.rows import told
 from tf1_ig.scale import groups, schemas
 
@@ -61,7 +62,8 @@ def batch(found: Sequence[Dict[str, Any]]) -> Any:
 def _record(spec: Any, result: Any, row: int, line: Any, entries: Entries, failing: Set[str],
             doubted: bool) -> Dict[str, Any]:
     numbers = [float(getattr(result, name)[row]) for name in ("score", "baseline_score", "delta")]
-    if not all(map(math.isfinite, numbers + entries.values)):
+    claimed = numbers[:1] if result.completeness == NONE else numbers  # no sum is claimed, so none is known
+    if not all(map(math.isfinite, claimed + entries.values)):
         where = " from %s on" % result.not_finite_at if result.not_finite_at else ""
         return rejected(line.key, row_error(ValueError(
             "the model's score or gradient of this row is not finite%s" % where), spec), line.extra)
