@@ -101,6 +101,8 @@ class Row(NamedTuple):
 def adaptive(at: Callable[[np.ndarray], Known], ends: np.ndarray, tolerance: float, max_steps: int) -> Sums:
     """Nodes of nested Gauss rules while one polynomial through all is best, then the middles of the worst intervals.
 
+    Rows whose score or gradients are not finite ask for none.
+
     Args:
       at: what is known at ascending nodes.
       ends: scores at baseline and input, ``[2, rows]``.
@@ -115,14 +117,15 @@ def adaptive(at: Callable[[np.ndarray], Known], ends: np.ndarray, tolerance: flo
         rows = [_row(pieces, Known(*(part[:, row] for part in known)), ends[:, row], tolerance)
                 for row in range(ends.shape[1])]
         found = Sums(*(np.stack(part) for part in zip(*(row.sums for row in rows))))
-        lacking = np.max([row.lacking for row in rows], axis=0)
-        if found.good.all() or not np.isfinite(lacking).all():
+        left = [row for row in rows if not row.sums.good and np.isfinite(row.lacking).all()]
+        if not left:
             return found
-        smooth = level == 1 or all(row.smooth for row in rows if not row.sums.good)
+        smooth = level == 1 or all(row.smooth for row in left)
         if level and level < _LEVELS and smooth and 2 * len(nodes) + 1 <= max_steps:
             level += 1
             nodes = quadrature.nested(level).alphas
             continue
+        lacking = np.max([row.lacking for row in left], axis=0)
         level, new = 0, refine.middles(nodes, lacking, 1.0, max_steps - len(nodes))
         if not new:
             return found

@@ -26,7 +26,7 @@ from tf1_ig.result.interactions import STRONGEST, Interactions, Pair
 GAUSS = (8, 16, 32)          # points of the Gauss rule, tried in turn
 SPACING = 1.0 / 64           # half the distance of a central difference, as a share of the path
 MIDDLES = (64, 256)          # where gradients jump: points of second derivatives, tried after those
-CLOSE = 1.0 / 1024           # and the distance of their differences
+CLOSE = 1.0 / 1024           # and the distance of their differences, less where points are closer than four of it
 NODES = 16                   # points without differences, for each of them
 
 
@@ -135,7 +135,7 @@ def _interactions(at: At, request: Request, on_points: Any) -> Dict[str, Any]:
         size = np.array([np.abs(matrix).sum() for matrix in found.values])
         good = (np.abs(delta) <= np.maximum(tolerance * np.abs(rise), rounding)) & (
             found.error <= np.maximum(tolerance * size, rounding))
-        if good.all() or not np.isfinite(rise).all():
+        if (good | ~np.isfinite(rise)).all():
             break
     return dict(
         values=found.values, tokens=[matrix.sum(axis=1) for matrix in found.values], score=ends[1],
@@ -229,8 +229,8 @@ def by_gauss(slopes: Slopes, rule: Rule) -> Found:
             matrices[row][:, slopes.moving[row]] += rule.second[place] / (2.0 * rule.spacing[place]) * (
                 ahead - behind).T
     measured = [(matrix + matrix.T) / 2.0 for matrix in matrices]
-    values = measured if not all(np.isfinite(matrix).all() for matrix in measured) else [
-        nearest(matrix, sums) for matrix, sums in zip(measured, tokens)]
+    values = [nearest(matrix, sums) if np.isfinite(matrix).all() else matrix
+              for matrix, sums in zip(measured, tokens)]
     apart = [np.abs(matrix - matrix.T) for matrix in matrices]
     error = np.array([np.abs(value - plain).sum() for value, plain in zip(values, measured)])
     return Found(values, np.array([each.max() if each.size else 0.0 for each in apart]),
@@ -246,14 +246,15 @@ class Kinked:
 
     def by_jumps(self, count: int) -> Found:
         """With second derivatives at so many points."""
-        middles, moving = (np.arange(count) + 0.5) / count, self._slopes.moving
+        middles, moving, close = (np.arange(count) + 0.5) / count, self._slopes.moving, min(CLOSE, 0.25 / count)
         hessians = [np.zeros((count, len(own), len(own))) for own in moving]
-        for place, found in enumerate(self._slopes.around(middles, np.full(count, CLOSE))):
+        for place, found in enumerate(self._slopes.around(middles, np.full(count, close))):
             for row, (own, around) in enumerate(zip(moving, found)):
                 here, ahead, behind = (part[..., own] for part in around)
-                hessians[row][place] = second_derivatives(here, ahead, behind, CLOSE)
+                hessians[row][place] = second_derivatives(here, ahead, behind, close)
         if not self._rows:
-            self._nodes, nodes = count + 1, np.linspace(0.0, 1.0, count + 1)
+            inside = 0.5 / count ** 2  # of the path: at its very ends a norm or a root may have no gradient
+            self._nodes, nodes = count + 1, np.clip(np.linspace(0.0, 1.0, count + 1), inside, 1.0 - inside)
             self._rows = [Jumps(nodes, slopes[:, own]) for own, slopes in zip(
                 moving, self._slopes.on_path([nodes] * len(moving)))]
         asymmetry = np.array([Jumps.asymmetry(each) for each in hessians])

@@ -36,7 +36,7 @@ class Jumps:
     """The path of one row.
 
     Args:
-      nodes: ascending, from 0 to 1.
+      nodes: ascending, the first and the last at the ends of the path or just inside.
       slopes: gradient times input minus baseline there, ``[nodes, tokens]``.
     """
 

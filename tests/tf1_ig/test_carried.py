@@ -50,3 +50,19 @@ def test_units_whose_slopes_jump_are_within_tolerance(tolerance):
     assert found.good.all() and asked[-1] < 100
     np.testing.assert_allclose(found.units, [[first, 1.2 - first]], atol=2 * tolerance * 1.2)
     assert not adaptive(known, np.array([[0.0], [1.2]]), 1e-7, 31).good.any()  # and says so where steps end
+
+
+@pytest.mark.parametrize("broken", ["score", "gradient"])
+def test_a_row_that_is_no_number_leaves_the_nodes_of_the_others(broken):
+    known = known_of(lambda t: np.stack([(t > 0.4) * (1 + t ** 2), np.maximum(t - 0.4, 0)], 1),
+                     lambda t: np.stack([t - 0.4, 1 + t ** 2], 1), lambda t: np.maximum(t - 0.4, 0) * (1 + t ** 2))
+
+    def both(nodes):
+        found = Known(*(np.repeat(part, 2, axis=1) for part in known(nodes)))
+        (found.scores if broken == "score" else found.gradients)[:, 1] = np.nan
+        return found
+
+    ends = np.array([[0.0], [1.2]])
+    alone, found = adaptive(known, ends, 1e-3, 500), adaptive(both, np.repeat(ends, 2, axis=1), 1e-3, 500)
+    np.testing.assert_array_equal(found.units[0], alone.units[0])
+    assert found.good.tolist() == [True, False]

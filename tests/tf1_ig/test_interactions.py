@@ -215,6 +215,43 @@ def test_tokens_that_do_not_move_do_nothing():
     assert (found.values[0][2] == 0).all() and found.evaluations[0] == 8 * 5
 
 
+BENT = np.random.RandomState(11).normal(size=(3, 20)), np.random.RandomState(12).uniform(-1, 0, 20)
+
+
+def bent(x):
+    """A layer of kinks."""
+    weights, bias = (_tf.tf.constant(part, _tf.tf.float32) for part in BENT)
+    return _tf.tf.reduce_sum(_tf.tf.nn.relu(_tf.tf.matmul(x, weights) + bias), 1)
+
+
+@pytest.mark.parametrize("steps", [None, 8])
+def test_a_row_whose_score_is_no_number_leaves_the_others_alone(steps):
+    feed = np.array([[1.0, 2.0, 3.0], [-3.0, 1.0, 2.0]], np.float32)
+    alone, found = (found_for(lambda x: bent(x) + _tf.tf.sqrt(x[:, 0] + 1), rows, steps=steps)
+                    for rows in (feed[:1], feed))
+    np.testing.assert_allclose(found.values[0], alone.values[0], atol=1e-4 * np.abs(alone.values[0]).sum())
+    assert found.converged.tolist() == [steps is None, False] and np.isnan(found.score[1])
+
+
+def test_a_norm_has_no_gradient_at_its_zero_baseline_and_needs_none():
+    found = found_for(lambda x: bent(x) + 10 * _tf.tf.norm(x, axis=1))
+    assert (found.steps > 32).all() and found.check().ok
+    for matrix, row in zip(found.values, X.astype(float)):
+        # Second derivatives of a norm fall with 1 / t, its gradients stay: ∫ -ln t dt = 1 of either.
+        size, squares = np.linalg.norm(row), row ** 2
+        wanted = kinks(*BENT, np.ones(20), row) + 10 * (
+            2 * np.diag(squares) / size - np.outer(squares, squares) / size ** 3)
+        np.testing.assert_allclose(matrix, wanted, atol=0.002 * np.abs(wanted).sum())
+
+
+def test_many_points_stay_on_the_path():
+    """Roots of what is below zero are no numbers."""
+    feed = np.array([[1.0, 2.0]], np.float32)
+    found = found_for(lambda x: x[:, 0] ** 1.5 * x[:, 1] ** 1.5, feed, steps=600)
+    # ∫ -t ln t · 9/4 t dt = 1/4 off the diagonal, and rows sum to a half.
+    np.testing.assert_allclose(found.values[0], np.full((2, 2), 2 ** 1.5 / 4), rtol=0.01)
+
+
 @pytest.mark.parametrize("options, words", [
     ({"steps": 0}, "steps must be a whole number"), ({"max_steps": 3}, "max_steps must be"),
     ({"tolerance": 0}, "tolerance must be a number above 0")])
