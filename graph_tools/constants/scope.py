@@ -1,12 +1,13 @@
 """The nodes of a graph or of one function, and where in them a variable travels."""
 
-from typing import Any, Dict, List, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Set, Tuple
 
 from graph_tools import _tf
 from graph_tools.constants import nodes
 from graph_tools.constants.nodes import Held
 from graph_tools.graph import names, ops
 from graph_tools.graph.nodes import forget
+from graph_tools.graph.walk import GraphIndex
 
 _REF_PASSES = {"RefIdentity": "Identity", "RefEnter": "Enter", "RefSwitch": "Switch", "RefMerge": "Merge",
                "RefExit": "Exit", "RefNextIteration": "NextIteration"}
@@ -27,6 +28,14 @@ _RESOURCE = 20  # DT_RESOURCE
 _SAVERS = ops.SAVES | ops.RESTORES
 
 Tensor = Tuple[str, int]
+
+
+class Finished(NamedTuple):
+    """Nodes that were changed, the assignments among them; and, left alone, assignments with a read behind each."""
+
+    changed: List[str]
+    dropped: List[str]
+    torn: List[Tuple[str, str]]
 
 
 class Scope:
@@ -54,35 +63,62 @@ class Scope:
                         todo.append(tensor)
         return held
 
-    def finish(self) -> List[str]:
+    def finish(self) -> Finished:
         """Reads of variables that somebody turned into constants, and the handles on the way, made values in place.
 
-        What was assigned to them is no more.
-
-        Returns:
-          names of the nodes that were changed.
+        What was assigned to them is no more, unless it is read: such a constant is left as it is.
         """
-        values: Dict[Tensor, int] = {(node.name, 0): node.attr["dtype"].type for node in self.nodes
-                                     if node.op == "Const"}
-        todo, changed = list(values), []
+        held = self._constants()
+        taken = {node.name: held[self.tensor(entry)] for node in self.nodes for entry in node.input[:1]
+                 if self.tensor(entry) in held}
+        reads, assigns = ([node for node in self.nodes if node.op in kind and node.name in taken]
+                          for kind in (READS, ASSIGNS))
+        torn = self._read_after(reads, assigns, taken)
+        left: Set[str] = set().union(*(taken[name] for pair in torn for name in pair))
+        finished = Finished([], [], torn)
+        for node in reads + assigns:
+            if taken[node.name] & left:
+                continue
+            finished.changed.append(node.name)
+            if node.op in READS:
+                self.added.extend(self._read(node, self._dtype(taken[node.name])))
+            else:
+                nodes.make_nothing(node)
+                finished.dropped.append(node.name)
+        for node in self.nodes:
+            sources = held.get((node.name, 0), set()) if node.op in _HANDLE_PASSES else set()
+            if sources and not sources & left and node.attr["T"].type == _RESOURCE:
+                nodes.retype(node, {0: Held("handle", self._dtype(sources))})
+                finished.changed.append(node.name)
+        return finished
+
+    def _constants(self) -> Dict[Tensor, Set[str]]:
+        """The constants that each tensor may be."""
+        held = {(node.name, 0): {node.name} for node in self.nodes if node.op == "Const"}
+        todo = list(held)
         while todo:
             tensor = todo.pop()
             for node in map(self.by_name.__getitem__, self._uses.get(tensor, ())):
-                if node.op in READS and self.tensor(node.input[0]) == tensor:
-                    self.added.extend(self._read(node, values[tensor]))
-                    changed.append(node.name)
-                elif node.op in ASSIGNS and self.tensor(node.input[0]) == tensor:
-                    nodes.make_nothing(node)
-                    changed.append(node.name)
-                elif node.op in _HANDLE_PASSES and node.op != "IdentityN" and (node.name, 0) not in values and (
+                if node.op in _HANDLE_PASSES and node.op != "IdentityN" and (
                         self.tensor(node.input[0]) == tensor or node.op == "Merge"):
-                    if node.attr["T"].type == _RESOURCE:
-                        nodes.retype(node, {0: Held("handle", values[tensor])})
-                        changed.append(node.name)
                     for port in range(2 if node.op == "Switch" else 1):
-                        values[node.name, port] = values[tensor]
-                        todo.append((node.name, port))
-        return changed
+                        found = held.setdefault((node.name, port), set())
+                        if not held[tensor] <= found:
+                            found |= held[tensor]
+                            todo.append((node.name, port))
+        return held
+
+    def _read_after(self, reads, assigns, taken: Dict[str, Set[str]]) -> List[Tuple[str, str]]:
+        """Each assignment with each read of the same constant that waits for it."""
+        index, torn = GraphIndex(None, self.nodes), []
+        for assign in assigns:
+            behind = index.descendants([assign.name])
+            torn += [(assign.name, node.name) for node in reads
+                     if node.name in behind and taken[node.name] & taken[assign.name]]
+        return torn
+
+    def _dtype(self, constants: Set[str]) -> int:
+        return self.by_name[min(constants)].attr["dtype"].type
 
     def _inputs(self, node, held) -> Dict[int, Held]:
         return {slot: held[self.tensor(entry)] for slot, entry in enumerate(node.input)

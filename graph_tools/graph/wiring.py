@@ -3,7 +3,7 @@
 TensorFlow names the first of it in words for those who build graphs by code; who was handed a file has no such code.
 """
 
-from typing import Any, Dict, Iterator, List, Mapping, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from graph_tools import _tf
 from graph_tools.graph import names, ops, walk
@@ -20,17 +20,26 @@ def fault(graph_def: Any, known: _Ops) -> str:
       known: ``OpDef`` by name of the op.
     """
     known = dict(known, **{function.signature.name: function.signature for function in graph_def.library.function})
-    given: Dict[str, List[int]] = {}
+    given: Dict[str, Optional[List[int]]] = {}
     for node in graph_def.node:
         wrong = _attribute_fault(node, known[node.op]) if node.op in known else ""
         if wrong:
             return "node %r (%s) %s" % (node.name, node.op, wrong)
-        given[node.name] = [] if node.op not in known else list(_dtypes(node, known[node.op], "output_arg"))
+        given[node.name] = None if node.op not in known else list(_dtypes(node, known[node.op], "output_arg"))
     for node in graph_def.node:
         wrong = _input_fault(node, known[node.op], given) if node.op in known else ""
         if wrong:
             return "node %r (%s) %s" % (node.name, node.op, wrong)
-    return _circle(graph_def)
+    return _lost(graph_def) or _circle(graph_def)
+
+
+def _lost(graph_def: Any) -> str:
+    there = {node.name for node in graph_def.node}
+    for node in graph_def.node:
+        for entry in node.input:
+            if names.parse(entry).node not in there:
+                return "node %r (%s) takes %r, and there is no such node" % (node.name, node.op, entry)
+    return ""
 
 
 def _attributes(node: Any, op: Any) -> Dict[str, Any]:
@@ -66,7 +75,7 @@ def _dtypes(node: Any, op: Any, side: str) -> Iterator[int]:
             yield dtype
 
 
-def _input_fault(node: Any, op: Any, given: Mapping[str, List[int]]) -> str:
+def _input_fault(node: Any, op: Any, given: Mapping[str, Optional[List[int]]]) -> str:
     refs = [names.parse(entry) for entry in node.input]
     data = [ref for ref in refs if not ref.is_control]
     wanted = list(_dtypes(node, op, "input_arg"))
@@ -76,11 +85,13 @@ def _input_fault(node: Any, op: Any, given: Mapping[str, List[int]]) -> str:
     if any(ref.is_control for ref in refs[:len(data)]):
         return "lists a control input before its data"
     for ref, dtype in zip(data, wanted):
-        if ref.port >= len(given[ref.node]):
-            return "takes %r, and that node has %d output%s" % (
-                str(ref), len(given[ref.node]), "s" * (len(given[ref.node]) != 1))
-        if given[ref.node][ref.port] % 100 != dtype % 100:  # a reference is its dtype plus 100
-            return "takes %r as %s, and that is %s" % (str(ref), _name(dtype), _name(given[ref.node][ref.port]))
+        outputs = given.get(ref.node)
+        if outputs is None:  # of an op that nobody knows here, or of no node at all
+            continue
+        if ref.port >= len(outputs):
+            return "takes %r, and that node has %d output%s" % (str(ref), len(outputs), "s" * (len(outputs) != 1))
+        if outputs[ref.port] % 100 != dtype % 100:  # a reference is its dtype plus 100
+            return "takes %r as %s, and that is %s" % (str(ref), _name(dtype), _name(outputs[ref.port]))
     return ""
 
 

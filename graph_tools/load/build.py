@@ -43,9 +43,13 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
     graph_def = meta_graph.graph_def
     scan.check(graph_def, source)
     finished = constants.finish(graph_def)
-    if finished:
+    if finished.changed:
         warnings += ("constants were still read as variables (%s): a freezing tool left it half done, and it was "
-                     "finished" % some(sorted(map(repr, finished))),)
+                     "finished%s" % (some(sorted(map(repr, finished.changed))), finished.dropped and (
+                         "; what was assigned is dropped (%s)" % some(sorted(map(repr, finished.dropped)))) or ""),)
+    if finished.torn:
+        warnings += ("%r assigns to a constant and %r reads it after that: TensorFlow refuses the graph; freeze the "
+                     "model again, without what changes variables" % finished.torn[0],)
     warnings += release.fit(meta_graph, source) + _judged(meta_graph, source, trusted)
     warnings += _without_lost_gradients(graph_def)
     folder = None if trusted else folder

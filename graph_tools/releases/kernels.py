@@ -7,6 +7,8 @@ from graph_tools.errors import ReleaseError
 from graph_tools.graph.walk import GraphIndex
 
 _OWN = ("CPU", "DEFAULT")  # devices that every machine has
+# Ops without a kernel in any release: a pass over the graph replaces them before anything is placed.
+_REWRITTEN = frozenset(("AccumulateNV2",))
 _known: Dict[str, Tuple[Any, ...]] = {}
 
 
@@ -23,7 +25,7 @@ def require(index: GraphIndex, running: Iterable[str], where: str) -> None:
     for name in running:
         node = index.nodes[name]
         dtypes = tuple(sorted((key, value.type) for key, value in node.attr.items() if value.type))
-        if node.op not in library:
+        if node.op not in library and node.op not in _REWRITTEN:
             seen.setdefault((node.op,) + dtypes, node)
     for node in sorted(seen.values(), key=lambda one: one.name):
         if not _has_kernel(node):

@@ -39,6 +39,17 @@ def built(use):
             return graph.as_graph_def(), session.run(weights), session.run("y:0", {"x:0": X})
 
 
+def half_frozen(tf, graph_def, values):
+    """In place: variables made constants, and nothing behind it, as TensorFlow 1's tool did it."""
+    for node in graph_def.node:
+        if node.op == "VarHandleOp" and node.name in values:
+            node.op = "Const"
+            node.attr.clear()
+            node.attr["dtype"].type = tf.float32.as_datatype_enum
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values[node.name]))
+    return graph_def
+
+
 def saved(path, graph_def):
     path.write_bytes(_tf.tf.graph_util.extract_sub_graph(graph_def, ["y"]).SerializeToString())
     return str(path)
@@ -48,12 +59,7 @@ def saved(path, graph_def):
 def test_what_was_left_half_done_is_finished(use, tmp_path):
     tf = _tf.tf
     graph_def, value, expected = built(use)
-    for node in graph_def.node:
-        if node.op == "VarHandleOp":  # and nothing behind it, as TensorFlow 1's tool did it
-            node.op = "Const"
-            node.attr.clear()
-            node.attr["dtype"].type = tf.float32.as_datatype_enum
-            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+    half_frozen(tf, graph_def, {"w": value})
     with pytest.raises(ValueError):
         with tf.Graph().as_default():
             tf.import_graph_def(graph_def, name="")
@@ -81,26 +87,54 @@ def test_a_lookup_in_a_loop_gets_its_axis_inside_of_it(tmp_path):
     assert any(repr(gather.name) in warning for warning in model.warnings)
 
 
-def test_what_is_assigned_to_a_constant_in_a_branch_is_dropped(tmp_path):
-    tf = _tf.tf
+def assigned(order):
+    """A graph whose branch assigns to the variable: what it computes there is read before, or after, or of another."""
+    def moved(tf, x, weights):
+        other = tf.get_variable("other", [4, 4], use_resource=True, initializer=tf.ones_initializer())
 
-    def averaged(tf, x, weights):
-        def moved():
-            with tf.control_dependencies([tf.assign(weights, weights * 0.9)]):
-                return tf.tanh(tf.matmul(x, weights.read_value()))
-        return tf.cond(tf.reduce_sum(x) > 100.0, moved, lambda: tf.tanh(tf.matmul(x, weights)))
+        def branch():
+            first = tf.matmul(x, weights.read_value())
+            with tf.control_dependencies([first]):
+                assign = tf.raw_ops.AssignVariableOp(resource=weights.handle, value=weights.read_value() * 0.9,
+                                                     name="assign")
+            with tf.control_dependencies([assign]):
+                return tf.tanh({"before": lambda: tf.identity(first), "other": lambda: tf.matmul(x, other.read_value()),
+                                "after": lambda: tf.matmul(x, weights.read_value())}[order]())
+        return tf.cond(tf.reduce_sum(x) > -100.0, branch, lambda: x)
+    return moved
 
-    graph_def, value, expected = built(averaged)
-    for node in graph_def.node:
-        if node.op == "VarHandleOp":
-            node.op = "Const"
-            node.attr.clear()
-            node.attr["dtype"].type = tf.float32.as_datatype_enum
-            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+
+@pytest.mark.parametrize("order", ["before", "other"])
+def test_what_is_assigned_to_a_constant_and_read_by_nobody_is_dropped(order, tmp_path):
+    graph_def, value, expected = built(assigned(order))
+    half_frozen(_tf.tf, graph_def, {"w": value, "other": np.ones((4, 4), np.float32)})
     model = gt.load(saved(tmp_path / "assigned.pb", graph_def))
     with model.open_session() as session:
         np.testing.assert_allclose(session.run("y:0", {"x:0": X}), expected, rtol=1e-6)
     assert not [node.name for node in model.graph_def.node if node.op == "AssignVariableOp"]
+    warning, = model.warnings
+    assert warning.endswith("it was finished; what was assigned is dropped ('cond/assign')")
+
+
+def test_a_constant_that_is_read_after_it_was_assigned_to_is_refused(tmp_path):
+    graph_def, value, _ = built(assigned("after"))
+    half_frozen(_tf.tf, graph_def, {"w": value, "other": np.ones((4, 4), np.float32)})
+    model = gt.load(saved(tmp_path / "assigned.pb", graph_def))
+    warning, = model.warnings
+    assert "'cond/assign' assigns to a constant and 'cond/" in warning and "reads it after that" in warning
+    with pytest.raises(gt.ModelFormatError, match="takes 'w:0' as resource, and that is float32"):
+        model.new_graph()
+
+
+def test_a_variable_beside_the_constant_keeps_its_handle(tmp_path):
+    graph_def, value, _ = built(lambda tf, x, weights: in_a_loop(tf, x, weights) + in_a_loop(
+        tf, x, tf.get_variable("other", [4, 4], use_resource=True)))
+    half_frozen(_tf.tf, graph_def, {"w": value})
+    model = gt.load(saved(tmp_path / "beside.pb", graph_def))
+    model.new_graph()
+    assert model.missing == ("other",)
+    enter, = [node for node in model.graph_def.node if node.op == "Enter" and "other" in node.input]
+    assert enter.attr["T"].type == _tf.tf.resource.as_datatype_enum
 
 
 def test_a_whole_graph_is_left_alone(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import graph_tools as gt
+import tf1_ig
 from graph_tools import _tf
 from graph_tools.errors import ControlFlowError, ModelFormatError, ReleaseError
 from graph_tools.graph import wiring
@@ -114,6 +115,40 @@ def test_sound_graphs_have_no_fault():
     assert wiring.fault(small.model_of(wired).graph_def, known) == ""
     for seed in range(14):
         assert wiring.fault(good.good_model(seed).model.graph_def, known) == "", seed
+
+
+def test_a_producer_of_an_unknown_op_blames_nobody():
+    graph = small.model_of(wired).graph_def
+    known = {name: op for name, op in _tf.registered_ops().items() if name != "MatMul"}
+    assert wiring.fault(graph, known) == ""
+    _dtype(graph)  # behind it, a fault is found all the same
+    assert "'relu' (Relu) takes 'split:0' as int64" in wiring.fault(graph, known)
+
+
+@pytest.mark.parametrize("entry", ["gone", "gone:1", "^gone"])
+def test_an_input_that_names_no_node_is_said_when_nothing_else_is(entry):
+    graph, known = small.model_of(wired).graph_def, _tf.registered_ops()
+    relu = node(graph, "relu")
+    relu.input[:] = ["split", entry] if entry.startswith("^") else [entry]
+    assert wiring.fault(graph, known) == "node 'relu' (Relu) takes %r, and there is no such node" % entry
+    _few(graph)
+    assert wiring.fault(graph, known).startswith("node 'h' (MatMul) has 1 input ")
+
+
+def test_an_op_that_a_pass_replaces_needs_no_kernel():
+    """AccumulateNV2 has none in any release, and runs."""
+    def build():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [None, 2], name="x")
+        tf.raw_ops.AccumulateNV2(inputs=[x * x, 3.0 * x], shape=[None, 2], name="s")
+
+    model, row = small.model_of(build), np.array([[1.0, 2.0]], np.float32)
+    assert not kernels.registered("AccumulateNV2")
+    with model.open_session() as session:
+        np.testing.assert_allclose(session.run("s:0", {"x:0": row}), [[4.0, 10.0]])
+    with tf1_ig.IntegratedGradients(model, "s:0") as explainer:
+        found = explainer.explain({"x:0": row}, label=1)
+    np.testing.assert_allclose(found.values["x:0"], [[0.0, 10.0]], atol=0.1)
 
 
 def test_an_op_without_a_kernel_is_named_before_it_runs(monkeypatch):
