@@ -42,9 +42,8 @@ class IntegratedGradients:
         the float placeholders that do.
       batch_axis: the axis of the examples in feeds and attributed tensors; ``None``: the feed is one example.
       config: ``tf.ConfigProto`` of the session.
-      time_limit: most seconds that one run of the graph may take before it is stopped (a loop of the model may never
-        end at a baseline). ``None``: 200 times the longest run so far and at least a minute; ten minutes for the
-        first.
+      time_limit: most seconds that one run of the graph may take before it is stopped (a loop may never end at a
+        baseline). ``None``: 200 times the longest run so far, at least a minute; ten minutes for the first.
       class_names: names of the classes; wherever a label may stand as a number, its name may then.
 
     Raises:
@@ -175,8 +174,7 @@ class IntegratedGradients:
           variant: a name in ``tf1_ig.methods.METHODS``: ``"averaged"`` (over several baselines),
             ``"expected_gradients"``, ``"smoothgrad"``, ``"gradient"``, ``"gradient_x_input"``, ``"occlusion"``,
             ``"shapley"``, ``"guided_ig"``, ``"idgi"``, ``"xrai"``. Its function there says which ``options`` it takes.
-          feed, label, method, steps, tolerance, max_steps, batch_size, tokens, progress, shared_feeds, row_feeds,
-            memory_limit, positions: as for ``explain``; steps and tolerance are those of each single path.
+          feed, label and the others: as for ``explain``; steps and tolerance are those of each single path.
 
         Returns:
           An ``Attribution``: the mean over the variant's paths. ``technique`` says what it is, ``completeness`` what
@@ -262,8 +260,7 @@ class IntegratedGradients:
 
         Example:
           >>> found = explainer.conductance({"ids:0": ids}, "pooled:0", label="top")         # doctest: +SKIP
-          >>> found.values["pooled:0"].sum(axis=1) - (found.score - found.baseline_score)    # doctest: +SKIP
-          array([2e-06])
+          >>> found.values["pooled:0"]                                                       # doctest: +SKIP
         """
         effort(method, steps, tolerance, max_steps, batch_size, memory_limit)
         name = names.tensor_name(layer)
@@ -324,19 +321,17 @@ class IntegratedGradients:
 
     def _begin(self, question: Question, baseline: Any) -> Tuple[Task, Label]:
         """What there is to explain in the feed, and which elements of its outputs."""
-        def read():
-            return self._reader.read(question.feed, question.shared_feeds, question.row_feeds, baseline)
-
+        asked = question.feed, question.shared_feeds, question.row_feeds, baseline
         if self._turned:  # once; the first feed decides
             turned = time_first.with_examples_first(self.resolved, self._turned, self._reader, question.feed)
             self._turned = {}
             if turned is not self.resolved:
                 self.resolved = turned
                 self._open()
-        task = read()
+        task = self._reader.read(*asked)
         if self._engine.knows_otherwise(task.values):
             self._open(leaner=False)
-            task = read()
+            task = self._reader.read(*asked)
         self._last.steady = task.probed.steady and getattr(self._last, "steady", True)
         self._last.scalars = {name: value for name, value in task.values.items() if value.ndim == 0
                               and value.dtype != object and name not in self.inputs}
