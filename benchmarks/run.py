@@ -3,7 +3,7 @@
 Every library runs in a process of its own; the processes take turns, so that a busy machine slows all of them alike,
 and times are compared turn by turn (medians of ratios within a turn). Prints a table, writes JSON.
 
-    python -m benchmarks.run [--networks cnn,bilstm,segmenter] [--libraries NAME,…] [--rows 64] [--steps 50] [--turns 7]
+    python -m benchmarks.run [--networks cnn,bilstm,segmenter] [--libraries "NAME;…"] [--rows 64] [--steps 50] [--turns 7]
                              [--python ENVIRONMENT=PATH …] [--folder ENVIRONMENT=PATH …]
                              [--out FILE.json] [--plot FILE.svg]
 """
@@ -267,12 +267,15 @@ def main(arguments: Optional[List[str]] = None) -> None:
     parser.add_argument("--plot", metavar="FILE.svg", help="bars of time over raw cost (needs matplotlib)")
     options = parser.parse_args(arguments)
     options.python, options.folder = dict(options.python), dict(options.folder)
+    libraries = options.libraries.split(";")
+    unknown = [library for library in libraries if library not in LIBRARIES]
+    if unknown:
+        parser.error("no library %r; there are %s" % (unknown[0], "; ".join(LIBRARIES)))
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.work or temporary
         os.makedirs(folder, exist_ok=True)
         result = {"date": datetime.datetime.now().isoformat(timespec="minutes"), "machine": machine(options),
                   "rows": options.rows, "steps": options.steps, "turns": options.turns, "networks": {}}
-        libraries = options.libraries.split(";")
         for network in options.networks.split(","):
             try:
                 weights_of(network, folder, options.rows, options)
