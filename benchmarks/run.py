@@ -3,8 +3,8 @@
 Every library runs in a process of its own; the processes take turns, so that a busy machine slows all of them alike,
 and times are compared turn by turn (medians of ratios within a turn). Prints a table, writes JSON.
 
-    python -m benchmarks.run [--networks cnn,bilstm,segmenter] [--libraries "NAME;…"] [--rows 64] [--steps 50] [--turns 7]
-                             [--python ENVIRONMENT=PATH …] [--folder ENVIRONMENT=PATH …]
+    python -m benchmarks.run [--networks cnn,bilstm,segmenter] [--libraries "NAME;…"] [--rows 64] [--steps 50]
+                             [--turns 7] [--python ENVIRONMENT=PATH …] [--folder ENVIRONMENT=PATH …]
                              [--out FILE.json] [--plot FILE.svg]
 """
 

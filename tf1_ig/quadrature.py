@@ -174,13 +174,20 @@ def between(nodes: np.ndarray, order: int) -> Tuple[np.ndarray, np.ndarray]:
     """
     count = len(nodes)
     order, ends = min(order, count - 1), np.concatenate([[0.0], nodes, [1.0]])
-    widths = np.diff(ends)
+    widths, first = ends[1:] - ends[:-1], np.arange(count + 1) - (order + 1) // 2
     if order == 0:
-        return np.clip(np.arange(count + 1) - 1, 0, None)[:, None], widths[:, None]
-    used = np.clip(np.arange(count + 1) - (order + 1) // 2, 0, count - 1 - order)[:, None] + np.arange(order + 1)
+        return np.maximum(first - 1, 0)[:, None], widths[:, None]
+    points, weights, itself = _within(order)
+    used = np.minimum(np.maximum(first, 0), count - 1 - order)[:, None] + np.arange(order + 1)
     stencil = nodes[used]
-    points, weights = legendre.leggauss(order // 2 + 1)
-    away = ((ends[:-1] + ends[1:])[:, None] + widths[:, None] * points)[:, :, None] / 2.0 - stencil[:, None, :]
-    apart = stencil[:, :, None] - stencil[:, None, :] + np.eye(order + 1)
-    others = np.where(np.eye(order + 1, dtype=bool), 1.0, away[:, :, None, :]).prod(axis=-1)
-    return used, np.einsum("ipj,p,i->ij", others, weights / 2.0, widths) / apart.prod(axis=-1)
+    away = (ends[:-1, None] + widths[:, None] * points)[:, :, None, None] - stencil[:, None, None, :]
+    apart = stencil[:, :, None] - stencil[:, None, :]
+    basis = np.where(itself, 1.0, away).prod(axis=-1) / np.where(itself, 1.0, apart).prod(axis=-1)[:, None, :]
+    return used, (weights @ basis) * widths[:, None]
+
+
+@functools.lru_cache(maxsize=None)
+def _within(order: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes and weights that are exact to the order on [0, 1], and which of so many nodes is itself."""
+    points, weights = gausslegendre(order // 2 + 1)
+    return points, weights, np.eye(order + 1, dtype=bool)
