@@ -6,13 +6,11 @@ Memory is that of the process that explains, from 10,000 rows on. 200 rows are d
 of a row is that of the command without its start, over that of the engine on a tenth of the rows, in memory, by length.
 """
 
-import argparse
 import os
 import pathlib
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 
 import numpy as np
@@ -20,19 +18,10 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import tf1_ig  # noqa: E402
-from tests.many_rows import demo_spec, explained, largest_difference, lines, written  # noqa: E402
-from tf1_ig import demo  # noqa: E402
+from tests.many_rows import campaign, explained, largest_difference, lines, written  # noqa: E402
 from tf1_ig.scale import batches  # noqa: E402
 
 SETTLED, DRAWN, SHARD = 10000, 200, 4096
-
-
-def texts(count):
-    """Rows of 3 to 60 drawn words of the demo's own vocabulary."""
-    path = pathlib.Path(demo.__file__).with_name("vocab.txt")
-    known = [word for word in path.read_text(encoding="utf-8").split() if word.isalpha()]
-    drawn = np.random.RandomState(0)
-    return [{"key": "k%d" % row, "text": " ".join(drawn.choice(known, drawn.randint(3, 61)))} for row in range(count)]
 
 
 def memory(process):
@@ -80,12 +69,7 @@ def engine(spec, rows):
 
 def main(words=None):
     """Runs the campaign; 1 where rows are lost, doubled or other than alone, or memory grows."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rows", type=int, default=100000)
-    options = parser.parse_args(words)
-    rows = texts(options.rows)
-    with tempfile.TemporaryDirectory() as folder:
-        spec = demo_spec(folder)
+    with campaign(words, __doc__, 100000) as (rows, folder, spec):
         few = lines(os.path.join(folder, "few.jsonl"), rows[:SHARD])
         start, _ = command(spec, few, os.path.join(folder, "few"))
         took, sizes = command(spec, lines(os.path.join(folder, "rows.jsonl"), rows), os.path.join(folder, "out"))

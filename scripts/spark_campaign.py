@@ -6,7 +6,6 @@ A cluster of this machine, each worker with one core. CPU seconds are those of a
 margin is what the rows above a sixth of them add. Walls mean something only where as many cores are free.
 """
 
-import argparse
 import os
 import pathlib
 import sys
@@ -18,10 +17,9 @@ sys.path.insert(0, str(ROOT))
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as parquet  # noqa: E402
 import pyspark  # noqa: E402
-from large_campaign import texts  # noqa: E402
 
 import tf1_ig  # noqa: E402
-from tests.many_rows import demo_spec  # noqa: E402
+from tests.many_rows import campaign  # noqa: E402
 from tests.tf1_ig.network import LOCAL  # noqa: E402
 from tests.tf1_ig.spark_cluster import Cluster, text  # noqa: E402
 
@@ -70,13 +68,8 @@ def core(spec, rows):
 
 def main(words=None):
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rows", type=int, default=12000)
-    options = parser.parse_args(words)
-    rows = texts(options.rows)
-    few = rows[:len(rows) // 6]
-    with tempfile.TemporaryDirectory() as folder:
-        spec = demo_spec(folder)
+    with campaign(words, __doc__, 12000) as (rows, folder, spec):
+        few = rows[:len(rows) // 6]
         large, small = (written(os.path.join(folder, name), of) for name, of in (("large", rows), ("small", few)))
         found = {(workers, name): job(workers, spec, source, os.path.join(folder, "out-%d-%s" % (workers, name)))
                  for workers in (2, 1) for name, source in (("large", large), ("small", small))}

@@ -1,7 +1,10 @@
 """What the tests and campaigns of whole data sets share: reviews for the demo model, its spec, readers of folders."""
 
+import argparse
+import contextlib
 import json
 import os
+import tempfile
 
 import numpy as np
 
@@ -24,6 +27,23 @@ def reviews(count, seed=0, key="key", longest=30):
     drawn = np.random.RandomState(seed)
     return [{key: "k%d" % row, "text": " ".join(drawn.choice(WORDS, drawn.randint(1, longest)))}
             for row in range(count)]
+
+
+def drawn_texts(count):
+    """Rows of a key and a text of 3 to 60 drawn words of the demo's own vocabulary."""
+    known = [word for word in demo.load_vocabulary() if word.isalpha()]
+    drawn = np.random.RandomState(0)
+    return [{"key": "k%d" % row, "text": " ".join(drawn.choice(known, drawn.randint(3, 61)))} for row in range(count)]
+
+
+@contextlib.contextmanager
+def campaign(words, document, count):
+    """As many drawn texts as the command line says (``--rows``), a folder for the time being, the demo's spec in it."""
+    parser = argparse.ArgumentParser(description=document.split("\n")[0])
+    parser.add_argument("--rows", type=int, default=count)
+    rows = drawn_texts(parser.parse_args(words).rows)
+    with tempfile.TemporaryDirectory() as folder:
+        yield rows, folder, demo_spec(folder)
 
 
 def lines(path, rows):

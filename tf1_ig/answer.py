@@ -1,6 +1,7 @@
 """From what a method found to the record that the caller gets."""
 
 import dataclasses
+import sys
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
@@ -20,6 +21,7 @@ from tf1_ig.question.task import Task
 from tf1_ig.result import features
 from tf1_ig.result.attribution import Attribution, joined, rows_of
 
+_MANY, _LONG = 48, 60.0  # points of an example that are many, seconds that are long
 _TRIED = 64  # points of a path that are looked at for the one where the gradient is not finite
 
 
@@ -131,22 +133,32 @@ def texts(tokens: Any, count: int) -> Optional[List[List[str]]]:
             for row in rows]
 
 
+def waited_for(asked: Asked, examples: int) -> "progress":
+    """The progress of an answer for so many examples."""
+    effort, along = asked.question.effort, asked.method.kind == methods.ALONG_PATHS
+    return progress(asked.question.progress, examples * effort.steps if along and effort.steps else None, examples,
+                    most=effort.max_steps if along and not effort.steps else None)
+
+
 class progress:
-    """Called with numbers of evaluated rows: a bar on the screen, or nothing.
+    """Called with numbers of evaluated rows: a bar on the screen, a word on what takes long, or nothing.
 
     Args:
-      shown: whether there is a bar; it is gone when the work is done.
+      shown: whether there is a bar, which is gone when the work is done; or a function, which is given a line where the
+        work is going to take more than a minute.
       total: how many evaluations there will be, where that is known; else the examples that are done tell how long the
         others will take.
       examples: how many there are.
       doing, what: what is done, and what it is done to, in words.
+      most: most evaluations of an example, where they are many only if they must be.
     """
 
-    def __init__(self, shown: bool, total: Optional[int], examples: int = 1, doing: str = "explain",
-                 what: str = "examples"):
+    def __init__(self, shown: Any, total: Optional[int], examples: int = 1, doing: str = "explain",
+                 what: str = "examples", most: Optional[int] = None):
         self._bar, self._examples, self._done, self._begun = None, examples, 0, time.monotonic()
-        self._known, self._what = total is not None, what
-        if shown:
+        self._known, self._what, self._most, self._ran = total is not None, what, most, 0
+        self._told = shown if callable(shown) else None
+        if shown and not callable(shown):
             import tqdm  # only who wants a bar needs it
 
             self._bar = tqdm.tqdm(total=total, unit=" evaluations", desc=doing, leave=False)
@@ -159,8 +171,23 @@ class progress:
             self._bar.close()
 
     def __call__(self, rows: int) -> None:
+        self._ran += rows
         if self._bar is not None:
             self._bar.update(rows)
+        if self._most is not None and self._ran >= _MANY * self._examples and not self._done:
+            each, most, self._most = (time.monotonic() - self._begun) / self._ran, self._most, None
+            if each * most * self._examples > _LONG:
+                self.say("%d points took %.0f s and are not enough; up to %d may be asked, which takes %.0f minutes. A "
+                         "larger tolerance takes fewer; 16 steps take %.0f s" % (
+                             self._ran, each * self._ran, most * self._examples, each * most * self._examples / 60,
+                             max(1, 16 * each * self._examples)))
+
+    def say(self, line: str) -> None:
+        """Tells whoever waits a line; nothing where there is none."""
+        if self._bar is not None and line:
+            self._bar.write(line, file=sys.stderr)
+        elif self._told is not None and line:
+            self._told(line)
 
     def example_done(self) -> None:
         """An example needs no more evaluations."""

@@ -123,7 +123,7 @@ class IntegratedGradients:
 
     def explain(self, feed: Mapping[Any, Any], label: Any = None, baseline: Any = "zero",
                 method: str = "gausslegendre", steps: Optional[int] = None, tolerance: float = 0.01,
-                max_steps: int = 1024, batch_size: Optional[int] = None, tokens: Any = None, progress: bool = False,
+                max_steps: int = 1024, batch_size: Optional[int] = None, tokens: Any = None, progress: Any = False,
                 shared_feeds: Sequence[Any] = (), row_feeds: Sequence[Any] = (),
                 memory_limit: Optional[int] = None, positions: Any = None) -> Attribution:
         """Explains every row of a feed.
@@ -144,7 +144,7 @@ class IntegratedGradients:
           max_steps: most nodes for one row; a row that needs more comes back with ``converged`` false.
           batch_size: most rows in one run.
           tokens: texts to show, one list per row (or one list for a single row).
-          progress: show a progress bar.
+          progress: show a progress bar; or a function, which is given a line where it takes more than a minute.
           shared_feeds: feeds that all rows share although their length is a multiple of the batch.
           row_feeds: feeds whose leading axis follows the rows although it could be taken for a constant.
           memory_limit: most bytes that the tensors of one run may take together (weights not counted): runs hold so
@@ -166,7 +166,7 @@ class IntegratedGradients:
     def explain_variant(self, variant: str, feed: Mapping[Any, Any], label: Any = None,
                         method: str = "gausslegendre", steps: Optional[int] = None, tolerance: float = 0.01,
                         max_steps: int = 1024, batch_size: Optional[int] = None, tokens: Any = None,
-                        progress: bool = False, shared_feeds: Sequence[Any] = (), row_feeds: Sequence[Any] = (),
+                        progress: Any = False, shared_feeds: Sequence[Any] = (), row_feeds: Sequence[Any] = (),
                         memory_limit: Optional[int] = None, positions: Any = None, **options: Any) -> Attribution:
         """Explains every row of a feed by a relative of Integrated Gradients.
 
@@ -346,9 +346,7 @@ class IntegratedGradients:
         task, label = self._begin(question, methods.start_of(chosen, options))
         asked = answer.Asked(self.resolved, question, name, chosen, options, answer.behind(
             self._engine, self.resolved, task, self.batch_axis, question))
-        total = len(label.shown) * question.effort.steps if (
-            chosen.kind == methods.ALONG_PATHS and question.effort.steps) else None
-        with answer.progress(question.progress, total, len(label.shown)) as advance:
+        with answer.waited_for(asked, len(label.shown)) as advance:
             def made(task: Task) -> Attribution:
                 if label.rows is None:
                     return self._found(asked, task, label, advance)

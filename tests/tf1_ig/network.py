@@ -48,6 +48,7 @@ def hosts(count):
         yield [Host((), _NET % 1, "")] + made
     finally:
         for host in made:
+            _ip("link", "del", host.cable, check=False)  # its end here stays where the namespace lives on in a process
             _ip("netns", "del", host.prefix[-1], check=False)
         _ip("link", "del", bridge, check=False)
 

@@ -23,6 +23,8 @@ GOOD = {
                       label=np.array([[0, 1], [2, 3]]), prediction=np.array([[0, 1], [2, 3]])),
     "sigmoid": dict(outputs=np.array([[0.9], [0.7]]), baseline_output=np.array([[0.5], [0.4]]), output_kind="sigmoid",
                     label=np.zeros((2, 0), np.int64)),
+    "one sigmoid among many": dict(outputs=np.full((2, 5), 0.9), baseline_output=np.full((2, 5), 0.02),
+                                   output_kind="sigmoid"),
     "regression": dict(outputs=np.array([[210.5], [-3.0]]), baseline_output=np.array([[100.0]] * 2),
                        label=np.zeros((2, 0), np.int64)),
     "a batch baked in": dict(running="in company", coupled=False, notes=(
@@ -103,6 +105,9 @@ BAD = {
     "sigmoid baseline leans": ("baseline", "warn", "two-class", dict(
         outputs=np.array([[0.9], [0.8]]), baseline_output=np.array([[0.02], [0.02]]), output_kind="sigmoid",
         label=np.zeros((2, 0), np.int64))),
+    "baseline of one sigmoid among many": ("baseline", "warn", "class 1 has 0.90 already", dict(
+        outputs=np.full((2, 5), 0.95), baseline_output=np.array([[0.1, 0.9, 0.1, 0.1, 0.1], [0.2] * 5]),
+        output_kind="sigmoid")),
     "baseline of many classes": ("baseline", "warn", "class 2 with 0.96", dict(
         outputs=_softmax([[0.1, 0.8, 0.05, 0.05]] * 2), baseline_output=_softmax([[0.01, 0.02, 0.96, 0.01]] * 2))),
     "padding": ("padding", "warn", "mask", dict(

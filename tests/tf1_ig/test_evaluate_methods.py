@@ -9,9 +9,9 @@ import graph_tools as gt
 import tf1_ig
 from graph_tools import _tf
 from graph_tools.running import prepared
-from tests.models import taught
+from tests.models import small, taught
 from tf1_ig import demo
-from tf1_ig.evaluate import MEASURES, noise
+from tf1_ig.evaluate import MEASURES, cost, noise
 from tf1_ig.evaluate.randomised import weights_by_scope
 from tf1_ig.evaluate.record import spearman
 
@@ -104,7 +104,8 @@ def test_weights_fall_scope_by_scope_from_the_output_downwards(opened, tmp_path)
         with tf1_ig.IntegratedGradients(gt.load(path), resolved.output, ROWS) as permuted:
             tokens = permuted.explain({resolved.renamed.get(key, key): value for key, value in feed.items()}, top
                                       ).tokens[ROWS]
-        by_hand = np.mean([spearman(own, rest) for own, rest in zip(right, tokens)])  # padding has a row, too
+        # Padding has a row, and no rank.
+        by_hand = np.mean([spearman(own[:count], rest[:count]) for own, rest, count in zip(right, tokens, feed[LENGTHS])])
         assert stage.value == pytest.approx(by_hand, abs=1e-6)
     assert found.value == found.stages[-1].value < 0.5
 
@@ -201,3 +202,62 @@ def test_progress_tells_the_time_that_is_left(opened, capsys):
     tf1_ig.evaluate(explainer, feed, "top", ["completeness"])
     assert not capsys.readouterr().err
     assert inspect.signature(tf1_ig.evaluate).parameters["progress"].default is False
+
+
+ORDERED = ["leave one out", "signs", "subsets", "deletion", "insertion", "comprehensiveness", "sufficiency", "flip set"]
+
+
+def test_padding_changes_no_number(opened):
+    explainer, feed = opened
+    wide = dict(feed, **{IDS: np.pad(feed[IDS], ((0, 0), (0, 9)))})
+    plain, padded = (tf1_ig.evaluate(explainer, each, "top", ORDERED) for each in (feed, wide))
+    for name in ORDERED:
+        np.testing.assert_allclose(padded[name].rows, plain[name].rows, atol=1e-5)
+        assert padded[name].control == pytest.approx(plain[name].control, abs=1e-5)
+    assert [len(curve.shares) - 1 for curve in padded["deletion"].curves] == feed[LENGTHS].tolist()
+
+
+@pytest.mark.parametrize("masked, counted", [(True, 3), (False, 6)])
+def test_what_fills_a_row_up_is_a_token_where_the_model_reads_it(masked, counted):
+    table = np.random.RandomState(0).normal(size=(9, 4)).astype(np.float32)
+
+    def build():
+        tf = _tf.tf
+        ids = tf.placeholder(tf.int32, [None, None], "ids")
+        rows = tf.nn.embedding_lookup(tf.constant(table), ids, name="rows")
+        shares = tf.cast(tf.not_equal(ids, 0), tf.float32)[:, :, None] if masked else 1.0
+        tf.reduce_sum(tf.tanh(rows) * shares * [1.0, -2.0, 3.0, 0.5], [1, 2], name="y")
+
+    with tf1_ig.IntegratedGradients(small.model_of(build), "y", "rows") as explainer:
+        found, = tf1_ig.evaluate(explainer, {"ids:0": np.array([[3, 5, 7, 0, 0, 0]])}, None, "deletion")
+        end, = tf1_ig.evaluate(explainer, {"ids:0": np.array([[3, 5, 7, 0]])}, None, "deletion")
+    assert len(found.curves[0].shares) == counted + 1
+    assert len(end.curves[0].shares) == 4 + 1  # a single one may be a word like any other
+
+
+def test_padding_that_is_attributed_to_is_still_found_out(opened):
+    explainer, feed = opened
+    wide = dict(feed, **{IDS: np.pad(feed[IDS], ((0, 0), (0, 9)))})
+    right = explainer.explain(wide, "top")
+    wrong = {name: np.array(values) for name, values in right.values.items()}
+    wrong[ROWS][:, -1] += 0.1
+    wrong[ROWS][:, -2] -= 0.1
+    report = tf1_ig.evaluate(explainer, wide, "top", ["completeness", "definition"], attribution=right.__class__(
+        **dict(vars(right), values=wrong)))
+    assert [one.verdict for one in report] == ["ok", "fail"]
+
+
+def test_what_takes_long_is_said_before_it_is_paid(opened, monkeypatch):
+    explainer, feed = opened
+    told, scenes, ours = [], [], cost.in_words
+    monkeypatch.setattr(cost, "in_words", lambda scene, chosen: scenes.append(scene) or ours(scene, chosen))
+    report = tf1_ig.evaluate(explainer, feed, "top", progress=told.append)
+    assert not told
+    expected = cost.expected(scenes[0], list(MEASURES))
+    assert set(expected) == set(MEASURES) - {"completeness"}  # a new measure has a line there, too
+    for one in report:
+        if one.evaluations > 100:
+            assert expected[one.name] / 3 < one.evaluations < 3 * expected[one.name], one.name
+    monkeypatch.setattr(cost, "LONG", 0.0)
+    tf1_ig.evaluate(explainer, feed, "top", ["signs", "deletion"], progress=told.append)
+    assert len(told) == 1 and "deletion" in told[0] and "Choose fewer measures" in told[0]

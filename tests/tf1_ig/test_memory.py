@@ -10,6 +10,7 @@ import pytest
 import tf1_ig
 from graph_tools import _tf
 from tests.models import small
+from tf1_ig import answer
 from tf1_ig.engine import memory
 
 MB = 1 << 20
@@ -145,6 +146,21 @@ def test_progress_tells_evaluations_examples_and_the_time_left(capsys):
         fixed = capsys.readouterr().err
     assert "evaluations" in told and np.array_equal(found.evaluations, quiet.evaluations)
     assert "45" in fixed and "%" in fixed
+
+
+def test_what_takes_long_is_said_once_before_it_is_paid(monkeypatch):
+    model, x, told = small.model_of(small.quadratic), np.ones((2, 4), np.float32), []
+    with tf1_ig.IntegratedGradients(model, "y", "x") as explainer:
+        explainer.explain({"x": x}, progress=told.append)
+        assert not told
+        monkeypatch.setattr(answer, "_MANY", 1)
+        explainer.explain({"x": x}, progress=told.append)
+        assert not told
+        monkeypatch.setattr(answer, "_LONG", 0.0)
+        explainer.explain({"x": x}, progress=told.append, steps=5)
+        assert not told  # who fixes the steps knows what they cost
+        explainer.explain({"x": x}, progress=told.append)
+    assert len(told) == 1 and "up to 2048 may be asked" in told[0] and "16 steps take" in told[0]
 
 
 def test_a_terminal_is_told_and_a_pipe_is_not(tmp_path, capsys, monkeypatch):

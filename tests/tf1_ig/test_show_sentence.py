@@ -155,6 +155,22 @@ def test_one_scale_holds_for_raw_texts_too():
     assert page.count('aria-label="Scale from -0.5 to 0.5') == 2 and "Full colour stands" not in page
 
 
+@pytest.mark.parametrize("tokens, spans, folded", [
+    (["a", "good", "film", ""], [(0, 1), (2, 6), (7, 11), None], True),
+    (["a", "<unk>", "film", ""], [(0, 1), (2, 6), (7, 11), None], False),
+    (["a", "good", "film", "[SEP]"], [(0, 1), (2, 6), (7, 11), None], False),
+    (["a good", "good film", "", ""], [(0, 6), (2, 11), None, None], False)])
+def test_tokens_that_the_raw_text_shows_already_are_folded_away(tokens, spans, folded):
+    values = (0.25, -0.5, 1.0, 0.125 if tokens[-1] == "[SEP]" else 0.0)
+    made = result(values=(values,), token_texts=[tokens], label=np.ones(1, np.int64))
+    made = dataclasses.replace(made, raw_texts={name: ["A good film"] for name in made.values},
+                               spans={name: [spans] for name in made.values})
+    page = report.page(made)
+    assert ("Token by token: embedding/lookup:0" in page) == folded
+    assert {token.value for token in Page(page).tokens} >= set(values)  # it is there for who looks
+    assert "Token by token" not in report.page(dataclasses.replace(made, raw_texts=None, spans=None))
+
+
 def test_white_space_in_names_is_visible():
     assert [bar.text for bar in table.bars([": \n", " a b ", "x"], [1, 2, 3], order=False).rows] == [
         ":␣↵", "␣a b␣", "x"]

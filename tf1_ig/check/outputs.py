@@ -48,6 +48,9 @@ def baseline_informed(result) -> Iterable[Finding]:
     rows = _probabilities(result, result.baseline_output) if kind in ("softmax", "sigmoid") else None
     if rows is None or not rows.size:
         return
+    if kind == "sigmoid" and np.size(result.baseline_output) > len(rows):
+        yield _of_one_among_sigmoids(result, rows[:, 1])
+        return
     bits = -np.sum(np.where(rows > 0, rows * np.log(rows), 0.0), axis=-1) / math.log(rows.shape[-1])
     row = int(np.argmin(bits))
     top = int(np.argmax(rows[row]))
@@ -62,6 +65,16 @@ def baseline_informed(result) -> Iterable[Finding]:
                       "baseline." % (result.baseline, top, sure))
     else:
         yield Finding("baseline", "ok", float(bits[row]))
+
+
+def _of_one_among_sigmoids(result, chances: np.ndarray) -> Finding:
+    """Of classes that do not exclude each other a low chance at the baseline says nothing, a high one does."""
+    row = int(np.argmax(chances))
+    if chances[row] <= 1 - _LEANS:
+        return Finding("baseline", "ok", float(chances[row]))
+    return Finding("baseline", "warn", float(chances[row]), "Row %d: at the %s baseline class %s has %.2f already; "
+                   "explained is only what moves it from there. Try padding ids, the mean, or averaged noise as the "
+                   "baseline." % (row, result.baseline, result.label_text(row), chances[row]))
 
 
 def prediction(result) -> Iterable[Finding]:

@@ -1,6 +1,8 @@
 """What the commands share: how options are written, their types, and how the library's arguments are called here."""
 
 import argparse
+import sys
+from typing import Any
 
 from graph_tools import errors
 
@@ -24,6 +26,11 @@ def one_line(error: BaseException) -> str:
     """The message of an error in one line, with options for arguments."""
     told = getattr(error, "told", None)
     return errors.one_line(told(option) if told else error)
+
+
+def progress() -> Any:
+    """How a command tells who waits: by a bar on a terminal, else by a line where it takes more than a minute."""
+    return sys.stderr.isatty() or (lambda line: print("note: " + line, file=sys.stderr))
 
 
 def add_model(parser, or_spec: bool = False, trust: bool = True) -> None:

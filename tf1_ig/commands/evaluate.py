@@ -3,12 +3,12 @@
 import dataclasses
 import json
 import os
-import sys
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 import graph_tools as gt
 from graph_tools.whole_files import writing
 from tf1_ig.commands import explain as explain_command, feed_file
+from tf1_ig.commands.arguments import progress
 from tf1_ig.evaluate import BASELINE, MEASURES, cutting, evaluate
 from tf1_ig.evaluate.paired import compare_measures
 from tf1_ig.explainer import IntegratedGradients
@@ -64,7 +64,7 @@ def _judged(options, work, attribution: Any, feed: Any, label: Any) -> _Judged:
         options.removal)
     asked = dict(measures=options.measure or "all", seed=options.seed or 0, removal=removal,
                  shared_feeds=options.shared_feed, row_feeds=options.row_feed, batch_size=options.batch_size,
-                 memory_limit=options.memory_limit, progress=sys.stderr.isatty())
+                 memory_limit=options.memory_limit, progress=progress())
     takes = options_of(METHODS[options.variant or "integrated_gradients"])
 
     def again(explainer, feed, label, baseline=None, seed=None):

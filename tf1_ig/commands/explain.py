@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import os
 import re
-import sys
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from graph_tools.errors import AmbiguousCandidateError, FeedError, GraphToolsErr
 from graph_tools.graph import names
 from tf1_ig.check import check
 from tf1_ig.commands import asked, feed_file, worker
-from tf1_ig.commands.arguments import add_model, positive
+from tf1_ig.commands.arguments import add_model, positive, progress
 from tf1_ig.errors import LabelError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.question import training_mode
@@ -176,7 +175,7 @@ def prepared(options) -> Iterator[Prepared]:
         baseline=question.baseline, method=options.method, steps=question.steps, tolerance=question.tolerance,
         max_steps=options.max_steps, batch_size=options.batch_size, memory_limit=options.memory_limit,
         positions=options.positions,
-        shared_feeds=options.shared_feed, progress=sys.stderr.isatty(),
+        shared_feeds=options.shared_feed, progress=progress(),
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     with contextlib.ExitStack() as opened:
         opened.enter_context(_tf.session_threads(*options.threads))

@@ -13,13 +13,14 @@ import numpy as np
 from graph_tools.report import Report
 from tf1_ig import answer, methods
 from tf1_ig.errors import MethodError
-from tf1_ig.evaluate import cutting
+from tf1_ig.evaluate import cost, cutting
 from tf1_ig.evaluate.bounds import in_the_light_of_the_definition
 from tf1_ig.evaluate.definition import definition
 from tf1_ig.evaluate.neighbours import neighbours
 from tf1_ig.evaluate.noise import infidelity, max_sensitivity, stability
 from tf1_ig.evaluate.orders import comprehensiveness, deletion, flip_set, insertion, sufficiency
 from tf1_ig.evaluate.others import other_label, shapley
+from tf1_ig.evaluate.padding import padding
 from tf1_ig.evaluate.randomised import weights_randomised
 from tf1_ig.evaluate.record import Scene, bootstrap
 from tf1_ig.evaluate.removal import completeness, leave_one_out, signs, subsets
@@ -52,7 +53,7 @@ WORST = ("completeness", "definition")   # of which the worst row counts, not th
 
 def evaluate(explainer: Any, feed: Mapping[Any, Any], label: Any = None, measures: Union[str, Sequence[str]] = "all",
              seed: int = 0, attribution: Any = None, baseline: Any = "zero", removal: Any = BASELINE,
-             explain: Any = None, progress: bool = False, **asked: Any) -> Report:
+             explain: Any = None, progress: Any = False, **asked: Any) -> Report:
     """Judges what ``explainer.explain(feed, label)`` says, another method, or an attribution that is given.
 
     Args:
@@ -68,7 +69,8 @@ def evaluate(explainer: Any, feed: Mapping[Any, Any], label: Any = None, measure
         ``tf1_ig.methods.METHODS``; or a function of an explainer, a feed and a label that gives an ``Attribution``.
         One that also takes ``baseline`` or ``seed`` is told them. Moved rows come as a feed that holds the attributed
         tensors themselves.
-      progress: show a progress bar, with the time that is left.
+      progress: show a progress bar, with the time that is left; or a function, which is given a line where it takes
+        more than a minute.
       asked: ``shared_feeds``, ``row_feeds``, ``batch_size``, ``memory_limit``, as for ``explain``.
 
     Returns:
@@ -100,6 +102,8 @@ def evaluate(explainer: Any, feed: Mapping[Any, Any], label: Any = None, measure
                          removal, again))
     found = []
     with answer.progress(progress, None, len(chosen), "evaluate", "measures") as advance:
+        if progress:
+            advance.say(cost.in_words(scene, chosen))
         for name in chosen:
             found.append(_measured(name, scene))
             advance(found[-1].evaluations)
@@ -159,4 +163,6 @@ def _scene(scene: Scene) -> Scene:
         raise MethodError("the attribution is not one of the rows of this feed (%s)" % error) from error
     if len(scene.attribution.score) != len(at) or any(len(one) != count for one, count in zip(tokens, at.tokens)):
         raise MethodError("the attribution has %d rows, the feed has %d" % (len(scene.attribution.score), len(at)))
-    return scene._replace(ends=np.stack(ends), tokens=tokens, moving=moving)
+    scene = scene._replace(ends=np.stack(ends), tokens=tokens, moving=moving)
+    fills = padding(scene)
+    return scene._replace(moving=[np.setdiff1d(*each) for each in zip(moving, fills)], padding=fills)

@@ -21,7 +21,9 @@ def definition(scene: Scene) -> Measured:
     if scene.attribution.technique != "Integrated Gradients":
         return Measured("definition", "ok", None, "only Integrated Gradients are computed a second time")
     random = scene.random("definition")
-    chosen = [strongest(scene, row, random) for row in range(len(scene.tokens))]
+    # Padding, too: what is attributed to it is wrong.
+    chosen = [strongest(values, np.union1d(moving, fills).astype(int), random)
+              for values, moving, fills in zip(scene.tokens, scene.moving, scene.padding)]
     said = [scene.tokens[row][own] for row, own in enumerate(chosen)]
     found = _refined(scene, chosen, PARTS[0])
     for parts in PARTS[1:]:

@@ -13,7 +13,8 @@ FEW = "so few tokens that shuffled ones often stand in the same order; give more
 class Scene(NamedTuple):
     """One explanation, and the evaluator at its feed.
 
-    ``tokens``: by row what each token is said to be worth; ``moving``: by row the tokens that differ from the baseline.
+    ``tokens``: by row what each token is said to be worth; ``moving``: by row the tokens that differ from the baseline,
+    without those that are ``padding``.
     ``removal``: what a removed token becomes, as ``evaluate`` takes it; ``explain(explainer, feed, label)`` asks the
     method that is judged again, from another ``baseline`` or with another ``seed`` where it takes one.
     """
@@ -31,6 +32,7 @@ class Scene(NamedTuple):
     seed: int
     removal: Any
     explain: Any
+    padding: Sequence[np.ndarray] = ()
 
     @property
     def labels(self) -> Any:

@@ -80,7 +80,7 @@ def subsets(scene: Scene) -> Measured:
 
 def _single(scene: Scene, random: np.random.RandomState) -> Tuple[List[np.ndarray], List[np.ndarray]]:
     """By row what single tokens are said to be worth, and how far the score falls without each."""
-    chosen = [strongest(scene, row, random) for row in range(len(scene.tokens))]
+    chosen = [strongest(*each, random) for each in zip(scene.tokens, scene.moving)]
     shares = [without(len(tokens), [[token] for token in own]) for tokens, own in zip(scene.tokens, chosen)]
     effects = [scene.ends[1][row] - found for row, found in enumerate(scores(scene, shares))]
     return [scene.tokens[row][own] for row, own in enumerate(chosen)], effects
@@ -100,12 +100,11 @@ def _of_subsets(said: np.ndarray, chosen: List[np.ndarray], effects: np.ndarray)
     return pearson(np.array([said[one].sum() for one in chosen])[known], effects[known])
 
 
-def strongest(scene: Scene, row: int, random: np.random.RandomState) -> np.ndarray:
-    """Tokens of a row that are removed one by one: all that move, or the strongest and some others."""
-    own = scene.moving[row]
+def strongest(values: np.ndarray, own: np.ndarray, random: np.random.RandomState) -> np.ndarray:
+    """Tokens of a row, of ``own``, that are removed one by one: all, or those of the largest values and some others."""
     if len(own) <= MOST:
         return own
-    order = own[np.argsort(-np.abs(scene.tokens[row][own]), kind="stable")]
+    order = own[np.argsort(-np.abs(values[own]), kind="stable")]
     return np.concatenate([order[:MOST // 2], random.permutation(order[MOST // 2:])[:MOST // 2]])
 
 

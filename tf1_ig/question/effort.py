@@ -39,7 +39,7 @@ class Question(NamedTuple):
     shared_feeds: Sequence[Any] = ()
     row_feeds: Sequence[Any] = ()
     tokens: Any = None
-    progress: bool = False
+    progress: Any = False
 
 
 def effort(method: str = "gausslegendre", steps: Optional[int] = None, tolerance: float = 0.01, max_steps: int = 1024,

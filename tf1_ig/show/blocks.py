@@ -4,7 +4,7 @@ from typing import Any, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from tf1_ig.show import image, signal, table, tokens as token_view
+from tf1_ig.show import image, raw, signal, table, tokens as token_view
 from tf1_ig.show.axes import Axes, Axis
 
 _SIGNAL = 256  # plain numbers from which a row without names is drawn as a signal
@@ -102,7 +102,8 @@ def block(attribution, name: str, row: int, sums: np.ndarray, texts: Optional[Se
         sums = sums[0]
     if sums.ndim == 1:
         strip = token_view.strip(texts, sums, name, scale, options.join, options.fold)
-        return strip._replace(notes=strip.notes + _blur(attribution, name, row))
+        return strip._replace(notes=strip.notes + _blur(attribution, name, row),
+                              told=raw.shows_all(attribution, name, row))
     if is_words(sums, texts):
         return _words_of_characters(attribution, name, row, sums, texts, scale, options)
     if sums.ndim == 0:

@@ -21,6 +21,27 @@ def raw_strips(attribution, row: int, scale: Optional[float] = None,
     return [_strip(attribution, row, text, names, scale, fold) for text, names in by_text.items()]
 
 
+def shows_all(attribution, name: str, row: int) -> bool:
+    """Whether the raw text alone tells what an input's tokens do: each is a piece of it, in any case of its letters.
+
+    Padding stands nowhere in the text, and counts where it has no share.
+    """
+    given = attribution.raw_texts or {}
+    if name not in given or sum(texts[row] == given[name][row] for texts in given.values()) > 1:
+        return False
+    spans, tokens = attribution.spans[name][row], attribution.texts(name, row)
+    values = np.reshape(attribution.tokens[name][row], (len(spans), -1)).sum(axis=1)
+    raw, end = given[name][row].encode("utf-8", "surrogateescape"), 0
+    for span, token, value in zip(spans, tokens or (), values):
+        if span is None and value == 0:
+            continue
+        if span is None or span[0] < end or token_view.text_of(raw[span[0]:span[1]]).lower() != (
+                token_view.text_of(token).lower()):
+            return False
+        end = span[1]
+    return tokens is not None
+
+
 def _strip(attribution, row: int, text: str, names: List[str], scale, fold) -> token_view.Strip:
     starts = np.array(read_text(text).starts)
     shares, edges, lost = np.zeros(starts[-1]), {0, int(starts[-1])}, []

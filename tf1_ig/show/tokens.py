@@ -74,6 +74,7 @@ class Strip(NamedTuple):
     strongest: Tuple[Token, ...]
     notes: Tuple[str, ...]
     raw: bool = False  # cells of a text as it was given, with the spaces between its words
+    told: bool = False  # the raw text above shows every one of them
 
     @property
     def tokens(self) -> List[Token]:
