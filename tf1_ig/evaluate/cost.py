@@ -12,6 +12,7 @@ from tf1_ig.evaluate.record import Scene
 from tf1_ig.methods.coalitions import EXACT_TOKENS, ORDERS
 
 LONG = 60.0      # seconds from which it is said
+_BESIDE = 8      # rows that an explanation runs beside its points: ends, and what proves that rows may share runs
 _POINTS = 8      # of each row that are run to see how long one takes
 
 # Of a row: how many evaluations, by its tokens, and by those of its explanation.
@@ -37,7 +38,7 @@ EXPECTED: Dict[str, Callable[[int, float], float]] = {
 
 def expected(scene: Scene, chosen: Sequence[str]) -> Dict[str, float]:
     """About how many rows each measure is going to run, those that cost most first."""
-    own = np.asarray(scene.attribution.evaluations, np.float64)
+    own = np.asarray(scene.attribution.evaluations, np.float64) + _BESIDE
     found = {name: sum(EXPECTED[name](len(tokens), cost) for tokens, cost in zip(scene.tokens, own))
              for name in chosen if name in EXPECTED}
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
