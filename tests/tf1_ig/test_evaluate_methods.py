@@ -105,7 +105,8 @@ def test_weights_fall_scope_by_scope_from_the_output_downwards(opened, tmp_path)
             tokens = permuted.explain({resolved.renamed.get(key, key): value for key, value in feed.items()}, top
                                       ).tokens[ROWS]
         # Padding has a row, and no rank.
-        by_hand = np.mean([spearman(own[:count], rest[:count]) for own, rest, count in zip(right, tokens, feed[LENGTHS])])
+        by_hand = np.mean([spearman(own[:count], rest[:count])
+                           for own, rest, count in zip(right, tokens, feed[LENGTHS])])
         assert stage.value == pytest.approx(by_hand, abs=1e-6)
     assert found.value == found.stages[-1].value < 0.5
 
