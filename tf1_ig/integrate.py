@@ -15,7 +15,7 @@ import numpy as np
 from tf1_ig import refine
 
 ROUNDING = refine.ROUNDING
-# Floats of gradients that paths may hold while they are refined, were each to hold 16.
+# Floats of gradients that paths may hold while they are refined; examples are begun as if each were to hold 16 nodes.
 _HELD, _NODES = 1 << 26, 16
 
 
@@ -123,29 +123,32 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
         along the path, added up by runs of one sign, at most this share of the score's total
         variation, and what the tokens' parts are likely off at most this share of their absolute sum.
       max_steps: most nodes per example; an example that has not converged by then is returned as it stands.
-      together: examples that are refined at the same time (bounds memory; fewer where gradients are large). Their
-        points share runs, and an example that is done makes room for the next, so that late rounds stay full.
+      together: examples that are refined at the same time (fewer where gradients are large). Their points share runs,
+        and an example that is done makes room for the next, so that late rounds stay full. Where their gradients come
+        to more than ``_HELD`` floats, those that hold most go on alone and the others wait.
       on_progress: called with the number of evaluations after each round.
     """
     results: Dict[int, Tuple] = {}
-    together = max(1, min(together, _HELD // (_NODES * evaluator.floats)))
+    room = _HELD // evaluator.floats
+    together = max(1, min(together, room // _NODES))
     waiting = iter(range(evaluator.count))
     active: Dict[int, refine.Path] = {}
     wanted: Dict[int, List[float]] = {}
     while len(results) < evaluator.count:
-        new = list(itertools.islice(waiting, together - len(active)))
-        wanted.update((example, refine.FIRST_NODES) for example in new)
-        rows = Rows(np.array([example for example, nodes in wanted.items() for _ in nodes], np.int64),
-                    np.array([alpha for nodes in wanted.values() for alpha in nodes], np.float64))
+        wanted.update((example, refine.FIRST_NODES) for example in itertools.islice(waiting, together - len(wanted)))
+        asked = _that_fit(wanted, active, room)
+        rows = Rows(np.array([example for example, nodes in asked.items() for _ in nodes], np.int64),
+                    np.array([alpha for nodes in asked.values() for alpha in nodes], np.float64))
         found = evaluator.gradients(rows)
+        new = [example for example in asked if example not in active]
         for example, ends in zip(new, _ends(evaluator, new)):
             size = 0.0 if evaluator.magnitude is None else float(evaluator.magnitude[example])
             active[example] = refine.Path(ends, size)
         for example, alpha, *at in zip(rows.example, rows.alpha.tolist(), *found):
             active[example].add(alpha, *at)
         on_progress(len(rows.alpha))
-        wanted = {example: path.refine(tolerance, max_steps) for example, path in active.items()}
-        for example in [example for example, nodes in wanted.items() if not nodes]:
+        wanted.update(zip(asked, refine.wanted([active[example] for example in asked], tolerance, max_steps)))
+        for example in [example for example in asked if not wanted[example]]:
             del wanted[example]
             results[example] = active.pop(example).result()
             evaluator.example_done()
@@ -154,6 +157,18 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
     steps = np.array(taken)
     return Integral(list(gradient), np.array(score), np.array(baseline_score), steps, steps.copy(), np.array(error),
                     list(path), list(errors))
+
+
+def _that_fit(wanted: Dict[int, List[float]], active: Dict[int, refine.Path], room: int) -> Dict[int, List[float]]:
+    """The examples whose nodes are asked now, at least one: those first that hold most, while there is room for all."""
+    held = {example: len(active[example].score) if example in active else 0 for example in wanted}
+    left, asked = room - sum(held.values()), {}
+    for example in sorted(wanted, key=lambda one: -held[one]):
+        left -= len(wanted[example])
+        if asked and left < 0:
+            break
+        asked[example] = wanted[example]
+    return asked
 
 
 def _ends(evaluator: Evaluator, examples: Sequence[int]) -> np.ndarray:

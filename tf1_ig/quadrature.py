@@ -11,7 +11,7 @@ of the attributions is off by what their docstrings say. What other libraries ca
 """
 
 import functools
-from typing import Callable, Dict, NamedTuple, Tuple
+from typing import Callable, Dict, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -162,32 +162,37 @@ def _extended(nodes: np.ndarray) -> np.ndarray:
     return np.sort(np.concatenate([nodes, legendre.legroots(series).real]))
 
 
-def between(nodes: np.ndarray, order: int) -> Tuple[np.ndarray, np.ndarray]:
+def between(nodes: np.ndarray, order: int, counts: Sequence[int] = ()) -> Tuple[np.ndarray, np.ndarray]:
     """Integrals over the intervals that 0, any ascending nodes and 1 bound, by polynomials through the nearest nodes.
 
+    Args:
+      nodes: of one path, or of several one after the other.
+      order: of the polynomials; one that there are too few nodes for is lowered. Of order 0 is the node on the left.
+      counts: how many nodes each of several paths has.
+
     Returns:
-      For each interval the nodes that are used, ``[intervals, order + 1]``, and their weights. Of order 0 is the node
-      on the left. An order that there are too few nodes for is lowered.
+      For each interval the nodes that are used, ``[intervals, order + 1]``, and their weights.
 
     >>> between(np.array([0.0, 0.5, 1.0]), 1)[1][1]                       # a trapezoid between 0 and 0.5
     array([0.25, 0.25])
     """
-    count = len(nodes)
-    order, ends = min(order, count - 1), np.concatenate([[0.0], nodes, [1.0]])
-    widths, first = ends[1:] - ends[:-1], np.arange(count + 1) - (order + 1) // 2
+    many = np.array(counts if len(counts) else [len(nodes)])
+    order, intervals = min(order, int(many.min()) - 1), many + 1
+    # By interval: how many nodes its path has, the first of them, and how many lie before it.
+    count, first = np.repeat(many, intervals), np.repeat(np.cumsum(many) - many, intervals)
+    place = np.arange(len(count)) - np.repeat(np.cumsum(intervals) - intervals, intervals)
+    low = np.where(place == 0, 0.0, nodes[first + np.maximum(place - 1, 0)])
+    high = np.where(place == count, 1.0, nodes[first + np.minimum(place, count - 1)])
+    widths = high - low
     if order == 0:
-        return np.maximum(first - 1, 0)[:, None], widths[:, None]
-    points, weights, itself = _within(order)
-    used = np.minimum(np.maximum(first, 0), count - 1 - order)[:, None] + np.arange(order + 1)
+        return (first + np.maximum(place - 1, 0))[:, None], widths[:, None]
+    used = (first + np.clip(place - (order + 1) // 2, 0, count - 1 - order))[:, None] + np.arange(order + 1)
     stencil = nodes[used]
-    away = (ends[:-1, None] + widths[:, None] * points)[:, :, None, None] - stencil[:, None, None, :]
-    apart = stencil[:, :, None] - stencil[:, None, :]
-    basis = np.where(itself, 1.0, away).prod(axis=-1) / np.where(itself, 1.0, apart).prod(axis=-1)[:, None, :]
-    return used, (weights @ basis) * widths[:, None]
-
-
-@functools.lru_cache(maxsize=None)
-def _within(order: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes and weights that are exact to the order on [0, 1], and which of so many nodes is itself."""
     points, weights = gausslegendre(order // 2 + 1)
-    return points, weights, np.eye(order + 1, dtype=bool)
+    away = (low[:, None] + widths[:, None] * points)[:, :, None] - stencil[:, None, :]
+    apart = stencil[:, :, None] - stencil[:, None, :] + np.eye(order + 1)
+    # The product of all others is that of those before times that of those behind.
+    others = np.ones_like(away)
+    others[:, :, 1:] = np.cumprod(away[:, :, :-1], axis=2)
+    others[:, :, :-1] *= np.cumprod(away[:, :, :0:-1], axis=2)[:, :, ::-1]
+    return used, np.einsum("ipj,p,i->ij", others, weights, widths) / apart.prod(axis=-1)

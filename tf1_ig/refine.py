@@ -10,7 +10,7 @@ A path begins with few nodes of high order: nested Gauss rules (``quadrature.nes
 with. How much of the change from one to the next is error still is told by how fast the known errors and the changes
 themselves decay. Where they decay too slowly (a kink, a steep stretch) intervals are halved instead, wherever the error
 is, and between the nodes polynomials of low order are laid through the nearest ones: on each stretch the order whose
-known errors are least (``quadrature.between``). Nothing that was evaluated is given up.
+known errors are least (``quadrature.between``, for many paths at once). Nothing that was evaluated is given up.
 
 It stops when the net error is within the tolerance *and* what the single errors add up to is a small share of how far
 the score travels along the path (errors of opposite sign cannot cancel into convergence) *and* the tokens' parts are
@@ -18,8 +18,10 @@ known as well. Single errors are added up by runs of one sign: within a run they
 one side), runs add in squares (kinks err to either side, independently).
 """
 
+import functools
+import itertools
 import math
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -64,6 +66,26 @@ class _Bounds(NamedTuple):
         return max(HEADROOM * self.tolerance * size, self.rounding)
 
 
+class Known(NamedTuple):
+    """What is known of a path: nodes, slopes there, what the score rises by between them, and what errors may be."""
+
+    nodes: np.ndarray
+    slopes: np.ndarray
+    rises: np.ndarray
+    bounds: _Bounds
+
+
+class Laid(NamedTuple):
+    """Polynomials through the nearest nodes, by interval: of the order of least known errors thereabouts, and of the
+    one below it. ``used`` are nodes ``[intervals, order + 1]``, ``taken`` and ``lower`` their weights."""
+
+    used: np.ndarray
+    taken: np.ndarray
+    lower: np.ndarray
+    errors: np.ndarray      # signed
+    of_lower: np.ndarray
+
+
 class Path:
     """Nodes of one example, and what was found there.
 
@@ -93,23 +115,17 @@ class Path:
         else:
             self.without.append(alpha)
 
-    def refine(self, tolerance: float, max_steps: int) -> List[float]:
-        """The nodes that are wanted next (none: finished)."""
+    def known(self, tolerance: float) -> Optional[Known]:
+        """What is known so far; ``None`` where there are neither scores nor gradients to go by."""
         nodes = sorted(self.slope)
         ways = np.array([self.ends[0]] + [self.score[node] for node in nodes] + [self.ends[1]])
         rises, rounding = np.diff(ways), ROUNDING * max(self.size, float(np.abs(ways).max()))
         travelled = float(np.abs(rises).sum())
         if not math.isfinite(travelled) or 2 * len(self.without) > len(self.score):
-            return []
-        bounds = _Bounds(tolerance, max(HEADROOM * tolerance * travelled, rounding),
-                         max(tolerance * abs(self.ends[1] - self.ends[0]), rounding), rounding)
-        slopes = np.array([self.slope[node] for node in nodes])
-        if self.level is not None and not self.without:
-            wanted = self._climb(slopes, rises, bounds, max_steps)
-            if wanted is not None:
-                return wanted
-        self.level = None
-        return self._halve(np.array(nodes), slopes, rises, bounds, max_steps)
+            return None
+        return Known(np.array(nodes), np.array([self.slope[node] for node in nodes]), rises, _Bounds(
+            tolerance, max(HEADROOM * tolerance * travelled, rounding),
+            max(tolerance * abs(self.ends[1] - self.ends[0]), rounding), rounding))
 
     def result(self) -> Tuple[Any, ...]:
         """Gradient, scores, number of nodes, estimated error, path and its errors (see ``integrate.Integral``)."""
@@ -128,82 +144,126 @@ class Path:
 
     # -- few nodes, high order ---------------------------------------------------------------------------------------
 
-    def _climb(self, slopes: np.ndarray, rises: np.ndarray, bounds: _Bounds, max_steps: int) -> Optional[List[float]]:
+    def climb(self, known: Known, max_steps: int) -> Optional[List[float]]:
         """One polynomial through all nodes: those of the next level, none where it will do; ``None``: give it up."""
-        level = self.level or 0
-        rule, before = quadrature.nested(level), quadrature.nested(level - 1)
-        held = np.isin(rule.alphas, before.alphas)
-        parts = np.stack([self.parts[alpha] for alpha in rule.alphas.tolist()]).astype(np.float64)
-        size, change = (float(np.abs(weights @ parts).sum()) for weights in (
-            rule.weights.sum(axis=0), rule.weights.sum(axis=0) - _spread_out(before.weights.sum(axis=0), held)))
-        self.errors = rule.weights @ slopes - rises
-        self.weights = dict(zip(rule.alphas.tolist(), rule.weights.sum(axis=0).tolist()))
-        longer = np.add.reduceat(rises, np.concatenate([[0], np.flatnonzero(held) + 1]))
-        error, of_before = (float(np.abs(one).sum()) for one in (self.errors, before.weights @ slopes[held] - longer))
-        rounding = bounds.rounding + 1e-300
-        decay = (error + rounding) / (of_before + rounding)
+        if self.level is None or self.without:
+            return None
+        level, bounds = _level(self.level), known.bounds
+        parts = np.array([self.parts[node] for node in level.nodes], np.float64)
+        size, change = np.abs(level.sums @ parts).sum(axis=1).tolist()
+        self.errors = level.weights @ known.slopes - known.rises
+        self.weights = dict(zip(level.nodes, level.sums[0].tolist()))
+        of_before = level.before @ known.slopes[level.held] - np.add.reduceat(known.rises, level.joined)
+        error, rounding = float(np.abs(self.errors).sum()), bounds.rounding + 1e-300
+        decay = (error + rounding) / (float(np.abs(of_before).sum()) + rounding)
         # The score is a single number: of the first change only the root of what it tells is believed, later ones are
         # compared with the change before.
         decay = min(1.0, max(decay, change / self.change) if self.change else math.sqrt(decay))
         off, allowed = change * decay, bounds.parts(size)
-        if off <= allowed and error <= _SEEN * float(np.abs(rises).sum()) + bounds.rounding and (
+        if off <= allowed and error <= _SEEN * float(np.abs(known.rises).sum()) + bounds.rounding and (
                 abs(float(self.errors.sum())) <= bounds.net):
             return []
-        promising = level == 1 or off * decay ** (1.0 if level < 3 else 1.5) <= _PROMISING * allowed
-        if level == _LAST_LEVEL or not promising or 2 * len(slopes) + 1 > max_steps:
+        promising = self.level == 1 or off * decay ** (1.0 if self.level < 3 else 1.5) <= _PROMISING * allowed
+        if self.level == _LAST_LEVEL or not promising or 2 * len(level.nodes) + 1 > max_steps:
+            self.level = None
             return None
-        self.level, self.change = level + 1, change
-        following = quadrature.nested(level + 1).alphas
-        return following[~np.isin(following, rule.alphas)].tolist()
+        self.level, self.change = self.level + 1, change
+        return [node for node in _level(self.level).nodes if node not in self.score]
 
     # -- many nodes, low order ---------------------------------------------------------------------------------------
 
-    def _halve(self, nodes: np.ndarray, slopes: np.ndarray, rises: np.ndarray, bounds: _Bounds, max_steps: int
-               ) -> List[float]:
+    def halve(self, known: Known, laid: Laid, max_steps: int) -> List[float]:
         """Polynomials through the nearest nodes: the middles of the worst intervals, none where all will do."""
-        taken, lower, self.errors, of_lower = _best_orders(nodes, slopes, rises)
-        of_nodes = np.stack([self.parts[node] for node in nodes.tolist()])
-        self.weights = dict(zip(nodes.tolist(), taken.sum(axis=0).tolist()))
+        nodes, bounds, room = known.nodes, known.bounds, max_steps - len(self.score)
+        weights = np.bincount(laid.used.ravel(), laid.taken.ravel(), len(nodes))
+        self.errors, self.weights = laid.errors, dict(zip(nodes.tolist(), weights.tolist()))
+        errors = np.abs(self.errors)
+        if by_runs(self.errors.tolist()) > bounds.path:
+            return middles(nodes, errors, bounds.path / 2.0, room)
+        if abs(float(self.errors.sum())) > bounds.net:
+            return middles(nodes, errors, 0.5 * float(np.linalg.norm(errors)), room)
+        of_nodes, apart = np.array([self.parts[node] for node in nodes.tolist()]), np.zeros((len(errors), len(nodes)))
+        apart[np.arange(len(errors))[:, None], laid.used] = laid.taken - laid.lower
         with np.errstate(over="ignore"):  # what has no size is told by the score
-            spread = (taken - lower) @ of_nodes
+            spread = apart @ of_nodes
             # Kinks err independently, so spreads add in squares.
             added = float(np.sqrt((spread ** 2).sum(axis=0)).sum())
         # How much of a disagreement is error is seen on the score, where errors are known; as that is a single number,
         # only its root is believed. Where disagreements cancel in the score, it says nothing about them.
-        errors, silent = np.abs(self.errors), 1e-3 * added + 1e-30
-        believed = math.sqrt(min(1.0, float((errors.sum() + silent) / (np.abs(of_lower).sum() + silent))))
-        off, allowed = added * believed, bounds.parts(float(np.abs(taken.sum(axis=0) @ of_nodes).sum()))
-        if by_runs(self.errors.tolist()) > bounds.path:
-            return middles(nodes, errors, bounds.path / 2.0, max_steps - len(self.score))
-        if abs(float(self.errors.sum())) > bounds.net:
-            return middles(nodes, errors, 0.5 * float(np.linalg.norm(errors)), max_steps - len(self.score))
-        if off > allowed:
-            by_tokens = np.abs(spread).sum(axis=1)
-            return middles(nodes, by_tokens, float(np.linalg.norm(by_tokens)) * allowed / off,
-                            max_steps - len(self.score))
-        return []
+        silent = 1e-3 * added + 1e-30
+        believed = math.sqrt(min(1.0, float((errors.sum() + silent) / (np.abs(laid.of_lower).sum() + silent))))
+        off, allowed = added * believed, bounds.parts(float(np.abs(weights @ of_nodes).sum()))
+        if off <= allowed:
+            return []
+        by_tokens = np.abs(spread).sum(axis=1)
+        return middles(nodes, by_tokens, float(np.linalg.norm(by_tokens)) * allowed / off, room)
 
 
-def _best_orders(nodes: np.ndarray, slopes: np.ndarray, rises: np.ndarray
-                 ) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """For each interval the order of least known errors thereabouts, and the next lower one.
+def wanted(paths: Sequence[Path], tolerance: float, max_steps: int) -> List[List[float]]:
+    """The nodes that each path wants next (none: finished)."""
+    found: List[List[float]] = []
+    halved: List[Tuple[int, Known]] = []
+    for number, path in enumerate(paths):
+        known = path.known(tolerance)
+        nodes = [] if known is None else path.climb(known, max_steps)
+        if known is not None and nodes is None:
+            halved.append((number, known))
+        found.append(nodes or [])
 
-    Returns:
-      Weights ``[intervals, nodes]`` of either, and the signed errors of either.
+    def count(one: Tuple[int, Known]) -> int:
+        return min(len(one[1].nodes), _ORDERS[-1] + 1)  # those of too few nodes for an order are by themselves
+
+    for _, some in itertools.groupby(sorted(halved, key=count), count):
+        alike = list(some)
+        for (number, known), one in zip(alike, lay([known for _, known in alike])):
+            found[number] = paths[number].halve(known, one, max_steps)
+    return found
+
+
+class _Level(NamedTuple):
+    """One of the nested rules beside the one before.
+
+    ``sums`` are the weights of the whole path ``[2, nodes]``: the rule's, and what it changes; ``held`` tells the nodes
+    of the rule before, ``before`` its weights by interval, ``joined`` where its intervals begin.
     """
-    rules = [quadrature.between(nodes, order) for order in _ORDERS]
-    errors = np.stack([(weights * slopes[used]).sum(axis=1) - rises for used, weights in rules])
-    near = np.pad(np.abs(errors[1:]), ((0, 0), (1, 1)), "constant")
-    best = 1 + np.argmin(near[:, :-2] + 2.0 * near[:, 1:-1] + near[:, 2:], axis=0)
-    every = np.arange(len(rises))
-    both = []
-    for chosen in (best, best - 1):
-        laid = np.zeros((len(rises), len(nodes)))
-        for number, (used, weights) in enumerate(rules):
-            here = np.flatnonzero(chosen == number)
-            laid[here[:, None], used[here]] = weights[here]
-        both.append(laid)
-    return both[0], both[1], errors[best, every], errors[best - 1, every]
+
+    nodes: List[float]
+    weights: np.ndarray
+    sums: np.ndarray
+    held: np.ndarray
+    before: np.ndarray
+    joined: np.ndarray
+
+
+@functools.lru_cache(maxsize=None)
+def _level(level: int) -> _Level:
+    rule, before = quadrature.nested(level), quadrature.nested(level - 1)
+    held = np.isin(rule.alphas, before.alphas)
+    whole = rule.weights.sum(axis=0)
+    change = whole.copy()
+    change[held] -= before.weights.sum(axis=0)
+    return _Level(rule.alphas.tolist(), rule.weights, np.stack([whole, change]), held, before.weights,
+                  np.concatenate([[0], np.flatnonzero(held) + 1]))
+
+
+def lay(paths: Sequence[Known]) -> Iterator[Laid]:
+    """For each path of more nodes than the highest order, or of the same few, its polynomials."""
+    counts = [len(one.nodes) for one in paths]
+    nodes, slopes, rises = (np.concatenate([one[field] for one in paths]) for field in range(3))
+    rules = [quadrature.between(nodes, order, counts) for order in _ORDERS]
+    used, every = rules[-1][0], np.arange(len(rises))
+    weights = np.zeros((len(rules),) + used.shape)  # the nodes of a lower order are among those of the highest
+    for order, (nearest, of_nearest) in enumerate(rules):
+        weights[order][every[:, None], nearest - used[:, :1]] = of_nearest
+    errors = (weights * slopes[used]).sum(axis=2) - rises
+    near, last = np.abs(errors[1:]), np.cumsum(counts) + np.arange(len(counts))
+    before, behind = np.roll(near, 1, axis=1), np.roll(near, -1, axis=1)
+    before[:, np.append(0, last[:-1] + 1)] = behind[:, last] = 0.0
+    best = 1 + np.argmin(before + 2.0 * near + behind, axis=0)
+    first = np.repeat(np.cumsum(counts) - counts, np.array(counts) + 1)
+    whole = Laid(used - first[:, None], weights[best, every], weights[best - 1, every], errors[best, every],
+                 errors[best - 1, every])
+    return (Laid(*one) for one in zip(*(np.split(field, last[:-1] + 1) for field in whole)))
 
 
 def middles(nodes: np.ndarray, errors: np.ndarray, until: float, room: int) -> List[float]:
@@ -217,10 +277,3 @@ def middles(nodes: np.ndarray, errors: np.ndarray, until: float, room: int) -> L
         wanted.append(float(ends[place] + ends[place + 1]) / 2.0)
         rest -= float(errors[place]) ** 2
     return wanted
-
-
-def _spread_out(weights: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Weights of some nodes among all."""
-    found = np.zeros(len(held))
-    found[held] = weights
-    return found

@@ -140,6 +140,33 @@ def test_how_many_examples_are_refined_together_changes_nothing(together):
     np.testing.assert_allclose(found.gradient, reference.gradient, rtol=1e-12)
 
 
+def test_gradients_that_are_kept_have_room_and_change_nothing(monkeypatch):
+    """Kinked examples that all want more nodes than there is room for: some wait until others are done."""
+    kept = []
+
+    class Counted(refine.Path):
+        def __init__(self, *given):
+            super().__init__(*given)
+            kept.append(self)
+
+        def result(self):
+            kept.remove(self)
+            return super().result()
+
+    most = []
+    monkeypatch.setattr(refine, "Path", Counted)
+    monkeypatch.setattr(Curve, "example_done", lambda self: most.append(sum(len(one.score) for one in kept)))
+    many = [KINK, WAVES, EARLY] * 8
+    reference = integrate.adaptive(Curve(*many), 1e-4, 512)
+    unbounded, largest = max(most), reference.steps.max()
+    monkeypatch.setattr(integrate, "_HELD", 400)
+    most.clear()
+    found = integrate.adaptive(Curve(*many), 1e-4, 512)
+    assert max(most) <= 400 + largest < unbounded
+    np.testing.assert_array_equal(found.steps, reference.steps)
+    np.testing.assert_allclose(found.gradient, reference.gradient, rtol=1e-12)
+
+
 @pytest.mark.parametrize("method", sorted(quadrature.RULES))
 def test_a_fixed_rule_is_the_weighted_sum_over_its_nodes(method):
     alphas, weights = quadrature.nodes_and_weights(method, 7)

@@ -93,15 +93,26 @@ def plain_orders(nodes, slopes, rises):
             [errors[number - 1][place] for place, number in enumerate(best)])
 
 
+def known_of(seed, nodes):
+    score, parts = curve(seed)
+    return refine.Known(np.array(nodes), np.array([parts(node).sum() for node in nodes]),
+                        np.diff([score(0.0)] + [score(node) for node in nodes] + [score(1.0)]), None)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_on_each_stretch_the_order_of_least_known_errors(seed):
+    """Of three paths at once, as each would have it by itself."""
     random = np.random.RandomState(seed)
-    nodes = np.sort(random.uniform(size=random.randint(4, 12)))
-    score, parts = curve(seed)
-    slopes = np.array([parts(node).sum() for node in nodes])
-    rises = np.diff([score(0.0)] + [score(node) for node in nodes] + [score(1.0)])
-    for found, expected in zip(refine._best_orders(nodes, slopes, rises), plain_orders(nodes, slopes, rises)):
-        np.testing.assert_allclose(found, np.array(expected), rtol=1e-9, atol=1e-12)
+    paths = [known_of(seed + more, np.sort(random.uniform(size=random.randint(6, 12)))) for more in range(3)]
+    few = known_of(seed, np.sort(random.uniform(size=4)))
+    for path, found in zip(paths + [few], list(refine.lay(paths)) + list(refine.lay([few]))):
+        taken, lower, errors, of_lower = plain_orders(path.nodes, path.slopes, path.rises)
+        for weights, expected in ((found.taken, taken), (found.lower, lower)):
+            dense = np.zeros((len(errors), len(path.nodes)))
+            np.put_along_axis(dense, found.used, weights, axis=1)
+            np.testing.assert_allclose(dense, np.array(expected), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found.errors, errors, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found.of_lower, of_lower, rtol=1e-9, atol=1e-12)
 
 
 def plain_halve(path, seed, tolerance, max_steps):
@@ -141,7 +152,7 @@ def test_what_is_halved_next(seed):
         for max_steps in (len(nodes) + 3, 4096):
             path = path_of(seed, nodes, size, without)
             path.level = None
-            wanted = path.refine(tolerance, max_steps)
+            wanted = refine.wanted([path], tolerance, max_steps)[0]
             np.testing.assert_allclose(wanted, plain_halve(path, seed, tolerance, max_steps), rtol=1e-12)
             reached.add(bool(wanted))
     assert any(reached) or size  # rounding of a large score forgives much
@@ -184,7 +195,7 @@ def test_the_next_of_the_nested_rules(seed):
         path = path_of(seed, refine.FIRST_NODES, size=1e3 if seed % 5 == 2 else 0.0)
         for _ in range(5):
             expected, level = plain_climb(path, seed, tolerance, max_steps), path.level
-            wanted = path.refine(tolerance, max_steps)
+            wanted = refine.wanted([path], tolerance, max_steps)[0]
             if expected is None:
                 assert path.level is None
                 np.testing.assert_allclose(wanted, plain_halve(path, seed, tolerance, max_steps), rtol=1e-12)
@@ -203,7 +214,7 @@ def test_what_comes_out():
     nodes = [0.1, 0.4, 0.7, 0.9]
     path = path_of(3, nodes)
     path.level = None
-    path.refine(0.1, 100)
+    refine.wanted([path], 0.1, 100)
     gradient, score, baseline_score, steps, error, (alphas, scores), errors = path.result()
     of_score, parts = curve(3)
     taken, _, expected, _ = plain_orders(np.array(nodes), np.array([parts(node).sum() for node in nodes]),
@@ -221,7 +232,7 @@ def test_a_path_without_gradients_is_given_up(without, done):
     nodes = [0.1, 0.4, 0.7, 0.9]
     path = path_of(3, nodes, without=nodes[:without])
     path.level = None
-    assert (path.refine(1e-6, 100) == []) is done
+    assert (refine.wanted([path], 1e-6, 100) == [[]]) is done
     if done:
         gradient, _, _, steps, error, (alphas, _), errors = path.result()
         assert np.isnan(gradient).all() and gradient.shape == (4,) and steps == 4 and error == math.inf
@@ -233,7 +244,7 @@ def test_a_path_whose_scores_are_not_finite_is_given_up(ends):
     path = refine.Path(ends)
     for alpha in refine.FIRST_NODES:
         path.add(alpha, 0.0, 1.0, np.ones(2), np.ones(2))
-    assert path.refine(0.1, 100) == [] and np.isnan(path.result()[0]).all()
+    assert refine.wanted([path], 0.1, 100) == [[]] and np.isnan(path.result()[0]).all()
 
 
 @pytest.mark.parametrize("tolerance, size, rounding, allowed", [(0.01, 10.0, 1e-6, 0.05), (0.01, 1.0, 0.5, 0.5)])
