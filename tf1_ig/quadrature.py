@@ -184,15 +184,15 @@ def between(nodes: np.ndarray, order: int, counts: Sequence[int] = ()) -> Tuple[
     low = np.where(place == 0, 0.0, nodes[first + np.maximum(place - 1, 0)])
     high = np.where(place == count, 1.0, nodes[first + np.minimum(place, count - 1)])
     widths = high - low
-    if order == 0:
-        return (first + np.maximum(place - 1, 0))[:, None], widths[:, None]
-    used = (first + np.clip(place - (order + 1) // 2, 0, count - 1 - order))[:, None] + np.arange(order + 1)
+    # Intervals are the last axis: there are many of them.
+    nearest = np.maximum(place - 1, 0) if order == 0 else np.clip(place - (order + 1) // 2, 0, count - 1 - order)
+    used = first + nearest + np.arange(order + 1)[:, None]
     stencil = nodes[used]
     points, weights = gausslegendre(order // 2 + 1)
-    away = (low[:, None] + widths[:, None] * points)[:, :, None] - stencil[:, None, :]
-    apart = stencil[:, :, None] - stencil[:, None, :] + np.eye(order + 1)
+    away = (low + widths * points[:, None])[:, None] - stencil
+    apart = stencil[:, None] - stencil + np.eye(order + 1)[:, :, None]
     # The product of all others is that of those before times that of those behind.
     others = np.ones_like(away)
-    others[:, :, 1:] = np.cumprod(away[:, :, :-1], axis=2)
-    others[:, :, :-1] *= np.cumprod(away[:, :, :0:-1], axis=2)[:, :, ::-1]
-    return used, np.einsum("ipj,p,i->ij", others, weights, widths) / apart.prod(axis=-1)
+    others[:, 1:] = np.cumprod(away[:, :-1], axis=1)
+    others[:, :-1] *= np.cumprod(away[:, :0:-1], axis=1)[:, ::-1]
+    return used.T, (widths * np.tensordot(weights, others, 1) / apart.prod(axis=1)).T

@@ -115,18 +115,6 @@ class Path:
         else:
             self.without.append(alpha)
 
-    def known(self, tolerance: float) -> Optional[Known]:
-        """What is known so far; ``None`` where there are neither scores nor gradients to go by."""
-        nodes = sorted(self.slope)
-        ways = np.array([self.ends[0]] + [self.score[node] for node in nodes] + [self.ends[1]])
-        rises, rounding = np.diff(ways), ROUNDING * max(self.size, float(np.abs(ways).max()))
-        travelled = float(np.abs(rises).sum())
-        if not math.isfinite(travelled) or 2 * len(self.without) > len(self.score):
-            return None
-        return Known(np.array(nodes), np.array([self.slope[node] for node in nodes]), rises, _Bounds(
-            tolerance, max(HEADROOM * tolerance * travelled, rounding),
-            max(tolerance * abs(self.ends[1] - self.ends[0]), rounding), rounding))
-
     def result(self) -> Tuple[Any, ...]:
         """Gradient, scores, number of nodes, estimated error, path and its errors (see ``integrate.Integral``)."""
         if self.weights:
@@ -203,8 +191,7 @@ def wanted(paths: Sequence[Path], tolerance: float, max_steps: int) -> List[List
     """The nodes that each path wants next (none: finished)."""
     found: List[List[float]] = []
     halved: List[Tuple[int, Known]] = []
-    for number, path in enumerate(paths):
-        known = path.known(tolerance)
+    for number, (path, known) in enumerate(zip(paths, _known(paths, tolerance))):
         nodes = [] if known is None else path.climb(known, max_steps)
         if known is not None and nodes is None:
             halved.append((number, known))
@@ -218,6 +205,28 @@ def wanted(paths: Sequence[Path], tolerance: float, max_steps: int) -> List[List
         for (number, known), one in zip(alike, lay([known for _, known in alike])):
             found[number] = paths[number].halve(known, one, max_steps)
     return found
+
+
+def _known(paths: Sequence[Path], tolerance: float) -> Iterator[Optional[Known]]:
+    """What is known of each path; ``None`` where there are neither scores nor gradients to go by."""
+    nodes = [sorted(path.slope) for path in paths]
+    counts = np.array([len(one) for one in nodes])
+    ways = np.array([score for path, its in zip(paths, nodes)
+                     for score in [path.ends[0], *map(path.score.__getitem__, its), path.ends[1]]])
+    slopes = np.array([path.slope[node] for path, its in zip(paths, nodes) for node in its])
+    starts = np.cumsum(counts + 2) - counts - 2
+    first = starts - np.arange(len(paths))
+    rises = np.delete(np.diff(ways), starts[1:] - 1)
+    travelled = np.add.reduceat(np.abs(rises), first)
+    rounding = ROUNDING * np.maximum([path.size for path in paths], np.maximum.reduceat(np.abs(ways), starts))
+    net = np.maximum(tolerance * np.array([abs(path.ends[1] - path.ends[0]) for path in paths]), rounding)
+    bounds = zip(np.maximum(HEADROOM * tolerance * travelled, rounding).tolist(), net.tolist(), rounding.tolist())
+    for number, (path, its, start, allowed) in enumerate(zip(paths, nodes, first.tolist(), bounds)):
+        if not math.isfinite(travelled[number]) or 2 * len(path.without) > len(path.score):
+            yield None
+            continue
+        own = slice(start - number, start - number + len(its))
+        yield Known(np.array(its), slopes[own], rises[start:start + len(its) + 1], _Bounds(tolerance, *allowed))
 
 
 class _Level(NamedTuple):
@@ -248,32 +257,32 @@ def _level(level: int) -> _Level:
 
 def lay(paths: Sequence[Known]) -> Iterator[Laid]:
     """For each path of more nodes than the highest order, or of the same few, its polynomials."""
-    counts = [len(one.nodes) for one in paths]
+    counts = np.array([len(one.nodes) for one in paths])
     nodes, slopes, rises = (np.concatenate([one[field] for one in paths]) for field in range(3))
-    rules = [quadrature.between(nodes, order, counts) for order in _ORDERS]
+    rules = [(used.T, weights.T) for used, weights in (quadrature.between(nodes, order, counts) for order in _ORDERS)]
     used, every = rules[-1][0], np.arange(len(rises))
     weights = np.zeros((len(rules),) + used.shape)  # the nodes of a lower order are among those of the highest
     for order, (nearest, of_nearest) in enumerate(rules):
-        weights[order][every[:, None], nearest - used[:, :1]] = of_nearest
-    errors = (weights * slopes[used]).sum(axis=2) - rises
-    near, last = np.abs(errors[1:]), np.cumsum(counts) + np.arange(len(counts))
+        weights[order, nearest - used[0], every] = of_nearest
+    errors = (weights * slopes[used]).sum(axis=1) - rises
+    ends = np.cumsum(counts + 1)
+    starts, near = ends - counts - 1, np.abs(errors[1:])
     before, behind = np.roll(near, 1, axis=1), np.roll(near, -1, axis=1)
-    before[:, np.append(0, last[:-1] + 1)] = behind[:, last] = 0.0
+    before[:, starts] = behind[:, ends - 1] = 0.0
     best = 1 + np.argmin(before + 2.0 * near + behind, axis=0)
-    first = np.repeat(np.cumsum(counts) - counts, np.array(counts) + 1)
-    whole = Laid(used - first[:, None], weights[best, every], weights[best - 1, every], errors[best, every],
-                 errors[best - 1, every])
-    return (Laid(*one) for one in zip(*(np.split(field, last[:-1] + 1) for field in whole)))
+    own = (used - np.repeat(np.cumsum(counts) - counts, counts + 1)).T
+    whole = (own, weights[best, :, every], weights[best - 1, :, every], errors[best, every], errors[best - 1, every])
+    return (Laid(*(field[start:end] for field in whole)) for start, end in zip(starts.tolist(), ends.tolist()))
 
 
 def middles(nodes: np.ndarray, errors: np.ndarray, until: float, room: int) -> List[float]:
     """The middles of the worst intervals, so many that the root of the rest's squares is at most ``until``."""
-    ends = np.concatenate([[0.0], nodes, [1.0]])
+    ends, sizes = [0.0, *nodes.tolist(), 1.0], errors.tolist()
     wanted: List[float] = []
     rest = float((errors * errors).sum())
     for place in np.argsort(-errors, kind="stable").tolist():
         if (wanted and rest <= until * until) or len(wanted) >= room or ends[place + 1] - ends[place] < _LEAST_WIDTH:
             break
-        wanted.append(float(ends[place] + ends[place + 1]) / 2.0)
-        rest -= float(errors[place]) ** 2
+        wanted.append((ends[place] + ends[place + 1]) / 2.0)
+        rest -= sizes[place] ** 2
     return wanted

@@ -48,7 +48,7 @@ class NumpyEngine:
                     array[place] = kept + step
                     gradient[place] += np.sign(step) * (share * label.of(self._outputs(inputs, points, order))).sum()
                 array[place] = kept
-            found.append(((gradient * (actual - baseline)[entry]).sum(-1), gradient))
+            found.append(((gradient * (actual - baseline)[entry]).sum(-1).reshape(len(gradient), -1), gradient))
         return self.run_scores(points, order, label), found
 
     def run_weighted(self, points, order, label, share, weights):

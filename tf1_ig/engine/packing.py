@@ -228,7 +228,7 @@ class PointRunner(Evaluator):
 
     def gradients(self, rows: Rows) -> Evaluated:
         count = len(rows.example)
-        scores, nothing = np.zeros(count), np.zeros(0, np.float32)
+        scores, slopes, nothing = np.zeros(count), np.zeros(count), np.zeros(0, np.float32)
         vectors, parts = [nothing] * count, [nothing] * count
         for run, (score, by_input) in self._runs(rows, lambda run: self.engine.run_gradients(
                 run.points, self.running.output_order, self.label.take(run.rows.example), run.share), along_path=True):
@@ -237,8 +237,9 @@ class PointRunner(Evaluator):
                 parts[place] = np.concatenate([part[some].ravel() for some, (part, _) in zip(of_row, by_input)])
                 vectors[place] = np.concatenate([vector[some].ravel() for some, (_, vector) in zip(of_row, by_input)])
             scores[run.asked] = score[run.taken]
+            for position, (part, _) in zip(run.position, by_input):
+                slopes[run.asked] += np.bincount(position, part.sum(axis=1, dtype=np.float64), len(score))[run.taken]
             self.on_rows(len(run.taken))
-        slopes = np.array([part.sum(dtype=np.float64) for part in parts])
         return Evaluated(scores, slopes, vectors, parts)
 
     def weighted(self, rows: Rows, weights: np.ndarray) -> Tuple[np.ndarray, List[np.ndarray]]:
