@@ -147,8 +147,10 @@ def test_polynomials_through_the_nearest_nodes_are_integrated_over_each_interval
         np.testing.assert_allclose((weights * nodes[used] ** degree).sum(axis=1),
                                    np.diff(ends ** (degree + 1)) / (degree + 1), atol=1e-10)
     assert quadrature.between(nodes[:2], order)[0].shape[1] == min(order, 1) + 1
-    used, weights = quadrature.between(nodes[[5, 7, 8, 9, 10, 11, 0, 1, 2, 3, 4, 6]], order, [6, 6])  # two paths at once
-    for path, first in ((nodes[[5, 7, 8, 9, 10, 11]], 0), (nodes[[0, 1, 2, 3, 4, 6]], 6)):
-        alone = quadrature.between(path, order)
-        np.testing.assert_array_equal(used[first // 6 * 7:][:7], alone[0] + first)
-        np.testing.assert_allclose(weights[first // 6 * 7:][:7], alone[1], rtol=1e-12)
+    two = nodes[[5, 7, 8, 9, 10, 11, 0, 1, 2, 3, 4, 6]]
+    used, weights = quadrature.between(two, order, [6, 6])
+    for number in range(2):
+        path, its = slice(6 * number, 6 * number + 6), slice(7 * number, 7 * number + 7)
+        expected = quadrature.between(two[path], order)
+        np.testing.assert_array_equal(used[its], expected[0] + 6 * number)
+        np.testing.assert_allclose(weights[its], expected[1], rtol=1e-12)
