@@ -162,7 +162,8 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
 def _that_fit(wanted: Dict[int, List[float]], active: Dict[int, refine.Path], room: int) -> Dict[int, List[float]]:
     """The examples whose nodes are asked now, at least one: those first that hold most, while there is room for all."""
     held = {example: len(active[example].score) if example in active else 0 for example in wanted}
-    left, asked = room - sum(held.values()), {}
+    left = room - sum(held.values())
+    asked: Dict[int, List[float]] = {}
     for example in sorted(wanted, key=lambda one: -held[one]):
         left -= len(wanted[example])
         if asked and left < 0:

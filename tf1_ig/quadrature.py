@@ -11,7 +11,7 @@ of the attributions is off by what their docstrings say. What other libraries ca
 """
 
 import functools
-from typing import Callable, Dict, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -162,7 +162,7 @@ def _extended(nodes: np.ndarray) -> np.ndarray:
     return np.sort(np.concatenate([nodes, legendre.legroots(series).real]))
 
 
-def between(nodes: np.ndarray, order: int, counts: Sequence[int] = ()) -> Tuple[np.ndarray, np.ndarray]:
+def between(nodes: np.ndarray, order: int, counts: Optional[np.ndarray] = None) -> Tuple[np.ndarray, np.ndarray]:
     """Integrals over the intervals that 0, any ascending nodes and 1 bound, by polynomials through the nearest nodes.
 
     Args:
@@ -176,7 +176,7 @@ def between(nodes: np.ndarray, order: int, counts: Sequence[int] = ()) -> Tuple[
     >>> between(np.array([0.0, 0.5, 1.0]), 1)[1][1]                       # a trapezoid between 0 and 0.5
     array([0.25, 0.25])
     """
-    many = np.array(counts if len(counts) else [len(nodes)])
+    many = np.array([len(nodes)]) if counts is None else counts
     order, intervals = min(order, int(many.min()) - 1), many + 1
     # By interval: how many nodes its path has, the first of them, and how many lie before it.
     count, first = np.repeat(many, intervals), np.repeat(np.cumsum(many) - many, intervals)

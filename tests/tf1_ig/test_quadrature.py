@@ -148,7 +148,7 @@ def test_polynomials_through_the_nearest_nodes_are_integrated_over_each_interval
                                    np.diff(ends ** (degree + 1)) / (degree + 1), atol=1e-10)
     assert quadrature.between(nodes[:2], order)[0].shape[1] == min(order, 1) + 1
     two = nodes[[5, 7, 8, 9, 10, 11, 0, 1, 2, 3, 4, 6]]
-    used, weights = quadrature.between(two, order, [6, 6])
+    used, weights = quadrature.between(two, order, np.array([6, 6]))
     for number in range(2):
         path, its = slice(6 * number, 6 * number + 6), slice(7 * number, 7 * number + 7)
         expected = quadrature.between(two[path], order)
