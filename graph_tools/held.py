@@ -41,16 +41,8 @@ def not_folded(index: Any, constants: Iterable[str]) -> Set[str]:
 
 def _users(index: Any, name: str) -> Set[str]:
     """Nodes that compute with a constant, or with a copy of it."""
-    found: Set[str] = set()
-    todo = [name]
-    while todo:
-        for use in index.consumers(todo.pop(), control=False):
-            op = index.op(use.node)
-            if op in IDENTITIES:
-                todo.append(use.node)
-            elif op not in SHAPE_READERS | ENTERS:
-                found.add(use.node)
-    return found
+    users = index.descendants([name], control=False, stop=lambda one: one != name and index.op(one) not in IDENTITIES)
+    return {one for one in users - {name} if index.op(one) not in IDENTITIES | SHAPE_READERS | ENTERS}
 
 
 def _origin(index: Any, ref: names.TensorRef) -> str:

@@ -243,8 +243,8 @@ class Model:
             (a live session's own are its caller's, and pass).
           ReleaseError: the running TensorFlow has no kernel for one of them.
         """
-        ancestors = self._running([names.tensor_name(tensor) for tensor in outputs],
-                                  {names.tensor_name(tensor) for tensor in fed})
+        ancestors = self.index.running([names.tensor_name(tensor) for tensor in outputs],
+                                       {names.tensor_name(tensor) for tensor in fed})
         missing = sorted(ancestors.intersection(self.missing))
         if missing:
             raise StateError("variable %r%s has no value in %s, and the output depends on it; load a checkpoint that "
@@ -263,25 +263,14 @@ class Model:
     def refuse(self, outputs: Any, fed: Any = ()) -> None:
         """The second half of ``require`` alone: raises ``UnsafeModelError`` when computing some tensors is refused."""
         if self.refused:
-            self._refuse(self._running([names.tensor_name(tensor) for tensor in outputs],
-                                       {names.tensor_name(tensor) for tensor in fed}))
+            self._refuse(self.index.running([names.tensor_name(tensor) for tensor in outputs],
+                                            {names.tensor_name(tensor) for tensor in fed}))
 
     def _refuse(self, running: Set[str]) -> None:
         refusal = judge.first_of(self.refused, running)
         if refusal is not None:
             raise UnsafeModelError("%s: the output depends on %s; feed a tensor behind it, or, %s" % (
                 self.source, refusal, judge.TRUST), argument="trusted", value="True")
-
-    def _running(self, outputs, fed) -> Set[str]:
-        """Nodes that run for some tensors; a fed tensor is not computed, but a control edge still runs its node."""
-        todo = [names.parse(name).node for name in outputs if name not in fed]
-        running: Set[str] = set()
-        while todo:
-            name = todo.pop()
-            if name in self.index and name not in running:
-                running.add(name)
-                todo.extend(ref.node for ref in self.index.inputs(name) if ref.is_control or str(ref) not in fed)
-        return running
 
     def save(self, path: Any) -> None:
         """Writes the model: one frozen file (``.pb``, or ``.pbtxt`` in text), or else a SavedModel folder.
@@ -305,7 +294,7 @@ class Model:
         kept = {node.name for node in graph_def.node}
         return dataclasses.replace(
             self, meta_graph=meta_graph,
-            variables=variables.Subset(self.variables, [name for name in self.variables if name in kept]),
+            variables=variables.Lazy([name for name in self.variables if name in kept], self.variables.__getitem__),
             assets={name: path for name, path in self.assets.items() if names.parse(name).node in kept},
             initializers=tuple(name for name in self.initializers if name in kept))
 

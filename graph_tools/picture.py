@@ -9,7 +9,7 @@ from typing import Dict, List, NamedTuple, Tuple
 
 from graph_tools import _tf
 from graph_tools.errors import EditError
-from graph_tools.graph.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex, producers_first
 
 # Told apart by line and sign as well as by colour: blue and orange stay apart for the colour-blind and in grey print.
 _STYLES = {"kept": ("#555555", "", " "), "removed": ("#b35806", "5,3", "-"), "added": ("#2166ac", "", "+")}
@@ -152,18 +152,8 @@ def _places(drawn: Drawing) -> Dict[str, Tuple[int, int]]:
     for line in drawn.lines:
         inputs[line.target].append(line.source)
     depth: Dict[str, int] = {}
-    for start in inputs:
-        stack = [(start, False)]
-        open_now = set()
-        while stack:
-            name, done = stack.pop()
-            if done:
-                open_now.discard(name)
-                depth[name] = 1 + max([depth.get(source, -1) for source in inputs[name]] + [-1])
-            elif name not in depth and name not in open_now:
-                open_now.add(name)
-                stack.append((name, True))
-                stack.extend((source, False) for source in inputs[name] if source not in depth)
+    for name in producers_first(inputs, inputs.__getitem__):
+        depth[name] = 1 + max([depth.get(source, -1) for source in inputs[name]] + [-1])
     users: Dict[str, List[str]] = {name: [] for name in inputs}
     for line in drawn.lines:
         if depth[line.source] < depth[line.target]:

@@ -1,7 +1,7 @@
 """What holds state in a graph: variables and tables that can change, and how TensorFlow tells them apart."""
 
 import os
-from typing import Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -77,22 +77,22 @@ def empty_tables(index: walk.GraphIndex, finds: Iterable[str], initializers: Ite
         identity(index.nodes[name]) not in filled))
 
 
-class Subset(Mapping):
-    """Some keys of a lazy mapping, still lazy."""
+class Lazy(Mapping):
+    """Values by key, each made when it is asked for; it pickles where ``value_of`` does."""
 
-    def __init__(self, values, keys):
-        self._values, self._keys = values, dict.fromkeys(keys)
+    def __init__(self, keys: Iterable[str], value_of: Callable[[str], Any]):
+        self._keys, self._value_of = dict.fromkeys(keys), value_of
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str) -> Any:
         if key not in self._keys:
             raise KeyError(key)
-        return self._values[key]
+        return self._value_of(key)
 
-    def __contains__(self, key):
+    def __contains__(self, key: Any) -> bool:  # a Mapping would make the value to find out
         return key in self._keys
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._keys)

@@ -1,10 +1,10 @@
 """Numeric proof that an edit changed nothing it should not: the same feeds, the same outputs, before and after."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from graph_tools.edit.record import REPLACES, Edit
+from graph_tools.edit.record import Edit, replaced
 from graph_tools.errors import FeedError
 from graph_tools.graph import names, nodes
 from graph_tools.model import Model
@@ -43,7 +43,7 @@ def verify(before: Model, after: Model, feeds: Any, fetches: Any, edit: Optional
       ok    logits:0  0
     """
     fetched = names.tensor_names(fetches)
-    renamed = dict(_replaced(after), **(dict(edit.placeholders) if edit is not None else {}))
+    renamed = dict(replaced(after.index), **(dict(edit.placeholders) if edit is not None else {}))
     if isinstance(feeds, Mapping):
         feeds = {names.tensor_name(tensor): value for tensor, value in feeds.items()}
         pair = (feeds, {renamed.get(name, name): value for name, value in feeds.items()})
@@ -57,12 +57,6 @@ def verify(before: Model, after: Model, feeds: Any, fetches: Any, edit: Optional
     for name, was, now in zip(fetched, old, new):
         findings.append(_compare(name, was, now, tolerance))
     return Report(tuple(findings))
-
-
-def _replaced(model) -> Dict[str, str]:
-    """New tensor name by old one, as the placeholders of the graph remember it."""
-    return {node.attr[REPLACES].s.decode("utf-8"): node.name + ":0" for node in model.index.nodes.values()
-            if REPLACES in node.attr}
 
 
 def _check_feeds(before, after, old: Mapping, new: Mapping) -> None:

@@ -1,5 +1,6 @@
 """The content of lookup tables taken into the graph, so that one frozen file is all that a model needs."""
 
+import copy
 import os
 from typing import Any, List, Mapping, Sequence, Tuple
 
@@ -92,14 +93,11 @@ def _hold(graph_def, node, reader, table, path: str) -> None:
     tf = _tf.tf
     keys, values = read(reader, path, tf.as_dtype(table.attr["key_dtype"].type),
                         tf.as_dtype(table.attr["value_dtype"].type))
-    node.op = "InitializeTableV2" if reader.op.endswith("V2") else "InitializeTable"
-    for attr in list(node.attr):
-        if not attr.startswith("_"):
-            del node.attr[attr]
-    node.attr["Tkey"].type = table.attr["key_dtype"].type
-    node.attr["Tval"].type = table.attr["value_dtype"].type
-    table_input, control = node.input[0], [entry for entry in node.input if entry.startswith("^")]
-    node.input[:] = [table_input] + _constants(graph_def, node.name, keys, values) + control
+    own = {name: copy.deepcopy(value) for name, value in node.attr.items() if name.startswith("_")}
+    inputs = node.input[:1] + _constants(graph_def, node.name, keys, values) + [
+        entry for entry in node.input if entry.startswith("^")]
+    nodes.become(node, "InitializeTableV2" if reader.op.endswith("V2") else "InitializeTable", inputs,
+                 Tkey=table.attr["key_dtype"].type, Tval=table.attr["value_dtype"].type, **own)
 
 
 def read(node, path: str, key_type, value_type) -> Tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from graph_tools.constants import nodes
 from graph_tools.constants.nodes import Held
 from graph_tools.graph import names, ops
 from graph_tools.graph.nodes import forget
-from graph_tools.graph.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex, reached
 
 _REF_PASSES = {"RefIdentity": "Identity", "RefEnter": "Enter", "RefSwitch": "Switch", "RefMerge": "Merge",
                "RefExit": "Exit", "RefNextIteration": "NextIteration"}
@@ -215,20 +215,11 @@ class Scope:
 
     def _behind(self, gone: Set[str], gone_tensors: Set[Tensor]) -> Set[str]:
         """The given nodes, and all that need a value of theirs."""
-        gone = set(gone)
-        todo = list(gone)
-        for tensor in gone_tensors:
-            todo.extend(self._uses.get(tensor, ()))
         consumers: Dict[str, List[str]] = {}
         for (producer, _), users in self._uses.items():
             consumers.setdefault(producer, []).extend(users)
-        gone.update(todo)
-        while todo:
-            for name in consumers.get(todo.pop(), ()):
-                if name not in gone:
-                    gone.add(name)
-                    todo.append(name)
-        return gone
+        lost = [name for tensor in gone_tensors for name in self._uses.get(tensor, ())]
+        return set(reached([*gone, *lost], lambda name: consumers.get(name, ())))
 
 
 def _changing_ops() -> frozenset:

@@ -11,14 +11,14 @@ GraphDef does carry is enough to find them again:
 Everything here works on :class:`Node` values, so that a GraphDef and a live ``tf.Graph`` are read the same way.
 """
 
-from typing import Any, Dict, FrozenSet, List, NamedTuple, Set, Tuple
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Tuple
 
 from graph_tools.control_flow.arms import Arm, ArmWalk, Place
 from graph_tools.control_flow.nodes import Node, Nodes, closes_loop, edges
 from graph_tools.errors import ControlFlowError
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import CONTROL_OPS, ENTERS, EXITS, IDENTITIES, MERGES, SWITCHES
-from graph_tools.graph.walk import in_order
+from graph_tools.graph.walk import in_order, reached
 from graph_tools.graph.wiring import in_circle
 
 
@@ -195,17 +195,9 @@ def _variable(switch: Node, nodes: Nodes, uses) -> Variable:
             source = nodes[_behind(ref, nodes).node]
             if source.op in ENTERS:
                 enter = source.name
-    exits: List[str] = []
-    todo = [TensorRef(switch.name, 0)]
-    seen: Set[TensorRef] = set()
-    while todo:
-        ref = todo.pop()
-        seen.add(ref)
-        for name, _ in uses.get(ref, ()):
-            if nodes[name].op in EXITS:
-                exits.append(name)
-            elif nodes[name].op in IDENTITIES and TensorRef(name, 0) not in seen:
-                todo.append(TensorRef(name, 0))
+    copies = reached([TensorRef(switch.name, 0)], lambda ref: [
+        TensorRef(name, 0) for name, _ in uses.get(ref, ()) if nodes[name].op in IDENTITIES])
+    exits = [name for ref in copies for name, _ in uses.get(ref, ()) if nodes[name].op in EXITS]
     return Variable(enter, merge.name if merge.op in MERGES else "", switch.name, tuple(exits))
 
 

@@ -8,7 +8,7 @@ from typing import Dict, Iterable, List, Optional, Tuple
 
 from graph_tools import _tf
 from graph_tools.graph import names, nodes, ops
-from graph_tools.graph.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex, reached
 from graph_tools.safety import disarm
 
 PRIME = 1009  # stands for the batch while shapes are inferred
@@ -66,14 +66,11 @@ def _promised(node) -> Optional[int]:
 
 def _users(index: GraphIndex, array: str) -> List[str]:
     """The ops that take the handle of a TensorArray, or of its gradient's, through the doors of loops."""
-    todo, users = [array + ":0"], []
-    while todo:
-        for use in index.uses(todo.pop()):
-            if use.slot == 0 and use.node not in users:
-                users.append(use.node)
-                if index.op(use.node) in ("Enter", "Identity", "TensorArrayGradV2", "TensorArrayGradV3"):
-                    todo.append(use.node + ":0")
-    return users
+    def takers(name: str) -> List[str]:
+        return [use.node for use in index.uses(name + ":0") if use.slot == 0]
+
+    return list(reached(takers(array), lambda name: takers(name) if index.op(name) in (
+        "Enter", "Identity", "TensorArrayGradV2", "TensorArrayGradV3") else []))
 
 
 def set_batch(graph_def, placeholders: Dict[str, tuple], size: Optional[int]) -> None:

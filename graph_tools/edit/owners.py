@@ -9,6 +9,7 @@ from graph_tools.find.view import View
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.nodes import data_type
 from graph_tools.graph.ops import COPIES
+from graph_tools.graph.walk import reached
 
 _CASTS = COPIES | {"Cast"}
 
@@ -51,19 +52,12 @@ def _read_filling(view: View, segments: TensorRef) -> _Filling:
 
 def _discards_fillers(view: View, empty: TensorRef) -> bool:
     """Whether the flags of empty rows choose, after the combination, between the result and zeros."""
-    todo, seen = [empty], set()
-    while todo:
-        ref = todo.pop()
-        if ref in seen:
-            continue
-        seen.add(ref)
-        for use in view.value_uses(ref):
-            op = view.op(use.node)
-            if op in ("Select", "SelectV2") and use.slot == 0:
-                return True
-            if op in ("Reshape", "Tile", "Identity", "ExpandDims", "BroadcastTo", "Cast") and use.slot == 0:
-                todo.append(TensorRef(use.node, 0))
-    return False
+    def spread(ref: TensorRef) -> List[TensorRef]:
+        return [TensorRef(use.node, 0) for use in view.value_uses(ref) if use.slot == 0 and view.op(use.node) in (
+            "Reshape", "Tile", "Identity", "ExpandDims", "BroadcastTo", "Cast")]
+
+    return any(use.slot == 0 and view.op(use.node) in ("Select", "SelectV2")
+               for ref in reached([empty], spread) for use in view.value_uses(ref))
 
 
 def of_segments(view: View, build: Builder, segments: TensorRef) -> None:

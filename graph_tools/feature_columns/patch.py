@@ -12,6 +12,7 @@ import weakref
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from graph_tools import _tf
+from graph_tools.graph.walk import reached
 
 USES = ("dense", "sequence", "linear")
 
@@ -118,14 +119,10 @@ def _install() -> None:
 
 def _patch_classes() -> None:
     """Wraps the methods of every column class there is by now (a model function may define its own)."""
-    todo = list(_tf.feature_column_bases())
-    while todo:
-        owner = todo.pop()
-        todo.extend(owner.__subclasses__())
-        if owner not in _patched:
-            _patched.add(owner)
-            for name, kind in _tf.FEATURE_COLUMN_METHODS.items():
-                _replace(owner, name, functools.partial(_wrap, kind))
+    for owner in set(reached(_tf.feature_column_bases(), lambda owner: owner.__subclasses__())) - _patched:
+        _patched.add(owner)
+        for name, kind in _tf.FEATURE_COLUMN_METHODS.items():
+            _replace(owner, name, functools.partial(_wrap, kind))
 
 
 def _replace(owner, name: str, wrap: Callable) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools.feature_columns.column import Sparse
 from graph_tools.graph import ops
+from graph_tools.graph.walk import reached
 
 SPARSE_SEGMENTS = {"SparseSegment%s%s" % (how, more): how.lower() for how in ("Sum", "Mean", "SqrtN")
                    for more in ("", "WithNumSegments")}
@@ -110,34 +111,17 @@ def _unweighted(rows, holding: Set[Any]):
 
 def _above(tensor, sources: Set[Any]) -> List[Any]:
     """Ops that ``tensor`` is made from, nearest first, down to ``sources`` (which are left out)."""
-    found, seen = [], set()
-    todo = [tensor.op]
-    while todo:
-        following: List[Any] = []
-        for op in todo:
-            if op not in seen and op not in sources:
-                seen.add(op)
-                found.append(op)
-                following.extend(other.op for other in op.inputs)
-        todo = following
-    return found
+    return [op for op in reached([tensor.op], lambda op: () if op in sources else [other.op for other in op.inputs])
+            if op not in sources]
 
 
 def _fed_by(region: List[Any], sources: Set[Any]) -> Set[Any]:
     """Ops of the region that depend on a source, the sources themselves included."""
-    fed = set(sources)
-    todo = list(sources)
-    inside = set(region)
     consumers: Dict[Any, List[Any]] = {}
     for op in region:
         for tensor in op.inputs:
             consumers.setdefault(tensor.op, []).append(op)
-    while todo:
-        for op in consumers.get(todo.pop(), ()):
-            if op in inside and op not in fed:
-                fed.add(op)
-                todo.append(op)
-    return fed
+    return set(reached(sources, lambda op: consumers.get(op, ())))
 
 
 def _variables(tables: Iterable[Any]) -> Tuple[str, ...]:
@@ -177,18 +161,12 @@ def find_keys(values, sources: Iterable[Any]):
     """
     stop = {tensor.op for tensor in sources}
     hashed = None
-    seen, todo = set(), [values.op]
-    while todo:
-        op = todo.pop(0)
-        if op in seen:
-            continue
-        seen.add(op)
+    for op in reached([values.op], lambda op: [tensor.op for tensor in op.inputs] if (
+            op.type in ELEMENTWISE and op not in stop) else []):
         if op.type in ops.TABLE_FINDS:
             return op.inputs[1]
-        if op.type.startswith("StringToHashBucket"):
-            hashed = hashed if hashed is not None else op.inputs[0]
-        elif op.type in ELEMENTWISE and op not in stop:
-            todo.extend(tensor.op for tensor in op.inputs)
+        if op.type.startswith("StringToHashBucket") and hashed is None:
+            hashed = op.inputs[0]
     return hashed
 
 

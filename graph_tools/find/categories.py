@@ -1,6 +1,6 @@
 """What the ids of a lookup or of a one-hot tensor stand for, read from the ops that make them."""
 
-from typing import Any, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from graph_tools.errors import ModelFileMissingError, ModelFormatError
 from graph_tools.feature_columns import structure
 from graph_tools.feature_columns.column import Categories, CrossPart
 from graph_tools.graph import names, ops
+from graph_tools.graph.walk import reached
 from graph_tools.model import Model
 
 _HASHES = ("StringToHashBucketFast", "StringToHashBucket", "StringToHashBucketStrong")
@@ -65,19 +66,8 @@ def elements(tensor) -> Categories:
 def _nearest(start) -> List[Any]:
     """Ops that make ids upstream of an op, none of them behind another."""
     wanted = {kind for kinds in _MAKERS for kind in kinds}
-    found: List[Any] = []
-    seen: Set[Any] = set()
-    todo = [start]
-    while todo:
-        op = todo.pop(0)
-        if op in seen:
-            continue
-        seen.add(op)
-        if op.type in wanted:
-            found.append(op)
-        else:
-            todo.extend(tensor.op for tensor in op.inputs)
-    return found
+    return [op for op in reached([start], lambda op: () if op.type in wanted else [tensor.op for tensor in op.inputs])
+            if op.type in wanted]
 
 
 def table_words(model: Model, table) -> Tuple[Tuple[str, ...], bool]:

@@ -10,7 +10,7 @@ changes; a bit is only ever added, so that ends.
 from typing import Any, Dict, Iterable, Set
 
 from graph_tools.graph import ops
-from graph_tools.graph.walk import GraphIndex
+from graph_tools.graph.walk import GraphIndex, reached
 
 VALUE = 1  # an input's own values (ids, strings, numbers), perhaps hashed, looked up in an integer table, reshaped
 MASK = 2  # the outcome of comparing them: which entries are padding, how many there are
@@ -99,15 +99,9 @@ class Dataflow:
 
     def _reached_by_data(self) -> Set[str]:
         """Nodes whose values depend on data at all; known first, since a gather is judged by what it gathers from."""
-        found: Set[str] = set()
-        todo = [node.name for node in self.index.of_ops(SOURCES) if self._source_bits(node) & _MADE_OF_DATA]
-        while todo:
-            name = todo.pop()
-            if name not in found:
-                found.add(name)
-                todo += [use.node for use in self.index.consumers(name, control=False)
-                         if self._carries(use.node, use.slot)]
-        return found
+        starts = [node.name for node in self.index.of_ops(SOURCES) if self._source_bits(node) & _MADE_OF_DATA]
+        return set(reached(starts, lambda name: [use.node for use in self.index.consumers(name, control=False)
+                                                 if self._carries(use.node, use.slot)]))
 
     def _carries(self, name: str, slot: int) -> bool:
         """Whether the values of an input reach the output of a node."""

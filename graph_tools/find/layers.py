@@ -11,6 +11,7 @@ from graph_tools.find.view import Shape, View, view_of
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import EXITS, IDENTITIES, MERGES
+from graph_tools.graph.walk import reached
 
 CONVOLUTIONS = frozenset(("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2dNative", "Conv2DBackpropInput",
                           "QuantizedConv2D", "_FusedConv2D"))
@@ -117,16 +118,12 @@ def _distances(view: View, end: TensorRef, behind: Iterable[str]) -> Dict[str, i
 
 def _head(view: View, end: TensorRef, behind: Set[str]) -> Set[str]:
     """The prediction and what is only activated, reshaped or shifted on the way to it: its own logits."""
-    found, todo = set(), [end]
-    while todo:
-        ref = todo.pop()
-        if ref.node in found:
-            continue
-        found.add(ref.node)
-        if view.op(ref) not in LAYERS | POOLS | REDUCTIONS | EXITS:
-            moving = [one for one in view.inputs(ref.node) if view.flow.is_data(one.node)]
-            todo += moving if len(moving) == 1 or view.op(ref) in _SUMS else []
-    return found
+    def moving(name: str) -> List[str]:
+        data = [] if view.op(name) in LAYERS | POOLS | REDUCTIONS | EXITS else [
+            one.node for one in view.inputs(name) if view.flow.is_data(one.node)]
+        return data if len(data) == 1 or view.op(name) in _SUMS else []
+
+    return set(reached([end.node], moving))
 
 
 def _of_node(view: View, name: str, behind: Set[str]) -> List[_Found]:

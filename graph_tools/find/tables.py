@@ -1,12 +1,15 @@
 """The table behind a lookup: which variables or constants its rows come from, how many there are, how long."""
 
-from typing import List, NamedTuple, Optional, Set, Tuple
+import itertools
+from typing import List, NamedTuple, Optional, Tuple
 
 from graph_tools import _tf
 from graph_tools.find.view import FLOATS, Shape, View, ref_of
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import COPIES, VARIABLES
+from graph_tools.graph.walk import reached
 
+_MOST = 500  # tensors behind a table that are looked at
 _ENTRY_BY_ENTRY = frozenset(("Mul", "RealDiv", "Add", "AddV2", "Sub", "Select", "SelectV2", "MulNoNan"))
 QUANTISED = frozenset(("uint8", "int8", "int16", "uint16", "quint8", "qint8", "quint16", "qint16", "qint32"))
 
@@ -64,21 +67,15 @@ def _dtype_name(view: View, source: TensorRef, op: str) -> str:
 
 def _parts(view: View, ref: TensorRef) -> List[str]:
     """Variables and constants of rank two or more that a computed table is made of, in the order met."""
-    found: List[str] = []
-    seen: Set[str] = set()
-    todo = [ref]
-    while todo and len(seen) < 500:
-        one = view.origin(todo.pop(0), COPIES)
-        if one.node in seen:
-            continue
-        seen.add(one.node)
-        op = view.op(one)
-        if op in VARIABLES or op == "Const":
-            if _is_matrix(view, one, op):
-                found.append(str(one))
-            continue
-        todo.extend(view.inputs(one.node))
-    return found
+    def before(one: TensorRef) -> List[TensorRef]:
+        return [] if _is_part(view, one) else [view.origin(ref, COPIES) for ref in view.inputs(one.node)]
+
+    behind = itertools.islice(reached([view.origin(ref, COPIES)], before), _MOST)
+    return [str(one) for one in behind if _is_part(view, one) and _is_matrix(view, one, view.op(one))]
+
+
+def _is_part(view: View, ref: TensorRef) -> bool:
+    return view.op(ref) in VARIABLES or view.op(ref) == "Const"
 
 
 def _is_matrix(view: View, ref: TensorRef, op: str) -> bool:

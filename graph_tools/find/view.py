@@ -10,7 +10,7 @@ from graph_tools.find.inputs import switches
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import COPIES, ENTERS, EXITS, SHAPE_READERS, SWITCHES
-from graph_tools.graph.walk import Use
+from graph_tools.graph.walk import Use, reached
 
 Shape = Optional[Tuple[Optional[int], ...]]
 
@@ -97,18 +97,13 @@ class View:
 
     def forward_copies(self, ref: TensorRef) -> List[TensorRef]:
         """The tensor and every tensor that is the same value behind copies (Identity and the like)."""
-        found, todo = [], [ref]
-        while todo:
-            one = todo.pop(0)
-            if one in found:
-                continue
-            found.append(one)
-            todo.extend(TensorRef(use.node, 0) for use in self.index.uses(one)
-                        if self.index.op(use.node) in COPIES and use.slot == 0
-                        and self.index.op(use.node) not in SWITCHES | ENTERS | EXITS)
-            todo.extend(TensorRef(use.node, use.slot) for use in self.index.uses(one)
-                        if self.index.op(use.node) == "IdentityN")
-        return found
+        def copies(one: TensorRef) -> List[TensorRef]:
+            uses = [(use, self.index.op(use.node)) for use in self.index.uses(one)]
+            return [TensorRef(use.node, 0) for use, op in uses
+                    if use.slot == 0 and op in COPIES - SWITCHES - ENTERS - EXITS] + [
+                        TensorRef(use.node, use.slot) for use, op in uses if op == "IdentityN"]
+
+        return list(reached([ref], copies))
 
     def uses_behind_copies(self, ref: TensorRef) -> List[Use]:
         """Where the values of a tensor, or of a copy of it, are consumed by anything but a copy."""

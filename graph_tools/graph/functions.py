@@ -5,6 +5,8 @@ Inside a function a tensor is named ``"node:output_name:index"`` and an argument
 
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set
 
+from graph_tools.graph.walk import reached
+
 
 class Inside(NamedTuple):
     """A tensor inside a function: output ``name`` number ``index`` of a node, or an argument (empty ``name``)."""
@@ -44,14 +46,8 @@ def calls(library: Any) -> Dict[str, List[str]]:
 
 def reach(start: Iterable[str], table: Dict[str, List[str]]) -> Set[str]:
     """The functions that can run once those of ``start`` do, themselves included."""
-    seen: Set[str] = set()
-    todo = [name for name in start if name in table]
-    while todo:
-        name = todo.pop()
-        if name not in seen:
-            seen.add(name)
-            todo.extend(other for other in table[name] if other in table)
-    return seen
+    return set(reached((name for name in start if name in table), lambda name: (
+        other for other in table[name] if other in table)))
 
 
 def trimmed(library: Any, nodes: Iterable[Any]) -> Any:

@@ -19,10 +19,13 @@ from typing import (
     Sequence,
     Set,
     Tuple,
+    TypeVar,
 )
 
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
+
+Thing = TypeVar("Thing")
 
 
 class Use(NamedTuple):
@@ -30,6 +33,24 @@ class Use(NamedTuple):
 
     node: str
     slot: int
+
+
+def reached(starts: Iterable[Thing], onward: Callable[[Thing], Iterable[Thing]]) -> Iterator[Thing]:
+    """Some things and all that one comes to from them, each once, nearest first.
+
+    What a thing leads on to is asked after it was handed out, and not at all of the last one that is taken.
+
+    >>> list(reached(["c"], {"a": "", "b": "a", "c": "ab"}.get))
+    ['c', 'a', 'b']
+    """
+    seen: Set[Thing] = set()
+    todo = deque(starts)
+    while todo:
+        one = todo.popleft()
+        if one not in seen:
+            seen.add(one)
+            yield one
+            todo.extend(onward(one))
 
 
 def producers_first(starts: Iterable[Any], sources: Callable[[Any], Iterable[Any]]) -> List[Any]:
@@ -155,18 +176,17 @@ class GraphIndex:
         """Node names that depend on one output of a node (the node itself only when a loop leads back)."""
         return self.descendants([use.node for use in self.uses(tensor)], control)
 
+    def running(self, fetches: Iterable[str], fed: Container[str]) -> Set[str]:
+        """Node names that a run of some tensors executes; a fed one is not computed, but a control edge to its node
+        still runs that."""
+        return self._closure((names.parse(name).node for name in fetches if name not in fed), lambda name: False,
+                             lambda name: (ref.node for ref in self.inputs(name)
+                                           if ref.is_control or str(ref) not in fed))
+
     def _closure(self, start: Iterable[str], stop: Callable[[str], bool],
                  neighbours: Callable[[str], Iterable[str]]) -> Set[str]:
-        seen: Set[str] = set()
-        todo = deque(name for name in start if name in self.nodes)
-        while todo:
-            name = todo.popleft()
-            if name in seen:
-                continue
-            seen.add(name)
-            if not stop(name):
-                todo.extend(other for other in neighbours(name) if other in self.nodes and other not in seen)
-        return seen
+        return set(reached((name for name in start if name in self.nodes), lambda name: () if stop(name) else (
+            other for other in neighbours(name) if other in self.nodes)))
 
     def tensor_names(self) -> Iterator[str]:
         """A first-output name for every node (how many outputs a node has, only its op definition knows)."""

@@ -1,11 +1,11 @@
 """The last step of every load: check, repair and complete a MetaGraphDef into a ``Model``."""
 
-from collections.abc import Mapping as AbstractMapping
+import functools
 from typing import Any, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from graph_tools import _tf, constants
+from graph_tools import _tf, constants, variables
 from graph_tools.errors import ModelFormatError, UnsafeModelError, some
 from graph_tools.graph import names, ops, scan, walk
 from graph_tools.load import tables
@@ -57,7 +57,8 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
     found = tables.initializers(graph_def, assets, values, folder)
     paths = tables.asset_variables(graph_def, found.assets)
     if paths:
-        values = _Over({name: np.array(path.encode("utf-8"), object) for name, path in paths.items()}, values)
+        own = {name: np.array(path.encode("utf-8"), object) for name, path in paths.items()}
+        values = variables.Lazy([*own, *values], functools.partial(_either, own, values))
     missing = _missing(meta_graph, values)
     if missing:
         warnings += ("variable %s %s, and what depends on it cannot be run" % (
@@ -103,23 +104,8 @@ def _own_files(assets: Mapping[str, str], folder: Optional[str]) -> Tuple[Mappin
                   for name, why in sorted(refused.items()) if why))
 
 
-class _Over(AbstractMapping):
-    """One mapping over another that is lazy, and stays so (a ChainMap of Python 3.7 reads every value to list keys)."""
-
-    def __init__(self, over: Mapping[str, Any], under: Mapping[str, Any]):
-        self._over, self._under = over, under
-
-    def __getitem__(self, key):
-        return self._over[key] if key in self._over else self._under[key]
-
-    def __contains__(self, key) -> bool:
-        return key in self._over or key in self._under
-
-    def __iter__(self):
-        return iter(dict.fromkeys(list(self._over) + list(self._under)))
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
+def _either(own: Mapping[str, Any], values: Mapping[str, Any], name: str) -> Any:
+    return own[name] if name in own else values[name]
 
 
 def _missing(meta_graph, values) -> List[str]:

@@ -1,8 +1,8 @@
 """Values of variables straight from a checkpoint, without running any op of the graph."""
 
+import functools
 import re
-from collections.abc import Mapping
-from typing import Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
@@ -70,42 +70,10 @@ class Checkpoint:
                 return session.run(value)
 
 
-class CheckpointValues(Mapping):
-    """Values of variables by node name, each read from the checkpoint when it is asked for.
+def values(graph_def, saver_def, checkpoint: Checkpoint) -> variables.Lazy:
+    """Values of the variables and mutable tables of a graph by node name, each read when it is asked for.
 
     The value of a mutable table is the pair ``(keys, values)``.
-    """
-
-    def __init__(self, checkpoint: Checkpoint, places: Dict[str, Tuple[Stored, ...]],
-                 shapes: Dict[str, Optional[tuple]]):
-        self._checkpoint, self._places, self._shapes = checkpoint, places, shapes
-
-    def __getitem__(self, node_name: str):
-        place = self._places[node_name]
-        if len(place) == 2:
-            return tuple(self._checkpoint.read(stored) for stored in place)
-        value = self._checkpoint.read(place[0])
-        shape = self._shapes.get(node_name)
-        if shape is None or shape == value.shape:
-            return value
-        if int(np.prod(shape)) != value.size:
-            raise ModelFormatError("checkpoint %r: %r has shape %s but variable %r needs %s; the checkpoint is of "
-                                   "another graph" % (self._checkpoint.prefix, place[0].key, list(value.shape),
-                                                      node_name, list(shape)))
-        return value.reshape(shape)
-
-    def __contains__(self, node_name) -> bool:  # a Mapping would read the value to find out
-        return node_name in self._places
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-
-def values(graph_def, saver_def, checkpoint: Checkpoint) -> CheckpointValues:
-    """Finds for each variable and mutable table of a graph where in the checkpoint its value is.
 
     Args:
       graph_def: the graph.
@@ -125,7 +93,22 @@ def values(graph_def, saver_def, checkpoint: Checkpoint) -> CheckpointValues:
     for node in wanted:  # two handles may stand for one variable
         if node.name not in places and variables.identity(node) in shared:
             places[node.name] = shared[variables.identity(node)]
-    return CheckpointValues(checkpoint, places, {node.name: variables.shape(node) for node in wanted})
+    shapes = {node.name: variables.shape(node) for node in wanted}
+    return variables.Lazy(places, functools.partial(_value, checkpoint, places, shapes))
+
+
+def _value(checkpoint: Checkpoint, places: Dict[str, Tuple[Stored, ...]], shapes: Dict[str, Optional[tuple]],
+           node_name: str) -> Any:
+    place, shape = places[node_name], shapes[node_name]
+    if len(place) == 2:
+        return tuple(map(checkpoint.read, place))
+    value = checkpoint.read(place[0])
+    if shape is None or shape == value.shape:
+        return value
+    if int(np.prod(shape)) != value.size:
+        raise ModelFormatError("checkpoint %r: %r has shape %s but variable %r needs %s; the checkpoint is of another "
+                               "graph" % (checkpoint.prefix, place[0].key, list(value.shape), node_name, list(shape)))
+    return value.reshape(shape)
 
 
 def exists(prefix: str) -> bool:

@@ -120,16 +120,14 @@ def _readers(index: walk.GraphIndex) -> Tuple[List[_Reader], List[str]]:
 
 def _reads(index: walk.GraphIndex, name: str) -> List[str]:
     """``ReadVariableOp`` nodes of a handle, through identities, those of another handle of the same variable too."""
+    def users(one: str) -> List[str]:
+        return [] if index.op(one) == "ReadVariableOp" else [
+            use.node for use in index.consumers(one, control=False) if index.op(use.node) in (
+                "ReadVariableOp", "Identity")]
+
     same = [other for other, node in index.nodes.items() if node.op == "VarHandleOp"
             and variables.identity(node) == variables.identity(index.nodes[name])]
-    todo, found = list(same), []
-    while todo:
-        for use in index.consumers(todo.pop(), control=False):
-            if index.op(use.node) == "ReadVariableOp":
-                found.append(use.node)
-            elif index.op(use.node) == "Identity":
-                todo.append(use.node)
-    return found
+    return [one for one in walk.reached(same, users) if index.op(one) == "ReadVariableOp"]
 
 
 def _clean(index: walk.GraphIndex, node_name: str, variable: str) -> bool:

@@ -191,13 +191,7 @@ def _lost(graph_def, index: walk.GraphIndex, known: Set[str]) -> Tuple[str, ...]
 
 def _lookups(index: walk.GraphIndex, table: str) -> str:
     """The tensors that are looked up in a table, for people."""
-    todo, seen, found = [table], set(), []
-    while todo:
-        for use in index.consumers(todo.pop(), control=False):
-            if use.node not in seen:
-                seen.add(use.node)
-                if index.op(use.node) in ops.TABLE_FINDS:
-                    found.append(use.node + ":0")
-                elif index.op(use.node) in ("Identity", "Enter", "Switch"):
-                    todo.append(use.node)
-    return ", ".join(repr(name) for name in found[:3]) or "the tensor that is looked up in it"
+    after = index.descendants([table], control=False, stop=lambda name: name != table and index.op(name) not in (
+        "Identity", "Enter", "Switch"))
+    found = [name + ":0" for name in index.nodes if name in after and index.op(name) in ops.TABLE_FINDS]
+    return ", ".join(map(repr, found[:3])) or "the tensor that is looked up in it"

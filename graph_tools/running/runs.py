@@ -2,7 +2,7 @@
 
 import re
 import time
-from typing import Any, Callable, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from graph_tools import _tf
 from graph_tools.errors import BlockedRunError
@@ -52,7 +52,10 @@ def blocking_producers(model, fetches, feeds: Iterable = ()) -> List[Waiting]:
     """
     index = model if isinstance(model, GraphIndex) else model.index
     fed = {names.tensor_name(tensor) for tensor in feeds}
-    reached, read = _run_closure(index, names.tensor_names(fetches), fed)
+    fetched = names.tensor_names(fetches)
+    reached = index.running(fetched, fed)
+    read = {name for name in fetched + [str(ref) for node in reached for ref in index.data_inputs(node)]
+            if name not in fed}
     return [_waiting(index, one, node, reached, read) for one in scan(index) if one.kind in ops.WAITING_KINDS
             for node in one.nodes[:1] if node in reached]
 
@@ -160,25 +163,6 @@ def _blocked(graph, fetches, feeds, timeout: float) -> str:
     if not waiting:
         return "the run took longer than %.3g s; give it more time, or feed less at once" % timeout
     return "the run waited %.3g s for %s; fill it, or %s" % (timeout, "; ".join(map(str, waiting)), _FIX)
-
-
-def _run_closure(index: GraphIndex, fetches: List[str], fed: Set[str]) -> Tuple[Set[str], Set[str]]:
-    """The nodes that a run executes, and the tensors that they read."""
-    read = {name for name in fetches if name not in fed}
-    todo = [names.parse(name).node for name in read]
-    reached: Set[str] = set()
-    while todo:
-        node = todo.pop()
-        if node in reached or node not in index:
-            continue
-        reached.add(node)
-        for ref in index.inputs(node):
-            if ref.is_control:
-                todo.append(ref.node)
-            elif str(ref) not in fed:
-                read.add(str(ref))
-                todo.append(ref.node)
-    return reached, read
 
 
 def _waiting(index: GraphIndex, one: Input, node: str, reached, read) -> Waiting:

@@ -6,7 +6,7 @@ import numpy as np
 
 import graph_tools as gt
 from graph_tools import _tf
-from graph_tools.edit.record import REPLACES
+from graph_tools.edit.record import replaced
 from graph_tools.errors import BlockedRunError, EditError, GraphToolsError, one_line
 from graph_tools.graph import names
 from graph_tools.running import runs
@@ -46,7 +46,7 @@ def prove(before, after, outputs: Sequence[str], feed: Optional[Mapping[str, Any
     if not outputs:
         return Proof(("not compared before and after: no output is known; name one with --output",), None)
     if feed is not None:
-        old_names = {new: old for old, new in _replaced(after).items()}
+        old_names = {new: old for old, new in replaced(after.index).items()}
         feed = {names.tensor_name(name): np.asarray(value) for name, value in feed.items()}
         return _compared(before, after, outputs, {old_names.get(name, name): value for name, value in feed.items()},
                          "the given batch")
@@ -90,14 +90,8 @@ def _has_random(model, name: str) -> bool:
     return any("Random" in model.index.op(node) for node in model.index.ancestors([name], control=False))
 
 
-def _replaced(model) -> Dict[str, str]:
-    """New tensor name by old one, as the placeholders of the graph remember it."""
-    return {node.attr[REPLACES].s.decode("utf-8"): node.name + ":0" for node in model.index.nodes.values()
-            if REPLACES in node.attr}
-
-
 def _compared(before, after, outputs, feed, on_what: str) -> Proof:
-    if runs.blocking_producers(after, outputs, [_replaced(after).get(name, name) for name in feed]):
+    if runs.blocking_producers(after, outputs, [replaced(after.index).get(name, name) for name in feed]):
         # A queue that was to stay: for the comparison alone a copy is fed in its place.
         after, on_what = gt.swap_inputs(after)[0], on_what + " in place of what the queue holds"
     report = gt.verify(before, after, feed, list(outputs))

@@ -89,14 +89,9 @@ def frontier(index, inputs: Sequence[str], output: str) -> Optional[Frontier]:
 
 def _moving(index, sources: Sequence[TensorRef], output: str) -> Set[str]:
     """Nodes whose values move along the path and reach the output."""
-    moving: Set[str] = set()
-    todo = [use.node for source in sources for use in index.uses(source)]
-    while todo:
-        name = todo.pop()
-        if name not in moving and index.op(name) not in OF_THE_SHAPE:
-            moving.add(name)
-            todo += [use.node for use in index.consumers(name, control=False)]
-    return moving & index.ancestors([output], control=False)
+    found = index.descendants([use.node for source in sources for use in index.uses(source)], control=False,
+                              stop=lambda name: index.op(name) in OF_THE_SHAPE)
+    return {name for name in found & index.ancestors([output], control=False) if index.op(name) not in OF_THE_SHAPE}
 
 
 def _affine_nodes(index, sources: Sequence[TensorRef], moving: Set[str], output: str) -> Set[str]:

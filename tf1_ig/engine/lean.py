@@ -9,6 +9,7 @@ functions and a line in ``LEAN``.
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from graph_tools import _tf
+from graph_tools.graph.walk import reached
 from graph_tools.symbolic_shapes import Shape, SymbolicShapes, symbolic_shapes
 
 
@@ -85,14 +86,10 @@ def _gradient(op: Any, grad: Any) -> List[Any]:
 
 def _moving(points: Iterable[Any]) -> Set[str]:
     """Names of the tensors that depend on the points."""
-    todo = list(points)
-    found = {point.name for point in todo}
-    while todo:
-        for op in todo.pop().consumers():
-            new = [tensor for tensor in op.outputs if tensor.name not in found]
-            found.update(tensor.name for tensor in new)
-            todo += new
-    return found
+    points = list(points)
+    ops = reached((op for point in points for op in point.consumers()), lambda op: (
+        user for tensor in op.outputs for user in tensor.consumers()))
+    return {tensor.name for tensor in points} | {tensor.name for op in ops for tensor in op.outputs}
 
 
 # -- sums and products of tensors of one shape ----------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
 from graph_tools.graph.ops import EXITS, IFS, MERGES, SWITCHES, WHILES
-from graph_tools.graph.walk import producers_first
+from graph_tools.graph.walk import producers_first, reached
 
 RUNS, FEWEST = 32, 64  # at most so many runs, and so many tensors in one where there are fewer
 # Where tf.gradients puts the ops of one op's gradient: under that op's own name.
@@ -73,13 +73,9 @@ def _not_finite(run, tensors: List[Any], feed) -> Set[str]:
 
 def _first(last: Any, ops: List[Any], bad: Set[str], feed) -> Any:
     """The first op of which an output is not finite and no known input: on the way to ``last``."""
-    reached, todo = {last}, [last]
-    while todo:
-        for tensor in todo.pop().inputs:
-            if tensor.name in bad and tensor.name not in feed and tensor.op not in reached:
-                reached.add(tensor.op)
-                todo.append(tensor.op)
-    return next((op for op in ops if op in reached and not any(tensor.name in bad for tensor in op.inputs)), last)
+    found = set(reached([last], lambda op: [tensor.op for tensor in op.inputs
+                                            if tensor.name in bad and tensor.name not in feed]))
+    return next((op for op in ops if op in found and not any(tensor.name in bad for tensor in op.inputs)), last)
 
 
 def _words(op: Any, graph: Any, feed) -> str:

@@ -4,6 +4,7 @@ Only ids, labels, weights and alphas go in; only scores and attribution sums com
 finalized: explaining a thousand times adds no op.
 """
 
+import itertools
 import os
 import time
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
@@ -14,6 +15,7 @@ from graph_tools import _tf
 from graph_tools.errors import BlockedRunError, FeedError, GradientError, TensorNotFoundError
 from graph_tools.graph import names
 from graph_tools.graph.ops import MUST_BE_FED, PLACEHOLDERS
+from graph_tools.graph.walk import reached
 from graph_tools.running import forks, prepared, runs
 from tf1_ig.engine import failed_run, lean, nonfinite, path, records, target
 from tf1_ig.engine.failed_run import RunFailed
@@ -201,13 +203,8 @@ class Engine:
         fed = frozenset(fed)
         found = self._dependencies.get((kind, fed))
         if found is None:
-            found, todo = set(), [tensor.op for tensor in fetches if tensor.name not in fed]
-            while todo:
-                op = todo.pop()
-                if op not in found:
-                    found.add(op)
-                    todo.extend(tensor.op for tensor in op.inputs if tensor.name not in fed)
-                    todo.extend(op.control_inputs)
+            found = set(reached((tensor.op for tensor in fetches if tensor.name not in fed), lambda op: itertools.chain(
+                (tensor.op for tensor in op.inputs if tensor.name not in fed), op.control_inputs)))
             self._dependencies[kind, fed] = found
         return found
 

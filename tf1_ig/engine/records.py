@@ -9,6 +9,7 @@ import numpy as np
 
 from graph_tools import _tf
 from graph_tools.errors import FeedError
+from graph_tools.graph.walk import reached
 
 # Ops that parse records, and the message that each must be.
 PARSERS = {"ParseExample": "Example", "ParseExampleV2": "Example", "ParseSingleExample": "Example",
@@ -42,11 +43,6 @@ def check(what: str, tensor: Any, array: np.ndarray) -> None:
 
 
 def _parsed_as(tensor: Any) -> Optional[str]:
-    todo = [tensor]
-    while todo:
-        for op in todo.pop().consumers():
-            if op.type in PARSERS:
-                return PARSERS[op.type]
-            if op.type in _HANDED_ON:
-                todo += op.outputs
-    return None
+    ops = reached(tensor.consumers(), lambda op: [user for output in op.outputs for user in output.consumers()] if (
+        op.type in _HANDED_ON) else [])
+    return next((PARSERS[op.type] for op in ops if op.type in PARSERS), None)

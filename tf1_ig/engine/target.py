@@ -6,6 +6,7 @@ import numpy as np
 
 from graph_tools import _tf
 from graph_tools.errors import GradientError, one_line, some
+from graph_tools.graph.walk import reached
 
 
 class Terms(NamedTuple):
@@ -111,18 +112,17 @@ def gradients(what: str, scores: Sequence[Any], points: Sequence[Any], weights: 
 def _without_gradient(scores: Sequence[Any], points: Sequence[Any]) -> List[Any]:
     """The ops between points and scores that TensorFlow knows no gradient of, those nearest to the scores first."""
     downstream = set().union(*[_downstream(point) for point in points])
-    found, seen, todo = [], set(), [score.op for score in scores]
-    while todo:
-        op = todo.pop(0)
-        if op in seen or op not in downstream:
-            continue
-        seen.add(op)
-        try:
-            _tf.gradient_function(op)
-        except LookupError:
-            found.append(op)
-        todo += [tensor.op for tensor in op.inputs]
-    return found
+    ops = reached((score.op for score in scores), lambda op: [
+        tensor.op for tensor in op.inputs if tensor.op in downstream])
+    return [op for op in ops if op in downstream and not _has_gradient(op)]
+
+
+def _has_gradient(op: Any) -> bool:
+    try:
+        _tf.gradient_function(op)
+        return True
+    except LookupError:
+        return False
 
 
 def cut(output: Any, point: Any) -> str:
@@ -130,27 +130,14 @@ def cut(output: Any, point: Any) -> str:
     downstream = _downstream(point)
     if output.op not in downstream:
         return "the output does not depend on it"
-    cutting, todo, seen = [], [output.op], set()
-    while todo:
-        op = todo.pop()
-        if op in seen or op not in downstream or op is point.op:
-            continue
-        seen.add(op)
-        if _cuts(op):
-            cutting.append("%s (%s)" % (op.name, op.type))
-        else:
-            todo.extend(tensor.op for tensor in op.inputs)
-    return "every path is cut at an op without gradient: %s" % ", ".join(sorted(cutting)[:5])
+    ops = reached([output.op], lambda op: () if _cuts(op) else [
+        tensor.op for tensor in op.inputs if tensor.op in downstream and tensor.op is not point.op])
+    return "every path is cut at an op without gradient: %s" % ", ".join(sorted(
+        "%s (%s)" % (op.name, op.type) for op in ops if op is not point.op and _cuts(op))[:5])
 
 
 def _downstream(point: Any) -> set:
-    seen, todo = set(), [point.op]
-    while todo:
-        op = todo.pop()
-        if op not in seen:
-            seen.add(op)
-            todo.extend(user for tensor in op.outputs for user in tensor.consumers())
-    return seen
+    return set(reached([point.op], lambda op: (user for tensor in op.outputs for user in tensor.consumers())))
 
 
 def _cuts(op: Any) -> bool:

@@ -8,6 +8,7 @@ import graph_tools as gt
 from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
 from graph_tools.graph import names
+from graph_tools.graph.walk import reached
 from tf1_ig.evaluate.bounds import judge
 from tf1_ig.evaluate.record import FEW, Scene, by_chance, mean, spearman
 from tf1_ig.result.measured import Measured, Stage
@@ -104,21 +105,16 @@ def _groups(scopes: List[str]) -> List[List[str]]:
 
 def _constants(index: Any, name: str, moving: set) -> List[str]:
     """Constants of more than one floating number that a node is or copies."""
-    found, todo, seen = [], [name], set()
-    while todo:
-        one = todo.pop()
-        if one in seen or one in moving or one not in index:
-            continue
-        seen.add(one)
-        node = index.nodes[one]
-        if node.op == "Const":
-            shape = node.attr["value"].tensor.tensor_shape
-            size = int(np.prod([axis.size for axis in shape.dim])) if shape.dim else 1
-            if _tf.tf.as_dtype(node.attr["dtype"].type).is_floating and size > 1:
-                found.append(one)
-        elif node.op in ("Identity", "Enter", "ReadVariableOp", "Reshape", "Cast", "ConcatV2", "Transpose"):
-            todo += [ref.node for ref in index.data_inputs(one)]
-    return found
+    copies = reached([name], lambda one: [
+        ref.node for ref in index.data_inputs(one) if ref.node not in moving] if index.op(one) in (
+            "Identity", "Enter", "ReadVariableOp", "Reshape", "Cast", "ConcatV2", "Transpose") else [])
+    return [one for one in copies if index.op(one) == "Const" and one not in moving and _is_weight(index.nodes[one])]
+
+
+def _is_weight(node: Any) -> bool:
+    shape = node.attr["value"].tensor.tensor_shape
+    size = int(np.prod([axis.size for axis in shape.dim])) if shape.dim else 1
+    return _tf.tf.as_dtype(node.attr["dtype"].type).is_floating and size > 1
 
 
 def _alike(scene: Scene, values: Dict[str, Any]) -> np.ndarray:

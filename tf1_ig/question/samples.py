@@ -17,6 +17,7 @@ from graph_tools.find.decided import OF_THE_SIZE
 from graph_tools.find.inputs import parsing
 from graph_tools.graph import names
 from graph_tools.graph.ops import TABLE_FINDS
+from graph_tools.graph.walk import reached
 from graph_tools.model import Model
 
 _WORDS = ("some", "words", "of", "a", "text")
@@ -118,15 +119,8 @@ class Maker:
 
     def _behind(self, tensor: str) -> Set[names.TensorRef]:
         """The tensors that ids are computed from."""
-        found: Set[names.TensorRef] = set()
-        todo = [names.parse(tensor)]
-        while todo:
-            ref = todo.pop()
-            if ref not in found and ref.node in self._index:
-                found.add(ref)
-                if self._index.op(ref.node) not in OF_THE_SIZE:
-                    todo += self._index.data_inputs(ref.node)
-        return found
+        return set(reached([names.parse(tensor)], lambda ref: () if self._index.op(ref.node) in OF_THE_SIZE else [
+            one for one in self._index.data_inputs(ref.node) if one.node in self._index]))
 
     def _rows(self, ref: Any) -> Optional[int]:
         shape = self._model.outline.get_tensor_by_name(str(ref)).shape

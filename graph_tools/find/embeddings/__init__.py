@@ -12,6 +12,7 @@ from graph_tools.find.embeddings.product import sparse_products
 from graph_tools.find.embeddings.sparse import COMBINERS, combined_on_table, read_combination
 from graph_tools.find.outputs import find_heads
 from graph_tools.find.view import GRADIENT_SCOPE, View, ref_of, view_of
+from graph_tools.graph import functions
 from graph_tools.graph.names import unknown_tensor
 from graph_tools.graph.ops import COPIES, GATHERS, SHAPE_READERS
 from graph_tools.model import Model
@@ -76,30 +77,17 @@ def _reaching(view: View, found: List[Embedding], output) -> Tuple[List[Embeddin
 
 def _inside_functions(view: View) -> List[Miss]:
     """Calls of functions whose bodies hold something that may be a lookup; a search does not look inside."""
-    library = {function.signature.name: function for function in view.index.graph_def.library.function}
-    holding = {name: [node.name for node in function.node_def if _may_look_up(node)]
-               for name, function in library.items()}
-    misses = []
-    for name, node in view.index.nodes.items():
-        todo, seen = _called(node), set()
-        while todo:
-            function = todo.pop()
-            if function in seen or function not in library:
-                continue
-            seen.add(function)
-            if holding[function] and view.flow.is_data(name):
-                misses.append(Miss(name, "it calls function %s, whose %s may be a lookup; rows inside a function can "
-                                   "be neither fetched nor fed: search gt.inline_calls(model) (not for loops)" % (
-                                       function, holding[function][0])))
-                break
-            todo += [other for inner in library[function].node_def for other in _called(inner)]
+    library = view.index.graph_def.library
+    table, misses = functions.calls(library), []
+    holding = {function.signature.name: [node.name for node in function.node_def if _may_look_up(node)]
+               for function in library.function}
+    for name, node in view.index.nodes.items() if table else ():
+        inside = [one for one in sorted(functions.reach(functions.called(node), table)) if holding[one]]
+        if inside and view.flow.is_data(name):
+            misses.append(Miss(name, "it calls function %s, whose %s may be a lookup; rows inside a function can be "
+                               "neither fetched nor fed: search gt.inline_calls(model) (not for loops)" % (
+                                   inside[0], holding[inside[0]][0])))
     return misses
-
-
-def _called(node) -> List[str]:
-    """Names of the functions that a node calls."""
-    found = [value.func.name for value in node.attr.values() if value.HasField("func")]
-    return found + [one.name for value in node.attr.values() if value.HasField("list") for one in value.list.func]
 
 
 def _may_look_up(node) -> bool:
@@ -132,21 +120,10 @@ def _with_sums(view: View, found: List[Embedding]) -> List[Embedding]:
 
 def _sums(view: View, one: Embedding) -> Set[str]:
     """Additions that the rows reach through reshapes, scales and further additions."""
-    found: Set[str] = set()
-    seen: Set[str] = set()
-    todo = [ref_of(one).node]
-    while todo:
-        name = todo.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        for use in view.index.consumers(name, control=False):
-            op = view.op(use.node)
-            if op in _SUMS:
-                found.add(use.node)
-            if op in _SUMS or op in _TO_SUMS:
-                todo.append(use.node)
-    return found
+    start = ref_of(one).node
+    after = view.index.descendants([start], control=False, stop=lambda name: (
+        name != start and view.op(name) not in _SUMS and view.op(name) not in _TO_SUMS))
+    return {name for name in after - {start} if view.op(name) in _SUMS}
 
 
 def _needed(view: View, outputs) -> Set[str]:

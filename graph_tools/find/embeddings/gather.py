@@ -9,6 +9,7 @@ from graph_tools.find.tables import QUANTISED, Table, read_table
 from graph_tools.find.view import FLOATS, View
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import COPIES, GATHERS, PLACEHOLDERS
+from graph_tools.graph.walk import reached
 
 Found = Union[Embedding, Miss]
 
@@ -175,15 +176,12 @@ def caveat_of(view: View, ids: TensorRef) -> str:
 
 def _sampler(view: View, ids: TensorRef) -> str:
     """The op that draws some of the ids (``nce_loss``, ``sampled_softmax_loss``); ``""`` when none does."""
-    todo, seen = [ids], set()
-    while todo:
-        ref = view.origin(todo.pop(), COPIES | {"Cast", "Reshape"})
-        if view.op(ref).endswith("CandidateSampler"):
-            return ref.node
-        if view.op(ref) in ("ConcatV2", "Concat") and ref not in seen:
-            seen.add(ref)
-            todo.extend(view.inputs(ref.node))
-    return ""
+    def origin(ref: TensorRef) -> TensorRef:
+        return view.origin(ref, COPIES | {"Cast", "Reshape"})
+
+    behind = reached([origin(ids)], lambda ref: map(origin, view.inputs(ref.node)) if (
+        view.op(ref) in ("ConcatV2", "Concat")) else ())
+    return next((ref.node for ref in behind if view.op(ref).endswith("CandidateSampler")), "")
 
 
 def lookup(view: View, kind: str, nodes: List[str], params: TensorRef, ids: TensorRef, rows: TensorRef,

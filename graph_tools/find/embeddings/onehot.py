@@ -11,6 +11,7 @@ from graph_tools.find.tables import Table, read_table
 from graph_tools.find.view import FLOATS, View, ref_of
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import COPIES
+from graph_tools.graph.walk import reached
 
 PRODUCTS = frozenset(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum"))
 # A one-hot vector stays one behind these.
@@ -124,18 +125,12 @@ def _keeps_classes(view: View, sum_node: str) -> bool:
 
 def _layer_reached(view: View, rows: TensorRef) -> Optional[str]:
     """The layer with weights of its own that the vectors reach through reshapes and concatenations only."""
-    todo, seen = [rows], set()
-    while todo:
-        ref = todo.pop(0)
-        if ref in seen:
-            continue
-        seen.add(ref)
-        for use in view.value_uses(ref):
-            op = view.op(use.node)
-            if op in LAYERS:
-                others = [other for slot, other in enumerate(view.inputs(use.node)) if slot != use.slot]
-                if others and not any(view.flow.is_data(other.node) for other in others):
-                    return use.node
-            elif op in _TO_LAYER:
-                todo += [TensorRef(use.node, port) for port in range(view.tensor_count(use.node))]
+    def onward(ref: TensorRef) -> List[TensorRef]:
+        return [TensorRef(use.node, port) for use in view.value_uses(ref) if view.op(use.node) in _TO_LAYER
+                for port in range(view.tensor_count(use.node))]
+
+    for use in (use for ref in reached([rows], onward) for use in view.value_uses(ref) if view.op(use.node) in LAYERS):
+        others = [other for slot, other in enumerate(view.inputs(use.node)) if slot != use.slot]
+        if others and not any(view.flow.is_data(other.node) for other in others):
+            return use.node
     return None

@@ -42,19 +42,9 @@ class Fitting:
     def __init__(self, model: Model, outputs: Iterable[str], fed: Iterable[str]):
         self._model, self._index = model, model.index
         self._fed = {names.parse(tensor) for tensor in fed}
-        self._needed = self._running(list(outputs))
+        self._needed = model.index.running(outputs, set(map(str, self._fed)))
         self._near: Dict[str, List[str]] = {}
         self._plain: Optional[Refusal] = None
-
-    def _running(self, outputs: List[str]) -> Set[str]:
-        todo, found = [names.parse(name) for name in outputs], set()
-        while todo:
-            ref = todo.pop()
-            if ref.node in found or ref.node not in self._index or ref in self._fed:
-                continue
-            found.add(ref.node)
-            todo += self._index.inputs(ref.node)
-        return found
 
     @property
     def needed(self) -> Set[str]:

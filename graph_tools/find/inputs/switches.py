@@ -13,7 +13,7 @@ from graph_tools.find.inputs.placeholders import placeholder_shape
 from graph_tools.graph import functions
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import IFS, PLACEHOLDERS, RESTORES, SAVES, SWITCHES
-from graph_tools.graph.walk import GraphIndex, Use
+from graph_tools.graph.walk import GraphIndex, Use, reached
 
 RANDOM = frozenset((
     "RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "Multinomial", "RandomShuffle",
@@ -156,13 +156,8 @@ class _Search:
 
     def _names_files(self, name: str) -> bool:
         """Whether a source only says where a saver writes and reads."""
-        todo = [name]
-        users: Set[str] = set()
-        while todo:
-            new = {use.node for use in self.index.consumers(todo.pop(), control=False)} - users
-            users |= new
-            todo += [user for user in new if self.index.op(user) not in SAVES | RESTORES]
-        ops = {self.index.op(user) for user in users}
+        after = self.index.descendants([name], control=False, stop=lambda one: self.index.op(one) in SAVES | RESTORES)
+        ops = {self.index.op(user) for user in after - {name}}
         return bool(ops & SAVES) and ops <= SAVES | RESTORES | PLACEHOLDERS | {"Identity"}
 
     def effects(self, name: str) -> List[_Effect]:
@@ -295,18 +290,12 @@ class _Search:
 
     def _runs(self, decided: Decided, ref: TensorRef) -> bool:
         """Whether a tensor stands in no branch that is known not to be taken."""
-        todo, seen = [ref], set()
-        while todo:
-            one = todo.pop()
-            if one in seen or self.index.op(one.node) == "Merge":
-                continue
-            seen.add(one)
-            inputs = self.index.data_inputs(one.node)
-            taken = decided.value(inputs[1]) if self.index.op(one.node) in SWITCHES else None
-            if taken is not None and bool(taken) != bool(one.port):
-                return False
-            todo += inputs
-        return True
+        def before(one: TensorRef) -> List[TensorRef]:
+            return [] if self.index.op(one.node) == "Merge" else self.index.data_inputs(one.node)
+
+        switches = [one for one in reached([ref], before) if self.index.op(one.node) in SWITCHES]
+        taken = [(decided.value(self.index.data_inputs(one.node)[1]), one.port) for one in switches]
+        return all(value is None or bool(value) == bool(port) for value, port in taken)
 
     def _gate(self, name: str) -> List[str]:
         """The tensors that let everything pass where they are 1."""

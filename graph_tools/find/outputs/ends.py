@@ -8,7 +8,7 @@ from graph_tools.find.view import GRADIENT_SCOPE, View
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import ENTERS, NEXTS, PARSER, SHAPE_READERS, SWITCHES, VARIABLES
-from graph_tools.graph.walk import Use
+from graph_tools.graph.walk import Use, reached
 
 LOSSES = frozenset((
     "SparseSoftmaxCrossEntropyWithLogits", "SoftmaxCrossEntropyWithLogits", "CTCLoss", "CTCLossV2", "L2Loss"))
@@ -124,17 +124,10 @@ class Ends:
         return self._sources[wanted]
 
     def _walk_to_sources(self, tensors: Iterable[str]) -> Set[str]:
-        view, found, seen = self.view, set(), set()
-        todo = [names.parse(name) for name in tensors]
-        while todo:
-            ref = todo.pop()
-            op = view.op(ref)
-            if op in SOURCES or op in _FIELDS:
-                found.add(str(ref))
-            if ref.node not in seen and op not in _FIELDS:
-                seen.add(ref.node)
-                todo += view.inputs(ref.node)
-        return found
+        view = self.view
+        behind = reached(map(names.parse, tensors), lambda ref: (
+            [] if view.op(ref) in _FIELDS else view.inputs(ref.node)))
+        return {str(ref) for ref in behind if view.op(ref) in SOURCES or view.op(ref) in _FIELDS}
 
     def labels(self) -> FrozenSet[str]:
         """Sources that reach an end of the graph and no learned layer: what a loss compares predictions with."""

@@ -4,12 +4,13 @@ A factorisation multiplies two looked-up rows, a line multiplies an input by a n
 chosen by its length: nothing there is a matrix product, a head is what a loss compares with labels all the same.
 """
 
-from typing import Dict, List, Set
+from typing import List, Set
 
 from graph_tools.find.dataflow import LEARNED
 from graph_tools.find.outputs.ends import READOUTS, Ends
 from graph_tools.find.view import GRADIENT_SCOPE, View
 from graph_tools.graph.names import TensorRef
+from graph_tools.graph.walk import reached
 
 _CHOICES = frozenset(("ArgMax", "ArgMin", "TopK", "TopKV2"))
 # Back from a loss to what it adds up, row by row.
@@ -34,16 +35,11 @@ def chosen_from(view: View, ends: Ends, taken: Set[str]) -> List[TensorRef]:
 
 def added_up(view: View, ends: Ends) -> List[TensorRef]:
     """The scores a row that a loss without labels adds up: those with the most behind them."""
-    found: Dict[TensorRef, int] = {}
-    todo = [ref for ref, is_scalar in ends.tensors.items() if is_scalar]
-    seen: Set[TensorRef] = set()
-    while todo:
-        ref = todo.pop()
-        if ref in seen or not view.flow.is_data(ref.node):
-            continue
-        seen.add(ref)
-        if view.shape(ref) != ():
-            found[ref] = len(ends.sources([str(ref)]))
-        elif view.op(ref) in _TOTALS:
-            todo += view.inputs(ref.node)
+    def before(ref: TensorRef) -> List[TensorRef]:
+        ends_here = not view.flow.is_data(ref.node) or view.shape(ref) != () or view.op(ref) not in _TOTALS
+        return [] if ends_here else view.inputs(ref.node)
+
+    found = {ref: len(ends.sources([str(ref)])) for ref in reached(
+        [ref for ref, is_scalar in ends.tensors.items() if is_scalar], before)
+             if view.flow.is_data(ref.node) and view.shape(ref) != ()}
     return [ref for ref, count in found.items() if count == max(found.values())]

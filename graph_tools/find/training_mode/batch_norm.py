@@ -5,7 +5,7 @@ would stay as it is if it were equal to that statistic. Where no such update is 
 the names of the layer's other variables are the evidence: ``…/moving_mean`` beside ``…/gamma``.
 """
 
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from graph_tools.find.training_mode.scalars import scalar
 from graph_tools.find.view import GRADIENT_SCOPE, View
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import ASSIGNS, ENTERS, IDENTITIES, SETS, SWITCHES, VARIABLES
+from graph_tools.graph.walk import reached
 
 FUSED = frozenset(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"))
 _READS = IDENTITIES | ENTERS | SWITCHES | {"ReadVariableOp"}
@@ -121,22 +122,18 @@ def _is_statistic(view: View, name: str) -> bool:
 
 def _is_closed(view: View, value: TensorRef) -> bool:
     """Whether a value is computed from statistics of the batch and from no other data, within few nodes."""
-    seen: Set[str] = set()
-    statistics: Set[str] = set()
-    todo = [value.node]
-    while todo:
-        name = todo.pop()
-        if name in seen or not view.flow.is_data(name):
-            continue
-        seen.add(name)
+    def before(name: str) -> List[str]:
+        return [] if _is_statistic(view, name) else [
+            ref.node for ref in view.inputs(name) if view.flow.is_data(ref.node)]
+
+    looked_at, closed = 0, False
+    for name in reached([value.node] if view.flow.is_data(value.node) else [], before):
+        looked_at += 1
         if _is_statistic(view, name):
-            statistics.add(name)
-            continue
-        inputs = view.inputs(name)
-        if not inputs or view.op(name) in SOURCES or len(seen) > _MOST or GRADIENT_SCOPE.search(name):
+            closed = True
+        elif not view.inputs(name) or view.op(name) in SOURCES or looked_at > _MOST or GRADIENT_SCOPE.search(name):
             return False
-        todo += [ref.node for ref in inputs]
-    return bool(statistics)
+    return closed
 
 
 def _size(view: View, ref: TensorRef) -> Optional[int]:
@@ -156,14 +153,9 @@ def _follows(view: View, op: str, value: TensorRef, variable: str, statistic: Te
 
 
 def _reads(view: View, variable: str) -> List[TensorRef]:
-    found, todo = [], [TensorRef(variable, 0)]
-    while todo:
-        one = todo.pop()
-        found.append(one)
-        todo += [TensorRef(use.node, port) for use in view.index.uses(one)
-                 if view.op(use.node) in _READS and use.slot == 0 for port in range(view.tensor_count(use.node))
-                 if TensorRef(use.node, port) not in found]
-    return found
+    return list(reached([TensorRef(variable, 0)], lambda one: [
+        TensorRef(use.node, port) for use in view.index.uses(one) if view.op(use.node) in _READS and use.slot == 0
+        for port in range(view.tensor_count(use.node))]))
 
 
 def _debiased(view: View, biased: str) -> Optional[str]:

@@ -13,7 +13,7 @@ from graph_tools.find.candidates import Miss
 from graph_tools.find.training_mode.scalars import scalar
 from graph_tools.find.view import View
 from graph_tools.graph.names import TensorRef
-from graph_tools.graph.walk import Use
+from graph_tools.graph.walk import Use, reached
 
 UNIFORM = frozenset(("RandomUniform", "StatelessRandomUniform", "StatelessRandomUniformV2", "StatefulUniform"))
 NORMAL = frozenset(("RandomStandardNormal", "StatelessRandomNormal", "StatelessRandomNormalV2", "TruncatedNormal",
@@ -116,13 +116,9 @@ def _affine(view: View, ref: TensorRef, random) -> Optional[Tuple[float, float]]
 
 def _masks(view: View, ref: TensorRef) -> List[TensorRef]:
     """A gate and its copies: cast, reshaped, in a loop or a branch."""
-    found, todo = [], [ref]
-    while todo:
-        one = todo.pop()
-        found.append(one)
-        todo += [TensorRef(use.node, port) for use in view.index.uses(one)
-                 if use.slot == 0 and view.op(use.node) in _CARRY for port in range(view.tensor_count(use.node))]
-    return found
+    return list(reached([ref], lambda one: [
+        TensorRef(use.node, port) for use in view.index.uses(one) if use.slot == 0 and view.op(use.node) in _CARRY
+        for port in range(view.tensor_count(use.node))]))
 
 
 # -- what a gate closes -----------------------------------------------------------------------------------------------
