@@ -1,5 +1,8 @@
 """What can go wrong while explaining; every kind derives from ``graph_tools.GraphToolsError``."""
 
+import importlib
+from typing import Any
+
 from graph_tools.errors import GraphToolsError
 
 
@@ -45,6 +48,24 @@ class ResultFileMissingError(GraphToolsError, FileNotFoundError):
 
 class MissingPackageError(GraphToolsError, ImportError):
     """An optional package (pandas, IPython, matplotlib) is needed for what was asked and is not installed."""
+
+
+def package(module: str, why: str, install: str) -> Any:
+    """A module of an optional package, imported where it is first needed.
+
+    Args:
+      module: ``"skimage.segmentation"``.
+      why: ``"to find regions"``.
+      install: what to give ``pip install``.
+
+    Raises:
+      MissingPackageError: it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as missing:
+        raise MissingPackageError("the package %s is needed %s (%s); install it: pip install %s" % (
+            module.partition(".")[0], why, missing, install)) from missing
 
 
 class ShowError(GraphToolsError, ValueError):

@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence
 import numpy as np
 
 from tf1_ig.bridges.predict import predict
-from tf1_ig.errors import MissingPackageError
+from tf1_ig.errors import package
 from tf1_ig.rows.spec import ExplanationSpec
 
 _LABEL, _TOKENS, _SHARES = "probabilities", "tokens", "token_attributions"
@@ -36,10 +36,8 @@ def lit_model(spec: ExplanationSpec, column: Optional[str] = None, label: Any = 
       >>> model = tf1_ig.bridges.lit_model(tf1_ig.load_spec("spec.json"))                    # doctest: +SKIP
       >>> lit_nlp.dev_server.Server({"frozen": model}, datasets).serve()                     # doctest: +SKIP
     """
-    try:
-        from lit_nlp.api import dtypes, model as lit, types
-    except ImportError as error:
-        raise MissingPackageError("a LIT model needs lit_nlp; pip install lit-nlp") from error
+    lit, dtypes, types = (package("lit_nlp.api." + name, "for a LIT model", "lit-nlp") for name in (
+        "model", "dtypes", "types"))
 
     asked = _Asked(spec, column, label, empty, class_names)
 

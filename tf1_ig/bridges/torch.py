@@ -6,7 +6,7 @@ import numpy as np
 
 from tf1_ig.bridges import stacked
 from tf1_ig.engine.at import At
-from tf1_ig.errors import MissingPackageError
+from tf1_ig.errors import package
 
 
 def torch_function(at: At) -> Callable[..., Any]:
@@ -30,11 +30,7 @@ def torch_function(at: At) -> Callable[..., Any]:
       >>> entries = torch.tensor(at.entries["embedding/lookup:0"])                          # doctest: +SKIP
       >>> IntegratedGradients(tf1_ig.bridges.torch_function(at)).attribute(entries)         # doctest: +SKIP
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingPackageError(
-            "a torch function needs PyTorch; pip install torch (the CPU build will do)") from error
+    torch = package("torch", "for a torch function", "torch (the CPU build will do)")
 
     def arrays_of(tensors):
         return [tensor.detach().cpu().numpy() for tensor in tensors]

@@ -1,6 +1,5 @@
 """XRAI: attributions of regions of a picture instead of single pixels."""
 
-import importlib
 from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from tf1_ig import quadrature
 from tf1_ig.engine.at import At
 from tf1_ig.ensemble import Found
-from tf1_ig.errors import InputError, MethodError, MissingPackageError
+from tf1_ig.errors import InputError, MethodError, package
 from tf1_ig.integrate import Integral
 from tf1_ig.methods.paths import whole
 
@@ -157,11 +156,7 @@ def _wider(mask: np.ndarray, border: int) -> np.ndarray:
 
 
 def _felzenszwalb(picture: np.ndarray, scales: Sequence[float]) -> List[np.ndarray]:
-    try:
-        segmentation = importlib.import_module("skimage.segmentation")
-    except ImportError as missing:
-        raise MissingPackageError("the package scikit-image is needed to find regions (%s); install it: pip install "
-                                  "'tf1-ig[regions]', or pass segments=" % missing) from missing
+    segmentation = package("skimage.segmentation", "to find regions", "'tf1-ig[regions]', or pass segments=")
     low, high = picture.min(), picture.max()
     scaled = 2 * (picture - low) / ((high - low) or 1.0) - 1
     scaled = scaled if scaled.shape[-1] == 3 else np.repeat(scaled.mean(-1, keepdims=True), 3, axis=-1)

@@ -6,6 +6,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from graph_tools.report import Finding, Report
+from tf1_ig.errors import package
 from tf1_ig.result.attribution import class_text
 
 CLOSE, ROUGH = 0.01, 0.05  # of what is compared: within the first it holds, beyond the second it does not
@@ -92,9 +93,7 @@ class Interactions:
 
     def to_frame(self) -> Any:
         """A pandas DataFrame with a line a pair: row, both tokens, value (both entries of a pair off the diagonal)."""
-        import pandas
-
-        lines = []
+        pandas, lines = package("pandas", "for a frame", "pandas"), []
         for row, matrix in enumerate(self.values):
             texts = self.texts(row)
             for first in range(len(matrix)):

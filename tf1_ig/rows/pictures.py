@@ -8,7 +8,7 @@ from typing import Any, Mapping
 import numpy as np
 
 from graph_tools.errors import one_line
-from tf1_ig.errors import MissingPackageError, RowError
+from tf1_ig.errors import RowError, package
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.record import Encoder, cell, shown
 from tf1_ig.rows.table import as_number, columns_of, in_shape, scaled
@@ -42,14 +42,10 @@ def _decoded(value: Any, options: Mapping[str, Any], column: str) -> np.ndarray:
     """The pixels of an encoded picture, ``[height, width, colours]``."""
     if not isinstance(value, bytes) and str(value).lower().endswith(".npy"):
         return _of_size(as_number(_array_file(value, column), column), options, column)
-    try:
-        from PIL import Image
-    except ImportError as missing:
-        raise MissingPackageError("the package Pillow is needed to read pictures (%s); install it: pip install "
-                                  "'tf1-ig[images]'" % missing) from missing
+    pillow = package("PIL.Image", "to read pictures", "'tf1-ig[images]'")
     colours = options.get("colours", "RGB")
     try:
-        with Image.open(io.BytesIO(value) if isinstance(value, bytes) else value) as file:
+        with pillow.open(io.BytesIO(value) if isinstance(value, bytes) else value) as file:
             picture = file.convert(_MODES[colours])
         if "size" in options and (picture.height, picture.width) != tuple(options["size"]):
             picture = picture.resize(tuple(options["size"])[::-1], _RESAMPLING[options.get("resize", "bilinear")])

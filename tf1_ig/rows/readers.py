@@ -6,7 +6,6 @@ A new format is a function ``(path, columns) -> iterator of rows`` and a line in
 import csv
 import glob
 import gzip
-import importlib
 import json
 import os
 import struct
@@ -18,7 +17,7 @@ import numpy as np
 
 from graph_tools import _tf
 from graph_tools.errors import FeedError, one_line
-from tf1_ig.errors import MissingPackageError, RowError
+from tf1_ig.errors import RowError, package
 from tf1_ig.rows.record import Row
 
 
@@ -184,11 +183,7 @@ def _json(path: str, columns: Columns) -> Iterator[Any]:
 
 
 def _parquet(path: str, columns: Columns) -> Iterator[Row]:
-    try:
-        parquet = importlib.import_module("pyarrow.parquet")
-    except ImportError as missing:
-        raise MissingPackageError("the package pyarrow is needed to read Parquet files (%s); install it: pip install "
-                                  "'tf1-ig[parquet]'" % missing) from missing
+    parquet = package("pyarrow.parquet", "to read Parquet files", "'tf1-ig[parquet]'")
     try:
         with open(path, "rb") as file:
             for batch in parquet.ParquetFile(file).iter_batches(batch_size=1024):

@@ -9,7 +9,7 @@ import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from graph_tools.errors import one_line
-from tf1_ig.errors import MissingPackageError, RowError, SpecError
+from tf1_ig.errors import RowError, SpecError, package
 from tf1_ig.rows.files import Files
 
 
@@ -96,35 +96,35 @@ def _of_pattern(pattern, options) -> Tokenizer:
 
 
 def _wordpiece(options, files) -> Tokenizer:
-    package = _package()
+    library = _package()
     path = files.existing(options["file"], "tokenizer.file")
     lower = options.get("lower", False)
     unknown = options.get("unknown", "[UNK]")
-    made = package.Tokenizer(package.models.WordPiece(
+    made = library.Tokenizer(library.models.WordPiece(
         {line: number for number, line in enumerate(files.lines(path))}, unk_token=unknown,
         max_input_chars_per_word=200))
-    made.normalizer = package.normalizers.BertNormalizer(
+    made.normalizer = library.normalizers.BertNormalizer(
         lowercase=lower, strip_accents=options.get("strip_accents", lower), clean_text=True, handle_chinese_chars=True)
-    made.pre_tokenizer = package.pre_tokenizers.BertPreTokenizer()
+    made.pre_tokenizer = library.pre_tokenizers.BertPreTokenizer()
     return _encoding(made)
 
 
 def _byte_pairs(options, files) -> Tokenizer:
-    package = _package()
-    model = package.models.BPE.from_file(files.existing(options["file"], "tokenizer.file"),
+    library = _package()
+    model = library.models.BPE.from_file(files.existing(options["file"], "tokenizer.file"),
                                          files.existing(options["merges"], "tokenizer.merges"))
-    made = package.Tokenizer(model)
-    made.pre_tokenizer = package.pre_tokenizers.ByteLevel(add_prefix_space=options.get("prefix_space", False))
+    made = library.Tokenizer(model)
+    made.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=options.get("prefix_space", False))
     if options.get("lower", False):
-        made.normalizer = package.normalizers.Lowercase()
+        made.normalizer = library.normalizers.Lowercase()
     return _encoding(made)
 
 
 def _saved(options, files) -> Tokenizer:
-    package = _package()
+    library = _package()
     path = files.existing(options["file"], "tokenizer.file")
     try:
-        made = package.Tokenizer.from_file(path)
+        made = library.Tokenizer.from_file(path)
     except Exception as wrong:  # noqa: B902 the package raises bare Exception
         raise SpecError("%s: %r is not a file of the tokenizers package (%s)" % (
             files.place("tokenizer.file"), path, one_line(wrong))) from wrong
@@ -134,11 +134,7 @@ def _saved(options, files) -> Tokenizer:
 
 
 def _package():
-    try:
-        return importlib.import_module("tokenizers")
-    except ImportError as missing:
-        raise MissingPackageError("the package tokenizers is needed for WordPiece and byte-pair files (%s); install "
-                                  "it: pip install 'tf1-ig[tokenizers]'" % missing) from missing
+    return package("tokenizers", "for WordPiece and byte-pair files", "'tf1-ig[tokenizers]'")
 
 
 def _encoding(made) -> Tokenizer:

@@ -4,10 +4,9 @@ No column of explained rows has nulls: pandas 1.3 would read whole numbers besid
 have is -1, NaN, "" or an empty list.
 """
 
-import importlib
 from typing import Any, Callable, Dict
 
-from tf1_ig.errors import MissingPackageError
+from tf1_ig.errors import package
 
 VERSION = 1
 EXPLAINED, REJECTED = "explained", "rejected"
@@ -19,11 +18,7 @@ def arrow() -> Any:
     Raises:
       MissingPackageError: it is not installed.
     """
-    try:
-        return importlib.import_module("pyarrow")
-    except ImportError as missing:
-        raise MissingPackageError("the package pyarrow is needed to explain whole data sets (%s); install it: pip "
-                                  "install 'tf1-ig[scale]'" % missing) from missing
+    return package("pyarrow", "to explain whole data sets", "'tf1-ig[scale]'")
 
 
 def _made(columns: Callable[[Any], Any], name: str) -> Any:

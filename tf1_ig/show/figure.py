@@ -4,7 +4,7 @@ from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
 
-from tf1_ig.errors import MissingPackageError
+from tf1_ig.errors import package
 from tf1_ig.show import blocks, facts, image, palette as palettes, raw, sentence, table, tokens as token_view
 from tf1_ig.show.table import Bars
 from tf1_ig.show.tokens import Strip, number
@@ -164,12 +164,7 @@ def _mixed(colour: palettes.Colour, strength: float) -> str:
 
 
 def _figure_class() -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as missing:
-        raise MissingPackageError("matplotlib is needed for a figure (%s); install it: pip install matplotlib, or save "
-                                  "the result as .html" % missing) from missing
-    return Figure
+    return package("matplotlib.figure", "for a figure", "matplotlib, or save the result as .html").Figure
 
 
 def _hex(colour) -> str:

@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 
 import numpy as np
 
-from tf1_ig.errors import MissingPackageError
+from tf1_ig.errors import package
 from tf1_ig.result.features import totals as totals_by_label
 from tf1_ig.show import render, tokens as token_view
 
@@ -165,11 +165,7 @@ def _entries(attribution, tokens, sums, values):
 def frame(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None):
     """The entries as a ``pandas.DataFrame``, with the label and the scores of their example, and a column of standard
     errors where the result has them."""
-    try:
-        import pandas
-    except ImportError as missing:
-        raise MissingPackageError("pandas is needed for a frame (%s); install it: pip install pandas" % missing) from (
-            missing)
+    pandas = package("pandas", "for a frame", "pandas")
     found: List[Tuple[Any, ...]] = [
         entry + (attribution.label_text(entry[0]), float(attribution.score[entry[0]]),
                  float(attribution.baseline_score[entry[0]])) for entry in entries(attribution, tokens)]

@@ -4,7 +4,7 @@ from typing import Any, Optional, Sequence
 
 import numpy as np
 
-from tf1_ig.errors import MissingPackageError, ShowError
+from tf1_ig.errors import ShowError, package
 from tf1_ig.show import render, tokens as token_view
 
 
@@ -51,12 +51,8 @@ def visualize_token_attrs(tokens: Sequence[Any], attrs: Any, **options: Any) -> 
 
     >>> visualize_token_attrs(["not", "bad"], [-0.4, 0.9])                                # doctest: +SKIP
     """
-    try:
-        from IPython.display import HTML
-    except ImportError as missing:
-        raise MissingPackageError("IPython is needed to display HTML in a notebook (%s); install it: pip install "
-                                  "ipython, or call tf1_ig.show.text.text_html" % missing) from missing
-    return HTML(text_html(tokens, attrs, **options))
+    display = package("IPython.display", "to show HTML in a notebook", "ipython, or call tf1_ig.show.text.text_html")
+    return display.HTML(text_html(tokens, attrs, **options))
 
 
 def _row(attrs) -> np.ndarray:
