@@ -36,8 +36,8 @@ def lit_model(spec: ExplanationSpec, column: Optional[str] = None, label: Any = 
       >>> model = tf1_ig.bridges.lit_model(tf1_ig.load_spec("spec.json"))                    # doctest: +SKIP
       >>> lit_nlp.dev_server.Server({"frozen": model}, datasets).serve()                     # doctest: +SKIP
     """
-    lit, dtypes, types = (package("lit_nlp.api." + name, "for a LIT model", "lit-nlp") for name in (
-        "model", "dtypes", "types"))
+    lit: Any = package("lit_nlp.api.model", "for a LIT model", "lit-nlp")
+    from lit_nlp.api import dtypes, types
 
     asked = _Asked(spec, column, label, empty, class_names)
 

@@ -30,7 +30,7 @@ def torch_function(at: At) -> Callable[..., Any]:
       >>> entries = torch.tensor(at.entries["embedding/lookup:0"])                          # doctest: +SKIP
       >>> IntegratedGradients(tf1_ig.bridges.torch_function(at)).attribute(entries)         # doctest: +SKIP
     """
-    torch = package("torch", "for a torch function", "torch (the CPU build will do)")
+    torch: Any = package("torch", "for a torch function", "torch (the CPU build will do)")
 
     def arrays_of(tensors):
         return [tensor.detach().cpu().numpy() for tensor in tensors]
