@@ -9,7 +9,7 @@ from typing import Any, Container, Iterable, List, Set
 import numpy as np
 
 from graph_tools import _tf
-from graph_tools.graph import names, nodes
+from graph_tools.graph import nodes
 from graph_tools.graph.ops import ENTERS, IDENTITIES, SHAPE_READERS, VARIABLES
 
 LARGE = 1 << 20  # bytes
@@ -35,7 +35,7 @@ def _is_large(tensor: Any) -> bool:
 def not_folded(index: Any, constants: Iterable[str]) -> Set[str]:
     """Those of some constants of which TensorFlow computes nothing before the first run, such as a cast."""
     return {name for name in constants if not any(
-        all(index.op(_origin(index, ref)) == "Const" for ref in index.data_inputs(user))
+        all(index.op(index.origin(ref, IDENTITIES).node) == "Const" for ref in index.data_inputs(user))
         for user in _users(index, name))}
 
 
@@ -43,12 +43,6 @@ def _users(index: Any, name: str) -> Set[str]:
     """Nodes that compute with a constant, or with a copy of it."""
     users = index.descendants([name], control=False, stop=lambda one: one != name and index.op(one) not in IDENTITIES)
     return {one for one in users - {name} if index.op(one) not in IDENTITIES | SHAPE_READERS | ENTERS}
-
-
-def _origin(index: Any, ref: names.TensorRef) -> str:
-    while index.op(ref.node) in IDENTITIES:
-        ref = index.data_inputs(ref.node)[0]
-    return ref.node
 
 
 def without(graph_def: Any, constants: Container[str]) -> Any:

@@ -36,12 +36,7 @@ def shape(node) -> Optional[tuple]:
 
 def root(index: walk.GraphIndex, ref: names.TensorRef) -> str:
     """The node behind identities (never round a loop: a node is visited once)."""
-    seen = set()
-    while index.op(ref.node) in PASSES and ref.node not in seen:
-        seen.add(ref.node)
-        inputs = index.data_inputs(ref.node)
-        ref = inputs[ref.port if index.op(ref.node) == "IdentityN" else 0]
-    return ref.node
+    return index.origin(ref, PASSES).node
 
 
 def file_name_tensor(index: walk.GraphIndex, initializer: str, assets: Mapping[str, str]) -> Optional[str]:

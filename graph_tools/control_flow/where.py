@@ -57,15 +57,9 @@ def guards(index: GraphIndex, node: str) -> List[Guard]:
                     node, index.nodes[ref.node].attr["frame_name"].s.decode("utf-8")))
         if op in SWITCHES:
             predicate = index.data_inputs(ref.node)[1]
-            side = Guard(_through_identity(index, predicate), max(ref.port, 0))
+            side = Guard(index.origin(predicate, ("Identity",)), max(ref.port, 0))
             found.setdefault(side, side._replace(predicate=predicate))
         elif op not in MERGES | EXITS and ref not in seen:
             seen.add(ref)
             todo += index.inputs(ref.node)
     return list(found.values())
-
-
-def _through_identity(index: GraphIndex, ref: TensorRef) -> TensorRef:
-    while index.op(ref.node) == "Identity":
-        ref = index.data_inputs(ref.node)[0]
-    return ref

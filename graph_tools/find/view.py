@@ -73,15 +73,7 @@ class View:
 
     def origin(self, ref: TensorRef, ops: Iterable[str] = COPIES) -> TensorRef:
         """Back through ops that hand their first input on (a value that only passes through)."""
-        seen = set()
-        while (self.op(ref) in ops or self.op(ref) == "IdentityN") and ref not in seen and (
-                self.op(ref) != "PlaceholderWithDefault"):
-            seen.add(ref)
-            inputs = self.inputs(ref.node)
-            if not inputs:
-                break
-            ref = inputs[ref.port if self.op(ref) == "IdentityN" else 0]
-        return ref
+        return self.index.origin(ref, (frozenset(ops) | {"IdentityN"}) - {"PlaceholderWithDefault"})
 
     def constant(self, ref: TensorRef) -> Optional[Any]:
         """The value of a tensor that is a constant behind copies, as a numpy array; ``None`` when it is not one."""

@@ -134,6 +134,15 @@ class GraphIndex:
     def data_inputs(self, node_name: str) -> List[TensorRef]:
         return [ref for ref in self.inputs(node_name) if not ref.is_control]
 
+    def origin(self, ref: TensorRef, passing: Container[str]) -> TensorRef:
+        """The tensor behind nodes of some op types, back through their first inputs (through an ``IdentityN``, the one
+        of the same number); never round a loop."""
+        seen = set()
+        while self.op(ref.node) in passing and ref not in seen and self.data_inputs(ref.node):
+            seen.add(ref)
+            ref = self.data_inputs(ref.node)[ref.port if self.op(ref.node) == "IdentityN" else 0]
+        return ref
+
     def uses(self, tensor: Any) -> List[Use]:
         """Where a tensor (a ``TensorRef`` or a name; port -1 for control edges) is consumed."""
         ref = tensor if isinstance(tensor, TensorRef) else names.parse(tensor)

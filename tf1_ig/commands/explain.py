@@ -17,9 +17,9 @@ from graph_tools.graph import names
 from tf1_ig.check import check
 from tf1_ig.commands import asked, feed_file, worker
 from tf1_ig.commands.arguments import add_model, positive, progress
-from tf1_ig.errors import LabelError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.question import training_mode
+from tf1_ig.question.label import top_or_none
 from tf1_ig.result import storage
 from tf1_ig.rows import fingerprint, told
 from tf1_ig.rows.spec import load_spec
@@ -324,14 +324,7 @@ def _known_sizes(model, output) -> Optional[List[Optional[int]]]:
 def _explain_top(explain, model, output, feed):
     """The top class of every row where the output has classes; outputs of rank 0 and 1 have none."""
     rank = model.outline.get_tensor_by_name(names.tensor_name(output)).shape.ndims
-    likely, other = ("top", None) if rank is None or rank > 1 else (None, "top")
-    try:
-        return explain(feed, label=likely)
-    except LabelError as wrong:  # an unknown rank, or rows that share one axis with their classes
-        try:
-            return explain(feed, label=other)
-        except LabelError:
-            raise wrong from None
+    return top_or_none(lambda label: explain(feed, label=label), rank is None or rank > 1)
 
 
 def _refuse_other_classes(class_names: Optional[List[str]], output: str, sizes: Optional[Sequence[Optional[int]]]

@@ -1,7 +1,7 @@
 """Which element of an output row is explained, or which weighted sum of several, as the caller may say it."""
 
 import math
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -87,6 +87,19 @@ def resolve(label: Any, row_shape: Tuple[int, ...], outputs: np.ndarray, output:
     index = _index(label, row_shape, outputs, output)
     return Label(Terms.single(_flat(index, row_shape)), index[:, 0] if len(row_shape) == 1 else index, None,
                  _prediction(outputs, row_shape, index))
+
+
+def top_or_none(ask: Callable[[Optional[str]], Any], has_classes: bool) -> Any:
+    """What ``ask`` says of the label ``"top"`` where the output has classes, of ``None`` where it has none, or of the
+    other one: of an unknown rank, or of rows that share one axis with their classes, nobody knows."""
+    likely, other = ("top", None) if has_classes else (None, "top")
+    try:
+        return ask(likely)
+    except LabelError as wrong:
+        try:
+            return ask(other)
+        except LabelError:
+            raise wrong from None
 
 
 def at_positions(positions: Any, label: Any, row_shape: Tuple[int, ...], outputs: np.ndarray, output: str) -> Label:

@@ -17,6 +17,7 @@ from tf1_ig.engine.failed_run import RunFailed
 from tf1_ig.errors import BatchError, LabelError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.question import graph_facts, resolve
+from tf1_ig.question.label import top_or_none
 from tf1_ig.question.samples import Sample
 
 _SILENT = ("every attribution of the example is zero: the output does not change on the way from the baseline; feed "
@@ -122,14 +123,8 @@ def _answer(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Opti
 def _asked(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape, axis) -> Any:
     if label is not None:
         return trial.explain(feed, label=tuple(int(part) for part in label.split(",")), steps=_STEPS)
-    likely, other = ("top", None) if axis is not None and (shape is None or len(shape) > 1) else (None, "top")
-    try:
-        return trial.explain(feed, label=likely, steps=_STEPS)
-    except LabelError as wrong:
-        try:
-            return trial.explain(feed, label=other, steps=_STEPS)
-        except LabelError:
-            raise wrong from None
+    return top_or_none(lambda label: trial.explain(feed, label=label, steps=_STEPS),
+                       axis is not None and (shape is None or len(shape) > 1))
 
 
 def _label(shape: Optional[Sequence[Optional[int]]], axis: Optional[int]) -> Optional[str]:

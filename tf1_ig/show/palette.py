@@ -62,24 +62,3 @@ def palette(name: str = "blue-orange") -> Palette:
 def variables(shade: Shade) -> Dict[str, str]:
     """CSS custom properties of a theme, as ``"r g b"`` triples for ``rgb(… / alpha)``."""
     return {"--" + name.replace("_", "-"): "%d %d %d" % colour for name, colour in shade._asdict().items()}
-
-
-def blend(shade: Shade, strength: float) -> Colour:
-    """The colour of a strength in [−1, 1] over the page, as the browser will show it."""
-    full = shade.positive if strength > 0 else shade.negative
-    part = min(abs(strength), 1.0)
-    red, green, blue = (int(round(base + (top - base) * part)) for base, top in zip(shade.page, full))
-    return red, green, blue
-
-
-def luminance(colour: Colour) -> float:
-    """Relative luminance of an sRGB colour (WCAG 2), 0 to 1."""
-    parts = [channel / 255.0 for channel in colour]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: Colour, other: Colour) -> float:
-    """Contrast ratio of two sRGB colours (WCAG 2), 1 to 21; 4.5 is the bound for running text."""
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)

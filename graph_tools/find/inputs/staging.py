@@ -39,13 +39,7 @@ def _staged_shapes(index: GraphIndex, stages, count: int) -> List[Shape]:
             known.update((component.tensor, component.shape) for component in one.components)
     for stage in stages:
         values = index.data_inputs(stage.name)[-count:]
-        shapes = [known.get(str(_through(index, ref))) for ref in values]
+        shapes = [known.get(str(index.origin(ref, ("Identity",)))) for ref in values]
         if any(shape is not None for shape in shapes):
             return shapes
     return [None] * count
-
-
-def _through(index: GraphIndex, ref):
-    while index.op(ref.node) == "Identity":
-        ref = index.data_inputs(ref.node)[0]
-    return ref

@@ -284,9 +284,7 @@ class _Search:
 
     def _unguarded(self, ref: TensorRef) -> TensorRef:
         """What an assertion looks at, before the branch that it stands in."""
-        while self.index.op(ref.node) in SWITCHES or self.index.op(ref.node) == "Identity":
-            ref = self.index.data_inputs(ref.node)[0]
-        return ref
+        return self.index.origin(ref, SWITCHES | {"Identity"})
 
     def _runs(self, decided: Decided, ref: TensorRef) -> bool:
         """Whether a tensor stands in no branch that is known not to be taken."""
