@@ -3,7 +3,7 @@
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple, TypeVar
 
 from graph_tools import _tf
-from graph_tools.graph import functions, names
+from graph_tools.graph import functions, names, nodes
 
 Renamed = Mapping[str, str]
 _Model = TypeVar("_Model", bound=Any)  # the Model, which saves itself with what is here
@@ -28,13 +28,18 @@ def rebuild(model: _Model, graph_def: Any, renamed: Optional[Renamed] = None) ->
                                                         meta_graph.saver_def.save_tensor_name,
                                                         meta_graph.saver_def.restore_op_name)):
         meta_graph.ClearField("saver_def")
-    assets = [asset for asset in meta_graph.asset_file_def if names.parse(asset.tensor_info.name).node in kept]
-    del meta_graph.asset_file_def[:]
-    meta_graph.asset_file_def.extend(assets)
+    nodes.replace_all(meta_graph.asset_file_def, [
+        asset for asset in meta_graph.asset_file_def if names.parse(asset.tensor_info.name).node in kept])
     return edited, notes
 
 
 # ---- signatures
+
+
+def served(meta_graph) -> List[str]:
+    """Tensors that the signatures give, those of TensorFlow's own (an initialiser) left out."""
+    return [info.name for key, signature in meta_graph.signature_def.items() if not key.startswith("__saved_model")
+            for info in signature.outputs.values() if info.name]
 
 
 def _rewrite_signatures(meta_graph, kept: Set[str], renamed: Renamed) -> List[str]:
@@ -161,9 +166,7 @@ def _trim_context(context, kept: Set[str]) -> None:
               if names.parse(_inside(inner).pivot_name).node in kept]
     for inner in nested:
         _trim_context(_inside(inner), kept)
-    copies = [type(inner).FromString(inner.SerializeToString()) for inner in nested]
-    del context.nested_contexts[:]
-    context.nested_contexts.extend(copies)
+    nodes.replace_all(context.nested_contexts, nested)
 
 
 def _inside(context):

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Set, Tuple
 from graph_tools.constants.nodes import Held
 from graph_tools.constants.scope import Scope, Tensor
 from graph_tools.graph import functions
-from graph_tools.graph.nodes import without_control
+from graph_tools.graph.nodes import replace_all, without_control
 
 # Output names of ops that become ones whose output is named "output".
 _OUTPUT_NAMES = {"ReadVariableOp": "value", "VarIsInitializedOp": "is_initialized"}
@@ -63,9 +63,7 @@ class Library:
                 function.signature.control_output.remove(signal)
         lost = {number for number, output in enumerate(function.signature.output_arg)
                 if functions.tensor_of(function.ret[output.name]).node in gone}
-        copies = [type(node).FromString(node.SerializeToString()) for node in kept]
-        del function.node_def[:]
-        function.node_def.extend(copies)
+        replace_all(function.node_def, kept)
         return lost
 
     def _open(self, function, arguments):

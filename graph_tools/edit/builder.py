@@ -53,8 +53,6 @@ class Builder:
         """Removes a node and returns a copy of it, so that another may be put in its place."""
         taken = type(self.nodes[name])()
         taken.CopyFrom(self.nodes.pop(name))
-        kept = [node for node in self.graph_def.node if node.name != name]
-        del self.graph_def.node[:]
-        self.graph_def.node.extend(kept)
+        making.replace_all(self.graph_def.node, [node for node in self.graph_def.node if node.name != name])
         self.nodes = {node.name: node for node in self.graph_def.node}
         return taken

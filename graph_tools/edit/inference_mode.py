@@ -141,7 +141,5 @@ class _Edited:
                 source = entry.lstrip("^").partition(":")[0]
                 used[source] -= 1
                 todo.append(source)
-        left = [node for node in self.graph_def.node if node.name not in gone]
-        del self.graph_def.node[:]
-        self.graph_def.node.extend(left)
+        nodes.replace_all(self.graph_def.node, [node for node in self.graph_def.node if node.name not in gone])
         return self.graph_def

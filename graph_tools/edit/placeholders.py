@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from graph_tools import _tf, following
+from graph_tools import following
 from graph_tools.edit import batch, branches, producers
 from graph_tools.edit.record import REPLACES, Edit, compare
 from graph_tools.errors import EditError
@@ -150,8 +150,8 @@ def _placeholder(name: str, component: Component, shape: Shape):
 def _rewrite(graph_def, plan: _Plan, removed: Set[str]):
     """The GraphDef without the removed nodes, its consumers on the placeholders (``graph_def`` is changed)."""
     kept = [plan.in_place.get(node.name, node) for node in graph_def.node if node.name not in removed]
-    kept = [_tf.tf.NodeDef.FromString(node.SerializeToString()) for node in list(plan.added) + kept]
-    for node in kept:
+    nodes.replace_all(graph_def.node, plan.added + kept)
+    for node in graph_def.node:
         if node.name in plan.in_place:
             continue
         entries = [_rewired(entry, plan, removed) for entry in node.input]
@@ -161,8 +161,6 @@ def _rewrite(graph_def, plan: _Plan, removed: Set[str]):
         if lost:
             node.attr["N"].i -= len(lost)
         nodes.set_inputs(node, [entry for entry in entries if entry is not None])
-    del graph_def.node[:]
-    graph_def.node.extend(kept)
     return graph_def
 
 

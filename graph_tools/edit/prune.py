@@ -6,6 +6,7 @@ from graph_tools import following
 from graph_tools.edit.record import Edit, compare
 from graph_tools.errors import EditError
 from graph_tools.graph import names
+from graph_tools.graph.nodes import replace_all
 from graph_tools.graph.walk import GraphIndex
 from graph_tools.model import Model
 
@@ -43,9 +44,7 @@ def prune(model: Model, outputs: Any) -> Tuple[Model, Edit]:
     nodes = [node for node in graph_def.node if node.name in kept]
     if len(nodes) == len(graph_def.node):
         return model, Edit("prune", notes=("nothing to drop: the outputs need every node",))
-    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
-    del graph_def.node[:]
-    graph_def.node.extend(copies)
+    replace_all(graph_def.node, nodes)
     edited, notes = following.rebuild(model, graph_def)
     return edited, compare("prune", model.meta_graph.graph_def, graph_def, notes=tuple(notes))
 

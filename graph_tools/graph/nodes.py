@@ -69,6 +69,13 @@ def copied(graph_def: Any, node: Any) -> Any:
     return copy
 
 
+def replace_all(repeated: Any, made: Iterable[Any]) -> None:
+    """Puts messages in the place of those of a repeated field (the nodes of a graph), which may be among them."""
+    copies = [type(one).FromString(one.SerializeToString()) for one in made]
+    del repeated[:]
+    repeated.extend(copies)
+
+
 def forget(node: Any, names: Iterable[str] = STALE) -> None:
     """Takes attributes from a node, in place."""
     for name in names:

@@ -5,7 +5,7 @@ from typing import Any, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from graph_tools import _tf, constants, variables
+from graph_tools import _tf, constants, following, variables
 from graph_tools.errors import ModelFormatError, UnsafeModelError, some
 from graph_tools.graph import names, ops, scan, walk
 from graph_tools.load import tables
@@ -112,8 +112,7 @@ def _missing(meta_graph, values) -> List[str]:
     """Variables without a value that some signature needs; without signatures, all."""
     graph_def = meta_graph.graph_def
     missing = [node.name for node in graph_def.node if node.op in ops.VARIABLES and node.name not in values]
-    outputs = [info.name for key, signature in meta_graph.signature_def.items() if not key.startswith("__saved_model")
-               for info in signature.outputs.values() if info.name]
+    outputs = following.served(meta_graph)
     if missing and outputs:
         needed = walk.GraphIndex(graph_def).ancestors(outputs)
         missing = [name for name in missing if name in needed]

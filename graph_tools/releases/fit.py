@@ -2,7 +2,7 @@
 
 from typing import List, NamedTuple, Optional, Set, Tuple
 
-from graph_tools import _tf
+from graph_tools import _tf, following
 from graph_tools.errors import ReleaseError, some
 from graph_tools.graph import functions, nodes, walk
 from graph_tools.releases import newer
@@ -83,8 +83,7 @@ def _writers_defaults(meta_graph) -> dict:
 def _functions_behind_signatures(meta_graph) -> Set[str]:
     """Functions that some signature's outputs run; without signatures, all that the graph calls."""
     index = walk.GraphIndex(meta_graph.graph_def)
-    outputs = [info.name for key, signature in meta_graph.signature_def.items() if not key.startswith("__saved_model")
-               for info in signature.outputs.values() if info.name]
+    outputs = following.served(meta_graph)
     start = index.ancestors(outputs) if outputs else set(index.nodes)
     return functions.reach((name for node in start for name in functions.called(index.nodes[node])),
                            functions.calls(meta_graph.graph_def.library))
