@@ -186,52 +186,52 @@ def _private(owner: Any, name: str, needed: str) -> Any:
 # ---- private attributes of operations, sessions and feature columns
 
 
-def get_context(op) -> Any:
+def get_context(op: Any) -> Any:
     """The control-flow context of an op, ``None`` outside of loops and branches."""
     return _private(op, "_get_control_flow_context", "loops and branches")()
 
 
-def set_context(op, context) -> None:
+def set_context(op: Any, context: Any) -> None:
     _private(op, "_set_control_flow_context", "loops and branches")(context)
 
 
-def loop_of(op) -> Any:
+def loop_of(op: Any) -> Any:
     """The context of the loop that an op runs in, or ``None``."""
     return __getattr__("_while_context_of")(get_context(op))
 
 
-def update_input(op, slot: int, tensor) -> None:
+def update_input(op: Any, slot: int, tensor: Any) -> None:
     """Gives an op of a live graph another input."""
     _private(op, "_update_input", "repairs of a live graph")(slot, tensor)
 
 
-def set_string_attr(op, name: str, text: str) -> None:
+def set_string_attr(op: Any, name: str, text: str) -> None:
     """Sets an attribute of an op of a live graph."""
     _private(op, "_set_attr", "gradients of loops")(name, __getattr__("tf").AttrValue(s=text.encode("utf-8")))
 
 
-def differentiates(op) -> Any:
+def differentiates(op: Any) -> Any:
     """The op that an op was made for by ``tf.gradients``, or ``None``; a graph from a file does not remember."""
     return getattr(op, "_original_op", None)
 
 
-def inner_session(session) -> Any:
+def inner_session(session: Any) -> Any:
     """The session that a monitored or wrapped session holds, one level in; ``None`` where it holds none."""
     return session._tf_sess() if hasattr(session, "_tf_sess") else getattr(session, "_sess", None)
 
 
-def is_closed(session) -> bool:
+def is_closed(session: Any) -> bool:
     """Whether a ``tf.Session`` was closed."""
     return bool(_private(session, "_closed", "live sessions"))
 
 
-def make_callable(session, fetches, feeds) -> Any:
+def make_callable(session: Any, fetches: Any, feeds: Any) -> Any:
     """A prepared run of a session: names are looked up once."""
     options = __getattr__("_CallableOptions")(fetch=fetches, feed=feeds)
     return _private(session, "_make_callable_from_options", "running a graph")(options)
 
 
-def raw_assign_ref(ref, value) -> Any:
+def raw_assign_ref(ref: Any, value: Any) -> Any:
     """Sets a variable of the first generation, whatever its shape."""
     return __getattr__("_raw_assign_ref")(ref, value, validate_shape=False)
 
@@ -251,7 +251,7 @@ def feature_column_bases() -> Tuple[type, type]:
     return __getattr__("_column_base"), __getattr__("_column_base_v2")
 
 
-def features_of(builder) -> Any:
+def features_of(builder: Any) -> Any:
     """The features that a builder was made with."""
     return _private(builder, "_features", "feature columns")
 
@@ -276,7 +276,7 @@ _threads = (0, 0)
 
 
 @contextlib.contextmanager
-def session_threads(intra: int, inter: int):
+def session_threads(intra: int, inter: int) -> Any:
     """Threads of every session that is opened meanwhile, within an op and for ops side by side; 0: TensorFlow's choice.
 
     TensorFlow takes the first of them from the first session of a process and keeps it, so this is for a process that
@@ -290,7 +290,7 @@ def session_threads(intra: int, inter: int):
         _threads = before
 
 
-def session_config():
+def session_config() -> Any:
     """The ``tf.ConfigProto`` of every session we open ourselves.
 
     The meta-optimizer is off: on TF 1.15 it hangs on some restored loops, on 2.x it overflows the stack on very deep
@@ -303,7 +303,7 @@ def session_config():
 
 
 @contextlib.contextmanager
-def control_flow_v1():
+def control_flow_v1() -> Any:
     """Lowered (v1) control flow while a gradient is built, and nowhere else.
 
     TF 2 builds TensorArray gradients for functional loops unless this flag is off; a frozen graph holds the lowered
@@ -326,7 +326,7 @@ def control_flow_v1():
 GRADIENT_REFUSALS = (LookupError, TypeError, ValueError, NotImplementedError)
 
 
-def shapes_of_outputs(meta_graph) -> dict:
+def shapes_of_outputs(meta_graph: Any) -> dict:
     """What TensorFlow's graph analyser knows of every node's outputs; nothing of a graph that it refuses.
 
     It aborts the process when two nodes have one name.
@@ -349,7 +349,7 @@ class _FrozenGradient:
     forward_context = _Unknown()
 
 
-def refuse_gradient(context) -> None:
+def refuse_gradient(context: Any) -> None:
     """Lets ``tf.gradients`` refuse a loop as it refuses second derivatives of loops that it has built itself."""
     context._grad_state = _FrozenGradient()
 
@@ -363,7 +363,7 @@ def knows_gradient(name: str) -> bool:
     return True
 
 
-def set_gradient_function(op, gradient) -> None:
+def set_gradient_function(op: Any, gradient: Any) -> None:
     """Lets ``tf.gradients`` use ``gradient`` for this one op, unless somebody gave it one of its own."""
     if hasattr(op, "_gradient_function"):  # from 2.x on; checked on 2.15.1, 2.21.0
         op._gradient_function = op._gradient_function or gradient
@@ -374,7 +374,7 @@ def set_gradient_function(op, gradient) -> None:
     name_gradient(op, "GraphTools" + op.type, gradient)
 
 
-def name_gradient(op, name: str, gradient) -> None:
+def name_gradient(op: Any, name: str, gradient: Any) -> None:
     """Lets ``tf.gradients`` use ``gradient`` for this op, by a name that is registered once for this module.
 
     TensorFlow forgets no name: a module that is loaded again registers names of its own.

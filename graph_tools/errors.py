@@ -35,7 +35,7 @@ class GraphToolsError(Exception):
         return text.replace(ARGUMENT, ", ".join(spell(one, self.value) for one in self.arguments)) if (
             self.arguments) else text
 
-    def __str__(self):
+    def __str__(self) -> str:
         # KeyError prints the repr of its argument; a message is for people.
         return self.told(lambda argument, value: "%s=%s" % (argument, value) if value else argument)
 

@@ -36,13 +36,13 @@ def rebuild(model: _Model, graph_def: Any, renamed: Optional[Renamed] = None) ->
 # ---- signatures
 
 
-def served(meta_graph) -> List[str]:
+def served(meta_graph: Any) -> List[str]:
     """Tensors that the signatures give, those of TensorFlow's own (an initialiser) left out."""
     return [info.name for key, signature in meta_graph.signature_def.items() if not key.startswith("__saved_model")
             for info in signature.outputs.values() if info.name]
 
 
-def _rewrite_signatures(meta_graph, kept: Set[str], renamed: Renamed) -> List[str]:
+def _rewrite_signatures(meta_graph: Any, kept: Set[str], renamed: Renamed) -> List[str]:
     notes = []
     for key in sorted(meta_graph.signature_def):
         signature = meta_graph.signature_def[key]
@@ -60,7 +60,7 @@ def _rewrite_signatures(meta_graph, kept: Set[str], renamed: Renamed) -> List[st
     return notes
 
 
-def _tensors_of(info) -> List[Tuple[Callable[[], str], Callable[[str], None]]]:
+def _tensors_of(info: Any) -> List[Tuple[Callable[[], str], Callable[[str], None]]]:
     """Readers and writers of the tensor names in a ``TensorInfo``."""
     if info.WhichOneof("encoding") == "coo_sparse":
         fields = ["values_tensor_name", "indices_tensor_name", "dense_shape_tensor_name"]
@@ -70,19 +70,19 @@ def _tensors_of(info) -> List[Tuple[Callable[[], str], Callable[[str], None]]]:
     return [_field(info, "name")]
 
 
-def _field(message, field: str):
+def _field(message: Any, field: str) -> Any:
     return (lambda: getattr(message, field)), (lambda value: setattr(message, field, value))
 
 
 # ---- collections
 
 
-def clean_collections(meta_graph) -> None:
+def clean_collections(meta_graph: Any) -> None:
     """Drops, in place, entries that name nodes which are not in the graph: a reader would stumble over them."""
     _rewrite_collections(meta_graph, {node.name for node in meta_graph.graph_def.node}, {}, whole=True)
 
 
-def _rewrite_collections(meta_graph, kept: Set[str], renamed: Renamed, whole: bool = False) -> None:
+def _rewrite_collections(meta_graph: Any, kept: Set[str], renamed: Renamed, whole: bool = False) -> None:
     """What is left of each collection; ``whole``: an entry stays only where all that it mentions is there."""
     protos = _protos()
     for key in list(meta_graph.collection_def):
@@ -102,7 +102,7 @@ def _all_in(kept: Set[str], mentioned: Iterable[str]) -> bool:
     return all(not name or names.parse(name).node in kept for name in mentioned)
 
 
-def _replace(repeated, values) -> None:
+def _replace(repeated: Any, values: Any) -> None:
     values = list(values)
     del repeated[:]
     repeated.extend(values)
@@ -137,7 +137,7 @@ def _protos() -> Dict[str, _Reader]:
     return protos
 
 
-def _values(context) -> List[str]:
+def _values(context: Any) -> List[str]:
     return list(context.values_def.values) + list(context.values_def.external_values.values())
 
 
@@ -156,7 +156,7 @@ def _follow(reader: _Reader, entry: bytes, kept: Set[str], whole: bool) -> Optio
     return message.SerializeToString()
 
 
-def _trim_context(context, kept: Set[str]) -> None:
+def _trim_context(context: Any, kept: Set[str]) -> None:
     """Takes removed nodes out of a control-flow context, its nested ones included."""
     _replace(context.values_def.values, [v for v in context.values_def.values if names.parse(v).node in kept])
     for inner, outer in list(context.values_def.external_values.items()):
@@ -169,5 +169,5 @@ def _trim_context(context, kept: Set[str]) -> None:
     nodes.replace_all(context.nested_contexts, nested)
 
 
-def _inside(context):
+def _inside(context: Any) -> Any:
     return getattr(context, context.WhichOneof("ctxt"))

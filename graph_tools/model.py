@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import re
-from typing import Any, Callable, Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf, control_flow, held, save, variables
 from graph_tools.errors import (
@@ -170,7 +170,7 @@ class Model:
             for node_name in sorted(self.held) if light else ():
                 assignments.append((self._constant, node_name) + _assignment(graph, held.variable_of(node_name)))
 
-        def restore(session) -> None:
+        def restore(session: Any) -> None:
             for value_of, node_name, placeholders, assign in assignments:
                 value = value_of(node_name)
                 session.run(assign, dict(zip(placeholders, value if isinstance(value, tuple) else (value,))))
@@ -356,7 +356,7 @@ def _light(model: Model) -> Any:
     return _importable(model, model.held)
 
 
-def _assignment(graph, node_name: str):
+def _assignment(graph: Any, node_name: str) -> Tuple[List[Any], Any]:
     """Placeholders, and the op that gives their values to a variable (or to a table: keys, values) of the graph."""
     tf = _tf.tf
     node = graph.get_operation_by_name(node_name)

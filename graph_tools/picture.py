@@ -5,7 +5,7 @@ Only what changed is drawn, with its nearest neighbours. A picture is a string o
 
 import html
 import os
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from graph_tools import _tf
 from graph_tools.errors import EditError
@@ -41,7 +41,7 @@ class Drawing(NamedTuple):
     left_out: int
 
 
-def drawing(before, after, most: int = 80) -> Drawing:
+def drawing(before: Any, after: Any, most: int = 80) -> Drawing:
     """The nodes and edges that differ between two models, with their neighbours.
 
     Args:
@@ -67,7 +67,7 @@ def drawing(before, after, most: int = 80) -> Drawing:
     return Drawing(tuple(boxes), tuple(drawn), max(0, len(order) - most))
 
 
-def dot(before, after, most: int = 80) -> str:
+def dot(before: Any, after: Any, most: int = 80) -> str:
     """The drawing of an edit in the language of Graphviz."""
     drawn = drawing(before, after, most)
     lines = ["digraph edit {", "  rankdir=TB;", '  node [shape=box, fontname="sans-serif", fontsize=10];']
@@ -84,7 +84,7 @@ def dot(before, after, most: int = 80) -> str:
     return "\n".join(lines + ["}"]) + "\n"
 
 
-def svg(before, after, most: int = 80) -> str:
+def svg(before: Any, after: Any, most: int = 80) -> str:
     """The drawing of an edit as a self-contained SVG image, data flowing downwards."""
     drawn = drawing(before, after, most)
     places = _places(drawn)
@@ -111,7 +111,7 @@ def svg(before, after, most: int = 80) -> str:
     return "\n".join(parts) + "\n"
 
 
-def tensorboard(folder, before, after) -> Tuple[str, str]:
+def tensorboard(folder: Any, before: Any, after: Any) -> Tuple[str, str]:
     """Writes both graphs for TensorBoard's graph view, as two runs; returns their folders.
 
     Raises:

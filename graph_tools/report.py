@@ -23,7 +23,7 @@ class Finding:
     value: Any = None
     advice: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.verdict not in VERDICTS:
             raise ValueError("a verdict is one of %s, not %r" % (", ".join(VERDICTS), self.verdict))
 
@@ -51,7 +51,7 @@ class Report:
 
     findings: Tuple[Finding, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "findings", tuple(self.findings))
 
     @property

@@ -15,7 +15,7 @@ _SCOPE = "graph_tools_save"
 _INIT = "__saved_model_init_op"
 
 
-def write(model, path) -> None:
+def write(model: Any, path: Any) -> None:
     """Writes a model to ``path``; the kind of file is told by its ending (see ``Model.save``)."""
     path = os.path.expanduser(os.fspath(path))
     if path.endswith(".pb"):
@@ -26,7 +26,7 @@ def write(model, path) -> None:
         _write_saved_model(model, path)
 
 
-def _frozen(model):
+def _frozen(model: Any) -> Any:
     graph_def = constants.of_model(model).graph_def
     vocabulary.import_tables(graph_def, _tables(model))
     there = {node.name for node in graph_def.node}
@@ -38,7 +38,7 @@ def _frozen(model):
     return graph_def
 
 
-def _tables(model) -> Dict[str, Any]:
+def _tables(model: Any) -> Dict[str, Any]:
     """Keys and values of mutable tables."""
     return {node.name: model.variables[node.name] for node in model.meta_graph.graph_def.node
             if node.op in ops.MUTABLE_TABLES and node.name in model.variables}
@@ -65,7 +65,7 @@ def _write_file(path: str, data: bytes) -> None:
         raise
 
 
-def _write_saved_model(model, folder: str) -> None:
+def _write_saved_model(model: Any, folder: str) -> None:
     """Writes all or nothing: an error leaves the folder as it was, absent or empty."""
     files = _tf.tf.io.gfile
     if files.exists(folder) and (not files.isdir(folder) or files.listdir(folder)):
@@ -86,7 +86,7 @@ def _write_saved_model(model, folder: str) -> None:
         raise
 
 
-def _fill(model, folder: str) -> None:
+def _fill(model: Any, folder: str) -> None:
     """Variables in a checkpoint, assets copied, a main op that initialises the tables."""
     files = _tf.tf.io.gfile
     meta_graph = _tf.tf.MetaGraphDef()
@@ -106,7 +106,7 @@ def _fill(model, folder: str) -> None:
     _write_file(folder.rstrip("/") + "/saved_model.pb", saved_model.SerializeToString())
 
 
-def _add_saver(meta_graph, model, folder: str) -> None:
+def _add_saver(meta_graph: Any, model: Any, folder: str) -> None:
     """Adds save and restore ops for the variables that have values, and writes the checkpoint they belong to."""
     meta_graph.ClearField("saver_def")
     stored = [node for node in meta_graph.graph_def.node if node.op in ops.VARIABLES
@@ -140,7 +140,7 @@ def _add_saver(meta_graph, model, folder: str) -> None:
     _write_checkpoint(model, stored, types, folder)
 
 
-def _write_checkpoint(model, stored: List[Any], types: List[Any], folder: str) -> None:
+def _write_checkpoint(model: Any, stored: List[Any], types: List[Any], folder: str) -> None:
     """Writes ``variables/variables`` with an op of our own, in a graph of its own."""
     tf = _tf.tf
     tf.io.gfile.makedirs(folder.rstrip("/") + "/variables")
@@ -153,7 +153,7 @@ def _write_checkpoint(model, stored: List[Any], types: List[Any], folder: str) -
             session.run(save, {value: model.variables[node.name] for value, node in zip(values, stored)})
 
 
-def _add_assets(meta_graph, model, folder: str) -> None:
+def _add_assets(meta_graph: Any, model: Any, folder: str) -> None:
     """Copies vocabulary files into the folder, those that the graph names by a constant path too."""
     index = walk.GraphIndex(meta_graph.graph_def)
     assets: Dict[str, str] = dict(model.assets)
@@ -182,7 +182,7 @@ def _add_assets(meta_graph, model, folder: str) -> None:
         del meta_graph.collection_def["saved_model_assets"]
 
 
-def _add_main_op(meta_graph, initializers) -> None:
+def _add_main_op(meta_graph: Any, initializers: Any) -> None:
     """A main op that runs the table initialisers, where all releases look for it; whatever was there goes."""
     for key in ("saved_model_main_op", "legacy_init_op"):
         if key in meta_graph.collection_def:
@@ -197,7 +197,7 @@ def _add_main_op(meta_graph, initializers) -> None:
     meta_graph.signature_def[_INIT].outputs[_INIT].name = init
 
 
-def _adder(graph_def) -> Callable[..., str]:
+def _adder(graph_def: Any) -> Callable[..., str]:
     """Adds nodes to a GraphDef under a scope of our own; returns their names."""
     scope = nodes.free_name(_SCOPE, {node.name.split("/")[0] for node in graph_def.node})
 

@@ -13,19 +13,19 @@ from graph_tools.graph.ops import IDENTITIES
 PASSES = IDENTITIES | {"IdentityN", "Reshape", "Cast", "StopGradient"}
 
 
-def as_array(value) -> np.ndarray:
+def as_array(value: Any) -> np.ndarray:
     """A value of a variable as an array; a scalar string stays whole (NumPy's own type would cut trailing zeros)."""
     return np.array(value, object) if isinstance(value, (bytes, str)) else np.asarray(value)
 
 
-def identity(node) -> Tuple[str, str, str]:
+def identity(node: Any) -> Tuple[str, str, str]:
     """What TensorFlow knows a variable by: nodes with equal identity share one value."""
     shared = node.attr["shared_name"].s if "shared_name" in node.attr else b""
     container = node.attr["container"].s if "container" in node.attr else b""
     return node.op, container.decode("utf-8"), shared.decode("utf-8") or node.name
 
 
-def shape(node) -> Optional[tuple]:
+def shape(node: Any) -> Optional[tuple]:
     """The static shape of a variable, or ``None`` when it is not known."""
     if "shape" not in node.attr or node.attr["shape"].shape.unknown_rank:
         return None

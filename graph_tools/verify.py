@@ -59,14 +59,14 @@ def verify(before: Model, after: Model, feeds: Any, fetches: Any, edit: Optional
     return Report(tuple(findings))
 
 
-def _check_feeds(before, after, old: Mapping, new: Mapping) -> None:
+def _check_feeds(before: Any, after: Any, old: Mapping, new: Mapping) -> None:
     for (was, _), (now, _) in zip(old.items(), new.items()):
         if names.parse(was).node not in before.index and names.parse(now).node not in after.index:
             raise FeedError("%r is fed, but it is in neither model; did you mean %s?" % (
                 was, " or ".join(map(repr, names.nearest(was, before.index.tensor_names()))) or "another tensor"))
 
 
-def _free_of_producers(model, fetches: Sequence[str], feeds: Mapping) -> List[Finding]:
+def _free_of_producers(model: Any, fetches: Sequence[str], feeds: Mapping) -> List[Finding]:
     waiting = runs.blocking_producers(model, fetches, feeds)
     if not waiting:
         return [Finding("nothing to wait for", "ok", 0)]
@@ -74,7 +74,7 @@ def _free_of_producers(model, fetches: Sequence[str], feeds: Mapping) -> List[Fi
         "; ".join(map(str, waiting))))]
 
 
-def _without_control(model, feeds: Mapping) -> Any:
+def _without_control(model: Any, feeds: Mapping) -> Any:
     """The model without the control edges from nodes whose outputs are fed (the model itself where there are none)."""
     fed = {names.parse(name).node for name in feeds}
     graph_def, dropped = model.graph_def, 0
@@ -83,7 +83,7 @@ def _without_control(model, feeds: Mapping) -> Any:
     return model.with_graph_def(graph_def) if dropped else model
 
 
-def _values(model, fetches: Sequence[str], feeds: Mapping) -> List[np.ndarray]:
+def _values(model: Any, fetches: Sequence[str], feeds: Mapping) -> List[np.ndarray]:
     feeds = {name: value for name, value in feeds.items() if names.parse(name).node in model.index}
     for name in fetches:
         if names.parse(name).node not in model.index:

@@ -13,7 +13,7 @@ from graph_tools.graph import functions, names, nodes, ops, walk
 _WHOLE_LINE, _LINE_NUMBER = -2, -1
 
 
-def inline(graph_def, assets: Mapping[str, str], initializers: Sequence[str]) -> None:
+def inline(graph_def: Any, assets: Mapping[str, str], initializers: Sequence[str]) -> None:
     """Replaces, in place, table initialisers that read a file by ones that hold its content.
 
     One that reads it in a function becomes an initialiser in the graph.
@@ -40,13 +40,13 @@ def inline(graph_def, assets: Mapping[str, str], initializers: Sequence[str]) ->
         hold_path(index.nodes[names.parse(name).node], path)
 
 
-def hold_path(node, path: str) -> None:
+def hold_path(node: Any, path: str) -> None:
     """Makes the node that the path of a file is fed to a constant, in place."""
     node.device = ""
     nodes.become(node, "Const", **nodes.constant(path))
 
 
-def import_tables(graph_def, contents: Mapping[str, Tuple[Any, Any]]) -> Tuple[str, ...]:
+def import_tables(graph_def: Any, contents: Mapping[str, Tuple[Any, Any]]) -> Tuple[str, ...]:
     """Adds to the graph, in place, an op for each mutable table that fills it; returns their names.
 
     Args:
@@ -65,13 +65,13 @@ def import_tables(graph_def, contents: Mapping[str, Tuple[Any, Any]]) -> Tuple[s
     return tuple(added)
 
 
-def _constants(graph_def, scope: str, keys, values) -> List[str]:
+def _constants(graph_def: Any, scope: str, keys: Any, values: Any) -> List[str]:
     """Adds two constants; returns their names."""
     return [nodes.add(graph_def, "Const", "%s/%s" % (scope, name), **nodes.constant(content)).name
             for name, content in (("keys", keys), ("values", values))]
 
 
-def _hold_called(graph_def, index: walk.GraphIndex, node, assets: Mapping[str, str]) -> None:
+def _hold_called(graph_def: Any, index: walk.GraphIndex, node: Any, assets: Mapping[str, str]) -> None:
     """The same for an initialiser that calls a function with the table and the path of its file."""
     library = {function.signature.name: function for function in graph_def.library.function}
     reached = functions.reach(functions.called(node), functions.calls(graph_def.library))
@@ -88,7 +88,7 @@ def _hold_called(graph_def, index: walk.GraphIndex, node, assets: Mapping[str, s
         _hold(graph_def, node, reads[0], tables[0], paths[0])
 
 
-def _hold(graph_def, node, reader, table, path: str) -> None:
+def _hold(graph_def: Any, node: Any, reader: Any, table: Any, path: str) -> None:
     """Makes one initialiser hold the keys and values of its file, as ``reader`` (it or one in a function) reads it."""
     tf = _tf.tf
     keys, values = read(reader, path, tf.as_dtype(table.attr["key_dtype"].type),
@@ -100,7 +100,7 @@ def _hold(graph_def, node, reader, table, path: str) -> None:
                  Tkey=table.attr["key_dtype"].type, Tval=table.attr["value_dtype"].type, **own)
 
 
-def read(node, path: str, key_type, value_type) -> Tuple[np.ndarray, np.ndarray]:
+def read(node: Any, path: str, key_type: Any, value_type: Any) -> Tuple[np.ndarray, np.ndarray]:
     """Keys and values as the op reads them: the whole line, its number, or a column of it."""
     try:
         with _tf.tf.io.gfile.GFile(path, "rb") as file:
@@ -115,7 +115,7 @@ def read(node, path: str, key_type, value_type) -> Tuple[np.ndarray, np.ndarray]
     lines = lines[:size] if size >= 0 else lines
     delimiter = node.attr["delimiter"].s if "delimiter" in node.attr else b"\t"
 
-    def column(which: int, dtype) -> np.ndarray:
+    def column(which: int, dtype: Any) -> np.ndarray:
         if which == _LINE_NUMBER:
             found: List[Any] = [number + offset for number in range(len(lines))]
         else:

@@ -7,7 +7,7 @@ import argparse
 import contextlib
 import os
 import sys
-from typing import Optional, Sequence, Union
+from typing import Any, NoReturn, Optional, Sequence, Union
 
 from graph_tools.errors import GraphToolsError, one_line
 from tf1_ig import __version__
@@ -70,7 +70,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return _interrupted()
 
 
-def _own(options) -> int:
+def _own(options: argparse.Namespace) -> int:
     """Runs a command in a process that is ours."""
     try:
         with own_process.ctrl_c_obeyed():
@@ -98,7 +98,7 @@ def _checked(words: Sequence[str]) -> Union[argparse.Namespace, int]:
     return options
 
 
-def _run(options: argparse.Namespace, before=lambda: None) -> int:
+def _run(options: argparse.Namespace, before: Any = lambda: None) -> int:
     try:
         before()
         status = options.run(options)
@@ -130,7 +130,7 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     return _parser().parse_args(words, argparse.Namespace(words=list(words)))
 
 
-def _fail(options, message: str, error: BaseException) -> int:
+def _fail(options: argparse.Namespace, message: str, error: BaseException) -> int:
     if options.debug:
         raise error
     with contextlib.suppress(BrokenPipeError):
@@ -144,7 +144,7 @@ def _fail(options, message: str, error: BaseException) -> int:
 class _Parser(argparse.ArgumentParser):
     """Wrong usage is one line, too; the screenful of options is a command away."""
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         self.exit(2, "error: %s; see: %s --help\n" % (message, self.prog))
 
 
@@ -153,7 +153,7 @@ class _Command(_Parser):
 
     _within = False
 
-    def parse_known_args(self, args=None, namespace=None):
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._within:
             return super().parse_known_args(args, namespace)
         self._within = True  # argparse takes options and other words in two passes, each a call of this

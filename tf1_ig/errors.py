@@ -1,7 +1,7 @@
 """What can go wrong while explaining; every kind derives from ``graph_tools.GraphToolsError``."""
 
 import importlib
-from typing import Any
+from typing import Any, Tuple
 
 from graph_tools.errors import GraphToolsError
 
@@ -95,7 +95,7 @@ class RowError(GraphToolsError, ValueError):
         super().__init__("%s: %s" % (place, reason) if place else reason)
         self.reason, self.column, self.row = reason, column, row
 
-    def __reduce__(self):
+    def __reduce__(self) -> Tuple[Any, ...]:
         return type(self), (self.reason, self.column, self.row)
 
     def at(self, row: int) -> "RowError":

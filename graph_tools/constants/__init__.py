@@ -24,7 +24,7 @@ class Frozen(NamedTuple):
     dropped: Tuple[str, ...]
 
 
-def freeze(graph_def, values: Mapping[str, Any], keep=(), prefer=()) -> Frozen:
+def freeze(graph_def: Any, values: Mapping[str, Any], keep: Any = (), prefer: Any = ()) -> Frozen:
     """Replaces variables by constants.
 
     Args:
@@ -62,7 +62,7 @@ def freeze(graph_def, values: Mapping[str, Any], keep=(), prefer=()) -> Frozen:
     return Frozen(_assemble(result, scope, gone), tuple(node.name for node in graph_def.node if node.name in gone))
 
 
-def finish(graph_def) -> Finished:
+def finish(graph_def: Any) -> Finished:
     """Finishes, in place, what a freezing tool left half done: constants that are still read as variables.
 
     TensorFlow 1's own tool turned a resource variable into a constant and left the ``Enter`` that takes it into a loop,
@@ -78,7 +78,7 @@ def finish(graph_def) -> Finished:
     return finished._replace(changed=finished.changed + _into_loops(graph_def))
 
 
-def _into_loops(graph_def) -> List[str]:
+def _into_loops(graph_def: Any) -> List[str]:
     """Gives, in place, nodes of a loop that take a constant from outside as if it were inside one of their own."""
     index = GraphIndex(graph_def)
     enters = [node.name for node in index.of_ops(ops.ENTERS)]
@@ -98,7 +98,7 @@ def _into_loops(graph_def) -> List[str]:
     return changed
 
 
-def of_model(model, keep=()) -> Frozen:
+def of_model(model: Any, keep: Any = ()) -> Frozen:
     """The graph of a model with its variables frozen; signatures and table initialisers survive where they can."""
     outputs = [info.name for signature in model.meta_graph.signature_def.values()
                for info in list(signature.outputs.values()) + list(signature.inputs.values()) if info.name]
@@ -108,7 +108,7 @@ def of_model(model, keep=()) -> Frozen:
     return freeze(graph_def, values, keep, outputs + list(model.initializers) + list(model.assets))
 
 
-def _with_dead_ends(nodes, added, gone: Set[str], wanted: Set[str]) -> Set[str]:
+def _with_dead_ends(nodes: Any, added: Any, gone: Set[str], wanted: Set[str]) -> Set[str]:
     """The nodes that go, and those that fed nothing but them: initial values, gradients, updates."""
     gone = set(gone)
     by_name = {node.name: node for node in list(nodes) + list(added)}
@@ -127,7 +127,7 @@ def _with_dead_ends(nodes, added, gone: Set[str], wanted: Set[str]) -> Set[str]:
     return gone
 
 
-def _assemble(result, scope: Scope, gone: Set[str]):
+def _assemble(result: Any, scope: Scope, gone: Set[str]) -> Any:
     """The new GraphDef: nodes that stay, nodes that were added, the functions that are still called."""
     graph_def = _tf.tf.GraphDef()
     graph_def.versions.CopyFrom(result.versions)

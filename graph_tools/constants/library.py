@@ -14,7 +14,7 @@ _OUTPUT_NAMES = {"ReadVariableOp": "value", "VarIsInitializedOp": "is_initialize
 class Library:
     """The functions of the graph; makes copies that take values where the originals take handles."""
 
-    def __init__(self, graph_def):
+    def __init__(self, graph_def: Any):
         self.functions = {function.signature.name: function for function in graph_def.library.function}
         self._returned: Dict[Tuple, Dict[int, Held]] = {}
         self._made: Dict[Tuple, Tuple[str, Set[int]]] = {}
@@ -42,7 +42,7 @@ class Library:
             self.new.append(copy)
         return self._made[key]
 
-    def _specialise(self, function, arguments) -> Set[int]:
+    def _specialise(self, function: Any, arguments: Any) -> Set[int]:
         scope, held = self._open(function, arguments)
         outputs = self._outputs(function, scope, held)
         for number, what in arguments.items():
@@ -66,13 +66,13 @@ class Library:
         replace_all(function.node_def, kept)
         return lost
 
-    def _open(self, function, arguments):
+    def _open(self, function: Any, arguments: Any) -> Any:
         scope = Scope(list(function.node_def), self, _function_tensor(function, self), ":output:0")
         seeds = {(function.signature.input_arg[number].name, 0): what for number, what in arguments.items()}
         return scope, scope.spread(seeds)
 
     @staticmethod
-    def _outputs(function, scope, held) -> Dict[int, Held]:
+    def _outputs(function: Any, scope: Any, held: Any) -> Dict[int, Held]:
         outputs = {}
         for number, output in enumerate(function.signature.output_arg):
             tensor = scope.tensor(function.ret[output.name])
@@ -81,7 +81,7 @@ class Library:
         return outputs
 
 
-def _rename_outputs(function, nodes, before: Dict[str, str]) -> None:
+def _rename_outputs(function: Any, nodes: Any, before: Dict[str, str]) -> None:
     """In functions an output goes by its name in the op's definition, which differs where the op has changed."""
     old = {node.name: _OUTPUT_NAMES[before[node.name]] for node in nodes
            if before[node.name] in _OUTPUT_NAMES and before[node.name] != node.op}
@@ -98,7 +98,7 @@ def _rename_outputs(function, nodes, before: Dict[str, str]) -> None:
         function.ret[name] = renamed(function.ret[name])
 
 
-def _function_tensor(function, library: Library):
+def _function_tensor(function: Any, library: Library) -> Any:
     """Reads inputs of nodes in a function body as (node, flat output number); arguments have number 0."""
     nodes = {node.name: node for node in function.node_def}
     ports = {"Switch": ("output_false", "output_true"), "RefSwitch": ("output_false", "output_true"),

@@ -13,20 +13,20 @@ class Held(NamedTuple):
     dtype: int
 
 
-def make_constant(node, value) -> None:
+def make_constant(node: Any, value: Any) -> None:
     become(node, "Const", **constant(value, node.attr["dtype"].type))
 
 
-def make_nothing(node) -> None:
+def make_nothing(node: Any) -> None:
     """Makes a node one that does nothing, after all that it took."""
     become(node, "NoOp", sorted({"^" + names.parse(entry).node for entry in node.input}))
 
 
-def make_true(node) -> None:
+def make_true(node: Any) -> None:
     become(node, "Const", sorted({"^" + names.parse(entry).node for entry in node.input}), **constant(True))
 
 
-def retype(node, inputs: Dict[int, Held]) -> None:
+def retype(node: Any, inputs: Dict[int, Held]) -> None:
     if node.op == "IdentityN":
         for slot, what in inputs.items():
             node.attr["T"].list.type[slot] = what.dtype
@@ -35,7 +35,7 @@ def retype(node, inputs: Dict[int, Held]) -> None:
     forget(node, STALE + ("_handle_shapes", "_handle_dtypes"))
 
 
-def read(node, dtype: int) -> List[Any]:
+def read(node: Any, dtype: int) -> List[Any]:
     """Makes a read of a variable a read of a tensor, in place; returns nodes to add."""
     op, inputs = node.op, list(node.input)
     attrs = {name: type(value).FromString(value.SerializeToString()) for name, value in node.attr.items()}

@@ -41,7 +41,7 @@ class Finished(NamedTuple):
 class Scope:
     """The nodes of a graph or of one function body, and how their inputs are written."""
 
-    def __init__(self, nodes, library, tensor, first_output: str = ""):
+    def __init__(self, nodes: Any, library: Any, tensor: Any, first_output: str = ""):
         self.nodes, self.library, self.tensor, self.first_output = nodes, library, tensor, first_output
         self.by_name = {node.name: node for node in nodes}
         self.added: List[Any] = []
@@ -108,7 +108,7 @@ class Scope:
                             todo.append((node.name, port))
         return held
 
-    def _read_after(self, reads, assigns, taken: Dict[str, Set[str]]) -> List[Tuple[str, str]]:
+    def _read_after(self, reads: Any, assigns: Any, taken: Dict[str, Set[str]]) -> List[Tuple[str, str]]:
         """Each assignment with each read of the same constant that waits for it."""
         index, torn = GraphIndex(None, self.nodes), []
         for assign in assigns:
@@ -120,11 +120,11 @@ class Scope:
     def _dtype(self, constants: Set[str]) -> int:
         return self.by_name[min(constants)].attr["dtype"].type
 
-    def _inputs(self, node, held) -> Dict[int, Held]:
+    def _inputs(self, node: Any, held: Any) -> Dict[int, Held]:
         return {slot: held[self.tensor(entry)] for slot, entry in enumerate(node.input)
                 if not entry.startswith("^") and self.tensor(entry) in held}
 
-    def _passes(self, node, held) -> Dict[Tensor, Held]:
+    def _passes(self, node: Any, held: Any) -> Dict[Tensor, Held]:
         """Outputs of a node that stand for a variable because its inputs do."""
         inputs = self._inputs(node, held)
         if not inputs:
@@ -143,7 +143,7 @@ class Scope:
                                 for port, each in self.library.returned(name, arguments).items()})
         return outputs
 
-    def _calls(self, node, inputs: Dict[int, Held]):
+    def _calls(self, node: Any, inputs: Dict[int, Held]) -> Any:
         """The functions that a node calls, with the arguments among its inputs (empty when it is no call)."""
         if node.op in self.library.functions:
             return [(node.op, inputs)]
@@ -179,7 +179,7 @@ class Scope:
                 gone.add(node.name)
         return self._behind(gone, gone_tensors)
 
-    def _read(self, node, dtype: int) -> List[Any]:
+    def _read(self, node: Any, dtype: int) -> List[Any]:
         """Makes a read of a variable a read of a tensor, in place; returns nodes to add."""
         added = nodes.read(node, dtype)
         for axis in added:
@@ -189,7 +189,7 @@ class Scope:
             node.input.insert(2, axis.name + self.first_output)
         return added
 
-    def _call(self, node, inputs, held) -> Set[int]:
+    def _call(self, node: Any, inputs: Any, held: Any) -> Set[int]:
         """Makes a call pass values; returns the outputs that the function lost by it."""
         lost: Set[int] = set()
         outputs = self._passes(node, held)
@@ -227,7 +227,7 @@ def _changing_ops() -> frozenset:
     return frozenset(name for name, op in _tf.registered_ops().items() if any(arg.is_ref for arg in op.input_arg))
 
 
-def _funcs(value) -> List[Any]:
+def _funcs(value: Any) -> List[Any]:
     """The function references in an attribute (one, or a list)."""
     return [value.func] if value.WhichOneof("value") == "func" else list(value.list.func)
 

@@ -1,6 +1,6 @@
 """The conditions under which every node runs: sides of predicates, carried along data and control edges."""
 
-from typing import Dict, FrozenSet, NamedTuple, Tuple
+from typing import Any, Dict, FrozenSet, NamedTuple, Tuple
 
 from graph_tools.control_flow.nodes import Node, Nodes, closes_loop
 from graph_tools.graph.names import TensorRef
@@ -24,7 +24,7 @@ class Place(NamedTuple):
 class ArmWalk:
     """Conditions under which nodes run, carried forward along all edges until nothing changes."""
 
-    def __init__(self, nodes: Nodes, order, loop_of, loop_parent):
+    def __init__(self, nodes: Nodes, order: Any, loop_of: Any, loop_parent: Any):
         self.nodes, self.order, self.loop_of, self.loop_parent = nodes, order, loop_of, loop_parent
         self.arms: Dict[str, FrozenSet[Arm]] = {}
         self.roots: Dict[TensorRef, TensorRef] = {}
@@ -113,12 +113,12 @@ class ArmWalk:
         loop = self.loop_of[node.name]
         return self.loop_parent.get(loop, "") if node.op in EXITS else loop
 
-    def chain(self, arms, loop: str) -> Tuple[Arm, ...]:
+    def chain(self, arms: Any, loop: str) -> Tuple[Arm, ...]:
         """Those arms that are inside a loop and in no loop inside it, from outside in."""
         inside = [arm for arm in arms if self._arm_loop(arm) == loop]
         return tuple(sorted(inside, key=lambda arm: (self._depth[arm.pred], arm.branch)))
 
-    def place(self, name: str, uses) -> Place:
+    def place(self, name: str, uses: Any) -> Place:
         arms = self.arms[name]
         pred = self.switch_pred.get(name)
         if pred is not None:

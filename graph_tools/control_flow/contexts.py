@@ -60,12 +60,12 @@ def restore_control_flow(graph: Any) -> int:
         return _Builder(graph, structure, leave).build()
 
 
-def _first(changes) -> str:
+def _first(changes: Any) -> str:
     change = changes[0]
     return change.node.name if isinstance(change, repair.Add) else change.node
 
 
-def _claim_names(graph, nodes) -> None:
+def _claim_names(graph: Any, nodes: Any) -> None:
     """Keeps new gradients apart from loops and gradient arrays that are in the graph.
 
     ``tf.gradients`` names its loops and arrays after its own scope, which it takes to be free; in a graph that was
@@ -80,7 +80,7 @@ def _claim_names(graph, nodes) -> None:
                 graph.unique_name(name)
 
 
-def _restored(graph, structure: Structure) -> FrozenSet[str]:
+def _restored(graph: Any, structure: Structure) -> FrozenSet[str]:
     """Ops whose context says the loop that they are in (one imported inside a live loop has that loop's)."""
     found = set()
     for name, place in structure.place.items():
@@ -95,7 +95,7 @@ def _restored(graph, structure: Structure) -> FrozenSet[str]:
 class _Builder:
     """Makes the contexts of one graph, outer ones first."""
 
-    def __init__(self, graph, structure: Structure, leave: FrozenSet[str]):
+    def __init__(self, graph: Any, structure: Structure, leave: FrozenSet[str]):
         self.graph, self.structure, self.leave = graph, structure, leave
         self.pivots = pivots(structure)
         self.made: Dict[Place, object] = {}
@@ -132,7 +132,7 @@ class _Builder:
                 around = outer
         return inside
 
-    def _existing(self, place: Place):
+    def _existing(self, place: Place) -> Any:
         """The context that ops of this place have already, if any."""
         for op in self.members.get(place, ()):
             if op.name in self.leave:
@@ -146,7 +146,7 @@ class _Builder:
                     context = context.outer_context
         return None
 
-    def _make(self, place: Place):
+    def _make(self, place: Place) -> Any:
         around = outer_place(self.structure, place)
         outer: Any = self.made.get(around) if around is not None else None
         definition = self._branch(place) if place.arms else self._loop(place)
@@ -167,7 +167,7 @@ class _Builder:
             self.graph.get_collection_ref(keys.COND_CONTEXT if place.arms else keys.WHILE_CONTEXT).append(context)
         return context
 
-    def _loop(self, place: Place):
+    def _loop(self, place: Place) -> Any:
         structure, loop = self.structure, self.structure.loops[place.loop]
         definition = _tf.control_flow_pb2.ControlFlowContextDef()
         proto = definition.while_ctxt
@@ -198,7 +198,7 @@ class _Builder:
         """
         return any(op.type in ("StackPop", "StackPopV2") for op in self.members.get(place, ()))
 
-    def _body(self, loop) -> str:
+    def _body(self, loop: Any) -> str:
         """The Identity that stands at the start of the body."""
         for variable in loop.variables:
             for reader, _ in self.structure.uses.get(TensorRef(variable.switch, 1), ()):
@@ -207,7 +207,7 @@ class _Builder:
         raise ControlFlowError("the body of the loop of %r reads no loop variable; the graph is damaged: freeze the "
                                "model again" % loop.pivot)
 
-    def _branch(self, place: Place):
+    def _branch(self, place: Place) -> Any:
         pred, branch = place.arms[-1]
         definition = _tf.control_flow_pb2.ControlFlowContextDef()
         proto = definition.cond_ctxt
@@ -225,7 +225,7 @@ class _Builder:
                 proto.values_def.values.append(op.inputs[0].name)
         return definition
 
-    def _values(self, values_def, place: Place) -> None:
+    def _values(self, values_def: Any, place: Place) -> None:
         own = [output.name for op in self.members.get(place, ()) for output in op.outputs]
         values_def.values.extend(own)
         for op in self.inside.get(place, ()):

@@ -1,6 +1,6 @@
 """Nodes reduced to what control flow needs to know of them, from a GraphDef or from a live graph."""
 
-from typing import Dict, List, NamedTuple, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Set, Tuple
 
 from graph_tools import _tf
 from graph_tools.graph import names
@@ -29,7 +29,7 @@ def closes_loop(nodes: Nodes, ref: TensorRef, consumer: Node) -> bool:
     return consumer.op in MERGES and nodes[ref.node].op in NEXTS
 
 
-def edges(nodes: Nodes, node: Node):
+def edges(nodes: Nodes, node: Node) -> Any:
     """Data and control inputs that are in the graph."""
     for ref in node.inputs:
         if ref.node in nodes:
@@ -39,12 +39,12 @@ def edges(nodes: Nodes, node: Node):
             yield TensorRef(name, -1)
 
 
-def read_graph_def(graph_def) -> Nodes:
+def read_graph_def(graph_def: Any) -> Nodes:
     """The nodes of a GraphDef (its function library is left out: functions carry their own control flow)."""
     return {node.name: _read(node, [names.parse(entry) for entry in node.input]) for node in graph_def.node}
 
 
-def _read(node, refs: List[TensorRef]) -> Node:
+def _read(node: Any, refs: List[TensorRef]) -> Node:
     found = Node(node.name, node.op, tuple(ref for ref in refs if not ref.is_control),
                  tuple(ref.node for ref in refs if ref.is_control))
     if node.op in CONTROL_OPS:
@@ -57,7 +57,7 @@ def _read(node, refs: List[TensorRef]) -> Node:
     return found
 
 
-def read_graph(graph) -> Nodes:
+def read_graph(graph: Any) -> Nodes:
     """The nodes of a live ``tf.Graph``, those that ``tf.gradients`` made left out (their contexts are TensorFlow's)."""
     operations = graph.get_operations()
     scopes = _gradient_scopes(operations)
@@ -77,7 +77,7 @@ def read_graph(graph) -> Nodes:
     return nodes
 
 
-def _gradient_scopes(operations) -> Set[str]:
+def _gradient_scopes(operations: Any) -> Set[str]:
     """Name scopes of the calls of ``tf.gradients`` in this graph: the ops that they make remember their origin."""
     scopes: Set[str] = set()
     for op in operations:

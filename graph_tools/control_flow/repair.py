@@ -15,7 +15,7 @@ optimisers keep what a forward run needs and no more:
 A plan of changes is made on plain values; it is carried out on a GraphDef (``normalize``) or on a live graph.
 """
 
-from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, NamedTuple, Set, Tuple
 
 from graph_tools.control_flow.arms import Arm, Place
 from graph_tools.control_flow.nodes import Node, Nodes, closes_loop, edges
@@ -84,7 +84,7 @@ def plan(structure: Structure, leave: FrozenSet[str] = frozenset(), frames: Froz
     return Plan(tuple(changes), structure)
 
 
-def _change(nodes: Nodes, changes) -> None:
+def _change(nodes: Nodes, changes: Any) -> None:
     for change in changes:
         if isinstance(change, Add):
             nodes[change.node.name] = change.node
@@ -113,7 +113,7 @@ def _ref(node: Node) -> str:
     return "Ref" if node.op.startswith("Ref") else ""
 
 
-def _gate_merges(structure: Structure, leave) -> Iterator:
+def _gate_merges(structure: Structure, leave: Any) -> Iterator:
     """Each input of a Merge has a value on its own side only.
 
     TF 1.15's TransformGraph (``remove_nodes(op=Identity)``) ties a branch's constant to the Switch in place of the
@@ -167,7 +167,7 @@ def _outside_in(structure: Structure, ref: TensorRef) -> List[Arm]:
     return nested + sorted(arm for arm in structure.output_arms(ref) if arm not in nested)
 
 
-def _order_merges(structure: Structure, leave) -> Iterator:
+def _order_merges(structure: Structure, leave: Any) -> Iterator:
     """Inputs of a Merge in the order that its gradient takes for granted: (false, true), (first, next iteration)."""
     nodes, free = structure.nodes, _Names(structure.nodes)
     for node in list(nodes.values()):
@@ -195,7 +195,7 @@ def _order_merges(structure: Structure, leave) -> Iterator:
                 yield Rewire(reader, slot, TensorRef(other.name, 0))
 
 
-def _single_use(structure: Structure, leave) -> Iterator:
+def _single_use(structure: Structure, leave: Any) -> Iterator:
     """Each output of a loop Switch has one reader, the one into the body an Identity.
 
     ``tf.gradients`` takes the second visit to a loop Switch for the last one.
@@ -219,7 +219,7 @@ def _single_use(structure: Structure, leave) -> Iterator:
                     yield Rewire(reader, slot, TensorRef(identity.name, 0))
 
 
-def _carry_dtype(structure: Structure, leave) -> Iterator:
+def _carry_dtype(structure: Structure, leave: Any) -> Iterator:
     """A gradient, be it zero, from each iteration of a variable that is not float32 to the one before.
 
     Where the next value does not depend on the last one, TensorFlow (1.15 to 2.21) fills in zeros, and takes them for
@@ -257,7 +257,7 @@ def _plain_identity(node: Node) -> bool:
     return node.op in IDENTITIES and not node.controls
 
 
-def _add_exits(structure: Structure, leave) -> Iterator:
+def _add_exits(structure: Structure, leave: Any) -> Iterator:
     """An Exit for every loop variable: gradients enter the backward loop through it."""
     nodes, free = structure.nodes, _Names(structure.nodes)
     for loop in structure.loops.values():
@@ -272,7 +272,7 @@ def _add_exits(structure: Structure, leave) -> Iterator:
                 yield Add(Node(free(switch.name + "_exit"), _ref(switch) + "Exit", (final,), dtype=switch.dtype))
 
 
-def _split_switches(structure: Structure, leave) -> Iterator:
+def _split_switches(structure: Structure, leave: Any) -> Iterator:
     """One Switch per branch where a differentiable value goes into both."""
     nodes, uses, free = structure.nodes, structure.uses, _Names(structure.nodes)
     split: Dict[TensorRef, TensorRef] = {}
@@ -289,7 +289,7 @@ def _split_switches(structure: Structure, leave) -> Iterator:
             yield Rewire(reader, slot, TensorRef(twin.name, 0))
 
 
-def _guard_enters(structure: Structure, leave) -> Iterator:
+def _guard_enters(structure: Structure, leave: Any) -> Iterator:
     """All values of a loop enter it under the same conditions.
 
     An optimiser that drops control edges lets a counter start in a branch that is not taken; forward nobody notices,
@@ -317,7 +317,7 @@ def _guard_enters(structure: Structure, leave) -> Iterator:
                 yield Rewire(name, 0, source)
 
 
-def _add_pivots(structure: Structure, leave) -> Iterator:
+def _add_pivots(structure: Structure, leave: Any) -> Iterator:
     """Something to tie new nodes of a branch to, in every branch."""
     free, known = _Names(structure.nodes), pivots(structure)
     lively = {place for name, place in structure.place.items() if name not in leave}
@@ -340,7 +340,7 @@ def _add_pivots(structure: Structure, leave) -> Iterator:
         yield Add(pivot)
 
 
-def _rename_frames(structure: Structure, leave, frames) -> Iterator:
+def _rename_frames(structure: Structure, leave: Any, frames: Any) -> Iterator:
     """A frame name of its own for every loop: the executor tells loops apart by it."""
     taken = set(frames) | {loop.frame for loop in structure.loops.values() if loop.pivot in leave}
     wished = {loop.frame for loop in structure.loops.values()}

@@ -1,5 +1,7 @@
 """Carries out a repair plan on a GraphDef value or on a live graph."""
 
+from typing import Any
+
 from graph_tools import _tf
 from graph_tools.control_flow import repair
 from graph_tools.control_flow.nodes import read_graph_def
@@ -8,7 +10,7 @@ from graph_tools.graph.names import TensorRef
 from graph_tools.graph.nodes import add, entry_of
 
 
-def normalize(graph_def):
+def normalize(graph_def: Any) -> Any:
     """The GraphDef with the structure that gradients of loops and branches need; equal values for every fetch.
 
     (But for a fetch that an optimiser had left to chance: a branch's constant is tied to its branch again.)
@@ -44,7 +46,7 @@ def normalize(graph_def):
     return changed
 
 
-def apply_to_graph(graph, changes) -> None:
+def apply_to_graph(graph: Any, changes: Any) -> None:
     """Carries out a plan on a live ``tf.Graph``."""
     with graph.as_default(), _tf.tf.control_dependencies(None), _tf.tf.name_scope(None), graph.device(None):
         for change in changes:
@@ -56,7 +58,7 @@ def apply_to_graph(graph, changes) -> None:
                 _tf.set_string_attr(graph.get_operation_by_name(change.node), "frame_name", change.frame)
 
 
-def _add(graph, node) -> None:
+def _add(graph: Any, node: Any) -> None:
     """One op, in the context of what it reads (a loop around an import has one); types are those a plan can hold."""
     raw, inputs = _tf.tf.raw_ops, [_tensor(graph, ref) for ref in node.inputs]
     make = getattr(raw, node.op)
@@ -77,5 +79,5 @@ def _add(graph, node) -> None:
     assert made.op.name == node.name  # names were chosen to be free
 
 
-def _tensor(graph, ref: TensorRef):
+def _tensor(graph: Any, ref: TensorRef) -> Any:
     return graph.get_operation_by_name(ref.node).outputs[ref.port]

@@ -92,7 +92,7 @@ def analyse(nodes: Nodes) -> Structure:
     return Structure(nodes, order, loops, place, walk.arms, walk.preds, walk.switch_pred, uses)
 
 
-def _uses(nodes: Nodes):
+def _uses(nodes: Nodes) -> Any:
     uses: Dict[TensorRef, List[Tuple[str, int]]] = {}
     for node in nodes.values():
         for slot, ref in enumerate(node.inputs):
@@ -110,7 +110,7 @@ def _topological(nodes: Nodes) -> Tuple[str, ...]:
     return tuple(order)
 
 
-def _frame_paths(nodes: Nodes, order) -> Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]]:
+def _frame_paths(nodes: Nodes, order: Any) -> Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]]:
     """For each node the frames it runs in, and the frames its outputs are in (an Exit's are one level up)."""
     paths: Dict[str, Any] = {}
     for name in order:
@@ -128,10 +128,10 @@ def _frame_paths(nodes: Nodes, order) -> Dict[str, Tuple[Tuple[str, ...], Tuple[
 class _Groups:
     """Connected sets of ``(depth, node)``: union-find with path compression."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._links: Dict[Tuple[int, str], Tuple[int, str]] = {}
 
-    def find(self, key):
+    def find(self, key: Any) -> Any:
         root = key
         while self._links.setdefault(root, root) != root:
             root = self._links[root]
@@ -139,11 +139,11 @@ class _Groups:
             self._links[key], key = root, self._links[key]
         return root
 
-    def join(self, one, other) -> None:
+    def join(self, one: Any, other: Any) -> None:
         self._links[self.find(one)] = self.find(other)
 
 
-def _loops(nodes: Nodes, order, paths):
+def _loops(nodes: Nodes, order: Any, paths: Any) -> Any:
     """The loop (named by its LoopCond) that every node runs in, and the loop around each loop.
 
     A frame name alone does not tell loops apart: importing a graph twice gives two loops the same one. What belongs
@@ -164,7 +164,7 @@ def _loops(nodes: Nodes, order, paths):
                                        "model again" % (pivots[key], name))
             pivots[key] = name
 
-    def loop_at(name, depth):
+    def loop_at(name: Any, depth: Any) -> Any:
         while depth > 0:
             found = pivots.get(groups.find((depth, name)))
             if found:
@@ -176,7 +176,7 @@ def _loops(nodes: Nodes, order, paths):
     return loop_of, {pivot: loop_at(pivot, len(paths[pivot][0]) - 1) for pivot in pivots.values()}
 
 
-def _loop(pivot: str, members: List[Node], nodes: Nodes, uses, walk: ArmWalk) -> Loop:
+def _loop(pivot: str, members: List[Node], nodes: Nodes, uses: Any, walk: ArmWalk) -> Loop:
     enters = tuple(node.name for node in members if node.op in ENTERS)
     exits = tuple(node.name for node in members if node.op in EXITS)
     if not enters:
@@ -187,7 +187,7 @@ def _loop(pivot: str, members: List[Node], nodes: Nodes, uses, walk: ArmWalk) ->
     return Loop(pivot, nodes[enters[0]].frame, walk.loop_place(pivot), enters, exits, variables)
 
 
-def _variable(switch: Node, nodes: Nodes, uses) -> Variable:
+def _variable(switch: Node, nodes: Nodes, uses: Any) -> Variable:
     merge = nodes[_behind(switch.inputs[0], nodes).node]
     enter = ""
     if merge.op in MERGES:

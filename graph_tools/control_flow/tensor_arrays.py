@@ -6,10 +6,12 @@ themselves: a read is undone by a write into the gradient array of the call, a w
 scatter and gather, split and concat. They are attached to the ops of one graph; no global changes.
 """
 
+from typing import Any
+
 from graph_tools import _tf
 
 
-def use_version_1(graph) -> None:
+def use_version_1(graph: Any) -> None:
     """Lets every TensorArray op of a graph be differentiated as TF 1 does, whatever TF 2's switches say."""
     for op in graph.get_operations():
         gradient = GRADIENTS.get(op.type)
@@ -17,38 +19,38 @@ def use_version_1(graph) -> None:
             _tf.set_gradient_function(op, gradient)
 
 
-def _read(op, grad):
+def _read(op: Any, grad: Any) -> Any:
     array, flow = _gradient_array(op.inputs[0], op.inputs[2], grad)
     written = _tf.tf.raw_ops.TensorArrayWriteV3(handle=array, index=op.inputs[1], value=grad, flow_in=flow)
     return None, None, written
 
 
-def _write(op, flow_grad):
+def _write(op: Any, flow_grad: Any) -> Any:
     array, flow = _gradient_array(op.inputs[0], flow_grad, flow_grad)
     value = _tf.tf.raw_ops.TensorArrayReadV3(handle=array, index=op.inputs[1], flow_in=flow, dtype=op.get_attr("T"))
     return None, None, value, flow_grad
 
 
-def _gather(op, grad):
+def _gather(op: Any, grad: Any) -> Any:
     array, flow = _gradient_array(op.inputs[0], op.inputs[2], grad)
     written = _tf.tf.raw_ops.TensorArrayScatterV3(handle=array, indices=op.inputs[1], value=grad, flow_in=flow)
     return None, None, written
 
 
-def _scatter(op, flow_grad):
+def _scatter(op: Any, flow_grad: Any) -> Any:
     array, flow = _gradient_array(op.inputs[0], flow_grad, flow_grad)
     value = _tf.tf.raw_ops.TensorArrayGatherV3(handle=array, indices=op.inputs[1], flow_in=flow,
                                                dtype=op.get_attr("T"))
     return None, None, value, flow_grad
 
 
-def _concat(op, grad, _):
+def _concat(op: Any, grad: Any, _: Any) -> Any:
     array, flow = _gradient_array(op.inputs[0], op.inputs[1], grad)
     lengths = _tf.tf.cast(op.outputs[1], _tf.tf.int64)
     return None, _tf.tf.raw_ops.TensorArraySplitV3(handle=array, value=grad, lengths=lengths, flow_in=flow)
 
 
-def _split(op, flow_grad):
+def _split(op: Any, flow_grad: Any) -> Any:
     array, flow = _gradient_array(op.inputs[0], flow_grad, flow_grad)
     value = _tf.tf.raw_ops.TensorArrayConcatV3(handle=array, flow_in=flow, dtype=op.get_attr("T"))[0]
     return None, value, None, flow_grad
@@ -64,7 +66,7 @@ GRADIENTS = {
 }
 
 
-def _gradient_array(handle, flow, grad):
+def _gradient_array(handle: Any, flow: Any, grad: Any) -> Any:
     """The array in which one call of ``tf.gradients`` collects the gradient of a TensorArray, and its flow."""
     tf = _tf.tf
     with handle.graph.colocate_with(handle.op):

@@ -31,7 +31,7 @@ _SIZED = {"Fill": 0, "Tile": 1, "BroadcastTo": 1, "RandomUniform": 0, "RandomSta
 _SHAPES_ONLY = ops.SIZES
 
 
-def _sliced(node, parts):
+def _sliced(node: Any, parts: Any) -> Any:
     """A slice of a vector of sizes, or one of them."""
     vector, begin, end, stride = parts
     shrink, no_begin, no_end = (name in node.attr and node.attr[name].i & 1  # to read a missing key is to add it
@@ -89,7 +89,7 @@ def fix_batch(model: Model, rows: int) -> Model:
     return model.with_graph_def(graph_def)
 
 
-def _placeholders(index: GraphIndex, inputs) -> Dict[str, tuple]:
+def _placeholders(index: GraphIndex, inputs: Any) -> Dict[str, tuple]:
     if inputs is None:
         wanted = [name for name, node in index.nodes.items() if node.op in ops.PLACEHOLDERS]
     else:
@@ -104,7 +104,7 @@ def _placeholders(index: GraphIndex, inputs) -> Dict[str, tuple]:
     return chosen
 
 
-def free_constants(graph_def, placeholders: Dict[str, tuple], batch: int) -> List[str]:
+def free_constants(graph_def: Any, placeholders: Dict[str, tuple], batch: int) -> List[str]:
     """Frees, in place, the constants that hold the batch; returns notes, the last one about what could not be freed.
 
     Args:
@@ -139,7 +139,7 @@ class _Baked(NamedTuple):
 class _Work:
     """One graph while its batch is freed: the GraphDef, and its shapes under the last inference."""
 
-    def __init__(self, graph_def, placeholders: Dict[str, tuple], batch: int):
+    def __init__(self, graph_def: Any, placeholders: Dict[str, tuple], batch: int):
         self.graph_def, self.placeholders, self.batch = graph_def, placeholders, batch
         self.first = next(iter(placeholders))
         self.notes: List[str] = free_elements(GraphIndex(graph_def), placeholders, batch)
@@ -352,7 +352,7 @@ class _Work:
             return ""
         return next((name for name, now in suspects if self.shapes.get(name + ":0") == now), "")
 
-    def _takes_one_example(self, node) -> bool:
+    def _takes_one_example(self, node: Any) -> bool:
         """Whether a slice begins at another example than the first: rows that were written out one by one."""
         ellipsis, added, open_end = (node.attr[name].i if name in node.attr else 0
                                      for name in ("ellipsis_mask", "new_axis_mask", "end_mask"))

@@ -4,7 +4,7 @@ And the shapes that TensorArrays promise of their elements, which are held to wh
 """
 
 import re
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from graph_tools import _tf
 from graph_tools.graph import names, nodes, ops
@@ -19,7 +19,7 @@ def has_batch(shape: Optional[Iterable[Optional[int]]]) -> bool:
     return any(size and size % PRIME == 0 for size in shape or ())
 
 
-def _without(graph_def, index: GraphIndex, failed: str):
+def _without(graph_def: Any, index: GraphIndex, failed: str) -> Any:
     """The graph without an op and what depends on it; a loop it is in loses its way back, and knows no shape there."""
     gone = index.descendants([failed], stop=lambda name: index.op(name) in ops.NEXTS)
     left = _tf.tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
@@ -58,7 +58,7 @@ def free_elements(index: GraphIndex, placeholders: Iterable[str], batch: int) ->
     return notes
 
 
-def _promised(node) -> Optional[int]:
+def _promised(node: Any) -> Optional[int]:
     """The leading size that a node promises for the elements of a TensorArray."""
     sizes = node.attr["element_shape"].shape.dim if "element_shape" in node.attr else ()
     return sizes[0].size if sizes else None
@@ -73,7 +73,7 @@ def _users(index: GraphIndex, array: str) -> List[str]:
         "Enter", "Identity", "TensorArrayGradV2", "TensorArrayGradV3") else []))
 
 
-def set_batch(graph_def, placeholders: Dict[str, tuple], size: Optional[int]) -> None:
+def set_batch(graph_def: Any, placeholders: Dict[str, tuple], size: Optional[int]) -> None:
     """Sets the leading dimension of placeholders, in place."""
     for node in graph_def.node:
         if node.name in placeholders:
@@ -90,7 +90,7 @@ class Inference:
       reason: what TensorFlow says about it.
     """
 
-    def __init__(self, graph_def, placeholders: Dict[str, tuple], size: int):
+    def __init__(self, graph_def: Any, placeholders: Dict[str, tuple], size: int):
         self.shapes: Dict[str, Optional[List[Optional[int]]]] = {}
         self.failed, self.reason = "", ""
         graph_def = _copy(graph_def)
@@ -107,7 +107,7 @@ class Inference:
             graph_def = _without(graph_def, index, self.failed)
             refused = self._import(graph_def)
 
-    def _import(self, graph_def) -> Optional[Tuple[str, str]]:
+    def _import(self, graph_def: Any) -> Optional[Tuple[str, str]]:
         """Reads the shapes of a graph; the op that TensorFlow refuses and what it says, or ``None``."""
         tf = _tf.tf
         graph = tf.Graph()
@@ -122,7 +122,7 @@ class Inference:
         return None
 
 
-def _copy(graph_def):
+def _copy(graph_def: Any) -> Any:
     copy = _tf.tf.GraphDef()
     copy.CopyFrom(graph_def)
     return copy

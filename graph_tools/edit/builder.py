@@ -9,14 +9,14 @@ from graph_tools.graph.names import TensorRef
 class Builder:
     """New nodes stand below ``anchor/scope/`` and on the device of the anchor."""
 
-    def __init__(self, graph_def, anchor: str, scope: str):
+    def __init__(self, graph_def: Any, anchor: str, scope: str):
         self.graph_def = graph_def
         self.anchor = anchor
         self.scope = "%s/%s/" % (anchor, scope)
         self.nodes = {node.name: node for node in graph_def.node}
         self.device = self.nodes[anchor].device
 
-    def add(self, op: str, leaf: str, inputs: List[Any], **attrs) -> TensorRef:
+    def add(self, op: str, leaf: str, inputs: List[Any], **attrs: Any) -> TensorRef:
         """A new node in the scope; attributes as ``graph.nodes`` takes them."""
         return self.put(op, self.scope + leaf, inputs, attrs)
 
@@ -25,22 +25,22 @@ class Builder:
         self.nodes[name] = making.add(self.graph_def, op, name, inputs, self.device, **attrs)
         return TensorRef(name, 0)
 
-    def constant(self, leaf: str, value, dtype: str, beside: Optional[TensorRef] = None) -> TensorRef:
+    def constant(self, leaf: str, value: Any, dtype: str, beside: Optional[TensorRef] = None) -> TensorRef:
         """A constant; ``beside`` puts it in the control-flow context of that tensor (a branch of a cond)."""
         control = ["^" + beside.node] if beside is not None else []
         return self.add("Const", leaf, control, **making.constant(value, dtype))
 
-    def copy(self, node, leaf: str, inputs: Mapping[int, TensorRef], attrs: Optional[Mapping[str, Any]] = None,
+    def copy(self, node: Any, leaf: str, inputs: Mapping[int, TensorRef], attrs: Optional[Mapping[str, Any]] = None,
              control: bool = False, drop: Iterable[str] = ()) -> TensorRef:
         """A copy of a node in the scope, with some inputs and attributes replaced; control inputs only on demand."""
         return self._copied(node, self.scope + leaf, inputs, attrs, control, drop)
 
-    def replace(self, name: str, like, inputs: Mapping[int, TensorRef], attrs: Mapping[str, Any]) -> TensorRef:
+    def replace(self, name: str, like: Any, inputs: Mapping[int, TensorRef], attrs: Mapping[str, Any]) -> TensorRef:
         """Puts a copy of the node ``like`` in the place of another, whose consumers it then feeds."""
         self.take_out(name)
         return self._copied(like, name, inputs, attrs, True, ())
 
-    def _copied(self, node, name: str, inputs, attrs, control: bool, drop) -> TensorRef:
+    def _copied(self, node: Any, name: str, inputs: Any, attrs: Any, control: bool, drop: Any) -> TensorRef:
         entries = [names.parse(entry) for entry in node.input]
         data = [ref for ref in entries if not ref.is_control]
         kept: List[Any] = [inputs.get(slot, ref) for slot, ref in enumerate(data)]
@@ -49,7 +49,7 @@ class Builder:
         merged.update(attrs or {})
         return self.put(node.op, name, kept, merged)
 
-    def take_out(self, name: str):
+    def take_out(self, name: str) -> Any:
         """Removes a node and returns a copy of it, so that another may be put in its place."""
         taken = type(self.nodes[name])()
         taken.CopyFrom(self.nodes.pop(name))

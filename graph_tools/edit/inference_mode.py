@@ -64,7 +64,7 @@ def _named(model: Model) -> List[str]:
 class _Edited:
     """A GraphDef in the making: nodes become others under the names they have."""
 
-    def __init__(self, graph_def, view: View):
+    def __init__(self, graph_def: Any, view: View):
         self.graph_def, self.view = graph_def, view
         self.nodes = {node.name: node for node in graph_def.node}
         self._cut: List[str] = []  # what changed nodes no longer take
@@ -123,7 +123,7 @@ class _Edited:
         self.nodes[name] = nodes.add(self.graph_def, op, name, inputs, **attrs)
         return name
 
-    def finished(self, kept: List[str]):
+    def finished(self, kept: List[str]) -> Any:
         """The GraphDef without the nodes that only what was changed has read."""
         used: Dict[str, int] = {}
         for node in self.graph_def.node:

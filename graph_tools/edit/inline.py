@@ -54,7 +54,7 @@ def inline_calls(model: Any, outputs: Optional[Sequence[Any]] = None) -> Tuple[A
     return inlined, compare("inline calls", model.meta_graph.graph_def, graph_def, {}, tuple(notes + lost))
 
 
-def _stays(function) -> str:
+def _stays(function: Any) -> str:
     """Why the nodes of a function cannot be moved into the graph; ``""`` when they can."""
     for node in function.node_def:
         if node.op in _OWNERS:
@@ -71,11 +71,11 @@ def _stays(function) -> str:
 class _Sizes:
     """How many tensors each named output of an op has: inside a function they are numbered by name."""
 
-    def __init__(self, library):
+    def __init__(self, library: Any):
         self._known = _tf.registered_ops()
         self._library = library
 
-    def flat(self, node, output: str, index: int) -> int:
+    def flat(self, node: Any, output: str, index: int) -> int:
         """The number among all outputs of a node of tensor ``index`` of a named output."""
         op = self._library[node.op].signature if node.op in self._library else self._known[node.op]
         before = 0
@@ -85,7 +85,7 @@ class _Sizes:
             before += self._count(node, op, argument)
         raise KeyError(output)
 
-    def _count(self, node, op, argument) -> int:
+    def _count(self, node: Any, op: Any, argument: Any) -> int:
         name = argument.number_attr or argument.type_list_attr
         if not name:
             return 1
@@ -94,7 +94,7 @@ class _Sizes:
         return int(value.i) if argument.number_attr else len(value.list.type)
 
 
-def _inline(graph_def, nodes, call, function, sizes) -> List[str]:
+def _inline(graph_def: Any, nodes: Any, call: Any, function: Any, sizes: Any) -> List[str]:
     """Puts a body in the place of a call; returns the names of the calls in it."""
     scope = call.name + "/"
     while any(scope + node.name in nodes for node in function.node_def):

@@ -87,13 +87,13 @@ def split_occurrences(model: Model, embedding: Any) -> Tuple[Model, Edit]:
     return _edited(model, graph_def, {one.tensor: rows}, notes)
 
 
-def _edited(model, graph_def, placeholders, notes=()) -> Tuple[Any, Edit]:
+def _edited(model: Any, graph_def: Any, placeholders: Any, notes: Any = ()) -> Tuple[Any, Edit]:
     split, lost = following.rebuild(model, graph_def)
     return split, compare("split occurrences", model.meta_graph.graph_def, graph_def, placeholders,
                           tuple(notes) + tuple(lost))
 
 
-def _strings_only(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
+def _strings_only(model: Any, view: View, one: Embedding) -> Tuple[Any, Edit]:
     """A lookup that needs no split; the strings behind its ids are added where the graph only has them elsewhere."""
     each = "column per category" if one.kind == "multi_hot" else "row per occurrence"
     notes: Tuple[str, ...] = ("%s needs no split: it has one %s" % (one.tensor, each),)
@@ -105,7 +105,7 @@ def _strings_only(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
     return _edited(model, graph_def, {one.tensor: one.tensor}, notes)
 
 
-def _out_of_loop(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
+def _out_of_loop(model: Any, view: View, one: Embedding) -> Tuple[Any, Edit]:
     path = loop_lookup(view, one)
     if isinstance(path, str):
         raise EditError("the lookup %r runs inside a while loop and cannot be moved out: %s; attribute to a tensor "
@@ -116,7 +116,7 @@ def _out_of_loop(model, view: View, one: Embedding) -> Tuple[Any, Edit]:
                                                           "rows",))
 
 
-def _own_rows_of_a_matrix(model, view: View, one: Embedding, matrix: Matrix) -> Tuple[Any, Edit]:
+def _own_rows_of_a_matrix(model: Any, view: View, one: Embedding, matrix: Matrix) -> Tuple[Any, Edit]:
     graph_def = model.graph_def
     build = Builder(graph_def, ref_of(one.tensor).node, SPLIT_SCOPE)
     # First the rows: their owners are computed from the lookup's own tensor, which an attribution leaves as it is.
@@ -126,7 +126,7 @@ def _own_rows_of_a_matrix(model, view: View, one: Embedding, matrix: Matrix) -> 
     return _edited(model, graph_def, {one.tensor: rows}, notes)
 
 
-def _resolve(model, embedding) -> Embedding:
+def _resolve(model: Any, embedding: Any) -> Embedding:
     if isinstance(embedding, Embedding):
         if names.parse(embedding.tensor).node not in model.index:
             raise names.unknown_tensor(embedding.tensor, model.index.tensor_names(), model.source)
@@ -176,7 +176,7 @@ class _Combine(NamedTuple):
     number: Optional[TensorRef]
     value: int
 
-    def total(self, name: str, rows: TensorRef, control=()) -> TensorRef:
+    def total(self, name: str, rows: TensorRef, control: Any = ()) -> TensorRef:
         if self.number is None:
             return self.build.put("SegmentSum", name, [rows, self.segments] + list(control),
                                   {"T": self.value, "Tindices": self.segment})

@@ -61,7 +61,7 @@ def swap_inputs(model: Model, inputs: Any = None, parsed: bool = False) -> Tuple
 # ---- which inputs
 
 
-def _choose(index: GraphIndex, found: Sequence[Input], inputs, parsed: bool) -> List[Input]:
+def _choose(index: GraphIndex, found: Sequence[Input], inputs: Any, parsed: bool) -> List[Input]:
     """The inputs to replace, their used components marked."""
     if inputs is not None:
         asked = [inputs] if isinstance(inputs, (str, Input)) or not isinstance(inputs, Iterable) else list(inputs)
@@ -80,7 +80,7 @@ def _depends_on_another(index: GraphIndex, one: Input, found: Sequence[Input]) -
     return not others.isdisjoint(index.ancestors(one.nodes, control=False))
 
 
-def _owner(found: Sequence[Input], asked) -> Input:
+def _owner(found: Sequence[Input], asked: Any) -> Input:
     """The input that a tensor (or a candidate) comes out of."""
     tensor = names.tensor_name(asked)
     for one in found:
@@ -126,20 +126,20 @@ def _place(index: GraphIndex, one: Input, component: Component, plan: _Plan, tak
     plan.sources[component.tensor] = source
 
 
-def _shield(index: GraphIndex, component: Component):
+def _shield(index: GraphIndex, component: Component) -> Any:
     """The ``placeholder_with_default`` that alone reads a component: it becomes the placeholder, under its name."""
     readers = [index.nodes[name] for name in component.consumers]
     return readers[0] if len(readers) == 1 and readers[0].op == "PlaceholderWithDefault" else None
 
 
-def _shielded_shape(shield, component: Component, fixed: Optional[int]) -> Shape:
+def _shielded_shape(shield: Any, component: Component, fixed: Optional[int]) -> Shape:
     shape = shape_of(shield.attr["shape"].shape)
     if shape is None:
         return component.shape
     return (None,) + shape[1:] if shape and fixed is not None and shape[0] == fixed else shape
 
 
-def _placeholder(name: str, component: Component, shape: Shape):
+def _placeholder(name: str, component: Component, shape: Shape) -> Any:
     replaces: Dict[str, Any] = {REPLACES: component.tensor.encode("utf-8")}
     return nodes.new("Placeholder", name, dtype=component.dtype, shape=shape, **replaces)
 
@@ -147,7 +147,7 @@ def _placeholder(name: str, component: Component, shape: Shape):
 # ---- the new graph
 
 
-def _rewrite(graph_def, plan: _Plan, removed: Set[str]):
+def _rewrite(graph_def: Any, plan: _Plan, removed: Set[str]) -> Any:
     """The GraphDef without the removed nodes, its consumers on the placeholders (``graph_def`` is changed)."""
     kept = [plan.in_place.get(node.name, node) for node in graph_def.node if node.name not in removed]
     nodes.replace_all(graph_def.node, plan.added + kept)
@@ -164,7 +164,7 @@ def _rewrite(graph_def, plan: _Plan, removed: Set[str]):
     return graph_def
 
 
-def _free_batches(graph_def, chosen: Sequence[Input], plan: _Plan) -> List[str]:
+def _free_batches(graph_def: Any, chosen: Sequence[Input], plan: _Plan) -> List[str]:
     """Frees the fixed batches of the chosen inputs where the rest of the graph has them baked in; returns notes."""
     sizes: Dict[int, Dict[str, tuple]] = {}
     for one in chosen:

@@ -1,6 +1,6 @@
 """What only served to fill the queues and iterators that an edit has replaced, and can go with them."""
 
-from typing import AbstractSet, FrozenSet, Iterable, Iterator, Set
+from typing import AbstractSet, Any, FrozenSet, Iterable, Iterator, Set
 
 from graph_tools import _tf
 from graph_tools.find.inputs import production
@@ -20,7 +20,7 @@ VARIADIC = frozenset(("MergeSummary",))
 
 
 def dead_after(index: GraphIndex, cut: Iterable[str], replaced: Set[str], spared: AbstractSet[str] = frozenset(),
-               queue_runners=()) -> Set[str]:
+               queue_runners: Any = ()) -> Set[str]:
     """Nodes to remove once the ``replaced`` tensors of the ``cut`` nodes come from elsewhere, those nodes included.
 
     Downstream: what reads something of a removed node that is not replaced (the size of a queue and its summary).
@@ -45,14 +45,14 @@ def dead_after(index: GraphIndex, cut: Iterable[str], replaced: Set[str], spared
         removed.update(todo)
 
 
-def queue_runners_of(meta_graph) -> list:
+def queue_runners_of(meta_graph: Any) -> list:
     """The ``QueueRunnerDef`` messages of a meta graph."""
     entries = meta_graph.collection_def[_tf.tf.GraphKeys.QUEUE_RUNNERS].bytes_list.value if (
         _tf.tf.GraphKeys.QUEUE_RUNNERS in meta_graph.collection_def) else ()
     return [_tf.queue_runner_pb2.QueueRunnerDef.FromString(entry) for entry in entries]
 
 
-def _staged(index: GraphIndex, cut) -> Iterator[str]:
+def _staged(index: GraphIndex, cut: Any) -> Iterator[str]:
     """Staging areas have no handle: the ops of one area share a name."""
     areas = {area(index.nodes[name]) for name in cut if index.op(name) in ops.STAGING_AREA.takes}
     if areas:
@@ -76,7 +76,7 @@ def _unused(index: GraphIndex, name: str, removed: Set[str], delivering: FrozenS
     return _only_serves(index, name, removed, services, delivering)
 
 
-def _only_serves(index: GraphIndex, name: str, removed, services, delivering) -> bool:
+def _only_serves(index: GraphIndex, name: str, removed: Any, services: Any, delivering: Any) -> bool:
     """Whether a resource goes nowhere but to removed nodes and to services, through Switch and the like."""
     for use in index.consumers(name):
         op = index.op(use.node)
@@ -89,7 +89,7 @@ def _only_serves(index: GraphIndex, name: str, removed, services, delivering) ->
     return True
 
 
-def _left_over(index: GraphIndex, removed: Set[str], delivering, queue_runners) -> Iterator[str]:
+def _left_over(index: GraphIndex, removed: Set[str], delivering: Any, queue_runners: Any) -> Iterator[str]:
     """Queues, iterators and data sets that nothing takes from any more, and the ops that ran their threads."""
     handles_left = any(node.name not in removed for node in index.of_ops(ops.FROM_HANDLE))
     for name, node in index.nodes.items():

@@ -1,6 +1,6 @@
 """Keep what the outputs need, and nothing else."""
 
-from typing import Any, List, Set, Tuple
+from typing import Any, Iterable, List, Set, Tuple
 
 from graph_tools import following
 from graph_tools.edit.record import Edit, compare
@@ -49,7 +49,7 @@ def prune(model: Model, outputs: Any) -> Tuple[Model, Edit]:
     return edited, compare("prune", model.meta_graph.graph_def, graph_def, notes=tuple(notes))
 
 
-def _initializers(index: GraphIndex, initializers, kept: Set[str]) -> List[str]:
+def _initializers(index: GraphIndex, initializers: Iterable[str], kept: Set[str]) -> List[str]:
     """The initialisers that set up something that is kept: their first input leads to it."""
     return [name for name in initializers
             if any(ref.node in kept for ref in index.data_inputs(names.parse(name).node)[:1])]

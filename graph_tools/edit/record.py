@@ -44,7 +44,7 @@ class Edit:
         return "\n".join(lines + ["# " + note for note in self.notes])
 
 
-def compare(name: str, before, after, placeholders: Optional[Mapping[str, str]] = None,
+def compare(name: str, before: Any, after: Any, placeholders: Optional[Mapping[str, str]] = None,
             notes: Tuple[str, ...] = (), left: Tuple[str, ...] = ()) -> Edit:
     """The Edit that leads from one GraphDef to another, found by comparing them node by node."""
     old: Dict[str, List[str]] = {node.name: list(node.input) for node in before.node}

@@ -1,6 +1,7 @@
 """A signature for a model that has none, so that a server finds what to feed and what to fetch."""
 
 import dataclasses
+from typing import Any
 
 from graph_tools import _tf
 from graph_tools.graph import names, ops
@@ -8,7 +9,7 @@ from graph_tools.graph import names, ops
 KEY = "serving_default"
 
 
-def with_signature(model, outputs, key: str = KEY):
+def with_signature(model: Any, outputs: Any, key: str = KEY) -> Any:
     """The same model with a signature of these outputs and of the placeholders that they need.
 
     Its keys are the names of the nodes (``"batch/component_0"``). Placeholders with a default are left to it.

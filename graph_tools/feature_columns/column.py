@@ -202,7 +202,7 @@ class Column:
         return cls(**entry)
 
 
-def _categories(entry) -> Categories:
+def _categories(entry: Any) -> Categories:
     kind, count, values = entry
     return Categories(kind, count, tuple(values))
 
@@ -211,7 +211,7 @@ _TENSOR_FIELDS = ("raw", "combined", "ids", "keys", "weights", "rows", "row_inde
                   "occurrences", "is_empty", "lookups", "sequence_length", "part", "layer")
 
 
-def _named(value):
+def _named(value: Any) -> Any:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, Sparse):
@@ -223,7 +223,7 @@ def _named(value):
     return value.name
 
 
-def store(columns: Mapping[str, Column], meta_graph) -> None:
+def store(columns: Mapping[str, Column], meta_graph: Any) -> None:
     """Writes columns into the collection ``COLLECTION`` of a MetaGraphDef (in place; what was there is replaced)."""
     entries = meta_graph.collection_def[COLLECTION]
     del entries.bytes_list.value[:]
@@ -231,7 +231,7 @@ def store(columns: Mapping[str, Column], meta_graph) -> None:
         json.dumps([key, column.to_json()], ensure_ascii=False).encode("utf-8") for key, column in columns.items())
 
 
-def stored(meta_graph) -> Dict[str, Column]:
+def stored(meta_graph: Any) -> Dict[str, Column]:
     """The columns that a MetaGraphDef carries, with tensor names; empty when it carries none."""
     if COLLECTION not in meta_graph.collection_def:
         return {}

@@ -27,7 +27,7 @@ KINDS = (
 _BY_CLASS = dict(KINDS)
 
 
-def kind_of(column) -> str:
+def kind_of(column: Any) -> str:
     """The sort of one column object; ``"custom"`` for a class of somebody's own."""
     for owner in type(column).__mro__:
         known = _BY_CLASS.get(owner.__name__.lstrip("_"))
@@ -36,7 +36,7 @@ def kind_of(column) -> str:
     return "custom"
 
 
-def wrapped(column) -> List[Any]:
+def wrapped(column: Any) -> List[Any]:
     """The column and the columns inside it, outermost first (a cross has no single column inside)."""
     found = [column]
     while True:
@@ -46,14 +46,14 @@ def wrapped(column) -> List[Any]:
         found.append(column)
 
 
-def feature_name(column) -> str:
+def feature_name(column: Any) -> str:
     """The column's name without its wrappings: ``"word"`` for ``embedding_column(hashed("word"))``."""
     base = wrapped(column)[-1]
     base = getattr(base, "source_column", base)
     return base.name
 
 
-def crossed_leaves(column) -> List[Any]:
+def crossed_leaves(column: Any) -> List[Any]:
     """What a crossed column crosses, crosses in crosses opened: feature keys and categorical columns."""
     found: List[Any] = []
     for key in column.keys:
@@ -61,7 +61,7 @@ def crossed_leaves(column) -> List[Any]:
     return found
 
 
-def width_of(column) -> Optional[int]:
+def width_of(column: Any) -> Optional[int]:
     """How many elements the column's dense tensor has per example (and time step); ``None`` when it does not say."""
     for name in ("variable_shape", "_variable_shape"):
         try:
@@ -71,7 +71,7 @@ def width_of(column) -> Optional[int]:
     return None
 
 
-def categories_of(column, width: Optional[int]) -> Categories:
+def categories_of(column: Any, width: Optional[int]) -> Categories:
     """What ids (of anything categorical) or elements (of a dense column of this width) stand for."""
     base = wrapped(column)[-1]
     kind = kind_of(base)
@@ -94,7 +94,7 @@ def categories_of(column, width: Optional[int]) -> Categories:
     return Categories("elements", _count(shape), shape)
 
 
-def _words(column) -> Tuple[str, ...]:
+def _words(column: Any) -> Tuple[str, ...]:
     listed = getattr(column, "vocabulary_list", None)
     if listed is not None:
         return tuple(_text(word) for word in listed)
@@ -112,7 +112,7 @@ def _words(column) -> Tuple[str, ...]:
     return tuple(words)
 
 
-def _buckets(column) -> Optional[int]:
+def _buckets(column: Any) -> Optional[int]:
     for name in ("num_buckets", "_num_buckets"):
         try:
             return int(getattr(column, name))
@@ -121,12 +121,12 @@ def _buckets(column) -> Optional[int]:
     return None
 
 
-def _count(shape) -> int:
+def _count(shape: Any) -> int:
     count = 1
     for size in shape:
         count *= int(size)
     return count
 
 
-def _text(word) -> str:
+def _text(word: Any) -> str:
     return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)

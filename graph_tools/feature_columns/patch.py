@@ -29,7 +29,7 @@ class Patch(NamedTuple):
 class Log:
     """What went through one builder (the cache of transformed features that each layer makes for itself)."""
 
-    def __init__(self, features):
+    def __init__(self, features: Any):
         self.features = features
         self.raw: Dict[Any, Any] = {}
         self.reads: Dict[Any, List[Any]] = {}
@@ -66,7 +66,7 @@ _logs: "weakref.WeakKeyDictionary" = weakref.WeakKeyDictionary()
 _thread = threading.local()
 
 
-def add(watch) -> None:
+def add(watch: Any) -> None:
     """Starts telling ``watch`` what this thread builds; the first watch of the process installs the patch."""
     with _lock:
         if not _watches:
@@ -80,7 +80,7 @@ def add(watch) -> None:
         watch.home.append(watch)
 
 
-def remove(watch) -> None:
+def remove(watch: Any) -> None:
     """Stops telling ``watch``; the last watch of the process takes the patch away."""
     with _lock:
         watch.home[:] = [other for other in watch.home if other is not watch]
@@ -125,7 +125,7 @@ def _patch_classes() -> None:
             _replace(owner, name, functools.partial(_wrap, kind))
 
 
-def _replace(owner, name: str, wrap: Callable) -> None:
+def _replace(owner: Any, name: str, wrap: Callable) -> None:
     original = vars(owner).get(name)
     if isinstance(original, types.FunctionType) and not getattr(original, "__isabstractmethod__", False):
         replacement = wrap(original)
@@ -142,9 +142,9 @@ def _restore() -> None:
     _patched.clear()
 
 
-def _wrap_builder(original):
+def _wrap_builder(original: Any) -> Any:
     @functools.wraps(original)
-    def create(*args, **kwargs):
+    def create(*args: Any, **kwargs: Any) -> Any:
         with _lock:
             if _watches:
                 _patch_classes()
@@ -152,9 +152,9 @@ def _wrap_builder(original):
     return create
 
 
-def _wrap(kind: str, original):
+def _wrap(kind: str, original: Any) -> Any:
     @functools.wraps(original)
-    def call(*args, **kwargs):
+    def call(*args: Any, **kwargs: Any) -> Any:
         listeners = _listeners()
         if not listeners:
             return original(*args, **kwargs)
@@ -173,7 +173,7 @@ def _wrap(kind: str, original):
     return call
 
 
-def _open(kind: str, args, kwargs) -> Frame:
+def _open(kind: str, args: Any, kwargs: Any) -> Frame:
     builders = _tf.feature_column_builders()
     builder = next((value for value in list(args) + list(kwargs.values()) if isinstance(value, builders)), None)
     if kind == "get":
@@ -183,7 +183,7 @@ def _open(kind: str, args, kwargs) -> Frame:
     return Frame(kind, subject, _log(builder))
 
 
-def _log(builder) -> Log:
+def _log(builder: Any) -> Log:
     if builder is None:
         return Log({})
     with _lock:
@@ -192,7 +192,7 @@ def _log(builder) -> Log:
         return _logs[builder]
 
 
-def hashable(column) -> bool:
+def hashable(column: Any) -> bool:
     """Whether a column can be a key; one with an unhashable field cannot (nor can TensorFlow cache it)."""
     try:
         hash(column)
@@ -201,7 +201,7 @@ def hashable(column) -> bool:
     return True
 
 
-def _close(frames: List[Frame], result) -> Optional[Use]:
+def _close(frames: List[Frame], result: Any) -> Optional[Use]:
     """Takes the innermost frame off; tells the one around it what was read; a ``Use`` when no use is around it."""
     frame = frames.pop()
     parent = frames[-1] if frames else None

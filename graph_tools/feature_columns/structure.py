@@ -57,7 +57,7 @@ class Layer(NamedTuple):
         return found
 
 
-def find_lookup(combined, ids: Iterable[Any]) -> Lookup:
+def find_lookup(combined: Any, ids: Iterable[Any]) -> Lookup:
     """Rows, combiner and table between the id tensors and ``combined``; an empty ``Lookup`` when there is no table.
 
     Args:
@@ -91,7 +91,7 @@ def find_lookup(combined, ids: Iterable[Any]) -> Lookup:
                           combiner="mean" if combiner.type == "SegmentMean" else how)
 
 
-def _divided(total) -> Tuple[Any, str]:
+def _divided(total: Any) -> Tuple[Any, str]:
     """A weighted sum after its division by the weights, where one follows, and how rows are combined by that."""
     uses = [op for op in total.consumers() if op.type in ("RealDiv", "DivNoNan") and op.inputs[0].name == total.name]
     if len(uses) != 1:
@@ -99,7 +99,7 @@ def _divided(total) -> Tuple[Any, str]:
     return uses[0].outputs[0], "sqrtn" if uses[0].inputs[1].op.type == "Sqrt" else "mean"
 
 
-def _unweighted(rows, holding: Set[Any]):
+def _unweighted(rows: Any, holding: Set[Any]) -> Any:
     """Rows as they were before each was multiplied with its weight."""
     while rows.op.type in ("Mul", "Cast", "Identity"):
         operands = [tensor for tensor in rows.op.inputs if tensor.op in holding]
@@ -109,7 +109,7 @@ def _unweighted(rows, holding: Set[Any]):
     return rows
 
 
-def _above(tensor, sources: Set[Any]) -> List[Any]:
+def _above(tensor: Any, sources: Set[Any]) -> List[Any]:
     """Ops that ``tensor`` is made from, nearest first, down to ``sources`` (which are left out)."""
     return [op for op in reached([tensor.op], lambda op: () if op in sources else [other.op for other in op.inputs])
             if op not in sources]
@@ -141,20 +141,20 @@ def table_shape(found: Lookup) -> Tuple[Optional[int], Optional[int]]:
     return sum(counts) if len(counts) == len(shapes) else None, shapes[0][-1] if shapes[0] else None
 
 
-def _shape_of(table) -> Optional[List[int]]:
+def _shape_of(table: Any) -> Optional[List[int]]:
     if table.dtype.name != "resource":
         return table.shape.as_list() if table.shape.ndims else None
     shape = table.op.get_attr("shape") if table.op.type == "VarHandleOp" else None
     return [dim.size for dim in shape.dim] if shape is not None else None
 
 
-def _part(name: str):
+def _part(name: str) -> Any:
     """Sorts ``…/part_10`` behind ``…/part_9``."""
     head, _, number = name.rpartition("_")
     return (head, int(number)) if number.isdigit() else (name, -1)
 
 
-def find_keys(values, sources: Iterable[Any]):
+def find_keys(values: Any, sources: Iterable[Any]) -> Any:
     """The tensor of words (or numbers) from which ids were made one by one; ``None`` when they were not.
 
     A vocabulary with out-of-vocabulary buckets both looks up and hashes each word; the looked up form is the input's.
@@ -170,7 +170,7 @@ def find_keys(values, sources: Iterable[Any]):
     return hashed
 
 
-def find_cross(tensor) -> List[Tuple[Any, Any]]:
+def find_cross(tensor: Any) -> List[Tuple[Any, Any]]:
     """Indices and values of what is crossed upstream of a tensor (no indices for a dense part); empty: nothing is."""
     op = next((op for op in _above(tensor, set()) if op.type in CROSSES), None)
     if op is None:

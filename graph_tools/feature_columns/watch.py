@@ -55,7 +55,7 @@ class Watch:
       graphs: the graphs in which columns were built, in order.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.graphs: List[Any] = []
         self.home: List["Watch"] = []
         self._uses: List[patch.Use] = []
@@ -72,11 +72,11 @@ class Watch:
         """
         return self.columns_of(self.graphs[-1]) if self.graphs else {}
 
-    def columns_of(self, graph) -> Dict[str, Column]:
+    def columns_of(self, graph: Any) -> Dict[str, Column]:
         """The same for any of ``graphs``."""
         return harvest([use for use in self._uses if _graph(use) is graph])
 
-    def follows(self, graph) -> bool:
+    def follows(self, graph: Any) -> bool:
         """Whether another thread that builds in ``graph`` builds for this watch."""
         return graph is self._started_in or any(graph is seen for seen in self.graphs)
 
@@ -100,7 +100,7 @@ class Watch:
                 "built is searched with find_embeddings")
 
 
-def _tensors(result) -> List[Any]:
+def _tensors(result: Any) -> List[Any]:
     """The tensors in what a method gave: a tensor, a ``SparseTensor`` or a named pair of them."""
     if isinstance(result, _tf.tf.SparseTensor):
         return [result.values]
@@ -134,7 +134,7 @@ def harvest(uses: List[patch.Use]) -> Dict[str, Column]:
     return _by_name(_shared(found))
 
 
-def _part(use: patch.Use):
+def _part(use: patch.Use) -> Any:
     """The tensor that goes into the layer."""
     return use.result[0] if use.kind == "sequence" else use.result
 
@@ -183,7 +183,7 @@ def _harvest_one(use: patch.Use) -> Column:
         categories=kinds.categories_of(column, width), cross=_cross(use, chain[-1], ids), **found)
 
 
-def _cross(use: patch.Use, column, ids: Optional[Sparse]) -> Tuple[CrossPart, ...]:
+def _cross(use: patch.Use, column: Any, ids: Optional[Sparse]) -> Tuple[CrossPart, ...]:
     """The parts of a crossed column; TensorFlow crosses its sparse parts first, then the dense ones."""
     if ids is None or kinds.kind_of(column) != "crossed":
         return ()
@@ -205,11 +205,11 @@ def _raw(use: patch.Use) -> Dict[str, Any]:
     return found
 
 
-def _sparse(tensor) -> Sparse:
+def _sparse(tensor: Any) -> Sparse:
     return Sparse(tensor.indices, tensor.values, tensor.dense_shape)
 
 
-def _parts(value) -> Tuple[Any, ...]:
+def _parts(value: Any) -> Tuple[Any, ...]:
     return () if value is None else tuple(value) if isinstance(value, Sparse) else (value,)
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Iterable, List, NamedTuple, Optional, Tuple
 
 from graph_tools.errors import AmbiguousCandidateError, NoCandidateError, some
 
@@ -107,7 +107,7 @@ class Candidates(Sequence):
         self.misses = tuple({miss[0]: Miss(*miss) for miss in misses}.values())
         self.what = what
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return Candidates(self._found[index], self.misses, self.what)
         return self._found[index]
@@ -115,7 +115,7 @@ class Candidates(Sequence):
     def __len__(self) -> int:
         return len(self._found)
 
-    def __eq__(self, other) -> bool:
+    def __eq__(self, other: Any) -> bool:
         return isinstance(other, Candidates) and (self._found, self.misses) == (other._found, other.misses)
 
     def __hash__(self) -> int:

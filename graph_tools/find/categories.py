@@ -24,7 +24,7 @@ class Made(NamedTuple):
     categories: Categories
 
 
-def of_ids(model: Model, tensor, count: Optional[int]) -> Made:
+def of_ids(model: Model, tensor: Any, count: Optional[int]) -> Made:
     """What the ids on the way to a tensor stand for.
 
     Args:
@@ -50,27 +50,27 @@ def of_ids(model: Model, tensor, count: Optional[int]) -> Made:
     return Made("identity", Categories("identity", count or 0))
 
 
-def of_cross(model: Model, tensor) -> Tuple[CrossPart, ...]:
+def of_cross(model: Model, tensor: Any) -> Tuple[CrossPart, ...]:
     """The parts of the cross on the way to a tensor; none where nothing is crossed."""
     return tuple(CrossPart(indices, values, None if values.dtype.name == "string" else
                            of_ids(model, values, None).categories)
                  for indices, values in structure.find_cross(tensor))
 
 
-def elements(tensor) -> Categories:
+def elements(tensor: Any) -> Categories:
     """The elements of a numeric tensor ``[batch, width]``."""
     width = (tensor.shape.as_list()[-1] if tensor.shape.ndims else None) or 1
     return Categories("elements", width, (width,))
 
 
-def _nearest(start) -> List[Any]:
+def _nearest(start: Any) -> List[Any]:
     """Ops that make ids upstream of an op, none of them behind another."""
     wanted = {kind for kinds in _MAKERS for kind in kinds}
     return [op for op in reached([start], lambda op: () if op.type in wanted else [tensor.op for tensor in op.inputs])
             if op.type in wanted]
 
 
-def table_words(model: Model, table) -> Tuple[Tuple[str, ...], bool]:
+def table_words(model: Model, table: Any) -> Tuple[Tuple[str, ...], bool]:
     """The words of a static table in the order of their ids, and whether they are in a file.
 
     Nothing where the table's content cannot be read: its ids are then shown as numbers.
@@ -87,7 +87,7 @@ def table_words(model: Model, table) -> Tuple[Tuple[str, ...], bool]:
     return (), False
 
 
-def _from_file(model: Model, op, table) -> Tuple[str, ...]:
+def _from_file(model: Model, op: Any, table: Any) -> Tuple[str, ...]:
     path = variables.text_file(model.index, op.name, model.assets)
     if path is None:
         return ()
@@ -98,7 +98,7 @@ def _from_file(model: Model, op, table) -> Tuple[str, ...]:
         return ()
 
 
-def _static(tensor) -> Optional[np.ndarray]:
+def _static(tensor: Any) -> Optional[np.ndarray]:
     """The value of a tensor that is computed from constants alone (ids are often a range)."""
     while tensor.op.type == "Identity":
         tensor = tensor.op.inputs[0]
@@ -106,7 +106,7 @@ def _static(tensor) -> Optional[np.ndarray]:
     return None if value is None else np.ravel(value)
 
 
-def _in_order(keys, values) -> Tuple[str, ...]:
+def _in_order(keys: Any, values: Any) -> Tuple[str, ...]:
     """Words by id; nothing unless ids are 0, 1, 2, …"""
     by_id = dict(zip((int(value) for value in values), keys))
     if sorted(by_id) != list(range(len(by_id))):

@@ -70,12 +70,12 @@ def _read(model: Model) -> Dict[str, Column]:
     return _by_name(found + linear)
 
 
-def _is_source(op) -> bool:
+def _is_source(op: Any) -> bool:
     """Whether the values of an example come in here (a table's handle, a constant or a variable is none)."""
     return not op.inputs and op.type not in ops.VARIABLES | {"Const", "NoOp"} and "HashTable" not in op.type
 
 
-def _members(op, scope: str, summed: bool) -> List[_Member]:
+def _members(op: Any, scope: str, summed: bool) -> List[_Member]:
     """The columns that a layer's op takes; none when one of its inputs is no column of the same layer."""
     inputs = list(op.inputs)[:-1] if op.type == "ConcatV2" else list(op.inputs)
     found = []
@@ -99,7 +99,7 @@ def _without_numbers(members: List[_Member]) -> List[_Member]:
         again or _WRAPPED.search(member.name[:tail.start()])) else member for member, tail in zip(members, tails)]
 
 
-def _columns(model: Model, op, scope: str, summed: bool, sources) -> Iterator[Column]:
+def _columns(model: Model, op: Any, scope: str, summed: bool, sources: Any) -> Iterator[Column]:
     members = _members(op, scope, summed)
     layer = structure.Layer(op, {number: member.slot for number, member in enumerate(members)})
     slices = layer.slices() if members and not summed else {}
@@ -110,7 +110,7 @@ def _columns(model: Model, op, scope: str, summed: bool, sources) -> Iterator[Co
             yield dataclasses.replace(column, layer=op.outputs[0].name, slice=slices.get(number))
 
 
-def _column(model: Model, member: _Member, summed: bool, sources) -> Column:
+def _column(model: Model, member: _Member, summed: bool, sources: Any) -> Column:
     part, combined = member.tensor, member.tensor
     if summed and part.op.type == "MatMul":
         part = part.op.inputs[0]

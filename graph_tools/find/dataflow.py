@@ -116,7 +116,7 @@ class Dataflow:
         """Whether the values of a node depend on data that is fed (a knob such as a keep probability is not data)."""
         return node_name in self._data
 
-    def _source_bits(self, node) -> int:
+    def _source_bits(self, node: Any) -> int:
         """KNOB for a switch, for a scalar float or flag; VALUE for all else."""
         if node.name in self._knobs:
             return KNOB
@@ -150,7 +150,7 @@ class Dataflow:
             bits |= one
         return self._transferred(node, bits)
 
-    def _transferred(self, node, bits: int) -> int:
+    def _transferred(self, node: Any, bits: int) -> int:
         op = node.op
         if op in _COMPARISONS:
             return _compared(bits)
@@ -165,7 +165,7 @@ class Dataflow:
             return LEARNED if bits & (_MADE_OF_DATA | KNOB) else 0
         return bits
 
-    def _gathered(self, inputs) -> int:
+    def _gathered(self, inputs: Any) -> int:
         """Rows of a table by an input's ids are learned floats; entries picked from data stay what they were."""
         params, indices = self.bits(inputs[0].node), self.bits(inputs[1].node)
         if self.is_data(inputs[0].node):
@@ -188,7 +188,7 @@ def _has_scalars(index: GraphIndex) -> bool:
     return index.graph_def.versions.producer >= 24
 
 
-def _gathers_floats(node) -> bool:
+def _gathers_floats(node: Any) -> bool:
     for attr in ("Tparams", "dtype"):
         if attr in node.attr:
             return node.attr[attr].type in FLOAT_TYPES

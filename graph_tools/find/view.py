@@ -28,14 +28,14 @@ class View:
       loop_nodes: names of the nodes that run inside a while loop.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: Any):
         self.model = model
         self.index = model.index
         self.flow = Dataflow(self.index, switches.knobs(self.index))
         self.loop_nodes = where.loop_nodes(self.index)
         self._tensors: Dict[str, Any] = {}
 
-    def tensor(self, ref) -> Any:
+    def tensor(self, ref: Any) -> Any:
         """The ``tf.Tensor`` of the imported graph."""
         name = str(ref)
         if name not in self._tensors:
@@ -46,21 +46,21 @@ class View:
         """How many outputs a node has."""
         return len(self.model.outline.get_operation_by_name(node_name).outputs)
 
-    def shape(self, ref) -> Shape:
+    def shape(self, ref: Any) -> Shape:
         """Static shape; ``None`` when the rank is unknown."""
         shape = self.tensor(ref).shape
         if shape.ndims is None:
             return None
         return tuple(None if size is None else int(size) for size in shape.as_list())
 
-    def dtype(self, ref) -> str:
+    def dtype(self, ref: Any) -> str:
         """Name of the dtype, without the mark of a reference (``"float32"``)."""
         return self.tensor(ref).dtype.base_dtype.name
 
-    def is_float(self, ref) -> bool:
+    def is_float(self, ref: Any) -> bool:
         return self.dtype(ref) in FLOATS
 
-    def op(self, ref) -> str:
+    def op(self, ref: Any) -> str:
         return self.index.op(ref.node if isinstance(ref, TensorRef) else ref)
 
     def flag(self, node_name: str, attribute: str) -> bool:
@@ -105,11 +105,11 @@ class View:
                 if not (use.node in nodes and use.slot == 0)]
 
 
-def view_of(model) -> View:
+def view_of(model: Any) -> View:
     """The view of a model, made at the first call: searches only read it."""
     return model.once(View)
 
 
-def ref_of(tensor) -> TensorRef:
+def ref_of(tensor: Any) -> TensorRef:
     """A tensor name or Candidate as a ``TensorRef``."""
     return names.parse(names.tensor_name(tensor))

@@ -3,14 +3,14 @@
 Nothing here imports or runs anything. What the graph could do besides computing is judged in ``graph_tools.safety``.
 """
 
-from typing import Set
+from typing import Any, Set
 
 from graph_tools.errors import ModelFormatError
 from graph_tools.graph import functions, names
 from graph_tools.safety import bounds
 
 
-def check(graph_def, where: str) -> None:
+def check(graph_def: Any, where: str) -> None:
     """Raises ModelFormatError for a graph that is torn or calls itself; TooLargeError for one out of bounds."""
     seen: Set[str] = set()
     for node in graph_def.node:

@@ -16,7 +16,7 @@ from graph_tools.safety import files, judge
 _GRADIENT = "_gradient_op_type"
 
 
-def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]] = None,
+def model(meta_graph: Any, source: str, kind: str, values: Optional[Mapping[str, Any]] = None,
           assets: Optional[Mapping[str, str]] = None, signature: Optional[str] = None,
           warnings: Tuple[str, ...] = (), no_value: str = "has no value", trusted: bool = False,
           folder: Optional[str] = None) -> Model:
@@ -69,7 +69,7 @@ def model(meta_graph, source: str, kind: str, values: Optional[Mapping[str, Any]
                  warnings=warnings + elsewhere + found.warnings + _dangling(meta_graph), format=kind, trusted=trusted)
 
 
-def _without_lost_gradients(graph_def) -> Tuple[str, ...]:
+def _without_lost_gradients(graph_def: Any) -> Tuple[str, ...]:
     """Drops, in place, names of gradient functions that this process does not have (``tf.custom_gradient`` saves the
     name alone), so that what a node computes is differentiated; a warning where there were any."""
     lost: List[str] = []
@@ -83,7 +83,7 @@ def _without_lost_gradients(graph_def) -> Tuple[str, ...]:
         "is differentiated instead" % some(sorted(lost)),)
 
 
-def _judged(meta_graph, source: str, trusted: bool) -> Tuple[str, ...]:
+def _judged(meta_graph: Any, source: str, trusted: bool) -> Tuple[str, ...]:
     """Warnings about nodes that are kept from TensorFlow; an error where nothing would be left to compute."""
     if trusted:
         return ()
@@ -108,7 +108,7 @@ def _either(own: Mapping[str, Any], values: Mapping[str, Any], name: str) -> Any
     return own[name] if name in own else values[name]
 
 
-def _missing(meta_graph, values) -> List[str]:
+def _missing(meta_graph: Any, values: Any) -> List[str]:
     """Variables without a value that some signature needs; without signatures, all."""
     graph_def = meta_graph.graph_def
     missing = [node.name for node in graph_def.node if node.op in ops.VARIABLES and node.name not in values]
@@ -119,7 +119,7 @@ def _missing(meta_graph, values) -> List[str]:
     return missing
 
 
-def _keep_signature(meta_graph, signature: Optional[str], source: str) -> None:
+def _keep_signature(meta_graph: Any, signature: Optional[str], source: str) -> None:
     """Drops every signature but the one that was asked for, in place."""
     if signature is None:
         return
@@ -132,7 +132,7 @@ def _keep_signature(meta_graph, signature: Optional[str], source: str) -> None:
             del meta_graph.signature_def[key]
 
 
-def _dangling(meta_graph) -> Tuple[str, ...]:
+def _dangling(meta_graph: Any) -> Tuple[str, ...]:
     """Signatures that name tensors which are not in the graph."""
     known = {node.name for node in meta_graph.graph_def.node}
     found = []

@@ -34,7 +34,7 @@ class Checkpoint:
         _check_shards(prefix)
         self.keys = self._reader.get_variable_to_shape_map()
 
-    def __reduce__(self):
+    def __reduce__(self) -> Tuple[Any, ...]:
         return Checkpoint, (self.prefix,)  # TensorFlow's reader does not pickle: opened again where it arrives
 
     def full_names(self) -> Dict[str, str]:
@@ -70,7 +70,7 @@ class Checkpoint:
                 return session.run(value)
 
 
-def values(graph_def, saver_def, checkpoint: Checkpoint) -> variables.Lazy:
+def values(graph_def: Any, saver_def: Any, checkpoint: Checkpoint) -> variables.Lazy:
     """Values of the variables and mutable tables of a graph by node name, each read when it is asked for.
 
     The value of a mutable table is the pair ``(keys, values)``.
@@ -152,13 +152,13 @@ def open_checkpoint(prefix: str, what: str) -> Checkpoint:
     return Checkpoint(prefix)
 
 
-def _fits(node, shape) -> bool:
+def _fits(node: Any, shape: Any) -> bool:
     """Whether a value of that shape can be the variable's: a name alone is weak evidence."""
     wanted = variables.shape(node)
     return wanted is None or int(np.prod(wanted)) == int(np.prod(shape))
 
 
-def _place(node, restored, named, keys) -> Optional[Tuple[Stored, ...]]:
+def _place(node: Any, restored: Any, named: Any, keys: Any) -> Optional[Tuple[Stored, ...]]:
     """Where the value of one variable or table is: by restore op, else by name."""
     for place in restored.get(node.name, ()):
         if all(stored.key in keys for stored in place):

@@ -60,7 +60,7 @@ def from_estimator(estimator: Any, serving_input_receiver_fn: Any) -> Model:
     return build.model(meta_graph, source, "estimator", values, assets, trusted=True)
 
 
-def _export(graph, spec) -> Any:
+def _export(graph: Any, spec: Any) -> Any:
     """The graph and its collections as a MetaGraphDef; its saver says which value of the checkpoint is whose."""
     tf = _tf.tf
     saver = spec.scaffold.saver
@@ -73,7 +73,7 @@ def _export(graph, spec) -> Any:
     return meta_graph
 
 
-def _signatures(receiver, spec) -> Dict[str, Any]:
+def _signatures(receiver: Any, spec: Any) -> Dict[str, Any]:
     """The signatures that an export of this Estimator would have."""
     # A copy: the default signature is added to the dictionary, which is the caller's.
     outputs = None if spec.export_outputs is None else dict(spec.export_outputs)
@@ -82,7 +82,7 @@ def _signatures(receiver, spec) -> Dict[str, Any]:
         receiver.receiver_tensors, outputs, getattr(receiver, "receiver_tensors_alternatives", None))
 
 
-def _assets(graph) -> Dict[str, str]:
+def _assets(graph: Any) -> Dict[str, str]:
     """Vocabulary files by the name of the tensor that holds their path."""
     found: Dict[str, str] = {}
     for tensor in graph.get_collection(_tf.tf.GraphKeys.ASSET_FILEPATHS):

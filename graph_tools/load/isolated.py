@@ -58,7 +58,7 @@ def check(path: str, tags: Any, signature: Optional[str], trusted: bool, time_li
         raise kind(told["message"])
 
 
-def _ending(done) -> str:
+def _ending(done: Any) -> str:
     if done.returncode < 0:
         return signal.Signals(-done.returncode).name
     return errors.last_line(done.stderr) or "exit status %d" % done.returncode

@@ -21,7 +21,7 @@ def matches(artefact: Artefact) -> bool:
     return artefact.is_file and isinstance(artefact.message, _tf.tf.MetaGraphDef)
 
 
-def load(artefact: Artefact, tags=None, signature=None, trusted=False) -> Model:
+def load(artefact: Artefact, tags: Any = None, signature: Optional[str] = None, trusted: bool = False) -> Model:
     """Reads a MetaGraphDef and, lazily, the variables of its checkpoint.
 
     The path is the prefix of the checkpoint, any file of it (``.meta``, ``.index``, ``.data-…``), or a folder with a
@@ -137,7 +137,7 @@ def _no_graph(prefix: str) -> str:
             "with the program that built the model" % (prefix, prefix))
 
 
-def _assets(meta_graph) -> dict:
+def _assets(meta_graph: Any) -> dict:
     """Vocabulary files that a ``.meta`` names are constants of the graph; only definitions with a full path count."""
     return {asset.tensor_info.name: asset.filename for asset in meta_graph.asset_file_def
             if os.path.isabs(asset.filename)}

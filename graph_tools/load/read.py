@@ -60,7 +60,7 @@ class Artefact:
         return self.path if self.is_folder else self.path.rpartition("/")[0] or ("/" if self.path[:1] == "/" else ".")
 
     @property
-    def message(self):
+    def message(self) -> Any:
         """What is in the file: a ``GraphDef``, ``SavedModel`` or ``MetaGraphDef``, from binary or text.
 
         Raises:
@@ -113,7 +113,7 @@ def read_bytes(path: str) -> bytes:
     return data
 
 
-def parse(data: bytes, path: str):
+def parse(data: bytes, path: str) -> Any:
     """The graph message in the bytes of a file; binary or text, whichever of the three kinds makes sense."""
     kinds = [_tf.tf.GraphDef, _tf.tf.MetaGraphDef, _tf.SavedModel]
     if data[:1] == b"\x08":  # a number first: the schema version of a SavedModel
@@ -145,7 +145,7 @@ def parse(data: bytes, path: str):
                            "again" % (path, len(data)))
 
 
-def _makes_sense(message) -> bool:
+def _makes_sense(message: Any) -> bool:
     """Whether a parsed message is really of its kind: protobuf accepts bytes of other kinds too."""
     if isinstance(message, _tf.SavedModel):
         return bool(message.meta_graphs) and all(_makes_sense(graph) for graph in message.meta_graphs)

@@ -4,7 +4,7 @@ From each output of a ``RestoreV2`` through ``Identity`` and the like to the ``A
 too (TF 2 restores in a function that gets the variables as arguments). Nothing is run.
 """
 
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class Stored(NamedTuple):
     slice: str = ""
 
 
-def places(graph_def, restore_op: str) -> Dict[str, List[Tuple[Stored, ...]]]:
+def places(graph_def: Any, restore_op: str) -> Dict[str, List[Tuple[Stored, ...]]]:
     """Places by node name as the graph's restore ops have them, those behind the saver's own op first."""
     index = walk.GraphIndex(graph_def)
     found: Dict[str, List[Tuple[Stored, ...]]] = {}
@@ -37,7 +37,7 @@ def places(graph_def, restore_op: str) -> Dict[str, List[Tuple[Stored, ...]]]:
     return found
 
 
-def _follow(index: walk.GraphIndex, node, found) -> None:
+def _follow(index: walk.GraphIndex, node: Any, found: Any) -> None:
     """From each output of a restore op forward to what is assigned from it."""
     tables: Dict[str, Dict[int, Stored]] = {}
     for port, stored in enumerate(_stored(node, lambda slot: _constant(index, index.data_inputs(node.name)[slot]))):
@@ -58,7 +58,7 @@ def _follow(index: walk.GraphIndex, node, found) -> None:
             found.setdefault(target, []).append((slots[1], slots[2]))
 
 
-def _inside(library, called: Iterable[str], arguments: List[str], found, seen) -> None:
+def _inside(library: Any, called: Iterable[str], arguments: List[str], found: Any, seen: Any) -> None:
     """The same within functions: TF 2 restores in a function that gets the variables as arguments."""
     for name in called:
         if name not in library or (name, tuple(arguments)) in seen:
@@ -69,7 +69,7 @@ def _inside(library, called: Iterable[str], arguments: List[str], found, seen) -
                  if number < len(arguments)}
         nodes = {node.name: node for node in function.node_def}
 
-        def source_of(entry, nodes=nodes, bound=bound):
+        def source_of(entry: Any, nodes: Any = nodes, bound: Any = bound) -> Any:
             ref = functions.tensor_of(entry)
             while ref.node in nodes and nodes[ref.node].op in variables.PASSES and nodes[ref.node].input:
                 source = nodes[ref.node]
@@ -96,13 +96,13 @@ def _inside(library, called: Iterable[str], arguments: List[str], found, seen) -
             found.setdefault(target, []).append(pair)
 
 
-def _restored_inside(nodes, ref, source_of) -> Optional[Stored]:
+def _restored_inside(nodes: Any, ref: Any, source_of: Any) -> Optional[Stored]:
     """Which stored value a tensor inside a function is, when a restore op of that function made it."""
     node = nodes.get(ref.node) if isinstance(ref, functions.Inside) else None
     if node is None or node.op not in ops.RESTORES:
         return None
 
-    def constant(slot):
+    def constant(slot: Any) -> Any:
         source = source_of(node.input[slot])
         made = nodes.get(source.node) if isinstance(source, functions.Inside) else None
         return _tf.make_ndarray(made.attr["value"].tensor) if made is not None and made.op == "Const" else None
@@ -111,7 +111,7 @@ def _restored_inside(nodes, ref, source_of) -> Optional[Stored]:
     return places[ref.index] if ref.index < len(places) else None
 
 
-def _stored(node, constant) -> Iterator[Stored]:
+def _stored(node: Any, constant: Any) -> Iterator[Stored]:
     """The key and slice of each output of a restore op; nothing when they are not constants."""
     keys = constant(1)
     slices = constant(2) if node.op != "Restore" else None
@@ -128,5 +128,5 @@ def _constant(index: walk.GraphIndex, ref: names.TensorRef) -> Optional[np.ndarr
     return _tf.make_ndarray(node.attr["value"].tensor) if node is not None and node.op == "Const" else None
 
 
-def _text(value) -> str:
+def _text(value: Any) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)

@@ -1,7 +1,7 @@
 """A SavedModel: a folder with ``saved_model.pb`` or ``.pbtxt``, variables and assets, of TF 1 or TF 2."""
 
 import os
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from graph_tools import _tf
 from graph_tools.errors import ModelFormatError, some
@@ -20,7 +20,7 @@ def matches(artefact: Artefact) -> bool:
     return artefact.is_file and isinstance(artefact.message, _tf.SavedModel)
 
 
-def load(artefact: Artefact, tags=None, signature=None, trusted=False) -> Model:
+def load(artefact: Artefact, tags: Any = None, signature: Optional[str] = None, trusted: bool = False) -> Model:
     """Reads one MetaGraph of a SavedModel.
 
     Its ``main_op`` is not run; variables are read from the checkpoint in the folder, tables are initialised from the
@@ -75,7 +75,7 @@ def _versions(artefact: Artefact) -> List[str]:
     return [name for name in artefact.files() if any(exists(join(artefact.path, name, file)) for file in FILES)]
 
 
-def _choose(saved_model, tags, folder: str):
+def _choose(saved_model: Any, tags: Any, folder: str) -> Any:
     """The MetaGraph with exactly these tags; without tags the only one, or the one for serving."""
     graphs = list(saved_model.meta_graphs)
     there = "; ".join(_shown(graph) for graph in graphs)
@@ -91,11 +91,11 @@ def _choose(saved_model, tags, folder: str):
     return fitting[0]
 
 
-def _shown(meta_graph) -> str:
+def _shown(meta_graph: Any) -> str:
     return ",".join(sorted(meta_graph.meta_info_def.tags)) or "none"
 
 
-def _assets(meta_graph, folder: str) -> Dict[str, str]:
+def _assets(meta_graph: Any, folder: str) -> Dict[str, str]:
     """Path of the asset by the name of the tensor that must hold it."""
     found = {}
     for asset in _asset_files(meta_graph):
@@ -108,7 +108,7 @@ def _assets(meta_graph, folder: str) -> Dict[str, str]:
     return {name: path for name, path in found.items() if name.partition(":")[0] in known}
 
 
-def _asset_files(meta_graph) -> List:
+def _asset_files(meta_graph: Any) -> List:
     """Asset definitions of a MetaGraph, from its field or, in older files, from its collection."""
     if meta_graph.asset_file_def:
         return list(meta_graph.asset_file_def)

@@ -49,7 +49,7 @@ def from_session(session: Any) -> Model:
                        no_value="is not initialised in the session" if uninitialized else "has no value")
 
 
-def _plain(session):
+def _plain(session: Any) -> Any:
     """The ``tf.Session`` inside monitored and wrapped sessions: running it triggers no hook."""
     given = session
     for _ in range(10):
@@ -66,7 +66,7 @@ def _plain(session):
     return session
 
 
-def _meta_graph(graph):
+def _meta_graph(graph: Any) -> Any:
     """The graph and those of its collections that can be written down."""
     tf = _tf.tf
     meta_graph = tf.MetaGraphDef()
@@ -136,7 +136,7 @@ def _clean(index: walk.GraphIndex, node_name: str, variable: str) -> bool:
                for name in index.ancestors([node_name]))
 
 
-def _fetch(session, readers: List[_Reader]) -> Tuple[Dict[str, Any], Set[str]]:
+def _fetch(session: Any, readers: List[_Reader]) -> Tuple[Dict[str, Any], Set[str]]:
     """The values in one run, and the variables that have none."""
     asked = [reader for reader in readers if reader.initialized]
     answers = session.run([reader.initialized for reader in asked]) if asked else []
@@ -156,7 +156,7 @@ def _fetch(session, readers: List[_Reader]) -> Tuple[Dict[str, Any], Set[str]]:
     return {}, uninitialized
 
 
-def _culprit(wanted: List[_Reader], problem) -> Optional[str]:
+def _culprit(wanted: List[_Reader], problem: Any) -> Optional[str]:
     """The variable that an error of a run complains about, when it can be told."""
     blamed = {getattr(problem.op, "name", None), *[word.strip("',.:") for word in problem.message.split()]}
     for reader in wanted:
@@ -165,7 +165,7 @@ def _culprit(wanted: List[_Reader], problem) -> Optional[str]:
     return None
 
 
-def _one_by_one(session, wanted: List[_Reader], uninitialized: Set[str]) -> Tuple[Dict[str, Any], Set[str]]:
+def _one_by_one(session: Any, wanted: List[_Reader], uninitialized: Set[str]) -> Tuple[Dict[str, Any], Set[str]]:
     values = {}
     for reader in wanted:
         try:
@@ -175,7 +175,7 @@ def _one_by_one(session, wanted: List[_Reader], uninitialized: Set[str]) -> Tupl
     return values, uninitialized
 
 
-def _tables(session, index: walk.GraphIndex) -> Tuple[Dict[str, Any], Tuple[str, ...]]:
+def _tables(session: Any, index: walk.GraphIndex) -> Tuple[Dict[str, Any], Tuple[str, ...]]:
     """Content of mutable tables, by export ops that are in the graph already; and what cannot be copied."""
     values, lost = {}, []
     for name, node in index.nodes.items():

@@ -89,7 +89,7 @@ def _file(artefact: Artefact) -> Artefact:
     return found
 
 
-def _graphs(message) -> List[Any]:
+def _graphs(message: Any) -> List[Any]:
     if isinstance(message, _tf.SavedModel):
         return list(message.meta_graphs)
     if isinstance(message, _tf.tf.MetaGraphDef):

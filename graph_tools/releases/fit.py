@@ -1,6 +1,6 @@
 """Make a graph fit the running TensorFlow: drop newer attributes at their default, name what cannot be dropped."""
 
-from typing import List, NamedTuple, Optional, Set, Tuple
+from typing import Any, List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf, following
 from graph_tools.errors import ReleaseError, some
@@ -18,7 +18,7 @@ class Misfit(NamedTuple):
     function: str
 
 
-def fit(meta_graph, where: str) -> Tuple[str, ...]:
+def fit(meta_graph: Any, where: str) -> Tuple[str, ...]:
     """Drops, in place, attributes that this TensorFlow does not know and that are at their default.
 
     Args:
@@ -52,7 +52,7 @@ def fit(meta_graph, where: str) -> Tuple[str, ...]:
         _tf.tf.__version__) for misfit in inside)
 
 
-def _fit_node(node, function: str, known, library: Set[str], defaults) -> Optional[Misfit]:
+def _fit_node(node: Any, function: str, known: Any, library: Set[str], defaults: Any) -> Optional[Misfit]:
     """Drops what can be dropped from one node; returns what remains in the way."""
     if node.op in library:
         return None
@@ -73,14 +73,14 @@ def _fit_node(node, function: str, known, library: Set[str], defaults) -> Option
     return None
 
 
-def _writers_defaults(meta_graph) -> dict:
+def _writers_defaults(meta_graph: Any) -> dict:
     """Defaults that the writer recorded with the ops it used (``MetaInfoDef.stripped_op_list``)."""
     return {(op.name, attribute.name): attribute.default_value
             for op in meta_graph.meta_info_def.stripped_op_list.op for attribute in op.attr
             if attribute.HasField("default_value")}
 
 
-def _functions_behind_signatures(meta_graph) -> Set[str]:
+def _functions_behind_signatures(meta_graph: Any) -> Set[str]:
     """Functions that some signature's outputs run; without signatures, all that the graph calls."""
     index = walk.GraphIndex(meta_graph.graph_def)
     outputs = following.served(meta_graph)
@@ -89,7 +89,7 @@ def _functions_behind_signatures(meta_graph) -> Set[str]:
                            functions.calls(meta_graph.graph_def.library))
 
 
-def _drop_callers(graph_def, beyond: Set[str]) -> None:
+def _drop_callers(graph_def: Any, beyond: Set[str]) -> None:
     """Takes functions that this TensorFlow could not even import out of a graph, in place, with what needs them."""
     if not beyond:
         return
@@ -104,7 +104,7 @@ def _drop_callers(graph_def, beyond: Set[str]) -> None:
     graph_def.CopyFrom(rest)
 
 
-def _explain(misfits: List[Misfit], meta_graph, where: str) -> str:
+def _explain(misfits: List[Misfit], meta_graph: Any, where: str) -> str:
     """One line: the first op in the way, how many more, and which release has it."""
     first = misfits[0]
     writer = meta_graph.meta_info_def.tensorflow_version

@@ -197,5 +197,5 @@ def attributes() -> Dict[Tuple[str, str], Tuple[Optional[Any], str]]:
     return _table
 
 
-def is_default(value, default: Optional[Any]) -> bool:
+def is_default(value: Any, default: Optional[Any]) -> bool:
     return default is None or value == default

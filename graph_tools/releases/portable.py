@@ -1,6 +1,6 @@
 """Make a graph readable by other releases than the one that wrote it."""
 
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from graph_tools.graph import functions, nodes, ops
 from graph_tools.releases import newer
 
 
-def strip(graph_def) -> None:
+def strip(graph_def: Any) -> None:
     """Drops, in place, what keeps other releases from reading a graph and says nothing about what it computes.
 
     Attributes that came after TensorFlow 1.15 and are at their default, recorded shapes, colocation with nodes that
@@ -40,7 +40,7 @@ def strip(graph_def) -> None:
                 del node.attr["_class"]
 
 
-def _first_parsers(graph_def) -> None:
+def _first_parsers(graph_def: Any) -> None:
     """``ParseExampleV2`` of a vector of protos, without ragged features, as 1.15 has it: a scalar for each key."""
     by_name = {node.name: node for node in graph_def.node}
     for node in [node for node in graph_def.node if node.op == "ParseExampleV2"]:
@@ -60,20 +60,20 @@ def _first_parsers(graph_def) -> None:
         node.attr["Nsparse"].i, node.attr["Ndense"].i = len(keys[0]), len(keys[1])
 
 
-def _strings(node) -> Optional[List[bytes]]:
+def _strings(node: Any) -> Optional[List[bytes]]:
     """What a constant vector of strings holds; ``None`` when the node is none."""
     if node is None or node.op != "Const":
         return None
     return list(_tf.make_ndarray(node.attr["value"].tensor).ravel())
 
 
-def _is_vector(node) -> bool:
+def _is_vector(node: Any) -> bool:
     """Whether a tensor is a placeholder of one axis: the older parser takes nothing else."""
     return node is not None and node.op in ops.PLACEHOLDERS and len(
         node.attr["shape"].shape.dim) == 1
 
 
-def needs(graph_def) -> List[str]:
+def needs(graph_def: Any) -> List[str]:
     """What keeps older releases from reading a graph, once ``strip`` is done: a sentence for each release needed."""
     table = newer.attributes()
     found: Dict[str, Dict[str, str]] = {}
@@ -89,7 +89,7 @@ def needs(graph_def) -> List[str]:
         "%s (node %r)" % entry for entry in list(why.items())[:4])) for release, why in sorted(found.items())]
 
 
-def _clear(message, field: str) -> None:
+def _clear(message: Any, field: str) -> None:
     """Clears a field that only newer releases have: an older one cannot read it in text form."""
     if field in message.DESCRIPTOR.fields_by_name:
         message.ClearField(field)

@@ -38,7 +38,7 @@ class Waiting(NamedTuple):
         return "%r (%s): %s" % (self.node, self.why, reason)
 
 
-def blocking_producers(model, fetches, feeds: Iterable = ()) -> List[Waiting]:
+def blocking_producers(model: Any, fetches: Any, feeds: Iterable = ()) -> List[Waiting]:
     """The queues, iterators and the like that a run would take data from; nothing is run to find out.
 
     Args:
@@ -60,7 +60,7 @@ def blocking_producers(model, fetches, feeds: Iterable = ()) -> List[Waiting]:
             for node in one.nodes[:1] if node in reached]
 
 
-def refuse_if_blocking(model, fetches, feeds: Iterable = ()) -> None:
+def refuse_if_blocking(model: Any, fetches: Any, feeds: Iterable = ()) -> None:
     """Raises ``BlockedRunError``, with the fix, when a run would take data from a queue or an iterator."""
     waiting = blocking_producers(model, fetches, feeds)
     if waiting:
@@ -70,7 +70,7 @@ def refuse_if_blocking(model, fetches, feeds: Iterable = ()) -> None:
 _FIX = "replace it by a placeholder first: model, edit = graph_tools.swap_inputs(model)"
 
 
-def run(session, fetches, feed_dict: Optional[Mapping] = None, timeout: float = 60.0) -> Any:
+def run(session: Any, fetches: Any, feed_dict: Optional[Mapping] = None, timeout: float = 60.0) -> Any:
     """``session.run`` that ends: with its result, an error, at the timeout, or at Ctrl-C.
 
     TensorFlow does not see Ctrl-C while it waits for a queue, so the run has a thread of its own. The session can be
@@ -93,7 +93,7 @@ def run(session, fetches, feed_dict: Optional[Mapping] = None, timeout: float = 
         raise BlockedRunError(_blocked(session.graph, fetches, feed_dict or {}, timeout)) from late
 
 
-def run_or_close(session, fetches, feed_dict: Optional[Mapping] = None, timeout: float = 60.0,
+def run_or_close(session: Any, fetches: Any, feed_dict: Optional[Mapping] = None, timeout: float = 60.0,
                  run_session: Optional[Callable[[Any, Any], Any]] = None) -> Any:
     """``run`` in a session of one's own, which is closed when the run does not end: then nothing of it goes on.
 
@@ -137,7 +137,7 @@ def failed_node(message: str) -> str:
     return told.group(1) if told else ""
 
 
-def _unfinished(graph, fetches, feeds, seconds: float, error) -> str:
+def _unfinished(graph: Any, fetches: Any, feeds: Any, seconds: float, error: Any) -> str:
     """What to say of a run in a session that was closed, from the error that it ended with."""
     node = failed_node(str(error)) if error is not None else ""
     # A functional loop is lowered under its own name: loop/LoopCond/_12.
@@ -150,14 +150,14 @@ def _unfinished(graph, fetches, feeds, seconds: float, error) -> str:
     return _blocked(graph, fetches, feeds, seconds)
 
 
-def _type_of(graph, name: str) -> str:
+def _type_of(graph: Any, name: str) -> str:
     try:
         return graph.get_operation_by_name(name).type
     except (KeyError, ValueError):
         return ""
 
 
-def _blocked(graph, fetches, feeds, timeout: float) -> str:
+def _blocked(graph: Any, fetches: Any, feeds: Any, timeout: float) -> str:
     nested = _tf.tf.nest.flatten(fetches)
     waiting = blocking_producers(GraphIndex(graph.as_graph_def()), nested, feeds)
     if not waiting:
@@ -165,7 +165,7 @@ def _blocked(graph, fetches, feeds, timeout: float) -> str:
     return "the run waited %.3g s for %s; fill it, or %s" % (timeout, "; ".join(map(str, waiting)), _FIX)
 
 
-def _waiting(index: GraphIndex, one: Input, node: str, reached, read) -> Waiting:
+def _waiting(index: GraphIndex, one: Input, node: str, reached: Any, read: Any) -> Waiting:
     unfed = tuple(sorted(name for name in read if names.parse(name).node == node))
     control = tuple(name for name in one.control if name in reached)
     return Waiting(node, one.kind, one.why, unfed, control)

@@ -57,7 +57,7 @@ class Task:
 class _Thread(threading.Thread):
     """Does one task after another; a daemon, so that what cannot be stopped does not keep the process alive."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(name="graph_tools.run", daemon=True)
         self._begin = threading.Lock()
         self._task: Any = None

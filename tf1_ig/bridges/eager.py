@@ -34,13 +34,13 @@ def eager_function(at: At) -> Callable[..., Any]:
         raise StateError("eager execution is off here, so there is no tape to differentiate with; use at.scores and "
                          "at.gradients, or tf.gradients on model.new_graph()")
 
-    def function(*entries, rows=None):
+    def function(*entries: Any, rows: Any = None) -> Any:
         @tf.custom_gradient
-        def scored(*tensors):
+        def scored(*tensors: Any) -> Any:
             arrays = [tensor.numpy() for tensor in tensors]
             found = stacked.scores(at, arrays, rows)
 
-            def backward(upstream):
+            def backward(upstream: Any) -> Any:
                 _, gradients = stacked.gradients(at, arrays, rows)
                 weights = upstream.numpy()
                 return [tf.constant(np.asarray(one, array.dtype) * weights.reshape((-1,) + (1,) * (array.ndim - 1)),

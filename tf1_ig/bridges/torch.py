@@ -32,26 +32,26 @@ def torch_function(at: At) -> Callable[..., Any]:
     """
     torch: Any = package("torch", "for a torch function", "torch (the CPU build will do)")
 
-    def arrays_of(tensors):
+    def arrays_of(tensors: Any) -> Any:
         return [tensor.detach().cpu().numpy() for tensor in tensors]
 
     class Scores(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, rows, *entries):
+        def forward(ctx: Any, rows: Any, *entries: Any) -> Any:
             ctx.save_for_backward(*entries)
             ctx.rows = rows
             return torch.as_tensor(stacked.scores(at, arrays_of(entries), rows), dtype=entries[0].dtype,
                                    device=entries[0].device)
 
         @staticmethod
-        def backward(ctx, upstream):
+        def backward(ctx: Any, upstream: Any) -> Any:
             entries = ctx.saved_tensors
             _, found = stacked.gradients(at, arrays_of(entries), ctx.rows)
             return (None,) + tuple(
                 torch.as_tensor(np.asarray(one), dtype=own.dtype, device=own.device)
                 * upstream.reshape((-1,) + (1,) * (own.dim() - 1)) for one, own in zip(found, entries))
 
-    def function(*entries, rows=None):
+    def function(*entries: Any, rows: Any = None) -> Any:
         given = list(entries)
         if rows is None and len(given) == len(at.inputs) + 1:
             rows = given.pop()

@@ -84,8 +84,8 @@ _CLAIMED: Dict[Callable[[Any], Iterable[Finding]], Tuple[str, ...]] = {
             effect: (EXACT, IN_EXPECTATION), precision: (EXACT, IN_EXPECTATION), cancellation: (EXACT, IN_EXPECTATION)}
 
 
-def compare_baselines(explainer, feed: Mapping[Any, Any], baselines: Sequence[Any] = ("zero", "mean"),
-                      **arguments) -> Tuple[List[Any], Report]:
+def compare_baselines(explainer: Any, feed: Mapping[Any, Any], baselines: Sequence[Any] = ("zero", "mean"),
+                      **arguments: Any) -> Tuple[List[Any], Report]:
     """Explains the same rows from several baselines: what each says, and whether they tell the same story.
 
     Args:

@@ -13,7 +13,7 @@ _INFORMED = 0.5    # normalised entropy under which a baseline already says some
 _LEANS = 0.2       # a binary baseline with a class this unlikely leans to the other
 
 
-def output_kind(result) -> Iterable[Finding]:
+def output_kind(result: Any) -> Iterable[Finding]:
     """Probabilities rather than logits; one prediction per row."""
     kind = _kind(result)
     if kind is None:
@@ -26,7 +26,7 @@ def output_kind(result) -> Iterable[Finding]:
         yield Finding("output kind", "ok", kind)
 
 
-def saturation(result) -> Iterable[Finding]:
+def saturation(result: Any) -> Iterable[Finding]:
     """A probability so close to 0 or 1 that its gradient is gone."""
     if _kind(result) not in ("softmax", "sigmoid"):
         return
@@ -42,7 +42,7 @@ def saturation(result) -> Iterable[Finding]:
         yield Finding("saturation", "ok", float(np.max(score, initial=0.0)))
 
 
-def baseline_informed(result) -> Iterable[Finding]:
+def baseline_informed(result: Any) -> Iterable[Finding]:
     """What the model says at the baseline: it should say nothing."""
     kind = _kind(result)
     rows = _probabilities(result, result.baseline_output) if kind in ("softmax", "sigmoid") else None
@@ -67,7 +67,7 @@ def baseline_informed(result) -> Iterable[Finding]:
         yield Finding("baseline", "ok", float(bits[row]))
 
 
-def _of_one_among_sigmoids(result, chances: np.ndarray) -> Finding:
+def _of_one_among_sigmoids(result: Any, chances: np.ndarray) -> Finding:
     """Of classes that do not exclude each other a low chance at the baseline says nothing, a high one does."""
     row = int(np.argmax(chances))
     if chances[row] <= 1 - _LEANS:
@@ -77,7 +77,7 @@ def _of_one_among_sigmoids(result, chances: np.ndarray) -> Finding:
                    "baseline." % (row, result.baseline, result.label_text(row), chances[row]))
 
 
-def prediction(result) -> Iterable[Finding]:
+def prediction(result: Any) -> Iterable[Finding]:
     """Whether the explained label is the predicted one (both are right to ask about)."""
     if result.prediction is None or result.weights is not None or (
             np.shape(result.prediction) != np.shape(result.label)):
@@ -112,11 +112,11 @@ def baselines_agree(results: List[Any]) -> List[Finding]:
                     "which one the picture is for, or average several." % (pair + (lowest,)))]
 
 
-def _flat(result, row: int) -> np.ndarray:
+def _flat(result: Any, row: int) -> np.ndarray:
     return np.concatenate([np.asarray(value[row], np.float64).reshape(-1) for value in result.tokens.values()])
 
 
-def _kind(result) -> Optional[str]:
+def _kind(result: Any) -> Optional[str]:
     """Kind of the explained output: told by the graph, else by the numbers; ``None`` when neither tells."""
     if result.output_kind:
         return result.output_kind
@@ -130,7 +130,7 @@ def _kind(result) -> Optional[str]:
     return "logits" if rows.min() < 0 or rows.max() > 1 else None
 
 
-def _probabilities(result, outputs) -> Optional[np.ndarray]:
+def _probabilities(result: Any, outputs: Any) -> Optional[np.ndarray]:
     """Rows of probabilities ``[n, classes]`` of softmax or sigmoid outputs, at the explained position."""
     if outputs is None:
         return None

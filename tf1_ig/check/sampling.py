@@ -1,6 +1,6 @@
 """Checks of results that are means over random draws, and of those that claim no sum."""
 
-from typing import Iterable
+from typing import Any, Iterable
 
 import numpy as np
 
@@ -12,7 +12,7 @@ _BEYOND_CHANCE = 5.0  # standard errors: even of a million rows only a few are f
 _BLURRED = 0.2        # standard errors of the tokens together, as a share of their attributions
 
 
-def drawn_completeness(result) -> Iterable[Finding]:
+def drawn_completeness(result: Any) -> Iterable[Finding]:
     """Whether the sum of a mean over draws is off by more than chance, and how well it is known."""
     if result.completeness != IN_EXPECTATION or result.error_estimate is None:
         return
@@ -38,7 +38,7 @@ def drawn_completeness(result) -> Iterable[Finding]:
                       "draw more samples." % (row, known[row]))
 
 
-def standard_error(result) -> Iterable[Finding]:
+def standard_error(result: Any) -> Iterable[Finding]:
     """How far the mean over the paths is from what many more paths would give."""
     if result.token_standard_error is None:
         return
@@ -58,7 +58,7 @@ def standard_error(result) -> Iterable[Finding]:
                       "more baselines or samples before ranking tokens that are close." % (row, shares[row]))
 
 
-def vanished(result) -> Iterable[Finding]:
+def vanished(result: Any) -> Iterable[Finding]:
     """Gradients that are zero everywhere, where there is no score difference to tell by."""
     if result.completeness != NONE:
         return

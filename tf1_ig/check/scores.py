@@ -1,7 +1,7 @@
 """Checks of the scores and the sums: finite, complete, converged, of any effect, above rounding."""
 
 import math
-from typing import Iterable
+from typing import Any, Iterable
 
 import numpy as np
 
@@ -14,7 +14,7 @@ CLOSE = 0.01      # … and below which nobody needs to think about it
 ROUNDING = 1e-6   # relative change of a score that float32 arithmetic makes by itself
 
 
-def finite(result) -> Iterable[Finding]:
+def finite(result: Any) -> Iterable[Finding]:
     """NaN and Inf in the attributions or the scores."""
     total = result.score if result.completeness == NONE else result.delta
     rows = [row for row in range(len(result)) if not (np.isfinite(total[row]) and all(
@@ -32,7 +32,7 @@ def finite(result) -> Iterable[Finding]:
                   "itself; otherwise choose a baseline that is not zero there." % (rows[0], where, first))
 
 
-def completeness(result) -> Iterable[Finding]:
+def completeness(result: Any) -> Iterable[Finding]:
     """The sum of the attributions against the score difference, and where a gap comes from."""
     error = _errors(result)
     known = np.isfinite(error)
@@ -51,7 +51,7 @@ def completeness(result) -> Iterable[Finding]:
                       row, rise + float(result.delta[row]), rise, _cause(result, row)))
 
 
-def side_paths(result) -> Iterable[Finding]:
+def side_paths(result: Any) -> Iterable[Finding]:
     """What the ids do past the embedding: the part of the gap to the baseline's own score that steps cannot close."""
     if result.baseline_feed_score is None:
         return
@@ -76,7 +76,7 @@ def side_paths(result) -> Iterable[Finding]:
                                              0.0 - float(result.delta[row]), beside[row], told))
 
 
-def convergence(result) -> Iterable[Finding]:
+def convergence(result: Any) -> Iterable[Finding]:
     """Rows that did not reach the tolerance."""
     missed = int(np.sum(~np.asarray(result.converged, bool)))
     if result.tolerance is None:
@@ -90,7 +90,7 @@ def convergence(result) -> Iterable[Finding]:
                       missed, len(result), result.tolerance, int(np.max(result.steps))))
 
 
-def effect(result) -> Iterable[Finding]:
+def effect(result: Any) -> Iterable[Finding]:
     """Rows where nothing is attributed: no effect, or no gradient."""
     # What is below rounding is nothing: it must not look like an attribution.
     silent, moved_by = mass(result) <= ROUNDING * size_of(result), np.abs(difference(result))
@@ -112,7 +112,7 @@ def effect(result) -> Iterable[Finding]:
         yield Finding("effect", "ok", float(np.min(moved_by[np.isfinite(moved_by)], initial=np.inf)))
 
 
-def precision(result) -> Iterable[Finding]:
+def precision(result: Any) -> Iterable[Finding]:
     """Score differences that drown in float32 rounding."""
     ratio = np.abs(difference(result)) / size_of(result)
     low = np.flatnonzero((ratio > 0) & (ratio < 1e-5) & (mass(result) > ROUNDING * size_of(result)))
@@ -122,7 +122,7 @@ def precision(result) -> Iterable[Finding]:
                       "the logits, or choose another baseline." % (low[0], ratio[low[0]]))
 
 
-def cancellation(result) -> Iterable[Finding]:
+def cancellation(result: Any) -> Iterable[Finding]:
     """Attributions of opposite sign that cancel to what float32 can hardly tell from nothing."""
     moved_by = np.abs(difference(result))
     ratio = mass(result) / moved_by
@@ -133,7 +133,7 @@ def cancellation(result) -> Iterable[Finding]:
                       "which rounding blurs by a per cent; choose another baseline." % (high[0], ratio[high[0]]))
 
 
-def rows_independent(result) -> Iterable[Finding]:
+def rows_independent(result: Any) -> Iterable[Finding]:
     """Whether points could share a batch."""
     if result.running == "packed":
         yield Finding("row independence", "ok", "packed")
@@ -160,22 +160,22 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "."
 
 
-def difference(result) -> np.ndarray:
+def difference(result: Any) -> np.ndarray:
     return np.asarray(result.score, np.float64) - np.asarray(result.baseline_score, np.float64)
 
 
-def size_of(result) -> np.ndarray:
+def size_of(result: Any) -> np.ndarray:
     """The larger magnitude of the two scores of each row."""
     return np.maximum(np.abs(np.asarray(result.score, np.float64)), np.abs(result.baseline_score))
 
 
-def mass(result) -> np.ndarray:
+def mass(result: Any) -> np.ndarray:
     """Σ |values| per row."""
     return np.array([sum(float(np.sum(np.abs(np.asarray(value[row], np.float64)))) for value in result.values.values())
                      for row in range(len(result))])
 
 
-def _errors(result) -> np.ndarray:
+def _errors(result: Any) -> np.ndarray:
     """|delta| over the score difference; over Σ |values| where the difference is rounding."""
     size, total = np.abs(difference(result)), mass(result)
     scale = np.where(size > 1e-6 * np.where(np.isfinite(total), total, 0), size, total)
@@ -183,7 +183,7 @@ def _errors(result) -> np.ndarray:
     return np.where(delta == 0, 0.0, delta / scale)
 
 
-def _cause(result, row: int) -> str:
+def _cause(result: Any, row: int) -> str:
     """Why the sum is off, as far as the result tells."""
     if result.method in quadrature.GRIDS:
         return ("%s reproduces the numbers of another library and its error; the rules, or steps=None, do not have it."

@@ -11,7 +11,7 @@ _PADDING = {"", "<pad>", "[pad]", "<blank>", "</s>", "<eos>", "[sep]"}
 _UNKNOWN = {"<unk>", "[unk]", "unk", "<oov>", "[oov]", "oov", "<unknown>"}
 
 
-def tokens(result) -> Iterable[Finding]:
+def tokens(result: Any) -> Iterable[Finding]:
     """Tokens that are padding, unknown to the model, or cut off."""
     for name, value in result.tokens.items():
         texts = [result.texts(name, row) for row in range(len(result))]
@@ -34,7 +34,7 @@ def tokens(result) -> Iterable[Finding]:
                               cut, max(len(each) for each in value)))
 
 
-def ids(result) -> Iterable[Finding]:
+def ids(result: Any) -> Iterable[Finding]:
     """Padding and unknown words where nobody named the tokens: told by the ids and the strings behind them."""
     for name, value in (result.ids or {}).items() if result.token_texts is None else ():
         sums = result.tokens.get(name)
@@ -57,7 +57,7 @@ def ids(result) -> Iterable[Finding]:
                           "them apart, so read it as theirs together." % (100 * unknown, name, ", ".join(words[:3])))
 
 
-def twins(result) -> Iterable[Finding]:
+def twins(result: Any) -> Iterable[Finding]:
     """Rows with equal outputs and equal tokens must have equal attributions, else something is random."""
     if result.outputs is None or result.token_texts is None or len(result) < 2:
         return
@@ -77,7 +77,7 @@ def twins(result) -> Iterable[Finding]:
                 return
 
 
-def _token_shares(texts, sums) -> Optional[Tuple[float, float, int]]:
+def _token_shares(texts: Any, sums: Any) -> Optional[Tuple[float, float, int]]:
     """Shares of Σ |attribution| on padding and on unknown tokens, and how many tokens were cut off."""
     if sums.ndim != 1:
         return None

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from typing import Any
+from typing import Any, Dict
 
 from graph_tools import errors
 
@@ -33,9 +33,10 @@ def progress() -> Any:
     return sys.stderr.isatty() or (lambda line: print("note: " + line, file=sys.stderr))
 
 
-def add_model(parser, or_spec: bool = False, trust: bool = True) -> None:
+def add_model(parser: argparse.ArgumentParser, or_spec: bool = False, trust: bool = True) -> None:
     """The model, first of all words; one that a spec names may be left out."""
-    parser.add_argument("model", metavar="MODEL", **(dict(nargs="?") if or_spec else {}),
+    may_lack: Dict[str, Any] = {"nargs": "?"} if or_spec else {}
+    parser.add_argument("model", metavar="MODEL", **may_lack,
                         help="frozen .pb or .pbtxt, SavedModel folder, checkpoint prefix, .meta")
     parser.add_argument("--asset", action="append", type=_asset, metavar="NAME=FILE", default=[],
                         help="a vocabulary file in the place of one that the model names (repeat for several)")
@@ -43,13 +44,13 @@ def add_model(parser, or_spec: bool = False, trust: bool = True) -> None:
         add_trust(parser)
 
 
-def add_trust(parser) -> None:
+def add_trust(parser: argparse.ArgumentParser) -> None:
     """The option of those who know who made the model."""
     parser.add_argument("--trust", action="store_true",
                         help="whoever made the model is trusted: its ops may touch files, call out, run Python")
 
 
-def add_limits(parser) -> None:
+def add_limits(parser: argparse.ArgumentParser) -> None:
     """What the whole command may take; what takes more is ended with a line that says so."""
     parser.add_argument("--time-limit", type=positive(float), metavar="SECONDS",
                         help="most seconds of the whole command (default: 600)")
@@ -58,16 +59,16 @@ def add_limits(parser) -> None:
     parser.set_defaults(limited="whole")
 
 
-def _asset(text: str):
+def _asset(text: str) -> Any:
     name, equals, path = text.partition("=")
     if not (name and equals and path):
         raise argparse.ArgumentTypeError("%r is not NAME=FILE" % text)
     return name, path
 
 
-def positive(kind):
+def positive(kind: Any) -> Any:
     """The argparse type of numbers above 0."""
-    def checked(text: str):
+    def checked(text: str) -> Any:
         try:
             value = kind(text)
         except ValueError:

@@ -1,5 +1,6 @@
 """Rows and the question from an explanation spec, as the options of a command line give them."""
 
+import argparse
 from typing import Any, List, Optional
 
 from graph_tools.errors import FeedError
@@ -7,14 +8,14 @@ from tf1_ig.rows import readers, spec as specs
 from tf1_ig.rows.record import Encoded, Row
 
 
-def add_spec(parser) -> None:
+def add_spec(parser: argparse.ArgumentParser) -> None:
     """The options that say what a row is: a spec, and rows."""
     parser.add_argument("--spec", metavar="FILE", help="explanation spec: how rows become feeds, and what is asked; "
                                                        "tf1-ig inspect MODEL --spec FILE writes one")
     add_rows(parser)
 
 
-def add_rows(parser) -> None:
+def add_rows(parser: argparse.ArgumentParser) -> None:
     """The options that give rows."""
     parser.add_argument("--text", action="append", metavar="T", default=[],
                         help="a row with this text; repeat for more")
@@ -26,12 +27,12 @@ def add_rows(parser) -> None:
     parser.add_argument("--allow-code", action="store_true", help="a tokenizer of yours that the spec names may run")
 
 
-def given(options) -> bool:
+def given(options: argparse.Namespace) -> bool:
     """Whether any row was given."""
     return bool(options.text or options.row or options.rows)
 
 
-def check(parser, options) -> None:
+def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Refuses options that do not go together: rows or a feed, a spec for rows, a model or the spec's."""
     if options.spec is None:
         for name in ("text", "row", "rows", "allow_code"):
@@ -49,7 +50,7 @@ def check(parser, options) -> None:
         parser.error("give rows: --text \"…\", --rows FILE or --row '{…}'")
 
 
-def rows_of(options, spec: specs.ExplanationSpec) -> List[Row]:
+def rows_of(options: argparse.Namespace, spec: specs.ExplanationSpec) -> List[Row]:
     """The rows that were given, texts first.
 
     Raises:
@@ -64,7 +65,7 @@ def rows_of(options, spec: specs.ExplanationSpec) -> List[Row]:
     return found
 
 
-def encoded(options, spec: specs.ExplanationSpec) -> Optional[Encoded]:
+def encoded(options: argparse.Namespace, spec: specs.ExplanationSpec) -> Optional[Encoded]:
     """The rows as a feed; ``None`` where no row was given.
 
     Raises:

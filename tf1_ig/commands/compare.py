@@ -1,5 +1,6 @@
 """``tf1-ig compare``: whether two folders of explanations say the same; for pipelines by its exit status."""
 
+import argparse
 import math
 
 from tf1_ig.commands.arguments import positive
@@ -12,7 +13,7 @@ HELP = "compare two folders of explanations; exit status 3 when they differ by m
 DIFFERENT = 3
 
 
-def add_options(parser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("folder", metavar="FOLDER", help="what explain-many wrote")
     parser.add_argument("other", metavar="FOLDER", help="another")
@@ -21,7 +22,7 @@ def add_options(parser) -> None:
     parser.add_argument("--most", type=positive(int), default=20, metavar="N", help="names shown (default: 20)")
 
 
-def run(options) -> int:
+def run(options: argparse.Namespace) -> int:
     """Prints what rose and fell."""
     found = comparison.compare(aggregates.rows(options.folder), aggregates.rows(options.other))
     if not found.changes:

@@ -1,5 +1,8 @@
 """``tf1-ig conductance``: what the units of a layer carry of the score."""
 
+import argparse
+from typing import Any
+
 import numpy as np
 
 from tf1_ig.commands import explain as explain_command
@@ -10,21 +13,21 @@ HELP = "what the units of a layer carry of the score along the path"
 STRONGEST = 8
 
 
-def add_options(parser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command: those of explain, and the layer."""
     explain_command.add_options(parser)
     parser.add_argument("--layer", metavar="T", required=True, help="a tensor between the inputs and the output")
     parser.add_argument("--kind", choices=KINDS, default=KINDS[0], help="default: %s" % KINDS[0])
 
 
-def run(options) -> int:
+def run(options: argparse.Namespace) -> int:
     """Explains, prints, writes; returns the exit status."""
     if options.out:
         storage.check_path(options.out)
     with explain_command.prepared(options) as work:
         question = work.question
 
-        def carried(feed, label):
+        def carried(feed: Any, label: Any) -> Any:
             return work.explainer.conductance(
                 feed, options.layer, label, options.kind, question.baseline, options.method, question.steps,
                 question.tolerance, options.max_steps, options.batch_size, options.shared_feed, options.row_feed,

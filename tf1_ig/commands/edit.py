@@ -1,7 +1,8 @@
 """``tf1-ig edit``: writes a changed copy of a graph, and shows what changed."""
 
+import argparse
 import os
-from typing import List
+from typing import Any, List
 
 import graph_tools as gt
 from graph_tools import picture, whole_files
@@ -19,7 +20,7 @@ HELP = "write a changed copy of a graph"
 _EDITS = ("inference_mode", "swap_inputs", "relax_batch", "prune", "freeze", "attribution_signature")
 
 
-def add_options(parser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command; the edits are done in the order of ``_chosen``."""
     add_model(parser, or_spec=True)
     add_limits(parser)
@@ -49,7 +50,7 @@ def add_options(parser) -> None:
     parser.set_defaults(check=lambda options: _check(parser, options))
 
 
-def _check(parser, options) -> None:
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if not (options.model or options.spec):
         parser.error("the following arguments are required: MODEL, or --spec FILE")
     if options.picture and not options.picture.endswith((".svg", ".dot")):
@@ -61,7 +62,7 @@ def _check(parser, options) -> None:
         parser.error("a signature needs a SavedModel: with --attribution-signature, --out is a folder")
 
 
-def run(options) -> int:
+def run(options: argparse.Namespace) -> int:
     """Does the edits, proves them, writes the model, prints what was done and what to feed.
 
     Nothing is written of an edit whose proof fails; what was found until then is printed all the same.
@@ -74,7 +75,7 @@ def run(options) -> int:
     return 0
 
 
-def _edit(options, tell) -> None:
+def _edit(options: argparse.Namespace, tell: Any) -> None:
     _check_places(options)
     if options.spec:
         spec = load_spec(options.spec)
@@ -118,7 +119,7 @@ def _edit(options, tell) -> None:
     tell("wrote %s" % options.out)
 
 
-def _check_places(options) -> None:
+def _check_places(options: argparse.Namespace) -> None:
     """What is to be written must have a place: said before anything is done."""
     folder = os.path.dirname(os.path.abspath(options.picture)) if options.picture else ""
     if folder and not os.path.isdir(folder):
@@ -129,7 +130,7 @@ def _check_places(options) -> None:
         raise EditError("%r is there already and a SavedModel needs a folder of its own; give a new path" % options.out)
 
 
-def _draw(options, original, model, tell) -> None:
+def _draw(options: argparse.Namespace, original: Any, model: Any, tell: Any) -> None:
     if options.picture:
         draw = picture.svg if options.picture.endswith(".svg") else picture.dot
         with whole_files.writing(options.picture, "w", encoding="utf-8") as file:
@@ -140,7 +141,7 @@ def _draw(options, original, model, tell) -> None:
             picture.tensorboard(options.tensorboard, original, model) + (options.tensorboard,)))
 
 
-def _outputs(options, original, model):
+def _outputs(options: argparse.Namespace, original: Any, model: Any) -> Any:
     """The outputs to compare: those that were named, else those of the signatures, else the likely heads."""
     named = ([options.output] if options.output else []) + options.prune
     if named:
@@ -148,7 +149,7 @@ def _outputs(options, original, model):
     return [one.tensor for one in gt.find_outputs(original) if names.parse(one.tensor).node in model.index]
 
 
-def _signed(model, outputs, tell):
+def _signed(model: Any, outputs: Any, tell: Any) -> Any:
     """The model with a signature: a SavedModel without one cannot be served."""
     model = serving.with_signature(model, outputs)
     tell("signature %r: %s -> %s" % (serving.KEY, ", ".join(sorted(model.signatures[serving.KEY].inputs)),
@@ -156,7 +157,7 @@ def _signed(model, outputs, tell):
     return model
 
 
-def _chosen(options):
+def _chosen(options: argparse.Namespace) -> Any:
     if options.prune:  # first: what only training needs is neither replaced nor judged
         yield lambda model: gt.prune(model, options.prune)
     if options.swap_inputs:
@@ -167,12 +168,12 @@ def _chosen(options):
         yield gt.freeze
 
 
-def _summary(edit) -> str:
+def _summary(edit: Any) -> str:
     lines = str(edit).splitlines()
     return "\n".join([lines[0]] + ["  " + note for note in edit.notes])
 
 
-def _explaining(model, options, feed, tell):
+def _explaining(model: Any, options: argparse.Namespace, feed: Any, tell: Any) -> Any:
     found = gt.find_outputs(model)
     output = options.output or found.only().tensor
     carried = signature.attribution_signature(model, output, options.input or "auto")

@@ -27,7 +27,7 @@ class Proof(NamedTuple):
     feed: Optional[Mapping[str, np.ndarray]]
 
 
-def prove(before, after, outputs: Sequence[str], feed: Optional[Mapping[str, Any]] = None) -> Proof:
+def prove(before: Any, after: Any, outputs: Sequence[str], feed: Optional[Mapping[str, Any]] = None) -> Proof:
     """Compares the outputs of a model before and after its edits.
 
     Args:
@@ -63,7 +63,8 @@ def prove(before, after, outputs: Sequence[str], feed: Optional[Mapping[str, Any
     return Proof(("not compared before and after: %s; give a batch with --feed FILE" % why,), None)
 
 
-def prove_inference(before, after, edit, outputs: Sequence[str], feed: Optional[Mapping[str, Any]] = None) -> List[str]:
+def prove_inference(before: Any, after: Any, edit: Any, outputs: Sequence[str], feed: Optional[Mapping[str,
+                    Any]] = None) -> List[str]:
     """Lines: what lies before the first dropout and batch norm is as it was; the outputs no longer change by chance.
 
     Raises:
@@ -86,11 +87,11 @@ def prove_inference(before, after, edit, outputs: Sequence[str], feed: Optional[
     return lines
 
 
-def _has_random(model, name: str) -> bool:
+def _has_random(model: Any, name: str) -> bool:
     return any("Random" in model.index.op(node) for node in model.index.ancestors([name], control=False))
 
 
-def _compared(before, after, outputs, feed, on_what: str) -> Proof:
+def _compared(before: Any, after: Any, outputs: Any, feed: Any, on_what: str) -> Proof:
     if runs.blocking_producers(after, outputs, [replaced(after.index).get(name, name) for name in feed]):
         # A queue that was to stay: for the comparison alone a copy is fed in its place.
         after, on_what = gt.swap_inputs(after)[0], on_what + " in place of what the queue holds"
@@ -113,7 +114,7 @@ class KeptRows(NamedTuple):
     why: str
 
 
-def kept_rows(before, after, outputs: Sequence[str]) -> Optional[KeptRows]:
+def kept_rows(before: Any, after: Any, outputs: Sequence[str]) -> Optional[KeptRows]:
     """Whether a batch that edits freed is free: ``after`` is run with another number of rows than ``before`` fixed.
 
     ``None``: it is, or nothing was fixed or freed, or no values were found that go through at all.
@@ -132,7 +133,7 @@ def kept_rows(before, after, outputs: Sequence[str]) -> Optional[KeptRows]:
     return None
 
 
-def _refusal(model, outputs: Sequence[str], feed) -> str:
+def _refusal(model: Any, outputs: Sequence[str], feed: Any) -> str:
     """What stands against a run, in short; ``""`` when it goes through."""
     try:
         runs.refuse_if_blocking(model, outputs, feed)
@@ -148,7 +149,8 @@ def _described(feed: Mapping[str, np.ndarray]) -> str:
                      for name, value in feed.items()) or "nothing"
 
 
-def prove_attributions(model, carried, output: str, inputs, feed: Optional[Mapping[str, Any]] = None) -> str:
+def prove_attributions(model: Any, carried: Any, output: str, inputs: Any, feed: Optional[Mapping[str,
+                       Any]] = None) -> str:
     """One line: how far an attribution signature is from ``IntegratedGradients``, on a batch or on made-up values.
 
     Raises:
@@ -171,7 +173,7 @@ def prove_attributions(model, carried, output: str, inputs, feed: Optional[Mappi
 # ---- values that most graphs accept
 
 
-def made_up(model, outputs: Sequence[str], rows: Optional[int] = None) -> Iterator[Dict[str, np.ndarray]]:
+def made_up(model: Any, outputs: Sequence[str], rows: Optional[int] = None) -> Iterator[Dict[str, np.ndarray]]:
     """Feeds for everything that the outputs need, one for each choice of the sizes that the graph leaves open.
 
     Whole numbers are 0 and 1, which are in every vocabulary; scalars are 1 (a keep probability) or false (training).

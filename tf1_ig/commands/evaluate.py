@@ -1,5 +1,6 @@
 """``tf1-ig evaluate``: is this explanation worth believing, by running the model."""
 
+import argparse
 import dataclasses
 import json
 import os
@@ -20,7 +21,7 @@ from tf1_ig.show import measures as page
 HELP = "judge an explanation by running the model: removal, noise, other labels, theories and weights"
 
 
-def add_options(parser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command: those of explain, and which measures."""
     explain_command.add_options(parser)
     parser.set_defaults(out_kinds=(".html", ".json", ".npz"), takes=("seed",))
@@ -40,7 +41,7 @@ class _Judged(NamedTuple):
     paired: Any
 
 
-def run(options) -> int:
+def run(options: argparse.Namespace) -> int:
     """Measures, prints, writes; exit status 1 when a measure fails."""
     with explain_command.prepared(options) as work:
         attribution = work.explain()
@@ -58,7 +59,7 @@ def run(options) -> int:
     return 0 if found.report.ok else 1
 
 
-def _judged(options, work, attribution: Any, feed: Any, label: Any) -> _Judged:
+def _judged(options: argparse.Namespace, work: Any, attribution: Any, feed: Any, label: Any) -> _Judged:
     question = work.question
     removal = options.removal if options.removal in (BASELINE, cutting.CUT) else feed_file.parse_baseline(
         options.removal)
@@ -67,7 +68,7 @@ def _judged(options, work, attribution: Any, feed: Any, label: Any) -> _Judged:
                  memory_limit=options.memory_limit, progress=progress())
     takes = options_of(METHODS[options.variant or "integrated_gradients"])
 
-    def again(explainer, feed, label, baseline=None, seed=None):
+    def again(explainer: Any, feed: Any, label: Any, baseline: Any = None, seed: Any = None) -> Any:
         own = {"baseline": baseline, "seed": seed}
         return work.way(explainer)(feed, label=label, progress=False, **{
             name: value for name, value in own.items() if name in takes and value is not None})
@@ -78,7 +79,7 @@ def _judged(options, work, attribution: Any, feed: Any, label: Any) -> _Judged:
         report, _other(options, work, feed, label, asked), options.seed or 0))
 
 
-def _other(options, work, feed: Any, label: Any, asked: Dict[str, Any]) -> Any:
+def _other(options: argparse.Namespace, work: Any, feed: Any, label: Any, asked: Dict[str, Any]) -> Any:
     """The report of what is compared with."""
     if options.against in METHODS:
         return evaluate(work.explainer, feed, label, explain=options.against, baseline=work.question.baseline, **asked)
@@ -90,7 +91,7 @@ def _other(options, work, feed: Any, label: Any, asked: Dict[str, Any]) -> Any:
     return evaluate(work.explainer, feed, label, baseline=feed_file.parse_baseline(options.against), **asked)
 
 
-def _about(options, work, found: _Judged) -> List[Tuple[str, str]]:
+def _about(options: argparse.Namespace, work: Any, found: _Judged) -> List[Tuple[str, str]]:
     """What was tested, for whoever signs."""
     question = work.question
     told = [("Explained", "%s by %s" % (work.explainer.output, found.attribution.technique)),
@@ -115,7 +116,8 @@ def _of_spec(spec: Any) -> Dict[str, Any]:
         "path": found}
 
 
-def _write(options, attribution: Any, found: _Judged, about: List[Tuple[str, str]], output: str, class_names: Any
+def _write(options: argparse.Namespace, attribution: Any, found: _Judged, about: List[Tuple[str, str]], output: str,
+           class_names: Any
            ) -> None:
     if options.out.endswith(".npz"):
         return attribution.save(options.out)

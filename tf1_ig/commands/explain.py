@@ -33,7 +33,7 @@ _BY_RANK = ()      # no label was given: top where the output has classes
 _NOT_SAID = ()     # of an option for which None is a value
 
 
-def add_options(parser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_model(parser, or_spec=True)
     parser.set_defaults(limited="opening")
@@ -99,7 +99,7 @@ def add_options(parser) -> None:
     parser.set_defaults(check=lambda options: _check(parser, options))
 
 
-def _check(parser, options) -> None:
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     asked.check(parser, options)
     ending = os.path.splitext(options.out or "")[1].lower()
     kinds = getattr(options, "out_kinds", None)
@@ -155,7 +155,7 @@ class Prepared(NamedTuple):
     question: Any
 
 
-def _refuse_another_file(options) -> None:
+def _refuse_another_file(options: argparse.Namespace) -> None:
     """Raises when the model is not the one whose digest was given: no format of TensorFlow's notices a flipped bit."""
     if options.sha256 is None or not options.model:
         return
@@ -166,7 +166,7 @@ def _refuse_another_file(options) -> None:
 
 
 @contextlib.contextmanager
-def prepared(options) -> Iterator[Prepared]:
+def prepared(options: argparse.Namespace) -> Iterator[Prepared]:
     """Reads the files and opens the model; an error among the options stops here."""
     question = _question(options)
     feed, class_names = question.feed, question.class_names
@@ -197,12 +197,12 @@ def prepared(options) -> Iterator[Prepared]:
         worker.opened()
         way = _way_to_explain(explainer, options, dict(arguments), question)
 
-        def ask(function):
+        def ask(function: Any) -> Any:
             if question.label is _BY_RANK:
                 return _explain_top(function, model, output, feed)
             return function(feed, label=question.label)
 
-        def explain():
+        def explain() -> Any:
             result = ask(way)
             if result.label is not None:
                 _refuse_other_classes(class_names, result.output, result.outputs.shape)
@@ -231,7 +231,7 @@ class _Question(NamedTuple):
     batch_axis: Optional[int]
 
 
-def _question(options) -> _Question:
+def _question(options: argparse.Namespace) -> _Question:
     spec = load_spec(options.spec, options.allow_code) if options.spec else None
     encoded = asked.encoded(options, spec) if spec is not None else None
     feed = encoded.feed if encoded is not None else feed_file.read_feed(options.feed)
@@ -258,7 +258,7 @@ def _question(options) -> _Question:
         0 if options.batch_axis is _NOT_SAID else options.batch_axis)
 
 
-def run(options) -> int:
+def run(options: argparse.Namespace) -> int:
     """Explains, prints, writes; returns the exit status."""
     if options.out:
         storage.check_path(options.out)
@@ -282,7 +282,7 @@ def run(options) -> int:
 
 # -- what explain needs to know --------------------------------------------------------------------------------------
 
-def _only_output(model) -> Any:
+def _only_output(model: Any) -> Any:
     """The one head, the only one of a signature or of probabilities; or the error that proposes the missing option."""
     found = gt.find_outputs(model)
     heads = found.distinct()
@@ -296,7 +296,7 @@ def _only_output(model) -> Any:
     return found.only()
 
 
-def _way_to_explain(explainer, options, arguments, question):
+def _way_to_explain(explainer: Any, options: argparse.Namespace, arguments: Any, question: Any) -> Any:
     """``explain``, or a variant, of the options or of the spec, with those of its options that were given."""
     name, more = (options.variant, {}) if options.variant or not question.variant else question.variant
     if name is None:
@@ -312,7 +312,7 @@ def _way_to_explain(explainer, options, arguments, question):
     return functools.partial(explainer.explain_variant, name, **dict(arguments, **dict(more, **given)))
 
 
-def _known_sizes(model, output) -> Optional[List[Optional[int]]]:
+def _known_sizes(model: Any, output: Any) -> Optional[List[Optional[int]]]:
     """The output's shape as the graph knows it; ``None`` for an unknown rank or name (which is told later)."""
     try:
         shape = model.outline.get_tensor_by_name(names.tensor_name(output)).shape
@@ -321,7 +321,7 @@ def _known_sizes(model, output) -> Optional[List[Optional[int]]]:
     return None if shape.ndims is None else shape.as_list()
 
 
-def _explain_top(explain, model, output, feed):
+def _explain_top(explain: Any, model: Any, output: Any, feed: Any) -> Any:
     """The top class of every row where the output has classes; outputs of rank 0 and 1 have none."""
     rank = model.outline.get_tensor_by_name(names.tensor_name(output)).shape.ndims
     return top_or_none(lambda label: explain(feed, label=label), rank is None or rank > 1)
@@ -337,7 +337,7 @@ def _refuse_other_classes(class_names: Optional[List[str]], output: str, sizes: 
         "the name of each, one a line" if sizes[-1] != 1 else "the name of the one that its score is for"))
 
 
-def _decoded(result, vocabulary: List[str]):
+def _decoded(result: Any, vocabulary: List[str]) -> Any:
     """The result with the texts of its ids, line ``id`` of the vocabulary each."""
     known = [[np.asarray(row).reshape(-1) for row in rows] for rows in (result.ids or {}).values()]
     if not known or any(not np.array_equal(one, other) for rows in known for one, other in zip(rows, known[0])):

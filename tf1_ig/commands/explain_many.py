@@ -1,5 +1,6 @@
 """``tf1-ig explain-many``: explains every row of files into a folder, and goes on where an earlier try ended."""
 
+import argparse
 import sys
 
 from tf1_ig.commands import feed_file
@@ -11,7 +12,7 @@ from tf1_ig.scale.dataset import ROWS
 HELP = "explain whole data sets into a folder of Parquet files"
 
 
-def add_options(parser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("--spec", metavar="FILE", required=True, help="explanation spec: how rows become feeds, and "
                                                                       "what is asked")
@@ -36,12 +37,12 @@ def add_options(parser) -> None:
     parser.set_defaults(check=lambda options: _check(parser, options))
 
 
-def _check(parser, options) -> None:
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if options.workers is not None and options.workers < 0:
         parser.error("argument --workers: %d is below 0" % options.workers)
 
 
-def run(options) -> int:
+def run(options: argparse.Namespace) -> int:
     """Explains and prints the summary; bad rows are no failure."""
     spec = load_spec(options.spec, options.allow_code)
     asked = {}

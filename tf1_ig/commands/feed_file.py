@@ -48,7 +48,7 @@ def read_feed(path: str) -> Dict[str, Any]:
             path, type(wrong).__name__, one_line(wrong))) from wrong
 
 
-def _member(path: str, file, name: str) -> np.ndarray:
+def _member(path: str, file: Any, name: str) -> np.ndarray:
     try:
         return file[name]
     except ValueError as refused:  # an array of objects, which numpy pickles
@@ -113,7 +113,7 @@ def read_tokens(path: str) -> List[List[str]]:
     return [[str(token) for token in row] for row in rows]
 
 
-def decode(ids, vocabulary: List[str]) -> List[List[str]]:
+def decode(ids: Any, vocabulary: List[str]) -> List[List[str]]:
     """Texts of rows of ids; an id outside of the vocabulary is shown as itself."""
     return [[vocabulary[number] if 0 <= number < len(vocabulary) else "[id %d]" % number
              for number in np.asarray(row).reshape(-1).tolist()] for row in np.asarray(ids)]

@@ -1,6 +1,8 @@
 """``tf1-ig interactions``: what pairs of tokens or features do together."""
 
+import argparse
 import json
+from typing import Any
 
 from graph_tools.whole_files import writing
 from tf1_ig.commands import explain as explain_command, feed_file
@@ -9,20 +11,20 @@ from tf1_ig.show import pairs as page
 HELP = "what pairs of tokens or features do together (Integrated Hessians)"
 
 
-def add_options(parser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command: those of explain."""
     explain_command.add_options(parser)
     parser.set_defaults(out_kinds=(".html", ".json"))
 
 
-def run(options) -> int:
+def run(options: argparse.Namespace) -> int:
     """Explains, prints, writes; returns the exit status."""
     with explain_command.prepared(options) as work:
         question = work.question
         texts = feed_file.read_tokens(options.tokens) if options.tokens else (
             question.encoded.tokens if question.encoded is not None else None)
 
-        def paired(feed, label):
+        def paired(feed: Any, label: Any) -> Any:
             return work.explainer.interactions(
                 feed, label, question.baseline, question.steps, question.tolerance, min(options.max_steps, 256),
                 options.batch_size, texts, False, options.shared_feed, options.row_feed, options.memory_limit)

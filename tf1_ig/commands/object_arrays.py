@@ -16,7 +16,7 @@ _MAKERS = tuple(module + ".multiarray" for module in ("numpy.core", "numpy._core
 class _Taken:
     """Stands for the array, and for its dtype: keeps what it is given."""
 
-    def __init__(self, *_: Any):
+    def __init__(self, *_: Any) -> None:
         self.state: Any = ()
 
     def __setstate__(self, state: Any) -> None:

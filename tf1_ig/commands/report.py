@@ -1,8 +1,10 @@
 """``tf1-ig report``: what a folder of explanations says together, as a page."""
 
+import argparse
 import glob
 import json
 import os
+from typing import Any
 
 from graph_tools import whole_files
 from graph_tools.errors import FeedError
@@ -13,7 +15,7 @@ from tf1_ig.show import many
 HELP = "a page of what many explanations say: strongest words and features, by class or any column"
 
 
-def add_options(parser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("folder", metavar="FOLDER", help="what explain-many wrote")
     parser.add_argument("--out", metavar="FILE", required=True, help="the page to write, .html")
@@ -26,7 +28,7 @@ def add_options(parser) -> None:
                         help="names shown of a slice (default: 30)")
 
 
-def run(options) -> int:
+def run(options: argparse.Namespace) -> int:
     """Gathers and writes the page."""
     found = aggregates.aggregate(options.folder, options.by, _groups(options.groups))
     lines, failed = found.lines(options.least), found.failed()
@@ -39,13 +41,13 @@ def run(options) -> int:
     return 0
 
 
-def _judged(folder: str, beside: str):
+def _judged(folder: str, beside: str) -> Any:
     """Pages that tf1-ig evaluate wrote into the folder (evaluate*.html), as they are called from another folder."""
     return [os.path.relpath(os.path.abspath(path), beside).replace(os.sep, "/")
             for path in sorted(glob.glob(os.path.join(glob.escape(folder), "evaluate*.html")))]
 
 
-def _groups(path):
+def _groups(path: Any) -> Any:
     if path is None:
         return None
     try:

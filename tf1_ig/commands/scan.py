@@ -1,5 +1,6 @@
 """``tf1-ig scan``: what a model's ops could do to whoever imports or runs it, without importing it."""
 
+import argparse
 import json
 import pathlib
 from typing import Any, Dict, Iterable, List
@@ -14,7 +15,7 @@ HELP = "what a file could do besides computing; nothing of it is imported or run
 _SHOWN = 5
 
 
-def add_options(parser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_model(parser, trust=False)
     add_limits(parser)
@@ -22,7 +23,7 @@ def add_options(parser) -> None:
     parser.add_argument("--sarif", metavar="FILE", help="write SARIF 2.1.0, as code scanners do")
 
 
-def run(options) -> int:
+def run(options: argparse.Namespace) -> int:
     """Scans and prints; the exit status is 1 when an output needs what could do more than compute, or it won't load."""
     found = verdict.scan(options.model)
     if options.sarif:
@@ -79,7 +80,7 @@ def as_text(found: verdict.Verdict) -> str:
     return "\n".join(lines)
 
 
-def in_one_line(model) -> str:
+def in_one_line(model: Any) -> str:
     """What a loaded model could do, in a line."""
     if model.trusted:
         return "trusted: not judged"

@@ -1,5 +1,6 @@
 """``tf1-ig spec``: tries an explanation spec on rows, before anything is explained."""
 
+import argparse
 import json
 import os
 import shlex
@@ -23,7 +24,7 @@ _CLASSES = 3    # classes of a prediction shown
 _WIDE = 100
 
 
-def add_options(parser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("spec", nargs="?", metavar="FILE", help="the spec")
     parser.add_argument("files", nargs="*", metavar="ROWS", help="files of rows")
@@ -38,7 +39,7 @@ def add_options(parser) -> None:
     parser.set_defaults(check=lambda options: _check(parser, options))
 
 
-def _check(parser, options) -> None:
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if options.from_vertex is None:
         for name in ("model", "out"):
             if getattr(options, name):
@@ -51,7 +52,7 @@ def _check(parser, options) -> None:
         parser.error("--from-vertex needs --out FILE, the spec to write")
 
 
-def run(options) -> int:
+def run(options: argparse.Namespace) -> int:
     """Encodes the rows, runs the model on them, prints both; exit status 1 where a row is bad."""
     if options.from_vertex is not None:
         return _from_vertex(options)
@@ -66,7 +67,7 @@ def run(options) -> int:
     return 0
 
 
-def _from_vertex(options) -> int:
+def _from_vertex(options: argparse.Namespace) -> int:
     folder = os.path.dirname(os.path.abspath(options.out))
     read = vertex.convert(options.from_vertex, folder, options.model, options.trust)
     made = specs.ExplanationSpec(read.tree, folder, name=os.path.basename(options.out))
@@ -93,7 +94,7 @@ def predict(made: specs.ExplanationSpec, found: Encoded, trusted: bool = False) 
         return np.asarray(at.outputs(at.entries))
 
 
-def _lines(made, rows, found: Encoded, outputs: Optional[np.ndarray]) -> Iterator[str]:
+def _lines(made: Any, rows: Any, found: Encoded, outputs: Optional[np.ndarray]) -> Iterator[str]:
     yield "%s explains %s of %s" % (made.name, made.output, made.tree["model"]["path"])
     if made.guesses:
         yield "guessed: %s" % ", ".join(made.guesses)
@@ -155,7 +156,7 @@ def _short(array: np.ndarray, place: int, batch_axis: Optional[int]) -> str:
     return _cut(repr(value) if not isinstance(value, bytes) or len(value) < _WIDE else "%d bytes" % len(value))
 
 
-def _prediction(row: Any, classes) -> str:
+def _prediction(row: Any, classes: Any) -> str:
     """The strongest classes of an output row; a number where it is one."""
     row = np.asarray(row)
     if row.size == 1:

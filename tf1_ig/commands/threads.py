@@ -4,6 +4,7 @@ TensorFlow takes the number of threads within an op from the first session of a 
 is measured in a process of its own. The processes take turns, so that what else the machine does slows all of them.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -38,13 +39,13 @@ class Timing(NamedTuple):
     shares: Tuple[float, float, float]
 
 
-def add_options(parser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command: those of ``explain``, whose work is what is measured."""
     explain_command.add_options(parser)  # the model is among them
     parser.set_defaults(limited=None)  # it explains many times over
     alone = parser.get_default("check")
 
-    def check(options) -> None:
+    def check(options: argparse.Namespace) -> None:
         alone(options)
         if options.threads != (0, 0):
             parser.error("--threads is what is measured; leave it out")
@@ -56,7 +57,7 @@ def add_options(parser) -> None:
                         help="times that each setting is measured (default: 5)")
 
 
-def run(options) -> int:
+def run(options: argparse.Namespace) -> int:
     """Measures and prints; returns the exit status."""
     timings = measure(options.words, settings(_cores()), options.turns)
     print("threads       seconds   over TensorFlow's own (quartiles)")
@@ -191,7 +192,7 @@ def answer(threads: str, options: Any) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever is printed must not mix with the answers
 
-    def tell(**found):
+    def tell(**found: Any) -> None:
         answers.write(json.dumps(found) + "\n")
         answers.flush()
 

@@ -4,6 +4,7 @@ The child is forked before TensorFlow is imported, so that it costs nothing; it 
 parent waits, hands signals on, and says how the child ended.
 """
 
+import argparse
 import contextlib
 import os
 import signal
@@ -24,7 +25,7 @@ LIMIT = 600.0  # seconds that inspecting, editing or opening a model may take wh
 
 
 
-def limit(options) -> Optional[float]:
+def limit(options: argparse.Namespace) -> Optional[float]:
     """Seconds that a command has: until it ends (``limited`` is ``"whole"``), or until it says ``opened``."""
     limited = getattr(options, "limited", None)
     if limited is None:
@@ -113,9 +114,9 @@ def _end_with(parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _signals_to(child: int, signals):
+def _signals_to(child: int, signals: Any) -> Any:
     """Hands signals on to the child; it ends by them, and then so do we."""
-    def hand_on(number, frame) -> None:
+    def hand_on(number: Any, frame: Any) -> None:
         del frame
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, number)
@@ -128,7 +129,7 @@ def _signals_to(child: int, signals):
             signal.signal(number, handler)
 
 
-def _wait(child: int, time_limit: Optional[float], heard: int):
+def _wait(child: int, time_limit: Optional[float], heard: int) -> Any:
     """The child's status, and whether it was ended because it took too long."""
     if time_limit is None:
         return os.waitpid(child, 0)[1], False

@@ -38,7 +38,7 @@ def facts() -> Dict[str, Any]:
         return json.load(file)
 
 
-def explain(sentences: Sequence[str], label: Any = "top", **options):
+def explain(sentences: Sequence[str], label: Any = "top", **options: Any) -> Any:
     """Attributions of the words of sentences: the queue swapped for placeholders, then Integrated Gradients.
 
     Args:
@@ -60,7 +60,7 @@ def explain(sentences: Sequence[str], label: Any = "top", **options):
         return explainer.explain(feed, label=label, tokens=tokens, **options)
 
 
-def run(sentences: Optional[Sequence[str]] = None, out: str = "demo.html"):
+def run(sentences: Optional[Sequence[str]] = None, out: str = "demo.html") -> Any:
     """Explains sentences (or those of the demo), prints a summary and writes a page; returns the ``Attribution``.
 
     Args:
@@ -95,7 +95,7 @@ def _tokens(sentences: Sequence[str]) -> List[List[str]]:
     return tokens
 
 
-def _introduction(known) -> str:
+def _introduction(known: Any) -> str:
     test = known["test"]
     return ("A bidirectional GRU frozen by %s with its input queue in the graph;\n"
             "right on %.1f %% of %d held-out movie snippets (majority class %.1f %%).\n"
@@ -103,7 +103,7 @@ def _introduction(known) -> str:
                 known["trained_with"], 100 * test["accuracy"], test["n"], 100 * test["majority"]))
 
 
-def _summary(attribution, row: int, sentence: str, classes: Sequence[str], vocabulary: Dict[str, int]) -> str:
+def _summary(attribution: Any, row: int, sentence: str, classes: Sequence[str], vocabulary: Dict[str, int]) -> str:
     tokens = attribution.token_texts[row]
     values, = attribution.tokens.values()
     shares = sorted(zip(values[row], tokens), key=lambda share: -abs(share[0]))[:_SHOWN]

@@ -24,11 +24,11 @@ class Frontier(NamedTuple):
     products: FrozenSet[str]
 
 
-def _any(node, moving) -> bool:
+def _any(node: Any, moving: Any) -> bool:
     return True
 
 
-def _one(node, moving) -> bool:
+def _one(node: Any, moving: Any) -> bool:
     return len(moving) == 1
 
 
@@ -36,7 +36,7 @@ def _only(*slots: int) -> Rule:
     return lambda node, moving: moving <= set(slots)
 
 
-def _inference(node, moving) -> bool:
+def _inference(node: Any, moving: Any) -> bool:
     # An attribute that was stripped has its default, and that is training.
     return moving == {0} and "is_training" in node.attr and not node.attr["is_training"].b
 
@@ -67,7 +67,7 @@ PRODUCTS = frozenset(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3",
 OF_THE_SHAPE = SIZES | {"ZerosLike", "OnesLike"}
 
 
-def frontier(index, inputs: Sequence[str], output: str) -> Optional[Frontier]:
+def frontier(index: Any, inputs: Sequence[str], output: str) -> Optional[Frontier]:
     """The last affine tensors between the inputs and the output; ``None`` when nothing lies before them.
 
     Args:
@@ -87,14 +87,14 @@ def frontier(index, inputs: Sequence[str], output: str) -> Optional[Frontier]:
     return Frontier(found, frozenset(before), frozenset(name for name in before if index.op(name) in PRODUCTS))
 
 
-def _moving(index, sources: Sequence[TensorRef], output: str) -> Set[str]:
+def _moving(index: Any, sources: Sequence[TensorRef], output: str) -> Set[str]:
     """Nodes whose values move along the path and reach the output."""
     found = index.descendants([use.node for source in sources for use in index.uses(source)], control=False,
                               stop=lambda name: index.op(name) in OF_THE_SHAPE)
     return {name for name in found & index.ancestors([output], control=False) if index.op(name) not in OF_THE_SHAPE}
 
 
-def _affine_nodes(index, sources: Sequence[TensorRef], moving: Set[str], output: str) -> Set[str]:
+def _affine_nodes(index: Any, sources: Sequence[TensorRef], moving: Set[str], output: str) -> Set[str]:
     """Those of them that are affine in the sources, in the order of the flow; the output itself is left out."""
     affine: Set[str] = set()
     todo = [use.node for source in sources for use in index.uses(source)]
@@ -113,6 +113,6 @@ def _affine_nodes(index, sources: Sequence[TensorRef], moving: Set[str], output:
     return affine
 
 
-def _affine_tensors(index, sources, moving, affine) -> Set[TensorRef]:
+def _affine_tensors(index: Any, sources: Any, moving: Any, affine: Any) -> Set[TensorRef]:
     inner = {ref for name in moving for ref in index.data_inputs(name) if ref.node in affine}
     return inner | set(sources)

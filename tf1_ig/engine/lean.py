@@ -105,15 +105,15 @@ def _same(one: Shape, other: Shape) -> bool:
     return one is not None and one == other and -1 not in one
 
 
-def _of_sum(op, grad, moving):
+def _of_sum(op: Any, grad: Any, moving: Any) -> Any:
     return [grad if moves else None for moves in moving]
 
 
-def _of_difference(op, grad, moving):
+def _of_difference(op: Any, grad: Any, moving: Any) -> Any:
     return [grad if moving[0] else None, -grad if moving[1] else None]
 
 
-def _of_product(op, grad, moving):
+def _of_product(op: Any, grad: Any, moving: Any) -> Any:
     first, second = op.inputs
     return [grad * second if moving[0] else None, grad * first if moving[1] else None]
 
@@ -125,7 +125,7 @@ def _one_operand(place: Place) -> Optional[List[int]]:
     return [place.moving.index(True)] if place.in_loop and sum(place.moving) == 1 else None
 
 
-def _of_matmul(op, grad, which):
+def _of_matmul(op: Any, grad: Any, which: Any) -> Any:
     first, second = op.inputs
     turned, other_turned = op.get_attr("transpose_a"), op.get_attr("transpose_b")
     if which == [0]:
@@ -137,7 +137,7 @@ def _of_matmul(op, grad, which):
     return [None, _matmul(first, grad, not turned, False)]
 
 
-def _matmul(first, second, turned, other_turned):
+def _matmul(first: Any, second: Any, turned: Any, other_turned: Any) -> Any:
     return _tf.tf.raw_ops.MatMul(a=first, b=second, transpose_a=turned, transpose_b=other_turned)
 
 
@@ -153,11 +153,11 @@ def _known_sizes(place: Place) -> Optional[List[int]]:
     return [int(axis)] + sizes if sizes.count(-1) <= 1 else None
 
 
-def _of_concat(op, grad, plan):
+def _of_concat(op: Any, grad: Any, plan: Any) -> Any:
     return _tf.tf.split(grad, plan[1:], plan[0]) + [None]
 
 
-def _of_select(op, grad, moving):
+def _of_select(op: Any, grad: Any, moving: Any) -> Any:
     nothing, condition = _tf.tf.zeros_like(grad), op.inputs[0]
     chosen = [(grad, nothing), (nothing, grad)]
     return [None] + [_tf.tf.raw_ops.Select(condition=condition, x=x, y=y) if moves else None
@@ -179,7 +179,7 @@ def _known_axes(place: Place) -> Optional[List[int]]:
     return sorted({int(axis) % rank for axis in axes.reshape(-1)})
 
 
-def _of_extreme(op, grad, axes):
+def _of_extreme(op: Any, grad: Any, axes: Any) -> Any:
     """Equal shares for all that are largest, as TensorFlow's own, but divided before they are spread out."""
     tf = _tf.tf
     extreme = op.outputs[0]
@@ -200,7 +200,7 @@ def _for_an_extreme(place: Place) -> Optional[List[int]]:
     return [] if len(users) == 1 and users[0].type in ("Max", "Min") and users[0].name in place.planned else None
 
 
-def _of_relu(op, grad, _):
+def _of_relu(op: Any, grad: Any, _: Any) -> Any:
     return [grad]
 
 

@@ -5,7 +5,7 @@ length in a run save the rest. Only the order of rows depends on these lengths: 
 number by more than rows in other company do.
 """
 
-from typing import Iterator, List, Mapping, Sequence
+from typing import Any, Iterator, List, Mapping, Sequence
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def of_rows(count: int, actual: Sequence[np.ndarray], owner: Sequence[np.ndarray
     return total
 
 
-def _all_lengths(count, actual, owner, feeds) -> Iterator[np.ndarray]:
+def _all_lengths(count: int, actual: Any, owner: Any, feeds: Any) -> Iterator[np.ndarray]:
     widths: List[int] = [0]
     for array, rows in zip(actual, owner):
         entries = np.bincount(rows, minlength=count)

@@ -56,7 +56,7 @@ def _fetchable(tensor: Any) -> bool:
         context is None) and tensor.graph.is_fetchable(tensor)
 
 
-def _not_finite(run, tensors: List[Any], feed) -> Set[str]:
+def _not_finite(run: Any, tensors: List[Any], feed: Any) -> Set[str]:
     size = max(FEWEST, -(-len(tensors) // RUNS))
     bad: Set[str] = set()
     for start in range(0, len(tensors), size):
@@ -71,14 +71,14 @@ def _not_finite(run, tensors: List[Any], feed) -> Set[str]:
     return bad
 
 
-def _first(last: Any, ops: List[Any], bad: Set[str], feed) -> Any:
+def _first(last: Any, ops: List[Any], bad: Set[str], feed: Any) -> Any:
     """The first op of which an output is not finite and no known input: on the way to ``last``."""
     found = set(reached([last], lambda op: [tensor.op for tensor in op.inputs
                                             if tensor.name in bad and tensor.name not in feed]))
     return next((op for op in ops if op in found and not any(tensor.name in bad for tensor in op.inputs)), last)
 
 
-def _words(op: Any, graph: Any, feed) -> str:
+def _words(op: Any, graph: Any, feed: Any) -> str:
     fed: Dict[str, Any] = {tensor.name: feed[tensor.name] for tensor in op.inputs if tensor.name in feed}
     for name, value in fed.items():
         if not _finite(value):

@@ -36,7 +36,7 @@ SAME_SCORE, SAME_GRADIENT = 2e-5, 1e-4
 class OptionalPrefix:
     """The prefix of an engine, built when the first work comes that is worth it; ``None`` where there is none."""
 
-    def __init__(self, model, plain: Engine, config=None, time_limit: Optional[float] = None):
+    def __init__(self, model: Any, plain: Engine, config: Any = None, time_limit: Optional[float] = None):
         self._model, self._plain, self._options = model, plain, (config, time_limit)
         self._frontier: Any = None  # an affine.Frontier, once it was found
         self._prefix: Optional[Prefix] = None
@@ -94,7 +94,7 @@ class OptionalPrefix:
 class Prefix:
     """A second engine whose inputs are the last affine tensors; they are computed from those of ``plain``."""
 
-    def __init__(self, model, plain: Engine, frontier: affine.Frontier, config=None,
+    def __init__(self, model: Any, plain: Engine, frontier: affine.Frontier, config: Any = None,
                  time_limit: Optional[float] = None):
         self.engine = Engine(model, plain.output_name, [AttributedInput(name) for name in frontier.tensors], 0, config,
                              time_limit, [spec.tensor for spec in plain.inputs], plain.leaner)
@@ -130,7 +130,7 @@ class Slice:
                            [np.repeat(np.arange(count), len(array) // count) for array in actual], of_examples)
         self.floats = sum(array.size for array in actual) // count
 
-    def runner(self, **more) -> PointRunner:
+    def runner(self, **more: Any) -> PointRunner:
         """Evaluates points of these examples at the frontier."""
         return PointRunner(self._engine, self.batch, self._plain.running, self._plain.label.take(self.examples),
                            row_lengths=self._plain.lengths[self.examples], **more)
@@ -168,7 +168,7 @@ class Slice:
                       for of_row in zip(*(run.entries_by_row(number) for number in range(len(pulled))))]
         return found
 
-    def _runs(self):
+    def _runs(self) -> Any:
         for start in range(0, len(self.examples), EXAMPLES_PER_RUN):
             examples = self.examples[start:start + EXAMPLES_PER_RUN]
             yield examples, self._plain.packed(Rows(examples, np.ones(len(examples))))

@@ -6,7 +6,7 @@ never assumed. The same measurement tells which feeds repeat with the rows and w
 """
 
 import itertools
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -103,7 +103,7 @@ class _Expected:
             return REFUSED
         return MET if all(same) else DIFFERENT
 
-    def _same(self, outputs: np.ndarray, which) -> bool:
+    def _same(self, outputs: np.ndarray, which: Any) -> bool:
         return agree(outputs, self.outputs[which], self.outputs)
 
 

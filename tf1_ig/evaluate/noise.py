@@ -68,7 +68,7 @@ def changes_at(scene: Scene, moved: List[Dict[str, Any]]) -> np.ndarray:
 
 # -- how ---------------------------------------------------------------------------------------------------------------
 
-def _each(function, *values: Any) -> Any:
+def _each(function: Any, *values: Any) -> Any:
     """A function of rows, row by row, whatever holds the rows."""
     found = [function(*(np.asarray(value[row], np.float64) for value in values)) for row in range(len(values[0]))]
     return found if isinstance(values[-1], list) else np.array(found)
@@ -85,7 +85,7 @@ def _noise(own: np.ndarray, random: np.random.RandomState) -> np.ndarray:
     return own + LEVEL * spread * random.normal(size=own.shape)
 
 
-def _moved(scene: Scene, function) -> Dict[str, Any]:
+def _moved(scene: Scene, function: Any) -> Dict[str, Any]:
     return {name: _each(function, value) for name, value in scene.at.entries.items()}
 
 

@@ -49,7 +49,7 @@ class ExplainHook:
       ...         session.run(train_op)
     """
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         # A real SessionRunHook, as Estimators ask for, though TensorFlow is not imported before one is made.
         if not issubclass(cls, _tf.tf.train.SessionRunHook):
             cls = type(cls.__name__, (cls, _tf.tf.train.SessionRunHook), {})
@@ -119,7 +119,7 @@ class ExplainHook:
         if self._thread is not None:
             self._thread.join()
 
-    def _last_step(self, session) -> int:
+    def _last_step(self, session: Any) -> int:
         return int(session.run(self._asked.fetches["step"])) if self._asked else self._runs
 
     def _start(self, step: int, model: gt.Model) -> None:
@@ -163,7 +163,7 @@ def _write_summary(folder: str, step: int, attribution: Attribution) -> None:
         writer.close()
 
 
-def _token_table(attribution: Attribution, name: str, row: int, values) -> str:
+def _token_table(attribution: Attribution, name: str, row: int, values: Any) -> str:
     """A Markdown table of one row's tokens and their attributions."""
     flat = np.asarray(values).reshape(-1)
     texts = attribution.texts(name, row) or []

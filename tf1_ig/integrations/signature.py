@@ -81,7 +81,7 @@ def attribution_signature(model: gt.Model, output: Any, inputs: Any = "auto", st
     return carried
 
 
-def _refuse(resolved) -> None:
+def _refuse(resolved: Any) -> None:
     for spec in resolved.inputs:
         if spec.attributed.owner:
             raise InputError("the rows of %s belong to examples by another tensor (%s), which a signature cannot "
@@ -94,7 +94,7 @@ def _refuse(resolved) -> None:
         raise BatchError("no signature can explain %s: %s" % (resolved.output, failed[0].advice))
 
 
-def _base(model, tensors: Sequence[str]):
+def _base(model: Any, tensors: Sequence[str]) -> Any:
     """The model frozen, with what its signatures and the explanation need and nothing else."""
     frozen, _ = gt.freeze(model, tensors)
     served = [info.name for signature in frozen.signatures.values() for info in signature.outputs.values()
@@ -105,7 +105,7 @@ def _base(model, tensors: Sequence[str]):
 # ---- the path
 
 
-def _build(graph, output: str, tensors: Sequence[str], nodes: Tuple[np.ndarray, np.ndarray]) -> _Parts:
+def _build(graph: Any, output: str, tensors: Sequence[str], nodes: Tuple[np.ndarray, np.ndarray]) -> _Parts:
     tf = _tf.tf
     index = GraphIndex(graph.as_graph_def())
     given = [names.parse(tensor).node for tensor in tensors]
@@ -140,12 +140,12 @@ def _build(graph, output: str, tensors: Sequence[str], nodes: Tuple[np.ndarray, 
     return _Parts(dict({feed.op.name: feed for feed in feeds}, **labels), path, outputs)
 
 
-def _per_row(feed) -> bool:
+def _per_row(feed: Any) -> bool:
     """Whether a placeholder has a row for each example: one of a fixed length or a scalar is shared."""
     return feed.shape.ndims is None or (feed.shape.ndims > 0 and feed.shape.as_list()[0] is None)
 
 
-def _laid_out(numbers, actual):
+def _laid_out(numbers: Any, actual: Any) -> Any:
     """``[alphas * batch]``: every row of the batch at the first alpha, then at the next; and each one's number."""
     tf = _tf.tf
     rows = tf.shape(actual)[0]
@@ -153,7 +153,7 @@ def _laid_out(numbers, actual):
         tf.tile(numbers[:, tf.newaxis], tf.stack([1, rows])), [-1])
 
 
-def _repeated(feed, count):
+def _repeated(feed: Any, count: Any) -> Any:
     tf = _tf.tf
     times = tf.concat([[count], tf.ones([tf.rank(feed) - 1], tf.int32)], 0)
     repeated = tf.tile(feed, times)
@@ -161,7 +161,7 @@ def _repeated(feed, count):
     return repeated
 
 
-def _copy_along_path(graph, index: GraphIndex, output: str, given: Set[str], stands: Mapping[str, Any]):
+def _copy_along_path(graph: Any, index: GraphIndex, output: str, given: Set[str], stands: Mapping[str, Any]) -> Any:
     """Imports a copy of what depends on the rows, and of whole loops and branches; the rest is shared.
 
     Args:
@@ -203,7 +203,7 @@ def _copy_along_path(graph, index: GraphIndex, output: str, given: Set[str], sta
 # ---- what comes out
 
 
-def _score(explained, count) -> Tuple[Any, Dict[str, Any]]:
+def _score(explained: Any, count: Any) -> Tuple[Any, Dict[str, Any]]:
     """The explained number of each row along the path, and the label placeholder where there are classes."""
     tf = _tf.tf
     rank = explained.shape.ndims
@@ -219,7 +219,8 @@ def _score(explained, count) -> Tuple[Any, Dict[str, Any]]:
     return tf.gather_nd(explained, places, name="scores"), {"label": label}
 
 
-def _outputs(actual, baselines, gradients, score, weights, count, given: Sequence[str]) -> Dict[str, Any]:
+def _outputs(actual: Any, baselines: Any, gradients: Any, score: Any, weights: Any, count: Any,
+             given: Sequence[str]) -> Dict[str, Any]:
     tf = _tf.tf
     scores = tf.reshape(score, tf.stack([count, -1]))
     found = {"score": tf.identity(scores[-1], "score"), "baseline_score": tf.identity(scores[-2], "baseline_score")}
@@ -236,7 +237,7 @@ def _outputs(actual, baselines, gradients, score, weights, count, given: Sequenc
     return found
 
 
-def _with_signatures(base, graph, parts: _Parts):
+def _with_signatures(base: Any, graph: Any, parts: _Parts) -> Any:
     """The model over the larger graph, with the two new signatures besides its own."""
     tf = _tf.tf
     meta_graph = tf.MetaGraphDef()
@@ -252,7 +253,7 @@ def _with_signatures(base, graph, parts: _Parts):
 # ---- the proof
 
 
-def compare(model, carried, output, inputs, feed: Mapping, label: Any, steps: int = 50) -> float:
+def compare(model: Any, carried: Any, output: Any, inputs: Any, feed: Mapping, label: Any, steps: int = 50) -> float:
     """How far the attributions of the signature are from ``IntegratedGradients``, relative to the largest.
 
     Args:
@@ -280,7 +281,8 @@ def compare(model, carried, output, inputs, feed: Mapping, label: Any, steps: in
     return max(errors)
 
 
-def run_signature(model, feed: Mapping[str, Any], label: Any = None, key: str = SIGNATURE) -> Dict[str, np.ndarray]:
+def run_signature(model: Any, feed: Mapping[str, Any], label: Any = None, key: str = SIGNATURE) -> Dict[str,
+                  np.ndarray]:
     """Runs one of the signatures: arrays by output key. ``feed`` is keyed by tensor name or by signature key."""
     signature = model.signatures[key]
     values = {signature.inputs[name].name if name in signature.inputs else names.tensor_name(name): value

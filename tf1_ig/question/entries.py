@@ -9,13 +9,13 @@ from tf1_ig.question import filled, raw_text
 from tf1_ig.result import features
 
 
-def behind(engine, resolved, task, batch_axis: Optional[int]) -> Dict[str, Any]:
+def behind(engine: Any, resolved: Any, task: Any, batch_axis: Optional[int]) -> Dict[str, Any]:
     """The fields ``ids``, ``strings``, ``raw_texts`` and ``spans`` of an ``Attribution``."""
     ids: Dict[str, Any] = {}
     strings: Dict[str, Any] = {}
     count = task.batch.count
 
-    def fetch(name):
+    def fetch(name: Any) -> Any:
         return filled.cut_to(engine.fetch(engine.find_tensor(name), task.values), count, task.filled)
 
     for spec, entries_of, actual, own in zip(resolved.inputs, task.batch.entries_of, task.batch.actual, task.own):
@@ -71,7 +71,7 @@ def _by_category(ids: Sequence[np.ndarray], words: Sequence[Sequence[str]], coun
     return found
 
 
-def check_ids(engine, values, inputs) -> Tuple[str, ...]:
+def check_ids(engine: Any, values: Any, inputs: Any) -> Tuple[str, ...]:
     """Refuses ids that find a row of zeros in a one-hot product or layer without a word (a gather would complain).
 
     Args:

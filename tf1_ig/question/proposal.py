@@ -71,7 +71,7 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
     setting = plan.setting()
     begun = time.perf_counter()
 
-    def tried(chosen) -> Proposal:
+    def tried(chosen: Any) -> Proposal:
         samples = tuple(plan.samples(chosen))
         rows = trial.Rows(chosen.rows, plan.fixed == chosen.rows and trial.may_be_rows(model, output, chosen.rows),
                           int(chosen.steps_first))

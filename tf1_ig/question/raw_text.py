@@ -177,7 +177,7 @@ def _between(text: Text, words: Sequence[str], found: List[Optional[Span]]) -> L
 
 # In the operated graph of an explanation.
 
-def of_inputs(engine, resolved, task) -> Dict[str, Any]:
+def of_inputs(engine: Any, resolved: Any, task: Any) -> Dict[str, Any]:
     """The fields ``raw_texts`` and ``spans`` of an ``Attribution``: of the inputs whose strings the graph computes."""
     found: Dict[str, RawText] = {}
     for spec, actual in zip(resolved.inputs, task.batch.actual):
@@ -191,7 +191,7 @@ def of_inputs(engine, resolved, task) -> Dict[str, Any]:
             "spans": {name: raw.spans for name, raw in found.items()} or None}
 
 
-def _sources(engine, index, strings: str, task) -> List[Any]:
+def _sources(engine: Any, index: Any, strings: str, task: Any) -> List[Any]:
     """Tensors with one string per row from which the tokens are computed; a feed of serialized examples is opened."""
     upstream = index.ancestors([strings], control=False)
     found = []
@@ -205,14 +205,14 @@ def _sources(engine, index, strings: str, task) -> List[Any]:
     return [tensor for tensor in found if tensor.name != names.tensor_name(strings)]
 
 
-def _traced(engine, spec, source, task, entries: int) -> Optional[RawText]:
+def _traced(engine: Any, spec: Any, source: Any, task: Any, entries: int) -> Optional[RawText]:
     count = task.batch.count
     given = task.values[source.name] if source.name in task.values else engine.fetch(source, task.values)
     if given.size != count:
         return None
     fetches = [engine.find_tensor(name) for name in (spec.strings, spec.attributed.owner) if name]
 
-    def run(texts):
+    def run(texts: Any) -> Any:
         fed = np.array(list(texts) + [None], object)[:-1].reshape(given.shape)
         try:
             strings, *owner = engine.fetch_all(fetches, dict(task.values, **{source.name: fed}))

@@ -53,7 +53,7 @@ class Task(NamedTuple):
         batch, count = self.batch, self.batch.count
         taken = [entries_of.take(rows) for entries_of in batch.entries_of]
 
-        def of(arrays):
+        def of(arrays: Any) -> Any:
             return [array[entries] for array, (entries, _) in zip(arrays, taken)]
 
         actual, owner = of(batch.actual), [position for _, position in taken]
@@ -113,7 +113,7 @@ class TaskReader:
             raise BatchError("the feeds have different numbers of rows: %s; feed as many rows in each (TensorFlow: %s)"
                              % (told, failed)) from failed
 
-    def read(self, feed, shared_feeds, row_feeds, baseline) -> "Task":
+    def read(self, feed: Any, shared_feeds: Any, row_feeds: Any, baseline: Any) -> "Task":
         """Reads the attributed tensors, tells the rows apart and proves how they may be run.
 
         Args:
@@ -165,7 +165,7 @@ class TaskReader:
         except (GraphToolsError, TypeError, ValueError):
             return {}
 
-    def _read(self, feed, shared_feeds, row_feeds, baseline, fill=(0, 0)) -> "Task":
+    def _read(self, feed: Any, shared_feeds: Any, row_feeds: Any, baseline: Any, fill: Any = (0, 0)) -> "Task":
         """``read`` of a feed that has all rows; ``fill``: how many of them are the caller's, and how many there are."""
         values = self._engine.prepare_feed(feed)
         self._require(values)
@@ -183,7 +183,7 @@ class TaskReader:
             entries = [np.moveaxis(array, axis, 0) for array in actual]
         moved: Dict[str, np.ndarray] = {}
 
-        def under(replaced):
+        def under(replaced: Any) -> Any:
             moved.update(self._feed_under(values, replaced, fill))
             return self._entries_under(moved)
 
@@ -272,18 +272,18 @@ class TaskReader:
                 return False
         return True
 
-    def _named(self, tensors) -> List[str]:
+    def _named(self, tensors: Any) -> List[str]:
         return [self._engine.find_tensor(self._resolved.renamed.get(name_or_self(tensor), tensor)).name
                 for tensor in tensors]
 
-    def _raw_output(self, path_feeds, entries) -> np.ndarray:
+    def _raw_output(self, path_feeds: Any, entries: Any) -> np.ndarray:
         """The output as the model shapes it, at these entries."""
         whole = Batch(1, entries, entries, [np.zeros(len(array), np.int64) for array in entries],
                       {name: feeds.FedTensor(name, value) for name, value in path_feeds.items()})
         return self._engine.run_raw_output(
             PointRunner(self._engine, whole, Running(ONE_AT_A_TIME)).points_in_company(0, 1.0))
 
-    def _feed_under(self, values, replaced, fill=(0, 0)) -> Dict[str, np.ndarray]:
+    def _feed_under(self, values: Any, replaced: Any, fill: Any = (0, 0)) -> Dict[str, np.ndarray]:
         """The feed with some values replaced (a scalar fills the shape, a row serves every row); ``fill`` as in
         ``_read``: a value with a row for each of the caller's examples is filled up as the feed was."""
         feed = dict(values)
@@ -301,14 +301,14 @@ class TaskReader:
             feed[tensor.name] = self._engine.fed_value(tensor, value)
         return feed
 
-    def _entries_under(self, feed) -> List[np.ndarray]:
+    def _entries_under(self, feed: Any) -> List[np.ndarray]:
         """The attributed tensors under a feed, entries along their first axis."""
         actual, _ = self._engine.read(feed)
         if self._batch_axis is None:
             return [array[None] for array in actual]
         return [np.moveaxis(array, self._batch_axis, 0) for array in actual]
 
-    def _counts(self, raw: np.ndarray, entries, owners, values) -> List[int]:
+    def _counts(self, raw: np.ndarray, entries: Any, owners: Any, values: Any) -> List[int]:
         """Numbers of examples the feed may hold, likeliest first; which is right, the probe says."""
         if self._batch_axis is None:
             return [1]
@@ -368,7 +368,7 @@ class TaskReader:
         self._probed[key] = (batch.count, found)
         return found
 
-    def _outputs(self, batch: Batch, running: Running, raw: np.ndarray):
+    def _outputs(self, batch: Batch, running: Running, raw: np.ndarray) -> Any:
         """Shape of one output row, and the output rows ``[batch, elements]`` at the caller's input."""
         order = running.output_order
         moved = raw if order is None else raw.transpose(order)
@@ -391,7 +391,7 @@ def _for_every_row(name: str, row: Any, like: np.ndarray) -> np.ndarray:
             list(np.shape(row)), name, list(like.shape))) from None
 
 
-def name_or_self(tensor) -> Any:
+def name_or_self(tensor: Any) -> Any:
     """The canonical name of a tensor; what is no tensor is left for others to complain about."""
     try:
         return names.tensor_name(tensor)

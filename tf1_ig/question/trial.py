@@ -107,7 +107,7 @@ def _turned(feed: Mapping[str, np.ndarray], rows: int) -> Dict[str, np.ndarray]:
     return {name: value[::-1] if np.ndim(value) and len(value) == rows else value for name, value in feed.items()}
 
 
-def _answer(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape, axis
+def _answer(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any
             ) -> Tuple[Optional[str], Any]:
     """An explanation, and its label: that of the first element where rows have another shape than is declared."""
     try:
@@ -120,7 +120,7 @@ def _answer(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Opti
         return first, _asked(trial, feed, first, shape, axis)
 
 
-def _asked(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape, axis) -> Any:
+def _asked(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any) -> Any:
     if label is not None:
         return trial.explain(feed, label=tuple(int(part) for part in label.split(",")), steps=_STEPS)
     return top_or_none(lambda label: trial.explain(feed, label=label, steps=_STEPS),

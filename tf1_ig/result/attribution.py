@@ -353,5 +353,5 @@ def _select(attribution: Attribution, rows: List[int]) -> Attribution:
         field.name: rows_of(getattr(attribution, field.name), rows) for field in dataclasses.fields(attribution)})
 
 
-def _rows(value, rows: List[int]):
+def _rows(value: Any, rows: List[int]) -> Any:
     return [value[row] for row in rows] if isinstance(value, list) else value[rows]

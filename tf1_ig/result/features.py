@@ -71,7 +71,7 @@ def crossed_words(tensor: str, columns: Mapping[str, Any], fetch: Callable[[str]
             for number in range(count)]
 
 
-def _part_words(part, fetch, count: int) -> List[List[str]]:
+def _part_words(part: Any, fetch: Any, count: int) -> List[List[str]]:
     """One part of a cross as words, a list per example."""
     values = fetch(part.values)
     if part.indices is None:
@@ -84,7 +84,7 @@ def _part_words(part, fetch, count: int) -> List[List[str]]:
             for row in rows]
 
 
-def text(value) -> str:
+def text(value: Any) -> str:
     """A word of the graph's (bytes or a number) as str."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
@@ -122,7 +122,7 @@ def inputs_of(columns: Mapping[str, Any], embeddings: Sequence[Any]) -> List[Any
     return chosen
 
 
-def input_of(column, embeddings: Sequence[Any]) -> Optional[Any]:
+def input_of(column: Any, embeddings: Sequence[Any]) -> Optional[Any]:
     """What to attribute to for one column: the candidate for its rows, else the name of its part of the layer."""
     return next((found for found in embeddings if _is_lookup(found, column)), column.part)
 
@@ -135,12 +135,12 @@ def with_names(columns: Mapping[str, Any], inputs: Iterable[Any]) -> Dict[str, A
         for name, column in columns.items()}
 
 
-def _is_lookup(embedding, column) -> bool:
+def _is_lookup(embedding: Any, column: Any) -> bool:
     return bool(column.table) and (embedding.tensor in _row_tensors(column) or
                                    bool(column.bags) and embedding.rows_combined_at == column.bags)
 
 
-def _row_tensors(column) -> List[str]:
+def _row_tensors(column: Any) -> List[str]:
     """Names under which rows of this column alone are attributed to (a table that is read whole is shared)."""
     return [name for name in (column.bags, column.rows if column.per_occurrence else None) + tuple(column.lookups)
             if name]
@@ -155,7 +155,7 @@ def _owners(tensor: str, columns: Mapping[str, Any]) -> List[Any]:
     return [(name, column) for name, column in columns.items() if tensor == column.layer and column.slice is not None]
 
 
-def _rows(tensor: str, value, name: str, column, ids, strings) -> Iterator[List[Feature]]:
+def _rows(tensor: str, value: Any, name: str, column: Any, ids: Any, strings: Any) -> Iterator[List[Feature]]:
     """One list of features per example."""
     if isinstance(value, list):
         for number, row in enumerate(value):
@@ -173,7 +173,7 @@ def _rows(tensor: str, value, name: str, column, ids, strings) -> Iterator[List[
     yield from found
 
 
-def _occurrences(tensor: str, row, name: str, column, ids, words) -> List[Feature]:
+def _occurrences(tensor: str, row: Any, name: str, column: Any, ids: Any, words: Any) -> List[Feature]:
     found = []
     for position, value in enumerate(np.reshape(row, -1)):
         word = words[position] if words is not None and len(words) > position else None
@@ -182,7 +182,7 @@ def _occurrences(tensor: str, row, name: str, column, ids, words) -> List[Featur
     return found
 
 
-def _elements(tensor: str, row, name: str, column, step: int, words) -> List[Feature]:
+def _elements(tensor: str, row: Any, name: str, column: Any, step: int, words: Any) -> List[Feature]:
     """Elements of a dense column: the categories that contributed, or the sum where elements have no meaning."""
     if column.table or column.categories.count != len(row):
         return [Feature(name, column.feature, "", float(np.sum(row)), tensor, step)]
@@ -194,7 +194,7 @@ def _elements(tensor: str, row, name: str, column, step: int, words) -> List[Fea
             for number in np.flatnonzero(row)] or [Feature(name, column.feature, "", 0.0, tensor, step)]
 
 
-def _category(column, number: int, words) -> str:
+def _category(column: Any, number: int, words: Any) -> str:
     """A category in the example's own words, where they are known."""
     word = words[number] if words is not None and len(words) == column.categories.count else unnamed(number)
     return column.category(number, None if word == unnamed(number) else word)

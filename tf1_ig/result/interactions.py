@@ -1,7 +1,7 @@
 """What pairs of tokens do together: a record of numpy arrays, judged and drawn without TensorFlow."""
 
 import dataclasses
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -113,7 +113,7 @@ class Interactions:
         return "\n".join(lines)
 
 
-def _findings(found: Interactions):
+def _findings(found: Interactions) -> Iterator[Finding]:
     rise = np.abs(found.score - found.baseline_score)
     yield _largest("completeness", np.abs(found.delta), rise,
                    "the interactions miss the difference of the scores; allow more points: max_steps=")

@@ -9,7 +9,7 @@ import os
 import struct
 import zipfile
 import zlib
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -36,7 +36,7 @@ _BY_INPUT = ("values", "ids", "actual", "standard_error", "token_standard_error"
 _RECORD = "record"  # name of the .npz entry that holds the record as UTF-8 JSON
 
 
-def save(attribution, path, **shown) -> None:
+def save(attribution: Any, path: Any, **shown: Any) -> None:
     """Writes an ``Attribution`` to ``path`` as its suffix says; a file that is there is replaced as a whole or not.
 
     Args:
@@ -49,13 +49,13 @@ def save(attribution, path, **shown) -> None:
         write(attribution, file, **shown)
 
 
-def _write_npz(attribution, file, **_) -> None:
+def _write_npz(attribution: Any, file: Any, **_: Any) -> None:
     arrays, record = _flatten(attribution)
     text = np.frombuffer(json.dumps(record).encode("utf-8"), np.uint8)
     np.savez_compressed(file, **dict(arrays, **{_RECORD: text}))
 
 
-def _write_json(attribution, file, **_) -> None:
+def _write_json(attribution: Any, file: Any, **_: Any) -> None:
     tree = _to_json(attribution, *_flatten(attribution))
     try:
         text = json.dumps(tree, allow_nan=False, ensure_ascii=False).encode("utf-8")
@@ -64,13 +64,13 @@ def _write_json(attribution, file, **_) -> None:
     file.write(text)
 
 
-def _write_html(attribution, file, **shown) -> None:
+def _write_html(attribution: Any, file: Any, **shown: Any) -> None:
     file.write(attribution.to_html(**shown).encode("utf-8", "replace"))
 
 
-def _write_picture(kind: str):
+def _write_picture(kind: str) -> Any:
     """Writes the first example as a picture."""
-    def write(attribution, file, class_names=None, **_) -> None:
+    def write(attribution: Any, file: Any, class_names: Optional[Sequence[str]] = None, **_: Any) -> None:
         attribution.to_figure(class_names=class_names).savefig(file, format=kind, dpi=200)
     return write
 
@@ -86,7 +86,7 @@ WRITERS = {
 }
 
 
-def check_path(path, suffixes=None) -> str:
+def check_path(path: Any, suffixes: Any = None) -> str:
     """The suffix of a path that can be saved to (``None``: any in ``WRITERS``); said before the work is done."""
     suffixes = suffixes or tuple(WRITERS)
     path = os.fspath(path)
@@ -103,7 +103,7 @@ def check_path(path, suffixes=None) -> str:
     return suffix
 
 
-def load(path, max_bytes: Optional[int] = None) -> Dict[str, Any]:
+def load(path: Any, max_bytes: Optional[int] = None) -> Dict[str, Any]:
     """The fields of the ``Attribution`` that was saved to ``path``, each of the type and the length that it must have.
 
     Args:
@@ -131,7 +131,7 @@ def load(path, max_bytes: Optional[int] = None) -> Dict[str, Any]:
             path, type(bad).__name__, one_line(bad, 200))) from bad
 
 
-def _read_npz(path: str, most: int):
+def _read_npz(path: str, most: int) -> Any:
     # Asked first: numpy 1.18 prints a traceback of its own when it drops a file that is no zip archive.
     if not zipfile.is_zipfile(path):
         raise ResultFileError("not a saved result: it is no zip archive, as .npz files are")
@@ -145,7 +145,7 @@ def _read_npz(path: str, most: int):
         return {name: file[name] for name in file.files if name != _RECORD}, record
 
 
-def _read_json(path: str, _: int):
+def _read_json(path: str, _: int) -> Any:
     with open(path, encoding="utf-8") as file:
         return _from_json(json.load(file))
 
@@ -153,7 +153,7 @@ def _read_json(path: str, _: int):
 _READERS = {".npz": _read_npz, ".json": _read_json}
 
 
-def _flatten(attribution):
+def _flatten(attribution: Any) -> Any:
     """Arrays by path, and the record: format, plain fields, and which inputs and paths are ragged."""
     arrays = {name: np.asarray(getattr(attribution, name)) for name in _ARRAYS
               if getattr(attribution, name) is not None}
@@ -178,7 +178,7 @@ def _flatten(attribution):
             for name, array in arrays.items()}, record
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """JSON-ready copy of a plain field: strings, one number, or nested sequences and mappings of strings."""
     if isinstance(value, measured.Measured):
         return measured.to_plain(value)
@@ -231,7 +231,7 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
     return fields
 
 
-def _by_rows(arrays: Dict[str, np.ndarray], key: str):
+def _by_rows(arrays: Dict[str, np.ndarray], key: str) -> Any:
     """The array of that path, or the list of the arrays of its rows."""
     if key in arrays:
         return arrays[key]
@@ -239,7 +239,7 @@ def _by_rows(arrays: Dict[str, np.ndarray], key: str):
     return [arrays["%s/%d" % (key, row)] for row in range(count)]
 
 
-def _to_json(attribution, arrays, record) -> Dict[str, Any]:
+def _to_json(attribution: Any, arrays: Any, record: Any) -> Dict[str, Any]:
     """The record with the arrays as nested lists where a reader looks for them, and their dtypes and shapes."""
     tree = dict(record)
     tree.update((name, _numbers(arrays[name])) for name in _ARRAYS if name in arrays)
@@ -262,7 +262,7 @@ def _to_json(attribution, arrays, record) -> Dict[str, Any]:
     return tree
 
 
-def _from_json(tree: Dict[str, Any]):
+def _from_json(tree: Dict[str, Any]) -> Any:
     if not isinstance(tree, dict) or tree.get("format") != FORMAT:
         raise ResultFileError("holds JSON, but not a saved result (no \"format\": %r)" % FORMAT)
     record = dict(tree, path=None if tree["path"] is None else len(tree["path"]))
@@ -284,7 +284,7 @@ def _from_json(tree: Dict[str, Any]):
     return arrays, record
 
 
-def _numbers(array) -> Any:
+def _numbers(array: Any) -> Any:
     """Nested lists of an array; what strict JSON has no number for becomes "NaN", "Infinity" or "-Infinity"."""
     array = np.asarray(array)
     if array.dtype.kind != "f":

@@ -57,7 +57,7 @@ def _together(fields: Dict[str, Any], count: int) -> str:
     return ""
 
 
-def _spans_fit(text: str, spans, row) -> bool:
+def _spans_fit(text: str, spans: Any, row: Any) -> bool:
     """Whether the spans of a row lie in its text, an equal number of entries to each."""
     try:
         size = len(text.encode("utf-8", "surrogateescape"))
@@ -107,7 +107,7 @@ def _vector(value: Any, _: int) -> bool:
 
 def _entries(kinds: str) -> Test:
     """An array with an entry for each row, or a list with an array for each."""
-    def row(value, _):
+    def row(value: Any, _: Any) -> bool:
         return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind in kinds
 
     return lambda value, count: _array(kinds, range(1, 33))(value, count) or _by_row(row)(value, count)

@@ -17,7 +17,7 @@ def example(options: Mapping[str, Any], files: Files) -> Encoder:
     columns = tuple(dict.fromkeys(one.get("column", name) for name, one in features.items()))
     shape = tuple(options.get("shape", ()))
 
-    def read(row) -> np.ndarray:
+    def read(row: Any) -> np.ndarray:
         tf = _tf.tf
         made = tf.train.Example()
         for name, one in features.items():
@@ -28,7 +28,7 @@ def example(options: Mapping[str, Any], files: Files) -> Encoder:
         # A proto's map has no order of its own; equal rows are to be equal bytes.
         return np.array([made.SerializeToString(deterministic=True), None], object)[:1].reshape(shape)
 
-    def stack(cells) -> np.ndarray:
+    def stack(cells: Any) -> np.ndarray:
         array = np.empty((len(cells),) + shape, object)
         for row, one in enumerate(cells):
             array[row] = one[()] if one.ndim == 0 else one
@@ -37,11 +37,11 @@ def example(options: Mapping[str, Any], files: Files) -> Encoder:
     return Encoder("example", columns, read, stack)
 
 
-def _floats(feature, value: Any, options: Mapping[str, Any], column: str) -> None:
+def _floats(feature: Any, value: Any, options: Mapping[str, Any], column: str) -> None:
     feature.float_list.value.extend(np.ravel(scaled(as_number(value, column), options)).tolist())
 
 
-def _integers(feature, value: Any, options: Mapping[str, Any], column: str) -> None:
+def _integers(feature: Any, value: Any, options: Mapping[str, Any], column: str) -> None:
     found = np.ravel(as_number(value, column))
     if np.any(found != np.round(found)):
         raise RowError("%s is not a whole number" % shown(value), column)
@@ -50,7 +50,7 @@ def _integers(feature, value: Any, options: Mapping[str, Any], column: str) -> N
     feature.int64_list.value.extend(int(one) for one in exact)
 
 
-def _bytes(feature, value: Any, options: Mapping[str, Any], column: str) -> None:
+def _bytes(feature: Any, value: Any, options: Mapping[str, Any], column: str) -> None:
     parts = value if isinstance(value, (list, tuple, np.ndarray)) else [value]
     if options.get("split", False):
         parts = [word for part in parts for word in as_bytes(part, column).split()]

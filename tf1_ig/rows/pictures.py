@@ -22,7 +22,7 @@ def image(options: Mapping[str, Any], files: Files) -> Encoder:
     column, = columns_of(options, files)
     dtype = np.dtype(options.get("dtype", "float32"))
 
-    def read(row) -> np.ndarray:
+    def read(row: Any) -> np.ndarray:
         value = cell(row, column)
         if isinstance(value, (str, bytes, os.PathLike)):
             array = _decoded(value, options, column)
@@ -81,7 +81,7 @@ def signal(options: Mapping[str, Any], files: Files) -> Encoder:
     column, = columns_of(options, files)
     length, dtype = options.get("length"), np.dtype(options.get("dtype", "float32"))
 
-    def read(row) -> np.ndarray:
+    def read(row: Any) -> np.ndarray:
         value = cell(row, column)
         if isinstance(value, (str, os.PathLike)):
             wav = str(value).lower().endswith((".wav", ".wave"))
@@ -97,7 +97,7 @@ def signal(options: Mapping[str, Any], files: Files) -> Encoder:
             array = np.concatenate([array[:length], np.zeros((max(0, length - len(array)),) + array.shape[1:])])
         return in_shape(array, options.get("shape"), column).astype(dtype)
 
-    def stack(cells) -> np.ndarray:
+    def stack(cells: Any) -> np.ndarray:
         size = max([len(one) for one in cells] + [0])
         array = np.zeros((len(cells), size) + (cells[0].shape[1:] if cells else ()), dtype)
         for line, one in zip(array, cells):

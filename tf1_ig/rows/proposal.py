@@ -122,7 +122,8 @@ def propose(model: Any, inputs: Sequence[Candidate], embeddings: Sequence[Candid
     return tree
 
 
-def _ask(tree, model: Any, output: Candidate, classes: Optional[str], folder: str, files: Files, guesses) -> None:
+def _ask(tree: Any, model: Any, output: Candidate, classes: Optional[str], folder: str, files: Files,
+         guesses: Any) -> None:
     """Output, classes and label: what is asked."""
     count = output.shape[-1] if output.shape else None
     rank = None if output.shape is None else len(output.shape)
@@ -150,7 +151,7 @@ def _ask(tree, model: Any, output: Candidate, classes: Optional[str], folder: st
             guesses["label"] = "the output's rank is not known; null if it is one number a row"
 
 
-def _parts(model, inputs, embeddings) -> List[Part]:
+def _parts(model: Any, inputs: Any, embeddings: Any) -> List[Part]:
     found = []
     for way in inputs:
         if getattr(way, "default", None) or _is_behind(model, way, inputs):
@@ -163,7 +164,7 @@ def _parts(model, inputs, embeddings) -> List[Part]:
     return found
 
 
-def _is_behind(model, way, inputs) -> bool:
+def _is_behind(model: Any, way: Any, inputs: Any) -> bool:
     """Whether what comes out of it is computed from another input: the features of a proto that is fed."""
     if way.kind != "parse_example":
         return False

@@ -122,7 +122,7 @@ def parse_row(text: str) -> Row:
 
 # -- the formats -----------------------------------------------------------------------------------------------------
 
-def _open_text(path: str):
+def _open_text(path: str) -> Any:
     try:
         if path.lower().endswith(".gz"):
             return gzip.open(path, "rt", encoding="utf-8-sig", newline="")

@@ -44,60 +44,60 @@ def format_place(place: Tuple[Any, ...]) -> str:
     return text
 
 
-def _mistakes(value, rule, root, place) -> Iterator[Tuple[Tuple[Any, ...], str]]:
+def _mistakes(value: Any, rule: Any, root: Any, place: Any) -> Iterator[Tuple[Tuple[Any, ...], str]]:
     for word, argument in rule.items():
         if word not in _NOTES:
             yield from _WORDS[word](value, argument, rule, root, place)
 
 
-def _fits(value, rule, root) -> bool:
+def _fits(value: Any, rule: Any, root: Any) -> bool:
     return next(_mistakes(value, rule, root, ()), None) is None
 
 
-def _shown(value) -> str:
+def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _is(value, name: str) -> bool:
+def _is(value: Any, name: str) -> bool:
     if name in ("number", "integer"):
         kinds: Any = (int, float) if name == "number" else int
         return isinstance(value, kinds) and not isinstance(value, bool)
     return isinstance(value, _TYPES[name])
 
 
-def _type(value, names, rule, root, place):
+def _type(value: Any, names: Any, rule: Any, root: Any, place: Any) -> Any:
     names = [names] if isinstance(names, str) else names
     if not any(_is(value, name) for name in names):
         yield place, "%s is not %s" % (_shown(value), " or ".join(
             ("an " if name[0] in "aeio" else "a ") + name if name != "null" else name for name in names))
 
 
-def _enum(value, allowed, rule, root, place):
+def _enum(value: Any, allowed: Any, rule: Any, root: Any, place: Any) -> Any:
     if value not in allowed:
         near = difflib.get_close_matches(str(value), [str(one) for one in allowed], 1)
         yield place, "%s is none of: %s%s" % (_shown(value), ", ".join(_shown(one) for one in allowed),
                                               "; did you mean %r?" % near[0] if near else "")
 
 
-def _const(value, only, rule, root, place):
+def _const(value: Any, only: Any, rule: Any, root: Any, place: Any) -> Any:
     if value != only or isinstance(value, bool) != isinstance(only, bool):
         yield place, "%s is not %s" % (_shown(value), _shown(only))
 
 
-def _required(value, keys, rule, root, place):
+def _required(value: Any, keys: Any, rule: Any, root: Any, place: Any) -> Any:
     for key in keys if isinstance(value, dict) else ():
         if key not in value:
             yield place, "%r is missing" % key
 
 
-def _properties(value, rules, rule, root, place):
+def _properties(value: Any, rules: Any, rule: Any, root: Any, place: Any) -> Any:
     for key in value if isinstance(value, dict) else ():
         if key in rules:
             yield from _mistakes(value[key], rules[key], root, place + (key,))
 
 
-def _additional(value, allowed, rule, root, place):
+def _additional(value: Any, allowed: Any, rule: Any, root: Any, place: Any) -> Any:
     known = rule.get("properties", {})
     for key in value if isinstance(value, dict) else ():
         if key in known:
@@ -110,27 +110,27 @@ def _additional(value, allowed, rule, root, place):
             yield from _mistakes(value[key], allowed, root, place + (key,))
 
 
-def _items(value, rule_of_items, rule, root, place):
+def _items(value: Any, rule_of_items: Any, rule: Any, root: Any, place: Any) -> Any:
     for number, item in enumerate(value if isinstance(value, list) else ()):
         yield from _mistakes(item, rule_of_items, root, place + (number,))
 
 
-def _sizes(word, compare, text):
-    def check_size(value, bound, rule, root, place):
+def _sizes(word: Any, compare: Any, text: Any) -> Any:
+    def check_size(value: Any, bound: Any, rule: Any, root: Any, place: Any) -> Any:
         size = len(value) if isinstance(value, (list, dict, str)) else value
         if not isinstance(size, bool) and isinstance(size, (int, float)) and not compare(size, bound):
             yield place, text % (_shown(value), bound)
     return check_size
 
 
-def _ref(value, reference, rule, root, place):
+def _ref(value: Any, reference: Any, rule: Any, root: Any, place: Any) -> Any:
     found = root
     for part in reference.split("/")[1:]:
         found = found[part]
     yield from _mistakes(value, found, root, place)
 
 
-def _any_of(value, rules, rule, root, place):
+def _any_of(value: Any, rules: Any, rule: Any, root: Any, place: Any) -> Any:
     tries = [list(_mistakes(value, one, root, place)) for one in rules]
     if all(tries):
         # The mistakes of the alternative that was meant: the one in which the mistake lies deepest.
@@ -141,18 +141,18 @@ def _any_of(value, rules, rule, root, place):
             yield place, "; ".join(dict.fromkeys(found[0][1] for found in tries))
 
 
-def _all_of(value, rules, rule, root, place):
+def _all_of(value: Any, rules: Any, rule: Any, root: Any, place: Any) -> Any:
     for one in rules:
         yield from _mistakes(value, one, root, place)
 
 
-def _if(value, condition, rule, root, place):
+def _if(value: Any, condition: Any, rule: Any, root: Any, place: Any) -> Any:
     chosen = rule.get("then" if _fits(value, condition, root) else "else")
     if chosen is not None:
         yield from _mistakes(value, chosen, root, place)
 
 
-def _nothing(value, argument, rule, root, place):
+def _nothing(value: Any, argument: Any, rule: Any, root: Any, place: Any) -> Any:
     return iter(())
 
 

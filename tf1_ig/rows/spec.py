@@ -70,7 +70,7 @@ class ExplanationSpec:
         self.label  # noqa: B018 a name that is no class is told now
         labels.check_variant(own, files)
 
-    def __reduce__(self):
+    def __reduce__(self) -> Tuple[Any, ...]:
         return type(self), (self.tree, self._files.folder, self.allow_code, self.name)
 
     # -- what is asked -----------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def numbers(options: Mapping[str, Any], files: Files) -> Encoder:
     columns, several = columns_of(options, files), "columns" in options
     dtype = np.dtype(options.get("dtype", "float32"))
 
-    def read(row) -> np.ndarray:
+    def read(row: Any) -> np.ndarray:
         parts = [as_number(cell(row, column), column) for column in columns]
         if any(part.shape != parts[0].shape for part in parts):
             raise RowError("is of shape %s, and that of %r %s; give arrays of one shape" % (
@@ -68,7 +68,7 @@ def numbers(options: Mapping[str, Any], files: Files) -> Encoder:
 def _sparse_numbers(options: Mapping[str, Any], files: Files) -> Encoder:
     columns, dtype = columns_of(options, files), np.dtype(options.get("dtype", "float32"))
 
-    def read(row) -> np.ndarray:
+    def read(row: Any) -> np.ndarray:
         given = [as_number(row[column], column) if row.get(column) is not None else 0.0 for column in columns]
         if not any(column in row for column in columns):
             raise RowError("no column of %s is in the row" % ", ".join(columns), columns[0])
@@ -80,7 +80,7 @@ def _sparse_numbers(options: Mapping[str, Any], files: Files) -> Encoder:
     return Encoder("numbers", columns, read, lambda cells: np.concatenate([cell[cell != 0] for cell in cells]))
 
 
-def in_shape(array: np.ndarray, shape, column: str) -> np.ndarray:
+def in_shape(array: np.ndarray, shape: Any, column: str) -> np.ndarray:
     """The array in the shape of one row of the placeholder, where the spec gives it.
 
     Raises:
@@ -108,7 +108,7 @@ def category(options: Mapping[str, Any], files: Files) -> Encoder:
             raise SpecError("%s: %r is not among the categories" % (files.place("unknown"), unknown))
         unknown = ids[unknown]
 
-    def number_of(value) -> int:
+    def number_of(value: Any) -> int:
         if not isinstance(value, (str, bytes, int, float, np.generic)):
             raise RowError("%s is not a category" % shown(value), column)
         found = ids.get(_key(value), unknown)
@@ -117,7 +117,7 @@ def category(options: Mapping[str, Any], files: Files) -> Encoder:
                 value, ", ".join(map(str, listed[:8])), ", …" if len(listed) > 8 else ""), column)
         return found
 
-    def read(row) -> np.ndarray:
+    def read(row: Any) -> np.ndarray:
         value = cell(row, column)
         found = np.array([number_of(one) for one in value] if isinstance(value, (list, tuple, np.ndarray))
                          else number_of(value), np.int64)
@@ -142,7 +142,7 @@ def string(options: Mapping[str, Any], files: Files) -> Encoder:
     """A raw string for graphs that cut or look up themselves, in UTF-8: ``[batch]`` or of the given shape."""
     columns = tuple(options["columns"]) if "columns" in options else (options.get("column", "text"),)
 
-    def read(row) -> np.ndarray:
+    def read(row: Any) -> np.ndarray:
         found = [as_bytes(cell(row, column), column) for column in columns]
         array = np.array(found + [None], object)[:-1]  # numpy cuts zero bytes off the end of its own strings
         return array.reshape(options.get("shape", () if len(found) == 1 and "columns" not in options else (-1,)))

@@ -72,7 +72,7 @@ def text(options: Mapping[str, Any], files: Files) -> Encoder:
     if strings:
         words = words._replace(padding=b"")  # type: ignore[arg-type]  # what is stacked is strings
 
-    def read(row) -> Cut:
+    def read(row: Any) -> Cut:
         given = cell(row, column)
         source, pieces = _pieces(given, cutter, column)
         if not pieces:
@@ -107,7 +107,7 @@ def text(options: Mapping[str, Any], files: Files) -> Encoder:
             words.padding, ""), left=limits.left)
 
 
-def padded(rows: Sequence[Sequence[Any]], limits: Limits, padding: Any, dtype) -> np.ndarray:
+def padded(rows: Sequence[Sequence[Any]], limits: Limits, padding: Any, dtype: Any) -> np.ndarray:
     """Rows of unequal length as one array."""
     size = limits.size([len(row) for row in rows])
     array = np.full((len(rows), size), padding, dtype)
@@ -117,7 +117,7 @@ def padded(rows: Sequence[Sequence[Any]], limits: Limits, padding: Any, dtype) -
     return array
 
 
-def _pieces(given: Any, cutter, column: str) -> Tuple[Optional[str], List[Piece]]:
+def _pieces(given: Any, cutter: Any, column: str) -> Tuple[Optional[str], List[Piece]]:
     """The text of a cell and its tokens; a list of tokens stands for itself."""
     if isinstance(given, bytes):
         try:
@@ -138,7 +138,7 @@ def _pieces(given: Any, cutter, column: str) -> Tuple[Optional[str], List[Piece]
         raise RowError(wrong.reason, column) from wrong
 
 
-def _tokens(column, source, known: Optional[Text], pieces, words, limits: Limits) -> Cut:
+def _tokens(column: Any, source: Any, known: Optional[Text], pieces: Any, words: Any, limits: Limits) -> Cut:
     room = (words.begin is not None) + (words.end is not None)
     pieces = limits.fitted(pieces, room, column)
     ids: List[Any] = [_id(piece, words, column) for piece in pieces]
@@ -152,7 +152,7 @@ def _tokens(column, source, known: Optional[Text], pieces, words, limits: Limits
     return Cut(column, source, ids, tokens, spans, None, unknown)
 
 
-def _characters(column, source, known, pieces, words, limits: Limits, inner: Limits) -> Cut:
+def _characters(column: Any, source: Any, known: Any, pieces: Any, words: Any, limits: Limits, inner: Limits) -> Cut:
     """Words of characters; begin and end go around each word."""
     room = (words.begin is not None) + (words.end is not None)
     found = Cut(column, source, [], [], [], [])
@@ -172,11 +172,11 @@ def _characters(column, source, known, pieces, words, limits: Limits, inner: Lim
     return found._replace(unknown=unknown)
 
 
-def _id(piece: Piece, words, column: str) -> int:
+def _id(piece: Piece, words: Any, column: str) -> int:
     return piece.id if piece.id is not None and not words.ids else words.id_of(piece.token, column)
 
 
-def _span(known: Optional[Text], piece: Piece):
+def _span(known: Optional[Text], piece: Piece) -> Any:
     return known.span(piece.start, piece.stop) if known is not None and piece.stop > piece.start else None
 
 
@@ -215,5 +215,5 @@ def sparse(options: Mapping[str, Any], files: Files) -> Encoder:
     return Encoder("sparse", (), _nothing, stack, options["of"])
 
 
-def _nothing(row) -> None:
+def _nothing(row: Any) -> None:
     return None

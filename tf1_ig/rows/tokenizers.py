@@ -4,6 +4,7 @@ A new kind is a function ``(options, Files) -> tokenizer`` and a line in TOKENIZ
 returns its ``Piece``s in order.
 """
 
+
 import importlib
 import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
@@ -69,12 +70,12 @@ def tokenizer(options: Mapping[str, Any], files: Files) -> Tokenizer:
 # -- the kinds -------------------------------------------------------------------------------------------------------
 
 def _by_pattern(pattern: str) -> Callable[[Mapping[str, Any], Files], Tokenizer]:
-    def build(options, files):
+    def build(options: Any, files: Any) -> Any:
         return _of_pattern(re.compile(pattern, re.DOTALL), options)
     return build
 
 
-def _regex(options, files) -> Tokenizer:
+def _regex(options: Any, files: Any) -> Tokenizer:
     try:
         pattern = re.compile(options["pattern"])
     except re.error as wrong:
@@ -83,7 +84,7 @@ def _regex(options, files) -> Tokenizer:
     return _of_pattern(pattern, options)
 
 
-def _of_pattern(pattern, options) -> Tokenizer:
+def _of_pattern(pattern: Any, options: Any) -> Tokenizer:
     lower, replace = options.get("lower", False), options.get("replace", {})
 
     def cut(text: str) -> List[Piece]:
@@ -95,7 +96,7 @@ def _of_pattern(pattern, options) -> Tokenizer:
     return cut
 
 
-def _wordpiece(options, files) -> Tokenizer:
+def _wordpiece(options: Any, files: Any) -> Tokenizer:
     library = _package()
     path = files.existing(options["file"], "tokenizer.file")
     lower = options.get("lower", False)
@@ -109,7 +110,7 @@ def _wordpiece(options, files) -> Tokenizer:
     return _encoding(made)
 
 
-def _byte_pairs(options, files) -> Tokenizer:
+def _byte_pairs(options: Any, files: Any) -> Tokenizer:
     library = _package()
     model = library.models.BPE.from_file(files.existing(options["file"], "tokenizer.file"),
                                          files.existing(options["merges"], "tokenizer.merges"))
@@ -120,7 +121,7 @@ def _byte_pairs(options, files) -> Tokenizer:
     return _encoding(made)
 
 
-def _saved(options, files) -> Tokenizer:
+def _saved(options: Any, files: Any) -> Tokenizer:
     library = _package()
     path = files.existing(options["file"], "tokenizer.file")
     try:
@@ -133,11 +134,11 @@ def _saved(options, files) -> Tokenizer:
     return _encoding(made)
 
 
-def _package():
+def _package() -> Any:
     return package("tokenizers", "for WordPiece and byte-pair files", "'tf1-ig[tokenizers]'")
 
 
-def _encoding(made) -> Tokenizer:
+def _encoding(made: Any) -> Tokenizer:
     def cut(text: str) -> List[Piece]:
         encoded = made.encode(text, add_special_tokens=False)
         return [Piece(token, start, stop, number) for token, (start, stop), number in zip(
@@ -145,7 +146,7 @@ def _encoding(made) -> Tokenizer:
     return cut
 
 
-def _function(options, files) -> Tokenizer:
+def _function(options: Any, files: Any) -> Tokenizer:
     named = options["function"]
     if not files.allow_code:
         raise SpecError("%s: %r is code; it is loaded only when you say so: --allow-code, or load_spec(path, "

@@ -1,7 +1,7 @@
 """Axes of signals and maps: what runs along them, from where to where, and round numbers to mark."""
 
 import math
-from typing import NamedTuple, Tuple
+from typing import Any, NamedTuple, Tuple
 
 _MOST_TICKS = 7
 
@@ -60,6 +60,6 @@ class Axes(NamedTuple):
         """The vertical axis, from above to below."""
         return Axis(self.columns.name, self.columns.stop, self.columns.start) if self.upright else self.rows
 
-    def turned(self, array):
+    def turned(self, array: Any) -> Any:
         """The array ``[rows, columns, …]`` as it is drawn, first entry above."""
         return array.swapaxes(0, 1)[::-1] if self.upright else array

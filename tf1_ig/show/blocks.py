@@ -15,7 +15,7 @@ def axes_of(axes: Any, name: str) -> Any:
     return axes.get(name) if isinstance(axes, Mapping) else axes
 
 
-def is_picture(attribution, name: str, row: int, picture: Any, axes: Any = None) -> bool:
+def is_picture(attribution: Any, name: str, row: int, picture: Any, axes: Any = None) -> bool:
     """Whether an example is drawn as a map: ``[height, width, channels]``, of the given picture, or with two axes."""
     shape = np.shape(_line(attribution.values[name][row]))
     looked_up = name in (attribution.ids or {}) or name in (attribution.strings or {})
@@ -24,7 +24,7 @@ def is_picture(attribution, name: str, row: int, picture: Any, axes: Any = None)
         or is_map(attribution, name, row))
 
 
-def is_map(attribution, name: str, row: int) -> bool:
+def is_map(attribution: Any, name: str, row: int) -> bool:
     """Whether an example is a table of the caller's own numbers, such as a spectrogram, and no row of an embedding.
 
     Tokens say that the last axis is an embedding.
@@ -34,7 +34,7 @@ def is_map(attribution, name: str, row: int) -> bool:
             and attribution.texts(name, row) is None)
 
 
-def is_signal(attribution, name: str, row: int, texts: Any, axes: Any = None) -> bool:
+def is_signal(attribution: Any, name: str, row: int, texts: Any, axes: Any = None) -> bool:
     """Whether an example is drawn along one axis: numbers of the caller's own, many and without names, or with one, or
     in the shape of a picture of one line."""
     values = attribution.values[name][row]
@@ -50,19 +50,19 @@ def is_words(sums: np.ndarray, texts: Optional[Sequence[Any]]) -> bool:
     return np.ndim(sums) == 2 and texts is not None and len(texts) == np.size(sums)
 
 
-def is_drawn(attribution, name: str, row: int, texts: Any, picture: Any, options) -> bool:
+def is_drawn(attribution: Any, name: str, row: int, texts: Any, picture: Any, options: Any) -> bool:
     """Whether an input has a picture or a signal, with a scale of its own."""
     axes = axes_of(options.axes, name)
     return is_picture(attribution, name, row, picture, axes) or is_signal(attribution, name, row, texts, axes)
 
 
-def ground_of(attribution, name: str, row: int, picture: Any = None) -> Any:
+def ground_of(attribution: Any, name: str, row: int, picture: Any = None) -> Any:
     """The picture beneath a map: the given one, or the input itself where it is a picture; else ``None``."""
     values = np.asarray(attribution.values[name][row])
     return next((each for each in (picture, _actual(attribution, name, row)) if _fits(each, values)), None)
 
 
-def _actual(attribution, name: str, row: int) -> Optional[np.ndarray]:
+def _actual(attribution: Any, name: str, row: int) -> Optional[np.ndarray]:
     known = None if attribution.actual is None else attribution.actual.get(name)
     return None if known is None else np.asarray(known[row])
 
@@ -83,8 +83,8 @@ def _plain_axes(rows: int, columns: int) -> Axes:
     return Axes(Axis("axis 1", 0, rows), Axis("axis 2", 0, columns))
 
 
-def block(attribution, name: str, row: int, sums: np.ndarray, texts: Optional[Sequence[Any]], picture: Any,
-          scale: float, above: float, options) -> Any:
+def block(attribution: Any, name: str, row: int, sums: np.ndarray, texts: Optional[Sequence[Any]], picture: Any,
+          scale: float, above: float, options: Any) -> Any:
     """What a card shows of one input; ``above`` is the magnitude that rounding reaches."""
     values, axes = np.asarray(attribution.values[name][row]), axes_of(options.axes, name)
     actual = _actual(attribution, name, row)
@@ -112,8 +112,8 @@ def block(attribution, name: str, row: int, sums: np.ndarray, texts: Optional[Se
     return table.largest_entries(sums, name, scale)
 
 
-def _words_of_characters(attribution, name: str, row: int, sums: np.ndarray, texts: Any, scale: float,
-                         options) -> token_view.Strip:
+def _words_of_characters(attribution: Any, name: str, row: int, sums: np.ndarray, texts: Any, scale: float,
+                         options: Any) -> token_view.Strip:
     """Words in colour, each the sum of its characters, which carry their own share; ``sums [words, characters]``."""
     spans = None if attribution.spans is None else attribution.spans.get(name)
     size, words = sums.shape[1], []
@@ -155,7 +155,7 @@ def _fits(picture: Any, values: np.ndarray) -> bool:
     return picture is not None and shape[:2] == values.shape[:2] and (len(shape) == 2 or shape[2] in (1, 3, 4))
 
 
-def _blur(attribution, name: str, row: int) -> Tuple[str, ...]:
+def _blur(attribution: Any, name: str, row: int) -> Tuple[str, ...]:
     """The standard errors of one input's tokens in words, where the result is a mean over several paths."""
     if attribution.token_standard_error is None:
         return ()

@@ -57,13 +57,14 @@ def compare(attributions: Sequence[Any], tokens: Optional[Sequence[Any]] = None,
                              each.technique, each.output) for each in attributions)))
 
 
-def _told(attribution) -> Optional[List[List[str]]]:
+def _told(attribution: Any) -> Optional[List[List[str]]]:
     name = next(iter(attribution.values))
     found = [attribution.texts(name, row) for row in range(len(attribution))]
     return None if any(each is None for each in found) else found
 
 
-def _row(attributions, texts, row, names, class_names, join, fold) -> Row:
+def _row(attributions: Any, texts: Any, row: Any, names: Any, class_names: Optional[Sequence[str]], join: Any,
+         fold: Any) -> Row:
     sums = [_sums(each, row) for each in attributions]
     if len({each.shape for each in sums}) != 1:
         raise ShowError("row %d has %s tokens in the results; compare explanations of the same input" % (
@@ -77,7 +78,7 @@ def _row(attributions, texts, row, names, class_names, join, fold) -> Row:
     return Row(row, tuple(columns), scale)
 
 
-def _sums(attribution, row: int) -> np.ndarray:
+def _sums(attribution: Any, row: int) -> np.ndarray:
     if len(attribution.values) > 1:
         values = table.together(attribution, row, dict.fromkeys(attribution.values))
     else:
@@ -88,7 +89,7 @@ def _sums(attribution, row: int) -> np.ndarray:
     return values
 
 
-def _name(attributions, attribution, row: int, class_names) -> str:
+def _name(attributions: Any, attribution: Any, row: int, class_names: Optional[Sequence[str]]) -> str:
     label = facts.class_text(attribution.label_text(row, class_names))
     alike = len({each.label_text(row) for each in attributions}) == 1
     parts = ["for " + label] if label else []

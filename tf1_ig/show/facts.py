@@ -19,7 +19,7 @@ class Fact(NamedTuple):
     value: Optional[float] = None
 
 
-def facts(attribution, row) -> Tuple[Fact, ...]:
+def facts(attribution: Any, row: int) -> Tuple[Fact, ...]:
     """The numbers of one example that belong beside its picture."""
     points = Fact("Points", str(int(attribution.evaluations[row])), float(attribution.evaluations[row]))
     if attribution.completeness == NONE:
@@ -36,7 +36,7 @@ def facts(attribution, row) -> Tuple[Fact, ...]:
                 "Steps", str(int(attribution.steps[row])), float(attribution.steps[row])))
 
 
-def verdict(attribution, row) -> Tuple[str, str]:
+def verdict(attribution: Any, row: int) -> Tuple[str, str]:
     """``"ok"``, ``"warn"`` or ``"fail"`` and a few words: how complete one example's attributions are.
 
     The verdict is ``""`` where the sum claims nothing, or only on the average over random draws.
@@ -61,7 +61,7 @@ def class_text(label: str) -> str:
     return "class " + label if label.lstrip("-").isdigit() else label
 
 
-def texts_by_input(attribution, tokens) -> Dict[str, List[Any]]:
+def texts_by_input(attribution: Any, tokens: Any) -> Dict[str, List[Any]]:
     """The texts of every row, by input: those that were given for all inputs, else what the result knows."""
     if tokens is None:
         return {name: [attribution.texts(name, row) for row in range(len(attribution))] for name in attribution.values}

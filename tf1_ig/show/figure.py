@@ -12,7 +12,7 @@ from tf1_ig.show.tokens import Strip, number
 _LETTER, _LINE, _SIZE = 0.085, 0.34, 10  # inches of a letter and of a line, points of the font
 
 
-def figure(bars: Bars, palette: str = "blue-orange", width: float = 6.4):
+def figure(bars: Bars, palette: str = "blue-orange", width: float = 6.4) -> Any:
     """Bars (``tf1_ig.show.table``: ``features``, ``aggregate``, ``totals``, ``bars``) as a ``matplotlib`` ``Figure``.
 
     Args:
@@ -59,7 +59,7 @@ def figure(bars: Bars, palette: str = "blue-orange", width: float = 6.4):
 
 
 def of_result(attribution: Any, row: int = 0, class_names: Optional[Sequence[str]] = None,
-              palette: str = "blue-orange", width: float = 6.4):
+              palette: str = "blue-orange", width: float = 6.4) -> Any:
     """One example as a ``matplotlib`` ``Figure``: its text in colour (the text as it was given where that is known),
     its picture, or signed bars where it has neither, under the sentence that says what speaks for the class and what
     against it.
@@ -94,7 +94,8 @@ def of_result(attribution: Any, row: int = 0, class_names: Optional[Sequence[str
                   width)
 
 
-def picture_figure(values: Any, ground: Any = None, title: str = "", palette: str = "blue-orange", width: float = 6.4):
+def picture_figure(values: Any, ground: Any = None, title: str = "", palette: str = "blue-orange",
+                   width: float = 6.4) -> Any:
     """A map of attributions as a ``matplotlib`` ``Figure``: the picture, the attributions over it, the regions.
 
     Args:
@@ -116,7 +117,7 @@ def picture_figure(values: Any, ground: Any = None, title: str = "", palette: st
     return drawn
 
 
-def text_figure(strip: Strip, title: str = "", palette: str = "blue-orange", width: float = 6.4):
+def text_figure(strip: Strip, title: str = "", palette: str = "blue-orange", width: float = 6.4) -> Any:
     """A strip of tokens as a ``matplotlib`` ``Figure``: words in colour, those against the class underlined.
 
     Args:
@@ -167,5 +168,5 @@ def _figure_class() -> Any:
     return package("matplotlib.figure", "for a figure", "matplotlib, or save the result as .html").Figure
 
 
-def _hex(colour) -> str:
+def _hex(colour: Any) -> str:
     return "#%02x%02x%02x" % colour

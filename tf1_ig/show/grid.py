@@ -62,7 +62,8 @@ def grids(attribution: Any, texts: Any, class_names: Optional[Sequence[str]] = N
     return tuple(found)
 
 
-def _grid(attribution, name: str, example: int, rows: List[int], values: np.ndarray, texts, class_names) -> Grid:
+def _grid(attribution: Any, name: str, example: int, rows: List[int], values: np.ndarray, texts: Any,
+          class_names: Optional[Sequence[str]]) -> Grid:
     heads = [printable(text_of(text)) for text in texts or ()][:values.shape[1]]
     heads += [str(place) for place in range(len(heads), values.shape[1])]
     scale = largest(values)

@@ -4,7 +4,7 @@ The pipeline follows the IG authors' published visualisation: the strengths are 
 mass and mapped linearly; small specks can be removed and regions outlined. Nothing is divided by a flat map's zero.
 """
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class Pictures(NamedTuple):
     notes: Tuple[str, ...] = ()
 
 
-def strengths(attributions, polarity: str = "both", clip_above: float = CLIP_ABOVE, clip_below: float = 0.0,
+def strengths(attributions: Any, polarity: str = "both", clip_above: float = CLIP_ABOVE, clip_below: float = 0.0,
               low: float = 0.0) -> np.ndarray:
     """Signed strengths in [−1, 1] of a map of attributions.
 
@@ -77,7 +77,7 @@ def strengths(attributions, polarity: str = "both", clip_above: float = CLIP_ABO
     return np.where((size > 0) & (size >= bottom), np.sign(values) * (low + (1 - low) * part), 0.0)
 
 
-def flat(attributions) -> np.ndarray:
+def flat(attributions: Any) -> np.ndarray:
     """A map of attributions as float64 ``[height, width]``: channels summed, NaN and Inf as zero."""
     values = np.asarray(attributions, np.float64)
     if values.ndim not in (2, 3):
@@ -167,7 +167,7 @@ def _erode(mask: np.ndarray) -> np.ndarray:
     return ~_dilate(~mask)
 
 
-def pixels(image) -> np.ndarray:
+def pixels(image: Any) -> np.ndarray:
     """An image as uint8 ``[height, width, 3]``: grey or colour; uint8 as it is, floats mapped from their own range."""
     array = np.asarray(image)
     if array.ndim == 2:
@@ -186,8 +186,9 @@ def pixels(image) -> np.ndarray:
     return np.round(array).astype(np.uint8)
 
 
-def overlay(attributions, image=None, palette: str = "blue-orange", outlines: bool = False, fade: float = 0.35,
-            **options) -> np.ndarray:
+def overlay(attributions: Any, image: Any = None, palette: str = "blue-orange", outlines: bool = False,
+            fade: float = 0.35,
+            **options: Any) -> np.ndarray:
     """The attributions in colour over a faded grey copy of the image (or over white).
 
     Args:
@@ -239,8 +240,8 @@ class Frame(NamedTuple):
     height: int
 
 
-def frames(attributions, image=None, palette: str = "blue-orange", outlines: Optional[bool] = False,
-           axes: Optional[Axes] = None, **options) -> List[Frame]:
+def frames(attributions: Any, image: Any = None, palette: str = "blue-orange", outlines: Optional[bool] = False,
+           axes: Optional[Axes] = None, **options: Any) -> List[Frame]:
     """The original, the attributions over it and the regions that matter, as far as there are any; see ``pictures``."""
     signed, ink = strengths(attributions, **options), palettes.palette(palette).light.negative_ink
     found = [] if image is None else [_frame("input", pixels(image), axes)]
@@ -251,8 +252,9 @@ def frames(attributions, image=None, palette: str = "blue-orange", outlines: Opt
     return found
 
 
-def pictures(attributions, image=None, name: str = "", palette: str = "blue-orange", outlines: Optional[bool] = False,
-             axes: Optional[Axes] = None, above: float = 0.0, **options) -> Pictures:
+def pictures(attributions: Any, image: Any = None, name: str = "", palette: str = "blue-orange",
+             outlines: Optional[bool] = False,
+             axes: Optional[Axes] = None, above: float = 0.0, **options: Any) -> Pictures:
     """What a page shows of one two-dimensional input: the original, the overlay, and the outlines when asked for.
 
     Args:

@@ -1,6 +1,6 @@
 """The convergence view: the score along the path, the error of each interval, and where points went."""
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Curve(NamedTuple):
     largest: Optional[float] = None
 
 
-def curve(attribution, row: int) -> Optional[Curve]:
+def curve(attribution: Any, row: int) -> Optional[Curve]:
     """The curve of one example; ``None`` when the result kept no path or fewer than two finite points of it."""
     if attribution.path is None:
         return None

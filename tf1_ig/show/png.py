@@ -3,13 +3,14 @@
 import base64
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 
 from tf1_ig.errors import ShowError
 
 
-def png(pixels) -> bytes:
+def png(pixels: Any) -> bytes:
     """A PNG file of uint8 ``[height, width, 3]`` (RGB) or ``[height, width, 4]`` (RGBA) pixels."""
     pixels = np.ascontiguousarray(pixels)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or 0 in pixels.shape:
@@ -23,6 +24,6 @@ def png(pixels) -> bytes:
         for kind, data in chunks)
 
 
-def png_base64(pixels) -> str:
+def png_base64(pixels: Any) -> str:
     """The PNG file as base64 text, for a ``data:`` address."""
     return base64.b64encode(png(pixels)).decode("ascii")

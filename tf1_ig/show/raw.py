@@ -1,6 +1,6 @@
 """The raw text of an example, coloured by the tokens that the graph cut from it."""
 
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from tf1_ig.question.spans import read_text
 from tf1_ig.show import tokens as token_view
 
 
-def raw_strips(attribution, row: int, scale: Optional[float] = None,
+def raw_strips(attribution: Any, row: int, scale: Optional[float] = None,
                fold: Optional[int] = token_view.FOLD_ABOVE) -> List[token_view.Strip]:
     """The raw texts of one example as strips: one for all inputs that were cut from the same text, summed.
 
@@ -21,7 +21,7 @@ def raw_strips(attribution, row: int, scale: Optional[float] = None,
     return [_strip(attribution, row, text, names, scale, fold) for text, names in by_text.items()]
 
 
-def shows_all(attribution, name: str, row: int) -> bool:
+def shows_all(attribution: Any, name: str, row: int) -> bool:
     """Whether the raw text alone tells what an input's tokens do: each is a piece of it, in any case of its letters.
 
     Padding stands nowhere in the text, and counts where it has no share.
@@ -42,7 +42,7 @@ def shows_all(attribution, name: str, row: int) -> bool:
     return tokens is not None
 
 
-def _strip(attribution, row: int, text: str, names: List[str], scale, fold) -> token_view.Strip:
+           fold: Optional[int]) -> token_view.Strip:
     starts = np.array(read_text(text).starts)
     shares, edges, lost = np.zeros(starts[-1]), {0, int(starts[-1])}, []
     for name in names:

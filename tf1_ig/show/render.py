@@ -24,7 +24,7 @@ def _environment() -> Any:
     return made
 
 
-def render(template: str, palette: str = "blue-orange", **context) -> str:
+def render(template: str, palette: str = "blue-orange", **context: Any) -> str:
     """The template as HTML; every value is escaped on the way in."""
     chosen = palettes.palette(palette)
     return _environment().get_template(template).render(

@@ -49,7 +49,7 @@ class Card(NamedTuple):
     apart: str = ""  # where other examples have another scale: by how much
 
 
-def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
+def page(attribution: Any, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
          title: Optional[str] = None, palette: str = "blue-orange", join: Optional[str] = None,
          fold: Optional[int] = token_view.FOLD_ABOVE, scale: Any = "row", images: Any = None,
          axes: Any = None, outlines: Optional[bool] = None, words: Any = None, report: Optional[Report] = None) -> str:
@@ -84,7 +84,7 @@ def page(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optio
                              attribution.technique, attribution.output, ", ".join(attribution.values)), **context)
 
 
-def fragment(attribution, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
+def fragment(attribution: Any, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
              palette: str = "blue-orange", join: Optional[str] = None, fold: Optional[int] = token_view.FOLD_ABOVE,
              scale: Any = "row", images: Any = None, axes: Any = None, outlines: Optional[bool] = None,
              words: Any = None) -> str:
@@ -94,7 +94,8 @@ def fragment(attribution, tokens: Optional[Sequence[Any]] = None, class_names: O
     return render.render("fragment.html", palette, **context)
 
 
-def _context(attribution, tokens, images, words, options, most, report=None):
+def _context(attribution: Any, tokens: Any, images: Any, words: Any, options: Any, most: Any,
+             report: Any = None) -> Any:
     report = check(attribution) if report is None else report
     if words is not None:
         if tokens is not None:
@@ -148,14 +149,14 @@ def _against_widest(scales: Dict[int, float], more: str) -> Dict[int, str]:
         scale / scales[widest], widest, more) for row, scale in scales.items() if row != widest}
 
 
-def _question(attribution, class_names) -> str:
+def _question(attribution: Any, class_names: Optional[Sequence[str]]) -> str:
     labels = {class_text(attribution.label_text(row, class_names)) for row in range(len(attribution))}
     if len(labels) == 1 and labels != {""}:
         return "Why %s?" % labels.pop()
     return "What decides %s?" % attribution.output
 
 
-def _scale(attribution, sums, texts, row, picture, options) -> float:
+def _scale(attribution: Any, sums: Any, texts: Any, row: Any, picture: Any, options: Any) -> float:
     """The magnitude of the full colour; pictures and signals have a scale of their own."""
     if options.scale in ("row", "all"):
         rows = [row] if options.scale == "row" else range(len(attribution))
@@ -166,7 +167,7 @@ def _scale(attribution, sums, texts, row, picture, options) -> float:
     raise ShowError("scale is \"row\", \"all\" or a positive number, not %r" % (options.scale,))
 
 
-def _reach(attribution, sums, texts, row, picture, options) -> float:
+def _reach(attribution: Any, sums: Any, texts: Any, row: Any, picture: Any, options: Any) -> float:
     """The largest magnitude that is shown of an example: of a token, of all inputs together, of a piece of raw text."""
     drawn = _drawn(attribution, sums, texts, row, picture, options)
     together = None if drawn else table.together(attribution, row, texts)
@@ -176,11 +177,11 @@ def _reach(attribution, sums, texts, row, picture, options) -> float:
     return max([token_view.largest(*shown)] + [strip.scale for strip in raw.raw_strips(attribution, row)])
 
 
-def _drawn(attribution, sums, texts, row, picture, options):
+def _drawn(attribution: Any, sums: Any, texts: Any, row: Any, picture: Any, options: Any) -> Any:
     return {name for name in sums if blocks.is_drawn(attribution, name, row, texts[name], picture, options)}
 
 
-def _card(attribution, sums, every_text, picture, row, options) -> Card:
+def _card(attribution: Any, sums: Any, every_text: Any, picture: Any, row: Any, options: Any) -> Card:
     texts = {name: rows[row] for name, rows in every_text.items()}
     drawn = _drawn(attribution, sums, texts, row, picture, options)
     together = None if drawn else table.together(attribution, row, texts)

@@ -1,6 +1,6 @@
 """Attributions along a one-dimensional signal, such as sound: the signal, and signed bars under it, with an axis."""
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -43,7 +43,8 @@ class Wave(NamedTuple):
     notes: Tuple[str, ...] = ()
 
 
-def wave(values, samples=None, name: str = "", axis: Optional[Axis] = None, scale: Optional[float] = None) -> Wave:
+def wave(values: Any, samples: Any = None, name: str = "", axis: Optional[Axis] = None,
+         scale: Optional[float] = None) -> Wave:
     """What a page shows of one one-dimensional input.
 
     Args:
@@ -82,7 +83,7 @@ def wave(values, samples=None, name: str = "", axis: Optional[Axis] = None, scal
     return Wave(name, line, low, high, bars, axis.name, ticks, float(finite.sum()), full, caption + ".", tuple(notes))
 
 
-def _channels(array, merged=np.sum) -> np.ndarray:
+def _channels(array: Any, merged: Any = np.sum) -> np.ndarray:
     array = np.asarray(array, np.float64)
     if array.ndim not in (1, 2):
         raise ShowError("a signal is [samples] or [samples, channels], not %s" % (list(array.shape),))

@@ -31,7 +31,7 @@ class Bars(NamedTuple):
     notes: Tuple[str, ...] = ()
 
 
-def bars(texts: Sequence[Any], values, name: str = "", details: Optional[Sequence[str]] = None,
+def bars(texts: Sequence[Any], values: Any, name: str = "", details: Optional[Sequence[str]] = None,
          spreads: Optional[Sequence[float]] = None, order: bool = True, most: int = _MOST_BARS,
          scale: Optional[float] = None) -> Bars:
     """Signed bars of named numbers, largest magnitude first.
@@ -70,7 +70,7 @@ def bars(texts: Sequence[Any], values, name: str = "", details: Optional[Sequenc
     return Bars(name, tuple(rows), scale, notes)
 
 
-def features(values, texts: Optional[Sequence[Any]] = None, name: str = "",
+def features(values: Any, texts: Optional[Sequence[Any]] = None, name: str = "",
              details: Optional[Sequence[str]] = None, scale: Optional[float] = None) -> Bars:
     """Bars for an input that is a plain row of numbers, ``[features]``; the rest as for ``bars``."""
     values = np.asarray(values, np.float64).reshape(-1)
@@ -79,7 +79,7 @@ def features(values, texts: Optional[Sequence[Any]] = None, name: str = "",
     return bars(texts, values, name, details, scale=scale)
 
 
-def by_category(attribution, row: int) -> Optional[Bars]:
+def by_category(attribution: Any, row: int) -> Optional[Bars]:
     """Bars of what each feature, with its category, contributes to one example; ``None`` without feature columns."""
     if attribution.features is None:
         return None
@@ -87,21 +87,21 @@ def by_category(attribution, row: int) -> Optional[Bars]:
     return bars(list(found), list(found.values()), "By feature")
 
 
-def largest_entries(values, name: str = "", scale: Optional[float] = None) -> Bars:
+def largest_entries(values: Any, name: str = "", scale: Optional[float] = None) -> Bars:
     """Bars of the largest entries of an array of any rank, named by their index."""
     values = np.asarray(values, np.float64)
     return bars(["[%s]" % ", ".join(map(str, index)) for index in np.ndindex(*values.shape)], values.reshape(-1), name,
                 scale=scale)
 
 
-def totals(attribution, row: int) -> Bars:
+def totals(attribution: Any, row: int) -> Bars:
     """Bars of what each input tensor contributes to one example in all."""
     names = list(attribution.values)
     return bars(names, [float(np.sum(np.asarray(attribution.values[name][row], np.float64))) for name in names],
                 "Total per input")
 
 
-def together(attribution, row: int, texts: Optional[Mapping[str, Any]] = None) -> Optional[np.ndarray]:
+def together(attribution: Any, row: int, texts: Optional[Mapping[str, Any]] = None) -> Optional[np.ndarray]:
     """Token by token sums over all inputs of one example, ``[tokens]``; ``None`` when their tokens are not the same.
 
     Args:
@@ -114,7 +114,7 @@ def together(attribution, row: int, texts: Optional[Mapping[str, Any]] = None) -
     return np.sum(sums, axis=0) if len(sums) > 1 and alike else None
 
 
-def aggregate(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None, signed: bool = False) -> Bars:
+def aggregate(attribution: Any, tokens: Optional[Sequence[Sequence[Any]]] = None, signed: bool = False) -> Bars:
     """Mean attribution per token text (or per position) over all rows, with its spread.
 
     Args:
@@ -140,7 +140,7 @@ def bars_html(*tables: Bars, title: str = "", palette: str = "blue-orange") -> s
     return render.render("bars.html", palette, tables=tables, title=title)
 
 
-def entries(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None
+def entries(attribution: Any, tokens: Optional[Sequence[Sequence[Any]]] = None
             ) -> Iterable[Tuple[int, str, Any, str, float]]:
     """``(example, input, position, text, attribution)`` of every token, in order.
 
@@ -149,7 +149,7 @@ def entries(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None
     return _entries(attribution, tokens, attribution.tokens, attribution.values)
 
 
-def _entries(attribution, tokens, sums, values):
+def _entries(attribution: Any, tokens: Any, sums: Any, values: Any) -> Any:
     for row in range(len(attribution)):
         for name, each in sums.items():
             part = np.asarray(each[row])
@@ -162,7 +162,7 @@ def _entries(attribution, tokens, sums, values):
                 yield row, name, position, token_view.text_of(texts[place]) if known else "", float(part[index])
 
 
-def frame(attribution, tokens: Optional[Sequence[Sequence[Any]]] = None):
+def frame(attribution: Any, tokens: Optional[Sequence[Sequence[Any]]] = None) -> Any:
     """The entries as a ``pandas.DataFrame``, with the label and the scores of their example, and a column of standard
     errors where the result has them."""
     pandas = package("pandas", "for a frame", "pandas")

@@ -1,7 +1,7 @@
 """A result for a terminal: scores, the strongest tokens as bars, and what the checks say."""
 
 import json
-from typing import List
+from typing import Any, List, Optional, Sequence
 
 from tf1_ig.show import table
 from tf1_ig.show.tokens import number
@@ -11,7 +11,7 @@ _ROWS = 20  # examples printed; all of them are saved
 _BAR = 16   # characters of the longest bar
 
 
-def summary(result, report, class_names=None) -> str:
+def summary(result: Any, report: Any, class_names: Optional[Sequence[str]] = None) -> str:
     """The result for a terminal: scores, the strongest tokens as bars, and what the checks say."""
     lines: List[str] = []
     for row in range(min(len(result), _ROWS)):
@@ -31,7 +31,7 @@ def _visible(text: str) -> str:
     return text if text == text.strip() and text.isprintable() else json.dumps(text, ensure_ascii=False)
 
 
-def _row_lines(result, row: int, class_names) -> List[str]:
+def _row_lines(result: Any, row: int, class_names: Optional[Sequence[str]]) -> List[str]:
     label, predicted = result.label_text(row, class_names), result.prediction_text(row, class_names)
     head = "[%d] " % row + ("%s%s, " % (label, "" if predicted in ("", label) else " (predicted %s)" % predicted)
                             if label else "")

@@ -8,8 +8,9 @@ from tf1_ig.errors import ShowError, package
 from tf1_ig.show import render, tokens as token_view
 
 
-def text_html(tokens: Sequence[Any], attrs, title: str = "", palette: str = "blue-orange", join: Optional[str] = None,
-              fold: Optional[int] = token_view.FOLD_ABOVE, scale: Optional[float] = None) -> str:
+def text_html(tokens: Sequence[Any], attrs: Any, title: str = "", palette: str = "blue-orange",
+              join: Optional[str] = None, fold: Optional[int] = token_view.FOLD_ABOVE,
+              scale: Optional[float] = None) -> str:
     """An HTML element with the tokens coloured by strength, a legend, and the numbers on hover.
 
     Args:
@@ -55,7 +56,7 @@ def visualize_token_attrs(tokens: Sequence[Any], attrs: Any, **options: Any) -> 
     return display.HTML(text_html(tokens, attrs, **options))
 
 
-def _row(attrs) -> np.ndarray:
+def _row(attrs: Any) -> np.ndarray:
     row = np.asarray(attrs, np.float64)
     if row.ndim not in (1, 2):
         raise ShowError("attributions of one example have the shape [tokens] or [tokens, dim], not %s"

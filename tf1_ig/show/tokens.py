@@ -88,19 +88,19 @@ def number(value: float) -> str:
     return "0" if value == 0 else ("%+.3g" % value).replace("-", "−")
 
 
-def largest(*arrays) -> float:
+def largest(*arrays: Any) -> float:
     """The largest finite magnitude in the arrays; 0.0 when there is none."""
     sizes = [np.max(np.abs(found)) for found in (np.asarray(each, np.float64)[np.isfinite(each)] for each in arrays)
              if found.size]
     return float(max(sizes, default=0.0))
 
 
-def nothing(values) -> str:
+def nothing(values: Any) -> str:
     """Why a map on the scale 0 is not drawn."""
     return "No attribution is above rounding" if np.any(values) else "Every attribution is exactly zero"
 
 
-def strip(texts: Optional[Sequence[Any]], values, name: str = "", scale: Optional[float] = None,
+def strip(texts: Optional[Sequence[Any]], values: Any, name: str = "", scale: Optional[float] = None,
           join: Optional[str] = None, fold: Optional[int] = FOLD_ABOVE) -> Strip:
     """What a view needs to draw one row of tokens.
 
@@ -182,7 +182,7 @@ def direction(texts: Sequence[str]) -> str:
     return "rtl" if right > left else "ltr"
 
 
-def _fit(texts, values) -> Tuple[List[str], List[str], int]:
+def _fit(texts: Any, values: Any) -> Tuple[List[str], List[str], int]:
     """Texts for every position that is shown, notes on a mismatch, and how many positions are shown."""
     if texts is None:
         return ["[%d]" % index for index in range(len(values))], [], len(values)
@@ -200,7 +200,7 @@ def _fit(texts, values) -> Tuple[List[str], List[str], int]:
     return texts + ["[%d]" % index for index in range(given, shown)], notes, shown
 
 
-def _token(text, before, value, scale, mass, position, strongest) -> Token:
+def _token(text: Any, before: Any, value: Any, scale: Any, mass: Any, position: Any, strongest: Any) -> Token:
     safe = printable(text)
     original = None if safe == text else json.dumps(text)
     if value is None:

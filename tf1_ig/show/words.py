@@ -33,7 +33,7 @@ STYLES: Dict[str, Callable[[Sequence[str]], List[int]]] = {
 }
 
 
-def merge(texts: Sequence[Any], values, style: Union[str, Sequence[str]] = "wordpiece"
+def merge(texts: Sequence[Any], values: Any, style: Union[str, Sequence[str]] = "wordpiece"
           ) -> Tuple[List[str], np.ndarray]:
     """Words and their attributions.
 
@@ -93,7 +93,7 @@ def _starts(texts: Sequence[str], words: Sequence[str]) -> List[int]:
     return starts
 
 
-def merge_result(attribution, style: Union[str, Sequence[Sequence[str]]] = "wordpiece"):
+def merge_result(attribution: Any, style: Union[str, Sequence[Sequence[str]]] = "wordpiece") -> Any:
     """The same result by word: every view and file then shows words.
 
     Args:

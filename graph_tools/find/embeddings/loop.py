@@ -5,7 +5,7 @@ there before the loop, ``table[ids[i]]`` is ``table[ids][i]``: one lookup before
 """
 
 import dataclasses
-from typing import List, NamedTuple, Optional, Union
+from typing import Any, List, NamedTuple, Optional, Union
 
 from graph_tools.find.candidates import Embedding, short
 from graph_tools.find.view import View
@@ -80,7 +80,7 @@ def _along_first_axis(view: View, node: str) -> bool:
     return axis is not None and int(axis) == 0
 
 
-def _read_from_array(view: View, gather: str, table: TensorRef, read: str, casts: List[str]):
+def _read_from_array(view: View, gather: str, table: TensorRef, read: str, casts: List[str]) -> Any:
     flow = _outside(view, view.inputs(read)[2])
     scatter = view.origin(flow, ("Identity",)) if flow is not None else None
     if scatter is None or view.op(scatter) != "TensorArrayScatterV3":

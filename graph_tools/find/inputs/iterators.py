@@ -1,6 +1,6 @@
 """``tf.data`` iterators of every sort: what comes out of their next element."""
 
-from typing import Iterator
+from typing import Any, Iterator
 
 from graph_tools.find.inputs.record import (
     Input,
@@ -24,7 +24,7 @@ def inputs(index: GraphIndex) -> Iterator[Input]:
         yield _next(index, node)
 
 
-def _next(index: GraphIndex, node) -> Input:
+def _next(index: GraphIndex, node: Any) -> Input:
     dtypes = dtype_list(node, "output_types")
     shapes, batch = free_batch(shape_list(node, len(dtypes), "output_shapes"))
     components = numbered(node.name, dtypes, shapes)
@@ -33,7 +33,7 @@ def _next(index: GraphIndex, node) -> Input:
                       components, batch=batch, producers=behind)
 
 
-def _sort(index: GraphIndex, node, behind) -> str:
+def _sort(index: GraphIndex, node: Any, behind: Any) -> str:
     if node.op == "DatasetToSingleElement":
         return "a data set that has only one"
     if not behind:

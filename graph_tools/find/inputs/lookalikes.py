@@ -1,6 +1,6 @@
 """What looks like an input and is none: constants and variables of ids, queues and iterators nobody takes from."""
 
-from typing import Iterator
+from typing import Any, Iterator
 
 from graph_tools.find.candidates import Miss
 from graph_tools.find.inputs.record import dtype_list, shape_of
@@ -13,7 +13,7 @@ _PASSING = frozenset(("Identity", "Cast", "Reshape", "ExpandDims", "Squeeze"))
 _VARIABLES = VARIABLES | {"ReadVariableOp"}  # what is looked up may be the value of a resource, which has its dtype
 
 
-def misses(index: GraphIndex, output=None) -> Iterator[Miss]:
+def misses(index: GraphIndex, output: Any = None) -> Iterator[Miss]:
     """Constants and variables of integers or strings, of rank 1 or more, that the model looks up as ids."""
     reached = index.ancestors([output], control=False) if output is not None else index.nodes
     for name in index.nodes:
@@ -29,7 +29,7 @@ def misses(index: GraphIndex, output=None) -> Iterator[Miss]:
                        "it can still be fed by name" % (what, name))
 
 
-def _holds_ids(node) -> bool:
+def _holds_ids(node: Any) -> bool:
     dtypes = dtype_list(node, "dtype")
     if dtypes not in (["int32"], ["int64"], ["string"]):
         return False

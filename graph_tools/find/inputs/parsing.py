@@ -35,7 +35,7 @@ def _sparse(scope: str, types: str, axes: int = 0) -> List[_Outputs]:
             _Outputs(keys, "shape", types, "int64", axes=axes)]
 
 
-def _ragged(scope: str, splits=("row_splits",)) -> List[_Outputs]:
+def _ragged(scope: str, splits: Any = ("row_splits",)) -> List[_Outputs]:
     keys = scope + "ragged_keys"
     return [_Outputs(keys, "values", scope + "ragged_value_types")] + [
         _Outputs(keys, part, scope + "ragged_split_types") for part in splits]
@@ -108,7 +108,7 @@ def inputs(index: GraphIndex) -> Iterator[Input]:
                              (node.name,), components, producers=(serialized.node,))
 
 
-def features(index: GraphIndex, node) -> List[Feature]:
+def features(index: GraphIndex, node: Any) -> List[Feature]:
     """What a proto must hold for a parser, once a feature."""
     found: List[Feature] = []
     port = 0
@@ -137,7 +137,7 @@ def parsed_features(index: GraphIndex, serialized: str) -> List[Feature]:
     return list(found.values())
 
 
-def _one_by_one(index: GraphIndex, node, serialized) -> bool:
+def _one_by_one(index: GraphIndex, node: Any, serialized: Any) -> bool:
     """Whether it parses one proto, so that its outputs have no batch axis."""
     if "Single" in node.op:
         return True
@@ -146,7 +146,7 @@ def _one_by_one(index: GraphIndex, node, serialized) -> bool:
         placeholder_shape(index, source) == ())
 
 
-def _components(index: GraphIndex, node, single: bool) -> List[Component]:
+def _components(index: GraphIndex, node: Any, single: bool) -> List[Component]:
     components: List[Component] = []
     for outputs in PARSERS[node.op]:
         dtypes = [dtype_name(number) for number in node.attr[outputs.types].list.type]
@@ -159,7 +159,7 @@ def _components(index: GraphIndex, node, single: bool) -> List[Component]:
     return components
 
 
-def _shape(node, outputs: _Outputs, number: int, single: bool) -> Shape:
+def _shape(node: Any, outputs: _Outputs, number: int, single: bool) -> Shape:
     axes = outputs.axes + (0 if single else 1)
     if outputs.shapes:
         shapes = node.attr[outputs.shapes].list.shape
@@ -170,7 +170,7 @@ def _shape(node, outputs: _Outputs, number: int, single: bool) -> Shape:
     return {"indices": (None, axes + 1), "shape": (axes + 1,), "lengths": (None,)}[outputs.part]
 
 
-def _keys(index: GraphIndex, node, name: str) -> List[str]:
+def _keys(index: GraphIndex, node: Any, name: str) -> List[str]:
     """Names of the features of one group, from an attribute or from constant inputs."""
     if name in node.attr:
         return [key.decode("utf-8", "replace") for key in node.attr[name].list.s]
@@ -185,7 +185,7 @@ def _keys(index: GraphIndex, node, name: str) -> List[str]:
     return []
 
 
-def _strings(index: GraphIndex, ref) -> List[str]:
+def _strings(index: GraphIndex, ref: Any) -> List[str]:
     node = index.nodes.get(ref.node)
     if node is None or node.op != "Const":
         return []

@@ -1,6 +1,6 @@
 """Placeholders, with and without a default; the three of a sparse placeholder are one input."""
 
-from typing import Dict, Iterator, List
+from typing import Any, Dict, Iterator, List
 
 from graph_tools.find.inputs.record import Component, Input, Shape, dtype_list, make_input, shape_of
 from graph_tools.graph.ops import PLACEHOLDERS
@@ -21,7 +21,7 @@ def inputs(index: GraphIndex) -> Iterator[Input]:
             yield _dense(index, node)
 
 
-def placeholder_shape(index: GraphIndex, node) -> Shape:
+def placeholder_shape(index: GraphIndex, node: Any) -> Shape:
     """The shape that a placeholder declares; below producer 24 an empty one means that the rank is unknown."""
     if "shape" not in node.attr:
         return None
@@ -31,11 +31,11 @@ def placeholder_shape(index: GraphIndex, node) -> Shape:
     return shape
 
 
-def _component(index: GraphIndex, node, label: str) -> Component:
+def _component(index: GraphIndex, node: Any, label: str) -> Component:
     return Component(node.name + ":0", dtype_list(node, "dtype")[0], placeholder_shape(index, node), label)
 
 
-def _dense(index: GraphIndex, node) -> Input:
+def _dense(index: GraphIndex, node: Any) -> Input:
     component = _component(index, node, node.name.rpartition("/")[2])
     batch = component.shape[0] if component.shape else None
     if node.op != "PlaceholderWithDefault":

@@ -1,6 +1,6 @@
 """Queues: what comes out of a dequeue op, however the queue is filled."""
 
-from typing import Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def inputs(index: GraphIndex) -> Iterator[Input]:
         yield _dequeue(index, node)
 
 
-def _dequeue(index: GraphIndex, node) -> Input:
+def _dequeue(index: GraphIndex, node: Any) -> Input:
     behind = resource_behind(index, node.name, ops.QUEUE.holds)
     shapes, batch, how = _shapes(index, node, behind)
     dtypes = dtype_list(node, "component_types")
@@ -39,7 +39,7 @@ def _dequeue(index: GraphIndex, node) -> Input:
                       producers=behind)
 
 
-def _shapes(index: GraphIndex, node, behind) -> Tuple[List[Shape], Optional[int], str]:
+def _shapes(index: GraphIndex, node: Any, behind: Any) -> Tuple[List[Shape], Optional[int], str]:
     """Shapes of the components with a free batch, the batch that the graph fixes, and the sort of dequeue."""
     elements = _element_shapes(index, node, behind)
     if "Many" in node.op or "UpTo" in node.op:
@@ -52,7 +52,7 @@ def _shapes(index: GraphIndex, node, behind) -> Tuple[List[Shape], Optional[int]
     return shapes, batch, "dequeue"
 
 
-def _element_shapes(index: GraphIndex, node, behind) -> List[Shape]:
+def _element_shapes(index: GraphIndex, node: Any, behind: Any) -> List[Shape]:
     """Shapes of one queue element, from the queue's own attribute: freezing does not touch it."""
     count = len(node.attr["component_types"].list.type)
     agreed = None
@@ -68,7 +68,7 @@ def _element_shapes(index: GraphIndex, node, behind) -> List[Shape]:
     return agreed or [None] * count
 
 
-def constant_int(index: GraphIndex, ref) -> Optional[int]:
+def constant_int(index: GraphIndex, ref: Any) -> Optional[int]:
     """The value of an integer tensor that is a constant behind identities; ``None`` when it is not."""
     node = index.nodes.get(ref.node)
     while node is not None and node.op in _ON_THE_WAY and node.input:

@@ -75,7 +75,7 @@ class Input(Candidate):
 
 
 def make_input(index: GraphIndex, kind: str, why: str, nodes: Sequence[str], components: Iterable[Component],
-               **details) -> Input:
+               **details: Any) -> Input:
     """An ``Input`` whose consumers and control edges are read off the graph; all components count as used."""
     components = tuple(component._replace(consumers=_readers(index, component.tensor)) for component in components)
     control = dict.fromkeys(use.node for node in nodes for use in index.uses(TensorRef(node, -1)))
@@ -90,7 +90,7 @@ def numbered(node_name: str, dtypes: Sequence[str], shapes: Sequence[Shape], fir
             for port, (dtype, shape) in enumerate(zip(dtypes, shapes), first)]
 
 
-def mark_used(found: Input, needed, output: Optional[str] = None) -> Input:
+def mark_used(found: Input, needed: Any, output: Optional[str] = None) -> Input:
     """The same input with ``used`` set by ``needed(consumer node)``; its ``tensor`` is the first used one."""
     components = tuple(
         component._replace(used=component.tensor == output or any(needed(node) for node in component.consumers))
@@ -108,7 +108,7 @@ def dtype_name(number: int) -> str:
     return _tf.tf.as_dtype(number).name
 
 
-def dtype_list(node, *attributes: str) -> List[str]:
+def dtype_list(node: Any, *attributes: str) -> List[str]:
     """Dtype names of the first attribute that the node has, list or single."""
     for attribute in attributes:
         if attribute in node.attr:
@@ -117,14 +117,14 @@ def dtype_list(node, *attributes: str) -> List[str]:
     return []
 
 
-def shape_of(proto) -> Shape:
+def shape_of(proto: Any) -> Shape:
     """A ``TensorShapeProto`` as a tuple; ``None`` when the rank is unknown."""
     if proto.unknown_rank:
         return None
     return tuple(None if dim.size < 0 else dim.size for dim in proto.dim)
 
 
-def shape_list(node, count: int, *attributes: str) -> List[Shape]:
+def shape_list(node: Any, count: int, *attributes: str) -> List[Shape]:
     """``count`` shapes from the first list attribute that the node has; unknown ones where it has none."""
     for attribute in attributes:
         if attribute in node.attr and len(node.attr[attribute].list.shape) == count:
@@ -145,7 +145,7 @@ def free_batch(shapes: Sequence[Shape]) -> Tuple[List[Shape], Optional[int]]:
     return [shape if shape is None else (None,) + shape[1:] for shape in shapes], batch
 
 
-def resource_behind(index: GraphIndex, node: str, ops) -> Tuple[str, ...]:
+def resource_behind(index: GraphIndex, node: str, ops: Any) -> Tuple[str, ...]:
     """The nodes of the given op types that a node's first input leads back to (through Switch, Enter, Identity, …)."""
     handle = index.data_inputs(node)[:1]
     found = index.ancestors([ref.node for ref in handle], control=False, stop=lambda name: index.op(name) in ops)

@@ -1,6 +1,6 @@
 """Components that carry a whole sparse or ragged tensor: the three (or more) tensors it is opened into."""
 
-from typing import List
+from typing import Any, List
 
 from graph_tools.find.inputs.record import Component, Input, dtype_list, make_input
 from graph_tools.graph.walk import GraphIndex
@@ -42,7 +42,7 @@ def _openers(index: GraphIndex, tensor: str) -> List[str]:
     return list(dict.fromkeys(found))
 
 
-def _parts(node) -> List[Component]:
+def _parts(node: Any) -> List[Component]:
     if node.op in _SPARSE:
         values = dtype_list(node, "dtype")[0]
         return [Component(node.name + ":0", "int64", (None, None), "indices"),

@@ -1,6 +1,6 @@
 """Staging areas: batches that were moved to a device ahead of time."""
 
-from typing import Dict, Iterator, List
+from typing import Any, Dict, Iterator, List
 
 from graph_tools.find.inputs import iterators, placeholders, queues
 from graph_tools.find.inputs.record import Component, Input, Shape, dtype_list, free_batch, make_input, numbered
@@ -14,7 +14,7 @@ def inputs(index: GraphIndex) -> Iterator[Input]:
         yield _unstage(index, node)
 
 
-def _unstage(index: GraphIndex, node) -> Input:
+def _unstage(index: GraphIndex, node: Any) -> Input:
     dtypes = dtype_list(node, "dtypes")
     stages = [other for other in index.of_ops(ops.STAGING_AREA.fills) if area(other) == area(node)]
     shapes, batch = free_batch(_staged_shapes(index, stages, len(dtypes)))
@@ -26,12 +26,12 @@ def _unstage(index: GraphIndex, node) -> Input:
                       batch=batch, producers=tuple(stage.name for stage in stages))
 
 
-def area(node):
+def area(node: Any) -> Any:
     """What tells one staging area from another: there is no handle, its ops share a container and a name."""
     return node.attr["container"].s, node.attr["shared_name"].s or node.name.encode("utf-8")
 
 
-def _staged_shapes(index: GraphIndex, stages, count: int) -> List[Shape]:
+def _staged_shapes(index: GraphIndex, stages: Any, count: int) -> List[Shape]:
     """Shapes of what is put in, where its producer says them: Unstage itself keeps none."""
     known: Dict[str, Shape] = {}
     for mechanism in (placeholders, queues, iterators):
