@@ -47,6 +47,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                         help="tensor to attribute to; repeat for several (default: the embeddings)")
     parser.add_argument("--inference-mode", action="store_true",
                         help="of a training graph: dropout becomes identity, batch norm takes its moving averages")
+    _add_question(parser)
+    _add_method(parser)
+    _add_runs(parser)
+    texts = parser.add_mutually_exclusive_group()
+    texts.add_argument("--vocab", metavar="FILE", help="one token a line, line 0 first: shows the texts of ids")
+    texts.add_argument("--tokens", metavar="FILE", help="texts to show: .json list of lists, or a row a line")
+    parser.add_argument("--classes", metavar="FILE", help="names of the classes, one a line")
+    parser.set_defaults(check=lambda options: _check(parser, options))
+
+
+def _add_question(parser: argparse.ArgumentParser) -> None:
+    """What is explained, and from where."""
     label = parser.add_mutually_exclusive_group()
     label.add_argument("--label", metavar="L", default=_BY_RANK,
                        help="top (default), second, none, a class (with --classes also its name), an index tuple 4,1, "
@@ -57,6 +69,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                         help="all, or some such as 0,3: a row of the result for each position of the output")
     parser.add_argument("--baseline", metavar="B",
                         help="zero (default), mean, a number, a .npy file, or '{\"ids:0\": 0}'")
+
+
+def _add_method(parser: argparse.ArgumentParser) -> None:
+    """By which method, and how exactly."""
     effort = parser.add_mutually_exclusive_group()
     effort.add_argument("--tolerance", type=positive(float), metavar="R",
                         help="relative completeness error to reach (default: 0.01)")
@@ -78,6 +94,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--segments", metavar="FILE",
                         help="of xrai: a .npy file of segments instead, whole numbers [maps, height, width]")
     parser.add_argument("--max-steps", type=positive(int), default=1024, metavar="N", help="most points per example")
+
+
+def _add_runs(parser: argparse.ArgumentParser) -> None:
+    """How the rows of the feed are run."""
     parser.add_argument("--batch-axis", type=_axis, default=_NOT_SAID, metavar="N",
                         help="axis of the examples, or none: one example")
     parser.add_argument("--shared-feed", action="append", default=[], metavar="T",
@@ -92,11 +112,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=_threads, metavar="INTRA,INTER", default=(0, 0),
                         help="TensorFlow's threads within an op and for ops side by side, 0: its own choice; "
                              "tf1-ig threads measures which are fastest")
-    texts = parser.add_mutually_exclusive_group()
-    texts.add_argument("--vocab", metavar="FILE", help="one token a line, line 0 first: shows the texts of ids")
-    texts.add_argument("--tokens", metavar="FILE", help="texts to show: .json list of lists, or a row a line")
-    parser.add_argument("--classes", metavar="FILE", help="names of the classes, one a line")
-    parser.set_defaults(check=lambda options: _check(parser, options))
 
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
