@@ -13,6 +13,11 @@ _idle: Dict[int, List["_Thread"]] = {}  # by process: a forked child has none of
 _lock = threading.Lock()
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Task:
     """Work that another thread has begun.
 

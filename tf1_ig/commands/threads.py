@@ -15,7 +15,8 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from graph_tools.errors import GraphToolsError
+from graph_tools.errors import GraphToolsError, last_line
+from graph_tools.running.threads import cores
 from tf1_ig.commands import explain as explain_command
 from tf1_ig.commands.arguments import positive
 
@@ -59,18 +60,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measures and prints; returns the exit status."""
-    timings = measure(options.words, settings(_cores()), options.turns)
+    timings = measure(options.words, settings(cores()), options.turns)
     print("threads       seconds   over TensorFlow's own (quartiles)")
     for timing in timings:
         low, middle, high = timing.shares
         print("%-12s  %7.3f   %.2f (%.2f to %.2f)" % (_name(timing.threads), timing.seconds, middle, low, high))
     print(advice(timings))
     return 0
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def settings(cores: int) -> List[Tuple[int, int]]:
@@ -163,8 +159,7 @@ class _Worker:
                 return answer
         self._process.wait()
         self._said.seek(0)
-        said = self._said.read().decode("utf-8", "replace").split("\n")
-        last = next((line.strip() for line in reversed(said) if line.strip()), "it said nothing")
+        last = last_line(self._said.read(), None) or "it said nothing"
         raise GraphToolsError("a process that was to be measured ended with status %d (%s); is there memory for as "
                               "many copies of the model as there are settings?" % (self._process.returncode, last))
 

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any, Callable, Iterator, List, Optional, Sequence
 
+from graph_tools.running.threads import cores
 from tf1_ig.rows import readers
 from tf1_ig.rows.spec import ExplanationSpec, load_spec
 from tf1_ig.scale import folder, plan, schemas
@@ -58,10 +59,9 @@ def explain_dataset(spec: Any, files: Any, out: Any, resume: bool = False, worke
     version = sys.modules["tf1_ig"].__version__  # the package, which imports this module
     model = None if workers != 0 else opened(spec).resolved.model
     what = plan.plan(spec, named, {name: repr(value) for name, value in settings.items()}, version, model)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = cores if workers is None else workers
+    workers = cores() if workers is None else workers
     asked = Asked(BY_PLACE if key is None else key, tuple(keep), tuple(sorted(options.items())),
-                  threads=max(1, cores // workers) if workers else 0)
+                  threads=max(1, cores() // workers) if workers else 0)
     job = Job(spec, asked, out)
     with folder.taken(out, what, resume):
         told = _Told(progress, began)
