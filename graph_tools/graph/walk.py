@@ -181,9 +181,9 @@ class GraphIndex:
         return self._closure((names.parse(name).node for name in inputs), stop,
                              lambda name: (use.node for use in self.consumers(name, control)))
 
-    def descendants_of_tensor(self, tensor: Any, control: bool = False) -> Set[str]:
-        """Node names that depend on one output of a node (the node itself only when a loop leads back)."""
-        return self.descendants([use.node for use in self.uses(tensor)], control)
+    def descendants_of_tensor(self, tensor: Any) -> Set[str]:
+        """Node names whose values depend on one output of a node (the node itself only when a loop leads back)."""
+        return self.descendants([use.node for use in self.uses(tensor)], control=False)
 
     def running(self, fetches: Iterable[str], fed: Container[str]) -> Set[str]:
         """Node names that a run of some tensors executes; a fed one is not computed, but a control edge to its node

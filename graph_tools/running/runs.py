@@ -56,7 +56,7 @@ def blocking_producers(model: Any, fetches: Any, feeds: Iterable = ()) -> List[W
     reached = index.running(fetched, fed)
     read = {name for name in fetched + [str(ref) for node in reached for ref in index.data_inputs(node)]
             if name not in fed}
-    return [_waiting(index, one, node, reached, read) for one in scan(index) if one.kind in ops.WAITING_KINDS
+    return [_waiting(one, node, reached, read) for one in scan(index) if one.kind in ops.WAITING_KINDS
             for node in one.nodes[:1] if node in reached]
 
 
@@ -165,7 +165,7 @@ def _blocked(graph: Any, fetches: Any, feeds: Any, timeout: float) -> str:
     return "the run waited %.3g s for %s; fill it, or %s" % (timeout, "; ".join(map(str, waiting)), _FIX)
 
 
-def _waiting(index: GraphIndex, one: Input, node: str, reached: Any, read: Any) -> Waiting:
+def _waiting(one: Input, node: str, reached: Any, read: Any) -> Waiting:
     unfed = tuple(sorted(name for name in read if names.parse(name).node == node))
     control = tuple(name for name in one.control if name in reached)
     return Waiting(node, one.kind, one.why, unfed, control)

@@ -20,9 +20,9 @@ def tokenize(sentence: str) -> List[str]:
     return _TOKEN.findall(sentence.lower().replace("\u2019", "'"))
 
 
-def load_vocabulary(path: str = os.path.join(_FOLDER, "vocab.txt")) -> Dict[str, int]:
-    """Token to id, from a file with one token a line: id 0 is padding, 1 an unknown word."""
-    with open(path, encoding="utf-8") as file:
+def load_vocabulary() -> Dict[str, int]:
+    """Token to id, as the demo model has them: id 0 is padding, 1 an unknown word."""
+    with open(os.path.join(_FOLDER, "vocab.txt"), encoding="utf-8") as file:
         return {line.rstrip("\n"): number for number, line in enumerate(file)}
 
 

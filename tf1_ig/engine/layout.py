@@ -185,7 +185,7 @@ class Layout:
 
     def by_token(self, values: Mapping[str, Any]) -> List[np.ndarray]:
         """What is shaped like entries as sums by token: an array ``[tokens]`` for every row, input after input."""
-        return [np.concatenate([self._token_rows(part, np.asarray(values[part.name][row])).sum(axis=1, dtype=np.float64)
+        return [np.concatenate([_token_rows(np.asarray(values[part.name][row])).sum(axis=1, dtype=np.float64)
                                 for part in self.parts]) for row in range(self.count)]
 
     def spread(self, numbers: Sequence[np.ndarray]) -> Dict[str, Any]:
@@ -237,8 +237,9 @@ class Layout:
         shape = self._row_shape(part, row)
         return int(np.prod(shape if len(shape) < 2 else shape[:-1]))
 
-    def _token_rows(self, part: Part, values: np.ndarray) -> np.ndarray:
-        return values.reshape((-1, values.shape[-1] if values.ndim > 1 else 1))
+
+def _token_rows(values: np.ndarray) -> np.ndarray:
+    return values.reshape((-1, values.shape[-1] if values.ndim > 1 else 1))
 
 
 def _name(key: Any, names: Sequence[str]) -> str:

@@ -73,7 +73,7 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
 
     def tried(chosen: Any) -> Proposal:
         samples = tuple(plan.samples(chosen))
-        rows = trial.Rows(chosen.rows, plan.fixed == chosen.rows and trial.may_be_rows(model, output, chosen.rows),
+        rows = trial.Rows(chosen.rows, plan.fixed == chosen.rows and trial.may_be_rows(output, chosen.rows),
                           int(chosen.steps_first))
         found = trial.run(model, output, dict(samples), rows)
         return Proposal(samples, rows.count, rows.fixed, **found._asdict())

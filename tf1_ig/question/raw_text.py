@@ -180,9 +180,9 @@ def _between(text: Text, words: Sequence[str], found: List[Optional[Span]]) -> L
 def of_inputs(engine: Any, resolved: Any, task: Any) -> Dict[str, Any]:
     """The fields ``raw_texts`` and ``spans`` of an ``Attribution``: of the inputs whose strings the graph computes."""
     found: Dict[str, RawText] = {}
-    for spec, actual in zip(resolved.inputs, task.batch.actual):
+    for spec in resolved.inputs:
         if spec.strings and spec.categories is None:
-            traced = [(source, _traced(engine, spec, source, task, len(actual)))
+            traced = [(source, _traced(engine, spec, source, task))
                       for source in _sources(engine, resolved.model.index, spec.strings, task)]
             known = [raw for _, raw in traced if raw is not None and any(map(any, raw.spans))]
             if len(known) == 1:
@@ -205,7 +205,7 @@ def _sources(engine: Any, index: Any, strings: str, task: Any) -> List[Any]:
     return [tensor for tensor in found if tensor.name != names.tensor_name(strings)]
 
 
-def _traced(engine: Any, spec: Any, source: Any, task: Any, entries: int) -> Optional[RawText]:
+def _traced(engine: Any, spec: Any, source: Any, task: Any) -> Optional[RawText]:
     count = task.batch.count
     given = task.values[source.name] if source.name in task.values else engine.fetch(source, task.values)
     if given.size != count:

@@ -53,7 +53,7 @@ class Trial(NamedTuple):
     tried: bool = True
 
 
-def may_be_rows(model: Model, output: Any, count: int) -> bool:
+def may_be_rows(output: Any, count: int) -> bool:
     """Whether the size of an input can be a number of rows: the output says how many it has, or does not know."""
     shape = output.shape
     return shape is None or not shape or shape[0] is None or shape[0] % count == 0
@@ -62,8 +62,8 @@ def may_be_rows(model: Model, output: Any, count: int) -> bool:
 def run(model: Model, output: Any, samples: Mapping[str, Sample], rows: Rows) -> Trial:
     """The explanation of an example, with its first axis as that of the rows, or else as one example."""
     feed = {name: sample.array for name, sample in samples.items()}
-    axes: Tuple[Optional[int], ...] = (None,) if output.shape == () or not may_be_rows(
-        model, output, rows.count) else (rows.axis, None)
+    axes: Tuple[Optional[int], ...] = (None,) if output.shape == () or not may_be_rows(output, rows.count) else (
+        rows.axis, None)
     tell = _computed if _is_large(model, output.tensor) else _explained
     found: List[Trial] = []
     for axis in axes:
