@@ -208,7 +208,7 @@ class Model:
             try:
                 yield session
             except _tf.tf.errors.DeadlineExceededError as problem:
-                waiting = [node.name for node in self.index.of_ops(ops.WAITING)]
+                waiting = self.index.names_of(ops.WAITING)
                 raise BlockedRunError(
                     "%s: a run did not end within %g s%s; replace what it waits for by a placeholder (graph_tools."
                     "swap_inputs), feed it, or give more time by operation_timeout_in_ms in config" % (

@@ -81,7 +81,7 @@ def finish(graph_def: Any) -> Finished:
 def _into_loops(graph_def: Any) -> List[str]:
     """Gives, in place, nodes of a loop that take a constant from outside as if it were inside one of their own."""
     index = GraphIndex(graph_def)
-    enters = [node.name for node in index.of_ops(ops.ENTERS)]
+    enters = index.names_of(ops.ENTERS)
     inside = index.descendants(enters, stop=lambda name: index.op(name) in ops.EXITS) if enters else set()
     changed = []
     for name in sorted(name for name in inside if index.op(name) not in ops.ENTERS | ops.EXITS):

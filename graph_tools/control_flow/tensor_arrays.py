@@ -19,29 +19,23 @@ def use_version_1(graph: Any) -> None:
             _tf.set_gradient_function(op, gradient)
 
 
-def _read(op: Any, grad: Any) -> Any:
-    array, flow = _gradient_array(op.inputs[0], op.inputs[2], grad)
-    written = _tf.tf.raw_ops.TensorArrayWriteV3(handle=array, index=op.inputs[1], value=grad, flow_in=flow)
-    return None, None, written
+def _taking(put: str, where: str) -> Any:
+    """The gradient of an op that takes entries of an array: they are put into the gradient array."""
+    def gradient(op: Any, grad: Any) -> Any:
+        array, flow = _gradient_array(op.inputs[0], op.inputs[2], grad)
+        return None, None, getattr(_tf.tf.raw_ops, put)(
+            handle=array, value=grad, flow_in=flow, **{where: op.inputs[1]})
+    return gradient
 
 
-def _write(op: Any, flow_grad: Any) -> Any:
-    array, flow = _gradient_array(op.inputs[0], flow_grad, flow_grad)
-    value = _tf.tf.raw_ops.TensorArrayReadV3(handle=array, index=op.inputs[1], flow_in=flow, dtype=op.get_attr("T"))
-    return None, None, value, flow_grad
-
-
-def _gather(op: Any, grad: Any) -> Any:
-    array, flow = _gradient_array(op.inputs[0], op.inputs[2], grad)
-    written = _tf.tf.raw_ops.TensorArrayScatterV3(handle=array, indices=op.inputs[1], value=grad, flow_in=flow)
-    return None, None, written
-
-
-def _scatter(op: Any, flow_grad: Any) -> Any:
-    array, flow = _gradient_array(op.inputs[0], flow_grad, flow_grad)
-    value = _tf.tf.raw_ops.TensorArrayGatherV3(handle=array, indices=op.inputs[1], flow_in=flow,
-                                               dtype=op.get_attr("T"))
-    return None, None, value, flow_grad
+def _putting(take: str, where: str) -> Any:
+    """The gradient of an op that puts entries into an array: they are taken from the gradient array."""
+    def gradient(op: Any, flow_grad: Any) -> Any:
+        array, flow = _gradient_array(op.inputs[0], flow_grad, flow_grad)
+        value = getattr(_tf.tf.raw_ops, take)(
+            handle=array, flow_in=flow, dtype=op.get_attr("T"), **{where: op.inputs[1]})
+        return None, None, value, flow_grad
+    return gradient
 
 
 def _concat(op: Any, grad: Any, _: Any) -> Any:
@@ -57,10 +51,10 @@ def _split(op: Any, flow_grad: Any) -> Any:
 
 
 GRADIENTS = {
-    "TensorArrayReadV3": _read,
-    "TensorArrayWriteV3": _write,
-    "TensorArrayGatherV3": _gather,
-    "TensorArrayScatterV3": _scatter,
+    "TensorArrayReadV3": _taking("TensorArrayWriteV3", "index"),
+    "TensorArrayWriteV3": _putting("TensorArrayReadV3", "index"),
+    "TensorArrayGatherV3": _taking("TensorArrayScatterV3", "indices"),
+    "TensorArrayScatterV3": _putting("TensorArrayGatherV3", "indices"),
     "TensorArrayConcatV3": _concat,
     "TensorArraySplitV3": _split,
 }

@@ -27,7 +27,7 @@ def loop_nodes(index: GraphIndex) -> FrozenSet[str]:
 def _loop_nodes(index: GraphIndex) -> FrozenSet[str]:
     """How many loops deep each node runs, by propagation from the Enter nodes; those deeper than none."""
     depth: Dict[str, int] = {}
-    todo = [node.name for node in index.of_ops(ENTERS)]
+    todo = index.names_of(ENTERS)
     while todo:
         name = todo.pop()
         op = index.op(name)

@@ -91,7 +91,7 @@ def fix_batch(model: Model, rows: int) -> Model:
 
 def _placeholders(index: GraphIndex, inputs: Any) -> Dict[str, tuple]:
     if inputs is None:
-        wanted = [name for name, node in index.nodes.items() if node.op in ops.PLACEHOLDERS]
+        wanted = index.names_of(ops.PLACEHOLDERS)
     else:
         wanted = [names.parse(name).node for name in names.tensor_names(inputs)]
     chosen = {}
@@ -216,7 +216,7 @@ class _Work:
         depend on the start of another, so that one inference serves for all.
         """
         mended = False
-        for name in [node.name for node in self.index.of_ops(ops.MERGES)]:
+        for name in self.index.names_of(ops.MERGES):
             inputs = self.index.data_inputs(name)
             if self.index.op(inputs[-1].node) not in ops.NEXTS:
                 continue

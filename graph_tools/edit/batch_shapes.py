@@ -45,8 +45,8 @@ def free_elements(index: GraphIndex, placeholders: Iterable[str], batch: int) ->
     what is fed is written to are touched, and a promise less changes no value.
     """
     fed, notes = index.descendants(placeholders, control=False), []
-    for name, node in index.nodes.items():
-        if node.op not in ("TensorArrayV2", "TensorArrayV3") or _promised(node) != batch:
+    for name in index.names_of(("TensorArrayV2", "TensorArrayV3")):
+        if _promised(index.nodes[name]) != batch:
             continue
         users = _users(index, name)
         if any(index.data_inputs(user)[_WRITES[index.op(user)]].node in fed for user in users

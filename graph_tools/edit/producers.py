@@ -56,8 +56,8 @@ def _staged(index: GraphIndex, cut: Any) -> Iterator[str]:
     """Staging areas have no handle: the ops of one area share a name."""
     areas = {area(index.nodes[name]) for name in cut if index.op(name) in ops.STAGING_AREA.takes}
     if areas:
-        yield from (node.name for node in index.of_ops(ops.STAGING_AREA.fills | ops.STAGING_AREA.serves)
-                    if area(node) in areas)
+        yield from (name for name in index.names_of(ops.STAGING_AREA.fills | ops.STAGING_AREA.serves)
+                    if area(index.nodes[name]) in areas)
 
 
 def _downstream(index: GraphIndex, name: str, replaced: Set[str], removed: Set[str]) -> Iterator[str]:
@@ -91,7 +91,7 @@ def _only_serves(index: GraphIndex, name: str, removed: Any, services: Any, deli
 
 def _left_over(index: GraphIndex, removed: Set[str], delivering: Any, queue_runners: Any) -> Iterator[str]:
     """Queues, iterators and data sets that nothing takes from any more, and the ops that ran their threads."""
-    handles_left = any(node.name not in removed for node in index.of_ops(ops.FROM_HANDLE))
+    handles_left = not removed.issuperset(index.names_of(ops.FROM_HANDLE))
     for name, node in index.nodes.items():
         producer = node.op in ops.QUEUE.holds or ops.is_data_set(node.op) or (
             node.op in ops.ITERATOR.holds and not handles_left)

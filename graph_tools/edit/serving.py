@@ -31,7 +31,7 @@ def with_signature(model: Any, outputs: Any, key: str = KEY) -> Any:
         if names.parse(name).node not in index:
             raise names.unknown_tensor(name, index.tensor_names(), model.source)
     needed = index.ancestors(fetched)
-    fed = [node.name + ":0" for node in index.of_ops(ops.MUST_BE_FED) if node.name in needed]
+    fed = [name + ":0" for name in index.names_of(ops.MUST_BE_FED) if name in needed]
     with model.outline.as_default():
         inputs, results = ({_key(name): model.outline.get_tensor_by_name(name) for name in tensors}
                            for tensors in (fed, fetched))

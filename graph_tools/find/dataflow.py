@@ -89,7 +89,7 @@ class Dataflow:
         self._knobs = frozenset(knobs)
         self._data = self._reached_by_data()
         self._bits: Dict[str, int] = {}
-        todo = [node.name for node in index.of_ops(SOURCES)]
+        todo = index.names_of(SOURCES)
         while todo:
             name = todo.pop()
             bits = self._bits_of(name)

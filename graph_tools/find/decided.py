@@ -110,7 +110,7 @@ class Decided:
         self._given = {names.parse(name): value for name, value in given.items()}
         self.dead: Set[TensorRef] = set()
         self._known: Dict[TensorRef, Optional[Span]] = {}
-        switches = [name for name, node in index.nodes.items() if node.op in SWITCHES]
+        switches = index.names_of(SWITCHES)
         chosen: Dict[str, bool] = {}
         for _ in range(_ROUNDS if switches else 0):
             self._known.clear()

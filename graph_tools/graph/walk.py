@@ -122,6 +122,10 @@ class GraphIndex:
         """The nodes of some op types, in the order of the graph."""
         return [node for node in self.nodes.values() if node.op in ops]
 
+    def names_of(self, ops: Container[str]) -> List[str]:
+        """The names of the nodes of some op types, in the order of the graph."""
+        return [node.name for node in self.of_ops(ops)]
+
     def inputs(self, node_name: str) -> List[TensorRef]:
         """Data and control inputs of a node, in order; inputs that name no node are kept."""
         found = self._inputs.get(node_name)

@@ -101,12 +101,10 @@ class _Reader(NamedTuple):
 def _readers(index: walk.GraphIndex) -> Tuple[List[_Reader], List[str]]:
     """For each variable a tensor of the graph that is its value and has no effect; and variables without one."""
     found, without = [], []
-    for name, node in index.nodes.items():
-        if node.op not in ops.VARIABLES:
-            continue
+    for name in index.names_of(ops.VARIABLES):
         users = [use.node for use in index.consumers(name, control=False)]
         asks = [user for user in users if index.op(user) in ops.INITIALIZED and _clean(index, user, name)]
-        if node.op != "VarHandleOp":
+        if index.op(name) != "VarHandleOp":
             value: Optional[str] = name + ":0"
         else:
             reads = [user for user in _reads(index, name) if _clean(index, user, name)]
@@ -125,8 +123,8 @@ def _reads(index: walk.GraphIndex, name: str) -> List[str]:
             use.node for use in index.consumers(one, control=False) if index.op(use.node) in (
                 "ReadVariableOp", "Identity")]
 
-    same = [other for other, node in index.nodes.items() if node.op == "VarHandleOp"
-            and variables.identity(node) == variables.identity(index.nodes[name])]
+    same = [other for other in index.names_of(["VarHandleOp"])
+            if variables.identity(index.nodes[other]) == variables.identity(index.nodes[name])]
     return [one for one in walk.reached(same, users) if index.op(one) == "ReadVariableOp"]
 
 
@@ -178,9 +176,7 @@ def _one_by_one(session: Any, wanted: List[_Reader], uninitialized: Set[str]) ->
 def _tables(session: Any, index: walk.GraphIndex) -> Tuple[Dict[str, Any], Tuple[str, ...]]:
     """Content of mutable tables, by export ops that are in the graph already; and what cannot be copied."""
     values, lost = {}, []
-    for name, node in index.nodes.items():
-        if node.op not in ops.MUTABLE_TABLES:
-            continue
+    for name in index.names_of(ops.MUTABLE_TABLES):
         exports = [use.node for use in index.consumers(name, control=False)
                    if index.op(use.node) in ("LookupTableExport", "LookupTableExportV2")
                    and _clean(index, use.node, name)]

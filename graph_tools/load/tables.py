@@ -66,8 +66,8 @@ def initializers(graph_def, assets: Optional[Mapping[str, str]] = None,
 def _moved(index: walk.GraphIndex, assets: Mapping[str, str], folder: Optional[str]) -> Dict[str, str]:
     """Vocabulary files that have moved with their model: path in its folder by the tensor that holds another."""
     found = {}
-    for name, node in index.nodes.items():
-        tensor = variables.file_name_tensor(index, name, assets) if node.op in ops.FROM_FILE else None
+    for name in index.names_of(ops.FROM_FILE):
+        tensor = variables.file_name_tensor(index, name, assets)
         if tensor is None or tensor in assets:
             continue
         path = variables.text_file(index, name, assets)

@@ -57,10 +57,9 @@ def _filled(model: Model, assets: Mapping[str, str], given: Set[str], folder: Op
 def _named(model: Model) -> Dict[str, str]:
     """The path that every tensor holds from which a table is filled, by the tensor's name."""
     found = dict(model.assets)
-    for name, node in model.index.nodes.items():
-        if node.op in ops.FROM_FILE:
-            tensor = variables.file_name_tensor(model.index, name, model.assets)
-            path = variables.text_file(model.index, name, model.assets)
-            if tensor and path:
-                found[tensor] = path
+    for name in model.index.names_of(ops.FROM_FILE):
+        tensor = variables.file_name_tensor(model.index, name, model.assets)
+        path = variables.text_file(model.index, name, model.assets)
+        if tensor and path:
+            found[tensor] = path
     return found

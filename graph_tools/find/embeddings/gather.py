@@ -18,10 +18,7 @@ _STITCHES = ("ParallelDynamicStitch", "DynamicStitch")
 
 def gathers(view: View, claimed: Set[str]) -> List[Found]:
     """``Gather``, ``GatherV2`` along axis 0 and ``ResourceGather`` with an input's ids in a table of its own."""
-    found = []
-    for name, node in view.index.nodes.items():
-        if node.op in GATHERS and name not in claimed:
-            found.append(_gather(view, name))
+    found = [_gather(view, name) for name in view.index.names_of(GATHERS) if name not in claimed]
     return [one for one in found if one is not None]
 
 
@@ -36,8 +33,8 @@ def _gather(view: View, name: str) -> Optional[Found]:
 def gather_nd(view: View, claimed: Set[str]) -> List[Found]:
     """``GatherNd`` whose index vectors address whole rows of a table."""
     found: List[Optional[Found]] = []
-    for name, node in view.index.nodes.items():
-        if node.op not in ("GatherNd", "ResourceGatherNd") or name in claimed:
+    for name in view.index.names_of(("GatherNd", "ResourceGatherNd")):
+        if name in claimed:
             continue
         params, ids = view.inputs(name)[:2]
         rejected = reject_lookup(view, name, params, ids)
@@ -56,9 +53,7 @@ def gather_nd(view: View, claimed: Set[str]) -> List[Found]:
 def partitioned(view: View, claimed: Set[str]) -> List[Found]:
     """One lookup spread over the parts of a table: gathers joined by a dynamic stitch."""
     found: List[Found] = []
-    for name, node in view.index.nodes.items():
-        if node.op not in _STITCHES:
-            continue
+    for name in view.index.names_of(_STITCHES):
         inputs = view.inputs(name)
         parts = [view.origin(ref) for ref in inputs[len(inputs) // 2:]]
         if not parts or any(view.op(ref) not in GATHERS for ref in parts):

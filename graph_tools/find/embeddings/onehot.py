@@ -21,9 +21,9 @@ _KEEPS_ONE_HOT = COPIES | {"Reshape", "Transpose", "Cast", "Squeeze", "ExpandDim
 def one_hot_products(view: View, claimed: Set[str]) -> List[Found]:
     """``OneHot`` of an input's ids, perhaps reshaped, times a matrix that no input touches."""
     found: List[Found] = []
-    for name, node in view.index.nodes.items():
+    for name in view.index.names_of(PRODUCTS):
         inputs = view.inputs(name)
-        if node.op not in PRODUCTS or len(inputs) != 2:
+        if len(inputs) != 2:
             continue
         for slot in (0, 1):
             source = view.origin(inputs[slot], _KEEPS_ONE_HOT)
@@ -78,8 +78,8 @@ _TO_LAYER = COPIES | {"Reshape", "Transpose", "Cast", "Squeeze", "ExpandDims", "
 def one_hot_features(view: View, claimed: Set[str]) -> List[Found]:
     """One-hot vectors of an input's ids, perhaps summed to multi-hot ones, that a layer with its own weights reads."""
     found: List[Found] = []
-    for name, node in view.index.nodes.items():
-        if node.op != "OneHot" or name in claimed:
+    for name in view.index.names_of(["OneHot"]):
+        if name in claimed:
             continue
         ids = view.inputs(name)[0]
         if view.flow.bits(ids.node) & (VALUE | KNOB) and name not in view.loop_nodes:

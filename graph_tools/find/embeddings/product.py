@@ -16,8 +16,8 @@ SPARSE_PRODUCT = "SparseTensorDenseMatMul"
 def sparse_products(view: View, claimed: Set[str]) -> List[Found]:
     """``SparseTensorDenseMatMul`` of an input with a matrix that no input touches; its ids are the columns."""
     found: List[Found] = []
-    for name, node in view.index.nodes.items():
-        if node.op != SPARSE_PRODUCT or view.flag(name, "adjoint_a") or view.flag(name, "adjoint_b"):
+    for name in view.index.names_of([SPARSE_PRODUCT]):
+        if view.flag(name, "adjoint_a") or view.flag(name, "adjoint_b"):
             continue
         indices, values, _, matrix = view.inputs(name)[:4]
         table = read_table(view, matrix)

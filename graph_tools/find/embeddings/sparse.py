@@ -48,9 +48,7 @@ class Combined(NamedTuple):
 def combined_on_table(view: View, claimed: Set[str]) -> List[Found]:
     """``SparseSegment…`` ops that read the table themselves: no tensor has a row per occurrence."""
     found: List[Found] = []
-    for name, node in view.index.nodes.items():
-        if node.op not in COMBINERS:
-            continue
+    for name in view.index.names_of(COMBINERS):
         table, ids, segments = view.inputs(name)[:3]
         rejected = reject_lookup(view, name, table, ids)
         if rejected is not None:  # rows that were looked up before are the other form, no near miss
@@ -61,7 +59,7 @@ def combined_on_table(view: View, claimed: Set[str]) -> List[Found]:
             one, tensor=name + ":0", per_occurrence=False, rows_combined_at=name + ":0", segments=str(segments),
             strings=aligned_strings(view, ids),
             why="%s; it combines them (%s) as it reads them, so no tensor has a row per id" % (
-                one.why, COMBINERS[node.op])))
+                one.why, COMBINERS[view.op(name)])))
     return found
 
 

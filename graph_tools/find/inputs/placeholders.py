@@ -51,7 +51,7 @@ def _sparse_families(index: GraphIndex) -> Dict[str, List[str]]:
     They are called ``x/indices``, ``x/values``, ``x/shape``; without a name for ``x``, they are three placeholders one
     after the other of which one is read as indices.
     """
-    there = [node.name for node in index.of_ops(PLACEHOLDERS)]
+    there = index.names_of(PLACEHOLDERS)
     families: Dict[str, List[str]] = {}
     for at, name in enumerate(there):
         scope, _, tail = name.rpartition("/")

@@ -121,10 +121,9 @@ class _Search:
 
     def __init__(self, index: GraphIndex):
         self.index = index
-        self._sources = {name: 1 << number for number, name in enumerate(
-            [name for name, node in index.nodes.items() if node.op in SOURCES])}
+        self._sources = {name: 1 << number for number, name in enumerate(index.names_of(SOURCES))}
         self._reach = self._flow(self._sources)
-        self._random = self._flow({name: 1 for name, node in index.nodes.items() if node.op in RANDOM})
+        self._random = self._flow(dict.fromkeys(index.names_of(RANDOM), 1))
 
     def _flow(self, starts: Dict[str, int]) -> Dict[str, int]:
         """Which of the starts reach each node, as bits; sizes carry no values."""

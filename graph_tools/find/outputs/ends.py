@@ -48,8 +48,8 @@ class Ends:
         self._sources: Dict[Tuple[str, ...], FrozenSet[str]] = {}
         self._labels: Optional[FrozenSet[str]] = None
         self.training = self._training_nodes()
-        self.layers = [name for name, node in view.index.nodes.items()
-                       if node.op in LAYERS and name not in self.training and view.flow.bits(name) & LEARNED
+        self.layers = [name for name in view.index.names_of(LAYERS)
+                       if name not in self.training and view.flow.bits(name) & LEARNED
                        and not any(view.op(view.origin(ref)) == "Fill" for ref in view.inputs(name))]
         self.layered = bool(self.layers)
         self.layers = self.layers or self._weighted()
@@ -62,7 +62,7 @@ class Ends:
         """Nodes where data first meets something that is learned."""
         view = self.view
         learned = {name for name in view.index.descendants(
-            [node.name for node in view.index.of_ops(VARIABLES)], control=False,
+            view.index.names_of(VARIABLES), control=False,
             stop=lambda name: view.op(name) in SHAPE_READERS) if view.op(name) not in SHAPE_READERS}
         return [name for name in view.index.nodes if name in learned and name not in self.training
                 and not GRADIENT_SCOPE.search(name) and view.flow.is_data(name) and view.tensor_count(name)
@@ -80,7 +80,7 @@ class Ends:
         ends = [name for name in loose if not index.consumers(name, control=False)]
         ends += self._losses([name for name in loose if index.consumers(name, control=False)], gradients)
         useful = index.ancestors(ends, control=False)
-        if not any(node.op in LAYERS and name in useful and name not in training for name, node in index.nodes.items()):
+        if not any(name in useful and name not in training for name in index.names_of(LAYERS)):
             useful = index.ancestors(loose, control=False)
         return {name for name in index.nodes if name not in useful or name in training}
 
@@ -91,8 +91,7 @@ class Ends:
         """
         differentiated = {found.group(1) for found in map(_GRADIENT_OF.search, gradients) if found}
         after_loss = self.view.index.descendants(
-            [name for name, node in self.view.index.nodes.items() if node.op in LOSSES - {"L2Loss"}
-             and name not in gradients], control=False)
+            [name for name in self.view.index.names_of(LOSSES - {"L2Loss"}) if name not in gradients], control=False)
         return [name for name in loose if name in differentiated or name in after_loss]
 
     def _loose_tensors(self) -> List[TensorRef]:

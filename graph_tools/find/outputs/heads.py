@@ -80,8 +80,8 @@ class HeadSearch:
     def _transitions(self, tags: Optional[int]) -> str:
         """What to say when the graph holds transition scores of a CRF over as many tags (and a start, and an end)."""
         sizes = () if tags is None else (tags, tags + 1, tags + 2)
-        for name, node in self.view.index.nodes.items():
-            if "transition" in name.rpartition("/")[2].lower() and (node.op in VARIABLES or node.op == "Const"):
+        for name in self.view.index.names_of(VARIABLES | {"Const"}):
+            if "transition" in name.rpartition("/")[2].lower():
                 if read_table(self.view, TensorRef(name, 0)).shape in [(size, size) for size in sizes]:
                     return "; a CRF decodes the tags from it, with the transitions %s:0" % name
         return ""
@@ -95,16 +95,16 @@ class HeadSearch:
     def _activated(self) -> List[Output]:
         """Softmax, sigmoid and log-softmax after the last layer, each with the logits it was computed from."""
         view, found = self.view, []
-        for name, node in view.index.nodes.items():
-            if node.op not in HEADS or not view.flow.is_data(name) or GRADIENT_SCOPE.search(name):
+        for name in view.index.names_of(HEADS):
+            if not view.flow.is_data(name) or GRADIENT_SCOPE.search(name):
                 continue
             ref, source = TensorRef(name, 0), view.inputs(name)[0]
             reason = self._no_head(ref)
             if reason is None:
-                found.append(self.output(ref, HEADS[node.op], "%s of %s after the last layer" % (
-                    node.op, short(str(source))), [name], logits=str(source)))
+                found.append(self.output(ref, HEADS[view.op(name)], "%s of %s after the last layer" % (
+                    view.op(name), short(str(source))), [name], logits=str(source)))
                 found.append(self.output(source, "logits", "it is what %s %s is computed from" % (
-                    node.op, short(str(ref))), [source.node]))
+                    view.op(name), short(str(ref))), [source.node]))
             else:
                 self._no_heads.add(name)
                 self.misses += [Miss(str(ref), reason)] if reason else []

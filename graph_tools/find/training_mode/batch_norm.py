@@ -61,8 +61,9 @@ def find_batch_norms(view: View) -> BatchNorms:
 
 def _fused(view: View, averages: Dict[TensorRef, str]) -> Tuple[List[Fused], List[Miss]]:
     fused, misses = [], []
-    for name, node in view.index.nodes.items():
-        if node.op not in FUSED or GRADIENT_SCOPE.search(name) or not _trains(node):
+    for name in view.index.names_of(FUSED):
+        node = view.index.nodes[name]
+        if GRADIENT_SCOPE.search(name) or not _trains(node):
             continue
         pair = [averages.get(TensorRef(name, port)) for port in (1, 2)]
         mean, variance = (one or _by_name(view, view.inputs(name)[1:3], leaf) for one, leaf in zip(
@@ -85,13 +86,13 @@ def _trains(node) -> bool:
 
 def _updates(view: View) -> Iterator[Average]:
     """The moving averages that the graph updates, each with the statistic it follows."""
-    for name, node in view.index.nodes.items():
+    for name in view.index.names_of(ASSIGNS):
         inputs = view.inputs(name)
-        if node.op not in ASSIGNS or len(inputs) < 2 or not view.flow.is_data(inputs[1].node):
+        if len(inputs) < 2 or not view.flow.is_data(inputs[1].node):
             continue
         variable = view.origin(inputs[0], _READS).node
         found = _statistics(view, inputs[1], variable)
-        if not any(_follows(view, node.op, inputs[1], variable, one) for one in found):
+        if not any(_follows(view, view.op(name), inputs[1], variable, one) for one in found):
             continue
         average = _debiased(view, variable) or variable
         yield Average(found[-1], average)
@@ -176,8 +177,8 @@ def _debiased(view: View, biased: str) -> Optional[str]:
 def _moments(view: View) -> List[Tuple[TensorRef, str]]:
     """Means and variances over the batch as ``tf.nn.moments`` spells them, and what their averages are called."""
     found: Dict[TensorRef, str] = {}
-    for name, node in view.index.nodes.items():
-        if node.op != "SquaredDifference" or GRADIENT_SCOPE.search(name):
+    for name in view.index.names_of(["SquaredDifference"]):
+        if GRADIENT_SCOPE.search(name):
             continue
         mean = next((view.origin(ref) for ref in view.inputs(name) if view.op(view.origin(ref)) == "Mean"), None)
         spread = next((TensorRef(use.node, 0) for use in view.index.uses(TensorRef(name, 0))

@@ -50,11 +50,10 @@ def find_dropout(view: View) -> Tuple[List[Dropped], List[Miss]]:
         if not taken and any(view.flow.is_data(use.node) for use in uses):
             misses.append(Miss(str(gate.ref), "a random gate of what %s computes, but no scale of one over its "
                                               "probability: no dropout of a known spelling" % uses[0].node))
-    for name, node in view.index.nodes.items():
-        if node.op in ("Mul",) + _ADDS:
-            one = _noise(view, name)
-            if one:
-                found.setdefault(one.output, one)
+    for name in view.index.names_of(("Mul",) + _ADDS):
+        one = _noise(view, name)
+        if one:
+            found.setdefault(one.output, one)
     return list(found.values()), misses
 
 
