@@ -42,6 +42,7 @@ def shows_all(attribution: Any, name: str, row: int) -> bool:
     return tokens is not None
 
 
+def _strip(attribution: Any, row: int, text: str, names: List[str], scale: Optional[float],
            fold: Optional[int]) -> token_view.Strip:
     starts = np.array(read_text(text).starts)
     shares, edges, lost = np.zeros(starts[-1]), {0, int(starts[-1])}, []
