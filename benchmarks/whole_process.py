@@ -39,7 +39,7 @@ def process(words: Sequence[str]) -> Took:
     begun = time.perf_counter()
     with tempfile.TemporaryFile("w+") as said:
         started = subprocess.Popen([sys.executable, "-W", "ignore", *words], stdout=said, stderr=subprocess.STDOUT,
-                                   env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="2"))
+                                   env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="2", PYTHONDONTWRITEBYTECODE=""))
         _, status, used = os.wait4(started.pid, 0)
         started.returncode = status
         said.seek(0)

@@ -95,8 +95,8 @@ class Model:
 
     @property
     def outline(self) -> Any:
-        """As ``graph``, to read names, shapes and types from: large constants are variables without values in it."""
-        return self.once(_outlined) if self.held else self.graph
+        """To read names, shapes and types from: ``graph`` without control-flow contexts and large constants' values."""
+        return self.once(_outlined)
 
     @property
     def held(self) -> FrozenSet[str]:
@@ -117,15 +117,17 @@ class Model:
           input_map: replaces tensors for their consumers, ``{"a/b:0": tf.Tensor}``; the producer stays.
           light: large constants become variables, which ``prepare_restore`` gives their values.
         """
-        graph_def = self.once(_light if light else _importable) if light or not self.held else _importable(self)
+        self._import(graph, self.once(_light) if light or not self.held else _importable(self), input_map or {})
+        control_flow.restore_control_flow(graph)
+
+    def _import(self, graph: Any, graph_def: Any, input_map: Mapping[str, Any]) -> None:
         with graph.as_default(), graph.device(None):
             try:
-                _tf.tf.import_graph_def(graph_def, input_map=dict(input_map or {}), name="")
+                _tf.tf.import_graph_def(graph_def, input_map=dict(input_map), name="")
             except (ValueError, _tf.tf.errors.OpError) as problem:
                 if isinstance(problem, GraphToolsError):
                     raise
                 raise self._refused_graph(problem) from problem
-        control_flow.restore_control_flow(graph)
 
     def _refused_graph(self, problem: Exception) -> GraphToolsError:
         """The error for a graph that TensorFlow does not import: what is wrong with the file, where that is known."""
@@ -323,7 +325,7 @@ def _held(model: Model) -> FrozenSet[str]:
 
 def _outlined(model: Model) -> Any:
     graph = _tf.tf.Graph()
-    model.import_into(graph, light=True)
+    model._import(graph, model.once(_light), {})
     graph.finalize()
     return graph
 
