@@ -11,18 +11,18 @@ from graph_tools.find.decided import Decided
 from graph_tools.graph import names
 from graph_tools.model import Model
 from graph_tools.report import Finding
-from tf1_ig import answer, baselines, conductance as layers, ensemble, integrate, interactions as pairwise, methods
+from tf1_ig import answer, baselines, conductance as layers, ensemble, interactions as pairwise, methods
 from tf1_ig.engine import prefix, probe
 from tf1_ig.engine.at import At, Scene
-from tf1_ig.engine.feeds import FedTensor
 from tf1_ig.engine.layout import Layout
 from tf1_ig.engine.operated import Engine
 from tf1_ig.engine.packing import KeptSizes, PointRunner
 from tf1_ig.question import graph_facts, resolve, time_first
 from tf1_ig.question.class_names import numbered
-from tf1_ig.question.effort import Effort, Question, effort
+from tf1_ig.question.effort import Question, effort
 from tf1_ig.question.label import Label, at_positions, resolve as resolve_label
-from tf1_ig.question.task import Task, TaskReader
+from tf1_ig.question.reader import RowsElsewhere, TaskReader
+from tf1_ig.question.task import Task
 from tf1_ig.result.attribution import Attribution
 from tf1_ig.result.interactions import Interactions
 
@@ -69,13 +69,15 @@ class IntegratedGradients:
         self._facts: Dict[Any, List[Finding]] = {}
         self._last = threading.local()  # of this thread: scalars it fed last, whether scores of one feed ever differed
         self._sizes = KeptSizes()
+        self._wanted: Dict[str, Any] = {"leaner": True, "ordered": False}  # of the engine
         self._turned = time_first.turned_lookups(self.resolved) if batch_axis == 0 else {}
         self._open()
 
-    def _open(self, leaner: bool = True) -> None:
+    def _open(self, **wanted: bool) -> None:
         """Makes the engine; one that there is already stays open, since another thread may be using it."""
+        self._wanted = {**self._wanted, **wanted}
         inputs = [spec.attributed for spec in self.resolved.inputs]
-        engine = Engine(self.resolved.model, self.output, inputs, self.batch_axis, *self._options, leaner=leaner)
+        engine = Engine(self.resolved.model, self.output, inputs, self.batch_axis, *self._options, **self._wanted)
         self._engine, self._reader = engine, TaskReader(engine, self.resolved, self.batch_axis)
         self._prefix = prefix.OptionalPrefix(self.resolved.model, engine, *self._options)
         self._opened += [engine, self._prefix]
@@ -228,7 +230,7 @@ class IntegratedGradients:
         Raises:
           what ``explain`` raises of a feed.
         """
-        task = self._reader.read(feed, shared_feeds, row_feeds, "zero")
+        task = self._read(feed, shared_feeds, row_feeds, "zero")
         return task.outputs.reshape((task.batch.count,) + tuple(task.row_shape))
 
     def conductance(self, feed: Mapping[Any, Any], layer: Any, label: Any = None, kind: str = "conductance",
@@ -319,6 +321,18 @@ class IntegratedGradients:
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
+    def _read(self, *asked: Any) -> Task:
+        """The task of a feed, by an engine that is made again where the feed shows that it must be another."""
+        try:
+            task = self._reader.read(*asked)
+        except RowsElsewhere:
+            self._open(ordered=True)
+            return self._read(*asked)
+        if self._engine.knows_otherwise({**task.values, **task.batch.feeds}):
+            self._open(leaner=False)
+            return self._read(*asked)
+        return task
+
     def _begin(self, question: Question, baseline: Any) -> Tuple[Task, Label]:
         """What there is to explain in the feed, and which elements of its outputs."""
         asked = question.feed, question.shared_feeds, question.row_feeds, baseline
@@ -328,10 +342,7 @@ class IntegratedGradients:
             if turned is not self.resolved:
                 self.resolved = turned
                 self._open()
-        task = self._reader.read(*asked)
-        if self._engine.knows_otherwise(task.values):
-            self._open(leaner=False)
-            task = self._reader.read(*asked)
+        task = self._read(*asked)
         self._last.steady = task.probed.steady and getattr(self._last, "steady", True)
         self._last.scalars = {name: value for name, value in task.values.items() if value.ndim == 0
                               and value.dtype != object and name not in self.inputs}
@@ -371,7 +382,8 @@ class IntegratedGradients:
         else:
             found = ensemble.run(
                 methods.called(chosen, task.inputs, asked.options, None), ensemble.Integrand(
-                    runner, task, lambda many, fed, ends: self._integral(many, fed, ends, question.effort)))
+                    runner, task, lambda many, fed, ends: self._prefix.integral(
+                        many, fed, ends, question.effort, self._sizes)))
         return answer.record(asked, task, label, found, runner)
 
     def _runner(self, task: Task, label: Label, question: Question, advance=lambda rows: None) -> PointRunner:
@@ -382,17 +394,3 @@ class IntegratedGradients:
         return Scene(runner, Layout(self.inputs, task.batch, task.own), task.probed, task.outputs, task.row_shape,
                      label.shown, lambda baseline: baselines.resolve(baseline, task.inputs), label.rows is None,
                      label.weights)
-
-    def _integral(self, runner: PointRunner, fed: Dict[str, FedTensor], ends: Optional[np.ndarray],
-                  effort: Effort) -> integrate.Integral:
-        """The integral of every example, behind the affine beginning of the model where that is worth it."""
-        behind = self._prefix.for_work(runner, fed, effort.steps)
-        if behind is None:
-            return effort.integral(runner, ends)
-        found = []
-        for carried in behind.slices(runner, fed):
-            sizes = self._sizes.of(carried.batch, effort.limits, "prefix")
-            inner = carried.runner(sizes=sizes, on_rows=runner.on_rows)
-            integral = effort.integral(inner, None if ends is None else ends[carried.examples])
-            found.append(integral._replace(gradient=carried.pull_back(integral.gradient)))
-        return integrate.joined(found)

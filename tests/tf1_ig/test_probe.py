@@ -166,13 +166,16 @@ def test_the_axis_of_the_output_that_is_the_rows(shape, axis, order):
         rows = inputs[0].sum(1).reshape([-1 if number == order[0] else 1 for number in range(len(shape))])
         return rows * (1.0 + np.arange(np.prod(others)).reshape(others))
 
-    found = probe.probe(NumpyEngine(model, axis), batch_of(3), single=False)
+    assert probe.output_orders(shape, 3, axis)[0] == order
+    found = probe.probe(NumpyEngine(model, axis), batch_of(3), single=False, order=order)
     assert found.running.mode == PACKED and found.running.output_order == order
 
 
-def test_an_output_without_the_rows_keeps_its_axes():
-    found = probe.probe(NumpyEngine(lambda inputs, feeds: inputs[0][:2].sum() + np.zeros((2, 2)), 1), batch_of(4), True)
-    assert found.running.output_order == (0, 1)
+@pytest.mark.parametrize("shape, count, orders", [
+    ((2, 2), 4, [(0, 1)]), ((6, 2), 3, [(1, 0, 2)]), ((3, 2), 3, [(0, 1)]), ((6, 3), 3, [(1, 0), (1, 0, 2)]),
+    ((), 2, [()]), ((3, 3), 3, [(0, 1), (1, 0)]), ((4,), 2, [(1, 0)])])
+def test_orders_that_may_be_the_output_s(shape, count, orders):
+    assert probe.output_orders(shape, count, 0) == orders
 
 
 def brute_telling(batch):
@@ -181,8 +184,10 @@ def brute_telling(batch):
     for fed in batch.feeds.values():
         if fed.part == "indices":
             keys.append((1, np.bincount(fed.value[:, 0], minlength=batch.count)))
-        elif fed.block and not fed.part and fed.value.dtype.kind in "biuf" and fed.value.size:
-            rows = np.moveaxis(fed.value, fed.axis, 0).reshape(batch.count, -1)
+        elif fed.block and not fed.part and fed.value.size:
+            texts = fed.value.dtype.kind == "O"
+            value = np.array([len(text) for text in fed.value.ravel()]).reshape(fed.value.shape) if texts else fed.value
+            rows = np.moveaxis(value, fed.axis, 0).reshape(batch.count, -1)
             keys.append((rows.shape[1], np.nansum(rows.astype(float), 1)))
     keys = [key for width in sorted({key[0] for key in keys}) for key in reversed(keys) if key[0] == width]
     ordered = sorted(range(batch.count), key=lambda row: tuple(key[row] for _, key in keys) + (row,))
@@ -200,7 +205,7 @@ def test_telling_rows_are_those_with_least_and_most(seed):
         "mask": FedTensor("mask", mask, block=1),
         "across": FedTensor("across", random.normal(size=(2, count)), axis=1, block=1),
         "halves": FedTensor("halves", random.normal(size=(count * 2,)).astype(np.float16), block=2),
-        "words": FedTensor("words", np.array(["z"] * count, object), block=1),
+        "words": FedTensor("words", np.array(["z" * long for long in random.randint(4, size=count)], object), block=1),
         "shared": FedTensor("shared", np.arange(count)[::-1], block=0),
         "indices": FedTensor("indices", indices, block=1, part="indices"),
         "values": FedTensor("values", random.normal(size=8), block=1, part="values"),

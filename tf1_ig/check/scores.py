@@ -149,7 +149,8 @@ def rows_independent(result: Any) -> Iterable[Finding]:
                       "batch); each was explained in the company of this feed's rows, and in another company it is "
                       "another explanation: export the graph in inference mode.")
         return
-    reasons = {"in company": "the graph takes this number of rows alone; points were run one at a time",
+    reasons = {"in company": "the graph takes rows in this number alone, or as wide as these; points were run one at a "
+                             "time",
                "fixed batch": "the graph has a fixed batch size; points were run in batches of that size",
                "one at a time": "points were run one at a time, which is right but slow"}
     yield Finding("row independence", "ok", result.running,

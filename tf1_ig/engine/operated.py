@@ -49,12 +49,14 @@ class Engine:
 
     ``sources`` are tensors from which the inputs are computed; gradients can be pulled back to them. ``leaner``:
     gradients may take sizes for known that follow from how the graph computes them (see ``tf1_ig.engine.lean``).
+    ``ordered``: runs say in which order the axes of the output are to be taken (always with another batch axis than 0).
     ``evaluations``: rows that were run, whatever for.
     """
 
     def __init__(self, model, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int], config=None,
-                 time_limit: Optional[float] = None, sources: Sequence[str] = (), leaner: bool = True):
-        self.batch_axis = batch_axis
+                 time_limit: Optional[float] = None, sources: Sequence[str] = (), leaner: bool = True,
+                 ordered: bool = False):
+        self.batch_axis, self.ordered = batch_axis, ordered or bool(batch_axis)
         self.output_name = output
         self.inputs = list(inputs)
         self.leaner = leaner
@@ -104,7 +106,7 @@ class Engine:
     def _build_target(self, model) -> None:
         tf = _tf.tf
         order = None
-        if self.batch_axis:
+        if self.ordered:
             order = tf.placeholder(tf.int32, [None], "output_order")
         self._output_order = order
         if self.leaner:

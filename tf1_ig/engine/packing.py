@@ -47,6 +47,7 @@ class Running(NamedTuple):
     least: int = 1
     # The only number of rows the graph takes, or ``None``.
     only: Optional[int] = None
+    # Of the output's axes: brings the rows to the front; one longer than those, where the first is steps and rows.
     output_order: Optional[Tuple[int, ...]] = None
     # Whether a row notices which others are in its run; ``None``: it could not be measured.
     coupled: Optional[bool] = False

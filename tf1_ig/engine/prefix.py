@@ -12,11 +12,12 @@ import numpy as np
 
 from graph_tools import held
 from graph_tools.errors import GradientError, GraphToolsError
+from tf1_ig import integrate
 from tf1_ig.engine import affine, feeds
 from tf1_ig.engine.failed_run import RunFailed
 from tf1_ig.engine.feeds import FedTensor, end_to_end
 from tf1_ig.engine.operated import AttributedInput, Engine
-from tf1_ig.engine.packing import PACKED, Batch, PointRunner
+from tf1_ig.engine.packing import PACKED, Batch, KeptSizes, PointRunner
 from tf1_ig.integrate import Rows
 
 # Examples that are carried to the frontier and back in one run.
@@ -41,6 +42,19 @@ class OptionalPrefix:
         self._frontier: Any = None  # an affine.Frontier, once it was found
         self._prefix: Optional[Prefix] = None
         self._looked = False
+
+    def integral(self, runner: PointRunner, fed: Dict[str, FedTensor], ends: Optional[np.ndarray], effort: Any,
+                 sizes: KeptSizes) -> integrate.Integral:
+        """The integral of every example, behind the affine beginning of the model where that is worth it."""
+        behind = self.for_work(runner, fed, effort.steps)
+        if behind is None:
+            return effort.integral(runner, ends)
+        found = []
+        for carried in behind.slices(runner, fed):
+            inner = carried.runner(sizes=sizes.of(carried.batch, effort.limits, "prefix"), on_rows=runner.on_rows)
+            integral = effort.integral(inner, None if ends is None else ends[carried.examples])
+            found.append(integral._replace(gradient=carried.pull_back(integral.gradient)))
+        return integrate.joined(found)
 
     def for_work(self, runner: PointRunner, fed: Dict[str, FedTensor], steps: Optional[int]) -> Optional["Prefix"]:
         """The prefix, where it makes explaining the runner's batch cheaper and provably changes nothing."""
@@ -97,7 +111,7 @@ class Prefix:
     def __init__(self, model: Any, plain: Engine, frontier: affine.Frontier, config: Any = None,
                  time_limit: Optional[float] = None):
         self.engine = Engine(model, plain.output_name, [AttributedInput(name) for name in frontier.tensors], 0, config,
-                             time_limit, [spec.tensor for spec in plain.inputs], plain.leaner)
+                             time_limit, [spec.tensor for spec in plain.inputs], plain.leaner, plain.ordered)
 
     def close(self) -> None:
         self.engine.close()

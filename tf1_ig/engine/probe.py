@@ -6,7 +6,7 @@ never assumed. The same measurement tells which feeds repeat with the rows and w
 """
 
 import itertools
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -43,7 +43,8 @@ class Coupled(Exception):
 _DEADLY = "RaggedTensorToTensor"
 
 
-def probe(engine: Engine, batch: Batch, single: bool, fixed: bool = False) -> Probed:
+def probe(engine: Engine, batch: Batch, single: bool, fixed: bool = False, order: Optional[Tuple[int, ...]] = None
+          ) -> Probed:
     """Finds the widest way of running rows of ``batch`` that gives every row the output it has in the caller's batch.
 
     Args:
@@ -51,9 +52,9 @@ def probe(engine: Engine, batch: Batch, single: bool, fixed: bool = False) -> Pr
       batch: the caller's batch; its feeds carry the likeliest way in which they belong to the rows.
       single: the feed is one example without a batch axis.
       fixed: the graph is known to take this number of rows only; no other is tried.
+      order: of the output's axes, as ``output_orders`` has it.
     """
-    orders = _output_orders(engine, batch)
-    company = Running(ONE_AT_A_TIME if single or batch.count == 1 else IN_COMPANY, output_order=orders[0])
+    company = Running(ONE_AT_A_TIME if single or batch.count == 1 else IN_COMPANY, output_order=order)
     whole = PointRunner(engine, batch, company)
     expected = _Expected(whole)
     unknown = company._replace(coupled=None)
@@ -68,7 +69,7 @@ def probe(engine: Engine, batch: Batch, single: bool, fixed: bool = False) -> Pr
                                              "points were run one at a time" % _DEADLY,), True)
     coupled = False
     ways = _ways_to_run(batch.count, fixed)
-    for running, order, feeds in itertools.product(ways, orders, _ways_to_belong(batch.feeds)):
+    for running, feeds in itertools.product(ways, _ways_to_belong(batch.feeds)):
         running = running._replace(output_order=order)
         outcome = expected.compare(PointRunner(engine, batch._replace(feeds=feeds), running))
         if outcome == MET:
@@ -113,7 +114,7 @@ class _Expected:
 
 
 def telling_rows(batch: Batch) -> np.ndarray:
-    """The rows with least and with most in them, by lengths, masks and the like: those that feel their company most.
+    """The rows with least and with most in them, by lengths, masks, texts: those that feel their company most.
 
     A graph that cuts or pads to the longest row of the batch couples nothing while all are equally long, nor the
     longest row ever; feeds with few numbers a row (lengths) decide before those with many. Not ``lengths.of_rows``:
@@ -123,8 +124,9 @@ def telling_rows(batch: Batch) -> np.ndarray:
     for fed in batch.feeds.values():
         if fed.part == "indices":
             sizes.append(np.bincount(fed.value[:, 0], minlength=batch.count)[:batch.count, None])
-        elif fed.block and not fed.part and fed.value.size and fed.value.dtype.kind in "biuf":
-            sizes.append(np.moveaxis(fed.value, fed.axis, 0).reshape(batch.count, -1))
+        elif fed.block and not fed.part and fed.value.size and fed.value.dtype.kind in "biufO":
+            numbers = fed.value if fed.value.dtype.kind != "O" else np.vectorize(len)(fed.value)
+            sizes.append(np.moveaxis(numbers, fed.axis, 0).reshape(batch.count, -1))
     sizes.sort(key=lambda each: -each.shape[1])
     order = np.lexsort([np.arange(batch.count)] + [np.nan_to_num(each.sum(1, dtype=np.float64)) for each in sizes])
     return order[[0, -1]]
@@ -176,6 +178,13 @@ def in_company(probed: Probed, count: int) -> Probed:
     return probed._replace(running=running, notes=probed.notes + _notes(running, count))
 
 
+def kept_apart(probed: Probed, count: int) -> Probed:
+    """The same where rows keep their company, and whole feeds of one row show that none of them notices it."""
+    coupled = _notes(probed.running, count)
+    return probed._replace(running=probed.running._replace(coupled=False), notes=tuple(
+        _APART if note in coupled else note for note in probed.notes))
+
+
 def alike(first: np.ndarray, second: np.ndarray) -> bool:
     """Whether two runs gave the same outputs, but for what kernels for different batch sizes do."""
     return _difference(np.asarray(first, np.float64), second) <= SAME * _size(np.asarray(second))
@@ -208,16 +217,22 @@ def _ways_to_belong(feeds: Dict[str, FedTensor]) -> List[Dict[str, FedTensor]]:
     return ways
 
 
-def _output_orders(engine: Engine, batch: Batch) -> List[Optional[Tuple[int, ...]]]:
-    """Which axis of the output may be the rows': the first, or with another batch axis that one, by its length."""
-    if not engine.batch_axis:
-        return [None]
-    points = PointRunner(engine, batch, Running(IN_COMPANY)).points_in_company(0, 1.0)
-    shape = engine.run_raw_output(points).shape
-    axes = [axis for axis in range(len(shape)) if shape[axis] == batch.count]
-    axes.sort(key=lambda axis: axis != engine.batch_axis if len(shape) > 2 else axis)
-    return [tuple([axis] + [other for other in range(len(shape)) if other != axis]) for axis in axes] or [
-        tuple(range(len(shape)))]
+def output_orders(shape: Sequence[int], count: int, batch_axis: int) -> List[Tuple[int, ...]]:
+    """Orders of an output's axes in which its rows may come first, likeliest first, told by its sizes.
+
+    One that is longer than the shape means that the rows take turns along the first axis, which is two:
+    ``[steps * rows, classes]`` of steps that were put one below the other.
+    """
+    axes = [axis for axis in range(len(shape)) if shape[axis] == count]
+    axes.sort(key=lambda axis: axis != batch_axis if len(shape) > 2 else axis)
+    found = [tuple([axis] + [other for other in range(len(shape)) if other != axis]) for axis in axes]
+    if shape and shape[0] > count and shape[0] % count == 0:
+        found.append((1, 0) + tuple(range(2, len(shape) + 1)))
+    return found or [tuple(range(len(shape)))]
+
+
+_APART = ("no row of the feed notices the others, but other rows cannot share a run (the graph pads them to the longest"
+          ", or counts them): each row was run beside the others, one point at a time")
 
 
 def _notes(running: Running, count: int) -> Tuple[str, ...]:

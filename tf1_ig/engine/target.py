@@ -61,7 +61,8 @@ def build(output: Any, points: Sequence[Any], output_order: Any = None) -> Targe
       output: the tensor to explain, any rank; its rows are reshaped to ``[rows, -1]``, so blocks of several output
         rows per example (one per token) and outputs that lost their batch axis at one row are addressed alike.
       points: tensors to differentiate by.
-      output_order: permutation that brings the batch axis of the output to the front, or ``None``.
+      output_order: permutation that brings the batch axis of the output to the front, or ``None``; of one axis more
+        than the output has, where rows take turns along the first.
 
     Raises:
       GradientError: the output is not a float, or no differentiable path leads from a point to it.
@@ -74,12 +75,19 @@ def build(output: Any, points: Sequence[Any], output_order: Any = None) -> Targe
     label = tf.placeholder(tf.int32, [None, None], "label")
     weight = tf.placeholder(output.dtype, [None, None], "label_weight")
     share = tf.placeholder(output.dtype, [None], "share")
-    moved = output if output_order is None else tf.transpose(output, output_order)
+    moved = output if output_order is None else _in_order(output, output_order, rows)
     outputs = tf.reshape(moved, tf.stack([rows, -1]), "outputs")
     each = tf.tile(tf.range(rows)[:, tf.newaxis], tf.stack([1, tf.shape(label)[1]]))
     terms = tf.gather_nd(outputs, tf.stack([each, label], axis=2))
     score = tf.reduce_sum(terms * weight, 1, name="score")
     return Target(rows, label, weight, share, outputs, score, gradients(output.name, [score], points, [share]))
+
+
+def _in_order(output: Any, order: Any, rows: Any) -> Any:
+    tf = _tf.tf
+    more = tf.size(order) - tf.rank(output)
+    split = tf.stack([-1, rows])[:2 * more]  # nothing, or the steps and the rows that take turns
+    return tf.transpose(tf.reshape(output, tf.concat([split, tf.shape(output)[more:]], 0)), order)
 
 
 def gradients(what: str, scores: Sequence[Any], points: Sequence[Any], weights: Any = None) -> List[Any]:

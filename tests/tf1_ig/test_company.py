@@ -1,0 +1,104 @@
+"""Rows that leave each other alone are not called coupled, whatever the graph makes of a whole feed; others are."""
+
+import functools
+
+import numpy as np
+import pytest
+
+import graph_tools as gt
+import tf1_ig
+from tests.models import padded, small
+from tf1_ig.errors import BatchError
+
+TEXTS = ["good film", "a very good film with a long and dull end", "no", "not a good film"]
+
+
+def model(build, *given):
+    made = functools.partial(build, *given)
+    made.__name__ = build.__name__
+    return small.model_of(made)
+
+
+def explained(build, *given, label=1, feed=None, **how):
+    with tf1_ig.IntegratedGradients(model(build, *given), "scores:0", **how) as explainer:
+        found = explainer.explain({"texts:0": np.array(TEXTS, object)} if feed is None else feed, label=label)
+        return found, tf1_ig.check(found, explainer)["row independence"]
+
+
+def by_hand(texts, label):
+    """What each word adds to a linear score of the mean."""
+    ids = hashed(texts)
+    return [padded.TABLE[row] @ padded.WEIGHTS[:, label] / len(row) for row in ids]
+
+
+def hashed(texts):
+    with model(padded.texts).open_session() as session:
+        return [session.run("ids:0", {"texts:0": [text]})[0] for text in texts]
+
+
+@pytest.mark.parametrize("masked_by, running", [("words", "packed"), ("ids", "packed"), ("lengths", "in company")])
+def test_texts_that_the_graph_pads_are_no_company(masked_by, running):
+    found, told = explained(padded.texts, masked_by)
+    assert found.running == running and found.coupled is False and told.verdict == "ok"
+    for row, expected in enumerate(by_hand(TEXTS, 1)):
+        mine = found.tokens["embedding:0"][row]
+        np.testing.assert_allclose(mine[:len(expected)], expected, rtol=1e-4, atol=1e-6)
+        assert not np.any(mine[len(expected):])
+    assert any("no row of the feed notices" in note for note in found.notes) == (running != "packed")
+
+
+@pytest.mark.parametrize("masked_by", ["words", "ids", "lengths"])
+def test_texts_that_do_notice_each_other_are_coupled(masked_by):
+    """The twin: the same graph, the mean of all texts taken off."""
+    found, told = explained(padded.texts, masked_by, True)
+    assert found.running == "in company" and found.coupled and told.verdict == "fail"
+    for row, expected in enumerate(by_hand(TEXTS, 1)):
+        np.testing.assert_allclose(found.tokens["embedding:0"][row][:len(expected)], expected * 3 / 4, rtol=1e-4,
+                                   atol=1e-6)
+
+
+def test_a_second_feed_of_other_widths_is_measured_again():
+    with tf1_ig.IntegratedGradients(model(padded.texts), "scores:0") as explainer:
+        for texts in (TEXTS, ["dull", "a b c d e f g h i j k"], TEXTS[::-1], ["one two", "three four"]):
+            found = explainer.explain({"texts:0": np.array(texts, object)}, label=2)
+            assert found.running == "packed"
+            for row, expected in enumerate(by_hand(texts, 2)):
+                np.testing.assert_allclose(found.tokens["embedding:0"][row][:len(expected)], expected, rtol=1e-4,
+                                           atol=1e-6)
+
+
+@pytest.mark.parametrize("steps_first", [True, False])
+@pytest.mark.parametrize("flat", [True, False])
+def test_rows_of_the_output_behind_its_steps(steps_first, flat):
+    """A label is the step and the class, wherever the rows stand; what a token adds is w·x² of its own step."""
+    ids = np.random.RandomState(1).randint(0, 40, (3, 5)).astype(np.int32)
+    found, told = explained(padded.tagged, steps_first, flat, label=(2, 1), feed={"ids:0": ids})
+    assert told.verdict == "ok" and found.outputs.shape == (3, 5, 3)
+    expected = np.zeros((3, 5))
+    expected[:, 2] = np.square(padded.TABLE[ids[:, 2]]) @ padded.WEIGHTS[:, 1]
+    np.testing.assert_allclose(found.tokens["embedding:0"], expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found.outputs, np.square(padded.TABLE[ids]) @ padded.WEIGHTS, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [3, 4])
+def test_as_many_steps_as_rows(steps):
+    """Sizes do not tell then; moving a row does."""
+    ids = np.random.RandomState(2).randint(0, 40, (3, steps)).astype(np.int32)
+    for flat in (True, False):
+        found, _ = explained(padded.tagged, True, flat, label=(0, 2), feed={"ids:0": ids})
+        np.testing.assert_allclose(found.tokens["embedding:0"][:, 0], np.square(
+            padded.TABLE[ids[:, 0]]) @ padded.WEIGHTS[:, 2], rtol=1e-4, atol=1e-6)
+        assert not np.any(found.tokens["embedding:0"][:, 1:])
+
+
+def test_an_output_of_no_rows_is_still_refused():
+    """The twin: each step's scores, summed over the rows, have no row for an example."""
+    def summed():
+        padded.tagged(True, False)
+        graph = gt._tf.tf.get_default_graph()
+        gt._tf.tf.reduce_sum(graph.get_tensor_by_name("scores:0"), 1, name="summed")
+
+    ids = np.random.RandomState(3).randint(0, 40, (3, 3)).astype(np.int32)
+    with tf1_ig.IntegratedGradients(small.model_of(summed), "summed:0") as explainer:
+        with pytest.raises(BatchError, match="change places"):
+            explainer.explain({"ids:0": ids}, label=1)
