@@ -18,7 +18,7 @@ from graph_tools.errors import (
 from graph_tools.feature_columns.column import Column, stored
 from graph_tools.graph import functions, names, nodes, ops, wiring
 from graph_tools.graph.walk import GraphIndex, Kept
-from graph_tools.releases import kernels
+from graph_tools.releases import kernels, layouts
 from graph_tools.running import forks
 from graph_tools.safety import disarm, judge
 
@@ -351,6 +351,8 @@ def _importable(model: Model, without: FrozenSet[str] = frozenset()) -> Any:
         nodes.forget(node)
         node.ClearField("device")
     model.disarm(graph_def)
+    if layouts.channels_first(graph_def) and not kernels.has_accelerator():
+        layouts.channels_last(graph_def)
     return control_flow.normalize(graph_def)
 
 

@@ -1,9 +1,10 @@
 """Ops that the running TensorFlow knows and cannot compute: told with their node before anything runs."""
 
-from typing import Any, Dict, Iterable, Tuple
+from typing import Any, Dict, Iterable, List, Tuple
 
 from graph_tools import _tf
 from graph_tools.errors import ReleaseError
+from graph_tools.graph import functions
 from graph_tools.graph.walk import GraphIndex
 
 _OWN = ("CPU", "DEFAULT")  # devices that every machine has
@@ -20,18 +21,27 @@ def require(index: GraphIndex, running: Iterable[str], where: str) -> None:
       running: names of the nodes that are to run.
       where: the model, for the message.
     """
-    library = {function.signature.name for function in index.graph_def.library.function}
+    library = index.graph_def.library
+    defined = {function.signature.name for function in library.function}
     seen: Dict[Tuple[Any, ...], Any] = {}
-    for name in running:
-        node = index.nodes[name]
+    for node in _with_bodies([index.nodes[name] for name in running], library):
         dtypes = tuple(sorted((key, value.type) for key, value in node.attr.items() if value.type))
-        if node.op not in library and node.op not in _REWRITTEN:
+        if node.op not in defined and node.op not in _REWRITTEN:
             seen.setdefault((node.op,) + dtypes, node)
     for node in sorted(seen.values(), key=lambda one: one.name):
         if not _has_kernel(node):
             raise ReleaseError("%s: node %r needs op %s, for which TensorFlow %s has no kernel here%s; run it where it "
                                "was made to run (a GPU, a TPU), or feed a tensor behind it" % (
                                    where, node.name, node.op, _tf.tf.__version__, _kinds(node)))
+
+
+def _with_bodies(running: List[Any], library: Any) -> List[Any]:
+    """Some nodes, and those of the functions of the library that they call."""
+    if not library.function:
+        return running
+    called = functions.reach([name for node in running for name in functions.called(node)], functions.calls(library))
+    return running + [node for function in library.function if function.signature.name in called
+                      for node in function.node_def]
 
 
 def registered(op: str) -> Tuple[Any, ...]:
@@ -43,10 +53,11 @@ def registered(op: str) -> Tuple[Any, ...]:
 
 def _has_kernel(node: Any) -> bool:
     fitting = {kernel.device_type for kernel in registered(node.op) if _fits(kernel, node)}
-    return bool(fitting.intersection(_OWN)) or bool(fitting) and _has_accelerator()
+    return bool(fitting.intersection(_OWN)) or bool(fitting) and has_accelerator()
 
 
-def _has_accelerator() -> bool:
+def has_accelerator() -> bool:
+    """Whether TensorFlow sees a device here besides CPUs."""
     devices = {device.device_type for device in _tf.tf.config.experimental.list_physical_devices()}
     return any(device != "CPU" and not device.startswith("XLA") for device in devices)
 

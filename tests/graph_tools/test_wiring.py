@@ -161,6 +161,22 @@ def test_an_op_without_a_kernel_is_named_before_it_runs(monkeypatch):
     model.require(["s:0"], ["h:0"])  # fed, it does not run
 
 
+def test_an_op_inside_a_function_needs_a_kernel_too(monkeypatch):
+    def calling():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [2, 2], "x")
+        tf.identity(tf.function(lambda one: tf.matmul(one, one))(x), name="s")
+        tf.identity(x, name="beside")
+
+    model = small.model_of(calling)
+    model.require(["s:0"])
+    registered = kernels.registered
+    monkeypatch.setattr(kernels, "registered", lambda op: () if op == "MatMul" else registered(op))
+    with pytest.raises(ReleaseError, match="needs op MatMul"):
+        model.require(["s:0"])
+    model.require(["beside:0"])  # which does not call it
+
+
 def test_a_kernel_for_other_dtypes_is_none(monkeypatch):
     registered, int64 = kernels.registered, _tf.tf.int64.as_datatype_enum
     monkeypatch.setattr(kernels, "registered", lambda op: [
