@@ -47,7 +47,7 @@ CARRIED: Dict[str, Iterable[int]] = {
     "BatchToSpaceND": (0,), "SparseReshape": (0,), "LookupTableFindV2": (1, 2), "LookupTableFind": (1, 2),
 }
 
-_COMPARISONS = frozenset((
+COMPARISONS = frozenset((
     "Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual", "LogicalAnd", "LogicalOr", "LogicalNot",
     "ApproximateEqual", "Sign", "IsNan", "IsInf", "IsFinite", "Where", "Any", "All", "InTopK", "InTopKV2", "LoopCond",
     "RegexFullMatch", "StaticRegexFullMatch"))
@@ -77,6 +77,10 @@ class Dataflow:
     Args:
       index: the graph.
       knobs: nodes of placeholders that are known to be switches, whatever their shape.
+      drawn: nodes of noise that counts as data, as in ``graph_tools.find.latent``.
+
+    Attributes:
+      sources: the nodes that data comes from; ``drawn`` are those of noise.
 
     Example:
       >>> flow = Dataflow(model.index)                # doctest: +SKIP
@@ -84,12 +88,13 @@ class Dataflow:
       True
     """
 
-    def __init__(self, index: GraphIndex, knobs: Iterable[str] = ()):
+    def __init__(self, index: GraphIndex, knobs: Iterable[str] = (), drawn: Iterable[str] = ()):
         self.index = index
-        self._knobs = frozenset(knobs)
+        self._knobs, self.drawn = frozenset(knobs), frozenset(drawn)
+        self.sources = self.drawn.union(index.names_of(SOURCES))
         self._data = self._reached_by_data()
         self._bits: Dict[str, int] = {}
-        todo = index.names_of(SOURCES)
+        todo = list(self.sources)
         while todo:
             name = todo.pop()
             bits = self._bits_of(name)
@@ -99,7 +104,7 @@ class Dataflow:
 
     def _reached_by_data(self) -> Set[str]:
         """Nodes whose values depend on data at all; known first, since a gather is judged by what it gathers from."""
-        starts = [node.name for node in self.index.of_ops(SOURCES) if self._source_bits(node) & _MADE_OF_DATA]
+        starts = [name for name in self.sources if self._source_bits(self.index.nodes[name]) & _MADE_OF_DATA]
         return set(reached(starts, lambda name: [use.node for use in self.index.consumers(name, control=False)
                                                  if self._carries(use.node, use.slot)]))
 
@@ -130,7 +135,7 @@ class Dataflow:
     def _bits_of(self, name: str) -> int:
         node = self.index.nodes[name]
         op = node.op
-        if op in SOURCES:
+        if name in self.sources:
             # A default that is computed (the bottleneck of a retrained network) is what is taken as a rule.
             return self._source_bits(node) | sum(self.bits(ref.node) for ref in self.index.data_inputs(name)[:1]
                                                  if op == "PlaceholderWithDefault")
@@ -152,7 +157,7 @@ class Dataflow:
 
     def _transferred(self, node: Any, bits: int) -> int:
         op = node.op
-        if op in _COMPARISONS:
+        if op in COMPARISONS:
             return _compared(bits)
         if op in _CHOICES and (bits & LEARNED or "NonMaxSuppression" in op and bits & _MADE_OF_DATA):
             return CHOSEN

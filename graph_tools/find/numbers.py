@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
-from graph_tools.find.dataflow import CARRIED, KNOB, LAYERS, SOURCES, VALUE
+from graph_tools.find.dataflow import CARRIED, KNOB, LAYERS, VALUE
 from graph_tools.find.inputs.parsing import PARSERS
 from graph_tools.find.outputs.ends import READOUTS
 from graph_tools.find.view import FLOATS, GRADIENT_SCOPE, SHAPE_READERS, View, view_of
@@ -69,7 +69,7 @@ def _starts(view: View, needed: Set[str], switches: Set[str]) -> List[TensorRef]
         bits = view.flow.bits(name)
         if not bits & VALUE and not (bits & KNOB and node.op == "Placeholder" and view.shape(name + ":0") is None):
             continue
-        if not (node.op in SOURCES or node.op in PARSERS) and not _is_first(view, name):
+        if not (name in view.flow.sources or node.op in PARSERS) and not _is_first(view, name):
             continue
         for port in range(view.tensor_count(name)):
             ref = TensorRef(name, port)
@@ -160,7 +160,7 @@ def _is_gate(view: View, use: Use, ref: TensorRef) -> bool:
 
 
 def _sources(view: View, ref: TensorRef) -> Set[str]:
-    if view.op(ref) in SOURCES or view.op(ref) in PARSERS:
+    if ref.node in view.flow.sources or view.op(ref) in PARSERS:
         return {str(ref)}
     return {str(one) for name in view.index.ancestors([ref.node], control=False) for one in [TensorRef(name, 0)]
-            if view.op(name) in SOURCES}
+            if name in view.flow.sources}

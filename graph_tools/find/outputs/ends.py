@@ -3,7 +3,7 @@
 import re
 from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
-from graph_tools.find.dataflow import LAYERS, LEARNED, SOURCES
+from graph_tools.find.dataflow import LAYERS, LEARNED
 from graph_tools.find.view import GRADIENT_SCOPE, View
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
@@ -98,7 +98,7 @@ class Ends:
         view = self.view
         return [TensorRef(name, 0) for name, node in view.index.nodes.items()
                 if view.flow.is_data(name) and name not in self.training and name not in view.loop_nodes
-                and node.op not in SOURCES and node.op not in _NO_ENDS and not _SUMMARIES.search(node.op)
+                and name not in view.flow.sources and node.op not in _NO_ENDS and not _SUMMARIES.search(node.op)
                 and view.tensor_count(name) and view.is_float(TensorRef(name, 0)) and not self._consumed(name)]
 
     def _consumed(self, name: str) -> bool:
@@ -126,7 +126,7 @@ class Ends:
         view = self.view
         behind = reached(map(names.parse, tensors), lambda ref: (
             [] if view.op(ref) in _FIELDS else view.inputs(ref.node)))
-        return {str(ref) for ref in behind if view.op(ref) in SOURCES or view.op(ref) in _FIELDS}
+        return {str(ref) for ref in behind if ref.node in view.flow.sources or view.op(ref) in _FIELDS}
 
     def labels(self) -> FrozenSet[str]:
         """Sources that reach an end of the graph and no learned layer: what a loss compares predictions with."""

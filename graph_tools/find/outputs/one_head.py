@@ -8,7 +8,7 @@ import dataclasses
 from typing import Dict, FrozenSet, List, NamedTuple, Sequence
 
 from graph_tools.find.candidates import Output
-from graph_tools.find.dataflow import LAYERS, SOURCES
+from graph_tools.find.dataflow import LAYERS
 from graph_tools.find.narrows import narrows
 from graph_tools.find.view import View
 from graph_tools.graph import names
@@ -18,7 +18,7 @@ from graph_tools.graph.ops import EXITS
 # What takes a part of a tensor: another part of it is another matter.
 _PARTS = frozenset(("Slice", "StridedSlice", "Split", "SplitV", "Unpack", "Gather", "GatherV2", "GatherNd"))
 _WHOLE = ("softmax", "sigmoid", "log_softmax")
-_LAST = LAYERS | SOURCES | EXITS | {"Merge"}
+_LAST = LAYERS | EXITS | {"Merge"}
 
 
 class _Back(NamedTuple):
@@ -56,6 +56,6 @@ def _are_one(one: Output, other: Output, back: Dict[str, _Back]) -> bool:
 
 
 def _back(view: View, end: TensorRef) -> _Back:
-    found = narrows(view, end, lambda name: view.op(name) in _LAST)
+    found = narrows(view, end, lambda name: view.op(name) in _LAST or name in view.flow.sources)
     cut = next((number for number, ref in enumerate(found) if view.op(ref) in _PARTS), len(found))
     return _Back(frozenset(map(str, found)), frozenset(map(str, found[:cut + 1])))

@@ -10,7 +10,6 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from graph_tools.find.candidates import Miss
-from graph_tools.find.dataflow import SOURCES
 from graph_tools.find.narrows import narrows
 from graph_tools.find.training_mode.scalars import scalar
 from graph_tools.find.view import GRADIENT_SCOPE, View
@@ -132,7 +131,7 @@ def _is_closed(view: View, value: TensorRef) -> bool:
         looked_at += 1
         if _is_statistic(view, name):
             closed = True
-        elif not view.inputs(name) or view.op(name) in SOURCES or looked_at > _MOST or GRADIENT_SCOPE.search(name):
+        elif not view.inputs(name) or name in view.flow.sources or looked_at > _MOST or GRADIENT_SCOPE.search(name):
             return False
     return closed
 
