@@ -32,8 +32,12 @@ def _look_up(view: View, build: Builder, path: LoopLookup, ids: TensorRef) -> Te
         ids = build.copy(view.index.nodes[cast], "ids_%d" % number, {0: ids})
     gather, table = view.index.nodes[path.gather], path.table
     if gather.op != "ResourceGather" and view.dtype(table) == "resource":
-        read = view.origin(view.inputs(path.gather)[0], ("Identity",))
+        read = view.origin(view.inputs(path.gather)[path.slot], ("Identity",))
         table = build.copy(view.index.nodes[read.node], "table", {0: table})
+    if path.slot:  # a product of one-hot vectors, whose ids may be of more kinds
+        ids = build.add("Cast", "ids", [ids], SrcT=view.dtype(path.ids), DstT="int64")
+        return build.add("GatherV2", "rows", [table, ids, build.constant("rows/axis", 0, "int32")], Taxis="int32",
+                         Tparams=_row_type(view, path), Tindices="int64")
     inputs = {0: table, 1: ids}
     if gather.op == "GatherV2":
         inputs[2] = build.constant("rows/axis", 0, "int32")

@@ -67,6 +67,32 @@ def loop_gather():
     return _recurrent(lambda step: tf.gather(table, tf.gather(turned, step)))
 
 
+def _by_one_hot(built) -> Built:
+    return built._replace(lookups=[one._replace(kind=("one_hot",)) for one in built.lookups])
+
+
+def loop_one_hot():
+    """A step makes one-hot vectors of its ids and multiplies them with the table, as a ``scan`` over ids does."""
+    tf = _tf.tf
+    ids, table = ids_placeholder(), variable("table")
+    return _by_one_hot(_recurrent(lambda step: tf.matmul(tf.one_hot(ids[:, step], ROWS), table)))
+
+
+def loop_one_hot_array():
+    tf = _tf.tf
+    turned, table = tf.transpose(ids_placeholder(tf.int64)), variable("table", resource=True)
+    array = tf.TensorArray(tf.int64, tf.shape(turned)[0]).unstack(turned)
+    return _by_one_hot(_recurrent(lambda step: tf.matmul(tf.one_hot(array.read(step), ROWS), table)))
+
+
+def loop_warm():
+    """Vectors with a half for the id are no rows of the table: it is not moved out."""
+    tf = _tf.tf
+    ids, table = ids_placeholder(), variable("table")
+    built = _recurrent(lambda step: tf.matmul(tf.one_hot(ids[:, step], ROWS, on_value=0.5), table))
+    return built._replace(lookups=[Lookup(("one_hot",), True)])
+
+
 def loop_shifted_ids():
     """Ids changed inside by the step's number: the lookup cannot be moved out, and the reason is said."""
     tf = _tf.tf
@@ -77,4 +103,5 @@ def loop_shifted_ids():
 
 def patterns():
     """Patterns in loops by name."""
-    return named(loop_map, loop_map_resource, loop_time_major_array, loop_slice, loop_gather, loop_shifted_ids)
+    return named(loop_map, loop_map_resource, loop_time_major_array, loop_slice, loop_gather, loop_one_hot,
+                 loop_one_hot_array, loop_warm, loop_shifted_ids)
