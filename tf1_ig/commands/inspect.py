@@ -81,7 +81,7 @@ def inspect(path, seed: int = 0, trusted: bool = False, assets: Sequence[Tuple[s
     """
     path = os.fspath(path)
     model = gt.load(path, trusted=trusted, assets=dict(assets))
-    _ = model.graph  # what TensorFlow refuses is told as that, not as a graph without an output
+    _ = model.outline  # what TensorFlow refuses is told as that, not as a graph without an output
     outputs = gt.find_outputs(model)
     inputs, embeddings = gt.find_inputs(model), gt.find_embeddings(model)
     output, proposal = proposals.propose_any(model, outputs.distinct(), embeddings, seed) if outputs else (None, None)

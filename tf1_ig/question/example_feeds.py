@@ -17,8 +17,9 @@ from tf1_ig.question.samples import Maker, Sample
 _TOKENS, _SIDE = 8, 32               # entries of a free axis, pixels of a free side
 _LARGER = (_TOKENS, 40, 96, 224)     # tried where an axis is too short for the layers
 _TRIED, _MOST_ROWS = 8, 512          # numbers of rows that are tried, and the largest
-_SECONDS = 2.0                       # for sizes that go together
+_SECONDS = 2.0                       # of computing for sizes that go together
 _ENTRIES = 3                         # of a row of a sparse tensor
+_NOISE = frozenset(("RandomUniform", "RandomStandardNormal", "TruncatedNormal"))
 _RANKS = {"float": (2, 3, 4, 1, 0), "ids": (2, 1, 3, 0), "int": (0, 1, 2, 3), "string": (1, 2, 0, 3), "bool": (0, 2, 1)}
 
 
@@ -83,7 +84,7 @@ class Plan:
         """The first sizes that go together, as far as TensorFlow can tell without a run."""
         batches = [one.batch for one in self._inputs if one.batch]
         first = Setting(self.fixed or 1)
-        self._until = time.perf_counter() + _SECONDS
+        self._until = time.process_time() + _SECONDS
         if self._fits(first) or not self._fits(first, known=False):
             return first  # or what TensorFlow refuses has nothing to do with what is fed
         few = [size for one, part in self._parts() for size in (
@@ -98,7 +99,7 @@ class Plan:
 
     def _fits(self, setting: Setting, known: bool = True) -> bool:
         """Whether sizes go together, as far as there is time to ask; ``known`` false: with no size known."""
-        if time.perf_counter() > self._until:
+        if time.process_time() > self._until:
             return False
         shapes = self._shapes(setting)
         return self._fitting.refusal(shapes if known else dict.fromkeys(shapes)) is None
@@ -153,6 +154,8 @@ class Plan:
 
     def _shape(self, part: Component, setting: Setting) -> Tuple[int, ...]:
         shape = part.shape
+        if shape is None and self._sizes_noise(part):
+            return (1,)
         if shape is None:
             rank = self._rank(part)
             given = self._fitting.reshaped_to(part.tensor) if part.dtype.startswith("float") else None
@@ -164,6 +167,11 @@ class Plan:
     def _may_be_steps(shape: Optional[Sequence[Optional[int]]]) -> bool:
         """Whether the first axis of a shape can be that of steps, and the second that of rows."""
         return shape is not None and len(shape) in (2, 3) and shape[1] is None
+
+    def _sizes_noise(self, part: Component) -> bool:
+        """Whether whole numbers say in which shape noise is drawn."""
+        return part.dtype.startswith("int") and any(
+            use.slot == 0 and self._model.index.op(use.node) in _NOISE for use in self._model.index.uses(part.tensor))
 
     def _rank(self, part: Component) -> int:
         if part.tensor not in self._ranks:
@@ -226,6 +234,8 @@ class Plan:
                     part.tensor, shape, part.dtype, setting.spread)
         if part.dtype == "bool":
             return maker.constant(bool(shape), shape, part.dtype)
+        if self._sizes_noise(part):  # of a mask over the entries of something sparse
+            return maker.constant(_ENTRIES * setting.rows, shape, part.dtype)
         return maker.ids(part.tensor, shape, part.dtype) or self._whole(maker, part, shape, setting)
 
     def _joins_rows(self, part: Component, shape: Tuple[int, ...]) -> bool:
@@ -234,14 +244,14 @@ class Plan:
             return False
         others = [self._model.index.data_inputs(use.node)[1] for use in self._model.index.uses(part.tensor)
                   if self._model.index.op(use.node) == "MatMul" and use.slot == 0]
-        return bool(others) and all(self._model.graph.get_tensor_by_name(str(other)).shape.as_list()[0] is None
+        return bool(others) and all(self._model.outline.get_tensor_by_name(str(other)).shape.as_list()[0] is None
                                     for other in others)
 
     def _columns(self, one: Input, setting: Setting) -> int:
         """How many columns a sparse matrix has: as many as what it is multiplied with has rows."""
         for name in one.consumers:
             if self._model.index.op(name) == "SparseTensorDenseMatMul":
-                other = self._model.graph.get_tensor_by_name(str(self._model.index.data_inputs(name)[3]))
+                other = self._model.outline.get_tensor_by_name(str(self._model.index.data_inputs(name)[3]))
                 return (other.shape.as_list()[0] if other.shape.ndims else None) or setting.rows
         return _ENTRIES
 

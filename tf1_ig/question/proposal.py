@@ -16,7 +16,7 @@ from tf1_ig.question import training_mode, trial
 from tf1_ig.question.example_feeds import Plan
 from tf1_ig.question.samples import Sample
 
-_SECONDS = 5.0                       # after which no other sizes, and no other output, are tried
+_SECONDS = 5.0                       # of computing after which no other sizes, and no other output, are tried
 _HEADS = 4                           # outputs that are tried until one can be explained
 _SMALLER = 0.7                       # part of a graph from which on leaving the rest away is worth it
 
@@ -69,7 +69,7 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
     model = _needed(model, [output])
     plan = Plan(model, output.tensor, embeddings, seed)
     setting = plan.setting()
-    begun = time.perf_counter()
+    begun = time.process_time()
 
     def tried(chosen: Any) -> Proposal:
         samples = tuple(plan.samples(chosen))
@@ -80,7 +80,7 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
 
     found = [tried(setting)]
     for other in plan.variations(setting, found[0].silent):
-        if not found[-1].obstacle or not found[-1].may_fit or time.perf_counter() - begun > _SECONDS:
+        if not found[-1].obstacle or not found[-1].may_fit or time.process_time() - begun > _SECONDS:
             break
         found.append(tried(other))
     return found[-1] if not found[-1].obstacle else found[0]
@@ -102,11 +102,11 @@ def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] 
 
     Args:
       model, embeddings, seed: as for ``propose``.
-      outputs: candidates, best first; a few are tried.
+      outputs: candidates, best first; a few are tried, and those to which nothing leads are none of them.
     """
     found: List[Tuple[Any, Proposal]] = []
-    begun = time.perf_counter()
-    for output in list(outputs)[:_HEADS]:
+    begun = time.process_time()
+    for output in outputs:
         variants = [output] + _logits(output)
         part = _needed(model, variants)  # once for both
         for one in variants:
@@ -116,9 +116,11 @@ def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] 
             found.append((one, proposal))
             if not proposal.silent and not proposal.saturated:
                 break  # logits help where a probability is flat
-        if time.perf_counter() - begun > _SECONDS:
+        tried = {one.tensor for one, proposal in found if proposal.attributed}
+        if len(tried) >= _HEADS or time.process_time() - begun > _SECONDS:
             break
-    return next((one for one in found if not one[1].obstacle), found[0])
+    # A head with nothing to attribute to says less about what stands in the way than one with an obstacle.
+    return min(found, key=lambda one: (bool(one[1].obstacle), not one[1].attributed))
 
 
 def _logits(output: Any) -> List[Any]:
@@ -133,7 +135,8 @@ def in_inference_mode(model: Model, output: Any, proposal: Proposal, seed: int) 
     found = training_mode.mended(model, output)
     if found is None:
         return proposal
-    again = propose(found[0], output, gt.find_embeddings(found[0]), seed)
+    part = _needed(found[0], [output])
+    again = propose(part, output, gt.find_embeddings(part), seed)
     return proposal if again.obstacle or _trains(again) else again._replace(inference_mode=True)
 
 

@@ -26,8 +26,8 @@ _TEXTS = 12                   # words of a table that are looked at
 _PASSING = frozenset((
     "Identity", "Reshape", "ExpandDims", "Squeeze", "Cast", "ReverseV2", "Transpose", "Enter", "Switch", "Pack",
     "ConcatV2", "Unpack", "Split", "StridedSlice", "Slice", "TensorArrayScatterV3", "TensorArrayReadV3", "Substr",
-    "StringLower", "Tile", "GatherV2", "GatherNd", "Unique", "SparseReshape", "StringStrip", "StringSplit",
-    "StringSplitV2"))
+    "StringLower", "Tile", "GatherV2", "GatherNd", "Unique", "SparseReshape", "SparseToDense", "StringStrip",
+    "StringSplit", "StringSplitV2"))
 
 
 class Sample(NamedTuple):
@@ -215,7 +215,9 @@ class Maker:
                 return [base64.urlsafe_b64encode(each.encode("utf-8") if isinstance(each, str) else each)
                         for each in self._contents(use.node)]
             if op == "DecodeCSV" and use.slot == 0:
-                return [",".join("0" for _ in self._index.nodes[use.node].attr["OUT_TYPE"].list.type)]
+                return [self._cells(use.node)]
+            if op == "StringToNumber":
+                return [self._numbers(use.node, tensor)]
             if op.startswith("StringToHashBucket") or op == "StringSplit":
                 text = ["some words of a text"] if op == "StringSplit" else list(_WORDS)
         return text
@@ -223,14 +225,37 @@ class Maker:
     def _raw(self, decoder: str) -> bytes:
         """Bytes for as many numbers as the graph wants of a record."""
         width = _tf.tf.as_dtype(self._index.nodes[decoder].attr["out_type"].type).size
-        found = []
-        for use in self._uses(decoder):
-            for tensor in self._model.graph.get_operation_by_name(use.node).outputs:
-                sizes = [size for size in (tensor.shape.as_list() if tensor.shape.ndims else []) if size]
-                found += [int(np.prod(sizes))] if sizes else []
-        drawn = self._unseen.randint(0, 256 if width == 1 else 2, max(found + [1]) * width).astype(np.uint8)
+        drawn = self._unseen.randint(0, 256 if width == 1 else 2, self._wanted(decoder) * width).astype(np.uint8)
         drawn[-1] = max(drawn[-1], 1)  # numpy's strings lose the zeros at their end
         return drawn.tobytes()
+
+    def _wanted(self, decoder: str) -> int:
+        """How many numbers the graph wants of a record, by the sizes that what is decoded is given."""
+        found = [1]
+        for use in self._uses(decoder):
+            for tensor in self._model.outline.get_operation_by_name(use.node).outputs:
+                sizes = [size for size in (tensor.shape.as_list() if tensor.shape.ndims else []) if size]
+                found += [int(np.prod(sizes))] if sizes else []
+        return max(found)
+
+    def _numbers(self, reader: str, tensor: str) -> str:
+        """As many numbers as the graph wants, divided by what it splits at; a single one where it splits nothing."""
+        splits = [use.node for use in self._uses(tensor) if self._index.op(use.node).startswith("StringSplit")]
+        at = self._constant(self._index.data_inputs(splits[0])[1]) if splits else None
+        if not splits:
+            return "1"
+        between = at.ravel()[0].decode("utf-8", "replace") if at is not None and at.size else ""
+        return (between[:1] or " ").join("%.3f" % self._unseen.uniform(0, 1) for _ in range(self._wanted(reader)))
+
+    def _cells(self, decoder: str) -> str:
+        """A line of a table: numbers, and strings as what reads them wants them."""
+        attr, found = self._index.nodes[decoder].attr, []
+        for port, kind in enumerate(attr["OUT_TYPE"].list.type):
+            tensor, dtype = "%s:%d" % (decoder, port), _tf.tf.as_dtype(kind)
+            made = self._contents(tensor)[0] if dtype == _tf.tf.string else self._unseen.randint(
+                1, self.count(tensor) or 9) if dtype.is_integer else round(self._unseen.uniform(0, 1), 3)
+            found.append(made if isinstance(made, str) else str(made))
+        return (attr["field_delim"].s.decode("utf-8") or ",").join(found)
 
     def words(self, find: str) -> List[str]:
         """Some words of the table that a node looks up."""
@@ -297,7 +322,7 @@ def sound(seconds: float = 1.0, rate: int = 16000) -> bytes:
 # What strings hold that these ops read.
 _CONTENTS: Dict[str, Any] = {
     "DecodeJpeg": picture, "DecodePng": picture, "DecodeImage": picture, "DecodeAndCropJpeg": picture,
-    "DecodeWav": sound, "StringToNumber": lambda: "1"}
+    "DecodeWav": sound}
 
 
 def line(samples: Sequence[Tuple[str, Sample]], seed: int, path: str) -> str:
