@@ -83,7 +83,7 @@ def text(options: Mapping[str, Any], files: Files) -> Encoder:
         if strings:
             pieces = limits.fitted(pieces, 0, column)
             return Cut(column, source, [piece.token.encode("utf-8") for piece in pieces],
-                       [piece.token for piece in pieces], [_span(known, piece) for piece in pieces])
+                       [piece.token for piece in pieces], _spans(known, pieces))
         return _tokens(column, source, known, pieces, words, limits)
 
     def stack(cuts: Sequence[Cut]) -> np.ndarray:
@@ -141,10 +141,10 @@ def _pieces(given: Any, cutter: Any, column: str) -> Tuple[Optional[str], List[P
 def _tokens(column: Any, source: Any, known: Optional[Text], pieces: Any, words: Any, limits: Limits) -> Cut:
     room = (words.begin is not None) + (words.end is not None)
     pieces = limits.fitted(pieces, room, column)
-    ids: List[Any] = [_id(piece, words, column) for piece in pieces]
     tokens: List[Any] = [piece.token for piece in pieces]
-    spans: List[Any] = [_span(known, piece) for piece in pieces]
-    unknown = sum(one == words.unknown for one in ids)
+    known_ids = not words.ids and all(piece.id is not None for piece in pieces)
+    ids: List[Any] = [piece.id for piece in pieces] if known_ids else words.ids_of(tokens, column)
+    spans, unknown = _spans(known, pieces), ids.count(words.unknown)
     for number, place in ((words.begin, 0), (words.end, len(ids) + 1)):
         if number is not None:
             for line, one in ((ids, number), (tokens, words.name(number)), (spans, None)):
@@ -172,12 +172,12 @@ def _characters(column: Any, source: Any, known: Any, pieces: Any, words: Any, l
     return found._replace(unknown=unknown)
 
 
-def _id(piece: Piece, words: Any, column: str) -> int:
-    return piece.id if piece.id is not None and not words.ids else words.id_of(piece.token, column)
-
-
-def _span(known: Optional[Text], piece: Piece) -> Any:
-    return known.span(piece.start, piece.stop) if known is not None and piece.stop > piece.start else None
+def _spans(known: Optional[Text], pieces: Sequence[Piece]) -> List[Any]:
+    """The bytes of the text that each piece is from."""
+    if known is None:
+        return [None] * len(pieces)
+    starts = known.starts
+    return [(starts[piece.start], starts[piece.stop]) if piece.stop > piece.start else None for piece in pieces]
 
 
 # -- computed from a text --------------------------------------------------------------------------------------------

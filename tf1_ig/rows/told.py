@@ -75,14 +75,20 @@ def _laid_out(cut: Cut, count: int, spec: Any, source: str, encoded: Encoded) ->
     shape = shape[:1 if cut.words is None else 2]
     if int(np.prod(shape)) != count:
         return None
-    tokens, spans = np.full(shape, encoder.padding, object), np.full(shape, None, object)
     if cut.words is None:
-        _put(tokens, spans, cut.tokens, cut.spans, encoder.left)
-    else:
-        start = shape[0] - len(cut.tokens) if encoder.left else 0
-        for place, (word, of_word) in enumerate(zip(cut.tokens, cut.spans), start):
-            _put(tokens[place], spans[place], word, of_word, encoder.left)
+        left = encoder.left
+        return _filled(cut.tokens, encoder.padding, count, left), _filled(cut.spans, None, count, left)
+    tokens, spans = np.full(shape, encoder.padding, object), np.full(shape, None, object)
+    start = shape[0] - len(cut.tokens) if encoder.left else 0
+    for place, (word, of_word) in enumerate(zip(cut.tokens, cut.spans), start):
+        _put(tokens[place], spans[place], word, of_word, encoder.left)
     return tokens.ravel().tolist(), spans.ravel().tolist()
+
+
+def _filled(known: List[Any], padding: Any, count: int, left: bool) -> List[Any]:
+    """What is known of a row's entries, and padding for the others."""
+    fill = [padding] * (count - len(known))
+    return fill + known if left else known + fill
 
 
 def _put(tokens: np.ndarray, spans: np.ndarray, names_of: List[str], places: List[Any], left: bool) -> None:

@@ -1,6 +1,6 @@
 """Tokens to ids and back, with the ids that stand for padding, for what is not known, and for begin and end."""
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from tf1_ig.errors import RowError, SpecError
 from tf1_ig.rows import named_ids
@@ -25,16 +25,16 @@ class Vocabulary(NamedTuple):
     begin: Optional[int] = None
     end: Optional[int] = None
 
-    def id_of(self, token: str, column: str) -> int:
-        """The id of a token.
+    def ids_of(self, tokens: Sequence[str], column: str) -> List[Any]:
+        """The ids of tokens.
 
         Raises:
-          RowError: it is not listed, and nothing stands for such tokens.
+          RowError: one is not listed, and nothing stands for such tokens.
         """
-        found = self.ids.get(token, self.unknown)
-        if found is None:
+        found = [self.ids.get(token, self.unknown) for token in tokens]
+        if None in found:
             raise RowError("%r is not in the vocabulary; add it, or say in the spec which entry is for unknown ones" % (
-                token,), column)
+                tokens[found.index(None)],), column)
         return found
 
     def name(self, number: Optional[int]) -> str:

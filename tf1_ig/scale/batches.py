@@ -52,13 +52,15 @@ class Asked(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A row on its way: its place in the input, its key, the columns kept of it, its cells or what is wrong with it."""
+    """A row on its way: its place in the input, its key, the columns kept of it, its cells and the shapes that they have
+    in a feed, or what is wrong with it."""
 
     name: str
     key: str
     extra: str
     cells: Optional[Mapping[str, Any]]
     wrong: Optional[RowError]
+    size: groups.Size = ()
 
 
 def explain_batches(spec: Any, batches: Iterable[Any], key: Optional[str] = None, window: int = WINDOW,
@@ -174,7 +176,8 @@ def _read(spec: ExplanationSpec, name: str, row: Any, asked: Asked) -> Line:
             raise RowError("a process that explained this row alone ended without a word; it is left out")
         if asked.reading:
             asked.before([name])
-        return Line(name, key, extra, spec.read(row), None)
+        cells = spec.read(row)
+        return Line(name, key, extra, cells, None, groups.size(spec, cells))
     except RowError as wrong:
         return Line(name, key, extra, None, wrong)
 
@@ -201,9 +204,8 @@ def _of_window(spec: ExplanationSpec, lines: List[Line], asked: Asked) -> List[D
     if read:
         explainer = opened(spec, asked.threads)
         alone = [place for place in read if lines[place].name in asked.apart]
-        sizes = {place: groups.size(spec, cells) for place, cells in read.items()}
         groups.measure_company(spec, explainer, read, dict(spec.arguments(), **dict(asked.options))["label"])
-        together = groups.cut(spec, explainer, {place: sizes[place] for place in read if place not in set(alone)},
+        together = groups.cut(spec, explainer, {place: lines[place].size for place in read if place not in set(alone)},
                               read, _FLOATS)
         for group in [[place] for place in alone] + together:
             for place, record in _halving(spec, explainer, lines, group, asked):

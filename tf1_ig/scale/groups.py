@@ -20,9 +20,9 @@ Size = Tuple[Tuple[str, Tuple[int, ...]], ...]
 
 
 def size(spec: Any, cells: Mapping[str, Any]) -> Size:
-    """The shapes that a row's feed has when it is alone."""
+    """The shapes that a row's feed has when it is alone; lengths and masks follow their text."""
     return tuple((tensor, np.shape(one.stack([cells[tensor]]))) for tensor, one in spec.placeholders.items()
-                 if one.kind not in ("constant", "string", "example"))
+                 if one.kind not in ("constant", "string", "example", "lengths", "mask"))
 
 
 def cut(spec: Any, explainer: Any, sizes: Mapping[int, Size], cells: Mapping[int, Any],
@@ -37,13 +37,14 @@ def cut(spec: Any, explainer: Any, sizes: Mapping[int, Size], cells: Mapping[int
     """
     if spec.batch_axis is None or coupled(explainer) is not False:
         return [[place] for place in sorted(sizes)]
-    order = sorted(sizes, key=lambda place: (_numbers(sizes[place]), sizes[place], place))
+    numbers = {place: _numbers(shapes) for place, shapes in sizes.items()}
+    order = sorted(sizes, key=lambda place: (numbers[place], sizes[place], place))
     shares = _tells_lengths(spec) and len({_ranks(sizes[place]) for place in order}) < 2 and (
         _padding_is_unnoticed(spec, explainer, sizes, cells, order))
     found: List[List[int]] = []
     for place in order:
         together = found and (shares or sizes[found[-1][0]] == sizes[place]) and len(found[-1]) < ROWS and (
-            (len(found[-1]) + 1) * _numbers(sizes[place]) <= most)
+            (len(found[-1]) + 1) * numbers[place] <= most)
         if together:
             found[-1].append(place)
         else:

@@ -36,9 +36,9 @@ def explain(spec: Any, explainer: Any, lines: Sequence[Any], options: Dict[str, 
     if groups.coupled(explainer):
         failing.add("row independence")
     sources = {one.name: told.source_of(one, spec, explainer.resolved) for one in explainer.resolved.inputs}
-    doubted, sums = not all_rows_well(result), result.tokens
-    return [_record(spec, result, row, line, _entries(result, sums, row, _own_part(spec, encoded, row, sources)),
-                    failing, doubted) for row, line in enumerate(lines)]
+    doubted, sums, padded = not all_rows_well(result), result.tokens, _padded(spec, encoded, sources)
+    return [_record(spec, result, row, line, _entries(result, sums, row, _own_parts(padded, line)), failing, doubted)
+            for row, line in enumerate(lines)]
 
 
 def rejected(key: str, wrong: RowError, extra: str = "{}") -> Dict[str, Any]:
@@ -89,18 +89,33 @@ def _name(spec: Any, number: int) -> str:
     return str(spec.classes[number]) if known else "" if number < 0 else str(number)
 
 
-def _own_part(spec: Any, encoded: Any, row: int, sources: Mapping[str, Any]) -> Dict[str, Tuple[int, int, int]]:
-    """Of each attributed input that is a padded text: its width, where this row's own entries begin, how many."""
-    found: Dict[str, Tuple[int, int, int]] = {}
+class _Padded(NamedTuple):
+    """An attributed input that is a padded text: the placeholder, how wide it is for all rows, whether it is filled up
+    before the text."""
+
+    tensor: str
+    width: int
+    left: bool
+
+
+def _padded(spec: Any, encoded: Any, sources: Mapping[str, Any]) -> Dict[str, _Padded]:
+    """The attributed inputs that are one."""
+    found: Dict[str, _Padded] = {}
     for name, tensor in sources.items():
-        if tensor not in encoded.cuts or spec.batch_axis is None:
+        if tensor not in encoded.cuts or spec.batch_axis is None or encoded.cuts[tensor][0].words is not None:
             continue
-        one, array, cut = spec.placeholders[tensor], encoded.feed[tensor], encoded.cuts[tensor][row]
-        if array.ndim < 2 or cut.words is not None:
-            continue
-        width, own = np.moveaxis(array, spec.batch_axis, 0).shape[1], np.shape(one.stack([cut]))[1]
-        found[name] = (width, width - own if one.left else 0, own)
+        array = encoded.feed[tensor]
+        if array.ndim > 1:
+            width = np.moveaxis(array, spec.batch_axis, 0).shape[1]
+            found[name] = _Padded(tensor, width, spec.placeholders[tensor].left)
     return found
+
+
+def _own_parts(padded: Mapping[str, _Padded], line: Any) -> Dict[str, Tuple[int, int, int]]:
+    """Of each of them its width, where a row's own entries begin, and how many these are."""
+    sizes = dict(line.size)
+    return {name: (one.width, one.width - sizes[one.tensor][1] if one.left else 0, sizes[one.tensor][1])
+            for name, one in padded.items()}
 
 
 def _entries(result: Any, sums: Mapping[str, Any], row: int, own: Mapping[str, Tuple[int, int, int]]) -> Entries:
