@@ -172,8 +172,11 @@ def size_of(result: Any) -> np.ndarray:
 
 def mass(result: Any) -> np.ndarray:
     """Σ |values| per row."""
-    return np.array([sum(float(np.sum(np.abs(np.asarray(value[row], np.float64)))) for value in result.values.values())
-                     for row in range(len(result))])
+    found = np.zeros(len(result))
+    for value in result.values.values():
+        found += [np.abs(row).sum(dtype=np.float64) for row in value] if isinstance(value, list) else np.abs(
+            value).reshape(len(found), -1).sum(axis=1, dtype=np.float64)
+    return found
 
 
 def _errors(result: Any) -> np.ndarray:
