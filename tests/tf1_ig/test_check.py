@@ -223,3 +223,12 @@ def test_several_baselines_are_explained_and_compared():
 
 def test_the_package_exports_the_check():
     assert tf1_ig.check is check
+
+
+def test_padding_is_told_once_by_its_name_or_by_its_id():
+    known = dict(values=((0.5, 0.3, 0.4), (0.5, 0.1, 0.25)),
+                 ids={"embedding/lookup:0": np.array([[7, 0, 0], [5, 6, 0]])})
+    for last, words in (("<pad>", "is on padding"), ("the", "is on id 0")):
+        report = check(result(strings={"embedding/lookup:0": [["a", last, last], ["b", "c", last]]}, **known))
+        finding, = [one for one in report if one.name == "padding"]
+        assert words in finding.advice

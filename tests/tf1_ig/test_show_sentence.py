@@ -171,6 +171,30 @@ def test_tokens_that_the_raw_text_shows_already_are_folded_away(tokens, spans, f
     assert "Token by token" not in report.page(dataclasses.replace(made, raw_texts=None, spans=None))
 
 
+def test_inputs_that_read_one_text_are_folded_where_it_shows_their_sum():
+    values = np.ones((1, 3, 2)) * [[[1.0], [2.0], [-1.0]]]
+    names = ["words:0", "kinds:0"]
+    made = dataclasses.replace(
+        result(values=((1.0, 2.0, -1.0),), label=np.ones(1, np.int64)), values=dict.fromkeys(names, values),
+        strings={name: [["a", "good", "film"]] for name in names}, raw_texts={name: ["A good film"] for name in names},
+        spans={name: [[(0, 1), (2, 6), (7, 11)]] for name in names})
+    page = report.page(made)
+    assert "Token by token: all inputs together" in page and page.count("Token by token") == 1
+    other = dataclasses.replace(made, raw_texts={"words:0": ["A good film"]}, spans={"words:0": made.spans["words:0"]})
+    assert "Token by token: all inputs" not in report.page(other)
+
+
+@pytest.mark.parametrize("of_padding, because", [(0.125, "good"), (3.0, "<pad>")])
+def test_the_sentence_is_of_the_tokens_where_padding_outweighs_the_text(of_padding, because):
+    tokens, spans = ["good", "film"] + ["<pad>"] * 3, [(0, 4), (5, 9), None, None, None]
+    made = result(values=((1.0, 0.25) + (of_padding,) * 3,), token_texts=[tokens], label=np.ones(1, np.int64))
+    made = dataclasses.replace(made, raw_texts={name: ["good film"] for name in made.values},
+                               spans={name: [spans] for name in made.values})
+    page = Page(report.page(made))
+    why = "".join(page.text)
+    assert "because of %s" % because in " ".join(why.split())
+
+
 def test_white_space_in_names_is_visible():
     assert [bar.text for bar in table.bars([": \n", " a b ", "x"], [1, 2, 3], order=False).rows] == [
         ":␣↵", "␣a b␣", "x"]

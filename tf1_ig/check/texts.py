@@ -44,12 +44,15 @@ def ids(result: Any) -> Iterable[Finding]:
         rows = [np.asarray(row).reshape(-1) for row in value]
         if any(len(size) != len(row) for size, row in zip(sizes, rows)):
             continue
-        padding = max((_share(size, _trailing_zeros(row)) for size, row in zip(sizes, rows)), default=0.0)
+        strings = (result.strings or {}).get(name)
+        # Strings that are called padding have been told of.
+        padding = max((_share(size, _trailing_zeros(row)) for place, (size, row) in enumerate(zip(sizes, rows))
+                       if strings is None or str((strings[place] or [""])[-1]).lower() not in _PADDING), default=0.0)
         if padding > 0.1:
             yield Finding("padding", "warn", padding, "Up to %.0f %% of the attribution of %s is on id 0 at the end of "
                           "its row: if that is padding, the model reads the length, or a mask is missing." % (
                               100 * padding, name))
-        merged, words = _merged(rows, (result.strings or {}).get(name))
+        merged, words = _merged(rows, strings)
         unknown = max((_share(size, np.isin(row, merged)) for size, row in zip(sizes, rows)), default=0.0)
         if unknown > 0.25:
             yield Finding("unknown tokens", "warn", unknown, "Up to %.0f %% of the attribution of %s is on different "

@@ -52,8 +52,8 @@ class Asked(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A row on its way: its place in the input, its key, the columns kept of it, its cells and the shapes that they have
-    in a feed, or what is wrong with it."""
+    """A row on its way: its place in the input, its key, the columns kept of it, its cells and the shapes that they
+    have in a feed, or what is wrong with it."""
 
     name: str
     key: str

@@ -103,7 +103,7 @@ def block(attribution: Any, name: str, row: int, sums: np.ndarray, texts: Option
     if sums.ndim == 1:
         strip = token_view.strip(texts, sums, name, scale, options.join, options.fold)
         return strip._replace(notes=strip.notes + _blur(attribution, name, row),
-                              told=raw.shows_all(attribution, name, row))
+                              told=raw.shows_all(attribution, [name], row))
     if is_words(sums, texts):
         return _words_of_characters(attribution, name, row, sums, texts, scale, options)
     if sums.ndim == 0:

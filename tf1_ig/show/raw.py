@@ -1,6 +1,6 @@
 """The raw text of an example, coloured by the tokens that the graph cut from it."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -21,17 +21,22 @@ def raw_strips(attribution: Any, row: int, scale: Optional[float] = None,
     return [_strip(attribution, row, text, names, scale, fold) for text, names in by_text.items()]
 
 
-def shows_all(attribution: Any, name: str, row: int) -> bool:
-    """Whether the raw text alone tells what an input's tokens do: each is a piece of it, in any case of its letters.
+def shows_all(attribution: Any, names: Sequence[str], row: int) -> bool:
+    """Whether the raw text alone tells what the tokens of inputs do together: it is the text of these and of no others,
+    and each token is a piece of it, in any case of its letters.
 
     Padding stands nowhere in the text, and counts where it has no share.
     """
     given = attribution.raw_texts or {}
-    if name not in given or sum(texts[row] == given[name][row] for texts in given.values()) > 1:
-        return False
+    return set(names) == {name for name in given if given[name][row] == given.get(names[0], {row: None})[row]} and all(
+        _in_pieces(attribution, name, row) for name in names)
+
+
+def _in_pieces(attribution: Any, name: str, row: int) -> bool:
+    """Whether an input's tokens are pieces of the text, one after the other."""
     spans, tokens = attribution.spans[name][row], attribution.texts(name, row)
     values = np.reshape(attribution.tokens[name][row], (len(spans), -1)).sum(axis=1)
-    raw, end = given[name][row].encode("utf-8", "surrogateescape"), 0
+    raw, end = attribution.raw_texts[name][row].encode("utf-8", "surrogateescape"), 0
     for span, token, value in zip(spans, tokens or (), values):
         if span is None and value == 0:
             continue

@@ -177,6 +177,12 @@ def _reach(attribution: Any, sums: Any, texts: Any, row: Any, picture: Any, opti
     return max([token_view.largest(*shown)] + [strip.scale for strip in raw.raw_strips(attribution, row)])
 
 
+def _carrying(raws: List[token_view.Strip], shown: List[Any]) -> List[token_view.Strip]:
+    """The raw texts that hold the better part of what the tokens say; the rest may be on padding."""
+    most = max([block.mass for block in shown if isinstance(block, token_view.Strip)] + [0.0])
+    return [one for one in raws if 2 * one.mass >= most]
+
+
 def _drawn(attribution: Any, sums: Any, texts: Any, row: Any, picture: Any, options: Any) -> Any:
     return {name for name in sums if blocks.is_drawn(attribution, name, row, texts[name], picture, options)}
 
@@ -193,15 +199,15 @@ def _card(attribution: Any, sums: Any, every_text: Any, picture: Any, row: Any, 
     shown = [blocks.block(attribution, name, row, np.asarray(each[row]), texts[name], picture, scale, above, options)
              for name, each in sums.items()]
     if together is not None:
-        shown.insert(0, token_view.strip(texts[next(iter(sums))], together, "all inputs together", scale,
-                                         options.join, options.fold))
+        shown.insert(0, token_view.strip(texts[next(iter(sums))], together, "all inputs together", scale, options.join,
+                                         options.fold)._replace(told=raw.shows_all(attribution, list(sums), row)))
     ranked = shown[:1] if together is not None else [block for block in shown if isinstance(block, token_view.Strip)]
     by_feature = table.by_category(attribution, row)
     label = class_text(attribution.label_text(row, options.class_names))
     prediction = class_text(attribution.prediction_text(row, options.class_names))
     return Card(
         row, label, prediction, *verdict(attribution, row),
-        facts=facts(attribution, row), sentence=sentence(label, prediction, raws + [
+        facts=facts(attribution, row), sentence=sentence(label, prediction, _carrying(raws, shown) + [
             by_feature] * (by_feature is not None) + shown), raws=tuple(raws), blocks=tuple(shown),
         scale=scale if len(drawn) < len(sums) else None,
         strongest=tuple(strip for strip in ranked if strip.strongest and strip.count > 4),

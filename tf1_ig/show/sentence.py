@@ -77,8 +77,9 @@ def _close(run: List[token_view.Token], most: float, found: List[Tuple[float, st
     """Takes the phrase of a run of tokens, where any of them is strong enough."""
     if max(token.strength for token in run) < _SPEAKS * most:
         return
+    told = [token for place, token in enumerate(run) if not place or token.text != run[place - 1].text]  # once: padding
     text = "".join((token.before if place else "") + (token.text[2:] if place and token.text.startswith("##") else
-                                                      token.text) for place, token in enumerate(run)).strip()
+                                                      token.text) for place, token in enumerate(told)).strip()
     if text:
         found.append((sum(token.value or 0.0 for token in run), text))
 

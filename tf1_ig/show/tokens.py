@@ -80,6 +80,12 @@ class Strip(NamedTuple):
     def tokens(self) -> List[Token]:
         return [token for segment in self.segments for token in segment.tokens]
 
+    @property
+    def mass(self) -> float:
+        """Σ |value| of what is a finite number."""
+        return math.fsum(abs(token.value) for token in self.tokens if token.value is not None and math.isfinite(
+            token.value))
+
 
 def number(value: float) -> str:
     """A signed number for people: three significant digits, a true minus sign."""
