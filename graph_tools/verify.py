@@ -85,9 +85,7 @@ def _without_control(model: Any, feeds: Mapping) -> Any:
 
 def _values(model: Any, fetches: Sequence[str], feeds: Mapping) -> List[np.ndarray]:
     feeds = {name: value for name, value in feeds.items() if names.parse(name).node in model.index}
-    for name in fetches:
-        if names.parse(name).node not in model.index:
-            raise names.unknown_tensor(name, model.index.tensor_names(), model.source)
+    names.refuse_unknown(model, *fetches)
     runs.refuse_if_blocking(model, fetches, feeds)
     model.refuse(fetches, feeds)
     with model.open_session() as session:

@@ -15,7 +15,8 @@ optimisers keep what a forward run needs and no more:
 A plan of changes is made on plain values; it is carried out on a GraphDef (``normalize``) or on a live graph.
 """
 
-from typing import Any, Dict, FrozenSet, Iterator, List, NamedTuple, Set, Tuple
+import functools
+from typing import Any, Dict, FrozenSet, Iterator, List, NamedTuple, Tuple
 
 from graph_tools.control_flow.arms import Arm, Place
 from graph_tools.control_flow.nodes import Node, Nodes, closes_loop, edges
@@ -24,6 +25,7 @@ from graph_tools.control_flow.structure import Structure, analyse
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.nodes import free_name
 from graph_tools.graph.ops import EXITS, IDENTITIES, MERGES, NEXTS
+from graph_tools.graph.walk import reached
 
 # DataType numbers through which gradients flow (half, float, double, bfloat16, complex, resource, variant) and 0 for
 # unknown; their reference types are 100 higher. A Switch on anything else may serve both branches.
@@ -70,17 +72,12 @@ def plan(structure: Structure, leave: FrozenSet[str] = frozenset(), frames: Froz
     nodes = dict(structure.nodes)
     changes: List = []
     for step in (_gate_merges, _order_merges, _single_use, _carry_dtype, _add_exits, _split_switches, _guard_enters,
-                 _add_pivots):
+                 _add_pivots, functools.partial(_rename_frames, frames=frames)):
         found = list(step(structure, leave))
         if found:
             _change(nodes, found)
             changes += found
             structure = analyse(nodes)
-    found = list(_rename_frames(structure, leave, frames))
-    if found:
-        _change(nodes, found)
-        changes += found
-        structure = analyse(nodes)
     return Plan(tuple(changes), structure)
 
 
@@ -113,6 +110,17 @@ def _ref(node: Node) -> str:
     return "Ref" if node.op.startswith("Ref") else ""
 
 
+def _merges(structure: Structure, leave: Any) -> List[Node]:
+    """The Merges of two inputs that may be changed."""
+    return [node for node in structure.nodes.values()
+            if node.op in MERGES and len(node.inputs) == 2 and node.name not in leave]
+
+
+def _variables(structure: Structure, leave: Any) -> List[Tuple[int, Any]]:
+    """The variables of the loops that may be changed, each with its number in its loop."""
+    return [each for loop in structure.loops.values() if loop.pivot not in leave for each in enumerate(loop.variables)]
+
+
 def _gate_merges(structure: Structure, leave: Any) -> Iterator:
     """Each input of a Merge has a value on its own side only.
 
@@ -121,9 +129,7 @@ def _gate_merges(structure: Structure, leave: Any) -> Iterator:
     Merge's, and the input belongs to its opposite. Where both lost theirs, nothing says which was which; they stay.
     """
     nodes, free = structure.nodes, _Names(structure.nodes)
-    for node in list(nodes.values()):
-        if node.op not in MERGES or len(node.inputs) != 2 or node.name in leave:
-            continue
+    for node in _merges(structure, leave):
         if any(nodes[ref.node].op in NEXTS for ref in node.inputs):
             continue
         for slot, source in enumerate(node.inputs):
@@ -147,17 +153,13 @@ def _as_its_arms_say(nodes: Nodes, ref: TensorRef) -> bool:
 
     Arms are what must hold. Behind a Merge more may have to: it has a value when any of its inputs has one.
     """
-    todo: List[str] = [ref.node]
-    seen: Set[str] = set()
-    while todo:
-        node = nodes.get(todo.pop())
-        if node is None or node.name in seen:
-            continue
-        seen.add(node.name)
-        starts_loop = any(closes_loop(nodes, one, node) for one in node.inputs)
-        if node.op in EXITS | {"_SwitchN"} or (node.op in MERGES and not starts_loop):
+    def before(name: str) -> List[str]:
+        return [one.node for one in edges(nodes, nodes[name]) if not closes_loop(nodes, one, nodes[name])]
+
+    for name in reached([ref.node], before):
+        starts_loop = any(closes_loop(nodes, one, nodes[name]) for one in nodes[name].inputs)
+        if nodes[name].op in EXITS | {"_SwitchN"} or (nodes[name].op in MERGES and not starts_loop):
             return False
-        todo += [one.node for one in edges(nodes, node) if not closes_loop(nodes, one, node)]
     return True
 
 
@@ -170,9 +172,7 @@ def _outside_in(structure: Structure, ref: TensorRef) -> List[Arm]:
 def _order_merges(structure: Structure, leave: Any) -> Iterator:
     """Inputs of a Merge in the order that its gradient takes for granted: (false, true), (first, next iteration)."""
     nodes, free = structure.nodes, _Names(structure.nodes)
-    for node in list(nodes.values()):
-        if node.op not in MERGES or len(node.inputs) != 2 or node.name in leave:
-            continue
+    for node in _merges(structure, leave):
         first, second = node.inputs
         if nodes[first.node].op in NEXTS:
             wrong = nodes[second.node].op not in NEXTS
@@ -201,22 +201,19 @@ def _single_use(structure: Structure, leave: Any) -> Iterator:
     ``tf.gradients`` takes the second visit to a loop Switch for the last one.
     """
     nodes, uses, free = structure.nodes, structure.uses, _Names(structure.nodes)
-    for loop in structure.loops.values():
-        if loop.pivot in leave:
-            continue
-        for number, variable in enumerate(loop.variables):
-            switch = nodes[variable.switch]
-            for port, suffix in ((0, "_final"), (1, "_body")):
-                output = TensorRef(switch.name, port)
-                readers = uses.get(output, [])
-                alone = len(readers) == 1 and (port == 0 or _plain_identity(nodes[readers[0][0]]))
-                # The first variable's Identity is what the body's constants are tied to.
-                if alone or not readers and (port == 0 or number > 0):
-                    continue
-                identity = Node(free(switch.name + suffix), _ref(switch) + "Identity", (output,), dtype=switch.dtype)
-                yield Add(identity)
-                for reader, slot in readers:
-                    yield Rewire(reader, slot, TensorRef(identity.name, 0))
+    for number, variable in _variables(structure, leave):
+        switch = nodes[variable.switch]
+        for port, suffix in ((0, "_final"), (1, "_body")):
+            output = TensorRef(switch.name, port)
+            readers = uses.get(output, [])
+            alone = len(readers) == 1 and (port == 0 or _plain_identity(nodes[readers[0][0]]))
+            # The first variable's Identity is what the body's constants are tied to.
+            if alone or not readers and (port == 0 or number > 0):
+                continue
+            identity = Node(free(switch.name + suffix), _ref(switch) + "Identity", (output,), dtype=switch.dtype)
+            yield Add(identity)
+            for reader, slot in readers:
+                yield Rewire(reader, slot, TensorRef(identity.name, 0))
 
 
 def _carry_dtype(structure: Structure, leave: Any) -> Iterator:
@@ -226,31 +223,29 @@ def _carry_dtype(structure: Structure, leave: Any) -> Iterator:
     float32. Passing both through one IdentityN gives zeros of the right kind, and leaves the values alone.
     """
     nodes, uses, free = structure.nodes, structure.uses, _Names(structure.nodes)
-    for loop in structure.loops.values():
-        for variable in loop.variables:
-            switch = nodes[variable.switch]
-            if loop.pivot in leave or not variable.merge or switch.dtype not in _FLOATS_BUT_FLOAT32:
+    for _, variable in _variables(structure, leave):
+        switch = nodes[variable.switch]
+        if not variable.merge or switch.dtype not in _FLOATS_BUT_FLOAT32:
+            continue
+        for slot, entry in enumerate(nodes[variable.merge].inputs):
+            following = nodes[entry.node]
+            if following.op not in NEXTS or nodes[following.inputs[0].node].op == "IdentityN":
                 continue
-            for slot, entry in enumerate(nodes[variable.merge].inputs):
-                following = nodes[entry.node]
-                if following.op not in NEXTS or nodes[following.inputs[0].node].op == "IdentityN":
-                    continue
-                last = TensorRef(switch.name, 1)
-                if uses.get(last):
-                    last = TensorRef(uses[last][0][0], 0)
-                else:
-                    body = Node(free(switch.name + "_body"), "Identity", (last,), dtype=switch.dtype)
-                    yield Add(body)
-                    last = TensorRef(body.name, 0)
-                both = Node(free(following.name + "_carry"), "IdentityN", (following.inputs[0], last),
-                            dtype=switch.dtype)
-                yield Add(both)
-                if len(uses[entry]) > 1:  # two variables with the same next value share it; their gradients differ
-                    own = following._replace(name=free(following.name + "_own"), inputs=(TensorRef(both.name, 0),))
-                    yield Add(own)
-                    yield Rewire(variable.merge, slot, TensorRef(own.name, 0))
-                else:
-                    yield Rewire(following.name, 0, TensorRef(both.name, 0))
+            last = TensorRef(switch.name, 1)
+            if uses.get(last):
+                last = TensorRef(uses[last][0][0], 0)
+            else:
+                body = Node(free(switch.name + "_body"), "Identity", (last,), dtype=switch.dtype)
+                yield Add(body)
+                last = TensorRef(body.name, 0)
+            both = Node(free(following.name + "_carry"), "IdentityN", (following.inputs[0], last), dtype=switch.dtype)
+            yield Add(both)
+            if len(uses[entry]) > 1:  # two variables with the same next value share it; their gradients differ
+                own = following._replace(name=free(following.name + "_own"), inputs=(TensorRef(both.name, 0),))
+                yield Add(own)
+                yield Rewire(variable.merge, slot, TensorRef(own.name, 0))
+            else:
+                yield Rewire(following.name, 0, TensorRef(both.name, 0))
 
 
 def _plain_identity(node: Node) -> bool:
@@ -260,16 +255,13 @@ def _plain_identity(node: Node) -> bool:
 def _add_exits(structure: Structure, leave: Any) -> Iterator:
     """An Exit for every loop variable: gradients enter the backward loop through it."""
     nodes, free = structure.nodes, _Names(structure.nodes)
-    for loop in structure.loops.values():
-        if loop.pivot in leave:
-            continue
-        for variable in loop.variables:
-            if not variable.exits:
-                switch = nodes[variable.switch]
-                readers = structure.uses.get(TensorRef(switch.name, 0))
-                final = TensorRef(readers[0][0], 0) if readers and _plain_identity(nodes[readers[0][0]]) else (
-                    TensorRef(switch.name, 0))
-                yield Add(Node(free(switch.name + "_exit"), _ref(switch) + "Exit", (final,), dtype=switch.dtype))
+    for _, variable in _variables(structure, leave):
+        if not variable.exits:
+            switch = nodes[variable.switch]
+            readers = structure.uses.get(TensorRef(switch.name, 0))
+            final = TensorRef(readers[0][0], 0) if readers and _plain_identity(nodes[readers[0][0]]) else (
+                TensorRef(switch.name, 0))
+            yield Add(Node(free(switch.name + "_exit"), _ref(switch) + "Exit", (final,), dtype=switch.dtype))
 
 
 def _split_switches(structure: Structure, leave: Any) -> Iterator:

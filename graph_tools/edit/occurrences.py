@@ -128,15 +128,13 @@ def _own_rows_of_a_matrix(model: Any, view: View, one: Embedding, matrix: Matrix
 
 def _resolve(model: Any, embedding: Any) -> Embedding:
     if isinstance(embedding, Embedding):
-        if names.parse(embedding.tensor).node not in model.index:
-            raise names.unknown_tensor(embedding.tensor, model.index.tensor_names(), model.source)
+        names.refuse_unknown(model, embedding.tensor)
         return embedding
     wanted, found = names.tensor_name(embedding), find_embeddings(model)
     for one in found:
         if wanted in (one.tensor, one.rows_combined_at):
             return one
-    if names.parse(wanted).node not in model.index:
-        raise names.unknown_tensor(wanted, model.index.tensor_names(), model.source)
+    names.refuse_unknown(model, wanted)
     raise NoCandidateError("tensor %r is no lookup of embeddings; found were: %s" % (
         wanted, ", ".join(repr(one.tensor) for one in found) or "none"))
 

@@ -35,9 +35,7 @@ def prune(model: Model, outputs: Any) -> Tuple[Model, Edit]:
     wanted = names.tensor_names(outputs)
     if not wanted:
         raise EditError("prune needs at least one output; find them with: graph_tools.find_outputs(model)")
-    for name in wanted:
-        if names.parse(name).node not in index:
-            raise names.unknown_tensor(name, index.tensor_names(), model.source)
+    names.refuse_unknown(model, *wanted)
     kept = index.ancestors(wanted)
     kept |= index.ancestors(_initializers(index, model.initializers, kept))
     graph_def = model.graph_def

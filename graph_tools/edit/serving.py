@@ -27,9 +27,7 @@ def with_signature(model: Any, outputs: Any, key: str = KEY) -> Any:
     """
     tf, index = _tf.tf, model.index
     fetched = names.tensor_names(outputs)
-    for name in fetched:
-        if names.parse(name).node not in index:
-            raise names.unknown_tensor(name, index.tensor_names(), model.source)
+    names.refuse_unknown(model, *fetched)
     needed = index.ancestors(fetched)
     fed = [name + ":0" for name in index.names_of(ops.MUST_BE_FED) if name in needed]
     with model.outline.as_default():

@@ -72,8 +72,7 @@ def find_layers(model: Any, output: Any = None) -> Candidates:
     """
     view = view_of(model)
     end = names.parse(names.tensor_name(output) if output is not None else find_heads(view).likely().tensor)
-    if end.node not in model.index:
-        raise names.unknown_tensor(str(end), model.index.tensor_names(), "the graph")
+    names.refuse_unknown(model, str(end))
     behind = view.index.ancestors([str(end)], control=False)
     distance = _distances(view, end, behind)
     head = _head(view, end, behind)

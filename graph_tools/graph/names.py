@@ -80,3 +80,19 @@ def unknown_tensor(wrong: str, known: Iterable[str], where: str) -> TensorNotFou
     hint = "did you mean %s?" % " or ".join(repr(name) for name in found) if found else (
         "list the names with: tf1-ig inspect MODEL")
     return TensorNotFoundError("no tensor %r in %s; %s" % (wrong, where, hint))
+
+
+def refuse_unknown(model: Any, *tensors: str) -> None:
+    """Refuses tensors by name whose nodes the graph of a model does not have."""
+    for name in tensors:
+        if parse(name).node not in model.index:
+            raise unknown_tensor(name, model.index.tensor_names(), model.source)
+
+
+def in_outline(model: Any, tensor: Any) -> Any:
+    """A tensor, however it is named, in the outline of a model, or the error for a wrong name."""
+    name, graph = tensor_name(tensor), model.outline  # what TensorFlow has against the graph is another error
+    try:
+        return graph.get_tensor_by_name(name)
+    except (KeyError, ValueError):
+        raise unknown_tensor(name, model.index.tensor_names(), model.source) from None

@@ -1,6 +1,5 @@
 """A spec written from what ``tf1-ig inspect`` found, and what to type next."""
 
-import dataclasses
 import os
 import shlex
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import graph_tools as gt
 from graph_tools.errors import NoCandidateError
 from graph_tools.find.candidates import Candidate
-from graph_tools.graph import names
 from tf1_ig.errors import SpecError
 from tf1_ig.rows import proposal, spec as specs
 
@@ -49,15 +47,8 @@ def write(found: Any, options: Any) -> specs.ExplanationSpec:
 
 def _named(model: Any, name: str) -> Candidate:
     """A tensor that was named, as a candidate."""
-    name, graph = names.tensor_name(name), model.outline
-    try:
-        tensor = graph.get_tensor_by_name(name)
-    except (KeyError, ValueError):
-        raise names.unknown_tensor(name, model.index.tensor_names(), model.source) from None
-    known = [one for one in gt.find_outputs(model) if one.tensor == name]
-    shape = None if tensor.shape.ndims is None else tuple(tensor.shape.as_list())
-    return known[0] if known else dataclasses.replace(
-        Candidate(name, "named", "it was named"), dtype=tensor.dtype.base_dtype.name, shape=shape)
+    found = proposal.named(model, name, "it was named")
+    return next((one for one in gt.find_outputs(model) if one.tensor == found.tensor), found)
 
 
 def as_text(made: specs.ExplanationSpec, options: Any) -> str:

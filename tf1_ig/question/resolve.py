@@ -76,7 +76,7 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     """
     if not isinstance(model, Model):
         raise TypeError("model is a %s; pass gt.load(path) or gt.from_session(session)" % type(model).__name__)
-    output_name = _known(model, output)
+    output_name = names.in_outline(model, output).name
     handed = _rows_handed_over(model, output_name)
     model, renamed = _without_queues(model, output_name)
     output_name = renamed.get(output_name, output_name)
@@ -101,14 +101,6 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
         (found.kind for found in gt.find_outputs(model) if found.tensor == output_name), None)
     return Resolved(model, output_name, tuple(resolved), renamed, tuple(notes), kind,
                     features.with_names(columns, chosen), handed, tuple(held))
-
-
-def _known(model: Model, tensor: Any) -> str:
-    name, graph = names.tensor_name(tensor), model.outline  # what TensorFlow has against the graph is another error
-    try:
-        return graph.get_tensor_by_name(name).name
-    except (KeyError, ValueError):
-        raise names.unknown_tensor(name, model.index.tensor_names(), model.source) from None
 
 
 def _listed(model: Model, inputs: Any) -> Sequence[Any]:
@@ -191,7 +183,7 @@ def _choose(model: Model, output: str, columns: Dict[str, Any]) -> _Chosen:
 def _held_beside(model: Model, output: str, inputs: Sequence[Any]) -> List[str]:
     """The floats that reach an output past inputs that the caller chose."""
     try:
-        given = [_known(model, one) for one in inputs]
+        given = [names.in_outline(model, one).name for one in inputs]
     except GraphToolsError:
         return []  # told where the input is used
     switches = [found.tensor for found in gt.find_inputs(model, output=output) if found.switch]
@@ -202,7 +194,7 @@ def _operable(model: Model, given: Any, name: str, notes: List[str]) -> Tuple[
         Model, AttributedInput, Optional[Embedding]]:
     """The tensor to interpolate for what the caller gave (for merged or combined lookups, after the split)."""
     if not isinstance(given, Embedding):
-        _known(model, name)
+        names.in_outline(model, name)
         given = next((found for found in gt.find_embeddings(model) if found.tensor == name), None)
         if given is None or given.rows_combined_at == name:
             # A tensor of combined rows that is named itself is meant itself.

@@ -7,7 +7,7 @@ order tried.
 import os
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from graph_tools.find.candidates import Candidate, Embedding
+from graph_tools.find.candidates import Candidate, Embedding, Output
 from graph_tools.find.inputs.parsing import parsed_features
 from graph_tools.graph import names
 from tf1_ig.errors import SpecError
@@ -81,6 +81,13 @@ class Scene(NamedTuple):
         best = sorted(sized, key=lambda part: (abs((part.rows or count) - count),
                                                -(part.rows or 0)))
         return best[0] if best else None
+
+
+def named(model: Any, name: str, why: str) -> Output:
+    """A tensor that somebody named, as what is explained; the error for a wrong name."""
+    tensor = names.in_outline(model, name)
+    shape = None if tensor.shape.ndims is None else tuple(tensor.shape.as_list())
+    return Output(tensor.name, "named", why, dtype=tensor.dtype.base_dtype.name, shape=shape)
 
 
 def propose(model: Any, inputs: Sequence[Candidate], embeddings: Sequence[Candidate], output: Candidate,

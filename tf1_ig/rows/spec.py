@@ -11,6 +11,7 @@ import numpy as np
 
 import graph_tools as gt
 from graph_tools import whole_files
+from graph_tools.errors import TensorNotFoundError
 from graph_tools.graph import names
 from tf1_ig.errors import RowError, SpecError, SpecFileMissingError
 from tf1_ig.explainer import IntegratedGradients
@@ -287,11 +288,10 @@ class ExplanationSpec:
         tensors += [] if self.inputs == "auto" else [("inputs", tensor) for tensor in self.inputs]
         for key, tensor in tensors:
             try:
-                model.outline.get_tensor_by_name(names.tensor_name(tensor))
-            except (KeyError, ValueError):
-                raise SpecError("%s: %s" % (self._files.place(key), names.unknown_tensor(
-                    names.tensor_name(tensor), model.index.tensor_names(), model.source))) from None
-        shape = model.outline.get_tensor_by_name(names.tensor_name(self.output)).shape
+                names.in_outline(model, tensor)
+            except TensorNotFoundError as wrong:
+                raise SpecError("%s: %s" % (self._files.place(key), wrong)) from None
+        shape = names.in_outline(model, self.output).shape
         sizes = shape.as_list() if shape.ndims is not None else []
         if self.classes is not None and len(sizes) > 1 and sizes[-1] not in (None, 1, len(self.classes)):
             raise SpecError("%s: %d classes are named, and the output %s has %d" % (

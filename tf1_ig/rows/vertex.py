@@ -10,7 +10,8 @@ import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import graph_tools as gt
-from graph_tools.find.candidates import Candidate, Output
+from graph_tools.errors import TensorNotFoundError
+from graph_tools.find.candidates import Candidate
 from graph_tools.graph import names
 from tf1_ig import methods
 from tf1_ig.errors import SpecError, SpecFileMissingError
@@ -198,14 +199,10 @@ def _beside(path: str) -> str:
 
 
 def _tensor(model: Any, name: str, place: str) -> Candidate:
-    name, graph = names.tensor_name(name), model.outline
     try:
-        tensor = graph.get_tensor_by_name(name)
-    except (KeyError, ValueError):
-        raise SpecError("explanation metadata: %s: %s" % (place, names.unknown_tensor(
-            name, model.index.tensor_names(), model.source))) from None
-    shape = None if tensor.shape.ndims is None else tuple(tensor.shape.as_list())
-    return Output(name, "named", "the metadata names it", dtype=tensor.dtype.base_dtype.name, shape=shape)
+        return proposal.named(model, name, "the metadata names it")
+    except TensorNotFoundError as wrong:
+        raise SpecError("explanation metadata: %s: %s" % (place, wrong)) from None
 
 
 def _classes(told: _Fields, tree: Dict[str, Any], fields: _Fields) -> None:

@@ -13,7 +13,7 @@ from graph_tools.find.embeddings.sparse import COMBINERS, combined_on_table, rea
 from graph_tools.find.outputs import find_heads
 from graph_tools.find.view import GRADIENT_SCOPE, View, ref_of, view_of
 from graph_tools.graph import functions
-from graph_tools.graph.names import unknown_tensor
+from graph_tools.graph.names import refuse_unknown
 from graph_tools.graph.ops import COPIES, GATHERS, SHAPE_READERS
 from graph_tools.model import Model
 
@@ -68,8 +68,7 @@ def _reaching(view: View, found: List[Embedding], output) -> Tuple[List[Embeddin
     if output is None:
         return _doubtful_where_unreached(view, found), []
     output = ref_of(output)
-    if output.node not in view.index:
-        raise unknown_tensor(str(output), view.index.tensor_names(), view.model.source)
+    refuse_unknown(view.model, str(output))
     needed = _needed(view, [output])
     kept = [one for one in found if ref_of(one).node in needed]
     return kept, [Miss(one.tensor, "it never reaches %s (%s)" % (output, one.why)) for one in found if one not in kept]

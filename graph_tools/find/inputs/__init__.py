@@ -52,8 +52,7 @@ def find_inputs(model: Model, output: Any = None) -> Candidates:
     """
     if output is not None:
         output = names.tensor_name(output)
-        if names.parse(output).node not in model.index:
-            raise names.unknown_tensor(output, model.index.tensor_names(), model.source)
+        names.refuse_unknown(model, output)
     return model.once(_find_inputs, output)
 
 
