@@ -244,6 +244,16 @@ def test_a_norm_has_no_gradient_at_its_zero_baseline_and_needs_none():
         np.testing.assert_allclose(matrix, wanted, atol=0.002 * np.abs(wanted).sum())
 
 
+@pytest.mark.parametrize("steps", [8, 16, 32])
+def test_few_points_do_not_reach_the_ends_of_the_path(steps):
+    """The gradient of a root is infinite at zero: no token may be moved there from a point that is close."""
+    feed = np.array([[1.0, 4.0], [9.0, 0.25]], np.float32)
+    found = found_for(lambda x: _tf.tf.sqrt(x[:, 0]) * _tf.tf.sqrt(x[:, 1]), feed, steps=steps)
+    for matrix, row in zip(found.values, feed):
+        # Off the diagonal ∫ -ln t dt / 4 = 1/4 of the root, and rows sum to half of it.
+        np.testing.assert_allclose(matrix, np.full((2, 2), 0.25) * np.sqrt(row.prod()), rtol=0.01)
+
+
 def test_many_points_stay_on_the_path():
     """Roots of what is below zero are no numbers."""
     feed = np.array([[1.0, 2.0]], np.float32)

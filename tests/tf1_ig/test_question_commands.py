@@ -9,6 +9,7 @@ import pytest
 
 import graph_tools as gt
 import tf1_ig
+from graph_tools import _tf
 from graph_tools.report import Finding
 from tests.models import small
 from tests.tf1_ig.test_conductance import layer_of
@@ -37,6 +38,20 @@ def test_pairs_are_printed_and_written(spec, tmp_path, capsys):
     assert matrix.sum() == pytest.approx(row["score"] - row["baseline_score"], abs=0.01)
     text = open(page, encoding="utf-8").read()
     assert "wasn&#39;t" in text and "<b>" not in text and "<script" not in text
+
+
+def test_features_are_paired_by_name(tmp_path, capsys):
+    def build():
+        table = _tf.tf.placeholder(_tf.tf.float32, [None, 3], "table")
+        _tf.tf.add(table[:, 0] * table[:, 1], table[:, 2], "y")
+
+    small.model_of(build).save(str(tmp_path / "model.pb"))
+    (tmp_path / "spec.json").write_text(json.dumps(dict(version=1, model={"path": "model.pb"}, output="y:0", feed={
+        "table:0": {"kind": "numbers", "columns": ["age", "fare", "deck"]}})))
+    row = '{"age": 2, "fare": 3, "deck": 1}'
+    assert cli.main(["interactions", "--spec", str(tmp_path / "spec.json"), "--row", row]) == 0
+    # Γ of a product is a quarter of it in each entry; removing one or the other takes it all away.
+    assert "age × fare +3 (discrete +6)" in capsys.readouterr().out
 
 
 def test_a_layer_is_printed_and_saved(spec, tmp_path, capsys):
@@ -82,7 +97,22 @@ def test_what_was_measured_says_what_was_tested(spec, tmp_path, capsys):
     assert "<caption>Measures</caption>" in kept.to_html()
 
 
+@pytest.mark.parametrize("command", [["conductance", "--layer", "encoder/Sum"], ["interactions"]])
+def test_another_method_of_the_spec_is_refused_not_forgotten(spec, command, capsys):
+    other = spec.replace("spec.json", "averaged.json")  # in the same folder, where its paths lead
+    with open(other, "w") as file:
+        json.dump(dict(json.load(open(spec)), variant={"name": "averaged", "baselines": [0, "mean"]}), file)
+    asked = command + ["--spec", other, "--text", SENTENCE]
+    assert cli.main(asked) == 1
+    assert "error: %s is along the one path of Integrated Gradients, and the variant 'averaged'" % command[0] in (
+        capsys.readouterr().err)
+    assert cli.main(asked + ["--variant", "integrated_gradients"]) == 0
+    assert cli.main(command + ["--spec", spec, "--text", SENTENCE, "--variant", "occlusion"]) == 1
+    assert cli.main(command + ["--spec", spec, "--text", SENTENCE]) == 0
+
+
 @pytest.mark.parametrize("words, told", [
+    (["interactions", "--positions", "all"], "--positions belongs to explain"),
     (["evaluate", "--out", "x.csv"], "does not end in"), (["interactions", "--out", "x.csv"], ".html"),
     (["evaluate", "--measure", "beauty"], "invalid choice"), (["conductance"], "--layer")])
 def test_wrong_usage_is_one_line(spec, words, told, capsys):

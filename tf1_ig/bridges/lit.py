@@ -13,7 +13,7 @@ _LABEL, _TOKENS, _SHARES = "probabilities", "tokens", "token_attributions"
 
 def lit_model(spec: ExplanationSpec, column: Optional[str] = None, label: Any = "top", empty: Optional[str] = None,
               class_names: Optional[Sequence[str]] = None) -> Any:
-    """A ``lit_nlp.api.model.Model`` whose predictions carry Integrated Gradients beside the probabilities.
+    """A ``lit_nlp.api.model.Model`` whose predictions carry attributions, as the spec asks, beside the probabilities.
 
     LIT's pages then show the shares of the words as the model's own token scores (``TokenSalience``), and run what only
     asks for predictions (LIME, ablations, counterfactuals) on the frozen graph.
@@ -90,7 +90,7 @@ class _Asked:
         feed, texts = self.predict.feed([one[self.column] for one in inputs])
         if texts is None:
             raise ValueError("column %r is not cut into ids by this spec, so there are no tokens to show" % self.column)
-        found = self.predict.explainer.explain(feed, label=self._label)
+        found = self.predict.spec.ask(self.predict.explainer, feed, label=self._label)
         outputs = self.predict.explainer.outputs(feed)
         shares = next(iter(found.tokens.values()))
         return [(outputs[row].astype(np.float64), list(words), np.asarray(shares[row], np.float64)[:len(words)])

@@ -66,7 +66,7 @@ def _judged(options: argparse.Namespace, work: Any, attribution: Any, feed: Any,
     asked = dict(measures=options.measure or "all", seed=options.seed or 0, removal=removal,
                  shared_feeds=options.shared_feed, row_feeds=options.row_feed, batch_size=options.batch_size,
                  memory_limit=options.memory_limit, progress=progress())
-    takes = options_of(METHODS[options.variant or "integrated_gradients"])
+    takes = options_of(METHODS[question.variant[0] if question.variant else "integrated_gradients"])
 
     def again(explainer: Any, feed: Any, label: Any, baseline: Any = None, seed: Any = None) -> Any:
         own = {"baseline": baseline, "seed": seed}

@@ -17,6 +17,7 @@ from graph_tools.graph import names
 from tf1_ig.check import check
 from tf1_ig.commands import asked, feed_file, worker
 from tf1_ig.commands.arguments import add_model, positive, progress
+from tf1_ig.errors import MethodError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.question import training_mode
 from tf1_ig.question.label import top_or_none
@@ -29,6 +30,7 @@ from tf1_ig.variants import VARIANTS
 HELP = "attribute a prediction to the parts of its input"
 
 _OF_VARIANTS = ("baselines", "samples", "seed", "noise_level", "scales", "segments")
+_PLAIN = "integrated_gradients", {}  # the variant that is none, and its options
 _BY_RANK = ()      # no label was given: top where the output has classes
 _NOT_SAID = ()     # of an option for which None is a value
 
@@ -123,6 +125,8 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     for name in _OF_VARIANTS:
         if options.variant is None and getattr(options, name) is not None and name not in getattr(options, "takes", ()):
             parser.error("--%s belongs to --variant; say which" % name.replace("_", "-"))
+    if options.positions is not None and getattr(options, "one_path", False):
+        parser.error("--positions belongs to explain; ask for one position: --label POSITION,CLASS")
     for name, given in (("label", options.label), ("contrast", options.contrast)):
         if given not in (_BY_RANK, None) and not options.classes and not options.spec:
             try:
@@ -262,12 +266,16 @@ def _question(options: argparse.Namespace) -> _Question:
         label = feed_file.parse_label(options.label, class_names)
     elif options.contrast is not None:
         label = feed_file.parse_contrast(options.contrast, class_names)
+    variant = (options.variant, {}) if options.variant else own("variant", None)
+    if getattr(options, "one_path", False) and variant not in (None, _PLAIN):
+        raise MethodError("%s is along the one path of Integrated Gradients, and the variant %r was asked for; pass "
+                          "{argument}" % (options.command, variant[0]), argument="variant", value=_PLAIN[0])
     effort = options.tolerance is not None or options.steps is not None
     return _Question(
         spec, encoded, feed, class_names, options.output or own("output", None),
         options.inputs or own("inputs", "auto"), label,
         feed_file.parse_baseline(options.baseline) if options.baseline else own("baseline", "zero"),
-        own("variant", None),
+        variant,
         options.tolerance or own("tolerance", 0.01), options.steps if effort else own("steps", None),
         spec.batch_axis if spec is not None and options.batch_axis is _NOT_SAID else
         0 if options.batch_axis is _NOT_SAID else options.batch_axis)
@@ -313,9 +321,9 @@ def _only_output(model: Any) -> Any:
 
 def _way_to_explain(explainer: Any, options: argparse.Namespace, arguments: Any, question: Any) -> Any:
     """``explain``, or a variant, of the options or of the spec, with those of its options that were given."""
-    name, more = (options.variant, {}) if options.variant or not question.variant else question.variant
-    if name is None:
+    if question.variant is None:
         return functools.partial(explainer.explain, **arguments)
+    name, more = question.variant
     given = {one: getattr(options, one) for one in _OF_VARIANTS if getattr(options, one) is not None}
     if "baselines" in given:
         given["baselines"] = feed_file.parse_baseline(given["baselines"])

@@ -6,6 +6,7 @@ from typing import Any
 
 from graph_tools.whole_files import writing
 from tf1_ig.commands import explain as explain_command, feed_file
+from tf1_ig.rows import told
 from tf1_ig.show import pairs as page
 
 HELP = "what pairs of tokens or features do together (Integrated Hessians)"
@@ -14,15 +15,14 @@ HELP = "what pairs of tokens or features do together (Integrated Hessians)"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command: those of explain."""
     explain_command.add_options(parser)
-    parser.set_defaults(out_kinds=(".html", ".json"))
+    parser.set_defaults(out_kinds=(".html", ".json"), one_path=True)
 
 
 def run(options: argparse.Namespace) -> int:
     """Explains, prints, writes; returns the exit status."""
     with explain_command.prepared(options) as work:
         question = work.question
-        texts = feed_file.read_tokens(options.tokens) if options.tokens else (
-            question.encoded.tokens if question.encoded is not None else None)
+        texts = feed_file.read_tokens(options.tokens) if options.tokens else None
 
         def paired(feed: Any, label: Any) -> Any:
             return work.explainer.interactions(
@@ -30,6 +30,8 @@ def run(options: argparse.Namespace) -> int:
                 options.batch_size, texts, False, options.shared_feed, options.row_feed, options.memory_limit)
 
         found = work.ask(paired)
+        if question.encoded is not None and texts is None:
+            found = told.named(found, question.spec, question.encoded, work.explainer)
     if options.out:
         with writing(options.out, "w", encoding="utf-8") as file:
             if options.out.endswith(".json"):

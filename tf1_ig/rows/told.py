@@ -7,6 +7,7 @@ import numpy as np
 
 from graph_tools.graph import names
 from tf1_ig.result.attribution import Attribution
+from tf1_ig.result.interactions import Interactions
 from tf1_ig.rows.record import Cut, Encoded
 
 
@@ -20,29 +21,49 @@ def annotate(result: Attribution, spec: Any, encoded: Encoded, explainer: Any) -
       spec: the ``ExplanationSpec`` that made the feed; encoded: what ``spec.encode`` returned.
       explainer: the ``IntegratedGradients`` that explained.
     """
+    found = _behind({name: [int(np.size(row)) for row in rows] for name, rows in result.tokens.items()}, result.rows,
+                    spec, encoded, explainer)
+    changes: Dict[str, Any] = {key: dict(getattr(result, key) or {}, **told) for key, told in found.items() if told}
+    return dataclasses.replace(result, **changes)
+
+
+def named(pairs: Interactions, spec: Any, encoded: Encoded, explainer: Any) -> Interactions:
+    """The pairs with the words and features that their tokens are, one input after another; places where no name is
+    known. Arguments as for ``annotate``."""
+    counts = dict(zip(pairs.inputs, pairs.token_counts.T.tolist()))
+    known = _behind(counts, None, spec, encoded, explainer)["strings"]
+    if not known:
+        return pairs
+    texts = [[text for name, of_rows in counts.items() for text in (
+        known[name][row] if name in known else map(str, range(of_rows[row])))] for row in range(len(pairs.values))]
+    return dataclasses.replace(pairs, token_texts=texts)
+
+
+def _behind(counts: Dict[str, List[int]], rows: Any, spec: Any, encoded: Encoded, explainer: Any
+            ) -> Dict[str, Dict[str, List[Any]]]:
+    """Names, raw texts and places in them, by input; ``counts``: how many tokens each has in each row of a result,
+    ``rows``: which example each row is, where there are several for one."""
     found: Dict[str, Dict[str, List[Any]]] = {"strings": {}, "raw_texts": {}, "spans": {}}
     for one in explainer.resolved.inputs:
         source = source_of(one, spec, explainer.resolved)
-        if source is None or one.name not in result.values:
+        if source is None or one.name not in counts:
             continue
-        counts = [int(np.size(row)) for row in result.tokens[one.name]]
-        fixed = spec.placeholders[source].names
-        if fixed is not None and set(counts) == {len(fixed)}:
-            found["strings"][one.name] = [list(fixed) for _ in counts]
+        of_rows, fixed = counts[one.name], spec.placeholders[source].names
+        if fixed is not None and set(of_rows) == {len(fixed)}:
+            found["strings"][one.name] = [list(fixed) for _ in of_rows]
         cuts = encoded.cuts.get(source, ())
-        if result.rows is not None and len(cuts) > max(result.rows):
-            cuts = [cuts[row] for row in result.rows]  # one row of the result for each position of an example
-        if len(cuts) != len(result):
+        if rows is not None and len(cuts) > max(rows):
+            cuts = [cuts[row] for row in rows]  # one row of the result for each position of an example
+        if len(cuts) != len(of_rows):
             continue
-        laid = list(filter(None, (_laid_out(cut, count, spec, source, encoded) for cut, count in zip(cuts, counts))))
+        laid = list(filter(None, (_laid_out(cut, count, spec, source, encoded) for cut, count in zip(cuts, of_rows))))
         if len(laid) < len(cuts):
             continue
         found["strings"][one.name] = [tokens for tokens, _ in laid]
         if all(cut.text is not None for cut in cuts):
             found["raw_texts"][one.name] = [cut.text for cut in cuts]
             found["spans"][one.name] = [spans for _, spans in laid]
-    changes: Dict[str, Any] = {key: dict(getattr(result, key) or {}, **told) for key, told in found.items() if told}
-    return dataclasses.replace(result, **changes)
+    return found
 
 
 def source_of(one: Any, spec: Any, resolved: Any) -> Optional[str]:
