@@ -4,8 +4,9 @@ Over an interval the units carry what the score changes by there (less what pass
 the error on each interval, as in ``refine``. The units' own errors are told by the next lower order.
 """
 
+import functools
 import math
-from typing import Callable, Iterator, List, NamedTuple
+from typing import Callable, Dict, Iterator, List, NamedTuple
 
 import numpy as np
 
@@ -16,10 +17,10 @@ _ORDERS = (0, 1, 3, 5)
 
 
 class Known(NamedTuple):
-    """What is known of the path, float64: the layer at both ends and the nodes, everything else at the nodes.
+    """What is known of a row's path, float64: the layer at both ends and the nodes, everything else at the nodes.
 
-    ``layers`` are ``[nodes + 2, rows, units]``, ``gradients`` of the score by the layer ``[nodes, rows, units]``;
-    slopes ``passing`` it by and ``scores`` are ``[nodes, rows]``.
+    ``layers`` are ``[nodes + 2, units]``, ``gradients`` of the score by the layer ``[nodes, units]``; slopes
+    ``passing`` it by and ``scores`` are ``[nodes]``.
     """
 
     layers: np.ndarray
@@ -29,14 +30,14 @@ class Known(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """By row: what each unit carries and its mean gradient ``[rows, units]``, what all carry, what passes them by, and
+    """Of a row: what each unit carries and its mean gradient ``[units]``, what all carry, what passes them by, and
     whether the tolerance holds."""
 
     units: np.ndarray
     influence: np.ndarray
-    carried: np.ndarray
-    passed: np.ndarray
-    good: np.ndarray
+    carried: float
+    passed: float
+    good: bool
 
 
 class Pieces:
@@ -90,7 +91,7 @@ class Pieces:
 
 
 class Row(NamedTuple):
-    """One row of ``Sums``; ``lacking``: by interval what its error is a share of, where too large; ``smooth``: whether
+    """A row as it stands; ``lacking``: by interval what its error is a share of, where too large; ``smooth``: whether
     one polynomial through all nodes was best."""
 
     sums: Sums
@@ -98,38 +99,45 @@ class Row(NamedTuple):
     smooth: bool
 
 
-def adaptive(at: Callable[[np.ndarray], Known], ends: np.ndarray, tolerance: float, max_steps: int) -> Sums:
+def adaptive(at: Callable[[Dict[int, np.ndarray]], Dict[int, Known]], ends: np.ndarray, tolerance: float,
+             max_steps: int) -> List[Sums]:
     """Nodes of nested Gauss rules while one polynomial through all is best, then the middles of the worst intervals.
 
-    Rows whose score or gradients are not finite ask for none.
+    Each row has nodes of its own, whatever its company; a row whose score or gradients are not finite asks for no more.
 
     Args:
-      at: what is known at ascending nodes.
+      at: what is known of some rows, each at its own ascending nodes.
       ends: scores at baseline and input, ``[2, rows]``.
       tolerance, max_steps: as for ``integrate.adaptive``.
     """
-    level, nodes = 1, quadrature.nested(1).alphas
-    while True:
-        known = at(nodes)
-        pieces = [Pieces(nodes, order) for order in _ORDERS if order < len(nodes) - 1]
-        if level:
-            pieces.append(Pieces(nodes, len(nodes) - 1))
-        rows = [_row(pieces, Known(*(part[:, row] for part in known)), ends[:, row], tolerance)
-                for row in range(ends.shape[1])]
-        found = Sums(*(np.stack(part) for part in zip(*(row.sums for row in rows))))
-        left = [row for row in rows if not row.sums.good and np.isfinite(row.lacking).all()]
-        if not left:
-            return found
-        smooth = level == 1 or all(row.smooth for row in left)
-        if level and level < _LEVELS and smooth and 2 * len(nodes) + 1 <= max_steps:
-            level += 1
-            nodes = quadrature.nested(level).alphas
-            continue
-        lacking = np.max([row.lacking for row in left], axis=0)
-        level, new = 0, refine.middles(nodes, lacking, 1.0, max_steps - len(nodes))
-        if not new:
-            return found
-        nodes = np.sort(np.concatenate([nodes, new]))
+    found: Dict[int, Sums] = {}
+    levels = dict.fromkeys(range(ends.shape[1]), 1)
+    wanted = {row: quadrature.nested(1).alphas for row in levels}
+    while wanted:
+        following: Dict[int, np.ndarray] = {}
+        for row, known in at(wanted).items():
+            nodes, level = wanted[row], levels[row]
+            pieces = _of_level(level) if level else [Pieces(nodes, order) for order in _ORDERS if order < len(nodes) - 1]
+            judged = _row(pieces, known, ends[:, row], tolerance)
+            found[row] = judged.sums
+            if judged.sums.good or not np.isfinite(judged.lacking).all():
+                continue
+            if level and level < _LEVELS and (judged.smooth or level == 1) and 2 * len(nodes) + 1 <= max_steps:
+                levels[row] += 1
+                following[row] = quadrature.nested(levels[row]).alphas
+                continue
+            levels[row], new = 0, refine.middles(nodes, judged.lacking, 1.0, max_steps - len(nodes))
+            if new:
+                following[row] = np.sort(np.concatenate([nodes, new]))
+        wanted = following
+    return [found[row] for row in sorted(found)]
+
+
+@functools.lru_cache(maxsize=_LEVELS)
+def _of_level(level: int) -> List[Pieces]:
+    """Those of a nested rule, the one polynomial through all its nodes last."""
+    nodes = quadrature.nested(level).alphas
+    return [Pieces(nodes, order) for order in _ORDERS + (len(nodes) - 1,) if order < len(nodes)]
 
 
 def _row(pieces: List[Pieces], known: Known, ends: np.ndarray, tolerance: float) -> Row:
@@ -158,5 +166,5 @@ def _row(pieces: List[Pieces], known: Known, ends: np.ndarray, tolerance: float)
         lacking *= off / parts / np.linalg.norm(lacking)
     else:
         good = bool(np.isfinite(error).all())
-    sums = Sums(units, own.mean(known.gradients), units.sum(), own.integral(known.passing).sum(), np.array(good))
+    sums = Sums(units, own.mean(known.gradients), float(units.sum()), float(own.integral(known.passing).sum()), good)
     return Row(sums, lacking if np.isfinite(error).all() else error, best == len(pieces) - 1)

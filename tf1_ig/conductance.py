@@ -9,7 +9,7 @@ Two evaluators answer: one gives the layer at points of the path, the other the 
 held there, and beside it the gradients by the inputs with the layer held: what passes the layer by.
 """
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -97,61 +97,72 @@ class Path:
                              % layer)
         shape = above.entries[layer].shape
         self.rows, self.units = shape[0], shape[1:]
-        self._known: Dict[float, Tuple[np.ndarray, ...]] = {}
+        self._known: List[Dict[float, Tuple[Any, ...]]] = [{} for _ in range(self.rows)]
         self._ends: Optional[np.ndarray] = None
-        self.gradients_taken = 0
+
+    @property
+    def gradients_taken(self) -> np.ndarray:
+        """Of each row."""
+        return np.array([len(known) for known in self._known])
 
     def layers(self, alphas: np.ndarray) -> np.ndarray:
         """The layer, float64 ``[points, rows, units]``, at points of the path."""
-        return self._layers(alphas).astype(np.float64).reshape(len(alphas), self.rows, -1)
+        every = np.repeat(alphas[:, None], self.rows, axis=1)
+        return self._layers(every, np.ones(every.shape, bool)).astype(np.float64).reshape(len(alphas), self.rows, -1)
 
-    def at(self, nodes: np.ndarray) -> Known:
-        """Everything at nodes between the ends; what was asked before is not asked again."""
+    def at(self, wanted: Mapping[int, np.ndarray]) -> Dict[int, Known]:
+        """Everything at nodes between the ends, by row; what was asked before is not asked again."""
         if self._ends is None:
             self._ends = self.layers(np.array([0.0, 1.0]))
-        new = np.array([node for node in nodes.tolist() if node not in self._known])
+        new = [[node for node in wanted.get(row, np.zeros(0)).tolist() if node not in self._known[row]]
+               for row in range(self.rows)]
+        alphas = np.ones((max(map(len, new)), self.rows))
+        asked = np.arange(len(alphas))[:, None] < [len(own) for own in new]
+        alphas.T[asked.T] = np.concatenate(new)
         size = sum(np.size(part) for value in self._above.entries.values()
                    for part in (value if isinstance(value, list) else [value]))
         together = max(1, FLOATS_AT_ONCE // max(1, size))
-        for first in range(0, len(new), together):
-            self._take(new[first:first + together])
-        layers, gradients, passing, scores = (
-            np.stack(part) for part in zip(*(self._known[node] for node in nodes.tolist())))
-        return Known(np.concatenate([self._ends[:1], layers, self._ends[1:]]), gradients, passing, scores)
+        for first in range(0, len(alphas), together):
+            self._take(alphas[first:first + together], asked[first:first + together])
+        return {row: self._of(row, nodes, self._ends[:, row]) for row, nodes in wanted.items()}
 
-    def _take(self, alphas: np.ndarray) -> None:
-        layers, mixed = self._layers(alphas), self._mixed(alphas)
+    def _of(self, row: int, nodes: np.ndarray, ends: np.ndarray) -> Known:
+        layers, gradients, passing, scores = (
+            np.stack(part) for part in zip(*(self._known[row][node] for node in nodes.tolist())))
+        return Known(np.concatenate([ends[:1], layers, ends[1:]]), gradients, passing, scores)
+
+    def _take(self, alphas: np.ndarray, asked: np.ndarray) -> None:
+        layers, mixed = self._layers(alphas, asked), self._mixed(alphas)
         entries = {self.layer: layers}
         past = [name for name in self._above.inputs if name != self.layer]
         entries.update({name: mixed[name] for name in past})
-        scores, gradients = self._above.gradients(entries)
-        self.gradients_taken += len(alphas)
-        for number, alpha in enumerate(alphas.tolist()):
-            passing = np.array([sum(float(np.sum(np.asarray(gradients[name][number][row], np.float64)
-                                                 * self._moves[name][row])) for name in past)
-                                for row in range(self.rows)])
-            by_unit = (np.asarray(part[number], np.float64).reshape(self.rows, -1)
-                       for part in (layers, gradients[self.layer]))
-            self._known[alpha] = (*by_unit, passing, scores[number])
+        scores, gradients = self._above.gradients(entries, asked)
+        for number, row in np.argwhere(asked).tolist():
+            passing = sum(float(np.sum(np.asarray(gradients[name][number][row], np.float64) * self._moves[name][row]))
+                          for name in past)
+            by_unit = (np.asarray(part[number][row], np.float64).ravel() for part in (layers, gradients[self.layer]))
+            self._known[row][float(alphas[number, row])] = (*by_unit, passing, scores[number][row])
 
-    def _layers(self, alphas: np.ndarray) -> np.ndarray:
+    def _layers(self, alphas: np.ndarray, asked: np.ndarray) -> np.ndarray:
         if self.layer in self._below.inputs:
             return np.asarray(self._mixed(alphas)[self.layer])
-        return self._below.outputs(self._mixed(alphas)).reshape((len(alphas), self.rows) + self.units)
+        return self._below.outputs(self._mixed(alphas), asked).reshape((len(alphas), self.rows) + self.units)
 
     def _mixed(self, alphas: np.ndarray) -> Dict[str, Any]:
-        return self._below.mixed([np.repeat(alphas[:, None], count, axis=1) for count in self._below.tokens],
-                                 self._baseline)
+        """Entries at ``[points, rows]`` of the way."""
+        return self._below.mixed([np.repeat(own[:, None], count, axis=1)
+                                  for own, count in zip(alphas.T, self._below.tokens)], self._baseline)
 
 
-def by_rule(path: Path, method: str, steps: int, close: Callable[[np.ndarray], np.ndarray]) -> Sums:
+def by_rule(path: Path, method: str, steps: int, close: Callable[[np.ndarray], np.ndarray]) -> List[Sums]:
     """The nodes of a rule; each gradient belongs to the part of the path that its weight is the length of."""
     nodes, weights = quadrature.nodes_and_weights(method, steps)
-    edges = np.clip(np.concatenate([[0.0], np.cumsum(weights)]), 0.0, None)
-    known = path.at(nodes)
-    units = (known.gradients * np.diff(path.layers(edges), axis=0)).sum(axis=0)
-    carried, passed = units.sum(axis=1), weights @ known.passing
-    return Sums(units, np.tensordot(weights, known.gradients, axes=1), carried, passed, close(carried + passed))
+    changes = np.diff(path.layers(np.clip(np.concatenate([[0.0], np.cumsum(weights)]), 0.0, None)), axis=0)
+    known = path.at(dict.fromkeys(range(path.rows), nodes))
+    units = np.stack([(known[row].gradients * changes[:, row]).sum(axis=0) for row in range(path.rows)])
+    carried, passed = units.sum(axis=1), np.array([weights @ known[row].passing for row in range(path.rows)])
+    return [Sums(*of_row) for of_row in zip(units, (weights @ known[row].gradients for row in range(path.rows)), carried,
+                                            passed, close(carried + passed))]
 
 
 def answer(path: Path, at: At, request: Request, output: str, notes: Tuple[str, ...]) -> Attribution:
@@ -166,9 +177,10 @@ def answer(path: Path, at: At, request: Request, output: str, notes: Tuple[str, 
     rise = ends[1] - ends[0]
     close = np.maximum(request.tolerance * np.abs(rise), 1e-6 * np.max(np.abs(ends), axis=0))
     if request.steps is not None:
-        found = by_rule(path, request.method, request.steps, lambda sums: np.abs(sums - rise) <= close)
+        rows = by_rule(path, request.method, request.steps, lambda sums: np.abs(sums - rise) <= close)
     else:
-        found = adaptive(path.at, ends, request.tolerance, request.max_steps)
+        rows = adaptive(path.at, ends, request.tolerance, request.max_steps)
+    found = Sums(*(np.stack(part) for part in zip(*rows)))
     exact = request.kind == "conductance"
     delta = found.carried - rise
     largest = _PASSES * np.max(np.abs(ends), axis=0)
@@ -177,12 +189,12 @@ def answer(path: Path, at: At, request: Request, output: str, notes: Tuple[str, 
     if exact and not whole:
         told.append("layer %s does not cut every path from the inputs to %s: %s of the score's difference passes it by"
                     % (request.layer, output, ", ".join("%.4g" % each for each in found.passed)))
-    rows = len(rise)
     return Attribution(
         values={request.layer: (found.units if exact else found.influence).reshape(
-            (rows,) + path.units)}, score=ends[1],
-        baseline_score=ends[0] if exact else np.full(rows, np.nan), delta=delta if exact else np.full(rows, np.nan),
-        label=at.label, steps=np.full(rows, path.gradients_taken), evaluations=np.full(rows, path.gradients_taken),
+            (len(rows),) + path.units)}, score=ends[1],
+        baseline_score=ends[0] if exact else np.full(len(rows), np.nan), delta=delta if exact else np.full(
+            len(rows), np.nan),
+        label=at.label, steps=path.gradients_taken, evaluations=path.gradients_taken,
         converged=found.good, output=output,
         method="adaptive" if request.steps is None else request.method,
         tolerance=request.tolerance if request.steps is None else None, running=at.running, coupled=at.coupled,

@@ -246,8 +246,8 @@ class IntegratedGradients:
             input itself, whose conductance is Integrated Gradients.
           kind: ``"conductance"`` (arXiv 1805.12233), whose units sum to the difference of the scores where the layer
             cuts every path; or ``"internal_influence"`` (arXiv 1802.03788), the mean gradient by the layer.
-          method, steps: a rule of a fixed number of nodes; ``steps=None``: as many nodes, for all rows alike, as
-            ``tolerance`` needs; on smooth models no more than Integrated Gradients take.
+          method, steps: a rule of a fixed number of nodes; ``steps=None``: as many nodes as ``tolerance`` needs,
+            each row's own; on smooth models no more than Integrated Gradients take.
           tolerance: of what the layer carries and what passes it by against the difference of the scores, of the
             errors along the path, and of the units.
           max_steps: most points.

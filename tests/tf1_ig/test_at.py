@@ -90,6 +90,27 @@ class Native:
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_rows_that_are_not_wanted_are_not_run(family):
+    build, output, inputs, feed, how = FAMILIES[family]
+    with explainer_of(build, output, inputs, how.get("batch_axis", 0)) as explainer:
+        at = explainer.at(feed, label=how.get("label"))
+        many = at.mixed([np.linspace(0.2, 0.8, 3)[:, None] * np.ones(count) for count in at.tokens])
+        wanted = np.ones((3, len(at)), bool)
+        wanted[1:, 1:], wanted[0, :-1] = False, False  # one row of each point
+        scores, gradients = at.gradients(many)
+        outputs, before = at.outputs(many), at.evaluations
+        some_scores, some = at.gradients(many, wanted)
+        some_outputs = at.outputs(many, wanted)
+        assert at.evaluations == before + 2 * wanted.sum()
+    np.testing.assert_allclose(some_scores, np.where(wanted, scores, 0), rtol=1e-5, atol=1e-6)
+    for point, row in np.ndindex(*wanted.shape):
+        asked = wanted[point, row]
+        np.testing.assert_allclose(some_outputs[point, row], asked * outputs[point, row], rtol=1e-5, atol=1e-5)
+        for name, found in some.items():
+            np.testing.assert_allclose(found[point][row], asked * gradients[name][point][row], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_scores_gradients_and_outputs_are_those_of_the_models_own_graph(family):
     build, output, inputs, feed, how = FAMILIES[family]
     axis, label = how.get("batch_axis", 0), how.get("label")

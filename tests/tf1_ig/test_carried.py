@@ -7,10 +7,10 @@ from tf1_ig.carried import Known, Pieces, adaptive
 
 
 def known_of(g, h, score):
-    """What an evaluator would say of units with these slopes and values, by node ``[nodes, units]``; one row."""
-    def at(nodes):
-        points = np.concatenate([[0.0], nodes, [1.0]])
-        return Known(h(points)[:, None], g(nodes)[:, None], np.zeros((len(nodes), 1)), score(nodes)[:, None])
+    """What an evaluator would say of units with these slopes and values, by node ``[nodes, units]``; any row."""
+    def at(wanted):
+        return {row: Known(h(np.concatenate([[0.0], nodes, [1.0]])), g(nodes), np.zeros(len(nodes)), score(nodes))
+                for row, nodes in wanted.items()}
 
     return at
 
@@ -29,12 +29,12 @@ def test_polynomials_are_integrated_exactly(order):
 
 
 def test_where_slopes_stay_any_kink_is_carried_exactly():
-    found = adaptive(known_of(lambda t: np.tile([2.0, -1.0], (len(t), 1)),
+    found, = adaptive(known_of(lambda t: np.tile([2.0, -1.0], (len(t), 1)),
                               lambda t: np.stack([np.maximum(t - 0.3, 0), np.abs(t - 0.77)], 1),
                               lambda t: 2 * np.maximum(t - 0.3, 0) - np.abs(t - 0.77)),
                      np.array([[-0.77], [1.4 - 0.23]]), 0.01, 100)
-    np.testing.assert_allclose(found.units, [[1.4, 0.54]], atol=1e-12)
-    assert found.good.all()
+    np.testing.assert_allclose(found.units, [1.4, 0.54], atol=1e-12)
+    assert found.good
 
 
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-3])
@@ -45,11 +45,12 @@ def test_units_whose_slopes_jump_are_within_tolerance(tolerance):
 
     asked = []
     known = known_of(g, lambda t: np.stack([t - 0.4, 1 + t ** 2], 1), lambda t: np.maximum(t - 0.4, 0) * (1 + t ** 2))
-    found = adaptive(lambda nodes: asked.append(len(nodes)) or known(nodes), np.array([[0.0], [1.2]]), tolerance, 500)
+    found, = adaptive(lambda wanted: asked.append(len(wanted[0])) or known(wanted), np.array([[0.0], [1.2]]), tolerance,
+                      500)
     first = 0.6 + (1 - 0.4 ** 3) / 3
-    assert found.good.all() and asked[-1] < 100
-    np.testing.assert_allclose(found.units, [[first, 1.2 - first]], atol=2 * tolerance * 1.2)
-    assert not adaptive(known, np.array([[0.0], [1.2]]), 1e-7, 31).good.any()  # and says so where steps end
+    assert found.good and asked[-1] < 100
+    np.testing.assert_allclose(found.units, [first, 1.2 - first], atol=2 * tolerance * 1.2)
+    assert not adaptive(known, np.array([[0.0], [1.2]]), 1e-7, 31)[0].good  # and says so where steps end
 
 
 @pytest.mark.parametrize("broken", ["score", "gradient"])
@@ -57,12 +58,35 @@ def test_a_row_that_is_no_number_leaves_the_nodes_of_the_others(broken):
     known = known_of(lambda t: np.stack([(t > 0.4) * (1 + t ** 2), np.maximum(t - 0.4, 0)], 1),
                      lambda t: np.stack([t - 0.4, 1 + t ** 2], 1), lambda t: np.maximum(t - 0.4, 0) * (1 + t ** 2))
 
-    def both(nodes):
-        found = Known(*(np.repeat(part, 2, axis=1) for part in known(nodes)))
-        (found.scores if broken == "score" else found.gradients)[:, 1] = np.nan
+    def both(wanted):
+        found = known(wanted)
+        if 1 in found:
+            (found[1].scores if broken == "score" else found[1].gradients)[:] = np.nan
         return found
 
     ends = np.array([[0.0], [1.2]])
     alone, found = adaptive(known, ends, 1e-3, 500), adaptive(both, np.repeat(ends, 2, axis=1), 1e-3, 500)
-    np.testing.assert_array_equal(found.units[0], alone.units[0])
-    assert found.good.tolist() == [True, False]
+    np.testing.assert_array_equal(found[0].units, alone[0].units)
+    assert [row.good for row in found] == [True, False]
+
+
+def test_each_row_has_nodes_of_its_own():
+    """A straight row is done with three nodes, whatever another asks for; that one's are those it takes alone."""
+    def kinked(jump):
+        return known_of(lambda t: np.stack([(t > jump) * (1 + t ** 2), np.maximum(t - jump, 0)], 1),
+                        lambda t: np.stack([t - jump, 1 + t ** 2], 1), lambda t: np.maximum(t - jump, 0) * (1 + t ** 2))
+
+    of_row = [kinked(0.4), known_of(lambda t: np.ones((len(t), 2)), lambda t: np.stack([t, 2 * t], 1), lambda t: 3 * t),
+              kinked(0.71)]
+    ends = np.array([[0.0, 0.0, 0.0], [1.2, 3.0, 0.58]])
+    asked = []
+
+    def at(wanted):
+        asked.append({row: len(nodes) for row, nodes in wanted.items()})
+        return {row: of_row[row]({row: nodes})[row] for row, nodes in wanted.items()}
+
+    found = adaptive(at, ends, 1e-3, 500)
+    assert asked[0] == {0: 3, 1: 3, 2: 3} and not any(1 in wanted for wanted in asked[1:])
+    for row, one in enumerate(of_row):
+        alone, = adaptive(one, ends[:, [row]], 1e-3, 500)
+        np.testing.assert_array_equal(found[row].units, alone.units)

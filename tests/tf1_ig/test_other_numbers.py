@@ -56,7 +56,8 @@ def test_conductance_equals_captums_layer_conductance():
     # Its nodes: equally many as it takes, each gradient times the step of the layer that follows.
     nodes = np.arange(1, 22) / 21.0 - 1 / 42.0  # of riemann_middle with n_steps + 1 = 21
     for path in paths(model):
-        layers, gradients = path.layers(nodes), path.at(nodes).gradients
+        layers, known = path.layers(nodes), path.at(dict.fromkeys(range(3), nodes))
+        gradients = np.stack([known[row].gradients for row in range(3)], axis=1)
     ours = (gradients[:-1] * np.diff(layers, axis=0)).sum(axis=0)
     at_its_nodes = conductance.attribute(torch.tensor(X), target=LABEL, n_steps=20, method="riemann_middle")
     np.testing.assert_allclose(ours, at_its_nodes.detach().numpy(), atol=1e-6)

@@ -129,8 +129,12 @@ class At:
         scores = np.concatenate([each[0] for each in found])
         return scores if points is None else scores.reshape(points, len(self))
 
-    def gradients(self, entries: Mapping[str, Any]) -> Tuple[np.ndarray, Dict[str, Any]]:
+    def gradients(self, entries: Mapping[str, Any], wanted: Optional[np.ndarray] = None
+                  ) -> Tuple[np.ndarray, Dict[str, Any]]:
         """Scores as ``scores`` has them, and gradients of each row's score by its entries, shaped like these.
+
+        Args:
+          wanted: bool ``[points, rows]``, some of each point: what is run; the others come back as zeros.
 
         Raises:
           InputError: an input is missing, unknown or ill-shaped.
@@ -139,22 +143,22 @@ class At:
             evaluated = runner.gradients(rows)
             return evaluated.score, evaluated.gradient
 
-        points, found = self._ask(entries, ask)
+        points, found = self._ask(entries, ask, wanted)
         scores = np.concatenate([each[0] for each in found])
         gradients = self._scene.layout.of_vectors([vector for each in found for vector in each[1]], points)
         return scores if points is None else scores.reshape(points, len(self)), gradients
 
-    def outputs(self, entries: Mapping[str, Any]) -> np.ndarray:
-        """Output rows ``[rows, …output row]`` or ``[points, rows, …output row]``.
+    def outputs(self, entries: Mapping[str, Any], wanted: Optional[np.ndarray] = None) -> np.ndarray:
+        """Output rows ``[rows, …output row]`` or ``[points, rows, …output row]``; ``wanted`` as for ``gradients``.
 
         Raises:
           InputError: an input is missing, unknown or ill-shaped.
         """
         def ask(runner: PointRunner, rows: Rows) -> Tuple[Any, ...]:
             outputs = runner.outputs(rows)
-            return runner.label.of(outputs), outputs
+            return runner.label.take(rows.example).of(outputs), outputs
 
-        points, found = self._ask(entries, ask)
+        points, found = self._ask(entries, ask, wanted)
         outputs = np.concatenate([each[1] for each in found])
         return outputs.reshape((() if points is None else (points,)) + (len(self),) + tuple(self._scene.row_shape))
 
@@ -239,28 +243,30 @@ class At:
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
-    def _ask(self, entries: Mapping[str, Any], ask: Ask) -> Tuple[Any, List[Tuple[Any, ...]]]:
+    def _ask(self, entries: Mapping[str, Any], ask: Ask, wanted: Optional[np.ndarray] = None
+             ) -> Tuple[Any, List[Tuple[Any, ...]]]:
         """Points, and what ``ask`` found for a few of them at a time: scores first, then anything by row."""
         points, stacked = self._scene.layout.read(entries)
         if points == 0:
             _, one = self._ask(self.entries, ask)
             return points, [tuple(each[:0] for each in one[0])]
         many = 1 if points is None else points
+        wanted = np.ones((many, len(self)), bool) if wanted is None else wanted
         with self._lock:
-            self.evaluations += many * len(self)
+            self.evaluations += int(wanted.sum())
         probed = self._probed
         if probed.wide:
             try:
-                return points, self._wide(stacked, many, ask)
+                return points, self._wide(stacked, wanted, ask)
             except Coupled:
                 if not self._scene.own_company:
                     raise
                 probed = self._probed = in_company(probed, len(self))
-        return points, self._narrow(probed, stacked, many, ask)
+        return points, self._narrow(probed, stacked, wanted, ask)
 
-    def _wide(self, stacked: List[np.ndarray], many: int, ask: Ask) -> List[Tuple[Any, ...]]:
+    def _wide(self, stacked: List[np.ndarray], wanted: np.ndarray, ask: Ask) -> List[Tuple[Any, ...]]:
         """Points share runs; ``Coupled`` where the caller's own rows, which run along, notice it."""
-        scene, count = self._scene, len(self)
+        scene, count, many = self._scene, len(self), len(wanted)
         sizes = [len(part.entries) for part in scene.layout.parts]
         together = max(1, FLOATS_AT_ONCE // max(1, scene.layout.floats))
         found = []
@@ -273,7 +279,8 @@ class At:
             times = last - first + prove
             runner = scene.runner.on(stacked_batch(scene.runner.batch, arrays, arrays, times),
                                      scene.runner.label.repeated(times))
-            answer = ask(runner, Rows(np.arange(runner.count), np.ones(runner.count)))
+            rows = np.flatnonzero(np.append(wanted[first:last], np.ones(prove * count, bool)))
+            answer = _laid_out(ask(runner, Rows(rows, np.ones(len(rows)))), rows, runner.batch)
             if prove:
                 if not agree(answer[0][-count:], self.score, scene.runner.label.reach * scene.outputs):
                     raise Coupled()
@@ -282,15 +289,33 @@ class At:
             found.append(answer)
         return found
 
-    def _narrow(self, probed: Probed, stacked: List[np.ndarray], many: int, ask: Ask) -> List[Tuple[Any, ...]]:
+    def _narrow(self, probed: Probed, stacked: List[np.ndarray], wanted: np.ndarray, ask: Ask
+                ) -> List[Tuple[Any, ...]]:
         """One row at a time goes to its entries, in the company of the others as they were fed."""
         scene, count, found = self._scene, len(self), []
         batch, sizes = scene.runner.batch, [len(part.entries) for part in scene.layout.parts]
-        for point in range(many):
+        for point, asked in enumerate(wanted):
             moved = [array[point * size:(point + 1) * size] for array, size in zip(stacked, sizes)]
             runner = scene.runner.on(batch._replace(baseline=moved), scene.runner.label, probed.running)
-            found.append(ask(runner, Rows(np.arange(count), np.zeros(count))))
+            rows = np.flatnonzero(asked)
+            found.append(_laid_out(ask(runner, Rows(rows, np.zeros(len(rows)))), rows, batch))
         return found
+
+
+def _laid_out(answer: Tuple[Any, ...], rows: np.ndarray, batch: Batch) -> Tuple[Any, ...]:
+    """What was found for some rows of a batch as what is known of all: zeros where nothing was asked."""
+    if len(rows) == batch.count:
+        return answer
+    sizes = sum(np.bincount(owner, minlength=batch.count) * int(np.prod(array.shape[1:]))
+                for owner, array in zip(batch.owner, batch.actual))
+    found: List[Any] = []
+    for part in answer:
+        every = [np.zeros(size) for size in sizes] if isinstance(part, list) else np.zeros(
+            (batch.count,) + part.shape[1:], part.dtype)
+        for row, own in zip(rows.tolist(), part):
+            every[row] = own
+        found.append(every)
+    return tuple(found)
 
 
 def stacked_batch(batch: Batch, actual: List[np.ndarray], baseline: List[np.ndarray], times: int) -> Batch:
