@@ -30,14 +30,14 @@ class Known(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Of a row: what each unit carries and its mean gradient ``[units]``, what all carry, what passes them by, and
+    """By row: what each unit carries and its mean gradient ``[rows, units]``, what all carry, what passes them by, and
     whether the tolerance holds."""
 
     units: np.ndarray
     influence: np.ndarray
-    carried: float
-    passed: float
-    good: bool
+    carried: np.ndarray
+    passed: np.ndarray
+    good: np.ndarray
 
 
 class Pieces:
@@ -91,8 +91,8 @@ class Pieces:
 
 
 class Row(NamedTuple):
-    """A row as it stands; ``lacking``: by interval what its error is a share of, where too large; ``smooth``: whether
-    one polynomial through all nodes was best."""
+    """One row of ``Sums`` as it stands; ``lacking``: by interval what its error is a share of, where too large;
+    ``smooth``: whether one polynomial through all nodes was best."""
 
     sums: Sums
     lacking: np.ndarray
@@ -100,7 +100,7 @@ class Row(NamedTuple):
 
 
 def adaptive(at: Callable[[Dict[int, np.ndarray]], Dict[int, Known]], ends: np.ndarray, tolerance: float,
-             max_steps: int) -> List[Sums]:
+             max_steps: int) -> Sums:
     """Nodes of nested Gauss rules while one polynomial through all is best, then the middles of the worst intervals.
 
     Each row has nodes of its own, whatever its company; a row whose score or gradients are not finite asks for no more.
@@ -117,8 +117,7 @@ def adaptive(at: Callable[[Dict[int, np.ndarray]], Dict[int, Known]], ends: np.n
         following: Dict[int, np.ndarray] = {}
         for row, known in at(wanted).items():
             nodes, level = wanted[row], levels[row]
-            pieces = _of_level(level) if level else [Pieces(nodes, order) for order in _ORDERS if order < len(nodes) - 1]
-            judged = _row(pieces, known, ends[:, row], tolerance)
+            judged = _row(_of_level(level) if level else _between(nodes), known, ends[:, row], tolerance)
             found[row] = judged.sums
             if judged.sums.good or not np.isfinite(judged.lacking).all():
                 continue
@@ -130,14 +129,18 @@ def adaptive(at: Callable[[Dict[int, np.ndarray]], Dict[int, Known]], ends: np.n
             if new:
                 following[row] = np.sort(np.concatenate([nodes, new]))
         wanted = following
-    return [found[row] for row in sorted(found)]
+    return Sums(*(np.stack(part) for part in zip(*(found[row] for row in sorted(found)))))
 
 
 @functools.lru_cache(maxsize=_LEVELS)
 def _of_level(level: int) -> List[Pieces]:
     """Those of a nested rule, the one polynomial through all its nodes last."""
     nodes = quadrature.nested(level).alphas
-    return [Pieces(nodes, order) for order in _ORDERS + (len(nodes) - 1,) if order < len(nodes)]
+    return _between(nodes) + [Pieces(nodes, len(nodes) - 1)]
+
+
+def _between(nodes: np.ndarray) -> List[Pieces]:
+    return [Pieces(nodes, order) for order in _ORDERS if order < len(nodes) - 1]
 
 
 def _row(pieces: List[Pieces], known: Known, ends: np.ndarray, tolerance: float) -> Row:
@@ -166,5 +169,5 @@ def _row(pieces: List[Pieces], known: Known, ends: np.ndarray, tolerance: float)
         lacking *= off / parts / np.linalg.norm(lacking)
     else:
         good = bool(np.isfinite(error).all())
-    sums = Sums(units, own.mean(known.gradients), float(units.sum()), float(own.integral(known.passing).sum()), good)
+    sums = Sums(units, own.mean(known.gradients), units.sum(), own.integral(known.passing).sum(), np.array(good))
     return Row(sums, lacking if np.isfinite(error).all() else error, best == len(pieces) - 1)

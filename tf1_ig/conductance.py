@@ -154,15 +154,15 @@ class Path:
                                   for own, count in zip(alphas.T, self._below.tokens)], self._baseline)
 
 
-def by_rule(path: Path, method: str, steps: int, close: Callable[[np.ndarray], np.ndarray]) -> List[Sums]:
+def by_rule(path: Path, method: str, steps: int, close: Callable[[np.ndarray], np.ndarray]) -> Sums:
     """The nodes of a rule; each gradient belongs to the part of the path that its weight is the length of."""
     nodes, weights = quadrature.nodes_and_weights(method, steps)
     changes = np.diff(path.layers(np.clip(np.concatenate([[0.0], np.cumsum(weights)]), 0.0, None)), axis=0)
     known = path.at(dict.fromkeys(range(path.rows), nodes))
     units = np.stack([(known[row].gradients * changes[:, row]).sum(axis=0) for row in range(path.rows)])
     carried, passed = units.sum(axis=1), np.array([weights @ known[row].passing for row in range(path.rows)])
-    return [Sums(*of_row) for of_row in zip(units, (weights @ known[row].gradients for row in range(path.rows)), carried,
-                                            passed, close(carried + passed))]
+    influence = np.stack([weights @ known[row].gradients for row in range(path.rows)])
+    return Sums(units, influence, carried, passed, close(carried + passed))
 
 
 def answer(path: Path, at: At, request: Request, output: str, notes: Tuple[str, ...]) -> Attribution:
@@ -177,10 +177,9 @@ def answer(path: Path, at: At, request: Request, output: str, notes: Tuple[str, 
     rise = ends[1] - ends[0]
     close = np.maximum(request.tolerance * np.abs(rise), 1e-6 * np.max(np.abs(ends), axis=0))
     if request.steps is not None:
-        rows = by_rule(path, request.method, request.steps, lambda sums: np.abs(sums - rise) <= close)
+        found = by_rule(path, request.method, request.steps, lambda sums: np.abs(sums - rise) <= close)
     else:
-        rows = adaptive(path.at, ends, request.tolerance, request.max_steps)
-    found = Sums(*(np.stack(part) for part in zip(*rows)))
+        found = adaptive(path.at, ends, request.tolerance, request.max_steps)
     exact = request.kind == "conductance"
     delta = found.carried - rise
     largest = _PASSES * np.max(np.abs(ends), axis=0)
@@ -189,12 +188,12 @@ def answer(path: Path, at: At, request: Request, output: str, notes: Tuple[str, 
     if exact and not whole:
         told.append("layer %s does not cut every path from the inputs to %s: %s of the score's difference passes it by"
                     % (request.layer, output, ", ".join("%.4g" % each for each in found.passed)))
+    rows, taken = len(rise), path.gradients_taken
     return Attribution(
         values={request.layer: (found.units if exact else found.influence).reshape(
-            (len(rows),) + path.units)}, score=ends[1],
-        baseline_score=ends[0] if exact else np.full(len(rows), np.nan), delta=delta if exact else np.full(
-            len(rows), np.nan),
-        label=at.label, steps=path.gradients_taken, evaluations=path.gradients_taken,
+            (rows,) + path.units)}, score=ends[1],
+        baseline_score=ends[0] if exact else np.full(rows, np.nan), delta=delta if exact else np.full(rows, np.nan),
+        label=at.label, steps=taken, evaluations=taken.copy(),
         converged=found.good, output=output,
         method="adaptive" if request.steps is None else request.method,
         tolerance=request.tolerance if request.steps is None else None, running=at.running, coupled=at.coupled,

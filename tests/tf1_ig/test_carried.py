@@ -29,12 +29,12 @@ def test_polynomials_are_integrated_exactly(order):
 
 
 def test_where_slopes_stay_any_kink_is_carried_exactly():
-    found, = adaptive(known_of(lambda t: np.tile([2.0, -1.0], (len(t), 1)),
+    found = adaptive(known_of(lambda t: np.tile([2.0, -1.0], (len(t), 1)),
                               lambda t: np.stack([np.maximum(t - 0.3, 0), np.abs(t - 0.77)], 1),
                               lambda t: 2 * np.maximum(t - 0.3, 0) - np.abs(t - 0.77)),
                      np.array([[-0.77], [1.4 - 0.23]]), 0.01, 100)
-    np.testing.assert_allclose(found.units, [1.4, 0.54], atol=1e-12)
-    assert found.good
+    np.testing.assert_allclose(found.units, [[1.4, 0.54]], atol=1e-12)
+    assert found.good.all()
 
 
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-3])
@@ -45,12 +45,12 @@ def test_units_whose_slopes_jump_are_within_tolerance(tolerance):
 
     asked = []
     known = known_of(g, lambda t: np.stack([t - 0.4, 1 + t ** 2], 1), lambda t: np.maximum(t - 0.4, 0) * (1 + t ** 2))
-    found, = adaptive(lambda wanted: asked.append(len(wanted[0])) or known(wanted), np.array([[0.0], [1.2]]), tolerance,
-                      500)
+    found = adaptive(lambda wanted: asked.append(len(wanted[0])) or known(wanted), np.array([[0.0], [1.2]]), tolerance,
+                     500)
     first = 0.6 + (1 - 0.4 ** 3) / 3
-    assert found.good and asked[-1] < 100
-    np.testing.assert_allclose(found.units, [first, 1.2 - first], atol=2 * tolerance * 1.2)
-    assert not adaptive(known, np.array([[0.0], [1.2]]), 1e-7, 31)[0].good  # and says so where steps end
+    assert found.good.all() and asked[-1] < 100
+    np.testing.assert_allclose(found.units, [[first, 1.2 - first]], atol=2 * tolerance * 1.2)
+    assert not adaptive(known, np.array([[0.0], [1.2]]), 1e-7, 31).good.any()  # and says so where steps end
 
 
 @pytest.mark.parametrize("broken", ["score", "gradient"])
@@ -66,8 +66,8 @@ def test_a_row_that_is_no_number_leaves_the_nodes_of_the_others(broken):
 
     ends = np.array([[0.0], [1.2]])
     alone, found = adaptive(known, ends, 1e-3, 500), adaptive(both, np.repeat(ends, 2, axis=1), 1e-3, 500)
-    np.testing.assert_array_equal(found[0].units, alone[0].units)
-    assert [row.good for row in found] == [True, False]
+    np.testing.assert_array_equal(found.units[0], alone.units[0])
+    assert found.good.tolist() == [True, False]
 
 
 def test_each_row_has_nodes_of_its_own():
@@ -88,5 +88,4 @@ def test_each_row_has_nodes_of_its_own():
     found = adaptive(at, ends, 1e-3, 500)
     assert asked[0] == {0: 3, 1: 3, 2: 3} and not any(1 in wanted for wanted in asked[1:])
     for row, one in enumerate(of_row):
-        alone, = adaptive(one, ends[:, [row]], 1e-3, 500)
-        np.testing.assert_array_equal(found[row].units, alone.units)
+        np.testing.assert_array_equal(found.units[row], adaptive(one, ends[:, [row]], 1e-3, 500).units[0])

@@ -30,7 +30,7 @@ from tf1_ig.variants import VARIANTS
 HELP = "attribute a prediction to the parts of its input"
 
 _OF_VARIANTS = ("baselines", "samples", "seed", "noise_level", "scales", "segments")
-_PLAIN = "integrated_gradients", {}  # the variant that is none, and its options
+_PLAIN: Tuple[str, Any] = ("integrated_gradients", {})  # the variant that is none, and its options
 _BY_RANK = ()      # no label was given: top where the output has classes
 _NOT_SAID = ()     # of an option for which None is a value
 

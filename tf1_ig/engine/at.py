@@ -292,7 +292,7 @@ class At:
     def _narrow(self, probed: Probed, stacked: List[np.ndarray], wanted: np.ndarray, ask: Ask
                 ) -> List[Tuple[Any, ...]]:
         """One row at a time goes to its entries, in the company of the others as they were fed."""
-        scene, count, found = self._scene, len(self), []
+        scene, found = self._scene, []
         batch, sizes = scene.runner.batch, [len(part.entries) for part in scene.layout.parts]
         for point, asked in enumerate(wanted):
             moved = [array[point * size:(point + 1) * size] for array, size in zip(stacked, sizes)]
@@ -306,11 +306,11 @@ def _laid_out(answer: Tuple[Any, ...], rows: np.ndarray, batch: Batch) -> Tuple[
     """What was found for some rows of a batch as what is known of all: zeros where nothing was asked."""
     if len(rows) == batch.count:
         return answer
-    sizes = sum(np.bincount(owner, minlength=batch.count) * int(np.prod(array.shape[1:]))
-                for owner, array in zip(batch.owner, batch.actual))
+    sizes = np.sum([np.bincount(owner, minlength=batch.count) * int(np.prod(array.shape[1:]))
+                    for owner, array in zip(batch.owner, batch.actual)], axis=0)
     found: List[Any] = []
     for part in answer:
-        every = [np.zeros(size) for size in sizes] if isinstance(part, list) else np.zeros(
+        every: Any = [np.zeros(size) for size in sizes] if isinstance(part, list) else np.zeros(
             (batch.count,) + part.shape[1:], part.dtype)
         for row, own in zip(rows.tolist(), part):
             every[row] = own
