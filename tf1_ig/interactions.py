@@ -73,8 +73,8 @@ def gauss(count: int) -> Rule:
     # Weights of 1 on the same points: what integrates Legendre polynomials exactly.
     legendre = np.polynomial.legendre.legvander(2.0 * points - 1.0, count - 1)
     plain = np.linalg.solve(legendre.T, np.eye(count)[0])
-    # Half the way to either end at most: at the very ends a root has no gradient.
-    spacing = np.minimum(SPACING, np.minimum(points, 1.0 - points) / 2.0)
+    # A quarter of the way to either end at most: at the very ends a root has no gradient, and close to them it bends.
+    spacing = np.minimum(SPACING, np.minimum(points, 1.0 - points) / 4.0)
     return Rule(points, spacing, first * points, first, plain)
 
 
