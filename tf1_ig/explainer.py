@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 import threading
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -371,7 +371,7 @@ class IntegratedGradients:
                 found = made(task._replace(probed=probe.in_company(task.probed, task.batch.count)))
         return dataclasses.replace(found, graph_findings=tuple(self.findings()))
 
-    def _found(self, asked: answer.Asked, task: Task, label: Label, advance) -> Attribution:
+    def _found(self, asked: answer.Asked, task: Task, label: Label, advance: Callable[[int], None]) -> Attribution:
         """The result of one task by the method that was chosen."""
         question, chosen = asked.question, asked.method
         runner = self._runner(task, label, question, advance)
@@ -386,7 +386,8 @@ class IntegratedGradients:
                         many, fed, ends, question.effort, self._sizes)))
         return answer.record(asked, task, label, found, runner)
 
-    def _runner(self, task: Task, label: Label, question: Question, advance=lambda rows: None) -> PointRunner:
+    def _runner(self, task: Task, label: Label, question: Question,
+                advance: Callable[[int], None] = lambda rows: None) -> PointRunner:
         sizes = self._sizes.of(task.batch, question.effort.limits)
         return PointRunner(self._engine, task.batch, task.probed.running, label.terms, sizes, advance)
 

@@ -13,7 +13,7 @@ entry) whose rows sum to them; how much had to be changed, and how far the two o
 estimate. Where gradients jump (a ReLU), a difference sees a jump only if it spans it: there ``kinks`` takes over.
 """
 
-from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import numpy as np
 
@@ -165,7 +165,7 @@ def _moves(at: At, start: Dict[str, Any]) -> List[np.ndarray]:
                         for name, value in at.entries.items()})
 
 
-def value_of(function, first: Any, second: Any) -> Any:
+def value_of(function: Callable[..., Any], first: Any, second: Any) -> Any:
     """A function of two arrays, or row by row of two lists of arrays."""
     if isinstance(first, list):
         return [function(own, other) for own, other in zip(first, second)]
@@ -175,7 +175,7 @@ def value_of(function, first: Any, second: Any) -> Any:
 class Slopes:
     """Gradient times input minus baseline, by token, at points of the path, of all rows; ``evaluations`` by row."""
 
-    def __init__(self, at: At, baseline: Any, deltas, moving: List[np.ndarray], on_points):
+    def __init__(self, at: At, baseline: Any, deltas: Any, moving: List[np.ndarray], on_points: Callable[..., Any]):
         self._at, self._baseline, self._deltas, self._on_points = at, baseline, deltas, on_points
         self.moving, self.counts, self.evaluations = moving, at.tokens, np.zeros(len(at), int)
 

@@ -121,7 +121,7 @@ class Decided:
             chosen = now
             self._kill(chosen)
 
-    def value(self, tensor) -> Optional[Any]:
+    def value(self, tensor: Any) -> Optional[Any]:
         """The value of a scalar (a number) or of a short vector (an array) that is decided; else ``None``."""
         span = self._span(tensor if isinstance(tensor, TensorRef) else names.parse(tensor), 0)
         if span is None or not span.known:

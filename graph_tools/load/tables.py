@@ -28,7 +28,7 @@ class Found(NamedTuple):
     warnings: Tuple[str, ...]
 
 
-def initializers(graph_def, assets: Optional[Mapping[str, str]] = None,
+def initializers(graph_def: Any, assets: Optional[Mapping[str, str]] = None,
                  values: Optional[Mapping[str, Any]] = None, folder: Optional[str] = None) -> Found:
     """The initialisers of a graph's tables.
 
@@ -76,7 +76,7 @@ def _moved(index: walk.GraphIndex, assets: Mapping[str, str], folder: Optional[s
     return found
 
 
-def _filled_inside(node, library, table) -> list:
+def _filled_inside(node: Any, library: Dict[str, Any], table: Dict[str, List[str]]) -> list:
     """The nodes of the functions that a node calls, when they do nothing but fill tables (and there is one to fill)."""
     if node.op not in ops.CALLS:
         return []
@@ -85,14 +85,14 @@ def _filled_inside(node, library, table) -> list:
     return nodes if fills and not any(_has_effect(inner) and inner.op not in library for inner in nodes) else []
 
 
-def _has_effect(node) -> bool:
+def _has_effect(node: Any) -> bool:
     """Whether a node does more than compute, hold or fill (a vocabulary is read by its initialiser alone)."""
     if node.op in _OTHER_STATE:
         return True
     return node.op not in ops.FROM_FILE and families.reaching(node) is not None
 
 
-def _problem_inside(index: walk.GraphIndex, node, inside: list, assets: Mapping[str, str],
+def _problem_inside(index: walk.GraphIndex, node: Any, inside: list, assets: Mapping[str, str],
                     folder: Optional[str]) -> Optional[str]:
     """Why a function that fills a table from a file may not, or ``None``: it must be handed the file's name."""
     if folder is None or not any(inner.op in ops.FROM_FILE for inner in inside):
@@ -118,7 +118,7 @@ def _source(index: walk.GraphIndex, ref: names.TensorRef) -> str:
     return variables.root(index, index.data_inputs(name)[0]) if index.op(name) == "ReadVariableOp" else name
 
 
-def asset_variables(graph_def, assets: Mapping[str, str]) -> Dict[str, str]:
+def asset_variables(graph_def: Any, assets: Mapping[str, str]) -> Dict[str, str]:
     """Variables that hold the path of an asset, as TF 2 has them: path by node name, every handle of each."""
     index = walk.GraphIndex(graph_def)
     paths = {variables.identity(index.nodes[variables.root(index, index.data_inputs(node.name)[0])]): assets[
@@ -129,12 +129,12 @@ def asset_variables(graph_def, assets: Mapping[str, str]) -> Dict[str, str]:
             if paths and node.op in ops.VARIABLES and variables.identity(node) in paths}
 
 
-def _path_source(index: walk.GraphIndex, assign) -> str:
+def _path_source(index: walk.GraphIndex, assign: Any) -> str:
     """The tensor that an assignment stores, behind identities."""
     return variables.root(index, index.data_inputs(assign.name)[1]) + ":0"
 
 
-def _problem(index: walk.GraphIndex, node, assets: Mapping[str, str], folder: Optional[str]) -> Optional[str]:
+def _problem(index: walk.GraphIndex, node: Any, assets: Mapping[str, str], folder: Optional[str]) -> Optional[str]:
     """Why an initialiser cannot be run, or ``None``."""
     fed = {names.parse(name).node for name in assets}
     hostile = judge.tainted_functions(index.graph_def.library)
@@ -168,13 +168,13 @@ def _files(index: walk.GraphIndex, ancestors: Set[str], assets: Mapping[str, str
     return paths.union(path for path in read if path is not None)
 
 
-def _tables_of(index: walk.GraphIndex, node) -> Set[str]:
+def _tables_of(index: walk.GraphIndex, node: Any) -> Set[str]:
     """Table nodes that an initialiser, or a call of one, takes."""
     roots = {variables.root(index, ref) for ref in index.data_inputs(node.name)}
     return {name for name in roots if index.op(name) in ops.TABLES}
 
 
-def _lost(graph_def, index: walk.GraphIndex, known: Set[str]) -> Tuple[str, ...]:
+def _lost(graph_def: Any, index: walk.GraphIndex, known: Set[str]) -> Tuple[str, ...]:
     """Tables that nothing fills, but ``known`` ones: freezing cut their initialisers off, or a checkpoint has none."""
     filled = {variables.identity(index.nodes[name]) for name in known}
     found = []

@@ -3,6 +3,8 @@
 All of it is counted on the bytes. What import would compute meanwhile is in ``folding``.
 """
 
+from typing import Any, Iterable
+
 from graph_tools.errors import TooLargeError
 from graph_tools.graph import functions, walk
 
@@ -13,14 +15,14 @@ SIDE_BY_SIDE = 1 << 20  # iterations of a loop at a time: the executor makes roo
 _WIDTHS = {1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 1, 7: 16, 8: 8, 9: 8, 10: 1, 14: 2, 17: 2, 18: 16, 19: 2, 22: 4, 23: 8}
 
 
-def check(graph_def, where: str) -> None:
+def check(graph_def: Any, where: str) -> None:
     """Raises ``TooLargeError`` for a graph whose size, unfolded, has nothing to do with the size of its file."""
     _check_constants(graph_def, where)
     _check_loops(graph_def, where)
     _check_calls(graph_def, where)
 
 
-def _check_constants(graph_def, where: str) -> None:
+def _check_constants(graph_def: Any, where: str) -> None:
     total = 0
     for node in functions.all_nodes(graph_def):
         if node.op != "Const" or "value" not in node.attr:
@@ -37,14 +39,14 @@ def _check_constants(graph_def, where: str) -> None:
                                 "all); the file is damaged or hostile" % (where, node.name, sizes, declared, total))
 
 
-def _check_loops(graph_def, where: str) -> None:
+def _check_loops(graph_def: Any, where: str) -> None:
     for node in functions.all_nodes(graph_def):
         if "parallel_iterations" in node.attr and not 1 <= node.attr["parallel_iterations"].i <= SIDE_BY_SIDE:
             raise TooLargeError("%s: node %r (%s) wants %d iterations of its loop at a time; the file is damaged or "
                                 "hostile" % (where, node.name, node.op, node.attr["parallel_iterations"].i))
 
 
-def _check_calls(graph_def, where: str) -> None:
+def _check_calls(graph_def: Any, where: str) -> None:
     """Counts nodes as if every call were replaced by what it calls (the library does not call itself: see ``scan``)."""
     sizes = {function.signature.name: len(function.node_def) for function in graph_def.library.function}
     if not sizes:
@@ -64,7 +66,7 @@ def _check_calls(graph_def, where: str) -> None:
         raise TooLargeError("%s: its calls unfold to %.3g nodes; the file is damaged or hostile" % (where, everything))
 
 
-def product(sizes) -> int:
+def product(sizes: Iterable[float]) -> int:
     found = 1
     for size in sizes:
         found *= int(size)

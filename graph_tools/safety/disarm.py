@@ -5,7 +5,7 @@ fetched comes too late. Each refused node becomes a placeholder of its name and 
 differentiated and fed, and running it without a feed is an error that names it.
 """
 
-from typing import Dict, Iterable, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from graph_tools.graph import functions, nodes
 from graph_tools.safety import folding, judge, outputs
@@ -18,7 +18,7 @@ _VECTORS = frozenset(("ReaderReadUpTo", "ReaderReadUpToV2", "MatchingFiles"))
 _STRING, _VARIANT, _RESOURCE = 7, 21, 20
 
 
-def disarm(graph_def, keep: Iterable[str] = ()) -> Dict[str, Refusal]:
+def disarm(graph_def: Any, keep: Iterable[str] = ()) -> Dict[str, Refusal]:
     """Cuts out, in place, every node that could do more than compute, and every function that could.
 
     Args:
@@ -42,7 +42,7 @@ def disarm(graph_def, keep: Iterable[str] = ()) -> Dict[str, Refusal]:
     return refused
 
 
-def _functions_of(graph_def, keep: Set[str]) -> Set[str]:
+def _functions_of(graph_def: Any, keep: Set[str]) -> Set[str]:
     """Functions that run when some nodes do."""
     if not keep or not graph_def.library.function:
         return set()
@@ -50,7 +50,7 @@ def _functions_of(graph_def, keep: Set[str]) -> Set[str]:
     return functions.reach(called, judge.edges(graph_def.library))
 
 
-def _cut(graph_def, node, types: List[int]) -> None:
+def _cut(graph_def: Any, node: Any, types: List[int]) -> None:
     """Makes a node a placeholder (several outputs: the identity of several; none: an op that waits for one)."""
     name, op = node.name, node.op
     # Its inputs become control inputs, which keep it in the loop or the branch that it was in.

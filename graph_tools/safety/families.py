@@ -3,7 +3,7 @@
 An op that is in no family is refused like those that reach out: nobody has said what it does.
 """
 
-from typing import Callable, Dict, FrozenSet, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, NamedTuple, Optional, Tuple
 
 from graph_tools.safety import computing
 
@@ -115,20 +115,20 @@ REACHING = (
 UNKNOWN = Family("unknown", "is not one that this package knows, so that it could do anything", frozenset())
 
 
-def _text(node, name: str) -> bytes:
+def _text(node: Any, name: str) -> bytes:
     return node.attr[name].s if name in node.attr else b""  # reading an attribute that is not there may add it
 
 
-def _to_screen(node) -> bool:
+def _to_screen(node: Any) -> bool:
     return not _text(node, "output_stream").startswith(b"file:")
 
 
-def _no_descriptor_file(node) -> bool:
+def _no_descriptor_file(node: Any) -> bool:
     source = _text(node, "descriptor_source")
     return source in (b"", b"local://") or source.startswith(b"bytes://")
 
 
-def _no_vocabulary_file(node) -> bool:
+def _no_vocabulary_file(node: Any) -> bool:
     return not _text(node, "vocab_file")
 
 
@@ -144,7 +144,7 @@ _ALLOWED = frozenset().union(*(family.ops for family in COMPUTING))
 _BY_NAME = {family.name: family for family in COMPUTING + REACHING}
 
 
-def reaching(node) -> Optional[Family]:
+def reaching(node: Any) -> Optional[Family]:
     """The family of a node that could do more than compute; ``None`` for one that cannot (calls: see ``judge``)."""
     if node.op in _ALLOWED:
         return None

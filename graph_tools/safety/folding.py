@@ -33,7 +33,7 @@ class Folded(NamedTuple):
     cost: int = 0
 
 
-def withhold(graph_def) -> List[str]:
+def withhold(graph_def: Any) -> List[str]:
     """Keeps import from folding what would cost too much, in place; what a run computes is the same.
 
     Returns:
@@ -73,7 +73,7 @@ _JOINS = frozenset(("ConcatV2", "Concat", "Pack", "StringJoin", "ReduceJoin", "S
 _PRODUCTS = frozenset(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"))
 
 
-def _fold(graph_def) -> Dict[str, Folded]:
+def _fold(graph_def: Any) -> Dict[str, Folded]:
     """Of each node that import could fold, what it would be: those that depend on constants alone."""
     library = {function.signature.name for function in graph_def.library.function}
     waits: Dict[str, int] = {}
@@ -100,7 +100,7 @@ def _fold(graph_def) -> Dict[str, Folded]:
     return known
 
 
-def _folded(node, inputs: List[Folded]) -> Folded:
+def _folded(node: Any, inputs: List[Folded]) -> Folded:
     """What is known of one node: by the rule of its op, or as large as what goes in, unless its op makes more of it."""
     if node.op in _RULES:
         try:
@@ -126,7 +126,7 @@ _MORE = ("LinSpace", "OneHot", "Pad", "MirrorPad", "Stateless", "Bincount", "Den
 _FACTOR = 16
 
 
-def _constant(node, inputs: List[Folded]) -> Folded:
+def _constant(node: Any, inputs: List[Folded]) -> Folded:
     if "value" not in node.attr:
         return Folded(None)
     tensor = node.attr["value"].tensor
@@ -151,7 +151,7 @@ def _sizes(inputs: List[Folded]) -> Optional[List[int]]:
     return known if len(known) == len(inputs) else None
 
 
-def _same(node, inputs: List[Folded]) -> Folded:
+def _same(node: Any, inputs: List[Folded]) -> Folded:
     sizes = _sizes(inputs)
     size, first = max(sizes) if sizes else None, inputs[0].shape
     shape = first if node.op in _KEEP_SHAPE else None
@@ -160,7 +160,7 @@ def _same(node, inputs: List[Folded]) -> Folded:
     return Folded(size, shape, _arithmetic(node, inputs), (size or 0) * len(inputs))
 
 
-def _broadcast(node, inputs: List[Folded]) -> Folded:
+def _broadcast(node: Any, inputs: List[Folded]) -> Folded:
     """As large as all inputs spread over one another; where a shape is not known, none of them may overlap."""
     sizes, shapes = _sizes(inputs), [one.shape for one in inputs if one.shape is not None]
     if sizes is None:
@@ -174,7 +174,7 @@ def _broadcast(node, inputs: List[Folded]) -> Folded:
     return Folded(size, shape, _arithmetic(node, inputs), size * len(inputs))
 
 
-def _gathered(node, inputs: List[Folded]) -> Folded:
+def _gathered(node: Any, inputs: List[Folded]) -> Folded:
     """As many rows as there are indices, each at most all that they are taken from (of a vector: one entry)."""
     taken, indices = inputs[0], inputs[1].size
     row = 1 if taken.shape is not None and len(taken.shape) == 1 else taken.size
@@ -197,18 +197,18 @@ def _reshaped(op: str, shape: Tuple[int, ...], how: np.ndarray) -> Optional[Tupl
     return tuple(bounds.product(shape) // max(1, known) if one < 0 else one for one in numbers)
 
 
-def _axes(node, axis: np.ndarray) -> Dict[str, Any]:
+def _axes(node: Any, axis: np.ndarray) -> Dict[str, Any]:
     return {"axis": tuple(np.ravel(axis).astype(int)), "keepdims": bool(_number(node, "keep_dims"))}
 
 
-def _cast(node, x: np.ndarray) -> np.ndarray:
+def _cast(node: Any, x: np.ndarray) -> np.ndarray:
     kind = node.attr["DstT"].type if "DstT" in node.attr else 0
     if kind not in (1, 2, 3, 9):
         raise ValueError("numbers of a type that does not hold them all")
     return np.trunc(x) if kind in (3, 9) else x
 
 
-def _squeezed(node, x: np.ndarray) -> np.ndarray:
+def _squeezed(node: Any, x: np.ndarray) -> np.ndarray:
     axes = tuple(node.attr["squeeze_dims"].list.i) if "squeeze_dims" in node.attr else ()
     return np.squeeze(x, axes or None)
 
@@ -232,7 +232,7 @@ _ARITHMETIC: Dict[str, Callable] = {
 _WRAPS = 2.0 ** 31
 
 
-def _arithmetic(node, inputs: List[Folded]) -> Optional[np.ndarray]:
+def _arithmetic(node: Any, inputs: List[Folded]) -> Optional[np.ndarray]:
     """The value of short arithmetic on numbers, in floats; ``None`` where they might not be what TensorFlow finds."""
     values = [np.asarray(one.value, np.float64) for one in inputs if one.value is not None]
     rule = _picked if node.op == "StridedSlice" else _ARITHMETIC.get(node.op)
@@ -246,12 +246,12 @@ def _arithmetic(node, inputs: List[Folded]) -> Optional[np.ndarray]:
     return found if found.size <= _SMALL and bool((np.abs(found) < _WRAPS).all()) else None
 
 
-def _number(node, name: str) -> int:
+def _number(node: Any, name: str) -> int:
     """A number or a flag among a node's attributes; reading one that is not there may add it."""
     return (node.attr[name].i or node.attr[name].b) if name in node.attr else 0
 
 
-def _picked(node, values: np.ndarray, begin: np.ndarray, end: np.ndarray, stride: np.ndarray) -> np.ndarray:
+def _picked(node: Any, values: np.ndarray, begin: np.ndarray, end: np.ndarray, stride: np.ndarray) -> np.ndarray:
     """What is picked out of a short vector."""
     if values.ndim != 1 or begin.size != 1 or _number(node, "new_axis_mask") or _number(node, "ellipsis_mask"):
         raise ValueError("not a slice of a vector")
@@ -262,7 +262,7 @@ def _picked(node, values: np.ndarray, begin: np.ndarray, end: np.ndarray, stride
                         step)]
 
 
-def _joined(node, inputs: List[Folded]) -> Folded:
+def _joined(node: Any, inputs: List[Folded]) -> Folded:
     sizes, value, shape = _sizes(inputs), None, None
     if sizes is None:
         return Folded(None)
@@ -279,7 +279,7 @@ def _joined(node, inputs: List[Folded]) -> Folded:
 
 def _sized(position: int) -> Callable[..., Folded]:
     """A rule for ops whose output has the size that input number ``position`` says."""
-    def rule(node, inputs: List[Folded]) -> Folded:
+    def rule(node: Any, inputs: List[Folded]) -> Folded:
         sizes = inputs[position].value if position < len(inputs) else None
         if sizes is None:
             return Folded(None)
@@ -291,7 +291,7 @@ def _sized(position: int) -> Callable[..., Folded]:
     return rule
 
 
-def _range(node, inputs: List[Folded]) -> Folded:
+def _range(node: Any, inputs: List[Folded]) -> Folded:
     values = [one.value for one in inputs if one.value is not None and one.value.size == 1]
     if len(values) < len(inputs):
         return Folded(None)
@@ -300,14 +300,14 @@ def _range(node, inputs: List[Folded]) -> Folded:
     return Folded(count, None, None, 0)
 
 
-def _shape_of(node, inputs: List[Folded]) -> Folded:
+def _shape_of(node: Any, inputs: List[Folded]) -> Folded:
     shape = inputs[0].shape
     if node.op == "Shape":
         return Folded(8, None if shape is None else (len(shape),), None if shape is None else np.array(shape))
     return Folded(1, (), None)
 
 
-def _product_of_matrices(node, inputs: List[Folded]) -> Folded:
+def _product_of_matrices(node: Any, inputs: List[Folded]) -> Folded:
     one, other = inputs[0], inputs[1]
     if one.shape is None or other.shape is None or min(len(one.shape), len(other.shape)) < 2:
         return Folded(None)

@@ -5,7 +5,7 @@ refused here never reaches TensorFlow (see ``disarm``).
 """
 
 import re
-from typing import Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
+from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
 
 from graph_tools.errors import ARGUMENT
 from graph_tools.graph import functions, walk
@@ -48,7 +48,7 @@ class Refusal(NamedTuple):
         return "node %r, an op %s%s that %s" % (self.node, self.op, called, self.family.could)
 
 
-def judge(graph_def) -> Dict[str, Refusal]:
+def judge(graph_def: Any) -> Dict[str, Refusal]:
     """The nodes of a graph that could do more than compute, by name, in the graph's order.
 
     >>> judge(graph_def)["save/SaveV2"].family.could  # doctest: +SKIP
@@ -68,7 +68,7 @@ def judge(graph_def) -> Dict[str, Refusal]:
     return found
 
 
-def _reaching(node, library: Collection[str]) -> Optional[Family]:
+def _reaching(node: Any, library: Collection[str]) -> Optional[Family]:
     """What a node could do beside calling a function of the library.
 
     A function that is named after an op makes nothing of it harmless: which of both runs is TensorFlow's choice.
@@ -77,7 +77,7 @@ def _reaching(node, library: Collection[str]) -> Optional[Family]:
     return None if calls else families.reaching(node)
 
 
-def tainted_functions(library) -> Dict[str, Refusal]:
+def tainted_functions(library: Any) -> Dict[str, Refusal]:
     """Functions that could do more than compute, themselves or through what they call, their gradients included."""
     if not library.function:
         return {}
@@ -103,7 +103,7 @@ def tainted_functions(library) -> Dict[str, Refusal]:
     return found
 
 
-def edges(library) -> Dict[str, List[str]]:
+def edges(library: Any) -> Dict[str, List[str]]:
     """For each function those that its body refers to, and the one that is registered as its gradient."""
     table = functions.calls(library)
     for gradient in library.gradient:
@@ -112,7 +112,7 @@ def edges(library) -> Dict[str, List[str]]:
     return table
 
 
-def hopeless(meta_graph, refused: Dict[str, Refusal]) -> Optional[Refusal]:
+def hopeless(meta_graph: Any, refused: Dict[str, Refusal]) -> Optional[Refusal]:
     """Why no output of the graph can be computed, or ``None``: each depends on a node that is refused.
 
     Outputs are those of the signatures, or the ends of the graph that compute something. What lies behind a dequeue,
@@ -132,7 +132,7 @@ def hopeless(meta_graph, refused: Dict[str, Refusal]) -> Optional[Refusal]:
     return first
 
 
-def _goals(meta_graph, index: walk.GraphIndex, refused) -> List[str]:
+def _goals(meta_graph: Any, index: walk.GraphIndex, refused: Dict[str, Refusal]) -> List[str]:
     outputs = [info.name.partition(":")[0] for key, signature in meta_graph.signature_def.items()
                if not key.startswith("__saved_model") for info in signature.outputs.values() if info.name]
     known = [name for name in dict.fromkeys(outputs) if name in index]
@@ -147,7 +147,7 @@ def _goals(meta_graph, index: walk.GraphIndex, refused) -> List[str]:
     return [name for name in found if name not in behind] or found
 
 
-def _is_source(index: walk.GraphIndex, refused):
+def _is_source(index: walk.GraphIndex, refused: Dict[str, Refusal]) -> Callable[[str], bool]:
     """Whether a node hands over data that can be fed in its place (a file whose name is fed counts)."""
     def source(name: str) -> bool:
         node = index.nodes[name]
@@ -164,7 +164,7 @@ def _named_from_outside(index: walk.GraphIndex, name: str) -> bool:
     return any(index.op(other).startswith(_TAKES) for other in index.ancestors([name], control=False))
 
 
-def needed(meta_graph, refused: Dict[str, Refusal]) -> List[Refusal]:
+def needed(meta_graph: Any, refused: Dict[str, Refusal]) -> List[Refusal]:
     """The refusals that some output of the graph depends on, and all calls of Python."""
     if not refused:
         return []
@@ -174,7 +174,7 @@ def needed(meta_graph, refused: Dict[str, Refusal]) -> List[Refusal]:
             or (name in reached and refusal.op not in _SERVICES)]
 
 
-def warnings(meta_graph, refused: Dict[str, Refusal]) -> tuple:
+def warnings(meta_graph: Any, refused: Dict[str, Refusal]) -> tuple:
     """What the reader of an unknown graph should know: a sentence for each family that outputs depend on."""
     by_family: Dict[str, List[Refusal]] = {}
     for refusal in needed(meta_graph, refused):

@@ -10,17 +10,17 @@ REF = 100  # a DataType number above this is a reference to one below it
 class Definitions:
     """The definitions of ops that a graph can use: TensorFlow's (asked when one is needed), and its own functions."""
 
-    def __init__(self, graph_def):
+    def __init__(self, graph_def: Any):
         self._functions = {function.signature.name: function.signature for function in graph_def.library.function}
 
-    def types(self, node) -> List[int]:
+    def types(self, node: Any) -> List[int]:
         """Types of the outputs of a node (``DataType`` numbers); none where nobody knows its op."""
         if node.op in self._functions:
             return output_types(node, self._functions[node.op])
         return output_types(node, _tf.registered_ops([node.op]).get(node.op))
 
 
-def output_types(node, signature: Any) -> List[int]:
+def output_types(node: Any, signature: Any) -> List[int]:
     """Types of the outputs of a node by its definition (an ``OpDef``)."""
     if signature is None:
         return []

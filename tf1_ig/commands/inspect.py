@@ -1,12 +1,13 @@
 """The first five minutes with an unknown graph: what goes in, what comes out, what stands in the way, what to type."""
 
+import argparse
 import contextlib
 import json
 import os
 import shlex
 import sys
 import threading
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import graph_tools as gt
 from graph_tools.find.candidates import Candidate, Candidates, format_shape
@@ -67,7 +68,7 @@ class Inspection(NamedTuple):
         return self.proposal.obstacle if self.proposal is not None else ""
 
 
-def inspect(path, seed: int = 0, trusted: bool = False, assets: Sequence[Tuple[str, str]] = ()) -> Inspection:
+def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tuple[str, str]] = ()) -> Inspection:
     """Loads a model, finds its inputs, embeddings and outputs, and tries a made-up example of the likeliest output.
 
     Args:
@@ -107,7 +108,7 @@ def inspect(path, seed: int = 0, trusted: bool = False, assets: Sequence[Tuple[s
                       tuple(dict.fromkeys(warnings)), fingerprint.of(model, path), seed)
 
 
-def add_options(parser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add_model(parser)
     add_limits(parser)
@@ -122,7 +123,7 @@ def add_options(parser) -> None:
     parser.set_defaults(check=lambda options: _check(parser, options))
 
 
-def _check(parser, options) -> None:
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     for name in ("output", "vocab", "classes"):
         if getattr(options, name) and not options.spec and not (name == "output" and options.layers):
             parser.error("--%s is for --spec FILE; say which file to write" % name)
@@ -142,7 +143,7 @@ def _told_to_wait(path: str) -> Iterator[None]:
         told.cancel()
 
 
-def run(options) -> int:
+def run(options: argparse.Namespace) -> int:
     """Inspects and prints, writes a spec where one is asked for; returns the exit status."""
     with _told_to_wait(options.model):
         found = inspect(options.model, options.seed, options.trust, options.asset)
@@ -217,7 +218,7 @@ def _clear(found: Inspection) -> str:
     return "nothing: %s can be explained, a gradient reaches every input" % found.output
 
 
-def _section(title: str, candidates: Candidates, row, empty: str) -> List[str]:
+def _section(title: str, candidates: Candidates, row: Callable[[Any], Tuple[str, ...]], empty: str) -> List[str]:
     """One heading, its candidates in columns as wide as the usual name, and the first near misses."""
     lines = ["", title]
     rows = [row(one) for one in candidates[:_SHOWN]]
@@ -236,7 +237,7 @@ def _section(title: str, candidates: Candidates, row, empty: str) -> List[str]:
     return lines
 
 
-def _input_row(one) -> Tuple[str, ...]:
+def _input_row(one: Any) -> Tuple[str, ...]:
     components = [part for part in getattr(one, "components", ()) if part.used]
     more = ["%s  %s %s" % (part.tensor, part.dtype, format_shape(part.shape)) for part in components
             if part.tensor != one.tensor]
@@ -245,18 +246,18 @@ def _input_row(one) -> Tuple[str, ...]:
             "may be left out: default %s" % default if default else "") + tuple(more)
 
 
-def _embedding_row(one) -> Tuple[str, ...]:
+def _embedding_row(one: Any) -> Tuple[str, ...]:
     table = "table %s%s" % (one.table, " [%s, %s]" % (one.vocab_size or "?", one.dim or "?"))
     merged = "" if one.per_occurrence else "repeated ids share a row; explain splits them into one row per occurrence"
     return (one.tensor, format_shape(one.shape), one.kind, "ids %s, %s" % (one.ids, table), one.why, merged, one.caveat)
 
 
-def _output_row(one) -> Tuple[str, ...]:
+def _output_row(one: Any) -> Tuple[str, ...]:
     return (one.tensor, ("%s %s" % (one.dtype, format_shape(one.shape))).strip(), one.kind, one.why,
             "the same head as %s" % one.same_as if one.same_as else "")
 
 
-def _layer_row(one) -> Tuple[str, ...]:
+def _layer_row(one: Any) -> Tuple[str, ...]:
     return (one.tensor, "%s %s" % (one.dtype, format_shape(one.shape)), one.kind, one.why,
             "everything passes through it: its units carry all of the score" if one.whole else "")
 

@@ -53,9 +53,9 @@ class Engine:
     ``evaluations``: rows that were run, whatever for.
     """
 
-    def __init__(self, model, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int], config=None,
-                 time_limit: Optional[float] = None, sources: Sequence[str] = (), leaner: bool = True,
-                 ordered: bool = False):
+    def __init__(self, model: Any, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int],
+                 config: Any = None, time_limit: Optional[float] = None, sources: Sequence[str] = (),
+                 leaner: bool = True, ordered: bool = False):
         self.batch_axis, self.ordered = batch_axis, ordered or bool(batch_axis)
         self.output_name = output
         self.inputs = list(inputs)
@@ -103,7 +103,7 @@ class Engine:
         if self.session is not None:
             self.session.close()
 
-    def _build_target(self, model) -> None:
+    def _build_target(self, model: Any) -> None:
         tf = _tf.tf
         order = None
         if self.ordered:
@@ -170,7 +170,7 @@ class Engine:
         """Several tensors in one run under a feed."""
         return self._run(list(tensors), dict(values))
 
-    def find_tensor(self, name: Any):
+    def find_tensor(self, name: Any) -> Any:
         """The tensor of that name in the operated graph; the error for a wrong one shows the nearest names."""
         name = names.tensor_name(name)
         try:
@@ -255,7 +255,7 @@ class Engine:
         feed.update((tensor.name, gradient) for tensor, gradient in zip(self._cotangents, gradients))
         return self._run(self._pulled, feed)
 
-    def _with_sources(self, sources, feeds) -> Dict[str, Any]:
+    def _with_sources(self, sources: Sequence[np.ndarray], feeds: Mapping[str, np.ndarray]) -> Dict[str, Any]:
         feed = dict(feeds)
         feed.update((tensor.name, array) for tensor, array in zip(self._sources, sources))
         return feed
@@ -275,15 +275,15 @@ class Engine:
             self.evaluations += found.shape[self.batch_axis] - points.rows
         return found
 
-    def run_scores(self, points: PathPoints, order, label: target.Terms) -> np.ndarray:
+    def run_scores(self, points: PathPoints, order: Any, label: target.Terms) -> np.ndarray:
         return self._run(self._target.score, self._feed(points, order, label))
 
-    def run_gradients(self, points: PathPoints, order, label: target.Terms, share: np.ndarray):
+    def run_gradients(self, points: PathPoints, order: Any, label: target.Terms, share: np.ndarray) -> Any:
         """Scores ``[rows]``, and for every input parts ``[points, tokens]`` and gradients ``[points, …]``."""
         return self._run((self._target.score, [(one.parts, one.gradient) for one in self._slopes]),
                          self._feed(points, order, label, share))
 
-    def traced_bytes(self, points: PathPoints, order, label: target.Terms, share: np.ndarray) -> int:
+    def traced_bytes(self, points: PathPoints, order: Any, label: target.Terms, share: np.ndarray) -> int:
         """Bytes of all tensors that a run with gradients makes, each counted although it is soon let go."""
         tf, metadata = _tf.tf, _tf.tf.RunMetadata()
         feed = self._feed(points, order, label, share)
@@ -292,8 +292,8 @@ class Engine:
         return sum(output.tensor_description.allocation_description.requested_bytes
                    for device in metadata.step_stats.dev_stats for node in device.node_stats for output in node.output)
 
-    def run_weighted(self, points: PathPoints, order, label: target.Terms, share: np.ndarray,
-                     weights: Sequence[np.ndarray]):
+    def run_weighted(self, points: PathPoints, order: Any, label: target.Terms, share: np.ndarray,
+                     weights: Sequence[np.ndarray]) -> Any:
         """Scores ``[rows]``, and for every input weighted gradient sums ``[entries, …]``."""
         feed = self._feed(points, order, label, share)
         feed.update((one.weight.name, weight) for one, weight in zip(self._lines, weights))
@@ -305,7 +305,7 @@ class Engine:
             score, totals = self._run(fetches, feed)
         return score, totals
 
-    def first_not_finite(self, points: PathPoints, order, label: target.Terms, share: np.ndarray) -> str:
+    def first_not_finite(self, points: PathPoints, order: Any, label: target.Terms, share: np.ndarray) -> str:
         """The op that makes the score or the gradient of these points NaN or infinite, in words; ``""``: none does."""
         given = {}
         for spec, one in zip(self.inputs, self._lines):
@@ -314,7 +314,7 @@ class Engine:
         return nonfinite.origin(self._run, [self._target.score] + [one.gradient for one in self._slopes],
                                 self._feed(points, order, label, share), given)
 
-    def _feed(self, points: PathPoints, order, label=None, share=None) -> Dict[Any, Any]:
+    def _feed(self, points: PathPoints, order: Any, label: Any = None, share: Any = None) -> Dict[Any, Any]:
         feed: Dict[Any, Any] = dict(points.feeds)
         for one, *arrays in zip(self._lines, points.actual, points.baseline, points.entry, points.alpha):
             feed.update(path.feed(one, *arrays))
@@ -339,7 +339,7 @@ class Engine:
                     for tensor in one.placeholders)
         return {tensor.name: words for tensor, words in told.items()}
 
-    def _run(self, fetches, feed):
+    def _run(self, fetches: Any, feed: Any) -> Any:
         if self._closed:
             raise ClosedError("this explainer is closed (its with block has ended?); make another one")
         forks.refuse_elsewhere(self._process)
@@ -368,7 +368,7 @@ class Engine:
                             "feed") from failed
 
 
-def _free_scope(model) -> str:
+def _free_scope(model: Any) -> str:
     taken = {name.partition("/")[0] for name in model.index.nodes}
     scope = "tf1_ig"
     while scope in taken:
@@ -389,10 +389,10 @@ def _unpack_sparse(key: Any, value: Any) -> List[Tuple[Any, Any]]:
     return [(tensor, getattr(value, part)) for tensor, part in zip(tensors, parts)]
 
 
-def _numpy_dtype(tensor) -> Any:
+def _numpy_dtype(tensor: Any) -> Any:
     dtype = tensor.dtype.base_dtype
     return object if dtype in (_tf.tf.string, _tf.tf.resource, _tf.tf.variant) else dtype.as_numpy_dtype
 
 
-def _static_shape(tensor):
+def _static_shape(tensor: Any) -> Optional[Tuple[Optional[int], ...]]:
     return None if tensor.shape.ndims is None else tuple(tensor.shape.as_list())

@@ -1,7 +1,7 @@
 """Find the lookups of embeddings in a graph, best first, each with its evidence, and near misses with theirs."""
 
 import dataclasses
-from typing import Any, List, Set, Tuple
+from typing import Any, Iterable, List, Set, Tuple
 
 from graph_tools.find.candidates import Candidates, Embedding, Miss, short
 from graph_tools.find.dataflow import FLOAT_TYPES
@@ -13,7 +13,7 @@ from graph_tools.find.embeddings.sparse import COMBINERS, combined_on_table, rea
 from graph_tools.find.outputs import find_heads
 from graph_tools.find.view import GRADIENT_SCOPE, View, ref_of, view_of
 from graph_tools.graph import functions
-from graph_tools.graph.names import refuse_unknown
+from graph_tools.graph.names import TensorRef, refuse_unknown
 from graph_tools.graph.ops import COPIES, GATHERS, SHAPE_READERS
 from graph_tools.model import Model
 
@@ -64,7 +64,7 @@ def _every(model: Model) -> Tuple[List[Embedding], List[Miss]]:
     return _with_sums(view, found), misses
 
 
-def _reaching(view: View, found: List[Embedding], output) -> Tuple[List[Embedding], List[Miss]]:
+def _reaching(view: View, found: List[Embedding], output: Any) -> Tuple[List[Embedding], List[Miss]]:
     if output is None:
         return _doubtful_where_unreached(view, found), []
     output = ref_of(output)
@@ -89,7 +89,7 @@ def _inside_functions(view: View) -> List[Miss]:
     return misses
 
 
-def _may_look_up(node) -> bool:
+def _may_look_up(node: Any) -> bool:
     if node.op in COMBINERS:
         return True
     return node.op in GATHERS and any(key in node.attr and node.attr[key].type in FLOAT_TYPES
@@ -125,7 +125,7 @@ def _sums(view: View, one: Embedding) -> Set[str]:
     return {name for name in after - {start} if view.op(name) in _SUMS}
 
 
-def _needed(view: View, outputs) -> Set[str]:
+def _needed(view: View, outputs: Iterable[TensorRef]) -> Set[str]:
     """Nodes whose values (not only their shapes) the outputs are computed from."""
     return view.index.ancestors([str(one) for one in outputs], control=False,
                                 stop=lambda name: view.op(name) in SHAPE_READERS)

@@ -123,7 +123,7 @@ def _deciding(index: GraphIndex, output: str, handovers: Set[str]) -> Set[str]:
     return needed
 
 
-def _sort_out(index: GraphIndex, found: List[Input], output):
+def _sort_out(index: GraphIndex, found: List[Input], output: Optional[str]) -> Tuple[List[Input], List[Miss]]:
     needed = needed_nodes(index, found, output)
     taken, misses = [], []
     for one in found:
@@ -148,7 +148,7 @@ def _names_a_checkpoint(index: GraphIndex, one: Input) -> bool:
     return any(index.op(name) in production.CHECKPOINTING for name in readers)
 
 
-def _why_unused(index: GraphIndex, one: Input, output) -> Iterator[Miss]:
+def _why_unused(index: GraphIndex, one: Input, output: Optional[str]) -> Iterator[Miss]:
     if output is not None:
         yield Miss(one.tensor, "%s, but %r does not depend on it" % (one.why, output))
     elif not one.consumers:

@@ -77,7 +77,7 @@ def _fused(view: View, averages: Dict[TensorRef, str]) -> Tuple[List[Fused], Lis
     return fused, misses
 
 
-def _trains(node) -> bool:
+def _trains(node: Any) -> bool:
     return "is_training" not in node.attr or node.attr["is_training"].b
 
 

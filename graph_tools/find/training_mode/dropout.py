@@ -5,7 +5,7 @@ multiplied with it, or selected by it, and scaled by one over the probability, w
 is computed, not read from names: with made-up numbers where a probability is only known in a run.
 """
 
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Container, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -89,7 +89,7 @@ def _compared(view: View, op: str, inputs: List[TensorRef]) -> Optional[float]:
     return None
 
 
-def _affine(view: View, ref: TensorRef, random) -> Optional[Tuple[float, float]]:
+def _affine(view: View, ref: TensorRef, random: Any) -> Optional[Tuple[float, float]]:
     """The factor and the offset by which a tensor is computed from random numbers; ``None`` when it is not."""
     scale, offset = 1.0, 0.0
     for _ in range(12):
@@ -203,7 +203,7 @@ def _alpha(view: View, keep: float, product: TensorRef, value: TensorRef, gate: 
     return None
 
 
-def _only_use(view: View, ref: TensorRef, ops) -> Optional[Tuple[TensorRef, float]]:
+def _only_use(view: View, ref: TensorRef, ops: Container[str]) -> Optional[Tuple[TensorRef, float]]:
     """The one product or sum with a scalar that reads a tensor, and the scalar."""
     uses = view.value_uses(ref)
     if len(uses) != 1 or view.op(uses[0].node) not in ops:
