@@ -1,12 +1,14 @@
 """Gradients of the same value that do less than TensorFlow's own, op by op.
 
-In a while loop TensorFlow keeps from every iteration what the gradient of an op may ask for: the sizes of both factors
-of a product, since one may be broadcast; the input of a matrix product, for weights that nobody differentiates by.
-Where sizes are known to agree, and for what does not move along the path, none of that is needed. A new op is two
-functions and a line in ``LEAN``.
+TensorFlow's gradients ask for sizes when they run: those of both factors of a product, since one may be broadcast. Such
+ops take long to be made, and in a while loop what they ask for is kept from every iteration, as is the input of a
+matrix product, for weights that nobody differentiates by. Where sizes are known, and for what does not move along the
+path, none of that is needed. A new op is two functions and a line in ``LEAN``.
 """
 
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+
+import numpy as np
 
 from graph_tools import _tf
 from graph_tools.graph.walk import reached
@@ -18,9 +20,8 @@ class Place(NamedTuple):
 
     op: Any
     moving: Tuple[bool, ...]   # by input: whether it moves along the path
-    inputs: List[Shape]        # symbolic shapes, see ``graph_tools.symbolic_shapes``; of ops in loops only
+    inputs: List[Shape]        # symbolic shapes, see ``graph_tools.symbolic_shapes``
     output: Shape
-    in_loop: bool
     planned: Set[str]          # ops that have a lean gradient already
 
 
@@ -51,11 +52,10 @@ def prepare(graph: Any, index: Any, output: Any, points: Mapping[str, Any]) -> P
     ops = [op for op in graph.get_operations() if op.type in LEAN and op.name in needed
            and any(tensor.name in moving for tensor in op.inputs) and op.outputs[0].dtype.is_floating
            and "_gradient_op_type" not in index.nodes[op.name].attr]
-    # Ops of one context, the innermost loop or branch, run together.
+    # Ops of one context, the innermost loop or branch, run together; and those that are in none.
     together: Dict[Any, List[str]] = {}
     for op in ops:
-        if _tf.loop_of(op) is not None:
-            together.setdefault(_tf.get_context(op), []).append(op.name)
+        together.setdefault(_tf.get_context(op), []).append(op.name)
     shapes = {context: symbolic_shapes(index, names, points)
               for context, names in list(together.items())[:_MOST_ANALYSED]}
     prepared = Prepared(set(), set())
@@ -63,7 +63,7 @@ def prepare(graph: Any, index: Any, output: Any, points: Mapping[str, Any]) -> P
         known = shapes.get(_tf.get_context(op), _NOTHING_KNOWN)
         place = Place(op, tuple(tensor.name in moving for tensor in op.inputs),
                       [known.of(tensor.op.name, tensor.value_index) for tensor in op.inputs], known.of(op.name, 0),
-                      _tf.loop_of(op) is not None, prepared.ops)
+                      prepared.ops)
         plan = LEAN[op.type].plan(place)
         if plan is not None:
             _tf.set_string_attr(op, _PLAN, ",".join(map(str, plan)))
@@ -73,7 +73,7 @@ def prepare(graph: Any, index: Any, output: Any, points: Mapping[str, Any]) -> P
     return prepared
 
 
-# Each loop, and each branch in a loop, is analysed by itself; of the others no sizes are known.
+# Each loop and each branch is analysed by itself; of those beyond so many no sizes are known.
 _MOST_ANALYSED = 64
 _NOTHING_KNOWN = SymbolicShapes({}, set())
 _PLAN = "_tf1_ig_plan"
@@ -92,53 +92,105 @@ def _moving(points: Iterable[Any]) -> Set[str]:
     return {tensor.name for tensor in points} | {tensor.name for op in ops for tensor in op.outputs}
 
 
-# -- sums and products of tensors of one shape ----------------------------------------------------------------------
+# -- sums and products, of which one side may be broadcast -----------------------------------------------------------
 
 
-def _nothing_broadcast(place: Place) -> Optional[List[int]]:
-    """Which inputs move, when each of those has the shape of the output; only loops gain."""
-    same = all(_same(shape, place.output) for shape, moves in zip(place.inputs, place.moving) if moves)
-    return [int(moves) for moves in place.moving] if place.in_loop and same else None
+def _known_broadcast(place: Place) -> Optional[List[int]]:
+    """Which inputs move, how many axes in front each lacks, and over which axes its gradient is summed.
+
+    An axis is written as twice its number, and one more for the second input.
+    """
+    missing, summed = [0, 0], []
+    for which, (shape, moves) in enumerate(zip(place.inputs, place.moving)):
+        if not moves:
+            continue
+        if shape is None or place.output is None or -1 in shape:
+            return None
+        missing[which] = len(place.output) - len(shape)
+        for axis, size in enumerate((1,) * missing[which] + shape):
+            if size == 1 and place.output[axis] != 1:
+                summed.append(2 * axis + which)
+            elif size != place.output[axis]:
+                return None
+    return [int(moves) for moves in place.moving] + missing + summed
 
 
-def _same(one: Shape, other: Shape) -> bool:
-    return one is not None and one == other and -1 not in one
+def _each(op: Any, plan: List[int], gradient: Callable[[int], Any]) -> List[Any]:
+    """The gradient by each input that moves, summed over what it was broadcast along."""
+    tf, found = _tf.tf, []
+    for which in range(2):
+        whole = gradient(which) if plan[which] else None
+        missing = list(range(plan[2 + which]))
+        spread = [code // 2 for code in plan[4:] if code % 2 == which and code // 2 not in missing]
+        if spread:
+            whole = tf.reduce_sum(whole, spread, keepdims=True)
+        found.append(tf.reduce_sum(whole, missing) if missing else whole)
+    return found
 
 
-def _of_sum(op: Any, grad: Any, moving: Any) -> Any:
-    return [grad if moves else None for moves in moving]
+def _of_sum(op, grad, plan):
+    return _each(op, plan, lambda which: grad)
 
 
-def _of_difference(op: Any, grad: Any, moving: Any) -> Any:
-    return [grad if moving[0] else None, -grad if moving[1] else None]
+def _of_difference(op, grad, plan):
+    return _each(op, plan, lambda which: -grad if which else grad)
 
 
-def _of_product(op: Any, grad: Any, moving: Any) -> Any:
+def _of_product(op, grad, plan):
+    return _each(op, plan, lambda which: grad * op.inputs[1 - which])
+
+
+def _of_quotient(op, grad, plan):
+    return _each(op, plan, lambda which: grad * (-op.outputs[0] / op.inputs[1]) if which else grad / op.inputs[1])
+
+
+def _of_squared_difference(op, grad, plan):
     first, second = op.inputs
-    return [grad * second if moving[0] else None, grad * first if moving[1] else None]
+    twice = 2 * grad * (first - second)
+    return _each(op, plan, lambda which: -twice if which else twice)
+
+
+def _bias_stays(place: Place) -> Optional[List[int]]:
+    return [] if place.moving == (True, False) else None
+
+
+def _of_bias_add(op, grad, _):
+    return [grad, None]
 
 
 # -- matrix products ------------------------------------------------------------------------------------------------
 
 
-def _one_operand(place: Place) -> Optional[List[int]]:
-    return [place.moving.index(True)] if place.in_loop and sum(place.moving) == 1 else None
+def _which_move(place: Place) -> Optional[List[int]]:
+    return [int(moves) for moves in place.moving]
 
 
-def _of_matmul(op: Any, grad: Any, which: Any) -> Any:
-    first, second = op.inputs
-    turned, other_turned = op.get_attr("transpose_a"), op.get_attr("transpose_b")
-    if which == [0]:
-        if turned:
-            return [_matmul(second, grad, other_turned, True), None]
-        return [_matmul(grad, second, False, not other_turned), None]
-    if other_turned:
-        return [None, _matmul(grad, first, True, turned)]
-    return [None, _matmul(first, grad, not turned, False)]
+def _in_one_batch(place: Place) -> Optional[List[int]]:
+    """Which inputs move, where both have the leading sizes of the output."""
+    same = all(shape is not None and place.output is not None and -1 not in shape[:-2]
+               and shape[:-2] == place.output[:-2] for shape in place.inputs)
+    return _which_move(place) if same else None
 
 
-def _matmul(first: Any, second: Any, turned: Any, other_turned: Any) -> Any:
-    return _tf.tf.raw_ops.MatMul(a=first, b=second, transpose_a=turned, transpose_b=other_turned)
+def _of_matmul(op, grad, moving):
+    (first, second), names = op.inputs, _PRODUCTS[op.type]
+    turned, other_turned = (op.get_attr(name) for name in names[2:])
+
+    def product(*given):
+        return getattr(_tf.tf.raw_ops, op.type)(**dict(zip(names, given)))
+
+    by_first = by_second = None
+    if moving[0]:
+        by_first = product(second, grad, other_turned, True) if turned else product(
+            grad, second, False, not other_turned)
+    if moving[1]:
+        by_second = product(grad, first, True, turned) if other_turned else product(
+            first, grad, not turned, False)
+    return [by_first, by_second]
+
+
+_PRODUCTS = {"MatMul": ("a", "b", "transpose_a", "transpose_b"), "BatchMatMul": ("x", "y", "adj_x", "adj_y"),
+             "BatchMatMulV2": ("x", "y", "adj_x", "adj_y")}
 
 
 # -- joining and choosing -------------------------------------------------------------------------------------------
@@ -147,7 +199,7 @@ def _matmul(first: Any, second: Any, turned: Any, other_turned: Any) -> Any:
 def _known_sizes(place: Place) -> Optional[List[int]]:
     """The axis of a concatenation and the sizes along it, -1 for the only one that may be unknown."""
     axis, parts = _tf.tf.get_static_value(place.op.inputs[-1]), place.inputs[:-1]
-    if axis is None or not place.in_loop or any(part is None or not -len(part) <= axis < len(part) for part in parts):
+    if axis is None or any(part is None or not -len(part) <= axis < len(part) for part in parts):
         return None
     sizes = [max(part[int(axis)], -1) for part in parts if part is not None]
     return [int(axis)] + sizes if sizes.count(-1) <= 1 else None
@@ -164,8 +216,26 @@ def _of_select(op: Any, grad: Any, moving: Any) -> Any:
                      for moves, (x, y) in zip(moving[1:], chosen)]
 
 
-def _which_move(place: Place) -> Optional[List[int]]:
-    return [int(moves) for moves in place.moving] if place.in_loop else None
+# -- sums and means ---------------------------------------------------------------------------------------------------
+
+
+def _known_counts(place: Place) -> Optional[List[int]]:
+    """The axes of a sum, each followed by its size."""
+    axes, shape = _known_axes(place), place.inputs[0]
+    if axes is None or shape is None or any(shape[axis] < 0 for axis in axes):
+        return None
+    return [number for axis in axes for number in (axis, shape[axis])]
+
+
+def _of_total(op, grad, plan):
+    tf, axes = _tf.tf, plan[::2]
+    if not op.get_attr("keep_dims"):
+        for axis in axes:
+            grad = tf.expand_dims(grad, axis)
+    if op.type == "Mean":
+        grad /= float(np.prod(plan[1::2]))
+    sizes = dict(zip(axes, plan[1::2]))
+    return [tf.tile(grad, [sizes.get(axis, 1) for axis in range(op.inputs[0].shape.ndims)]), None]
 
 
 # -- extremes -------------------------------------------------------------------------------------------------------
@@ -205,13 +275,20 @@ def _of_relu(op: Any, grad: Any, _: Any) -> Any:
 
 
 LEAN: Dict[str, Lean] = {
-    "Add": Lean(_nothing_broadcast, _of_sum),
-    "AddV2": Lean(_nothing_broadcast, _of_sum),
-    "Sub": Lean(_nothing_broadcast, _of_difference),
-    "Mul": Lean(_nothing_broadcast, _of_product),
-    "MatMul": Lean(_one_operand, _of_matmul),
+    "Add": Lean(_known_broadcast, _of_sum),
+    "AddV2": Lean(_known_broadcast, _of_sum),
+    "Sub": Lean(_known_broadcast, _of_difference),
+    "Mul": Lean(_known_broadcast, _of_product),
+    "RealDiv": Lean(_known_broadcast, _of_quotient),
+    "SquaredDifference": Lean(_known_broadcast, _of_squared_difference),
+    "BiasAdd": Lean(_bias_stays, _of_bias_add),
+    "MatMul": Lean(_which_move, _of_matmul),
+    "BatchMatMul": Lean(_in_one_batch, _of_matmul),
+    "BatchMatMulV2": Lean(_in_one_batch, _of_matmul),
     "ConcatV2": Lean(_known_sizes, _of_concat),
     "Select": Lean(_which_move, _of_select),
+    "Mean": Lean(_known_counts, _of_total),
+    "Sum": Lean(_known_counts, _of_total),
     "Max": Lean(_known_axes, _of_extreme),
     "Min": Lean(_known_axes, _of_extreme),
     "Relu": Lean(_for_an_extreme, _of_relu),
