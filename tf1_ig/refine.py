@@ -144,9 +144,9 @@ class Path:
         of_before = level.before @ known.slopes[level.held] - np.add.reduceat(known.rises, level.joined)
         error, rounding = float(np.abs(self.errors).sum()), bounds.rounding + 1e-300
         decay = (error + rounding) / (float(np.abs(of_before).sum()) + rounding)
-        # The score is a single number: of the first change only the root of what it tells is believed, later ones are
-        # compared with the change before.
-        decay = min(1.0, max(decay, change / self.change) if self.change else math.sqrt(decay))
+        # The score is a single number: later changes are compared with the change before, and of the first one the
+        # tokens say themselves how fast they decay, from what is straight along the path to what bends.
+        decay = min(1.0, max(decay, change / self.change if self.change else _bent(parts) ** 2))
         off, allowed = change * decay, bounds.parts(size)
         if off <= allowed and error <= _SEEN * float(np.abs(known.rises).sum()) + bounds.rounding and (
                 abs(float(self.errors.sum())) <= bounds.net):
@@ -185,6 +185,18 @@ class Path:
             return []
         by_tokens = np.abs(spread).sum(axis=1)
         return middles(nodes, by_tokens, float(np.linalg.norm(by_tokens)) * allowed / off, room)
+
+
+def _bent(parts: np.ndarray) -> float:
+    """What three nodes of Gauss say: the second Legendre coefficient of all tokens over the first; at most 1.
+
+    >>> _bent(np.array([[1.0], [2.0], [3.0]]))
+    0.0
+    """
+    first, middle, last = parts
+    straight = math.sqrt(0.6) / 1.2 * float(np.abs(last - first).sum())
+    bent = float(np.abs(first + last - 2.0 * middle).sum()) / 1.8
+    return bent / max(bent, straight, 1e-300)
 
 
 def wanted(paths: Sequence[Path], tolerance: float, max_steps: int) -> List[List[float]]:

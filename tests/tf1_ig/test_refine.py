@@ -175,7 +175,11 @@ def plain_climb(path, seed, tolerance, max_steps):
     whole = [integrals(rule, nodes, token).sum() for token in range(TOKENS)]
     change = sum(abs(whole[token] - integrals(before, few, token).sum()) for token in range(TOKENS))
     decay = (np.abs(errors).sum() + rounding) / (np.abs(of_few).sum() + rounding)
-    decay = min(1.0, max(decay, change / path.change) if path.change else math.sqrt(decay))
+    if path.change:
+        decay = min(1.0, max(decay, change / path.change))
+    else:  # how much the tokens bend over how much they rise, in Legendre polynomials
+        of_tokens = np.polynomial.legendre.legfit(2 * np.array(nodes) - 1, np.array([parts(node) for node in nodes]), 2)
+        decay = min(1.0, max(decay, (np.abs(of_tokens[2]).sum() / np.abs(of_tokens[1]).sum()) ** 2))
     allowed = max(0.5 * tolerance * np.abs(whole).sum(), rounding)
     net = max(tolerance * abs(ways[-1] - ways[0]), rounding)
     if change * decay <= allowed and np.abs(errors).sum() <= 0.3 * np.abs(np.diff(ways)).sum() + rounding and (
