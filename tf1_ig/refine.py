@@ -146,7 +146,8 @@ class Path:
         decay = (error + rounding) / (float(np.abs(of_before).sum()) + rounding)
         # The score is a single number: later changes are compared with the change before, and of the first one the
         # tokens say themselves how fast they decay, from what is straight along the path to what bends.
-        decay = min(1.0, max(decay, change / self.change if self.change else _bent(parts) ** 2))
+        of_tokens = _bent(parts) ** 2 if self.change is None else change / (self.change + 1e-300)
+        decay = min(1.0, max(decay, of_tokens))
         off, allowed = change * decay, bounds.parts(size)
         if off <= allowed and error <= _SEEN * float(np.abs(known.rises).sum()) + bounds.rounding and (
                 abs(float(self.errors.sum())) <= bounds.net):

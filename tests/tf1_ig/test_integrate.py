@@ -127,6 +127,18 @@ def test_a_score_that_does_not_change_is_done_at_once():
     assert found.steps[0] == 3 and not found.gradient[0].any()
 
 
+def test_tokens_that_do_not_change_at_first():
+    """Three nodes see the same as one, and seven see what lies between."""
+    def bump(a):
+        return np.where(np.abs(np.abs(a - 0.5) - 0.215) < 0.03, 50.0, 0.0)
+
+    def score(a):
+        return 1.5 * np.clip(a - 0.255, 0, 0.06) / 0.06 + 1.5 * np.clip(a - 0.685, 0, 0.06) / 0.06
+
+    found = integrate.adaptive(Curve((score, lambda a: float(bump(a)) / 2)), 0.01, 4096)
+    np.testing.assert_allclose(found.gradient[0], 3.0 * Curve.direction, rtol=0.05)
+
+
 def test_a_score_that_is_not_finite_ends_and_stays_visible():
     found = integrate.adaptive(Curve((lambda a: np.nan, lambda a: np.nan), SMOOTH), 0.01, 4096)
     assert np.isnan(found.score[0]) and np.isfinite(found.gradient[1]).all()
