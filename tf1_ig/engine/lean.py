@@ -128,23 +128,23 @@ def _each(op: Any, plan: List[int], gradient: Callable[[int], Any]) -> List[Any]
     return found
 
 
-def _of_sum(op, grad, plan):
+def _of_sum(op: Any, grad: Any, plan: List[int]) -> List[Any]:
     return _each(op, plan, lambda which: grad)
 
 
-def _of_difference(op, grad, plan):
+def _of_difference(op: Any, grad: Any, plan: List[int]) -> List[Any]:
     return _each(op, plan, lambda which: -grad if which else grad)
 
 
-def _of_product(op, grad, plan):
+def _of_product(op: Any, grad: Any, plan: List[int]) -> List[Any]:
     return _each(op, plan, lambda which: grad * op.inputs[1 - which])
 
 
-def _of_quotient(op, grad, plan):
+def _of_quotient(op: Any, grad: Any, plan: List[int]) -> List[Any]:
     return _each(op, plan, lambda which: grad * (-op.outputs[0] / op.inputs[1]) if which else grad / op.inputs[1])
 
 
-def _of_squared_difference(op, grad, plan):
+def _of_squared_difference(op: Any, grad: Any, plan: List[int]) -> List[Any]:
     first, second = op.inputs
     twice = 2 * grad * (first - second)
     return _each(op, plan, lambda which: -twice if which else twice)
@@ -154,7 +154,7 @@ def _bias_stays(place: Place) -> Optional[List[int]]:
     return [] if place.moving == (True, False) else None
 
 
-def _of_bias_add(op, grad, _):
+def _of_bias_add(op: Any, grad: Any, _: List[int]) -> List[Any]:
     return [grad, None]
 
 
@@ -172,11 +172,11 @@ def _in_one_batch(place: Place) -> Optional[List[int]]:
     return _which_move(place) if same else None
 
 
-def _of_matmul(op, grad, moving):
+def _of_matmul(op: Any, grad: Any, moving: List[int]) -> List[Any]:
     (first, second), names = op.inputs, _PRODUCTS[op.type]
     turned, other_turned = (op.get_attr(name) for name in names[2:])
 
-    def product(*given):
+    def product(*given: Any) -> Any:
         return getattr(_tf.tf.raw_ops, op.type)(**dict(zip(names, given)))
 
     by_first = by_second = None
@@ -227,7 +227,7 @@ def _known_counts(place: Place) -> Optional[List[int]]:
     return [number for axis in axes for number in (axis, shape[axis])]
 
 
-def _of_total(op, grad, plan):
+def _of_total(op: Any, grad: Any, plan: List[int]) -> List[Any]:
     tf, axes = _tf.tf, plan[::2]
     if not op.get_attr("keep_dims"):
         for axis in axes:
