@@ -14,6 +14,7 @@ from graph_tools.report import Finding
 from tests.models import small
 from tests.tf1_ig.test_conductance import layer_of
 from tf1_ig import cli, demo
+from tf1_ig.commands import evaluate as evaluate_command
 from tf1_ig.errors import ResultFileError
 
 SENTENCE = "This film wasn't bad <b>at</b> all."
@@ -160,3 +161,15 @@ def test_verdicts_that_somebody_changed_are_refused(tmp_path, field, value):
         json.dump(tree, file)
     with pytest.raises(ResultFileError):
         tf1_ig.load_attribution(str(tmp_path / "m.json"))
+
+
+@pytest.mark.parametrize("words, told", [
+    (["--against", "gradients"], "--against 'gradients' is none of integrated_gradients"),
+    (["--removal", "pad"], "--removal 'pad' is none of baseline, cut"),
+    (["--sha256", "0" * 64], "has the digest"),
+    (["--out", "m.docx"], "'m.docx' does not end in .html, .json, .npz;")])
+def test_a_word_that_means_nothing_is_refused_before_anything_is_measured(words, told, spec, capsys, monkeypatch):
+    monkeypatch.setattr(evaluate_command, "evaluate", None)  # it is not called
+    assert cli.main(["evaluate", "--spec", spec, "--text", SENTENCE, "--measure", "signs"] + words) in (1, 2)
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1 and told in said[0]

@@ -58,7 +58,7 @@ def test_what_is_taken_fits_the_published_schema(tree):
 
 WRONG = [
     ({"labell": 3}, "labell: unknown key; did you mean 'label'?"),
-    ({"version": 2}, "version: 2 is not 1"),
+    ({"version": 2}, "version: 2 is not 1; a later tf1-ig wrote it"),
     ({"tolerance": 0}, "tolerance: 0 is not above 0"),
     ({"tolerance": "1%"}, "tolerance: \"1%\" is not a number"),
     ({"inputs": ["rows:0", 3]}, "inputs[1]: 3 is not a string"),

@@ -4,12 +4,14 @@ import argparse
 import dataclasses
 import json
 import os
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import graph_tools as gt
 from graph_tools.whole_files import writing
+from tf1_ig.baselines import BASELINES
 from tf1_ig.commands import explain as explain_command, feed_file
 from tf1_ig.commands.arguments import progress
+from tf1_ig.errors import MethodError
 from tf1_ig.evaluate import BASELINE, MEASURES, cutting, evaluate
 from tf1_ig.evaluate.paired import compare_measures
 from tf1_ig.explainer import IntegratedGradients
@@ -41,8 +43,20 @@ class _Judged(NamedTuple):
     paired: Any
 
 
+def _refuse_unknown(option: str, given: Any, others: Sequence[str]) -> None:
+    """Refuses, before anything is measured, a word that is none of the others, no file and no baseline."""
+    if given is None or given in others or os.path.exists(given):
+        return
+    baseline = feed_file.parse_baseline(given)
+    if isinstance(baseline, str) and baseline not in BASELINES:
+        raise MethodError("%s %r is none of %s, no file, and no baseline (%s, a number, a .npy file or "
+                          "'{\"ids:0\": 0}')" % (option, given, ", ".join(others), ", ".join(BASELINES)))
+
+
 def run(options: argparse.Namespace) -> int:
     """Measures, prints, writes; exit status 1 when a measure fails."""
+    _refuse_unknown("--against", options.against, tuple(METHODS))
+    _refuse_unknown("--removal", options.removal, (BASELINE, cutting.CUT))
     with explain_command.prepared(options) as work:
         attribution = work.explain()
         found = work.ask(lambda feed, label: _judged(options, work, attribution, feed, label))

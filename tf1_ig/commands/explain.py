@@ -43,7 +43,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                         help="the digest of the model as inspect prints it: any other file is refused")
     parser.add_argument("--feed", metavar="FILE", help=".npz or .json: an array per input tensor")
     asked.add_spec(parser)
-    parser.add_argument("--out", metavar="FILE", type=_result_file, help="write " + ", ".join(storage.WRITERS))
+    parser.add_argument("--out", metavar="FILE", help="write " + ", ".join(storage.WRITERS))
+    parser.set_defaults(out_kinds=tuple(storage.WRITERS))
     parser.add_argument("--output", metavar="T", help="tensor to explain (default: the one likely head)")
     parser.add_argument("--input", action="append", metavar="T", dest="inputs",
                         help="tensor to attribute to; repeat for several (default: the embeddings)")
@@ -119,9 +120,8 @@ def _add_runs(parser: argparse.ArgumentParser) -> None:
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     asked.check(parser, options)
     ending = os.path.splitext(options.out or "")[1].lower()
-    kinds = getattr(options, "out_kinds", None)
-    if options.out and kinds and ending not in kinds:
-        parser.error("argument --out: %r does not end in %s" % (options.out, ", ".join(kinds)))
+    if options.out and ending not in options.out_kinds:
+        parser.error("argument --out: %r does not end in %s" % (options.out, ", ".join(options.out_kinds)))
     for name in _OF_VARIANTS:
         if options.variant is None and getattr(options, name) is not None and name not in getattr(options, "takes", ()):
             parser.error("--%s belongs to --variant; say which" % name.replace("_", "-"))
@@ -154,12 +154,6 @@ def _threads(text: str) -> Tuple[int, int]:
     return int(intra), int(inter)
 
 
-def _result_file(text: str) -> str:
-    if os.path.splitext(text)[1].lower() not in storage.WRITERS:
-        raise argparse.ArgumentTypeError("%r does not end in %s" % (text, ", ".join(storage.WRITERS)))
-    return text
-
-
 class Prepared(NamedTuple):
     """What the options ask for, ready to be done once or many times."""
 
@@ -174,14 +168,12 @@ class Prepared(NamedTuple):
     question: Any
 
 
-def _refuse_another_file(options: argparse.Namespace) -> None:
+def _refuse_another_file(digest: Optional[str], path: str) -> None:
     """Raises when the model is not the one whose digest was given: no format of TensorFlow's notices a flipped bit."""
-    if options.sha256 is None or not options.model:
-        return
-    found = fingerprint.sha256(os.path.expanduser(options.model))
-    if found != options.sha256.lower():
+    found = None if digest is None else fingerprint.sha256(path)
+    if digest is not None and found != digest.lower():
         raise ModelFormatError("%r has the digest %s, not %s; it is another file, or it was changed" % (
-            options.model, found, options.sha256))
+            path, found, digest))
 
 
 @contextlib.contextmanager
@@ -198,7 +190,7 @@ def prepared(options: argparse.Namespace) -> Iterator[Prepared]:
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     with contextlib.ExitStack() as opened:
         opened.enter_context(_tf.session_threads(*options.threads))
-        _refuse_another_file(options)
+        _refuse_another_file(options.sha256, os.path.expanduser(options.model or question.spec.model_path))
         model = gt.load(options.model, trusted=options.trust, assets=dict(
             options.asset)) if options.model else question.spec.load(options.trust)
         lines: List[str] = []

@@ -28,7 +28,9 @@ class Files(NamedTuple):
         return self._replace(within=self.within + place)
 
     def place(self, inner: str = "") -> str:
-        """The spec and a place in it, for messages."""
+        """The spec and a place in it, or an option of the command line, for messages."""
+        if inner.startswith("--"):
+            return inner
         text = schema.format_place(self.within + tuple(part for part in inner.split(".") if part))
         return "%s: %s" % (self.what, text) if text else self.what
 
@@ -40,8 +42,9 @@ class Files(NamedTuple):
         """The path of a file that must be there."""
         path = self.path(named)
         if not os.path.isfile(path):
-            raise SpecFileMissingError("%s: there is no file %r; paths are relative to the spec's folder" % (
-                self.place(inner), path))
+            raise SpecFileMissingError("%s: there is no file %r; %s" % (
+                self.place(inner), path, "check the path" if inner.startswith("--") else
+                "paths are relative to the spec's folder"))
         return path
 
     def lines(self, path: str) -> List[str]:

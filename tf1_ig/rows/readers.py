@@ -157,7 +157,8 @@ def _separated(delimiter: str) -> Callable[[str, Columns], Iterator[Row]]:
                         # An empty cell holds nothing; one that the line lacks is a column that is missing.
                         yield {name: cell if cell != "" else None for name, cell in zip(head, cells)}
             except (csv.Error, OSError, UnicodeDecodeError, EOFError) as wrong:
-                raise FeedError("%r cannot be read on in line %d (%s)" % (path, table.line_num + 1, wrong)) from wrong
+                raise FeedError("%r cannot be read on in line %d (%s); it holds cells in UTF-8" % (
+                    path, table.line_num + 1, wrong)) from wrong
     return rows
 
 
@@ -207,7 +208,8 @@ def _records(path: str, columns: Columns) -> Iterator[Any]:
                     raise FeedError("%r ends within a record; it is cut off" % path)
                 yield example_row(data)
     except (OSError, EOFError, OverflowError, MemoryError) as wrong:
-        raise FeedError("%r cannot be read as TFRecords (%s)" % (path, wrong)) from wrong
+        raise FeedError("%r cannot be read as TFRecords (%s); it may be of another format, or damaged" % (
+            path, str(wrong) or "a record longer than memory")) from wrong
 
 
 def example_row(data: bytes) -> Any:

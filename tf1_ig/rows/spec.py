@@ -58,6 +58,10 @@ class ExplanationSpec:
     _options: Dict[str, Any] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        version = self.tree.get("version") if isinstance(self.tree, Mapping) else None
+        if isinstance(version, int) and version > VERSION:
+            raise SpecError("%s: version: %d is not %d; a later tf1-ig wrote it: update this one, or write the spec "
+                            "again with tf1-ig inspect MODEL --spec FILE" % (self.name, version, VERSION))
         schema.check(self.tree, schema.load(), self.name)
         own = copy.deepcopy(dict(self.tree))
         files = Files(os.path.abspath(self.folder), self.name, (), self.allow_code)
@@ -384,7 +388,8 @@ def load_spec(path: Any, allow_code: bool = False) -> ExplanationSpec:
     except FileNotFoundError:
         raise SpecFileMissingError("no spec %r; tf1-ig inspect MODEL --spec FILE writes one" % path) from None
     except (OSError, ValueError) as wrong:
-        raise SpecError("the spec %r cannot be read (%s)" % (path, wrong)) from wrong
+        raise SpecError("the spec %r cannot be read (%s); give a file as tf1-ig inspect MODEL --spec FILE writes it" % (
+            path, getattr(wrong, "strerror", None) or wrong)) from wrong
     return ExplanationSpec(tree, os.path.dirname(os.path.abspath(path)), allow_code, os.path.basename(path))
 
 
