@@ -247,9 +247,11 @@ class Decided:
         if "shrink_axis_mask" not in node.attr or not node.attr["shrink_axis_mask"].i:
             return None
         vector, begin = parts[:2]
-        if vector is None or begin is None or vector.low.ndim != 1 or begin.low.ndim or not begin.known:
+        if vector is None or begin is None or vector.low.ndim > 1 or begin.low.ndim or not begin.known:
             return None
         at = int(begin.low)
+        if vector.low.ndim == 0:  # a vector of one
+            return vector if at in (0, -1) else None
         return _span(vector.low[at], vector.high[at]) if -len(vector.low) <= at < len(vector.low) else None
 
     # Branches.

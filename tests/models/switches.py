@@ -48,6 +48,13 @@ def keep_of_two_layers():
     _end(_dropped(_dropped(_x(), keep[0]), keep[1]))
 
 
+def keep_of_any_layers():
+    """The same of a vector that does not say how long it is."""
+    tf = _tf.tf
+    keep = tf.placeholder(tf.float32, [None], name="level")
+    _end(_dropped(_dropped(_x(), keep[0]), keep[2]))
+
+
 def keep_in_a_loop():
     """Dropout within the steps of a loop."""
     tf = _tf.tf
@@ -167,6 +174,7 @@ def mask():
 SWITCHES = (
     (keep_without_shape, "level", "dropout", 1.0), (rate_without_shape, "level", "dropout", 0.0),
     (keep_with_a_bad_default, "level", "dropout", 1.0), (keep_of_two_layers, "level", "dropout", [1.0, 1.0]),
+    (keep_of_any_layers, "level", "dropout", [1.0, 1.0, 1.0]),
     (keep_in_a_loop, "level", "dropout", 1.0), (training_flag, "mode", "branch", False),
     (one_of_several, "mode", "branch", 2.0), (just_one, "mode", "branch", 4.0),
     (inference_flag, "mode", "branch", True), (phase_number, "mode", "branch", 0),

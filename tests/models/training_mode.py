@@ -279,10 +279,16 @@ def without_averages(x, training):
     return _through(x, lambda h: tf.nn.batch_normalization(h, *tf.nn.moments(h, [0]), None, None, 1e-3))
 
 
-def sampled_latent(x, training):
-    """Noise of a size that the network computes is a part of the model."""
+def sampled_code(x, training):
+    """A variational code, drawn around its mean in a size that the network computes: predicted from, it is the mean."""
     tf = _tf.tf
-    return _through(x, lambda h: h + tf.exp(0.5 * h) * tf.random_normal(tf.shape(h)))
+    return _through(x, lambda h: h + tf.exp(0.5 * h) * tf.random_normal(tf.shape(h)) if training else h)
+
+
+def sampled_off_centre(x, training):
+    """Noise of such a size that is not around zero is a part of the model."""
+    tf = _tf.tf
+    return _through(x, lambda h: h + tf.exp(0.5 * h) * tf.random_normal(tf.shape(h), 0.5))
 
 
 def nothing_random(x, training):
@@ -299,9 +305,9 @@ LAYERS = {case.build.__name__: case for case in map(Case, (layers, layers_with_a
 CASES = {case.build.__name__: case for case in map(Case, (
     of_the_release, floor, product, selected, scaled_after, fed_probability, in_a_branch, whole_rows, alpha, gaussian,
     in_a_loop, one_mask_for_all_steps, spelled_out, resource_variables, fused, fused_with_resources, fused_by_name,
-    fused_in_a_branch, averages_of_means))}
+    fused_in_a_branch, averages_of_means, sampled_code))}
 LEFT = {case.build.__name__: case for case in (
-    Case(not_scaled, ("no scale",)), Case(without_averages, ("no moving average",)), Case(sampled_latent),
+    Case(not_scaled, ("no scale",)), Case(without_averages, ("no moving average",)), Case(sampled_off_centre),
     Case(nothing_random))}
 
 

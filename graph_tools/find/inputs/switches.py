@@ -224,7 +224,7 @@ class _Search:
         dtype = node.attr["dtype"].type
         if not roles or shape is not None and len(shape) > 1:
             return ""
-        if GATE in roles and not shape and dtype in _FLOATS:
+        if GATE in roles and dtype in _FLOATS and (not shape or "" not in roles):
             return GATE
         if "" in roles:
             return ""
@@ -252,7 +252,8 @@ class _Search:
             compared = self._compared(node.name)
             values = compared if len(compared) > 1 else values + tuple(one for one in compared if one not in values)
         outputs = outputs or self._ends(node.name)
-        values = tuple([value] * (1 if shape[0] is None else shape[0]) if shape else value for value in values)
+        values = tuple([value] * (self._length(node.name) if shape[0] is None else shape[0]) if shape else value
+                       for value in values)
         if role not in (GATE, NOISE, BRANCH):
             return Switch(name, role, values[0], self._why(role, values[0], effects, ()))
         gates = [gate for effect in effects if effect.role == GATE for gate in self._gate(effect.node)]
@@ -264,6 +265,13 @@ class _Search:
         _, left, best = min(tried, key=lambda one: (one[0], len(one[1])))
         calmed = tuple(sorted(set(unsettled(Decided(self.index, {name: _ANYTHING}), outputs)).difference(left)))
         return Switch(name, role, best, self._why(role, best, effects, calmed), calmed)
+
+    def _length(self, name: str) -> int:
+        """How many numbers are picked from a vector one by one: a keep probability for each layer."""
+        known = Decided(self.index, {})
+        begins = [known.value(self.index.data_inputs(use.node)[1]) for use in self.index.uses(name + ":0")
+                  if self.index.op(use.node) == "StridedSlice" and use.slot == 0]
+        return 1 + max([int(begin) for begin in begins if isinstance(begin, float)], default=0)
 
     def _compared(self, name: str) -> Tuple[Any, ...]:
         """The constants that a number is compared with for equality."""

@@ -215,11 +215,22 @@ def _only_use(view: View, ref: TensorRef, ops: Container[str]) -> Optional[Tuple
 
 
 def _noise(view: View, name: str) -> Optional[Dropped]:
-    """Normal noise of a fixed size: around 1 and multiplied, or around 0 and added, to data."""
+    """Normal noise around 1 and multiplied, or around 0 and added, to data, in a size that is fixed or computed."""
     neutral = 1 if view.op(name) == "Mul" else 0
     inputs = view.inputs(name)
     for slot in (0, 1):
-        found = _affine(view, inputs[slot], NORMAL) if view.flow.is_data(inputs[1 - slot].node) else None
-        if found and found[1] == neutral:
+        if not view.flow.is_data(inputs[1 - slot].node):
+            continue
+        found = _affine(view, inputs[slot], NORMAL)
+        if found and found[1] == neutral or not neutral and _has_a_computed_size(view, view.origin(inputs[slot])):
             return Dropped(TensorRef(name, 0), inputs[1 - slot], "noise at %s" % name)
     return None
+
+
+def _has_a_computed_size(view: View, ref: TensorRef) -> bool:
+    """Whether a tensor is noise around 0 times what data say, as a variational code's is around its mean."""
+    if view.op(ref) != "Mul":
+        return False
+    factors = view.inputs(ref.node)
+    return any((_affine(view, one, NORMAL) or (0, 1))[1] == 0 and view.flow.is_data(other.node)
+               for one, other in (factors, factors[::-1]))
