@@ -11,7 +11,7 @@ from tests.models.outputs import HEADS, model_of, with_signatures
 from tests.models.training_heads import TRAINING_HEADS
 
 ALL = dict(HEADS, **TRAINING_HEADS)
-SEVERAL = {"two_tasks": ("topic:0", "click:0"), "auxiliary": ("main:0", "side:0"),
+SEVERAL = {"followed": ("worth:0", "copied:0"), "two_tasks": ("topic:0", "click:0"), "auxiliary": ("main:0", "side:0"),
            "crf_decoded_in_a_loop": ("logits:0", "best_score:0"), "lengths_of_capsules": ("length:0", "again:0")}
 
 

@@ -205,6 +205,31 @@ def unused_choice():
     _trained(_cross_entropy(logits, labels()))
 
 
+def followed():
+    """Two networks alike on inputs of their own, of which one is trained and copied to the other."""
+    tf = _tf.tf
+    now, later = tf.placeholder(tf.float32, [None, 4], "now"), tf.placeholder(tf.float32, [None, 4], "later")
+    layer(tf.tanh(layer(later, 4)), name="copied")
+    worth = layer(tf.tanh(layer(now, 4)), name="worth")
+    _trained(tf.reduce_mean(tf.squared_difference(tf.placeholder(tf.float32, [None, 3], "aim"), worth)))
+
+
+def risks():
+    """A partial likelihood: each row's risk against that of all rows up to it, which is the loss's own."""
+    tf = _tf.tf
+    risk = layer(tf.tanh(layer(inputs(), 4)), name="risk")
+    total = tf.log(tf.cumsum(tf.exp(risk)), name="total")
+    seen = tf.placeholder(tf.float32, [None, 3], "seen")
+    _trained(-tf.reduce_mean(tf.subtract(risk, total, name="likelihood") * seen))
+
+
+def nearest():
+    """Nothing is learned: distances to what is fed, of which an argmin takes the least."""
+    tf = _tf.tf
+    known, asked = tf.placeholder(tf.float32, [None, 4], "known"), tf.placeholder(tf.float32, [4], "asked")
+    tf.argmin(tf.reduce_sum(tf.abs(known - asked), 1, name="distance"), 0)
+
+
 LOGITS = ("logits:0", "logits")
 
 TRAINING_HEADS = {heads.build.__name__: heads for heads in (
@@ -223,4 +248,6 @@ TRAINING_HEADS = {heads.build.__name__: heads for heads in (
     Heads(line, (("fitted:0", "prediction"),)), Heads(distances, (("margin:0", "prediction"),)),
     Heads(lengths_of_capsules, (("length:0", "prediction"), ("again:0", "sigmoid"), ("again_logits:0", "logits"))),
     Heads(unused_choice, (("probabilities:0", "softmax"), LOGITS)),
+    Heads(followed, (("worth:0", "logits"), ("copied:0", "logits"))), Heads(risks, (("risk:0", "logits"),)),
+    Heads(nearest, (("distance:0", "prediction"),)),
     Heads(activation_summaries, (("probabilities:0", "softmax"), LOGITS)))}

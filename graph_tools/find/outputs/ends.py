@@ -22,6 +22,7 @@ READOUTS = frozenset((
 _FIELDS = PARSER.takes | {"DecodeCSV"}
 _KEPT_FINITE = frozenset(("Log", "Log1p", "Add", "AddV2", "Maximum", "Minimum", "ClipByValue", "Sub", "Neg",
                           "Identity"))
+_ACCUMULATES = frozenset(("Cumsum", "Cumprod"))
 # What control flow leaves behind unused is no end of a model.
 _NO_ENDS = SWITCHES | ENTERS | NEXTS | {"TensorArrayWriteV3", "TensorArrayScatterV3"}
 _SUMMARIES = re.compile(r"(Summary|SummaryV2)$")
@@ -47,6 +48,7 @@ class Ends:
         self.view = view
         self._sources: Dict[Tuple[str, ...], FrozenSet[str]] = {}
         self._labels: Optional[FrozenSet[str]] = None
+        self._trained: Optional[Set[str]] = None
         self.training = self._training_nodes()
         self.layers = [name for name in view.index.names_of(LAYERS)
                        if name not in self.training and view.flow.bits(name) & LEARNED
@@ -83,6 +85,15 @@ class Ends:
         if not any(name in useful and name not in training for name in index.names_of(LAYERS)):
             useful = index.ancestors(loose, control=False)
         return {name for name in index.nodes if name not in useful or name in training}
+
+    @property
+    def trained(self) -> FrozenSet[str]:
+        """Variables behind what is differentiated; a copy of a network that training only copies to has none."""
+        if self._trained is None:
+            found = filter(None, map(_GRADIENT_OF.search, self.view.index.nodes))
+            self._trained = self.view.index.ancestors({one.group(1) for one in found}, control=False).intersection(
+                self.view.index.names_of(VARIABLES))
+        return frozenset(self._trained)
 
     def _losses(self, loose: List[str], gradients: Set[str]) -> List[str]:
         """Of the nodes that only training and summaries read, those that are differentiated or that end a known loss.
@@ -144,9 +155,12 @@ class Ends:
         if not self.labels():
             return None
         seen, todo = set(), [ref]
+        accumulated = self.view.index.descendants(self.view.index.names_of(_ACCUMULATES))
         while todo:
             one = todo.pop(0)
             for use in self.uses(one):
+                if use.node in accumulated and ref.node not in accumulated:
+                    continue  # of all rows up to each: a loss's own
                 others = {str(other) for other in self.view.inputs(use.node) if other != one}
                 if self.sources(others) & self.labels():
                     return self._without_logarithm(one)

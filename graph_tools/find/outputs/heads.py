@@ -60,7 +60,7 @@ class HeadSearch:
             found.setdefault(one.tensor, one)
         for one in self._undecided(set(found)) + self._beside(set(found)) or ([] if found else self._added_up()):
             found.setdefault(one.tensor, one)
-        for one in self._chosen(set(found)) or ([] if found else self._other_ends()):
+        for one in self._chosen(set(found)) or ([] if found else self._other_ends() or self._chosen(set(), False)):
             found.setdefault(one.tensor, one)
         found = sampled.without_candidates(self.view, found, self.misses)
         for ref in sampled.label_scores(self.view) if not found else ():  # where the classes have scores, they are it
@@ -268,7 +268,8 @@ class HeadSearch:
 
     def _read_by_loss(self, one: Open, needed: Optional[AbstractSet[str]]) -> List[Output]:
         labels = self.ends.sources([str(one.ref)]) - needed if needed is not None else set()
-        if labels:
+        # What only reaches layers is the data of another head.
+        if labels and (labels & self.ends.labels() or self.ends.compared_with_labels(one.ref) is None):
             self.misses.append(Miss(str(one.ref), "it needs %s, which no other prediction needs: part of a loss" % (
                 listed(labels))))
             return []
@@ -306,10 +307,10 @@ class HeadSearch:
 
     # Heads that no layer ends in.
 
-    def _chosen(self, taken: Set[str]) -> List[Output]:
+    def _chosen(self, taken: Set[str], learned: bool = True) -> List[Output]:
         """What an argmax chooses from, where no other head has to do with it."""
         found = [self.output(ref, "prediction", "an argmax chooses from it", [ref.node])
-                 for ref in unlayered.chosen_from(self.view, self.ends, taken)]
+                 for ref in unlayered.chosen_from(self.view, self.ends, taken, learned)]
         self.chosen.update(one.tensor for one in found)
         return found
 

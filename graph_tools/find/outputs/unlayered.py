@@ -17,8 +17,8 @@ _CHOICES = frozenset(("ArgMax", "ArgMin", "TopK", "TopKV2"))
 _TOTALS = frozenset(("Sum", "Mean", "L2Loss", "Add", "AddV2", "AddN", "Sub", "Neg", "Mul", "RealDiv", "Identity"))
 
 
-def chosen_from(view: View, ends: Ends, taken: Set[str]) -> List[TensorRef]:
-    """What an argmax chooses from, where no head that is known has to do with it."""
+def chosen_from(view: View, ends: Ends, taken: Set[str], learned: bool = True) -> List[TensorRef]:
+    """What an argmax chooses from, where no head that is known has to do with it; ``learned``: by something learned."""
     index, found = view.index, []
     related = index.ancestors(taken, control=False, stop=lambda name: view.op(name) in READOUTS) | index.descendants(
         taken, control=False)
@@ -28,7 +28,8 @@ def chosen_from(view: View, ends: Ends, taken: Set[str]) -> List[TensorRef]:
                 GRADIENT_SCOPE.search(node.name) or not view.is_float(ref) or not view.flow.bits(ref.node)):
             continue
         if view.flow.is_data(ref.node) and view.shape(ref) != () and (
-                view.flow.bits(ref.node) & LEARNED or ref.node in index.descendants(ends.layers, control=False)):
+                not learned or view.flow.bits(ref.node) & LEARNED
+                or ref.node in index.descendants(ends.layers, control=False)):
             found.append(ref)
     return list(dict.fromkeys(found))
 
