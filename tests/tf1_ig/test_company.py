@@ -9,6 +9,7 @@ import graph_tools as gt
 import tf1_ig
 from tests.models import padded, small
 from tf1_ig.errors import BatchError
+from tf1_ig.question import company
 
 TEXTS = ["good film", "a very good film with a long and dull end", "no", "not a good film"]
 
@@ -102,3 +103,27 @@ def test_an_output_of_no_rows_is_still_refused():
     with tf1_ig.IntegratedGradients(small.model_of(summed), "summed:0") as explainer:
         with pytest.raises(BatchError, match="change places"):
             explainer.explain({"ids:0": ids}, label=1)
+
+
+@pytest.mark.parametrize("steps_first", [True, False])
+def test_other_steps_of_a_fused_cell_are_never_tried(steps_first):
+    """Its kernel ends the process where there are fewer steps than it is told."""
+    def fused():
+        tf = gt._tf.tf
+        x = tf.placeholder(tf.float32, [6, None, 4] if steps_first else [None, 6, 4], "x")
+        steps = x if steps_first else tf.transpose(x, [1, 0, 2])
+        state, peep = tf.zeros([tf.shape(steps)[1], 3]), tf.zeros([3])
+        cell = tf.raw_ops.BlockLSTM(
+            seq_len_max=tf.constant(6, tf.int64), x=tf.tanh(steps), cs_prev=state, h_prev=state,
+            w=tf.constant(padded.TABLE[:7].repeat(3, 1)), wci=peep, wcf=peep, wco=peep, b=tf.zeros([12]))
+        tf.identity(cell[6][5], name="scores")
+
+    built = small.model_of(fused)
+    assert company._are_steps_of_a_fused_cell(built.index, "x:0") is steps_first
+    x = np.random.RandomState(1).normal(size=(6, 8 if steps_first else 6, 4)).astype(np.float32)
+    with tf1_ig.IntegratedGradients(built, "scores:0") as explainer:
+        if steps_first:
+            with pytest.raises(BatchError):
+                explainer.explain({"x:0": x}, label=1)
+        else:
+            assert explainer.explain({"x:0": x}, label=1).running == "packed"

@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from graph_tools.find.inputs.fitting import Fitting
+from graph_tools.graph.walk import GraphIndex, reached
 from tf1_ig.engine import probe
 from tf1_ig.engine.failed_run import RunFailed
 from tf1_ig.engine.feeds import FedTensor, take_rows
@@ -20,6 +21,8 @@ from tf1_ig.question import filled
 from tf1_ig.question.resolve import Resolved, ResolvedInput
 from tf1_ig.question.task import Task
 
+_FUSED = frozenset(("BlockLSTM", "BlockLSTMV2"))  # which end the process where there are fewer steps than they are told
+_TURNS = frozenset(("Transpose", "Reshape", "ConcatV2"))
 _OTHER_COUNT = 1009  # rows that no graph has baked in
 _ALONE = 4           # rows that are run alone beside the shortest and the longest
 _ALPHAS = (1.0, 0.6, 0.25)
@@ -32,6 +35,8 @@ class Company:
     def __init__(self, engine: Engine, resolved: Resolved, batch_axis: Optional[int]):
         self._engine, self._resolved, self._batch_axis = engine, resolved, batch_axis
         self._probed: Dict[Any, Tuple[int, probe.Probed]] = {}
+        self._dies_of_other_steps = batch_axis == 0 and any(
+            _are_steps_of_a_fused_cell(resolved.model.index, spec.attributed.tensor) for spec in resolved.inputs)
 
     def orders(self, raw: np.ndarray, count: int) -> Sequence[Order]:
         """Orders in which the axes of an output may be taken, likeliest first; ``None``: as they are."""
@@ -69,7 +74,7 @@ class Company:
                                self.output_rows(batch.count, known.running, raw)[1]):
                     return known._replace(feeds=feeds_now)
         found = probe.probe(self._engine, batch, self._batch_axis is None,
-                            self._count_is_baked_in(values, batch.count), order)
+                            self._count_is_baked_in(values, batch.count) or self._dies_of_other_steps, order)
         self._probed[key] = (batch.count, found)
         return found
 
@@ -194,3 +199,10 @@ class Company:
         """Inputs with several entries a row where only their number says whose each is: true of this feed at most."""
         return [spec for spec, entries in zip(self._resolved.inputs, batch.actual)
                 if spec.attributed.owner is None and len(entries) > batch.count]
+
+
+def _are_steps_of_a_fused_cell(index: GraphIndex, tensor: str) -> bool:
+    """Whether the first axis of a tensor is that of the steps of a cell that runs them all in one op."""
+    behind = reached(index.uses(tensor), lambda use: (
+        [] if index.op(use.node) in _TURNS | _FUSED else index.consumers(use.node, False)))
+    return any(index.op(use.node) in _FUSED and use.slot == 1 for use in behind)
