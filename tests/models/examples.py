@@ -156,3 +156,42 @@ def dense_neighbours():
     tf = _tf.tf
     x, matrix = tf.placeholder(tf.float32, [None, 12], "x"), tf.placeholder(tf.float32, [None, None], "edges")
     _end(tf.matmul(matrix, tf.tanh(x)))
+
+
+def nothing_by_default():
+    """A picture of zeros where nothing is fed: no example of what the network does."""
+    tf = _tf.tf
+    _end(tf.tanh(tf.placeholder_with_default(np.zeros((1, 12), np.float32), [None, 12], "x")))
+
+
+def states_of_layers():
+    """States of two layers beside a frame: their rows are their middle axis."""
+    tf = _tf.tf
+    x, states = tf.placeholder(tf.float32, [None, 12], "x"), tf.placeholder(tf.float32, [2, None, 12], "states")
+    joined = tf.while_loop(lambda step, one: step < 2, lambda step, one: (step + 1, tf.tanh(
+        tf.concat([one, states[step]], 1)[:, :12] + states[step])), [0, x])[1]
+    _end(joined)
+
+
+def state_of_a_batch():
+    """A first state of five rows, made in the graph: no other number of them joins it in the loop."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 12], "x")
+    start = tf.zeros(tf.concat([[5], [12]], 0))
+    _end(tf.while_loop(lambda step, one: step < 2, lambda step, one: (step + 1, tf.tanh(
+        tf.concat([one, x], 1)[:, :12] + x)), [0, start])[1])
+
+
+def size_before_ids():
+    """A number of rows that says how many ids are made, and is none itself."""
+    tf = _tf.tf
+    count, ids = tf.placeholder(tf.int32, [], "count"), tf.placeholder(tf.int32, [None, 4], "ids")
+    every = tf.concat([tf.fill(tf.stack([count, 1]), 1), ids], 1)
+    _end(tf.tanh(tf.reduce_mean(tf.nn.embedding_lookup(tf.constant(TABLE), every), 1)))
+
+
+def numbers_in_texts():
+    """Numbers that commas divide."""
+    tf = _tf.tf
+    numbers = tf.string_to_number(tf.string_split(tf.placeholder(tf.string, [None], "texts"), ",").values)
+    _end(tf.reshape(numbers, [-1, 12]))

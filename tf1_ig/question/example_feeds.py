@@ -34,6 +34,8 @@ class Setting(NamedTuple):
     spread: float = 0.0
     # Whether the steps of a sequence come before the rows.
     steps_first: bool = False
+    # Whether the one free axis of what has a fixed first axis is that of the rows: of the states of all layers.
+    rows_inside: bool = False
 
 
 class Plan:
@@ -60,8 +62,11 @@ class Plan:
     def _needed_inputs(self) -> List[Input]:
         """What must be fed: no placeholder whose default does, nothing parsed beside the record it is parsed from."""
         decided = Decided(self._model.index, {})
-        found = [one for one in gt.find_inputs(self._model, output=self._output) if one.default is None or (
+        known = list(gt.find_inputs(self._model, output=self._output))
+        found = [one for one in known if one.default is None or (
             one.calms and decided.value(one.tensor) != one.inference)]
+        if all(one.switch or one.dtype.startswith("int") and one.shape == () for one in found):
+            found += [one for one in known if one not in found and not one.switch]  # a default that is no example
         records = {one.node for one in found if one.kind != "parse_example"}
         return [one for one in found if one.kind != "parse_example" or records.isdisjoint(
             self._model.index.ancestors(one.producers, control=False))]
@@ -69,21 +74,29 @@ class Plan:
     def _by_control(self) -> List[Input]:
         """Placeholders that must be fed although no value of theirs decides: a check waits for them."""
         fed = set(self._tensors())
-        known = {one.tensor: one for one in gt.find_inputs(self._model)}  # which of them are switches
-        return [known.get(one.tensor, one) for one in placeholders.inputs(self._model.index) if one.default is None
-                and one.node in self._fitting.needed and not fed.intersection(one.tensors)]
+        found = [one for one in placeholders.inputs(self._model.index) if one.default is None
+                 and one.node in self._fitting.needed and not fed.intersection(one.tensors)]
+        known = {one.tensor: one for one in gt.find_inputs(self._model)} if found else {}  # which of them are switches
+        return [known.get(one.tensor, one) for one in found]
 
     def _fixed_rows(self) -> Optional[int]:
         """The number of rows that inputs fix, in their shapes or in the elements of a queue."""
-        fixed = [one.batch for one in self._inputs if one.batch and one.kind in PLACEHOLDER_KINDS]
+        fixed = [one.batch for one in self._inputs if one.batch and one.kind in PLACEHOLDER_KINDS
+                 and not (self._states and self._is_inside(one.shape))]
         return max(fixed) if fixed else None
+
+    @property
+    def _states(self) -> bool:
+        """Whether some inputs have a fixed first axis and a free one behind it, where others have free rows."""
+        shapes = [one.shape for one in self._inputs if not one.switch and one.kind in PLACEHOLDER_KINDS]
+        return any(map(self._is_inside, shapes)) and any(shape and shape[0] is None for shape in shapes)
 
     # -- sizes -------------------------------------------------------------------------------------------------------
 
     def setting(self) -> Setting:
         """The first sizes that go together, as far as TensorFlow can tell without a run."""
         batches = [one.batch for one in self._inputs if one.batch]
-        first = Setting(self.fixed or 1)
+        first = Setting(self.fixed or 1, rows_inside=self._states)
         self._until = time.process_time() + _SECONDS
         if self._fits(first) or not self._fits(first, known=False):
             return first  # or what TensorFlow refuses has nothing to do with what is fed
@@ -132,9 +145,11 @@ class Plan:
             yield setting._replace(scalar="one")
         if any(self._may_be_steps(part.shape) for one, part in self._parts() if not one.switch):
             yield setting._replace(steps_first=True)
-        for rows in dict.fromkeys([one.batch for one in self._inputs if one.batch] + [2]):
+        if any(self._is_inside(part.shape) for one, part in self._parts() if not one.switch):
+            yield setting._replace(rows=1, rows_inside=not setting.rows_inside)
+        for rows in dict.fromkeys([one.batch for one in self._inputs if one.batch] + [2] + self._fitting.made_sizes()):
             if rows != setting.rows and self.fixed is None:
-                yield setting._replace(rows=rows)
+                yield setting._replace(rows=rows, rows_inside=False)
 
     def _parts(self) -> List[Tuple[Input, Component]]:
         return [(one, part) for one in self._inputs for part in one.components if part.used]
@@ -168,6 +183,10 @@ class Plan:
         """Whether the first axis of a shape can be that of steps, and the second that of rows."""
         return shape is not None and len(shape) in (2, 3) and shape[1] is None
 
+    @staticmethod
+    def _is_inside(shape: Optional[Sequence[Optional[int]]]) -> bool:
+        return shape is not None and len(shape) > 1 and shape[0] is not None and list(shape).count(None) == 1
+
     def _sizes_noise(self, part: Component) -> bool:
         """Whether whole numbers say in which shape noise is drawn."""
         return part.dtype.startswith("int") and any(
@@ -190,6 +209,8 @@ class Plan:
     def _size(self, part: Component, shape: Sequence[Optional[int]], axis: int, setting: Setting) -> int:
         """The size of a free axis: rows, behind the steps where those come first, then whatever the ops behind take."""
         if axis == setting.steps_first and self._may_be_steps(shape) or axis == 0 and not self._may_be_steps(shape):
+            return setting.rows
+        if setting.rows_inside and self._is_inside(shape):
             return setting.rows
         key = (part.tensor, axis, setting.tokens)
         if key not in self._sizes:

@@ -110,7 +110,10 @@ def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] 
         variants = [output] + _logits(output)
         part = _needed(model, variants)  # once for both
         for one in variants:
-            proposal = in_inference_mode(model, one, propose(part, one, embeddings, seed), seed)
+            if found and one.same_as == found[-1][0].tensor and found[-1][1].saturated and not found[-1][1].silent:
+                # What could be explained behind an activation can be explained before it.
+                return one, found[-1][1]._replace(saturated=False)
+            proposal = in_inference_mode(model, part, one, propose(part, one, embeddings, seed), seed)
             if not proposal.obstacle and not proposal.saturated:
                 return one, proposal
             found.append((one, proposal))
@@ -130,13 +133,19 @@ def _logits(output: Any) -> List[Any]:
                                 why="it is what %s is computed from" % output.tensor)] if logits else []
 
 
-def in_inference_mode(model: Model, output: Any, proposal: Proposal, seed: int) -> Proposal:
-    """The proposal for the graph in inference mode, where nothing that is fed puts it there and that helps."""
-    found = training_mode.mended(model, output)
+def in_inference_mode(model: Model, part: Model, output: Any, proposal: Proposal, seed: int) -> Proposal:
+    """The proposal for the graph in inference mode, where nothing that is fed puts it there and that helps.
+
+    Args:
+      model: all of it: moving averages are no part of what an output needs.
+      part: what the output needs.
+      output, proposal, seed: what was proposed for what.
+    """
+    found = training_mode.mended(model, output, part)
     if found is None:
         return proposal
-    part = _needed(found[0], [output])
-    again = propose(part, output, gt.find_embeddings(part), seed)
+    needed = _needed(found[0], [output])
+    again = propose(needed, output, gt.find_embeddings(needed), seed)
     return proposal if again.obstacle or _trains(again) else again._replace(inference_mode=True)
 
 

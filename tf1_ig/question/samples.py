@@ -12,7 +12,7 @@ import numpy as np
 
 from graph_tools import _tf
 from graph_tools.find import categories
-from graph_tools.find.dataflow import FLOAT_TYPES
+from graph_tools.find.dataflow import CARRIED, FLOAT_TYPES
 from graph_tools.find.decided import OF_THE_SIZE
 from graph_tools.find.inputs import parsing
 from graph_tools.graph import names
@@ -119,8 +119,13 @@ class Maker:
 
     def _behind(self, tensor: str) -> Set[names.TensorRef]:
         """The tensors that ids are computed from."""
-        return set(reached([names.parse(tensor)], lambda ref: () if self._index.op(ref.node) in OF_THE_SIZE else [
-            one for one in self._index.data_inputs(ref.node) if one.node in self._index]))
+        def before(ref: names.TensorRef) -> List[names.TensorRef]:
+            op = self._index.op(ref.node)
+            return [] if op in OF_THE_SIZE else [
+                one for slot, one in enumerate(self._index.data_inputs(ref.node))
+                if one.node in self._index and slot in CARRIED.get(op, (slot,))]
+
+        return set(reached([names.parse(tensor)], before))
 
     def _rows(self, ref: Any) -> Optional[int]:
         shape = self._model.outline.get_tensor_by_name(str(ref)).shape

@@ -8,12 +8,16 @@ from graph_tools.find.inputs.switches import find_switches, unsettled
 from graph_tools.graph import names
 
 
-def mended(model: Any, output: Any) -> Optional[Tuple[Any, Any]]:
+def mended(model: Any, output: Any, part: Any = None) -> Optional[Tuple[Any, Any]]:
     """``inference_mode`` of a model, where an output needs it: something is random, or of the whole batch, even with
     every switch at its value for inference; ``None`` where nothing is, or where it would not help.
+
+    Args:
+      model, output: what is looked at.
+      part: of the model, all that the output needs, where that is known.
     """
     name = names.tensor_name(output)
-    before = _unsettled(model, name)
+    before = _unsettled(model if part is None else part, name)
     if not before:
         return None
     served, edit = gt.inference_mode(model)

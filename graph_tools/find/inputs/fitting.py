@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
 import numpy as np
 
 from graph_tools import _tf
+from graph_tools.find.dataflow import FLOAT_TYPES
 from graph_tools.graph import names, nodes
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import CONTROL_OPS, PLACEHOLDERS
@@ -21,6 +22,7 @@ Shape = Optional[Tuple[Optional[int], ...]]
 
 _NEAR, _DEEP = 48, 9         # ops behind a placeholder that are looked at, and how far behind it
 _LARGEST = 1 << 12           # bytes of a constant that may decide a shape
+_STATE = 64                  # bytes of a matrix that is the same number everywhere
 
 
 class Refusal(NamedTuple):
@@ -117,6 +119,17 @@ class Fitting:
                 if tensor.dtype in (3, 9) and tensor.ByteSize() < 200 and size in _tf.make_ndarray(tensor):
                     return True
         return False
+
+    def made_sizes(self) -> List[int]:
+        """Leading sizes of matrices that the graph makes of one number: the states before a first step."""
+        found: List[int] = []
+        for name in self._needed:
+            node = self._index.nodes[name]
+            if node.op == "Fill" or node.op == "Const" and node.attr["dtype"].type in FLOAT_TYPES and (
+                    node.attr["value"].ByteSize() < _STATE):
+                sizes = self._static(TensorRef(name, 0))
+                found += [size for size in sizes[:1] if size] if sizes and len(sizes) == 2 else []
+        return sorted({size for size in found if size > 1})
 
     # The parts of a GraphDef.
 
