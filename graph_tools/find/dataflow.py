@@ -94,7 +94,7 @@ class Dataflow:
         self.sources = self.drawn.union(index.names_of(SOURCES))
         self._data = self._reached_by_data()
         self._bits: Dict[str, int] = {}
-        todo = list(self.sources)
+        todo = [name for name in index.nodes if name in self.sources]  # which bits come first decides some of them
         while todo:
             name = todo.pop()
             bits = self._bits_of(name)

@@ -20,11 +20,12 @@ class _Layout(NamedTuple):
 
 _LAYOUTS = {b"NCHW": _Layout(b"NHWC", (0, 2, 3, 1), (0, 3, 1, 2)),
             b"NCDHW": _Layout(b"NDHWC", (0, 2, 3, 4, 1), (0, 4, 1, 2, 3))}
-# The input with the pixels; an op of several outputs has them in its first.
+# The input with the pixels; an op of several outputs has them in its first. A BiasAdd is computed in any layout, and
+# calls axes of any rank NCHW.
 _PIXELS: Dict[str, int] = {
     "Conv2D": 0, "DepthwiseConv2dNative": 0, "Conv2DBackpropInput": 2, "Conv3D": 0, "Conv3DBackpropInputV2": 2,
-    "BiasAdd": 0, "MaxPool": 0, "AvgPool": 0, "MaxPool3D": 0, "AvgPool3D": 0, "FusedBatchNorm": 0,
-    "FusedBatchNormV2": 0, "FusedBatchNormV3": 0, "SpaceToDepth": 0, "DepthToSpace": 0}
+    "MaxPool": 0, "AvgPool": 0, "MaxPool3D": 0, "AvgPool3D": 0, "FusedBatchNorm": 0, "FusedBatchNormV2": 0,
+    "FusedBatchNormV3": 0, "SpaceToDepth": 0, "DepthToSpace": 0}
 _BY_AXIS = ("strides", "ksize", "dilations")
 _INSIDE = "channels_last"
 

@@ -76,6 +76,19 @@ def test_channels_before_pixels_are_computed_and_differentiated(build):
     np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("pixels", [(5,), (5, 6), (5, 6, 4)])
+def test_a_bias_behind_channels_has_pixels_of_any_number_of_axes(pixels):
+    def biased():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, (None, 4) + pixels, "x")
+        tf.identity(tf.raw_ops.BiasAdd(value=x, bias=tf.constant(MEAN), data_format="NCHW"), name="y")
+
+    x = RANDOM.normal(size=(2, 4) + pixels).astype(np.float32)
+    with small.model_of(biased).open_session() as session:
+        np.testing.assert_allclose(session.run("y:0", {"x:0": x}), x + MEAN.reshape((4,) + (1,) * len(pixels)),
+                                   rtol=1e-6)
+
+
 def test_with_a_gpu_a_graph_is_left_as_it_is(monkeypatch):
     from graph_tools.releases import kernels
     monkeypatch.setattr(kernels, "has_accelerator", lambda: True)
