@@ -184,6 +184,14 @@ def test_inputs_that_read_one_text_are_folded_where_it_shows_their_sum():
     assert "Token by token: all inputs" not in report.page(other)
 
 
+def test_an_empty_text_among_others_has_its_card():
+    values = [np.ones((2, 1)), np.zeros((0, 1))]
+    made = dataclasses.replace(
+        result(values=((1.0, 1.0), (0.0, 0.0)), token_texts=[["good", "film"], []]), values={"words:0": values},
+        raw_texts={"words:0": ["good film", ""]}, spans={"words:0": [[(0, 4), (5, 9)], []]})
+    assert report.page(made).count("Token by token: words:0") == 2
+
+
 @pytest.mark.parametrize("of_padding, because", [(0.125, "good"), (3.0, "<pad>")])
 def test_the_sentence_is_of_the_tokens_where_padding_outweighs_the_text(of_padding, because):
     tokens, spans = ["good", "film"] + ["<pad>"] * 3, [(0, 4), (5, 9), None, None, None]

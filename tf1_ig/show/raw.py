@@ -35,9 +35,8 @@ def shows_all(attribution: Any, names: Sequence[str], row: int) -> bool:
 def _in_pieces(attribution: Any, name: str, row: int) -> bool:
     """Whether an input's tokens are pieces of the text, one after the other."""
     spans, tokens = attribution.spans[name][row], attribution.texts(name, row)
-    values = np.reshape(attribution.tokens[name][row], (len(spans), -1)).sum(axis=1)
     raw, end = attribution.raw_texts[name][row].encode("utf-8", "surrogateescape"), 0
-    for span, token, value in zip(spans, tokens or (), values):
+    for span, token, value in zip(spans, tokens or (), _by_span(attribution, name, row)):
         if span is None and value == 0:
             continue
         if span is None or span[0] < end or token_view.text_of(raw[span[0]:span[1]]).lower() != (
@@ -47,14 +46,18 @@ def _in_pieces(attribution: Any, name: str, row: int) -> bool:
     return tokens is not None
 
 
+def _by_span(attribution: Any, name: str, row: int) -> Any:
+    """What each span of an input carries: it stands for a string, whatever axes these have. An empty text has none."""
+    spans = attribution.spans[name][row]
+    return np.reshape(attribution.tokens[name][row], (len(spans), -1)).sum(axis=1) if spans else ()
+
+
 def _strip(attribution: Any, row: int, text: str, names: List[str], scale: Optional[float],
            fold: Optional[int]) -> token_view.Strip:
     starts = np.array(read_text(text).starts)
     shares, edges, lost = np.zeros(starts[-1]), {0, int(starts[-1])}, []
     for name in names:
-        spans = attribution.spans[name][row]
-        # A span stands for a string, whatever the axes that strings and their rows have.
-        for span, value in zip(spans, np.reshape(attribution.tokens[name][row], (len(spans), -1)).sum(axis=1)):
+        for span, value in zip(attribution.spans[name][row], _by_span(attribution, name, row)):
             if span is None:
                 lost.append(float(value))
                 continue
