@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from graph_tools import held
 from graph_tools.find.decided import Decided
 from graph_tools.graph import names
 from graph_tools.model import Model
@@ -68,7 +69,7 @@ class IntegratedGradients:
         self._opened: List[Any] = []
         self._facts: Dict[Any, List[Finding]] = {}
         self._last = threading.local()  # of this thread: scalars it fed last, whether scores of one feed ever differed
-        self._sizes = KeptSizes()
+        self._sizes = KeptSizes(4 * held.weights(model.index))
         self._wanted: Dict[str, Any] = {"leaner": True, "ordered": False}  # of the engine
         self._turned = time_first.turned_lookups(self.resolved) if batch_axis == 0 else {}
         self._open()

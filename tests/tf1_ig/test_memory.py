@@ -46,14 +46,16 @@ def test_rows_fill_their_share_of_what_is_free_and_no_more(monkeypatch, fixed, e
     assert max(taken) <= max(taken[0], memory.SHARE * 4000 * MB)
 
 
-def test_however_much_is_free_a_run_takes_no_more_than_it_gains_from(monkeypatch):
-    process = Process(monkeypatch, 0, 20 * MB, 64000 * MB)
-    room, taken = memory.Room(), []
+@pytest.mark.parametrize("weights, most", [(None, memory.MOST), (1 << 40, memory.MOST), (200 * MB, 200 * MB),
+                                           (MB, memory.LEAST)])
+def test_however_much_is_free_a_run_takes_no_more_than_the_weights(monkeypatch, weights, most):
+    process = Process(monkeypatch, 0, 10 * MB, 64000 * MB)
+    room, taken = memory.Room(weights), []
     for _ in range(24):
         size = room.rows(320)
         taken.append(process.run(size))
         room.ran(size, 1.0)
-    assert 0.9 * memory.MOST <= max(taken) == taken[-1] <= memory.MOST
+    assert 0.9 * most <= max(taken) == taken[-1] <= most
 
 
 def test_runs_that_take_much_grow_only_while_rows_get_faster(monkeypatch):
@@ -107,7 +109,7 @@ from tf1_ig.engine import memory, packing
 
 model, x = small.model_of(test_memory._wide), np.random.RandomState(0).normal(size=(6, 4)).astype(np.float32)
 results, plain = [], packing.PointRunner.packed
-memory.MOST = 1 << 45
+memory.LEAST = memory.MOST = 1 << 45
 for free in (200 << 20, 1 << 45):
     memory.available, sizes = lambda: free, []
     with tf1_ig.IntegratedGradients(model, "y", "x") as explainer:

@@ -4,7 +4,8 @@ import sys
 from typing import Dict, List, Optional
 
 SHARE = 0.5         # of what is free: others live on the machine, too
-MOST = 384 << 20    # bytes of a run, however much is free
+# Bytes of a run, however much is free: as many as the weights take, but these at least and at most.
+LEAST, MOST = 128 << 20, 384 << 20
 _LITTLE = 64 << 20  # bytes of a run that nobody looks at
 _PAYS = 0.8         # a run above that is worth its memory when a row takes at most this share of the time
 
@@ -16,11 +17,15 @@ class Room:
     is less than the truth as long as the run fits into what the process had been given before, and more where the peak
     is an older one: so runs grow step by step, and the largest so far is what is judged by. Where the system does not
     tell what a process holds, nothing is bounded.
+
+    Args:
+      weights: bytes of the model's own numbers, where they are known.
     """
 
     STEP, WITHOUT_RISE = 4, 2  # times as many rows as the largest run so far, where the peak has risen and where not
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Optional[int] = None) -> None:
+        self._bound = MOST if weights is None else min(MOST, max(LEAST, weights))
         self._before, self._peak, self._most, self._each = resident(), peak(), 0, 0.0
         self._seconds: Dict[int, List[float]] = {}  # for a row, by rows of the run
 
@@ -35,7 +40,7 @@ class Room:
             return wanted
         free = available()
         held = max(0, (resident() or 0) - self._before)  # what earlier runs took is there again for the next
-        fits = int((MOST if free is None else min(MOST, SHARE * (free + held))) / self._each)
+        fits = int((self._bound if free is None else min(self._bound, SHARE * (free + held))) / self._each)
         if peak() == self._peak:
             return max(1, min(wanted, max(fits, self.WITHOUT_RISE * self._most)))
         worth = max(int(_LITTLE / self._each), 2 * self._most if self._pays() else self._most)

@@ -85,6 +85,7 @@ class RunSizes:
       most: never more rows than this (bounds memory).
       limits: a ``batch_size`` is taken as it is, nothing is learnt; with a limit of memory nothing larger is tried.
         Without either, runs stay within what ``memory.Room`` finds.
+      weights: bytes of the model's own numbers.
     """
 
     FIRST, LEAST = 320, 32
@@ -93,11 +94,11 @@ class RunSizes:
     # A size is better than another when it saves more than this share of the time.
     PAYS = 0.05
 
-    def __init__(self, most: int, limits: RunLimits = NO_LIMITS):
+    def __init__(self, most: int, limits: RunLimits = NO_LIMITS, weights: Optional[int] = None):
         self.most = max(1, int(limits.batch_size or most))
         self.best = limits.batch_size or min(self.most, self.FIRST)
         self.memory = limits.memory
-        self.room = memory.Room() if limits == NO_LIMITS else None
+        self.room = memory.Room(weights) if limits == NO_LIMITS else None
         self._seconds: Dict[int, List[float]] = {}
         self._trying: List[int] = []
         self._lock = threading.Lock()  # explanations in several threads learn together
@@ -164,8 +165,9 @@ class RunSizes:
 class KeptSizes:
     """What one explainer has learnt about the size of its runs, by engine and for rows of about the same length."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Optional[int] = None) -> None:
         self._known: Dict[Tuple[str, int], RunSizes] = {}
+        self._weights = weights  # bytes
 
     def of(self, batch: Batch, limits: RunLimits, engine: str = "plain") -> RunSizes:
         """The sizes for rows like those of a batch; with limits of the caller's own nothing is learnt."""
@@ -173,7 +175,7 @@ class KeptSizes:
         most = max(1, min(ROWS_PER_RUN, FLOATS_PER_RUN // floats))
         if limits != NO_LIMITS:
             return RunSizes(most, limits)
-        return self._known.setdefault((engine, floats.bit_length()), RunSizes(most))
+        return self._known.setdefault((engine, floats.bit_length()), RunSizes(most, weights=self._weights))
 
 
 class PointRunner(Evaluator):
