@@ -15,7 +15,7 @@ import sys
 import threading
 from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Set, Tuple
 
-from graph_tools.errors import TensorFlowMissingError, TensorFlowSymbolError
+from graph_tools.errors import ModelFormatError, TensorFlowMissingError, TensorFlowSymbolError
 
 CHECKED = "1.15.5, 2.15.1 and 2.21.0"  # the releases on which every line below was checked
 _lock = threading.RLock()
@@ -74,7 +74,7 @@ SYMBOLS: Dict[str, Symbol] = {
     "_gradient_registry": _python("gradients that a graph names", "framework.ops:_gradient_registry"),
     "gradient_function": _python("lean gradients", "framework.ops:get_gradient_function"),
     # State.
-    "make_ndarray": _python("reading constants", "framework.tensor_util:MakeNdarray"),
+    "_make_ndarray": _python("reading constants", "framework.tensor_util:MakeNdarray"),
     "collection_writer": _python("copying a live session's collections", "framework.ops:get_to_proto_function"),
     "raw_assign_resource": _python("setting variables", "ops.gen_resource_variable_ops:assign_variable_op"),
     "_raw_assign_ref": _python("setting variables", "ops.gen_state_ops:assign"),
@@ -254,6 +254,15 @@ def feature_column_bases() -> Tuple[type, type]:
 def features_of(builder: Any) -> Any:
     """The features that a builder was made with."""
     return _private(builder, "_features", "feature columns")
+
+
+def make_ndarray(tensor: Any) -> Any:
+    """The value of a constant, as a numpy array."""
+    try:
+        return __getattr__("_make_ndarray")(tensor)
+    except (TypeError, ValueError) as problem:  # torn bytes; a type that this release does not read
+        raise ModelFormatError("a constant of type number %d cannot be read; the file is damaged, export it again" % (
+            tensor.dtype)) from problem
 
 
 _ops_known: dict = {}

@@ -22,7 +22,7 @@ def identity(node: Any) -> Tuple[str, str, str]:
     """What TensorFlow knows a variable by: nodes with equal identity share one value."""
     shared = node.attr["shared_name"].s if "shared_name" in node.attr else b""
     container = node.attr["container"].s if "container" in node.attr else b""
-    return node.op, container.decode("utf-8"), shared.decode("utf-8") or node.name
+    return node.op, names.text(container), names.text(shared) or node.name
 
 
 def shape(node: Any) -> Optional[tuple]:

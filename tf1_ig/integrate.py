@@ -141,7 +141,7 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
                     np.array([alpha for nodes in asked.values() for alpha in nodes], np.float64))
         found = evaluator.gradients(rows)
         new = [example for example in asked if example not in active]
-        for example, ends in zip(new, _ends(evaluator, new)):
+        for example, ends in zip(new, _ends(evaluator, new) if new else ()):
             size = 0.0 if evaluator.magnitude is None else float(evaluator.magnitude[example])
             active[example] = refine.Path(ends, size)
         for example, alpha, *at in zip(rows.example, rows.alpha.tolist(), *found):
@@ -174,7 +174,5 @@ def _that_fit(wanted: Dict[int, List[float]], active: Dict[int, refine.Path], ro
 
 def _ends(evaluator: Evaluator, examples: Sequence[int]) -> np.ndarray:
     """Scores of some examples at baseline and input, ``[examples, 2]``."""
-    if not len(examples):
-        return np.zeros((0, 2))
     rows = Rows(np.repeat(np.asarray(examples, np.int64), 2), np.tile([0.0, 1.0], len(examples)))
-    return evaluator.scores(rows).reshape(-1, 2)
+    return evaluator.scores(rows).reshape(len(examples), 2)

@@ -7,6 +7,7 @@ are :mod:`~graph_tools.control_flow.structure`'s.
 from typing import Dict, FrozenSet, List, NamedTuple
 
 from graph_tools.errors import EditError
+from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import ENTERS, EXITS, MERGES, SWITCHES
 from graph_tools.graph.walk import GraphIndex
@@ -54,7 +55,7 @@ def guards(index: GraphIndex, node: str) -> List[Guard]:
             raise EditError(
                 "%r runs inside the loop %r and takes another batch in each iteration; no placeholder can stand for "
                 "it: move it out of the loop, or prune the graph to an output that does not need the loop" % (
-                    node, index.nodes[ref.node].attr["frame_name"].s.decode("utf-8")))
+                    node, names.text(index.nodes[ref.node].attr["frame_name"].s)))
         if op in SWITCHES:
             predicate = index.data_inputs(ref.node)[1]
             side = Guard(index.origin(predicate, ("Identity",)), max(ref.port, 0))

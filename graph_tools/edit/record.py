@@ -3,13 +3,15 @@
 import dataclasses
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+from graph_tools.graph import names
+
 # Attribute of a placeholder that an edit made: the name of the tensor it stands for.
 REPLACES = "_replaces"
 
 
 def replaced(index: Any) -> Dict[str, str]:
     """New tensor name by the old one that it stands for, as the placeholders of a graph (a ``GraphIndex``) say."""
-    return {node.attr[REPLACES].s.decode("utf-8"): node.name + ":0" for node in index.nodes.values()
+    return {names.text(node.attr[REPLACES].s): node.name + ":0" for node in index.nodes.values()
             if REPLACES in node.attr}
 
 

@@ -34,6 +34,11 @@ def parse(name: str) -> TensorRef:
     return TensorRef(name, 0)
 
 
+def text(name: bytes) -> str:
+    """A name that stands in a graph as bytes; in a damaged file they may be any."""
+    return name.decode("utf-8", "replace")
+
+
 def tensor_name(tensor: Any) -> str:
     """The canonical name (``"a/b:0"``) of a tensor given by name, as a ``tf.Tensor`` or as a ``Candidate``.
 
@@ -41,8 +46,12 @@ def tensor_name(tensor: Any) -> str:
     'a/b:0'
     """
     if isinstance(tensor, bytes):
-        tensor = tensor.decode("utf-8")
+        tensor = text(tensor)
     if isinstance(tensor, str):
+        try:
+            tensor.encode("utf-8")
+        except UnicodeEncodeError:
+            raise TensorNotFoundError("no graph has a tensor %r, which is no text; give its name" % tensor) from None
         return str(parse(tensor))
     name = getattr(tensor, "tensor", None) or getattr(tensor, "name", None)
     if not isinstance(name, str):

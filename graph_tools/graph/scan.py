@@ -5,8 +5,9 @@ Nothing here imports or runs anything. What the graph could do besides computing
 
 from typing import Any, Set
 
+from graph_tools import _tf
 from graph_tools.errors import ModelFormatError
-from graph_tools.graph import functions, names
+from graph_tools.graph import functions, names, wiring
 from graph_tools.safety import bounds
 
 
@@ -33,4 +34,9 @@ def check(graph_def: Any, where: str) -> None:
     if circle:
         raise ModelFormatError("%s: function %s calls itself, and TensorFlow dies of that; the file is damaged or "
                                "hostile" % (where, " -> ".join(repr(name) for name in circle[:5])))
+    own = {function.signature.name for function in graph_def.library.function}
+    lacking = wiring.lacking(graph_def, _tf.registered_ops(
+        {node.op for node in functions.all_nodes(graph_def)} - own))
+    if lacking:
+        raise ModelFormatError("%s: %s; the file is damaged, export it again" % (where, lacking))
     bounds.check(graph_def, where)

@@ -3,12 +3,15 @@
 TensorFlow names the first of it in words for those who build graphs by code; who was handed a file has no such code.
 """
 
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+import functools
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from graph_tools import _tf
-from graph_tools.graph import names, ops, walk
+from graph_tools.graph import functions, names, ops, walk
 
 _Ops = Mapping[str, Any]
+_NO_DTYPE = "of no dtype"
+_MOST_OUTPUTS = 1 << 20
 _KINDS = {"string": "s", "bool": "b", "int": "i", "float": "f"}  # of an attribute; all others are called as their field
 
 
@@ -31,6 +34,60 @@ def fault(graph_def: Any, known: _Ops) -> str:
         if wrong:
             return "node %r (%s) %s" % (node.name, node.op, wrong)
     return _lost(graph_def) or _circle(graph_def)
+
+
+class _Needs(NamedTuple):
+    """What no node of an op can do without."""
+
+    inputs: int
+    attributes: Sequence[Tuple[str, bool, bool]] = ()  # name, required, a type
+    numbers: Sequence[Tuple[str, bool]] = ()           # attributes that say how many inputs, or else outputs, there are
+
+
+def lacking(graph_def: Any, known: _Ops) -> str:
+    """The first node that lacks what its op cannot do without, as ``fault`` says it; ``""``: none.
+
+    Much less than ``fault`` looks at, and quick: what every later stage relies on.
+    """
+    needs: Dict[str, _Needs] = {}
+    for node in functions.all_nodes(graph_def):
+        if node.op not in needs:
+            needs[node.op] = _needs(known.get(node.op))
+        wrong = _lack(node, needs[node.op], known)
+        if wrong:
+            return "node %r (%s) %s" % (node.name, node.op, wrong)
+    return ""
+
+
+def _lack(node: Any, needs: _Needs, known: _Ops) -> str:
+    least, attributes, numbers = needs
+    for name, of_inputs in numbers:
+        if node.attr[name].i > (len(node.input) if of_inputs else _MOST_OUTPUTS):
+            return "has %d %s by its attribute %s" % (node.attr[name].i, "inputs" if of_inputs else "outputs", name)
+    for name, required, is_type in attributes:
+        if name not in node.attr:
+            if required:
+                return _attribute_fault(node, known[node.op])
+        elif is_type and not _is_dtype(node.attr[name].type) and not node.attr[name].placeholder:
+            return "says a type in its attribute %s that is none" % name
+    if least and (len(node.input) < least or node.input[least - 1].startswith("^")):
+        return _input_fault(node, known[node.op], {})
+    return ""
+
+
+def _needs(op: Optional[Any]) -> _Needs:
+    if op is None:
+        return _Needs(0)
+    numbers = {(one.number_attr, of_inputs) for of_inputs, side in ((True, op.input_arg), (False, op.output_arg))
+               for one in side if one.number_attr}
+    return _Needs(sum(not (one.number_attr or one.type_list_attr) for one in op.input_arg), [
+        (attr.name, not attr.HasField("default_value"), attr.type == "type") for attr in op.attr
+        if attr.type == "type" or not attr.HasField("default_value")], sorted(numbers))
+
+
+@functools.lru_cache(maxsize=None)
+def _is_dtype(number: int) -> bool:
+    return _name(number) != _NO_DTYPE
 
 
 def _lost(graph_def: Any) -> str:
@@ -99,7 +156,7 @@ def _name(dtype: int) -> str:
     try:
         return _tf.tf.as_dtype(dtype).base_dtype.name
     except TypeError:
-        return "of no dtype"
+        return _NO_DTYPE
 
 
 def _circle(graph_def: Any) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from graph_tools import _tf, variables
 from graph_tools.errors import ModelFileMissingError, ModelFormatError, one_line
-from graph_tools.graph import ops
+from graph_tools.graph import names, ops
 from graph_tools.load import restores
 from graph_tools.load.restores import Stored
 from graph_tools.running import forks
@@ -163,7 +163,7 @@ def _place(node: Any, restored: Any, named: Any, keys: Any) -> Optional[Tuple[St
     for place in restored.get(node.name, ()):
         if all(stored.key in keys for stored in place):
             return place
-    shared_name = node.attr["shared_name"].s.decode("utf-8") if "shared_name" in node.attr else ""
+    shared_name = names.text(node.attr["shared_name"].s) if "shared_name" in node.attr else ""
     for name in (node.name, shared_name):
         if node.op in ops.MUTABLE_TABLES:
             if name + "-keys" in keys and name + "-values" in keys:

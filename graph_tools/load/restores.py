@@ -129,4 +129,4 @@ def _constant(index: walk.GraphIndex, ref: names.TensorRef) -> Optional[np.ndarr
 
 
 def _text(value: Any) -> str:
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    return names.text(value) if isinstance(value, bytes) else str(value)

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from graph_tools import _tf
-from graph_tools.graph import functions, nodes, ops
+from graph_tools.graph import functions, names, nodes, ops
 from graph_tools.releases import newer
 
 
@@ -33,7 +33,7 @@ def strip(graph_def: Any) -> None:
     for node in graph_def.node:
         if "_class" in node.attr:
             kept = [entry for entry in node.attr["_class"].list.s
-                    if not entry.startswith(b"loc:@") or entry[5:].decode("utf-8") in there]
+                    if not entry.startswith(b"loc:@") or names.text(entry[5:]) in there]
             del node.attr["_class"].list.s[:]
             node.attr["_class"].list.s.extend(kept)
             if not kept:

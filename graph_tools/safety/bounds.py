@@ -12,7 +12,9 @@ UNFOLDED = 4 << 30     # bytes of constants that the file does not hold, but say
 NODES = 5000000        # nodes when every call is unfolded
 DEPTH = 200            # calls within calls
 SIDE_BY_SIDE = 1 << 20  # iterations of a loop at a time: the executor makes room for all of them
-_WIDTHS = {1: 4, 2: 8, 3: 4, 4: 1, 5: 2, 6: 1, 7: 16, 8: 8, 9: 8, 10: 1, 14: 2, 17: 2, 18: 16, 19: 2, 22: 4, 23: 8}
+# Bytes of an entry by type, where that is more than one; of text, handles and variants: of the object that is kept.
+_WIDTHS = {1: 4, 2: 8, 3: 4, 5: 2, 7: 24, 8: 8, 9: 8, 13: 4, 14: 2, 15: 2, 16: 2, 17: 2, 18: 16, 19: 2, 20: 64, 21: 16,
+           22: 4, 23: 8}
 
 
 def check(graph_def: Any, where: str) -> None:
@@ -29,7 +31,7 @@ def _check_constants(graph_def: Any, where: str) -> None:
             continue
         tensor = node.attr["value"].tensor
         sizes = [dim.size for dim in tensor.tensor_shape.dim]
-        declared = product(sizes) * _WIDTHS.get(tensor.dtype, 1)
+        declared = product(sizes) * _WIDTHS.get(tensor.dtype, 1) + text(tensor)
         if min(sizes + [0]) < 0:
             raise TooLargeError("%s: constant %r has a negative size %s; the file is damaged or hostile" % (
                 where, node.name, sizes))
@@ -64,6 +66,13 @@ def _check_calls(graph_def: Any, where: str) -> None:
                                            if name in total)
     if everything > NODES:
         raise TooLargeError("%s: its calls unfold to %.3g nodes; the file is damaged or hostile" % (where, everything))
+
+
+def text(tensor: Any) -> int:
+    """Bytes of text in a constant: the last one stands for all that it does not hold."""
+    held = tensor.string_val
+    more = product(dim.size for dim in tensor.tensor_shape.dim) - len(held)
+    return sum(map(len, held)) + (max(0, more) * len(held[-1]) if held else 0)
 
 
 def product(sizes: Iterable[float]) -> int:

@@ -21,7 +21,8 @@ class Folded(NamedTuple):
     """What is known of a tensor that depends on constants alone.
 
     Attributes:
-      size: how many entries it has, or bytes of text; ``None``: nobody knows.
+      size: how many entries it has at most, or bytes of text, empty axes counted as 1 (a sum over one leaves the
+        others); ``None``: nobody knows.
       shape: its shape, where that is known.
       value: its value, where it is short.
       cost: steps of arithmetic to compute it.
@@ -61,15 +62,28 @@ _SAME = frozenset((
     "Identity", "AddN", "Square", "Sqrt", "Rsqrt", "Exp", "Log", "Tanh", "Sigmoid", "Relu", "Neg", "Abs", "Sign",
     "Cast", "Reshape", "Transpose", "Squeeze", "ExpandDims", "StopGradient", "ZerosLike", "OnesLike", "Softmax",
     "Floor", "LogicalNot", "Select", "BiasAdd", "Reverse", "ReverseV2", "Sum", "Prod", "Mean", "Max", "Min", "Slice",
-    "StridedSlice", "Snapshot", "PreventGradient", "StringUpper", "StringLower", "StringStrip", "Substr", "Unpack",
-    "Split", "SplitV"))
+    "StridedSlice", "Snapshot", "PreventGradient", "Unpack", "Split", "SplitV"))
+# Ops whose outputs, with what they take to compute, are within a factor of what goes in. Those that stand nowhere here
+# may make more of it, by values or attributes that are not followed.
+_BOUNDED = frozenset("""
+    Acos Acosh All Angle Any ArgMax ArgMin Asin Asinh Atan Atanh Bitcast BroadcastGradientArgs Bucketize Ceil ComplexAbs
+    ConcatOffset Conj Cos Cosh Cumprod Cumsum DataFormatDimMap DataFormatVecPermute DepthToSpace Digamma Elu EnsureShape
+    Erf Erfc EuclideanNorm Expm1 IdentityN Imag Inv Invert InvertPermutation IsFinite IsInf IsNan L2Loss Lgamma ListDiff
+    Log1p LogSoftmax ParallelConcat Real Reciprocal Relu6 Rint Roll Round Selu ShapeN Sin Sinh Softplus Softsign
+    SpaceToDepth StringLength StringLower StringStrip StringToHashBucketFast StringToNumber StringUpper Tan TopK TopKV2
+    Unique UniqueV2 UniqueWithCounts Where
+""".split())
+_FACTOR = 16
 _KEEP_SHAPE = frozenset(("Identity", "Cast", "Square", "Sqrt", "Rsqrt", "Exp", "Log", "Tanh", "Sigmoid", "Relu", "Neg",
                          "Abs", "Sign", "Floor", "StopGradient", "ZerosLike", "OnesLike", "LogicalNot", "Snapshot",
                          "PreventGradient", "Softmax"))
 # Ops whose inputs are spread over one another.
-_BROADCAST = frozenset(("Add", "AddV2", "Sub", "Mul", "Div", "RealDiv", "FloorDiv", "FloorMod", "Mod", "Maximum",
-                        "Minimum", "Pow", "Greater", "Less", "Equal", "LogicalAnd", "LogicalOr", "SelectV2"))
-_JOINS = frozenset(("ConcatV2", "Concat", "Pack", "StringJoin", "ReduceJoin", "StringFormat"))
+_BROADCAST = frozenset("""
+    Add AddV2 Atan2 BitwiseAnd BitwiseOr BitwiseXor ClipByValue Complex Div DivNoNan Equal FloorDiv FloorMod Greater
+    GreaterEqual LeftShift Less LessEqual LogicalAnd LogicalOr Maximum Minimum Mod Mul MulNoNan NextAfter NotEqual Pow
+    RealDiv RightShift SelectV2 SquaredDifference Sub Substr TruncateDiv TruncateMod Xdivy Xlog1py Xlogy
+""".split())
+_JOINS = frozenset(("ConcatV2", "Concat", "Pack", "StringJoin", "ReduceJoin"))
 _PRODUCTS = frozenset(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"))
 
 
@@ -80,9 +94,10 @@ def _fold(graph_def: Any) -> Dict[str, Folded]:
     consumers: Dict[str, List[Any]] = {}
     ready = []
     for node in graph_def.node:
-        if node.op != "Const" and not (node.op in computing.PURE or node.op in _CALLS or node.op in library):
-            continue
         sources = {entry.partition(":")[0] for entry in node.input if not entry.startswith("^")}
+        # Without inputs and a rule: handles, which are not folded.
+        if not (node.op in _RULES or node.op in _CALLS or node.op in library or sources and node.op in computing.PURE):
+            continue
         waits[node.name] = len(sources)
         for source in sources:
             consumers.setdefault(source, []).append(node)
@@ -101,29 +116,15 @@ def _fold(graph_def: Any) -> Dict[str, Folded]:
 
 
 def _folded(node: Any, inputs: List[Folded]) -> Folded:
-    """What is known of one node: by the rule of its op, or as large as what goes in, unless its op makes more of it."""
-    if node.op in _RULES:
-        try:
-            return _RULES[node.op](node, inputs)
-        except (IndexError, ValueError, TypeError, OverflowError):  # it lacks an input, or says what makes no sense
-            return Folded(None)
-    if node.op not in computing.PURE or node.op.startswith(_MORE):
+    """What is known of one node, by the rule of its op: nothing where there is none."""
+    try:
+        return _RULES[node.op](node, inputs) if node.op in _RULES else Folded(None)
+    except (IndexError, ValueError, TypeError, OverflowError):  # it lacks an input, or says what makes no sense
         return Folded(None)
-    sizes = _sizes(inputs)
-    if sizes is None:
-        return Folded(None)
-    return Folded(sum(sizes), None, None, _FACTOR * sum(sizes))
 
 
 _CALLS = frozenset(("PartitionedCall", "StatelessIf", "StatelessCase", "StatelessWhile", "SymbolicGradient",
                     "MapDefun", "For"))
-# Ops whose output may be larger than what goes in, by values or attributes that are not followed here.
-_MORE = ("LinSpace", "OneHot", "Pad", "MirrorPad", "Stateless", "Bincount", "DenseBincount", "Sparse", "Scatter",
-         "MatrixDiag", "Diag", "Empty", "Resize", "Extract", "SpaceToBatch", "BatchToSpace", "UnsortedSegment",
-         "TensorList", "Ragged", "Decode", "Conv", "Depthwise", "Einsum", "Unicode", "StringNGrams", "Encode", "Ranges",
-         "SobolSample", "Histogram", "Crop", "Scale", "Image", "Dilation", "Fractional", "BroadcastArgs", "Matrix",
-         "BatchMatrix", "Parse", "Cross", "Uncompress", "Audio", "Nearest", "Kmeans", "KMC2")
-_FACTOR = 16
 
 
 def _constant(node: Any, inputs: List[Folded]) -> Folded:
@@ -132,7 +133,6 @@ def _constant(node: Any, inputs: List[Folded]) -> Folded:
     tensor = node.attr["value"].tensor
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     count = bounds.product(shape)
-    text = sum(map(len, tensor.string_val)) if tensor.dtype == 7 else 0
     value = None
     if count <= _SMALL and tensor.dtype in (1, 3, 9):
         width = {1: np.float32, 3: np.int32, 9: np.int64}[tensor.dtype]
@@ -142,7 +142,17 @@ def _constant(node: Any, inputs: List[Folded]) -> Folded:
             value = flat.reshape(shape)
         elif flat.size:
             value = np.resize(np.concatenate([flat, np.repeat(flat[-1:], max(0, count - flat.size))])[:count], shape)
-    return Folded(max(count, text), shape, value)
+    return Folded(max(_count(shape), bounds.text(tensor)), shape, value)
+
+
+def _count(shape: Tuple[int, ...]) -> int:
+    """Entries of a shape, empty axes counted as 1."""
+    return bounds.product(max(1, size) for size in shape)
+
+
+def _of_entry(one: Folded) -> int:
+    """The largest size of a single entry: 1 of numbers, all there is of text, or where nobody knows."""
+    return 1 if one.shape is not None and one.size == _count(one.shape) else one.size or 0
 
 
 def _sizes(inputs: List[Folded]) -> Optional[List[int]]:
@@ -154,6 +164,8 @@ def _sizes(inputs: List[Folded]) -> Optional[List[int]]:
 def _same(node: Any, inputs: List[Folded]) -> Folded:
     sizes = _sizes(inputs)
     size, first = max(sizes) if sizes else None, inputs[0].shape
+    if node.op == "Reshape" and inputs[1].value is None and (first is None or 0 in first):
+        return Folded(None)  # of nothing any number of empty rows can be made
     shape = first if node.op in _KEEP_SHAPE else None
     if first is not None and node.op in _RESHAPES and inputs[-1].value is not None:
         shape = _reshaped(node.op, first, inputs[-1].value)
@@ -161,7 +173,7 @@ def _same(node: Any, inputs: List[Folded]) -> Folded:
 
 
 def _broadcast(node: Any, inputs: List[Folded]) -> Folded:
-    """As large as all inputs spread over one another; where a shape is not known, none of them may overlap."""
+    """As large as all inputs spread over one another; text, or what has no known shape, as if all of each met all."""
     sizes, shapes = _sizes(inputs), [one.shape for one in inputs if one.shape is not None]
     if sizes is None:
         return Folded(None)
@@ -169,15 +181,15 @@ def _broadcast(node: Any, inputs: List[Folded]) -> Folded:
     if len(shapes) == len(inputs):
         rank = max(map(len, shapes))
         shape = tuple(max(axis) for axis in zip(*((1,) * (rank - len(one)) + one for one in shapes)))
-    larger = [size for size in sizes if size != 1]
-    size = bounds.product(larger) if shape is None else bounds.product(shape)
+    numbers = shape is not None and all(_of_entry(one) == 1 for one in inputs)
+    size = _count(shape or ()) if numbers else bounds.product(sizes) * len(inputs)
     return Folded(size, shape, _arithmetic(node, inputs), size * len(inputs))
 
 
 def _gathered(node: Any, inputs: List[Folded]) -> Folded:
     """As many rows as there are indices, each at most all that they are taken from (of a vector: one entry)."""
     taken, indices = inputs[0], inputs[1].size
-    row = 1 if taken.shape is not None and len(taken.shape) == 1 else taken.size
+    row = _of_entry(taken) if taken.shape is not None and len(taken.shape) == 1 else taken.size
     size = None if row is None or indices is None else row * indices
     return Folded(size, None, _arithmetic(node, inputs), size or 0)
 
@@ -266,7 +278,7 @@ def _joined(node: Any, inputs: List[Folded]) -> Folded:
     sizes, value, shape = _sizes(inputs), None, None
     if sizes is None:
         return Folded(None)
-    size = sum(sizes)
+    size = sum(sizes) * (1 + len(node.attr["separator"].s if "separator" in node.attr else b""))
     known = [np.asarray(one.value, np.float64) for one in inputs if one.value is not None]
     if node.op in ("ConcatV2", "Pack") and inputs and len(known) == len(inputs):
         value = np.stack(known, _number(node, "axis")) if node.op == "Pack" else np.concatenate(
@@ -278,16 +290,14 @@ def _joined(node: Any, inputs: List[Folded]) -> Folded:
 
 
 def _sized(position: int) -> Callable[..., Folded]:
-    """A rule for ops whose output has the size that input number ``position`` says."""
+    """A rule for ops whose output has the size that input number ``position`` says, made of the other one."""
     def rule(node: Any, inputs: List[Folded]) -> Folded:
-        sizes = inputs[position].value if position < len(inputs) else None
-        if sizes is None:
+        sizes, made_of = inputs[position].value, inputs[1 - position]
+        if sizes is None or made_of.size is None:
             return Folded(None)
-        size: Optional[int] = bounds.product(max(0.0, float(one)) for one in np.ravel(sizes))
-        if node.op == "Tile":
-            size = None if inputs[0].size is None else (size or 0) * inputs[0].size
-        shape = tuple(int(one) for one in np.ravel(sizes)) if node.op != "Tile" else None
-        return Folded(size, shape, None, size or 0)
+        shape = tuple(int(one) for one in np.ravel(sizes))
+        size = _count(shape) * (made_of.size if node.op == "Tile" else _of_entry(made_of))
+        return Folded(size, None if node.op == "Tile" else shape, None, size)
     return rule
 
 
@@ -308,21 +318,40 @@ def _shape_of(node: Any, inputs: List[Folded]) -> Folded:
 
 
 def _product_of_matrices(node: Any, inputs: List[Folded]) -> Folded:
-    one, other = inputs[0], inputs[1]
-    if one.shape is None or other.shape is None or min(len(one.shape), len(other.shape)) < 2:
+    one, other = inputs[0].shape, inputs[1].shape
+    if one is None or other is None or min(len(one), len(other)) < 2:
         return Folded(None)
-    columns = one.shape[-2] if _number(node, "transpose_a") or _number(node, "adj_x") else one.shape[-1]
-    size = (one.size or 0) // max(1, columns) * ((other.size or 0) // max(1, columns))
-    shape = ((one.size or 0) // max(1, columns), (other.size or 0) // max(1, columns))
-    return Folded(size, shape if len(one.shape) == len(other.shape) == 2 else None, None, size * columns)
+    rows, columns = one[:-3:-1] if _number(node, "transpose_a") or _number(node, "adj_x") else one[-2:]
+    last = other[-2] if _number(node, "transpose_b") or _number(node, "adj_y") else other[-1]
+    size = _count(one[:-2] + other[:-2] + (rows, last))
+    return Folded(size, (rows, last) if len(one) == len(other) == 2 else None, None, size * max(1, columns))
 
 
-_RULES: Dict[str, Callable[..., Folded]] = dict.fromkeys(_SAME, _same)
-_RULES["Const"] = _constant
+def _stitched(node: Any, inputs: List[Folded]) -> Folded:
+    """As many rows as the largest index says, each at most all that rows are taken from."""
+    half = len(inputs) // 2
+    known = [int(one.value.max()) for one in inputs[:half] if one.value is not None and one.value.size]
+    sizes = _sizes(inputs[half:])
+    size = None if sizes is None or len(known) < half else (1 + max(known)) * max(sizes)
+    return Folded(size, None, None, size or 0)
+
+
+def _as_text(node: Any, inputs: List[Folded]) -> Folded:
+    """The longest number in text: 1e308 with all its digits, and what is asked for beside them."""
+    each = 320 + max(0, _number(node, "width")) + max(0, _number(node, "precision"))
+    return Folded(None if inputs[0].size is None else each * inputs[0].size)
+
+
+def _bounded(node: Any, inputs: List[Folded]) -> Folded:
+    sizes = _sizes(inputs)
+    return Folded(None) if sizes is None else Folded(sum(sizes), None, None, _FACTOR * sum(sizes))
+
+
+_RULES: Dict[str, Callable[..., Folded]] = {**dict.fromkeys(_SAME, _same), **dict.fromkeys(_BOUNDED, _bounded)}
 _RULES.update(dict.fromkeys(_BROADCAST, _broadcast))
 _RULES.update(dict.fromkeys(("Gather", "GatherV2"), _gathered))
 _RULES.update(dict.fromkeys(_JOINS, _joined))
 _RULES.update(dict.fromkeys(_PRODUCTS, _product_of_matrices))
-_RULES.update({"Fill": _sized(0), "BroadcastTo": _sized(1), "Tile": _sized(1), "Range": _range, "Shape": _shape_of,
-               "Size": _shape_of, "Rank": _shape_of})
-_RULES["AsString"] = lambda node, inputs: Folded(None if inputs[0].size is None else 24 * inputs[0].size)
+_RULES.update({"Const": _constant, "Fill": _sized(0), "BroadcastTo": _sized(1), "Tile": _sized(1), "Range": _range,
+               "Shape": _shape_of, "Size": _shape_of, "Rank": _shape_of, "DynamicStitch": _stitched,
+               "ParallelDynamicStitch": _stitched, "AsString": _as_text})

@@ -11,14 +11,17 @@ import traceback
 from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
 
 from graph_tools import _tf
+from graph_tools.safety import memory
 from tests.attacks import harms, surfaces
 from tests.attacks.body import X
 from tests.attacks.places import PLACES
-from tests.models import hostile
+from tests.models import bombs, hostile
 
 SECONDS = 120.0  # of one thing done with one model
+_BYTES = 6 << 30  # of address space that it may take
 _OPENED, _READ = 0x20, 0x1
 _DONE = b"done"
+BOMB = "bomb"  # in the place of a harm: what import computes has no end, see ``tests/models/bombs.py``
 
 
 class Attack(NamedTuple):
@@ -40,10 +43,10 @@ class Outcome(NamedTuple):
 
 
 def attacks() -> List[Attack]:
-    """Every harm in every place that can hold it, of what the running release knows."""
+    """Every harm in every place that can hold it, of what the running release knows; and every bomb."""
     there = harms.there()
     return [Attack(harm, place) for place, where in PLACES.items() for harm in there
-            if not where.tensor or there[harm].gives is not None]
+            if not where.tensor or there[harm].gives is not None] + [Attack(BOMB, name) for name in bombs.BOMBS]
 
 
 def share() -> List[Tuple[Attack, str]]:
@@ -168,20 +171,24 @@ def tried(attack: Attack, doors: Sequence[str] = tuple(surfaces.SURFACES), contr
     try:
         model = os.path.join(folder, "model")
         os.makedirs(model)
-        where = PLACES[attack.place]
-        path = where.write(harms.HARMS[attack.harm], scene.place, model)
+        if attack.harm == BOMB:
+            path, trigger = bombs.write(attack.place, model), "import"
+        else:
+            where = PLACES[attack.place]
+            path, trigger = where.write(harms.HARMS[attack.harm], scene.place, model), where.trigger
 
         def with_python(work: Callable[[], Any]) -> Callable[[], Any]:
             def both() -> None:
+                memory.limit(_BYTES)
                 harms.python_of_ours(scene.place)
                 work()
             return both
 
-        fired, died = False, False
+        fired = False
         if control:
             scene.harm()
-            died = apart(with_python(lambda: plain(path, where.trigger)), 20.0) == "ended without a word"
-            fired = bool(scene.harm()) or died
+            ended = apart(with_python(lambda: plain(path, trigger)), 20.0)
+            fired = bool(scene.harm()) or bool(ended if attack.harm == BOMB else ended == "ended without a word")
         holes = []
         for number, door in enumerate(doors):
             out = os.path.join(folder, "out%d" % number, "edited")

@@ -22,8 +22,10 @@ import numpy as np
 
 from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
+from graph_tools.safety import memory
 from tests.fuzz.kinds import KINDS, Kind, write_whole
 
+_BYTES = 6 << 30  # of address space that a child may take beyond what it has
 _QUIET = 60.0  # seconds in which a child must be done with one file
 _BEGIN, _END = "<!-- fuzz %s -->", "<!-- /fuzz %s -->"
 
@@ -66,7 +68,7 @@ def run(name: str, seed: int, files: int, whole: str, deadline: float) -> Any:
         heard, told = os.pipe()
         child = os.fork()
         if not child:
-            _child(KINDS[name], seed, range(done, files), whole, told)
+            _child(KINDS[name], seed, range(done, files), whole, told, deadline)
         os.close(told)
         done, what = _watched(child, heard, done, deadline)
         os.close(heard)
@@ -76,16 +78,19 @@ def run(name: str, seed: int, files: int, whole: str, deadline: float) -> Any:
     return min(done, files), wrong
 
 
-def _child(kind: Kind, seed: int, numbers: range, whole: str, told: int) -> None:
+def _child(kind: Kind, seed: int, numbers: range, whole: str, told: int, deadline: float) -> None:
     os.setpgid(0, 0)
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
     folder = tempfile.mkdtemp(prefix="fuzz")
+    memory.limit(_BYTES)
     try:
         for number in numbers:
             os.write(told, b"%d\n" % number)
             one(kind, whole, folder, seed, number)
+            if time.monotonic() > deadline:
+                break
         os.write(told, b"done\n")
     except BaseException:  # that it is none of ours is what this looks for
         os.write(told, b"!" + traceback.format_exc()[-600:].encode("utf-8", "replace").replace(b"\n", b" | ") + b"\n")
@@ -123,12 +128,16 @@ def _watched(child: int, heard: int, done: int, deadline: float) -> Any:
     return done, trouble or "the process died"
 
 
+def summary(counts: Dict[str, int], wrong: List[Wrong], seconds: float) -> str:
+    return "TensorFlow %s: %d files, %d answered by something else than an error of ours, %.0f s (CPU: %.0f s)" % (
+        _tf.tf.__version__, sum(counts.values()), len(wrong), seconds, sum(os.times()[:4]))
+
+
 def report(path: str, counts: Dict[str, int], wrong: List[Wrong], seeds: List[int], seconds: float) -> None:
-    """Writes the figures of this release to its place in a page."""
+    """Writes the figures of this release to its place in a page; a time limit may have cut the last seed short."""
     release = _tf.tf.__version__
-    lines = ["TensorFlow %s: %d files, seeds %s, %.0f seconds; %d answered by something else than an error of ours." % (
-        release, sum(counts.values()), ", ".join(map(str, seeds)), seconds, len(wrong)), "",
-        "| kind | files | not answered |", "|---|---|---|"]
+    lines = ["%s; seeds %d to %d." % (summary(counts, wrong, seconds), seeds[0], seeds[-1]), "",
+             "| kind | files | not answered |", "|---|---|---|"]
     lines += ["| %s | %d | %d |" % (name, count, sum(each.kind == name for each in wrong))
               for name, count in counts.items()]
     begin, end = _BEGIN % release, _END % release
@@ -157,20 +166,21 @@ def main() -> int:
         os._exit(0)
     if os.waitpid(child, 0)[1]:
         return 2
-    counts, wrong = dict.fromkeys((name for name in KINDS if options.kinds in name), 0), []
+    counts, wrong, begun = dict.fromkeys((name for name in KINDS if options.kinds in name), 0), [], []
     for seed in seeds:
+        if time.monotonic() - start > options.time_limit:
+            break
+        begun.append(seed)
         for name in counts:
             count, found = run(name, seed, options.files, whole, start + options.time_limit)
             counts[name] += count
             wrong += found
             for each in found:
                 print("%s, seed %d, number %d: %s" % each, flush=True)
+        print("%s, seeds %d to %d" % (summary(counts, wrong, time.monotonic() - start), begun[0], seed), flush=True)
     shutil.rmtree(whole)
-    seconds = time.monotonic() - start
-    print("TensorFlow %s: %d files, %d answered by something else than an error of ours, %.0f s" % (
-        _tf.tf.__version__, sum(counts.values()), len(wrong), seconds))
     if options.report:
-        report(options.report, counts, wrong, seeds, seconds)
+        report(options.report, counts, wrong, begun, time.monotonic() - start)
     return 1 if wrong else 0
 
 

@@ -8,6 +8,8 @@ import graph_tools.edit.inline
 import tf1_ig
 from graph_tools import _tf
 from graph_tools.graph import ops
+from graph_tools.model import Model
+from tests.attacks.body import F, Function, empty
 from tests.models import embeddings
 
 needs_tf2 = pytest.mark.skipif(_tf.version < (2, 0), reason="TF 1.15 writes no such SavedModels")
@@ -165,3 +167,119 @@ def test_functions_and_collections_follow_the_nodes():
     assert list(inlined.meta_graph.collection_def["kept"].node_list.value) == ["y:0"]
     with inlined.open_session() as session:
         assert session.run("y:0", {"x:0": [1.5]}) == [3.0]
+
+
+def by_hand(complete, *given, looping=False, device=""):
+    """What becomes of ``call`` in a graph built node by node: its nodes after inlining, and the edit."""
+    body = empty()
+    body.add("c", "NoOp")
+    if looping:
+        body.add("entered", "Enter", "x", T=F, frame_name=b"f")
+    complete(body)
+    body.add("call", "PartitionedCall", *given, Tin=[F] * sum(not one.startswith("^") for one in given),
+             Tout=[F] * len(body.graph.library.function[0].signature.output_arg), f=Function("f"))
+    body.nodes[-1].device = device
+    meta_graph = _tf.tf.MetaGraphDef()
+    meta_graph.graph_def.CopyFrom(body.graph)
+    found, edit = gt.inline_calls(Model(meta_graph, "by hand"))
+    return {node.name: node for node in found.graph_def.node}, edit
+
+
+def inputs(node):
+    """Where a node takes its inputs from; output 0 goes without its number."""
+    return [entry[:-2] if entry.endswith(":0") else entry for entry in node.input]
+
+
+def half(body):
+    """``a0 * 0.5``; the number is a node without inputs."""
+    inner = body.define("f", 1)
+    inner.const("half", 0.5)
+    inner.add("of_half", "Mul", "a0", "half", T=F)
+    inner.returns("of_half")
+
+
+@pytest.mark.parametrize("looping, follows", [(False, ["^c"]), (True, ["^c", "^x"])])
+def test_bodies_run_after_what_the_call_waited_for(looping, follows):
+    """In a loop what has no inputs must be tied to the frame, by the inputs of the call."""
+    nodes, _ = by_hand(half, "x", "^c", looping=looping)
+    assert inputs(nodes["call/half"]) == follows
+    assert inputs(nodes["call/of_half"]) == ["x", "call/half", "^c"]
+    assert nodes["call"].op == "Identity" and inputs(nodes["call"]) == ["call/of_half", "^c"]
+
+
+def test_what_must_have_run_holds_back_the_call():
+    def build(body):
+        half(body)
+        body.graph.library.function[0].control_ret["ran"] = "of_half"
+
+    nodes, _ = by_hand(build, "x", "^c")
+    assert inputs(nodes["call"]) == ["call/of_half", "^call/of_half"]
+    nodes, _ = by_hand(half, "x")
+    assert inputs(nodes["call"]) == ["call/of_half"] and inputs(nodes["call/half"]) == []
+
+
+def test_names_that_are_taken_are_left_alone():
+    def build(body):
+        half(body)
+        body.const("call/half", 1.0)
+        body.const("call_/of_half", 1.0)
+
+    nodes, _ = by_hand(build, "x", device="/device:CPU:0")
+    assert inputs(nodes["call"]) == ["call__/of_half"] and nodes["call/half"].op == "Const"
+    assert nodes["call__/of_half"].device == "/device:CPU:0"
+
+
+def test_outputs_inside_are_found_by_name_and_number():
+    """A list by number, a list by types, one behind another, and those of a function that is called by its name."""
+    def build(body):
+        inner = body.define("f", 1)
+        pair = body.define("pair", 1)
+        pair.returns("a0", "one")
+        pair.returns("a0", "two")
+        inner.const("axis", 0)
+        inner.add("split", "Split", "axis", "a0", num_split=2, T=F)
+        inner.add("both", "IdentityN", ("split", 0), ("split", 1), T=[F, F])
+        inner.add("switch", "Switch", "a0", inner.const("flag", True), T=F)
+        inner.add("pair", "pair", "a0")
+        inner.add("bound", "BatchToSpace", "a0", "^pair", T=F)
+        for number, entry in enumerate(("split", "both", "switch", "pair")):
+            inner.returns((entry, 1), "y%d" % number)
+        inner.returns("a0", "given")
+        inner.nodes[-1].attr["_class"].list.s.append(b"loc:@somewhere")
+
+    nodes, edit = by_hand(build, "x")
+    assert inputs(nodes["call"]) == ["call/split:1", "call/both:1", "call/switch:1", "call/pair:1", "x"]
+    assert inputs(nodes["call/both"]) == ["call/split", "call/split:1"]
+    assert inputs(nodes["call/bound"]) == ["x", "^call/pair"] and "_class" not in nodes["call/bound"].attr
+    assert edit.notes == ()
+
+
+def _own_gradient(body):
+    half(body)
+    body.graph.library.gradient.add(function_name="f", gradient_func="f")
+
+
+def _open_attribute(body):
+    half(body)
+    body.graph.library.function[0].node_def[0].attr["dtype"].placeholder = "T"
+
+
+def _open_signature(field):
+    def build(body):
+        half(body)
+        setattr(body.graph.library.function[0].signature.input_arg[0], field, "N")
+    return build
+
+
+def _no_type(body):
+    half(body)
+    body.graph.library.function[0].signature.output_arg[0].type = 0
+
+
+@pytest.mark.parametrize("build, why", [
+    (_own_gradient, "it has a gradient of its own"), (_open_attribute, "its types are left open"),
+    (_open_signature("number_attr"), "its types are left open"), (_no_type, "its types are left open"),
+    (_open_signature("type_list_attr"), "its types are left open")])
+def test_functions_that_stay_functions(build, why):
+    nodes, edit = by_hand(build, "x")
+    assert nodes["call"].op == "PartitionedCall" and edit.notes == ("call calls f, which stays a function: " + why,)

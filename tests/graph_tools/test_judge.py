@@ -3,9 +3,10 @@
 import pytest
 
 from graph_tools import _tf
+from graph_tools.graph import walk
 from graph_tools.safety import disarm, judge
 from tests.attacks import harms
-from tests.attacks.body import DOUBLE, Dtype, F, S, empty
+from tests.attacks.body import DOUBLE, Dtype, F, Function, S, empty
 from tests.models.hostile import Place
 
 PLACE = Place("target", "secret", 1)
@@ -71,3 +72,140 @@ def test_what_is_cut_out_keeps_its_types_and_its_number_of_outputs():
     assert list(nodes["many"].attr["T"].list.type) == [F, DOUBLE]
     kinds = [nodes[entry].attr["dtype"].type for entry in nodes["many"].input]
     assert kinds == [F, DOUBLE] and all(nodes[entry].op == "Placeholder" for entry in nodes["many"].input)
+
+
+def test_a_refusal_in_words():
+    body = empty()
+    harms.HARMS["write_file"].build(body, PLACE)
+    inner = body.define("evil")
+    harms.HARMS["write_file"].build(inner, PLACE)
+    body.add("call", "PartitionedCall", Tin=[], Tout=[], f=Function("evil"))
+    refused = judge.judge(body.graph)
+    assert str(refused["harm"]) == "node 'harm', an op WriteFile that could write files"
+    assert str(refused["call"]) == ("node 'call', an op WriteFile (in the function 'evil' that it calls) that could "
+                                    "write files")
+    assert judge.first_of(refused, ["call", "harm", "x"]) == refused["harm"]  # the first of the graph
+    assert judge.first_of(refused, ["call"]) == refused["call"] and judge.first_of(refused, ["x"]) is None
+
+
+@pytest.mark.parametrize("function, gradient, tainted", [
+    ("good", "evil", {"evil", "good", "around"}), ("evil", "good", {"evil"}), ("good", "not there", {"evil"}),
+    ("not there", "evil", {"evil"})])
+def test_a_gradient_is_what_its_function_can_do(function, gradient, tainted):
+    body = empty()
+    harms.HARMS["write_file"].build(body.define("evil"), PLACE)
+    body.define("good").const("one", 1.0)
+    body.define("around").add("call", "PartitionedCall", Tin=[], Tout=[], f=Function("good"))
+    body.graph.library.gradient.add(function_name=function, gradient_func=gradient)
+    assert set(judge.tainted_functions(body.graph.library)) == tainted
+
+
+def goals(body):
+    refused = judge.judge(body.graph)
+    return judge._goals(meta_of(body), walk.GraphIndex(body.graph), refused)
+
+
+def restored(body):
+    body.add("restore", "RestoreV2", body.const("path", "p"), body.const("keys", ["a"]), body.const("slices", [""]),
+             dtypes=[F])
+    body.add("assigned", "Identity", "restore", T=F)
+
+
+@pytest.mark.parametrize("more, ends", [
+    (lambda body: None, ["safe"]),
+    (lambda body: body.add("out", "Neg", "safe", T=F), ["out"]),
+    (lambda body: body.add("out", "Neg", "x", "^safe", T=F), ["safe", "out"]),  # a control edge uses nothing up
+    (lambda body: body.add("told", "Print", "safe", "safe", T=F, U=[F]), ["safe"]),
+    (lambda body: body.add("all", "NoOp", "^safe"), ["safe"]),
+    (lambda body: body.add("saved", "SaveV2", "x", "x", "x", "safe", dtypes=[F]), ["safe"]),
+    (lambda body: body.add("content", "ReadFile", "safe"), ["safe"]),
+    (restored, ["safe"])])
+def test_ends_of_a_graph_that_compute_something(more, ends):
+    body = empty()
+    more(body)
+    assert goals(body) == ends
+
+
+def test_what_is_behind_a_restore_alone_is_an_output_where_there_is_no_other():
+    body = empty()
+    del body.graph.node[:]
+    restored(body)
+    assert goals(body) == ["assigned"]
+
+
+def test_signatures_name_outputs_of_the_graph(writing):
+    writing.signature_def["a"].outputs["y"].name = "not there:0"
+    index, refused = walk.GraphIndex(writing.graph_def), judge.judge(writing.graph_def)
+    assert judge._goals(writing, index, refused) == ["out"]
+    writing.signature_def["a"].outputs["z"].name = "safe:0"
+    writing.signature_def["b"].outputs["z"].name = "safe:0"
+    writing.signature_def["b"].outputs["nothing"].name = ""
+    assert judge._goals(writing, index, refused) == ["safe"]
+
+
+def test_what_outputs_depend_on_and_python_is_worth_a_warning():
+    body = empty()
+    for name in ("first", "second", "beside"):
+        body.add(name, "ReadFile", "file", Tout=[])
+    body.const("file", "secret")
+    body.add("python", "PyFunc", token=b"t", Tin=[], Tout=[F])
+    body.add("python too", "PyFunc", token=b"t", Tin=[], Tout=[F])
+    restored(body)
+    body.add("out", "Pack", "first", "second", "^restore", N=2, T=S)
+    meta_graph = meta_of(body)
+    meta_graph.signature_def["serve"].outputs["y"].name = "out:0"
+    refused = judge.judge(body.graph)
+    assert list(refused) == ["first", "second", "beside", "python", "python too", "restore"]
+    assert [one.node for one in judge.needed(meta_graph, refused)] == ["first", "second", "python", "python too"]
+    reads, calls = judge.warnings(meta_graph, refused)
+    assert reads.startswith("node 'first', an op ReadFile that could read any file (and 1 more); it is kept from")
+    assert calls.startswith("node 'python', an op PyFunc that calls a Python function that is not in the file (and 1 ")
+    assert judge.hopeless(meta_graph, refused) == refused["first"]
+    assert judge.needed(meta_graph, {}) == [] and judge.warnings(meta_graph, {}) == ()
+    assert judge.hopeless(meta_graph, {}) is None
+
+
+def test_a_file_is_fed_by_its_name_where_data_leads_to_it_alone():
+    """A placeholder that only has to run before names nothing."""
+    body = empty()
+    body.add("content", "ReadFile", body.const("name", "secret"), "^x")
+    body.add("length", "StringLength", "content")
+    body.add("score", "Cast", "length", SrcT=Dtype(3), DstT=F)
+    meta_graph = meta_of(body)
+    meta_graph.signature_def["serve"].outputs["y"].name = "score:0"
+    assert hopeless(meta_graph).node == "content"
+
+
+@pytest.mark.parametrize("op, attrs, kinds, shapes", [
+    ("MatchingFiles", {}, [7], [[-1]]), ("ReadFile", {}, [7], [None]), ("ReaderReadV2", {}, [7, 7], [[], []]),
+    ("ReaderReadUpToV2", {}, [7, 7], [[-1], [-1]]), ("SummaryWriter", {}, [20], [[]]),
+    ("CacheDataset", {}, [21], [[]]), ("WholeFileReader", {}, [7], [None]),
+    ("RestoreV2", {"dtypes": [F]}, [1], [None]), ("WriteFile", {}, [], [])])
+def test_placeholders_have_the_types_and_shapes_of_what_is_cut_out(op, attrs, kinds, shapes):
+    body = empty()
+    body.add("two", "Split", "x", "x", num_split=2, T=F)
+    body.add("harm", op, ("two", 1), "^safe", "two", **attrs)
+    body.nodes[-1].device = "/device:GPU:0"
+    refused = disarm.disarm(body.graph)
+    assert list(refused) == ["harm"]
+    nodes = {node.name: node for node in body.graph.node}
+    harm = nodes["harm"]
+    made = [harm] if len(kinds) == 1 else [nodes[entry.lstrip("^")] for entry in harm.input]
+    assert [node.attr["dtype"].type for node in made] == (kinds or [7]) and harm.device == ""
+    for node, shape in zip(made, shapes):
+        assert node.op == "Placeholder" and list(node.input) == ["^two", "^safe"]
+        given = node.attr["shape"].shape
+        assert given.unknown_rank == (shape is None) and [dim.size for dim in given.dim] == (shape or [])
+    assert harm.op == ("Placeholder" if len(kinds) == 1 else "IdentityN" if kinds else "NoOp")
+
+
+def test_what_is_kept_keeps_what_it_calls():
+    body = empty()
+    for name in ("kept", "gone"):
+        harms.HARMS["write_file"].build(body.define("writes_" + name), PLACE)
+        body.define("calls_" + name).add("call", "PartitionedCall", Tin=[], Tout=[], f=Function("writes_" + name))
+        body.add(name, "PartitionedCall", Tin=[], Tout=[], f=Function("calls_" + name))
+    assert list(disarm.disarm(body.graph, ["kept"])) == ["gone"]
+    assert {function.signature.name for function in body.graph.library.function} == {"writes_kept", "calls_kept"}
+    assert {node.name: node.op for node in body.graph.node}["kept"] == "PartitionedCall"
+    assert list(disarm.disarm(body.graph)) == ["kept"] and not body.graph.library.function

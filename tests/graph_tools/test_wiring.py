@@ -59,6 +59,19 @@ def _kind(graph):
     node(graph, "h").attr["transpose_a"].i = 3
 
 
+def _no_type(graph):
+    node(graph, "relu").attr["T"].type = 2 ** 31 - 1
+
+
+def _without_end(graph):
+    node(graph, "split").attr["num_split"].i = 2 ** 31 - 1
+
+
+def _more_than_there_are(graph):
+    graph.node.add(name="packed", op="Pack", input=["h"]).attr["N"].i = 2 ** 31 - 1
+    node(graph, "packed").attr["T"].type = 1
+
+
 def _control_first(graph):
     node(graph, "h").input.insert(0, "^x")
 
@@ -72,6 +85,8 @@ def _control_first(graph):
     (_many, ("'relu' (Relu)", "2 inputs", "takes 1 (features)")),
     (_lacks, ("'relu' (Relu)", "attribute T")),
     (_kind, ("'h' (MatMul)", "transpose_a", "int", "bool")),
+    (_no_type, ("'relu' (Relu)", "attribute T")), (_without_end, ("'split' (SplitV)", "outputs", "num_split")),
+    (_more_than_there_are, ("'packed' (Pack)", "inputs", "attribute N")),
     (_control_first, ("'h' (MatMul)", "control input")),
 ), ids=lambda value: getattr(value, "__name__", ""))
 def test_each_fault_is_named_with_its_node(tmp_path, damage, words):
@@ -80,9 +95,8 @@ def test_each_fault_is_named_with_its_node(tmp_path, damage, words):
     path = str(tmp_path / "broken.pb")
     with open(path, "wb") as file:
         file.write(graph.SerializeToString())
-    model = gt.load(path)
     with pytest.raises((ModelFormatError, ControlFlowError)) as caught:
-        model.new_graph()
+        gt.load(path).new_graph()
     message = str(caught.value)
     assert "\n" not in message and ("export it again" in message or "freeze the model again" in message)
     for word in words:

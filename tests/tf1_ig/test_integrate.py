@@ -55,9 +55,10 @@ def test_adaptive_meets_the_tolerance_and_knows_its_error(tolerance):
         assert (found.score[example], found.baseline_score[example]) == (score(1.0), score(0.0))
 
 
-def test_the_nodes_do_not_depend_on_the_size_of_the_score():
+@pytest.mark.parametrize("power", [400, -40])
+def test_the_nodes_do_not_depend_on_the_size_of_the_score(power):
     """Far beyond float32, in which nothing may be kept that came as float64."""
-    size = 2.0 ** 400
+    size = 2.0 ** power
 
     def scaled(curve):
         return (lambda a: size * curve[0](a)), (lambda a: size * curve[1](a))
@@ -144,6 +145,70 @@ def test_a_score_that_is_not_finite_ends_and_stays_visible():
     assert np.isnan(found.score[0]) and np.isfinite(found.gradient[1]).all()
 
 
+class Shared(Curve):
+    """Tells which examples shared a run, and who was said to be done."""
+
+    def __init__(self, count, floats=1, magnitude=None):
+        super().__init__(*[CURVES[number % len(CURVES)] for number in range(count)])
+        self.floats, self.runs, self.done, self._magnitude = floats, [], 0, magnitude
+
+    @property
+    def magnitude(self):
+        return self._magnitude
+
+    def gradients(self, rows):
+        self.runs.append(set(rows.example.tolist()))
+        return super().gradients(rows)
+
+    def example_done(self):
+        self.done += 1
+
+
+@pytest.mark.parametrize("floats, how, most", [
+    (1, {}, 128), (1 << 16, {}, 64), (1 << 21, {}, 2), (1 << 22, {}, 1), (1 << 30, {}, 1), (1, {"together": 7}, 7)])
+def test_so_many_examples_share_runs_as_memory_should_hold(floats, how, most):
+    """At 16 nodes of each 64 million floats; one that is done makes room for the next at once."""
+    curve, told = Shared(140, floats), []
+    found = integrate.adaptive(curve, 0.01, 4096, on_progress=told.append, **how)
+    begun = set()
+    for run in curve.runs:
+        begun |= run
+        assert len(run) == most or len(run) < most and len(begun) == 140
+    assert sum(told) == found.evaluations.sum() == len(curve.asked) and curve.done == 140
+    assert Curve(SMOOTH).floats == 1 and Curve(SMOOTH).magnitude is None
+
+
+def test_rounding_is_a_share_of_what_an_example_is_made_of():
+    """Of a score that is the small rest of large numbers nothing finer can be known."""
+    plain = integrate.adaptive(Shared(5), 1e-4, 4096)
+    found = integrate.adaptive(Shared(5, magnitude=np.array([0.0, 0, 0, 0, 1e9])), 1e-4, 4096)
+    assert found.steps[:4].tolist() == plain.steps[:4].tolist()
+    assert found.steps[4] == len(refine.FIRST_NODES) < plain.steps[4]
+
+
+def plainly(value):
+    """Nested arrays as nested lists."""
+    return [plainly(one) for one in value] if isinstance(value, (list, tuple)) else (
+        None if value is None else value.tolist())
+
+
+@pytest.mark.parametrize("run", [lambda curve: integrate.adaptive(curve, 1e-3, 4096), lambda curve: integrate.by_rule(
+    curve, *quadrature.nodes_and_weights("gausslegendre", 5))])
+def test_slices_of_the_examples_make_one_integral(run):
+    whole = run(Curve(*CURVES))
+    found = integrate.joined([run(Curve(*CURVES[:2])), run(Curve(*CURVES[2:3])), run(Curve(*CURVES[3:]))])
+    assert plainly(found) == plainly(whole)
+    assert plainly(integrate.joined([run(Curve(*CURVES[:2])), run(Curve(*CURVES[2:]))])) == plainly(whole)
+    assert plainly(integrate.joined([whole])) == plainly(whole)
+
+
+def test_ends_that_are_known_are_not_asked_again():
+    alphas, weights = quadrature.nodes_and_weights("midpoint", 2)
+    found = integrate.by_rule(Curve(SMOOTH, FALLING), alphas, weights, ends=np.array([[7.0, 8.0], [9.0, 6.0]]))
+    assert found.baseline_score.tolist() == [7.0, 9.0] and found.score.tolist() == [8.0, 6.0]
+    assert [scores[[0, -1]].tolist() for _, scores in found.path] == [[7.0, 8.0], [9.0, 6.0]]
+
+
 @pytest.mark.parametrize("together", [1, 2, 64])
 def test_how_many_examples_are_refined_together_changes_nothing(together):
     reference = integrate.adaptive(Curve(*CURVES), 1e-3, 4096)
@@ -188,6 +253,10 @@ def test_a_fixed_rule_is_the_weighted_sum_over_its_nodes(method):
         np.testing.assert_allclose(found.gradient[example], Curve.direction * mean, rtol=1e-12)
         assert found.evaluations[example] == found.steps[example] == 7
         assert (found.score[example], found.baseline_score[example]) == (score(1.0), score(0.0))
+        along, scores = found.path[example]
+        assert along.tolist() == sorted({0.0, 1.0} | set(alphas.tolist()))
+        assert scores.tolist() == [score(alpha) for alpha in along]
+    assert found.error_estimate is None and found.path_errors is None
 
 
 def test_tokens_that_trade_places_are_seen_although_the_score_is_a_straight_line():

@@ -244,6 +244,89 @@ def test_larger_runs_are_tried_where_the_smaller_one_is_slow():
     assert bounded._trying == [] and bounded.best == 320
 
 
+@pytest.mark.parametrize("most, cost, asked, best", [
+    (4096, lambda size: 1.0, [320, 160], 320), (4096, lambda size: 1 / size, [320, 160, 640, 1280, 2560], 2560),
+    (4096, lambda size: size, [320, 160, 80, 40], 40), (640, lambda size: 1 / size, [320, 160, 640], 640),
+    (171, lambda size: 1 + abs(np.log2(size / 85)), [171, 85, 42], 85), (64, lambda size: size, [64, 32], 32),
+    (63, lambda size: size, [63], 63)])
+def test_sizes_that_are_tried(most, cost, asked, best):
+    """Halves while they pay, down to 32, or doubles while those do; half of 171 and twice that is not another size."""
+    sizes, tried = RunSizes(most), []
+    for _ in range(100):
+        tried.append(sizes.next(2560 * 171 * 85 * 7))  # a multiple of each of them
+        sizes.took(tried[-1], tried[-1] * cost(tried[-1]))
+    assert list(dict.fromkeys(tried)) == asked and sizes.best == best == tried[-1]
+
+
+@pytest.mark.parametrize("turn, seconds, better", [(0, 1e-9, False), (1, 1e-9, False), (2, 1e-9, True), (5, 1e-9, True),
+                                                   (1, 99.0, False)])
+def test_the_first_turn_sets_up_memory_and_does_not_count(turn, seconds, better):
+    sizes, seen = RunSizes(320), 0
+    for size in [320, 160, 160, 320] * 3:
+        sizes.took(size, size * (seconds if size == 160 and seen == turn else 1.0))
+        seen += size == 160
+    assert sizes.best == (160 if better else 320)
+
+
+@pytest.mark.parametrize("taken, fixed, each", [
+    (lambda rows: 1000 + 50 * rows, 1000, 50), (lambda rows: 1000 + rows ** 2, 968, 12),
+    (lambda rows: 7 * rows - 13, 0, 7), (lambda rows: 300, 300, 1), (lambda rows: 10 + rows * 5 // 2, 8, 3)])
+def test_bytes_of_a_run_and_of_each_row_are_told_by_two_runs_of_the_longest(taken, fixed, each):
+    """Four rows and eight; rounded up, and never nothing."""
+    engine, seen = NumpyEngine(model), []
+    engine.traced_bytes = lambda points, order, label, share: seen.append(points.feeds["w"]) or taken(points.rows)
+    runner = PointRunner(engine, batch_of(), Running(PACKED), LABEL, row_lengths=np.array([2, 9, 2, 5, 3]))
+    found = runner._bytes()
+    assert found == (fixed, each)
+    assert sorted(seen[0]) == sorted(W[[1, 3, 4, 0]]) and sorted(seen[1]) == sorted(W[[1, 3, 4, 0, 2, 1, 3, 4]])
+
+
+def test_rows_with_most_entries_count_before_long_ones():
+    engine, seen = NumpyEngine(model), []
+    engine.traced_bytes = lambda points, order, label, share: seen.append(points.feeds["w"].tolist()) or 1
+    owner = np.array([3, 3, 3, 1, 1, 0, 2, 4])
+    batch = Batch(COUNT, [np.zeros((8, 2))], [np.zeros((8, 2))], [owner], batch_of().feeds)
+    PointRunner(engine, batch, Running(PACKED), LABEL, row_lengths=np.array([9, 2, 8, 1, 7]))._bytes()
+    assert seen[0] == W[[0, 1, 2, 3]].tolist()
+
+
+def test_room_in_memory_bounds_the_runs_of_much_work():
+    class Room:
+        ran_rows = []
+
+        def rows(self, size):
+            return min(size, 5)
+
+        def ran(self, size, seconds):
+            self.ran_rows.append((size, seconds >= 0))
+
+    assert RunSizes(64).room is not None and RunSizes(64, RunLimits(3)).room is None
+    for running in (Running(PACKED), Running(FIXED_BATCH, only=COUNT + 1)):
+        engine, sizes = NumpyEngine(model), RunSizes(64)
+        sizes.room = Room()
+        runner = PointRunner(engine, batch_of(), running, LABEL, sizes)
+        runner.scores(rows_of(12))
+        runner.weighted(rows_of(12), np.ones(12))
+        assert engine.sizes == ([12, 5, 5, 2] if running.mode == PACKED else [COUNT + 1] * 4)
+    assert Room.ran_rows == [(5, True), (5, True), (2, True)]
+
+
+@pytest.mark.parametrize("bad, alphas, words", [
+    (lambda x: np.abs(x) > 1.2, [0.1, 0.9, 1.0], "0.9"), (lambda x: np.abs(x) > 1.9, [0.1, 0.9, 1.0], "0.9"),
+    (lambda x: np.abs(x) > 9.0, [0.1, 0.9], ""), (lambda x: np.abs(x) > 0.1, [0.0, 0.9], "0.0")])
+def test_the_first_point_without_a_number_is_looked_into(bad, alphas, words):
+    """Where the score has none, or the gradient alone: a step of one half beside the point has none."""
+    def of(inputs, feeds):
+        return np.where(bad(inputs[0]), np.nan, inputs[0]).sum(1, keepdims=True)
+
+    engine = NumpyEngine(of)
+    engine.first_not_finite = lambda points, order, label, share: "%s" % points.alpha[0][share > 0][0]
+    x = np.array([[0.0], [2.0 / 1.2], [0.0]])
+    runner = PointRunner(engine, Batch(3, [x], [x * 0], [np.arange(3)], {}), Running(PACKED), Terms.single(np.zeros(3)),
+                         RunSizes(1, RunLimits(1)))
+    assert runner.first_not_finite(1, alphas) == words
+
+
 def test_memory_that_a_caller_allows():
     for memory, fixed, each, most in ((1000, 100, 100, 9), (200, 100, 100, 1), (10 ** 6, 0, 1, 50)):
         sizes = RunSizes(50, RunLimits(None, memory))
@@ -280,4 +363,5 @@ def test_sizes_are_kept_for_rows_of_about_the_same_length():
     assert kept.of(rows(4), NO_LIMITS) is not kept.of(rows(8), NO_LIMITS)
     assert kept.of(rows(4), NO_LIMITS) is not kept.of(rows(4), NO_LIMITS, "behind")
     assert kept.of(rows(4), RunLimits(3)).best == 3 and kept.of(rows(4), NO_LIMITS).best == 320
+    assert kept.of(rows(4), NO_LIMITS).most == 320
     assert kept.of(rows(1 << 20), NO_LIMITS).most == 2 and kept.of(rows(1 << 22), NO_LIMITS).most == 1

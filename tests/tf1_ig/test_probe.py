@@ -118,6 +118,13 @@ def test_two_runs_of_the_same_must_agree(share, steady):
         assert "outputs that differ by" in found.notes[0] and len(found.notes) == 1
 
 
+@pytest.mark.parametrize("off, steady", [(probe.SAME, True), (np.nextafter(probe.SAME, 1), False)])
+def test_where_rounding_ends(off, steady):
+    number = itertools.count()
+    engine = NumpyEngine(lambda inputs, feeds: np.full((len(inputs[0]), 1), off * (next(number) // 4 % 2)))
+    assert probe.probe(engine, batch_of(2), single=False).steady == steady
+
+
 def test_partitions_that_end_the_process_are_not_tried_with_other_rows():
     engine = NumpyEngine(squares, ops=["MatMul", "RaggedTensorToTensor"])
     found = probe.probe(engine, batch_of(3), single=False)
@@ -127,10 +134,13 @@ def test_partitions_that_end_the_process_are_not_tried_with_other_rows():
     assert beside.running == Running(PACKED)
 
 
-@pytest.mark.parametrize("shared", list(itertools.product([False, True], repeat=3)), ids=str)
+SHARED = [shared for number in (1, 2, 3) for shared in itertools.product([False, True], repeat=number)]
+
+
+@pytest.mark.parametrize("shared", SHARED, ids=str)
 def test_feeds_that_all_rows_share_are_told_from_those_of_rows(shared):
     """As long as the batch by chance: three rows, and vectors of three numbers. At most one, or all of them."""
-    count, names = 3, ["a", "b", "c"]
+    count, names = 3, ["a", "b", "c"][:len(shared)]
     values = {name: RANDOM.normal(size=(count, 2)) + 2.0 for name in names}
 
     def model(inputs, feeds):
@@ -142,7 +152,7 @@ def test_feeds_that_all_rows_share_are_told_from_those_of_rows(shared):
         return found
 
     found = probe.probe(NumpyEngine(model), batch_of(count, **values), single=False)
-    if sum(shared) in (0, 1, 3):
+    if sum(shared) in (0, 1, len(shared)):
         assert found.running == Running(PACKED)
         assert [not found.feeds[name].block for name in names] == list(shared)
     else:
@@ -248,6 +258,13 @@ def test_rows_take_their_output_along():
         if outputs.shape[1] == 2 and follow and model(batch_of(4).actual, {}).shape[1] == 4:
             outputs = model(batch.actual, {})
         assert probe.rows_follow(NumpyEngine(model), batch, Running(IN_COMPANY), outputs) is follow
+
+
+def test_two_rows_that_do_not_take_their_output_along():
+    batch = batch_of(2)
+    turned = NumpyEngine(lambda inputs, feeds: squares(inputs, feeds).T)
+    assert not probe.rows_follow(turned, batch, Running(IN_COMPANY), turned.model(batch.actual, {}))
+    assert probe.rows_follow(NumpyEngine(squares), batch, Running(IN_COMPANY), squares(batch.actual, {}))
 
 
 @pytest.mark.parametrize("value, block, told", [

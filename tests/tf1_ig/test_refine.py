@@ -243,6 +243,15 @@ def test_a_path_without_gradients_is_given_up(without, done):
         assert alphas.tolist() == [0.0] + nodes + [1.0] and errors.tolist() == [math.inf] * 5
 
 
+def test_rounding_is_a_share_of_the_scores_where_nothing_else_is_said():
+    """A score of 1e-9 is as good as any."""
+    small, known = refine.Path((0.0, 1e-9)), refine.Path((0.0, 1e-9), 1.0)
+    for path in (small, known):
+        for alpha in refine.FIRST_NODES:
+            path.add(alpha, 1e-9 * (alpha > 0.3), 0.0, np.zeros(1), np.zeros(1))
+    assert small.refine(0.01, 100) and not known.refine(0.01, 100)
+
+
 @pytest.mark.parametrize("ends", [(math.nan, 1.0), (0.0, math.inf)])
 def test_a_path_whose_scores_are_not_finite_is_given_up(ends):
     path = refine.Path(ends)

@@ -140,7 +140,7 @@ def holds(engine: Engine, batch: Batch, running: Running, outputs: np.ndarray) -
     """
     runner = PointRunner(engine, batch, running)
     try:
-        return all(agree(runner.outputs(Rows(np.array([row]), np.ones(1))), outputs[[row]], outputs)
+        return all(agree(runner.outputs(Rows(np.array([row]), np.array([1.0]))), outputs[[row]], outputs)
                    for row in (telling_rows(batch) if batch.count > 1 else ()))
     except (RunFailed, ValueError, IndexError):
         return False

@@ -3,7 +3,7 @@
 from typing import Iterator
 
 from graph_tools.find.inputs.record import Component, Input, dtype_list, make_input
-from graph_tools.graph import ops
+from graph_tools.graph import names, ops
 from graph_tools.graph.walk import GraphIndex
 
 
@@ -12,7 +12,7 @@ def inputs(index: GraphIndex) -> Iterator[Input]:
     for node in index.of_ops(ops.PYTHON.takes):
         dtypes = dtype_list(node, "Tout")
         if dtypes:
-            token = node.attr["token"].s.decode("utf-8")
+            token = names.text(node.attr["token"].s)
             components = [Component("%s:%d" % (node.name, port), dtype, None, "output_%d" % port)
                           for port, dtype in enumerate(dtypes)]
             yield make_input(index, "py_func", "what the Python function %r returns; its code is not in the graph"

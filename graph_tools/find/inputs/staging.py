@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterator, List
 
 from graph_tools.find.inputs import iterators, placeholders, queues
 from graph_tools.find.inputs.record import Component, Input, Shape, dtype_list, free_batch, make_input, numbered
-from graph_tools.graph import ops
+from graph_tools.graph import names, ops
 from graph_tools.graph.walk import GraphIndex
 
 
@@ -21,7 +21,7 @@ def _unstage(index: GraphIndex, node: Any) -> Input:
     components = numbered(node.name, dtypes, shapes)
     if node.op.endswith("NoKey"):
         components = [Component(node.name + ":0", "int64", (), "key")] + numbered(node.name, dtypes, shapes, first=1)
-    name = node.attr["shared_name"].s.decode("utf-8") or node.name
+    name = names.text(node.attr["shared_name"].s) or node.name
     return make_input(index, "staging_area", "an element of the staging area %r" % name, (node.name,), components,
                       batch=batch, producers=tuple(stage.name for stage in stages))
 
