@@ -173,7 +173,9 @@ def test_so_many_examples_share_runs_as_memory_should_hold(floats, how, most):
     begun = set()
     for run in curve.runs:
         begun |= run
-        assert len(run) == most or len(run) < most and len(begun) == 140
+        # Where there is no room for all that is held, some wait.
+        assert len(run) == most or len(run) < most and (len(begun) == 140 or floats > 1)
+    assert len(curve.runs[0]) == most
     assert sum(told) == found.evaluations.sum() == len(curve.asked) and curve.done == 140
     assert Curve(SMOOTH).floats == 1 and Curve(SMOOTH).magnitude is None
 

@@ -249,7 +249,8 @@ def test_rounding_is_a_share_of_the_scores_where_nothing_else_is_said():
     for path in (small, known):
         for alpha in refine.FIRST_NODES:
             path.add(alpha, 1e-9 * (alpha > 0.3), 0.0, np.zeros(1), np.zeros(1))
-    assert small.refine(0.01, 100) and not known.refine(0.01, 100)
+    wanted, nothing = refine.wanted([small, known], 0.01, 100)
+    assert wanted and not nothing
 
 
 @pytest.mark.parametrize("ends", [(math.nan, 1.0), (0.0, math.inf)])
