@@ -220,6 +220,8 @@ def test_what_is_not_the_size_that_is_tried_says_nothing():
     assert sizes.next(10 ** 6) == 320
     few = RunSizes(4096)
     assert few.next(100) == 100  # too few for the size that is tried
+    few.took(320, 1.0)
+    assert few.next(160) == 160 == few._trying[0] and few.next(159) == 159
 
 
 @pytest.mark.parametrize("saved, better", [(0.04, False), (0.06, True)])
