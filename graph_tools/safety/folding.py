@@ -66,12 +66,12 @@ _SAME = frozenset((
 # Ops whose outputs, with what they take to compute, are within a factor of what goes in. Those that stand nowhere here
 # may make more of it, by values or attributes that are not followed.
 _BOUNDED = frozenset("""
-    Acos Acosh All Angle Any ArgMax ArgMin Asin Asinh Atan Atanh Bitcast BroadcastGradientArgs Bucketize Ceil ComplexAbs
-    ConcatOffset Conj Cos Cosh Cumprod Cumsum DataFormatDimMap DataFormatVecPermute DepthToSpace Digamma Elu EnsureShape
-    Erf Erfc EuclideanNorm Expm1 IdentityN Imag Inv Invert InvertPermutation IsFinite IsInf IsNan L2Loss Lgamma ListDiff
-    Log1p LogSoftmax ParallelConcat Real Reciprocal Relu6 Rint Roll Round Selu ShapeN Sin Sinh Softplus Softsign
-    SpaceToDepth StringLength StringLower StringStrip StringToHashBucketFast StringToNumber StringUpper Tan TopK TopKV2
-    Unique UniqueV2 UniqueWithCounts Where
+    Acos Acosh All Angle Any ArgMax ArgMin Asin Asinh Atan Atanh Bitcast BroadcastGradientArgs Bucketize Ceil
+    ComplexAbs ConcatOffset Conj Cos Cosh Cumprod Cumsum DataFormatDimMap DataFormatVecPermute DepthToSpace Digamma
+    Elu EnsureShape Erf Erfc EuclideanNorm Expm1 IdentityN Imag Inv Invert InvertPermutation IsFinite IsInf IsNan
+    L2Loss Lgamma ListDiff Log1p LogSoftmax ParallelConcat Real Reciprocal Relu6 Rint Roll Round Selu ShapeN
+    ShardedFilename ShardedFilespec Sin Sinh Softplus Softsign SpaceToDepth StringLength StringLower StringStrip
+    StringToHashBucketFast StringToNumber StringUpper Tan TopK TopKV2 Unique UniqueV2 UniqueWithCounts Where
 """.split())
 _FACTOR = 16
 _KEEP_SHAPE = frozenset(("Identity", "Cast", "Square", "Sqrt", "Rsqrt", "Exp", "Log", "Tanh", "Sigmoid", "Relu", "Neg",
