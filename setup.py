@@ -54,7 +54,7 @@ setup(
                     'ray==2.7.2; python_version < "3.8"'],
         # What tf1_ig.bridges is tested with (Python 3.10 and 3.11); PyTorch comes in whichever build suits the machine.
         "bridges": ["captum>=0.7", "lime>=0.2", "shap>=0.42,<0.46", "lit-nlp>=1.3,<2", "path-explain==0.0.7",
-                    "ferret-xai>=0.4.2,<0.5"],
+                    "ferret-xai>=0.4.2,<0.5", "anchor-exp==0.0.2.0"],
         "test": [
             "pytest>=7", "pytest-timeout>=2", "pytest-xdist>=3", "pandas>=1.0", "matplotlib>=3.2", "setuptools>=64",
             "wheel", "nbclient>=0.7", "ipykernel>=6.16", "jsonschema>=4.17", "pillow>=7",

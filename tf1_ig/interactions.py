@@ -26,7 +26,8 @@ from tf1_ig.result.interactions import STRONGEST, Interactions, Pair
 GAUSS = (8, 16, 32)          # points of the Gauss rule, tried in turn
 SPACING = 1.0 / 64           # half the distance of a central difference, as a share of the path
 MIDDLES = (64, 256)          # where gradients jump: points of second derivatives, tried after those
-CLOSE = 1.0 / 1024           # and the distance of their differences, less where points are closer than four of it
+CLOSE = 1.0 / 4096           # and the distance of their differences, less where points are closer than four of it
+NEAR = 1.0 / 128             # and of a point's way from the baseline: at a zero baseline every maximum is a tie
 NODES = 16                   # points without differences, for each of them
 
 
@@ -247,12 +248,13 @@ class Kinked:
 
     def by_jumps(self, count: int) -> Found:
         """With second derivatives at so many points."""
-        middles, moving, close = (np.arange(count) + 0.5) / count, self._slopes.moving, min(CLOSE, 0.25 / count)
+        middles, moving = (np.arange(count) + 0.5) / count, self._slopes.moving
+        spacing = np.minimum(min(CLOSE, 0.25 / count), NEAR * middles)
         hessians = [np.zeros((count, len(own), len(own))) for own in moving]
-        for place, found in enumerate(self._slopes.around(middles, np.full(count, close))):
+        for place, found in enumerate(self._slopes.around(middles, spacing)):
             for row, (own, around) in enumerate(zip(moving, found)):
                 here, ahead, behind = (part[..., own] for part in around)
-                hessians[row][place] = second_derivatives(here, ahead, behind, close)
+                hessians[row][place] = second_derivatives(here, ahead, behind, spacing[place])
         if not self._rows:
             inside = 0.5 / count ** 2  # of the path: at its very ends a norm or a root may have no gradient
             self._nodes, nodes = count + 1, np.clip(np.linspace(0.0, 1.0, count + 1), inside, 1.0 - inside)
