@@ -38,7 +38,7 @@ test-tf215: ## the same tests on TensorFlow 2.15
 test-tf221: ## the same tests on TensorFlow 2.21
 	$(RUN) test tf221 $(ARGS)
 
-test-bridges: ## what other libraries do with a frozen graph: captum, LIME, SHAP, LIT, ferret (an environment of its own)
+test-bridges: ## what other libraries do with a frozen graph: captum, LIME, SHAP, anchors, LIT, ferret (an environment of its own)
 	$(RUN) test bridges $(ARGS)
 
 test-engines: ## Spark on a cluster of this machine, Beam, Dask and Ray (an environment of its own; Java; minutes)

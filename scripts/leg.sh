@@ -6,7 +6,7 @@
 #   scripts/leg.sh run LEG COMMAND …      build, then run a command of the environment
 #
 # LEG is newest (the newest TensorFlow 2.x that the Python found supports, 3.9 to 3.13; on 3.7, where there is nothing
-# newer, 1.15), tf221, tf215 or tf115 (Python 3.7), bridges (TensorFlow 2.15 beside PyTorch, captum, LIME, SHAP, LIT and
+# newer, 1.15), tf221, tf215 or tf115 (Python 3.7), bridges (TensorFlow 2.15 beside PyTorch, captum, LIME, SHAP, anchors, LIT,
 # ferret; `test` runs the tests of the bridges alone), engines (the same of Spark, Beam, Dask and Ray), or tools: no
 # TensorFlow, but what lints, types, documents and packs.
 # PYTHON=3.12 or PYTHON=/path/to/python chooses the interpreter. A leg whose Python is not on this machine is skipped

@@ -169,6 +169,18 @@ def test_a_text_cnn_in_one_batch_sums_to_shares_and_scores():
     assert (np.abs(found.delta) <= 0.01 * np.abs(found.score - found.baseline_score)).all()
 
 
+def test_maxima_that_tie_at_the_baseline_do_not_pair_tokens():
+    """All kinks meet at zero and the path stays between them: the gradient is the same everywhere on it."""
+    weights = np.random.RandomState(9).normal(size=(6, 40, 30)).astype(np.float32)
+    feed = np.random.RandomState(10).normal(size=(2, 6)).astype(np.float32)
+    found = found_for(lambda x: _tf.tf.reduce_sum(_tf.tf.reduce_max(_tf.tf.tensordot(x, weights, 1), 2), 1), feed)
+    for matrix, row in zip(found.values, feed.astype(float)):
+        chosen = np.einsum("i,ijk->jk", row, weights).argmax(axis=1)
+        wanted = np.diag(row * weights[:, np.arange(40), chosen].sum(axis=1))
+        assert np.abs(matrix - wanted).sum() <= 0.005 * np.abs(wanted).sum()
+    assert found.converged.all()
+
+
 def test_the_nearest_matrix_has_the_sums_and_keeps_zeros():
     matrix = np.array([[1.0, 0.0, 2.0], [0.0, 3.0, -1.0], [2.0, -1.0, 0.0]])
     sums = np.array([3.5, 1.0, 1.5])
