@@ -199,7 +199,9 @@ def test_a_data_set_becomes_a_folder(spec, tmp_path, capsys):
     words = ["explain-many", "--spec", spec, "--input", str(tmp_path / "*.jsonl"), "--out", str(out), "--workers", "0",
              "--rows-per-shard", "8"]
     assert cli.main(words + ["--key", "key"]) == 0
-    assert "26 rows: 25 explained (0 not converged), 1 rejected" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "26 rows: 25 explained (0 not converged), 1 rejected" in said
+    assert "first rejected: bad, column 'text': the value is missing (null) (" in said
     found, letters = written(out)
     assert [row["key"] for row in found] == [row["key"] for row in rows[:-1]]
     assert letters == [{"key": "bad", "reason": "the value is missing (null)", "column": "text"}]
@@ -211,6 +213,22 @@ def test_a_data_set_becomes_a_folder(spec, tmp_path, capsys):
     assert (again.rows, again.explained, again.rejected) == (26, 25, 1)
     found, letters = written(tmp_path / "plain")
     assert found[10]["key"] == second + ":1" and letters[0]["key"] == second + ":16"
+
+
+def test_a_data_set_of_which_no_row_can_be_explained_is_a_failure_that_says_why(spec, tmp_path, capsys):
+    source = lines(tmp_path / "a.jsonl", [{"words": "good"}, {"words": "bad"}])
+    assert cli.main(["explain-many", "--spec", spec, "--input", source, "--out", str(tmp_path / "out"), "--workers",
+                     "0"]) == 1
+    said = capsys.readouterr().out
+    assert "2 rows: 0 explained (0 not converged), 2 rejected" in said
+    assert "first rejected: %s:1, column 'text': the column is missing" % source in said
+
+
+def test_a_data_set_without_a_bad_row_says_nothing_of_one(spec, tmp_path, capsys):
+    source = lines(tmp_path / "a.jsonl", reviews(2))
+    assert cli.main(["explain-many", "--spec", spec, "--input", source, "--out", str(tmp_path / "out"), "--workers",
+                     "0"]) == 0
+    assert "first rejected" not in capsys.readouterr().out
 
 
 def _bytes_of(path):

@@ -263,6 +263,30 @@ def test_a_parsing_graph(tmp_path):
     assert cli.main(["spec", str(tmp_path / "s.json"), "--row", json.dumps(row)]) == 0
 
 
+def worded(shape, beside):
+    """A hashed string, with a tensor beside it: one number a row, a line of numbers, or what keeps a dropout."""
+    tf = _tf.tf
+    city = tf.reshape(tf.strings.to_hash_bucket_fast(tf.placeholder(tf.string, shape, "city"), 5), [-1])
+    rows = tf.gather(tf.constant(np.eye(5, dtype=np.float32)), city)
+    if beside == "switch":
+        rows = tf.nn.dropout(rows, keep_prob=tf.placeholder(tf.float32, [], "keep"))
+    elif beside is not None:
+        rows = rows + tf.reduce_sum(tf.reshape(tf.placeholder(tf.float32, beside, "age"), [-1, beside[-1] or 1]), 1,
+                                    keepdims=True) * [1., 2, 3, 4, 5]
+    tf.nn.softmax(rows, name="scores")
+
+
+@pytest.mark.parametrize("shape, beside, column", [
+    ([None], [None], "city"), ([None, 1], [None, 1], "city"), ([None, 1], [None], "city"), ([None], [None, 20], "text"),
+    ([None], None, "text"), ([None, 1], None, "text"), ([None], "switch", "text")])
+def test_a_string_is_a_column_of_a_table_beside_numbers_and_else_a_text(shape, beside, column, tmp_path):
+    model_of(lambda: worded(shape, beside)).save(str(tmp_path / "model.pb"))
+    assert cli.main(["inspect", str(tmp_path / "model.pb"), "--spec", str(tmp_path / "s.json")]) == 0
+    tree = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
+    assert tree["feed"]["city:0"]["column"] == column
+    assert ('feed["city:0"].column' in tree["guesses"]) == (column == "city")
+
+
 @pytest.mark.parametrize("tokens, kind, pattern, lower", [
     (["<pad>", "<unk>", "film", "it's", "!", "?"], "regex", r"\w+(?:'\w+)*|[!?]", True),
     (["film", "n't", "'s", "do", ","], "regex", r"\w+(?=n't\b)|n't\b|'\w+|\w+|[,]", True),

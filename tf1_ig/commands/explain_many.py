@@ -6,7 +6,7 @@ import sys
 from tf1_ig.commands import feed_file
 from tf1_ig.commands.arguments import positive
 from tf1_ig.rows.spec import load_spec
-from tf1_ig.scale import explain_dataset
+from tf1_ig.scale import explain_dataset, folder
 from tf1_ig.scale.dataset import ROWS
 
 HELP = "explain whole data sets into a folder of Parquet files"
@@ -43,7 +43,7 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
 
 
 def run(options: argparse.Namespace) -> int:
-    """Explains and prints the summary; bad rows are no failure."""
+    """Explains and prints the summary, with the first bad row; bad rows are no failure unless all are."""
     spec = load_spec(options.spec, options.allow_code)
     asked = {}
     if options.label is not None:
@@ -56,4 +56,6 @@ def run(options: argparse.Namespace) -> int:
         spec, [path for paths in options.input for path in paths], options.out, options.resume, options.workers,
         options.key, options.rows_per_shard, options.keep, not options.quiet and sys.stderr.isatty(), **asked)
     print("%s: %s" % (options.out, summary))
-    return 0
+    if summary.rejected:
+        print("first rejected: %s" % folder.first_rejected(options.out))
+    return 1 if summary.rejected and not summary.explained else 0

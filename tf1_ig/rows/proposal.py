@@ -310,14 +310,20 @@ def _beside_ids(part: Part, scene: Scene, folder: str) -> Optional[Dict[str, Any
     return None
 
 
+def _is_cell(part: Part) -> bool:
+    """Whether a row holds one value of it, as a table does: of rank 1, or with nothing but ones after the batch."""
+    return bool(part.shape) and all(size == 1 for size in part.sizes[1:]) and not getattr(part.way, "switch", "")
+
+
 def _strings(part: Part, scene: Scene, folder: str) -> Optional[Dict[str, Any]]:
     if part.dtype != "string":
         return None
     rank = _rank(part)
-    several = sum(other.dtype == "string" for other in scene.parts) > 1
+    several = any(other is not part and (other.dtype == "string" or _is_cell(part) and _is_cell(other))
+                  for other in scene.parts)
     column = part.label if several else "text"
     if several:
-        scene.guess(part, "column", "one of several strings: a column each")
+        scene.guess(part, "column", "one of several strings or numbers: a column each")
     if rank is None or rank < 2:
         return {"kind": "string", "column": column}
     if part.sizes[1] == 1:

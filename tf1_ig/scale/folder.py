@@ -19,6 +19,7 @@ from tf1_ig.scale.summary import Summary
 PLAN, LOCK, SUMMARY, SUSPECTS = "_plan.json", "_lock", "_summary.json", "_suspects.json"
 _UNFINISHED = re.compile(
     r"(part-\d+\.parquet|dead-letter-\d+\.jsonl|_(plan|summary|suspects)\.json)\.[0-9a-f]{8}\.part$")
+_LETTERS = re.compile(r"dead-letter-\d+\.jsonl$")
 _DONE = b"tf1_ig.range"
 
 
@@ -100,6 +101,17 @@ def part_name(number: int) -> str:
 def dead_letter_name(number: int) -> str:
     """The file of the rejected rows of a range; there is none where no row was rejected."""
     return "dead-letter-%05d.jsonl" % number
+
+
+def first_rejected(folder: str) -> str:
+    """The first rejected row, its column and the reason, in one line; ``""`` where no row was rejected."""
+    for name in sorted(os.listdir(folder)):
+        if _LETTERS.match(name):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                letter = json.loads(file.readline())
+            column = ", column %r" % letter["column"] if letter["column"] else ""
+            return "%s%s: %s (%s)" % (letter["key"], column, letter["reason"], os.path.join(folder, name))
+    return ""
 
 
 def write(folder: str, number: int, found: Sequence[Dict[str, Any]]) -> Summary:
