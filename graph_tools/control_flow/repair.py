@@ -16,7 +16,7 @@ A plan of changes is made on plain values; it is carried out on a GraphDef (``no
 """
 
 import functools
-from typing import Any, Dict, FrozenSet, Iterator, List, NamedTuple, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Tuple
 
 from graph_tools.control_flow.arms import Arm, Place
 from graph_tools.control_flow.nodes import Node, Nodes, closes_loop, edges
@@ -121,6 +121,11 @@ def _variables(structure: Structure, leave: Any) -> List[Tuple[int, Any]]:
     return [each for loop in structure.loops.values() if loop.pivot not in leave for each in enumerate(loop.variables)]
 
 
+def _instead(readers: Iterable[Tuple[str, int]], node: Node) -> List[Rewire]:
+    """The first output of a node for what read another tensor."""
+    return [Rewire(reader, slot, TensorRef(node.name, 0)) for reader, slot in readers]
+
+
 def _gate_merges(structure: Structure, leave: Any) -> Iterator:
     """Each input of a Merge has a value on its own side only.
 
@@ -191,8 +196,7 @@ def _order_merges(structure: Structure, leave: Any) -> Iterator:
             other = Node(free(node.name + "_other"), "Sub", (TensorRef(one.name, 0), index), dtype=int32)
             yield Add(one)
             yield Add(other)
-            for reader, slot in readers:
-                yield Rewire(reader, slot, TensorRef(other.name, 0))
+            yield from _instead(readers, other)
 
 
 def _single_use(structure: Structure, leave: Any) -> Iterator:
@@ -212,8 +216,7 @@ def _single_use(structure: Structure, leave: Any) -> Iterator:
                 continue
             identity = Node(free(switch.name + suffix), _ref(switch) + "Identity", (output,), dtype=switch.dtype)
             yield Add(identity)
-            for reader, slot in readers:
-                yield Rewire(reader, slot, TensorRef(identity.name, 0))
+            yield from _instead(readers, identity)
 
 
 def _carry_dtype(structure: Structure, leave: Any) -> Iterator:
@@ -277,8 +280,7 @@ def _split_switches(structure: Structure, leave: Any) -> Iterator:
         twin = node._replace(name=free(name + "_false"), inputs=tuple(split.get(ref, ref) for ref in node.inputs))
         split[TensorRef(name, 0)] = TensorRef(twin.name, 0)
         yield Add(twin)
-        for reader, slot in readers:
-            yield Rewire(reader, slot, TensorRef(twin.name, 0))
+        yield from _instead(readers, twin)
 
 
 def _guard_enters(structure: Structure, leave: Any) -> Iterator:

@@ -165,11 +165,15 @@ def test_an_op_that_a_pass_replaces_needs_no_kernel():
     np.testing.assert_allclose(found.values["x:0"], [[0.0, 10.0]], atol=0.1)
 
 
+def without_kernels(monkeypatch, lacking):
+    registered = kernels.registered
+    monkeypatch.setattr(kernels, "registered", lambda op: () if op == lacking else registered(op))
+
+
 def test_an_op_without_a_kernel_is_named_before_it_runs(monkeypatch):
     model = small.model_of(wired)
     model.require(["s:0"])
-    registered = kernels.registered
-    monkeypatch.setattr(kernels, "registered", lambda op: () if op == "MatMul" else registered(op))
+    without_kernels(monkeypatch, "MatMul")
     with pytest.raises(ReleaseError, match="'h' needs op MatMul, for which TensorFlow .* has no kernel here; "):
         model.require(["s:0"])
     model.require(["s:0"], ["h:0"])  # fed, it does not run
@@ -184,8 +188,7 @@ def test_an_op_inside_a_function_needs_a_kernel_too(monkeypatch):
 
     model = small.model_of(calling)
     model.require(["s:0"])
-    registered = kernels.registered
-    monkeypatch.setattr(kernels, "registered", lambda op: () if op == "MatMul" else registered(op))
+    without_kernels(monkeypatch, "MatMul")
     with pytest.raises(ReleaseError, match="needs op MatMul"):
         model.require(["s:0"])
     model.require(["beside:0"])  # which does not call it
