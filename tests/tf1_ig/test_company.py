@@ -92,6 +92,21 @@ def test_as_many_steps_as_rows(steps):
         assert not np.any(found.tokens["embedding:0"][:, 1:])
 
 
+def test_an_output_of_unknown_rank_has_its_rows_behind_its_steps():
+    def shaped():
+        padded.tagged(True, True)
+        tf = gt._tf.tf
+        sizes = tf.placeholder_with_default([-1, 3], None, name="sizes")
+        tf.reshape(tf.get_default_graph().get_tensor_by_name("scores:0"), sizes, name="shaped")
+
+    ids = np.random.RandomState(4).randint(0, 40, (3, 5)).astype(np.int32)
+    with tf1_ig.IntegratedGradients(small.model_of(shaped), "shaped:0") as explainer:
+        assert explainer.resolved.model.outline.get_tensor_by_name("shaped:0").shape.ndims is None
+        found = explainer.explain({"ids:0": ids}, label=(2, 1)).tokens["embedding:0"]
+    np.testing.assert_allclose(found[:, 2], np.square(padded.TABLE[ids[:, 2]]) @ padded.WEIGHTS[:, 1], rtol=1e-4,
+                               atol=1e-6)
+
+
 def test_an_output_of_no_rows_is_still_refused():
     """The twin: each step's scores, summed over the rows, have no row for an example."""
     def summed():

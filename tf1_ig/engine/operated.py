@@ -107,7 +107,7 @@ class Engine:
         tf = _tf.tf
         order = None
         if self.ordered:
-            order = tf.placeholder(tf.int32, [None], "output_order")
+            order = tf.placeholder_with_default(tf.range(tf.rank(self.output)), [None], "output_order")
         self._output_order = order
         if self.leaner:
             self._known_sizes = lean.prepare(self.graph, model.imported_index, self.output, {
@@ -319,8 +319,8 @@ class Engine:
         for one, *arrays in zip(self._lines, points.actual, points.baseline, points.entry, points.alpha):
             feed.update(path.feed(one, *arrays))
         feed[self._target.rows.name] = points.rows
-        if self._output_order is not None:
-            feed[self._output_order.name] = order if order is not None else np.arange(len(self.output.shape))
+        if self._output_order is not None and order is not None:
+            feed[self._output_order.name] = order
         if label is not None:
             feed[self._target.label.name], feed[self._target.weight.name] = label.index, label.weight
         if share is not None:
