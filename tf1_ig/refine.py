@@ -290,12 +290,13 @@ def lay(paths: Sequence[Known]) -> Iterator[Laid]:
 
 def middles(nodes: np.ndarray, errors: np.ndarray, until: float, room: int) -> List[float]:
     """The middles of the worst intervals, so many that the root of the rest's squares is at most ``until``."""
-    ends, sizes = [0.0, *nodes.tolist(), 1.0], errors.tolist()
+    with np.errstate(over="ignore"):  # squares of what is too large for them are infinite
+        squares = errors * errors
+    ends, sizes, rest = [0.0, *nodes.tolist(), 1.0], squares.tolist(), float(squares.sum())
     wanted: List[float] = []
-    rest = float((errors * errors).sum())
     for place in np.argsort(-errors, kind="stable").tolist():
         if (wanted and rest <= until * until) or len(wanted) >= room or ends[place + 1] - ends[place] < _LEAST_WIDTH:
             break
         wanted.append((ends[place] + ends[place + 1]) / 2.0)
-        rest -= sizes[place] ** 2
+        rest -= sizes[place]
     return wanted

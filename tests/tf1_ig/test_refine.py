@@ -72,6 +72,11 @@ def test_the_middles_of_the_worst_intervals(seed):
     assert refine.middles(nodes, errors, until, 0) == []
 
 
+def test_errors_whose_squares_are_too_large_are_halved_as_others():
+    nodes, errors = np.array([0.25, 0.5]), np.array([1e200, 3e200, 2e200])
+    assert refine.middles(nodes, errors, 1e199, 2) == refine.middles(nodes, errors / 1e200, 0.1, 2) == [0.375, 0.75]
+
+
 def plain_orders(nodes, slopes, rises):
     """Weights and errors by interval: of the order whose errors are least thereabouts, and of the one below it."""
     orders, intervals = (0, 1, 3, 5), range(len(rises))
