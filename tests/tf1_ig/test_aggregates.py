@@ -239,3 +239,14 @@ def test_other_tools_get_the_numbers_in_their_shapes(tmp_path):
     with open(metadata, encoding="utf-8") as file:
         told = [line.rstrip("\n").split("\t") for line in file]
     assert len(told) == 7 and {len(line) for line in told} == {4} and told[1][0] == "k 0"
+
+
+@pytest.mark.parametrize("words, told", [
+    (["--out", "page.docx"], "'page.docx' does not end in .html"),
+    (["--out", "page.html", "--by", "mouth"], "holds the column 'mouth'; tf1-ig explain-many --keep mouth")])
+def test_what_no_row_holds_and_what_is_no_page_is_refused(words, told, tmp_path, capsys, monkeypatch):
+    given = write(tmp_path / "one", list(rows(8)))
+    monkeypatch.chdir(str(tmp_path))
+    assert cli.main(["report", given] + words) in (1, 2)
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1 and told in said[0] and not list(tmp_path.glob("page*"))

@@ -9,7 +9,7 @@ from typing import Any
 from graph_tools import whole_files
 from graph_tools.errors import FeedError
 from tf1_ig.commands.arguments import positive
-from tf1_ig.scale import aggregates
+from tf1_ig.scale import aggregates, schemas
 from tf1_ig.show import many
 
 HELP = "a page of what many explanations say: strongest words and features, by class or any column"
@@ -26,11 +26,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                         help="rows that a name must occur in (default: 5)")
     parser.add_argument("--most", type=positive(int), default=30, metavar="N",
                         help="names shown of a slice (default: 30)")
+    parser.set_defaults(check=lambda options: options.out.lower().endswith(".html") or parser.error(
+        "argument --out: %r does not end in .html" % options.out))
 
 
 def run(options: argparse.Namespace) -> int:
     """Gathers and writes the page."""
     found = aggregates.aggregate(options.folder, options.by, _groups(options.groups))
+    if set(found.rows) == {"None"} and options.by not in schemas.explained().names:
+        raise FeedError("no row in %r holds the column %r; tf1-ig explain-many --keep %s carries it along" % (
+            options.folder, options.by, options.by))
     lines, failed = found.lines(options.least), found.failed()
     page = many.page(options.folder, options.by, found.rows, lines, options.most, failed,
                      _judged(options.folder, os.path.dirname(os.path.abspath(options.out))),
