@@ -106,6 +106,8 @@ def block(attribution: Any, name: str, row: int, sums: np.ndarray, texts: Option
                               told=raw.shows_all(attribution, [name], row))
     if is_words(sums, texts):
         return _words_of_characters(attribution, name, row, sums, texts, scale, options)
+    if sums.ndim == 0 and table.is_one_category(attribution, name, row):
+        return table.features(sums, texts, name, None, scale)
     if sums.ndim == 0:
         details = None if actual is None else ["= %.4g" % number for number in actual.reshape(-1)]
         return table.features(values, texts, name, details, scale)

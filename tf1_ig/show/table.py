@@ -94,6 +94,12 @@ def largest_entries(values: Any, name: str = "", scale: Optional[float] = None) 
                 scale=scale)
 
 
+def is_one_category(attribution: Any, name: str, row: int) -> bool:
+    """Whether one looked-up row stands for the whole of an input in an example: it is one entry, not its columns."""
+    known = [each[name][row] for each in (attribution.strings, attribution.ids) if each is not None and name in each]
+    return np.ndim(attribution.values[name][row]) == 1 and bool(known) and np.size(known[0]) == 1
+
+
 def totals(attribution: Any, row: int) -> Bars:
     """Bars of what each input tensor contributes to one example in all."""
     names = list(attribution.values)
@@ -153,7 +159,8 @@ def _entries(attribution: Any, tokens: Any, sums: Any, values: Any) -> Any:
     for row in range(len(attribution)):
         for name, each in sums.items():
             part = np.asarray(each[row])
-            part = part if part.ndim else np.asarray(values[name][row]).reshape(-1)
+            if not part.ndim:
+                part = (part if is_one_category(attribution, name, row) else np.asarray(values[name][row])).reshape(-1)
             texts = (attribution.texts(name, row) or []) if tokens is None else tokens[row]
             for index in np.ndindex(*part.shape):
                 position = index[0] if len(index) == 1 else index
