@@ -110,6 +110,7 @@ from tf1_ig.engine import memory, packing
 model, x = small.model_of(test_memory._wide), np.random.RandomState(0).normal(size=(6, 4)).astype(np.float32)
 results, plain = [], packing.PointRunner.packed
 memory.LEAST = memory.MOST = 1 << 45
+memory._PAYS = float("inf")  # what runs gain in time is another test's: here the machine may be busy
 for free in (200 << 20, 1 << 45):
     memory.available, sizes = lambda: free, []
     with tf1_ig.IntegratedGradients(model, "y", "x") as explainer:
