@@ -34,8 +34,8 @@ def memory(process):
     return max(found)
 
 
-def command(spec, source, out):
-    """Runs the command; its CPU seconds, and what memory it took as rows were written."""
+def command(spec, source, out, rows):
+    """Runs the command; its CPU seconds, and what memory it took between the first rows and the last ones."""
     before, sizes = resource.getrusage(resource.RUSAGE_CHILDREN), []
     words = ["explain-many", "--spec", spec, "--input", source, "--out", out, "--key", "key", "--workers", "1",
              "--rows-per-shard", str(SHARD), "--quiet"]
@@ -43,7 +43,7 @@ def command(spec, source, out):
                                                                               PYTHONPATH=str(ROOT)))
     while job.poll() is None:
         done = len(list(pathlib.Path(out).glob("part-*.parquet")))
-        if done * SHARD >= SETTLED:
+        if SETTLED <= done * SHARD < rows - SHARD:  # before the process ends, which gives memory back
             try:
                 sizes.append(memory(job.pid))
             except OSError:  # it ended in between
@@ -71,8 +71,9 @@ def main(words=None):
     """Runs the campaign; 1 where rows are lost, doubled or other than alone, or memory grows."""
     with campaign(words, __doc__, 100000) as (rows, folder, spec):
         few = lines(os.path.join(folder, "few.jsonl"), rows[:SHARD])
-        start, _ = command(spec, few, os.path.join(folder, "few"))
-        took, sizes = command(spec, lines(os.path.join(folder, "rows.jsonl"), rows), os.path.join(folder, "out"))
+        start, _ = command(spec, few, os.path.join(folder, "few"), SHARD)
+        source = lines(os.path.join(folder, "rows.jsonl"), rows)
+        took, sizes = command(spec, source, os.path.join(folder, "out"), len(rows))
         found, letters = written(os.path.join(folder, "out"))
         once = [row["key"] for row in found] == [row["key"] for row in rows] and not letters
         known = {row["key"]: row for row in found}
