@@ -75,7 +75,7 @@ def features(values: Any, texts: Optional[Sequence[Any]] = None, name: str = "",
     """Bars for an input that is a plain row of numbers, ``[features]``; the rest as for ``bars``."""
     values = np.asarray(values, np.float64).reshape(-1)
     if texts is None or len(texts) != len(values):
-        texts = ["[%d]" % index for index in range(len(values))]
+        texts = [name] if name and len(values) == 1 else ["[%d]" % index for index in range(len(values))]
     return bars(texts, values, name, details, scale=scale)
 
 
