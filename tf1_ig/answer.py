@@ -11,6 +11,7 @@ from graph_tools.errors import FeedError
 from graph_tools.graph import names
 from graph_tools.graph.ops import SIZES
 from tf1_ig import integrate, methods
+from tf1_ig.engine import feeds
 from tf1_ig.engine.packing import PointRunner
 from tf1_ig.ensemble import Found
 from tf1_ig.question import entries
@@ -20,6 +21,7 @@ from tf1_ig.question.resolve import Resolved
 from tf1_ig.question.task import Task
 from tf1_ig.result import features
 from tf1_ig.result.attribution import Attribution, joined, rows_of
+from tf1_ig.result.claims import rows_not_finite
 
 _MANY, _LONG = 48, 60.0  # points of an example that are many, seconds that are long
 _TRIED = 64  # points of a path that are looked at for the one where the gradient is not finite
@@ -83,7 +85,8 @@ def record(asked: Asked, task: Task, label: Label, found: Found, runner: PointRu
     if task.baseline_feeds is not None and asked.name == "integrated_gradients":
         at_feed = runner.on(task.batch._replace(feeds=task.baseline_feeds), label.terms).scores(integrate.Rows(
             np.arange(task.batch.count), np.zeros(task.batch.count)))
-    return dataclasses.replace(made, baseline_feed_score=at_feed, not_finite_at=_first_not_finite(found, made))
+    return dataclasses.replace(made, baseline_feed_score=at_feed, not_finite_at=_first_not_finite(
+        found, made, task))
 
 
 def _held(resolved: Resolved, task: Task) -> Tuple[str, ...]:
@@ -109,16 +112,23 @@ def _own_numbers(resolved: Resolved, task: Task, values: Dict[str, Any]) -> Opti
     return found or None
 
 
-def _first_not_finite(found: Found, made: Attribution) -> str:
-    """The op behind the first row that is not finite, in words; ``""`` when all are."""
-    if found.runner is None or made.path is None:
+def _first_not_finite(found: Found, made: Attribution, task: Task) -> str:
+    """The op behind the first row that is not finite, and what was fed so, in words; ``""`` when all are finite."""
+    rows = rows_not_finite(made)
+    if not rows:
         return ""
-    for row in np.flatnonzero(~np.isfinite(made.delta)):
+    words, row = "", rows[0]
+    if found.runner is not None and made.path is not None and not np.isfinite(made.delta[row]):
         alphas, scores = made.path[row]
         wrong = alphas[~np.isfinite(scores)]
         some = np.unique(np.linspace(0, len(alphas) - 1, _TRIED).astype(int))
-        return found.runner.first_not_finite(int(row), wrong[:1] if len(wrong) else alphas[some])
-    return ""
+        words = found.runner.first_not_finite(row, wrong[:1] if len(wrong) else alphas[some])
+    example = row if made.rows is None else int(made.rows[row])
+    called = dict(made.replaced)
+    fed = [called.get(name, name) for name, value in sorted(feeds.take_rows(
+        task.fed, np.array([example]), task.batch.count).items())
+           if name in task.values and value.dtype.kind == "f" and not np.isfinite(value).all()]
+    return "%s (not finite as fed: %s)" % (words or "the feed", ", ".join(fed)) if fed else words
 
 
 def texts(tokens: Any, count: int) -> Optional[List[List[str]]]:

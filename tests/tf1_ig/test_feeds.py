@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
+import tf1_ig
 from graph_tools.errors import FeedError
+from tests.models import small
 from tf1_ig.engine import feeds
+from tf1_ig.engine.failed_run import RunFailed
+from tf1_ig.errors import BatchError
 
 
 @pytest.mark.parametrize("value,dtype", [
@@ -89,3 +93,45 @@ def test_sparse_triples_are_told_by_lengths_where_names_follow_no_custom():
 def test_ragged_rows_keep_their_order():
     entries, position = feeds.RowEntries(np.array([1, 0, 1, 3]), 4).take(np.array([1, 2, 3, 1]))
     assert entries.tolist() == [0, 2, 3, 0, 2] and position.tolist() == [0, 0, 2, 3, 3]
+
+
+def _jobs():
+    tf = small._tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    found = [tf.nn.embedding_lookup(tf.ones([size, 4]), ids) for size, ids in (
+        (20, tf.placeholder(tf.int32, [None], "job")), (40, tf.placeholder(tf.int32, [None], "town")),
+        (10, tf.placeholder(tf.int32, [None], "year") - 1900))]
+    tf.matmul(tf.tanh(x + sum(found)), tf.constant(small.WEIGHTS), name="y")
+
+
+def _failure(kind, **changed):
+    feed = dict({"x": np.ones((3, 4)), "job": [0, 1, 19], "town": [33, 0, 39], "year": [1900, 1901, 1909]}, **changed)
+    with tf1_ig.IntegratedGradients(small.model_of(_jobs), "y:0", "x:0") as explainer:
+        with pytest.raises(kind) as failed:
+            explainer.explain(feed, label=1)
+    assert "\n" not in str(failed.value)
+    return str(failed.value)
+
+
+@pytest.mark.parametrize("changed, said", [
+    ({"job": [0, 33, 0]}, "feed ids from 0 to 19 for job:0, which holds 33"),
+    ({"job": [0, -1, 0]}, "feed ids from 0 to 19 for job:0, which holds -1"),
+    ({"town": [0, 0, 40]}, "feed ids from 0 to 39 for town:0, which holds 40"),
+    ({"year": [1900, 1999, 1900]}, "feed ids from 0 to 9 (they come from year:0)")])
+def test_an_id_beyond_its_table_names_the_feed_that_it_came_from(changed, said):
+    assert _failure(RunFailed, **changed).endswith(said)
+
+
+@pytest.mark.parametrize("name, empty", [("x", np.ones((0, 4))), ("job", np.zeros(0, int))])
+def test_a_feed_without_rows_is_named(name, empty):
+    assert _failure(BatchError, **{name: empty}).startswith("%s:0 has no rows (it is fed as [0" % name)
+    none = {other: np.zeros(0, int) for other in ("job", "town", "year")}
+    assert "%s:0 has no rows" % name in _failure(FeedError, **dict(none, x=np.ones((0, 4))))
+    with tf1_ig.IntegratedGradients(small.model_of(_jobs), "y:0", "x:0", batch_axis=None) as explainer:
+        with pytest.raises(BatchError, match="^%s:0 has no rows" % name):
+            explainer.explain(dict({"x": np.ones((3, 4)), "job": [0, 1, 2], "town": [0] * 3, "year": [1900] * 3},
+                                   **{name: empty}), label=(0, 1))
+
+
+def test_feeds_of_different_numbers_of_rows_are_still_counted():
+    assert "different numbers of rows: x:0 3, job:0 2" in _failure(BatchError, job=[0, 1])

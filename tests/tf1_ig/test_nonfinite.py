@@ -25,7 +25,9 @@ def _explained(build, feed=None, **options):
     (nonfinite.in_a_loop, {"x": -2 * X}, {}, r"^an op inside the loop or branch that ends at loop/Exit(_1)? \(Exit\)$"),
     (nonfinite.bad_weights, {"x": X}, {}, r"^the value of weights \(Const\)$"),
     (nonfinite.deep, {"x": X}, {}, r"^root \(Sqrt\)$"),
-    (nonfinite.whole, {"x": np.array([[0.1, np.inf, 0.2, 0.3]], np.float32)}, {}, r"^the input x:0 itself$"),
+    (nonfinite.whole, {"x": np.array([[0.1, np.inf, 0.2, 0.3]], np.float32)}, {},
+     r"^the input x:0 itself \(not finite as fed: x:0\)$"),
+    (nonfinite.division, {"x": X, "lengths": [2.0, np.nan]}, {}, r" \(not finite as fed: lengths:0\)$"),
     (nonfinite.whole, {"x": X}, dict(baseline=np.array([0, 0, np.nan, 0], np.float32)),
      r"^the baseline of x:0 itself$")])
 def test_the_first_op_that_is_not_finite_is_named(build, feed, options, first):
@@ -68,3 +70,23 @@ def test_the_number_of_runs_is_bounded(monkeypatch):
     assert len(spent) == 1 and spent[0] <= 2 + tracing.RUNS
     _explained(nonfinite.whole)
     assert len(spent) == 1
+
+
+@pytest.mark.parametrize("variant", ["integrated_gradients", "gradient", "occlusion"])
+@pytest.mark.parametrize("name", ["x", "lengths"])
+def test_a_feed_that_is_not_finite_is_named_with_its_first_row(variant, name):
+    feed = {"x": np.concatenate([X, X]), "lengths": np.array([2.0, 1.0, 3.0, 1.0], np.float32)}
+    np.reshape(feed[name], (4, -1))[2, 0] = np.inf
+    with tf1_ig.IntegratedGradients(small.model_of(nonfinite.division), "y", "x") as explainer:
+        found = explainer.explain(feed) if variant == "integrated_gradients" else explainer.explain_variant(
+            variant, feed)
+    finding = tf1_ig.check(found)["finite numbers"]
+    assert finding.verdict == "fail" and finding.value == 1
+    assert finding.advice.startswith("Row 2 ") and "(not finite as fed: %s:0)" % name in finding.advice
+    assert "baseline that is not zero" not in finding.advice
+
+
+def test_an_op_that_is_not_finite_is_not_put_down_to_a_feed_of_another_row():
+    feed = {"x": np.array([X[0], -X[1], [np.nan] * 4], np.float32)}
+    found = _explained(nonfinite.logarithm, feed)
+    assert found.not_finite_at == "logs (Log)"

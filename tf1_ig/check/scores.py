@@ -7,7 +7,7 @@ import numpy as np
 
 from graph_tools.report import Finding
 from tf1_ig import quadrature
-from tf1_ig.result.claims import NONE
+from tf1_ig.result.claims import NONE, rows_not_finite
 
 ROUGH = 0.05      # relative completeness error above which the numbers are not to be used (the published guide's 5 %)
 CLOSE = 0.01      # … and below which nobody needs to think about it
@@ -16,9 +16,7 @@ ROUNDING = 1e-6   # relative change of a score that float32 arithmetic makes by 
 
 def finite(result: Any) -> Iterable[Finding]:
     """NaN and Inf in the attributions or the scores."""
-    total = result.score if result.completeness == NONE else result.delta
-    rows = [row for row in range(len(result)) if not (np.isfinite(total[row]) and all(
-        np.isfinite(value[row]).all() for value in result.values.values()))]
+    rows = rows_not_finite(result)
     if not rows:
         yield Finding("finite numbers", "ok", 0)
         return
@@ -27,9 +25,11 @@ def finite(result: Any) -> Iterable[Finding]:
         "along the path" if whole else "at the input")
     first = "first in %s" % result.not_finite_at if result.not_finite_at else (
         "a square root, a norm or a division at zero, or a mean of no tokens")
-    yield Finding("finite numbers", "fail", len(rows),
-                  "Row %d is not finite %s: %s. An open rule (gausslegendre, midpoint) never touches the baseline "
-                  "itself; otherwise choose a baseline that is not zero there." % (rows[0], where, first))
+    advice = "An open rule (gausslegendre, midpoint) never touches the baseline itself; otherwise choose a baseline " \
+             "that is not zero there." if whole else "No baseline mends that: feed numbers that are finite and that " \
+             "the model takes."
+    yield Finding("finite numbers", "fail", len(rows), "Row %d is not finite %s: %s. %s" % (
+        rows[0], where, first, advice))
 
 
 def completeness(result: Any) -> Iterable[Finding]:

@@ -361,7 +361,7 @@ class Engine:
                                    "{argument}" % failed_run.one_line(full, self._scope),
                                    argument="batch_size") from full
         except _tf.tf.errors.OpError as failed:
-            told = failed_run.one_line(failed, self._scope, self._fed_shapes(feed), self.graph)
+            told = failed_run.one_line(failed, self._scope, self._fed_shapes(feed), self.graph, feed)
             raise RunFailed(told) from failed
         except UnicodeDecodeError as failed:
             raise RunFailed("TensorFlow refused a value, and quotes bytes that are no text; check the strings of the "

@@ -60,17 +60,30 @@ class TaskReader:
 
     @contextlib.contextmanager
     def _rows_told(self, values: Mapping[str, np.ndarray]) -> Iterator[None]:
-        """Where a run fails and the feeds have different numbers of rows, that is what is said."""
+        """Where a run fails and feeds have no rows, or different numbers of rows, that is what is said."""
         try:
             yield
         except RunFailed as failed:
+            empty = self._without_any(values)
+            if empty:
+                raise BatchError("%s; feed at least one, and as many in each (TensorFlow: %s)" % (
+                    empty, failed)) from failed
             rows = feeds.rows_of(values, self._engine.static_shapes(values), self._batch_axis)
             if len(set(rows.values())) < 2:
                 raise
-            known = {new: old for old, new in self._resolved.renamed.items()}
-            told = ", ".join("%s %d" % (known.get(name, name), count) for name, count in rows.items())
+            told = ", ".join("%s %d" % (self._known(name), count) for name, count in rows.items())
             raise BatchError("the feeds have different numbers of rows: %s; feed as many rows in each (TensorFlow: %s)"
                              % (told, failed)) from failed
+
+    def _known(self, name: str) -> str:
+        """What the caller calls a fed tensor."""
+        return next((old for old, new in self._resolved.renamed.items() if new == name), name)
+
+    def _without_any(self, values: Mapping[str, np.ndarray]) -> str:
+        """The feeds without a single row, in words; ``""`` where each has one."""
+        rows = feeds.rows_of(values, self._engine.static_shapes(values), self._batch_axis or 0)
+        return ", ".join("%s has no rows (it is fed as %s)" % (self._known(name), list(values[name].shape))
+                         for name, count in rows.items() if not count)
 
     def read(self, feed: Any, shared_feeds: Any, row_feeds: Any, baseline: Any) -> Task:
         """Reads the attributed tensors, tells the rows apart and proves how they may be run.
@@ -252,9 +265,11 @@ class TaskReader:
             lengths.append(raw.shape[self._batch_axis])
         lengths += sorted(set(dense), reverse=True)
         if 0 in lengths:
-            raise FeedError("the feed holds no example: output %s has shape %s, inputs have leading sizes %s; feed at "
-                             "least one%s" % (self._resolved.output, list(raw.shape), dense, "" if dense else
-                                              " with an id (the graph counts examples up to the last that has one)"))
+            empty = self._without_any(values)
+            raise FeedError("the feed holds no example: %soutput %s has shape %s, inputs have leading sizes %s; feed "
+                            "at least one%s" % (empty and empty + ", ", self._resolved.output, list(raw.shape), dense,
+                                                "" if dense else " with an id (the graph counts examples up to the "
+                                                "last that has one)"))
         lengths += sorted({value.shape[0] for value in values.values() if value.ndim and len(value)}, reverse=True)
         least = 1 + max([int(owner_of(owner, 0, 1).max()) for owner in owners if owner is not None and owner.size],
                         default=0)

@@ -66,7 +66,8 @@ class Attribution:
       path_errors: one float array per row, the integration error of each interval of ``path``; ``None`` for fixed
         steps, whose error is known as a whole (``delta``) only.
       replaced: where a queue was swapped, ``(name here, name that the caller knows)`` of each of its tensors.
-      not_finite_at: the first op that produced a NaN or an infinity, in words; ``""`` when all numbers are finite.
+      not_finite_at: the first op that produced a NaN or an infinity, in words, and the feeds that held one in that row;
+        ``""`` when all numbers are finite.
       graph_findings: what the graph says against explanations of this output (``IntegratedGradients.findings``).
       technique: what was computed, for people: ``"Integrated Gradients"``, ``"Expected gradients"``, …
         (``tf1_ig.variants``).

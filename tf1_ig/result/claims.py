@@ -1,5 +1,16 @@
-"""What the sum of the attributions of a result claims to be."""
+"""What the sum of the attributions of a result claims to be, and where it is no number."""
+
+from typing import Any, List
+
+import numpy as np
 
 # The difference of the scores; that difference on the average over random draws; nothing.
 EXACT, IN_EXPECTATION, NONE = "exact", "in expectation", "none"
 COMPLETENESS = (EXACT, IN_EXPECTATION, NONE)
+
+
+def rows_not_finite(result: Any) -> List[int]:
+    """The rows of an ``Attribution`` of which a value, the score, or the gap where a sum is claimed, is NaN or Inf."""
+    total = result.score if result.completeness == NONE else result.delta
+    return [row for row in range(len(total)) if not (np.isfinite(total[row]) and all(
+        np.isfinite(value[row]).all() for value in result.values.values()))]
