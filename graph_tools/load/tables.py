@@ -18,6 +18,8 @@ _OTHER_STATE = ops.ASSIGNS | ops.FILLS | (ops.ORIGINS - ops.PLACEHOLDERS) | {
     "PrintV2", "Print", "ScatterUpdate", "ResourceScatterUpdate", "DeleteSessionTensor"}
 # All that a function may do which fills a table from the file whose name it is given.
 _FILLING = ops.FROM_FILE | variables.PASSES | ops.CALLS | {"NoOp", "Const"}
+_PASSING = ("Identity", "Enter", "Switch")  # a table's handle, on its way to what reads it
+_NEAR = 16                                  # nodes behind a lookup that are looked at
 
 
 class Found(NamedTuple):
@@ -190,8 +192,24 @@ def _lost(graph_def: Any, index: walk.GraphIndex, known: Set[str]) -> Tuple[str,
 
 
 def _lookups(index: walk.GraphIndex, table: str) -> str:
-    """The tensors that are looked up in a table, for people."""
-    after = index.descendants([table], control=False, stop=lambda name: name != table and index.op(name) not in (
-        "Identity", "Enter", "Switch"))
-    found = [name + ":0" for name in index.nodes if name in after and index.op(name) in ops.TABLE_FINDS]
-    return ", ".join(map(repr, found[:3])) or "the tensor that is looked up in it"
+    """The tensors to feed instead of a table, for people: what is looked up, buckets of unknown words included."""
+    after = index.descendants([table], control=False,
+                              stop=lambda name: name != table and index.op(name) not in _PASSING)
+    reads = [name for name in index.nodes if name in after and name != table and index.op(name) not in _PASSING]
+    finds = [name for name in reads if index.op(name) in ops.TABLE_FINDS]
+    found = [name + ":0" for name in [_joined(index, finds[0], reads)] if name] if finds else []
+    return ", ".join(map(repr, found or [name + ":0" for name in finds[:3]])) or "the tensor that is looked up in it"
+
+
+def _joined(index: walk.GraphIndex, find: str, reads: List[str]) -> Optional[str]:
+    """The nearest node behind a lookup, of its type, that all passes through which is computed from some nodes."""
+    name, dtype = find, index.nodes[find].attr["Tout"].type
+    for _ in range(_NEAR):
+        passed = index.descendants(reads, control=False, stop=name.__eq__)
+        if all(other == name or index.consumers(other, False) for other in passed):
+            return name
+        after = [use.node for use in index.consumers(name, False)]
+        if not after or index.nodes[after[0]].attr["T"].type != dtype:
+            return None
+        name = after[0]
+    return None

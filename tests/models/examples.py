@@ -54,6 +54,15 @@ def words_of_a_table():
     _end(tf.reduce_sum(tf.nn.embedding_lookup(tf.constant(TABLE), ids), 1))
 
 
+def words_with_buckets():
+    """Words of a vocabulary and, behind them, buckets for all others; beside numbers."""
+    tf = _tf.tf
+    from tensorflow.python.ops import lookup_ops
+    table = lookup_ops.index_table_from_tensor(tf.constant(WORDS[:2]), num_oov_buckets=2)
+    rows = tf.nn.embedding_lookup(tf.constant(TABLE), table.lookup(tf.placeholder(tf.string, [None], "city")))
+    _end(tf.concat([rows, tf.placeholder(tf.float32, [None, 4], "x")], 1))
+
+
 def records():
     """Serialized examples with a number and words in them."""
     tf = _tf.tf

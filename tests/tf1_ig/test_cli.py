@@ -9,7 +9,7 @@ import pytest
 
 import graph_tools as gt
 import tf1_ig
-from tests.models import small
+from tests.models import examples, small
 from tests.tf1_ig.html_reader import Page
 from tf1_ig import cli, demo
 from tf1_ig.commands import feed_file
@@ -108,6 +108,32 @@ def test_inspect_says_what_stands_in_the_way(tmp_path, capsys):
     tree = json.loads(_run(capsys, "inspect", path, "--json")[1])
     assert any("x:0" in warning and "hot (OneHot)" in warning for warning in tree["warnings"]), tree["warnings"]
     assert "mend what stands in the way" in _run(capsys, "inspect", path)[1]
+
+
+def test_inspect_feeds_what_cuts_off_a_table_that_lost_its_words(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole = _saved(tmp_path, examples.words_with_buckets)
+    graph_def = gt.load(whole).graph_def
+    kept = [node for node in graph_def.node if not node.op.startswith(("LookupTableImport", "InitializeTable"))]
+    del graph_def.node[:]
+    graph_def.node.extend(kept)
+    lost = tmp_path / "lost.pb"
+    lost.write_bytes(graph_def.SerializeToString())
+    ids, = [node.name + ":0" for node in kept if node.op in ("Select", "SelectV2")]
+    for path, fed, said in ((whole, {"city:0", "x:0"}, 0), (str(lost), {ids, "x:0"}, 1)):
+        tree = json.loads(_run(capsys, "inspect", path, "--json")[1])
+        assert len(tree["warnings"]) == said and all(repr(ids) in one for one in tree["warnings"]), tree["warnings"]
+        exec(shlex.split(tree["feed"])[-1], {})  # noqa: S102 the line that is printed
+        with np.load("feed.npz") as file:
+            feed = dict(file)
+        assert set(feed) == fed
+        assert _run(capsys, *shlex.split(tree["next"])[1:])[0] == 0
+    with tf1_ig.IntegratedGradients(gt.load(str(lost)), "y:0") as explainer:
+        result = explainer.explain(feed, label=1)
+    row, = examples.TABLE[feed[ids]]  # of a sum of products: what an entry contributes is itself times its weight
+    np.testing.assert_allclose(np.ravel(result.values[tree["embeddings"][0]["tensor"]][0]),
+                               row * examples.WEIGHTS[:4, 1], rtol=1e-4, atol=1e-6)
+    assert result.strings is None and [np.ravel(one).tolist() for one in result.ids.values()] == [feed[ids].tolist()]
 
 
 def test_inspect_on_several_heads_gives_each_a_command_and_the_likeliest_a_feed(tmp_path, capsys):

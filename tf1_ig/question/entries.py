@@ -1,10 +1,11 @@
 """What stands behind the attributed entries: ids, words, categories, and ids that no row belongs to."""
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from graph_tools.errors import FeedError
+from graph_tools.graph.ops import MUST_BE_FED
 from tf1_ig.question import filled, raw_text
 from tf1_ig.result import features
 
@@ -23,7 +24,7 @@ def behind(engine: Any, resolved: Any, task: Any, batch_axis: Optional[int]) -> 
         entries = entries if own is None else [each[own[each]] for each in entries]
         rows: Dict[str, List[np.ndarray]] = {}
         for kind, name in (("ids", spec.ids), ("strings", spec.strings)):
-            found = _in_order(fetch(name), spec.id_axes) if name else None
+            found = _in_order(fetch(name), spec.id_axes) if name and _is_told(resolved, name, task.values) else None
             if found is None or not found.size or found.size % max(1, len(actual)):
                 continue
             if batch_axis and found.ndim > batch_axis:
@@ -46,6 +47,12 @@ def behind(engine: Any, resolved: Any, task: Any, batch_axis: Optional[int]) -> 
         if "ids" in rows:
             ids[spec.name] = rows["ids"] if spec.attributed.owner is not None else np.stack(rows["ids"])
     return dict(raw_text.of_inputs(engine, resolved, task), ids=ids or None, strings=strings or None)
+
+
+def _is_told(resolved: Any, name: str, fed: Mapping[str, Any]) -> bool:
+    """Whether a tensor can be computed from a feed: whoever feeds ids need not feed the words that they are of."""
+    index = resolved.model.index
+    return not any(index.op(node) in MUST_BE_FED for node in index.running([name], fed))
 
 
 def _in_order(found: np.ndarray, axes: Optional[Sequence[int]]) -> np.ndarray:

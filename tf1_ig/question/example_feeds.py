@@ -6,9 +6,11 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 import numpy as np
 
 import graph_tools as gt
+from graph_tools.errors import GraphToolsError, StateError, one_line
 from graph_tools.find.decided import Decided
 from graph_tools.find.inputs import Component, Input, placeholders
 from graph_tools.find.inputs.fitting import Fitting
+from graph_tools.find.inputs.record import make_input
 from graph_tools.graph import names
 from graph_tools.graph.ops import PLACEHOLDER_KINDS
 from graph_tools.model import Model
@@ -44,7 +46,7 @@ class Plan:
     def __init__(self, model: Model, output: str, embeddings: Sequence[Any], seed: int):
         self._model, self._output, self._seed = model, output, seed
         self._embeddings = list(embeddings)
-        self._inputs = self._needed_inputs()
+        self._inputs = self._needed_inputs() + self._behind_lost_state()
         self._fitting = Fitting(model, [output], self._tensors())
         read = self._fitting.needed
         self._inputs = [one for one in self._inputs if one.node == names.parse(output).node or any(
@@ -70,6 +72,23 @@ class Plan:
         records = {one.node for one in found if one.kind != "parse_example"}
         return [one for one in found if one.kind != "parse_example" or records.isdisjoint(
             self._model.index.ancestors(one.producers, control=False))]
+
+    def _behind_lost_state(self) -> List[Input]:
+        """The ids of lookups that nothing can compute any more: their table of words, say, is filled by nothing."""
+        found = []
+        for tensor in dict.fromkeys(one.ids for one in self._embeddings if one.ids):
+            if names.parse(tensor).node not in self._model.index:
+                continue
+            try:
+                self._model.require([tensor])
+            except StateError as lost:
+                ids = self._model.outline.get_tensor_by_name(tensor)
+                shape = None if ids.shape.ndims is None else tuple(ids.shape.as_list())
+                found.append(make_input(self._model.index, "placeholder", one_line(lost), (ids.op.name,), [
+                    Component(tensor, ids.dtype.base_dtype.name, shape, "")]))
+            except GraphToolsError:
+                continue  # refused, or of another release: the trial says so
+        return found
 
     def _by_control(self) -> List[Input]:
         """Placeholders that must be fed although no value of theirs decides: a check waits for them."""
