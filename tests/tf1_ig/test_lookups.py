@@ -152,7 +152,8 @@ DENSE = [name for name, pattern in PATTERNS.items() if not pattern.lacking and n
 @pytest.mark.parametrize("name", DENSE)
 def test_ids_out_of_range_of_a_matrix(name):
     built, live, frozen = embeddings.live_and_frozen(PATTERNS[name])
-    if not gt.find_embeddings(live, output=built.output) or name == "loop_shifted_ids":
+    found = gt.find_embeddings(live, output=built.output)
+    if not found or all(one.caveat for one in found):  # nothing that rows can be fed to
         return
     with tf1_ig.IntegratedGradients(live, built.output) as explainer:
         for wrong in (embeddings.ROWS, -1):
