@@ -253,8 +253,8 @@ class Model:
                              "holds it, or feed a tensor behind it" % (
                                  missing[0], " (and %d more)" % (len(missing) - 1) if len(missing) > 1 else "",
                                  self.source))
-        finds = [name for name in ancestors if self.index.op(name) in ops.TABLE_FINDS]
-        empty = variables.empty_tables(self.index, finds, self.initializers) if self.format in _FROM_FILES else ()
+        reads = [name for name in ancestors if self.index.op(name) in ops.TABLE_READS]
+        empty = variables.empty_tables(self.index, reads, self.initializers) if self.format in _FROM_FILES else ()
         if empty:
             raise StateError("lookup table %r, which the output depends on, is filled by nothing that is there in %s; "
                              "put its vocabulary file in place (load with assets={NAME: FILE}, --asset NAME=FILE), or "

@@ -63,11 +63,11 @@ def text_file(index: walk.GraphIndex, initializer: str, assets: Mapping[str, str
     return os.fsdecode(_tf.make_ndarray(node.attr["value"].tensor).item())
 
 
-def empty_tables(index: walk.GraphIndex, finds: Iterable[str], initializers: Iterable[str]) -> List[str]:
-    """Tables that nothing fills, of those that some lookups read: what does not change must be filled at start."""
+def empty_tables(index: walk.GraphIndex, reads: Iterable[str], initializers: Iterable[str]) -> List[str]:
+    """Tables that nothing fills, of those that some nodes read: what does not change must be filled at start."""
     filled = {identity(index.nodes[name]) for node in initializers for ref in index.data_inputs(node)
               for name in [root(index, ref)] if index.op(name) in ops.TABLES}
-    read = {root(index, index.data_inputs(name)[0]) for name in finds}
+    read = {root(index, index.data_inputs(name)[0]) for name in reads}
     return sorted(name for name in read if index.op(name) in ops.STATIC_TABLES and (
         identity(index.nodes[name]) not in filled))
 

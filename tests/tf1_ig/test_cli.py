@@ -134,6 +134,11 @@ def test_inspect_feeds_what_cuts_off_a_table_that_lost_its_words(tmp_path, capsy
     np.testing.assert_allclose(np.ravel(result.values[tree["embeddings"][0]["tensor"]][0]),
                                row * examples.WEIGHTS[:4, 1], rtol=1e-4, atol=1e-6)
     assert result.strings is None and [np.ravel(one).tolist() for one in result.ids.values()] == [feed[ids].tolist()]
+    find, = [node.name + ":0" for node in kept if node.op.startswith("LookupTableFind")]
+    behind = {"x:0": feed["x:0"], "city:0": np.array([b"elsewhere"]), find: np.array([-1])}
+    with tf1_ig.IntegratedGradients(gt.load(str(lost)), "y:0") as explainer, pytest.raises(
+            gt.errors.StateError, match="filled by nothing"):  # buckets begin behind the words: how many were they?
+        explainer.explain(behind, label=1)
 
 
 def test_inspect_on_several_heads_gives_each_a_command_and_the_likeliest_a_feed(tmp_path, capsys):
