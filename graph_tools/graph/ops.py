@@ -59,7 +59,7 @@ FROM_FILE: Ops = _versions("InitializeTableFromTextFile")
 FROM_TENSORS: Ops = _versions("InitializeTable") | TABLE_IMPORTS
 TABLE_INITIALIZERS: Ops = FROM_FILE | FROM_TENSORS | {"InitializeTableFromDataset"}
 TABLE_FINDS: Ops = _versions("LookupTableFind")
-TABLE_READS: Ops = TABLE_FINDS | _versions("LookupTableSize", "LookupTableExport")
+TABLE_READS: Ops = TABLE_FINDS | _versions("LookupTableSize")
 
 SAVES: Ops = frozenset(("Save", "SaveV2", "SaveSlices", "MergeV2Checkpoints"))
 RESTORES: Ops = frozenset(("Restore", "RestoreV2", "RestoreSlice"))
