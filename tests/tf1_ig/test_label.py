@@ -110,8 +110,9 @@ def test_the_evaluator_and_every_method_take_weights(text):
     at = text.at(TEXT, label=tf1_ig.contrast("top", "second"))
     ranked = np.sort(at.outputs(at.entries), axis=1)
     np.testing.assert_allclose(at.scores(at.entries), ranked[:, -1] - ranked[:, -2], atol=1e-6)
-    for name in ("gradient", "occlusion", "smoothgrad"):
-        found, top, zero = (text.explain_variant(name, TEXT, label=label) for label in (tf1_ig.contrast(1, 0), 1, 0))
+    for name, options in (("gradient", {}), ("occlusion", {}), ("smoothgrad", {"steps": 12})):
+        found, top, zero = (text.explain_variant(name, TEXT, label=label, **options)
+                            for label in (tf1_ig.contrast(1, 0), 1, 0))
         np.testing.assert_allclose(values(found), values(top) - values(zero), atol=1e-5)
 
 
