@@ -5,14 +5,16 @@ A new kind is a function ``(options, Files) -> Encoder``, a line here, and its o
 
 from typing import Any, Callable, Dict, Mapping
 
+from graph_tools.graph import names
+from tf1_ig.errors import SpecError
 from tf1_ig.rows.examples import example
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.pictures import image, signal
 from tf1_ig.rows.record import Encoder
 from tf1_ig.rows.table import category, constant, numbers, string
-from tf1_ig.rows.text import lengths, mask, sparse, text
+from tf1_ig.rows.text import LIMITS, lengths, mask, sparse, text
 
-__all__ = ["ENCODERS", "encoder"]
+__all__ = ["ENCODERS", "encoder", "with_limits"]
 
 ENCODERS: Dict[str, Callable[[Mapping[str, Any], Files], Encoder]] = {
     "text": text,
@@ -32,3 +34,15 @@ ENCODERS: Dict[str, Callable[[Mapping[str, Any], Files], Encoder]] = {
 def encoder(options: Mapping[str, Any], files: Files) -> Encoder:
     """The encoder that one entry of a spec's ``feed`` asks for."""
     return ENCODERS[options["kind"]](options, files)
+
+
+def with_limits(options: Mapping[str, Any], feed: Mapping[str, Any], files: Files) -> Mapping[str, Any]:
+    """The options of an entry; one that is computed from a text is padded as that text is."""
+    if "of" not in options:
+        return options
+    source = feed.get(names.tensor_name(options["of"]), {})
+    if options["kind"] == "sparse" and source.get("sparse"):
+        return options
+    if source.get("kind") != "text":
+        raise SpecError("%s: %r is not a text of this spec" % (files.place("of"), options["of"]))
+    return dict({key: source[key] for key in LIMITS if key in source}, **options)

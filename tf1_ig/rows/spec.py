@@ -17,10 +17,9 @@ from tf1_ig.errors import RowError, SpecError, SpecFileMissingError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.result.attribution import Attribution
 from tf1_ig.rows import attributed, fingerprint, labels, readers, schema, told
-from tf1_ig.rows.encoders import encoder
+from tf1_ig.rows.encoders import encoder, with_limits
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.record import Cut, Encoded, Encoder, Row
-from tf1_ig.rows.text import LIMITS
 
 VERSION = 1
 # Where a path stands in a spec: made relative to the folder that a spec is saved to.
@@ -66,7 +65,7 @@ class ExplanationSpec:
         own = copy.deepcopy(dict(self.tree))
         files = Files(os.path.abspath(self.folder), self.name, (), self.allow_code)
         feed = {names.tensor_name(tensor): options for tensor, options in own["feed"].items()}
-        encoders = {tensor: encoder(_with_limits(options, feed, files.inside("feed", tensor)),
+        encoders = {tensor: encoder(with_limits(options, feed, files.inside("feed", tensor)),
                                     files.inside("feed", tensor)) for tensor, options in feed.items()}
         classes = files.listed(own["classes"], "classes") if own.get("classes") is not None else None
         for field, value in (("tree", own), ("_files", files), ("_encoders", encoders), ("_options", feed),
@@ -391,15 +390,3 @@ def load_spec(path: Any, allow_code: bool = False) -> ExplanationSpec:
         raise SpecError("the spec %r cannot be read (%s); give a file as tf1-ig inspect MODEL --spec FILE writes it" % (
             path, getattr(wrong, "strerror", None) or wrong)) from wrong
     return ExplanationSpec(tree, os.path.dirname(os.path.abspath(path)), allow_code, os.path.basename(path))
-
-
-def _with_limits(options: Mapping[str, Any], feed: Mapping[str, Any], files: Files) -> Mapping[str, Any]:
-    """The options of an entry; one that is computed from a text is padded as that text is."""
-    if "of" not in options:
-        return options
-    source = feed.get(names.tensor_name(options["of"]), {})
-    if options["kind"] == "sparse" and source.get("sparse"):
-        return options
-    if source.get("kind") != "text":
-        raise SpecError("%s: %r is not a text of this spec" % (files.place("of"), options["of"]))
-    return dict({key: source[key] for key in LIMITS if key in source}, **options)
