@@ -22,27 +22,35 @@ class Room:
       weights: bytes of the model's own numbers, where they are known.
     """
 
-    STEP, WITHOUT_RISE = 4, 2  # times as many rows as the largest run so far, where the peak has risen and where not
+    STEP, CAREFUL = 4, 2  # times as many rows as the largest run so far: where a row takes little, and else
 
     def __init__(self, weights: Optional[int] = None) -> None:
         self._bound = MOST if weights is None else min(MOST, max(LEAST, weights))
-        self._before, self._peak, self._most, self._each = resident(), peak(), 0, 0.0
+        self._before = self._left = resident()  # without what the runs keep, and when the last of them had ended
+        self._peak, self._rose, self._most, self._each = peak(), False, 0, 0.0
         self._seconds: Dict[int, List[float]] = {}  # for a row, by rows of the run
 
     def rows(self, wanted: int) -> int:
         """How many of so many rows the next run should hold."""
-        if self._before is None or not self._most:
-            return wanted if self._before is None else 1
-        wanted = min(wanted, self.STEP * self._most)
-        if self._each > _LITTLE / 8 and len(self._seconds.get(self._most, ())) < 2:
+        now = resident()
+        if now is None or self._before is None or self._left is None:
+            return wanted
+        self._before += now - self._left  # what others took or gave back since the last run is no run's
+        self._left, self._peak = now, peak()
+        if not self._most:
+            return 1
+        many = self._each > _LITTLE / 8  # bytes
+        alone = self._most == 1  # one row may fit into what the process had been given before
+        wanted = min(wanted, (self.CAREFUL if many or alone else self.STEP) * self._most)
+        if many and len(self._seconds.get(self._most, ())) < 2:
             return min(wanted, self._most)  # the first of a size sets it up: its time says nothing
         if wanted * self._each <= _LITTLE:
             return wanted
         free = available()
-        held = max(0, (resident() or 0) - self._before)  # what earlier runs took is there again for the next
+        held = max(0, now - self._before)  # what earlier runs took is there again for the next
         fits = int((self._bound if free is None else min(self._bound, SHARE * (free + held))) / self._each)
-        if peak() == self._peak:
-            return max(1, min(wanted, max(fits, self.WITHOUT_RISE * self._most)))
+        if not self._rose:
+            return max(1, min(wanted, max(fits, self.CAREFUL * self._most)))
         worth = max(int(_LITTLE / self._each), 2 * self._most if self._pays() else self._most)
         return max(1, min(wanted, fits, worth))
 
@@ -57,8 +65,13 @@ class Room:
         if self._before is None:
             return
         self._seconds[rows] = (self._seconds.get(rows, []) + [seconds / rows])[-4:]
+        highest, self._left = peak() or 0, resident()
+        rose = highest > (self._peak or 0)
         if rows > self._most:
-            self._most, self._each = rows, max(0, (peak() or 0) - self._before) / float(rows)
+            each = max(0, highest - self._before) / float(rows)
+            self._each = each if rose or not self._most else min(self._each, each)
+            self._most = rows
+        self._rose |= rose
 
 
 def resident() -> Optional[int]:
