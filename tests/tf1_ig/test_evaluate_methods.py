@@ -236,6 +236,27 @@ def test_what_fills_a_row_up_is_a_token_where_the_model_reads_it(masked, counted
     assert len(end.curves[0].shares) == 4 + 1  # a single one may be a word like any other
 
 
+@pytest.mark.parametrize("reads", [True, False])
+def test_words_that_a_saturated_score_does_not_notice_are_no_padding(reads):
+    """The last three words are alike, and without them the score is 1 to the last bit, as with them."""
+    table = np.random.RandomState(0).normal(size=(9, 4)).astype(np.float32)
+
+    def build():
+        tf = _tf.tf
+        ids = tf.placeholder(tf.int32, [None, None], "ids")
+        rows = tf.nn.embedding_lookup(tf.constant(table), ids, name="rows")
+        shares = 1.0 if reads else tf.cast(tf.not_equal(ids, 1), tf.float32)[:, :, None]
+        tf.sigmoid(10.0 * tf.reduce_sum(tf.tanh(rows) * shares * [1.0, -2.0, 3.0, 0.5], [1, 2]), name="y")
+
+    feed = {"ids:0": np.array([[6, 6, 6, 6, 6, 1, 1, 1]])}
+    with tf1_ig.IntegratedGradients(small.model_of(build), "y", "rows") as explainer:
+        at = explainer.at(feed)
+        gone, = at.scores(at.mixed([np.array([[1.0] * 5 + [0.0] * 3])]))
+        assert gone[0] == at.score[0] == 1.0
+        found, = tf1_ig.evaluate(explainer, feed, None, "deletion")
+    assert len(found.curves[0].shares) == (8 if reads else 5) + 1
+
+
 def test_padding_that_is_attributed_to_is_still_found_out(opened):
     explainer, feed = opened
     wide = dict(feed, **{IDS: np.pad(feed[IDS], ((0, 0), (0, 9)))})

@@ -149,7 +149,7 @@ def _scene(scene: Scene) -> Scene:
     """The scene with its ends, its tokens, and which of them removal moves."""
     at, entries = scene.at, scene.at.entries
     start, gone = at.start(scene.baseline), scene.removal
-    if isinstance(gone, str) and gone == cutting.CUT:
+    if cutting.is_cut(gone):
         moving = cutting.places(scene)
     else:
         to = start if gone is scene.baseline else at.start(gone)

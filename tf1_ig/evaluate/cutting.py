@@ -12,6 +12,11 @@ CUT = "cut"
 ROWS = 256   # that are fed at once
 
 
+def is_cut(removal: Any) -> bool:
+    """Whether tokens are cut out rather than replaced."""
+    return isinstance(removal, str) and removal == CUT
+
+
 def places(scene: Scene) -> List[np.ndarray]:
     """By row the tokens that can be cut out: all within the length that is fed.
 

@@ -26,7 +26,7 @@ def scores(scene: Scene, shares: List[np.ndarray]) -> List[np.ndarray]:
 
 def scores_at(scene: Scene, shares: List[np.ndarray], to: Any) -> List[np.ndarray]:
     """Scores of each row's own points, each token its share of the way from ``to`` to the feed."""
-    if _is_cut(to):
+    if cutting.is_cut(to):
         found = np.concatenate([cutting.scores(scene, part) for part in _parts(scene, shares)])
     else:
         found = np.concatenate([scene.at.scores(scene.at.mixed(part, to)) for part in _parts(scene, shares)])
@@ -35,7 +35,7 @@ def scores_at(scene: Scene, shares: List[np.ndarray], to: Any) -> List[np.ndarra
 
 def decided(scene: Scene, shares: List[np.ndarray]) -> Tuple[List[np.ndarray], List[np.ndarray]]:
     """Scores of each row's own points, and whether the class is another there (without classes: half the rise gone)."""
-    found = np.concatenate([cutting.outputs(scene, part) if _is_cut(scene.removal) else scene.at.outputs(
+    found = np.concatenate([cutting.outputs(scene, part) if cutting.is_cut(scene.removal) else scene.at.outputs(
         scene.at.mixed(part, scene.removal)) for part in _parts(scene, shares)])
     said, own = np.stack([scene.at.scores_of(each) for each in found]), scene.at.outputs(scene.at.entries)
     if own.ndim == 2 and own.shape[1] > 1:
@@ -48,11 +48,6 @@ def decided(scene: Scene, shares: List[np.ndarray]) -> Tuple[List[np.ndarray], L
 
 
 # -- how ---------------------------------------------------------------------------------------------------------------
-
-def _is_cut(removal: Any) -> bool:
-    """Whether tokens are cut out rather than replaced."""
-    return isinstance(removal, str) and removal == cutting.CUT
-
 
 def _parts(scene: Scene, shares: List[np.ndarray]) -> List[List[np.ndarray]]:
     """A few points of all rows at a time; a row without more stays as it was fed."""
