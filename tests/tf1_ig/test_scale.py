@@ -224,6 +224,20 @@ def test_a_data_set_of_which_no_row_can_be_explained_is_a_failure_that_says_why(
     assert "first rejected: %s:1, column 'text': the column is missing" % source in said
 
 
+def test_a_column_to_keep_that_no_row_has_is_told_at_once_and_at_the_end(spec, tmp_path, capsys):
+    rows = reviews(6)
+    rows[5]["late"] = 1
+    found = tf1_ig.explain_dataset(spec, lines(tmp_path / "rows.jsonl", rows), str(tmp_path / "out"), workers=0,
+                                   rows_per_shard=3, keep=["key", "late", "rating"], progress=True)
+    assert found.lacking == ("rating",)
+    assert str(found).endswith("; no row has the column 'rating', which was to be kept")
+    assert "none of the first 3 rows has 'late', 'rating', to be kept" in capsys.readouterr().err
+    assert json.loads((tmp_path / "out" / "_summary.json").read_text())["lacking"] == ["rating"]
+    found = tf1_ig.explain_dataset(spec, str(tmp_path / "rows.jsonl"), str(tmp_path / "other"), workers=0,
+                                   keep=["key", "late"], progress=True)
+    assert found.lacking == () and "to be kept" not in str(found) + capsys.readouterr().err
+
+
 def test_a_data_set_without_a_bad_row_says_nothing_of_one(spec, tmp_path, capsys):
     source = lines(tmp_path / "a.jsonl", reviews(2))
     assert cli.main(["explain-many", "--spec", spec, "--input", source, "--out", str(tmp_path / "out"), "--workers",

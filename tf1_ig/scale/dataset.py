@@ -5,7 +5,7 @@ import queue
 import sys
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Set
 
 from graph_tools.running.threads import cores
 from tf1_ig.rows import readers
@@ -64,10 +64,14 @@ def explain_dataset(spec: Any, files: Any, out: Any, resume: bool = False, worke
                   threads=max(1, cores() // workers) if workers else 0)
     job = Job(spec, asked, out)
     with folder.taken(out, what, resume):
-        told = _Told(progress, began)
+        told, lacking = _Told(progress, began), set(keep)
 
         def todo() -> Iterator[Range]:
             for one in plan.ranges(plan.rows(spec, named), rows_per_shard):
+                _look_for(lacking, one)
+                if lacking and not one.number:
+                    told.say("none of the first %d rows has %s, to be kept" % (
+                        len(one.rows), ", ".join(map(repr, sorted(lacking)))))
                 before = folder.done(out, one.number, len(one.rows))
                 if before is None:
                     yield one
@@ -79,10 +83,17 @@ def explain_dataset(spec: Any, files: Any, out: Any, resume: bool = False, worke
         else:
             for one in todo():
                 told.add(answer(job, one, asked))
-        summary = told.summary()
+        summary = told.summary() + Summary(lacking=tuple(sorted(lacking)))
         folder.finish(out, summary)
         told.end()
     return summary
+
+
+def _look_for(lacking: Set[str], one: Range) -> None:
+    """Takes the columns that a row of the range has off those that are lacking."""
+    for _, row in one.rows if lacking else ():
+        if isinstance(row, Mapping):
+            lacking.difference_update(row)
 
 
 def _by_workers(job: Job, todo: Iterator[Range], workers: int, add: Callable[[Summary], None]) -> None:
@@ -150,6 +161,11 @@ class _Told:
                 sys.stderr.write("\r%d rows, %.0f a second, %d rejected, %d not converged " % (
                     self._all.rows, rate, self._all.rejected, self._all.unconverged))
                 sys.stderr.flush()
+
+    def say(self, line: str) -> None:
+        """A line that cannot wait for the end, where anything is told."""
+        if self._progress:
+            sys.stderr.write(line + "\n")
 
     def summary(self) -> Summary:
         """All of it, and the seconds of this try."""

@@ -1,6 +1,7 @@
 """What became of the rows of a data set, in numbers."""
 
 import dataclasses
+from typing import Tuple
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,6 +14,7 @@ class Summary:
       unconverged: of the explained, how many did not reach the tolerance.
       seconds: what this try took.
       evaluations: rows sent forward and backward through the model.
+      lacking: columns that were to be kept, and that no row has.
     """
 
     rows: int = 0
@@ -21,12 +23,14 @@ class Summary:
     unconverged: int = 0
     seconds: float = 0.0
     evaluations: int = 0
+    lacking: Tuple[str, ...] = ()
 
     def __add__(self, other: "Summary") -> "Summary":
         return type(self)(*(getattr(self, field.name) + getattr(other, field.name)
                             for field in dataclasses.fields(self)))
 
     def __str__(self) -> str:
-        return "%d rows: %d explained (%d not converged), %d rejected, %.1f s, %.0f rows/s" % (
+        return "%d rows: %d explained (%d not converged), %d rejected, %.1f s, %.0f rows/s%s" % (
             self.rows, self.explained, self.unconverged, self.rejected, self.seconds,
-            self.rows / max(self.seconds, 1e-9))
+            self.rows / max(self.seconds, 1e-9), "".join(
+                "; no row has the column %r, which was to be kept" % column for column in self.lacking))
