@@ -199,6 +199,16 @@ def test_explain_writes_a_page_with_the_tokens_of_the_vocabulary_and_the_class_n
         page = Page(file.read())
     assert [token.text for token in page.tokens] == ["<w3>", "<w1>", "<w4>", "<w1>", "<w5>", "<w9>"]
     assert "news" in printed and "<w4>" in printed and "Explained: news" in "".join(page.text)
+    assert "--vocab" not in printed  # the table has 20 rows
+
+
+def test_a_vocabulary_of_another_size_than_the_table_is_told(tmp_path, capsys):
+    model, feed = _text_case(tmp_path)
+    (tmp_path / "vocab.txt").write_text("\n".join("<w%d>" % number for number in range(5)), encoding="utf-8")
+    _, printed, _ = _run(capsys, "explain", model, "--feed", feed, "--label", "1", "--vocab", str(
+        tmp_path / "vocab.txt"))
+    assert "note: --vocab has 5 lines, and the table behind embedding:0 20 rows; an id without a line is" in printed
+    assert "<w4>" in printed and "[id 9]" in printed
 
 
 def test_explain_takes_its_texts_from_a_file(tmp_path, capsys):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -53,6 +54,18 @@ def test_features_are_paired_by_name(tmp_path, capsys):
     assert cli.main(["interactions", "--spec", str(tmp_path / "spec.json"), "--row", row]) == 0
     # Γ of a product is a quarter of it in each entry; removing one or the other takes it all away.
     assert "age × fare +3 (discrete +6)" in capsys.readouterr().out
+
+
+def test_pairs_of_a_plain_feed_are_called_as_the_vocabulary_has_them(tmp_path, capsys):
+    small.model_of(small.masked_text).save(str(tmp_path / "model.pb"))
+    np.savez(str(tmp_path / "feed.npz"), **{"ids:0": [[3, 1, 4]], "lengths:0": [3], "temperature:0": 1.0})
+    (tmp_path / "vocab.txt").write_text("\n".join("<w%d>" % number for number in range(7)), encoding="utf-8")
+    asked = ["interactions", str(tmp_path / "model.pb"), "--feed", str(tmp_path / "feed.npz"), "--label", "1"]
+    assert cli.main(asked + ["--vocab", str(tmp_path / "vocab.txt")]) == 0
+    told = capsys.readouterr().out
+    assert set(re.findall(r"<w\d>", told)) == {"<w1>", "<w3>", "<w4>"}
+    assert "--vocab has 7 lines, and the table behind" in told
+    assert cli.main(asked) == 0 and "<w" not in capsys.readouterr().out
 
 
 def test_a_layer_is_printed_and_saved(spec, tmp_path, capsys):
@@ -115,7 +128,8 @@ def test_another_method_of_the_spec_is_refused_not_forgotten(spec, command, caps
 @pytest.mark.parametrize("words, told", [
     (["interactions", "--positions", "all"], "--positions belongs to explain"),
     (["evaluate", "--out", "x.csv"], "does not end in"), (["interactions", "--out", "x.csv"], ".html"),
-    (["evaluate", "--measure", "beauty"], "invalid choice"), (["conductance"], "--layer")])
+    (["evaluate", "--measure", "beauty"], "invalid choice"), (["conductance"], "--layer"),
+    (["conductance", "--layer", "y:0", "--vocab", "v.txt"], "--vocab names tokens, and conductance tells of a layer")])
 def test_wrong_usage_is_one_line(spec, words, told, capsys):
     with_rows = [words[0], "--spec", spec, "--text", "x"] + words[1:]
     assert cli.main(with_rows) == 2

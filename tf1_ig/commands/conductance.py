@@ -16,7 +16,7 @@ STRONGEST = 8
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command: those of explain, and the layer."""
     explain_command.add_options(parser)
-    parser.set_defaults(one_path=True)
+    parser.set_defaults(one_path=True, of_units=True)
     parser.add_argument("--layer", metavar="T", required=True, help="a tensor between the inputs and the output")
     parser.add_argument("--kind", choices=KINDS, default=KINDS[0], help="default: %s" % KINDS[0])
 

@@ -99,15 +99,7 @@ def _edit(options: argparse.Namespace, tell: Any) -> None:
     outputs = _outputs(options, original, model)
     for line in edit_proof.prove(original, model, outputs, feed).lines:
         tell(line)
-    kept = edit_proof.kept_rows(original, model, outputs)
-    if kept is not None and options.relax_batch:
-        raise EditError("the batch of %d rows is not free although the placeholders are: with %d TensorFlow refuses "
-                        "(%s); nothing was written; leave out --relax-batch, and feed %d rows" % (
-                            kept.rows, kept.rows + 1, kept.why, kept.rows))
-    if kept is not None:
-        model = batch.fix_batch(model, kept.rows)
-        tell("the placeholders take %d rows alone: with %d TensorFlow refuses (%s)" % (
-            kept.rows, kept.rows + 1, kept.why))
+    model = _of_kept_rows(edit_proof.kept_rows(original, model, outputs), model, options, tell)
     if not options.out.endswith((".pb", ".pbtxt")) and not model.signatures and outputs:
         model = _signed(model, outputs, tell)
     model.save(options.out)
@@ -117,6 +109,18 @@ def _edit(options: argparse.Namespace, tell: Any) -> None:
     for need in portable.needs(model.meta_graph.graph_def):
         tell("note: " + need)
     tell("wrote %s" % options.out)
+
+
+def _of_kept_rows(kept: Any, model: Any, options: argparse.Namespace, tell: Any) -> Any:
+    """The model with placeholders of the only number of rows that TensorFlow takes, where there is one."""
+    if kept is None:
+        return model
+    if options.relax_batch:
+        raise EditError("the batch of %d rows is not free although the placeholders are: with %d TensorFlow refuses "
+                        "(%s); nothing was written; leave out --relax-batch, and feed %d rows" % (
+                            kept.rows, kept.rows + 1, kept.why, kept.rows))
+    tell("the placeholders take %d rows alone: with %d TensorFlow refuses (%s)" % (kept.rows, kept.rows + 1, kept.why))
+    return batch.fix_batch(model, kept.rows)
 
 
 def _check_places(options: argparse.Namespace) -> None:

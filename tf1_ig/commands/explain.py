@@ -125,6 +125,9 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     for name in _OF_VARIANTS:
         if options.variant is None and getattr(options, name) is not None and name not in getattr(options, "takes", ()):
             parser.error("--%s belongs to --variant; say which" % name.replace("_", "-"))
+    for name in ("vocab", "tokens") if getattr(options, "of_units", False) else ():
+        if getattr(options, name):
+            parser.error("--%s names tokens, and %s tells of a layer's units; leave it out" % (name, options.command))
     if options.positions is not None and getattr(options, "one_path", False):
         parser.error("--positions belongs to explain; ask for one position: --label POSITION,CLASS")
     for name, given in (("label", options.label), ("contrast", options.contrast)):
@@ -166,6 +169,8 @@ class Prepared(NamedTuple):
     # The method that the options say, of an explainer: a function of feed and label.
     way: Callable[[Any], Callable[..., Any]]
     question: Any
+    # The tokens of each row in words, all inputs one after another, as --tokens or --vocab have them; else None.
+    texts: Callable[[], Any]
 
 
 def _refuse_another_file(digest: Optional[str], path: str) -> None:
@@ -180,7 +185,6 @@ def _refuse_another_file(digest: Optional[str], path: str) -> None:
 def prepared(options: argparse.Namespace) -> Iterator[Prepared]:
     """Reads the files and opens the model; an error among the options stops here."""
     question = _question(options)
-    feed, class_names = question.feed, question.class_names
     vocabulary = feed_file.read_lines(options.vocab) if options.vocab else None
     arguments = dict(
         baseline=question.baseline, method=options.method, steps=question.steps, tolerance=question.tolerance,
@@ -189,40 +193,56 @@ def prepared(options: argparse.Namespace) -> Iterator[Prepared]:
         shared_feeds=options.shared_feed, progress=progress(),
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     with contextlib.ExitStack() as opened:
-        opened.enter_context(_tf.session_threads(*options.threads))
-        _refuse_another_file(options.sha256, os.path.expanduser(options.model or question.spec.model_path))
-        model = gt.load(options.model, trusted=options.trust, assets=dict(
-            options.asset)) if options.model else question.spec.load(options.trust)
-        lines: List[str] = []
-        if question.spec is not None:
-            question.spec.check_model(model, options.output)
-        if options.inference_mode:
-            model, edit = gt.inference_mode(model)
-            lines = training_mode.told(edit)
-        output = question.output or _only_output(model)
-        _refuse_other_classes(class_names, names.tensor_name(output), _known_sizes(model, output))
-        inputs = question.inputs if question.spec is None else question.spec.attributed(
-            model, names.tensor_name(output), question.inputs)
-        explainer = opened.enter_context(IntegratedGradients(
-            model, output, inputs, batch_axis=question.batch_axis, time_limit=options.time_limit))
-        worker.opened()
+        model, output, explainer, lines = _opened(options, question, opened)
+        if vocabulary is not None:
+            lines += _other_sizes(vocabulary, explainer.resolved.inputs)
         way = _way_to_explain(explainer, options, dict(arguments), question)
 
         def ask(function: Any) -> Any:
             if question.label is _BY_RANK:
-                return _explain_top(function, model, output, feed)
-            return function(feed, label=question.label)
+                return _explain_top(function, model, output, question.feed)
+            return function(question.feed, label=question.label)
 
         def explain() -> Any:
             result = ask(way)
             if result.label is not None:
-                _refuse_other_classes(class_names, result.output, result.outputs.shape)
+                _refuse_other_classes(question.class_names, result.output, result.outputs.shape)
             if question.encoded is not None and not options.tokens:
                 result = told.annotate(result, question.spec, question.encoded, explainer)
             return result if vocabulary is None else _decoded(result, vocabulary)
 
-        yield Prepared(explainer, explain, class_names, lines, ask,
-                       lambda other: _way_to_explain(other, options, dict(arguments), question), question)
+        def texts() -> Any:
+            if vocabulary is None:
+                return arguments["tokens"]
+            once = ask(lambda feed, label: explainer.explain(feed, label, steps=1, shared_feeds=options.shared_feed,
+                                                             row_feeds=options.row_feed))
+            return [row * len(explainer.inputs) for row in _decoded(once, vocabulary).token_texts]
+
+        yield Prepared(explainer, explain, question.class_names, lines, ask,
+                       lambda other: _way_to_explain(other, options, dict(arguments), question), question, texts)
+
+
+def _opened(options: argparse.Namespace, question: "_Question", opened: contextlib.ExitStack
+            ) -> Tuple[Any, Any, Any, List[str]]:
+    """The model, its output, its explainer (closed with ``opened``), and what was done to the model, in words."""
+    opened.enter_context(_tf.session_threads(*options.threads))
+    _refuse_another_file(options.sha256, os.path.expanduser(options.model or question.spec.model_path))
+    model = gt.load(options.model, trusted=options.trust, assets=dict(
+        options.asset)) if options.model else question.spec.load(options.trust)
+    lines: List[str] = []
+    if question.spec is not None:
+        question.spec.check_model(model, options.output)
+    if options.inference_mode:
+        model, edit = gt.inference_mode(model)
+        lines = training_mode.told(edit)
+    output = question.output or _only_output(model)
+    _refuse_other_classes(question.class_names, names.tensor_name(output), _known_sizes(model, output))
+    inputs = question.inputs if question.spec is None else question.spec.attributed(
+        model, names.tensor_name(output), question.inputs)
+    explainer = opened.enter_context(IntegratedGradients(
+        model, output, inputs, batch_axis=question.batch_axis, time_limit=options.time_limit))
+    worker.opened()
+    return model, output, explainer, lines
 
 
 class _Question(NamedTuple):
@@ -350,6 +370,15 @@ def _refuse_other_classes(class_names: Optional[List[str]], output: str, sizes: 
     raise FeedError("--classes names %d class%s and the output %s has %d; give %s" % (
         len(class_names), "es" * (len(class_names) != 1), output, sizes[-1],
         "the name of each, one a line" if sizes[-1] != 1 else "the name of the one that its score is for"))
+
+
+def _other_sizes(vocabulary: List[str], inputs: Sequence[Any]) -> List[str]:
+    """What to say where no table has as many rows as the vocabulary has lines: it may be another model's."""
+    sizes = {one.name: one.table_rows for one in inputs if one.table_rows is not None}
+    if not sizes or len(vocabulary) in sizes.values():
+        return []
+    return ["note: --vocab has %d lines, and %s; an id without a line is shown as its number" % (
+        len(vocabulary), " and ".join("the table behind %s %d rows" % size for size in sizes.items()))]
 
 
 def _decoded(result: Any, vocabulary: List[str]) -> Any:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from graph_tools.whole_files import writing
-from tf1_ig.commands import explain as explain_command, feed_file
+from tf1_ig.commands import explain as explain_command
 from tf1_ig.rows import told
 from tf1_ig.show import pairs as page
 
@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     """Explains, prints, writes; returns the exit status."""
     with explain_command.prepared(options) as work:
         question = work.question
-        texts = feed_file.read_tokens(options.tokens) if options.tokens else None
+        texts = work.texts()
 
         def paired(feed: Any, label: Any) -> Any:
             return work.explainer.interactions(
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
                     for row, matrix in enumerate(found.values)]), file, indent=1)
             else:
                 file.write(page.page(found, class_names=work.class_names))
-    print("pairs of %s" % found.output)
+    print("\n".join(["pairs of %s" % found.output] + work.told))
     print(found)
     print(found.check())
     if options.out:

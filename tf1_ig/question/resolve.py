@@ -21,20 +21,27 @@ class ResolvedInput(NamedTuple):
     """An attributed tensor under the name the caller knows, and as it stands in the operated model.
 
     ``ids`` and ``strings`` name the tensors with the id and the string behind each entry, where there are such;
-    ``one_hot_rows`` is the number of rows of a table that is looked up by a one-hot product, where an id out of range
-    raises no error but finds a row of zeros; ``categories`` their number where the last axis of the tensor counts
-    them (one-hot and multi-hot vectors); ``kind`` is the candidate's; ``id_axes`` the order in which the axes of the
-    ids stand in a tensor that is a transposed view of a lookup.
+    ``table_rows`` is the number of rows of the table that ids are looked up in; ``kind`` is the candidate's;
+    ``id_axes`` the order in which the axes of the ids stand in a tensor that is a transposed view of a lookup.
     """
 
     name: str
     attributed: AttributedInput
     ids: Optional[str] = None
     strings: Optional[str] = None
-    one_hot_rows: Optional[int] = None
-    categories: Optional[int] = None
+    table_rows: Optional[int] = None
     kind: str = ""
     id_axes: Optional[Tuple[int, ...]] = None
+
+    @property
+    def one_hot_rows(self) -> Optional[int]:
+        """Rows of a table that is looked up by a one-hot product: an id beyond it is no error but a row of zeros."""
+        return self.table_rows if self.kind == "one_hot" or self.kind in VECTORS else None
+
+    @property
+    def categories(self) -> Optional[int]:
+        """Their number where the last axis of the tensor counts them (one-hot and multi-hot vectors)."""
+        return self.table_rows if self.kind in VECTORS else None
 
 
 class Through(NamedTuple):
@@ -217,11 +224,8 @@ def _resolved_input(name: str, attributed: AttributedInput, found: Optional[Embe
                     renamed: Dict[str, str]) -> ResolvedInput:
     if found is None:
         return ResolvedInput(name, attributed)
-    vectors = found.kind in VECTORS
     ids, strings = (one and renamed.get(one, one) or None for one in (found.ids, found.strings))
-    return ResolvedInput(name, attributed, ids, strings,
-                         found.vocab_size if found.kind == "one_hot" or vectors else None,
-                         found.vocab_size if vectors else None, found.kind)
+    return ResolvedInput(name, attributed, ids, strings, found.vocab_size, found.kind)
 
 
 def _refuse_nested(model: Model, tensors: Sequence[str]) -> None:
