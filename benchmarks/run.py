@@ -248,7 +248,7 @@ def machine(options) -> Dict[str, Any]:
             "load_before": list(os.getloadavg()), "versions": versions}
 
 
-def main(arguments: Optional[List[str]] = None) -> None:
+def _options(arguments: Optional[List[str]]) -> argparse.Namespace:
     def pair(text):
         return tuple(text.split("=", 1))
 
@@ -267,10 +267,15 @@ def main(arguments: Optional[List[str]] = None) -> None:
     parser.add_argument("--plot", metavar="FILE.svg", help="bars of time over raw cost (needs matplotlib)")
     options = parser.parse_args(arguments)
     options.python, options.folder = dict(options.python), dict(options.folder)
-    libraries = options.libraries.split(";")
-    unknown = [library for library in libraries if library not in LIBRARIES]
+    options.libraries = options.libraries.split(";")
+    unknown = [library for library in options.libraries if library not in LIBRARIES]
     if unknown:
         parser.error("no library %r; there are %s" % (unknown[0], "; ".join(LIBRARIES)))
+    return options
+
+
+def main(arguments: Optional[List[str]] = None) -> None:
+    options = _options(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.work or temporary
         os.makedirs(folder, exist_ok=True)
@@ -282,10 +287,10 @@ def main(arguments: Optional[List[str]] = None) -> None:
             except subprocess.CalledProcessError:  # it has said why: a package that cannot be had
                 print("left out: the network %s" % network, file=sys.stderr)
                 continue
-            result["networks"][network] = compare(network, libraries, folder, options)
+            result["networks"][network] = compare(network, options.libraries, folder, options)
             if options.memory:
                 result["networks"][network]["memory_growth"] = {
-                    library: memory_growth(network, library, folder, options) for library in libraries
+                    library: memory_growth(network, library, folder, options) for library in options.libraries
                     if library in ("tf1_ig", "tf1_ig adaptive", "classic loop")}
             if options.single:
                 result["networks"][network]["ageing"] = ageing(network, folder, options)

@@ -145,10 +145,7 @@ class TaskReader:
         with self._rows_told(values):
             actual, owners = self._engine.read(values)
         axis = self._batch_axis or 0
-        for spec, array in zip(self._resolved.inputs, actual):
-            if self._batch_axis is not None and array.ndim <= axis:
-                raise BatchError("input %s has shape %s and no axis %d; pass {argument} when the feed is one "
-                                 "example" % (spec.name, list(array.shape), axis), **WHOLE_FEED)
+        self._refuse_without_axis(actual)
         entries = self._company.entries(actual)
         moved: Dict[str, np.ndarray] = {}
 
@@ -181,6 +178,12 @@ class TaskReader:
                 return found._replace(probed=self._company.told(found))
             unlike.append(found)
         return self._with_rows_elsewhere(unlike, raw, axis)
+
+    def _refuse_without_axis(self, actual: List[np.ndarray]) -> None:
+        for spec, array in zip(self._resolved.inputs, actual):
+            if self._batch_axis is not None and array.ndim <= self._batch_axis:
+                raise BatchError("input %s has shape %s and no axis %d; pass {argument} when the feed is one "
+                                 "example" % (spec.name, list(array.shape), self._batch_axis), **WHOLE_FEED)
 
     def _feeds_under(self, moved: Mapping[str, np.ndarray], fed: Mapping[str, feeds.FedTensor]) -> Optional[Dict]:
         """The feeds of the path under a baseline's; ``None`` where that is no feed."""

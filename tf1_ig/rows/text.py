@@ -91,15 +91,7 @@ def text(options: Mapping[str, Any], files: Files) -> Encoder:
             return np.array([one for cut in cuts for one in cut.ids], dtype)
         if not of_words:
             return padded([cut.ids for cut in cuts], limits, words.padding, dtype)
-        sizes = limits.size([len(cut.ids) for cut in cuts]), inner.size(
-            [len(word) for cut in cuts for word in cut.ids])
-        array = np.full((len(cuts),) + sizes, words.padding, dtype)
-        for rows, cut in zip(array, cuts):
-            start = limits.start(len(cut.ids), sizes[0])
-            for place, word in enumerate(cut.ids, start):
-                begin = inner.start(len(word), sizes[1])
-                rows[place, begin:begin + len(word)] = word
-        return array
+        return _padded_words([cut.ids for cut in cuts], limits, inner, words.padding, dtype)
 
     one_hot = options.get("one_hot")
     return Encoder("text", (column,), read, stack if one_hot is None else lambda cuts: np.eye(
@@ -114,6 +106,18 @@ def padded(rows: Sequence[Sequence[Any]], limits: Limits, padding: Any, dtype: A
     for line, row in zip(array, rows):
         start = limits.start(len(row), size)
         line[start:start + len(row)] = row
+    return array
+
+
+def _padded_words(rows: Sequence[Any], limits: Limits, inner: Limits, padding: Any, dtype: Any) -> np.ndarray:
+    """Rows of words of characters, ``[batch, words, characters]``."""
+    sizes = limits.size([len(row) for row in rows]), inner.size([len(word) for row in rows for word in row])
+    array = np.full((len(rows),) + sizes, padding, dtype)
+    for line, row in zip(array, rows):
+        start = limits.start(len(row), sizes[0])
+        for place, word in enumerate(row, start):
+            begin = inner.start(len(word), sizes[1])
+            line[place, begin:begin + len(word)] = word
     return array
 
 
