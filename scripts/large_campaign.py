@@ -83,8 +83,9 @@ def main(words=None):
         more = (took - start) / (len(rows) - SHARD)
         price = engine(spec, rows[:len(rows) // 10]) / (len(rows) // 10)
     spread = (max(sizes) - min(sizes)) / 2 if sizes else float("nan")
-    print("%d rows: %s; %d drawn rows alone within %.1e; memory %.0f +- %.0f MB" % (
-        len(rows), "each key once" if once else "LOST OR DOUBLED", DRAWN, moved, np.mean(sizes), spread))
+    print("%d rows: %s; %d drawn rows alone within %.1e; memory %.0f +- %.0f MB, by tenths of the time %s" % (
+        len(rows), "each key once" if once else "LOST OR DOUBLED", DRAWN, moved, np.mean(sizes), spread,
+        ", ".join("%.0f" % np.mean(part) for part in np.array_split(sizes, 10) if len(part))))
     print("%.1f CPU s; %.2f ms a row, %.2f times the engine's %.2f ms" % (took, 1e3 * more, more / price, 1e3 * price))
     return int(not (once and moved < 1e-5 and spread <= 50))
 
