@@ -109,16 +109,19 @@ class Model:
         self.import_into(graph)
         return graph
 
-    def import_into(self, graph: Any, input_map: Optional[Mapping[str, Any]] = None, light: bool = False) -> None:
+    def import_into(self, graph: Any, input_map: Optional[Mapping[str, Any]] = None, light: bool = False,
+                    contexts: bool = True) -> None:
         """Imports the graph under its own names into ``graph`` and restores its control-flow contexts.
 
         Args:
           graph: a ``tf.Graph``; names of this model must be free in it.
           input_map: replaces tensors for their consumers, ``{"a/b:0": tf.Tensor}``; the producer stays.
           light: large constants become variables, which ``prepare_restore`` gives their values.
+          contexts: whether gradients will be taken, for which loops and branches need their contexts.
         """
         self._import(graph, self.once(_light) if light or not self.held else _importable(self), input_map or {})
-        control_flow.restore_control_flow(graph)
+        if contexts:
+            control_flow.restore_control_flow(graph)
 
     def _import(self, graph: Any, graph_def: Any, input_map: Mapping[str, Any]) -> None:
         with graph.as_default(), graph.device(None):

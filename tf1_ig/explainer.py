@@ -57,6 +57,8 @@ class IntegratedGradients:
       ...     result.tokens
     """
 
+    _slopes = True  # whether anything will be explained, for which gradients are needed
+
     def __init__(self, model: Model, output: Any, inputs: Any = "auto", batch_axis: Optional[int] = 0,
                  config: Any = None, time_limit: Optional[float] = None,
                  class_names: Optional[Sequence[str]] = None) -> None:
@@ -70,7 +72,7 @@ class IntegratedGradients:
         self._facts: Dict[Any, List[Finding]] = {}
         self._last = threading.local()  # of this thread: scalars it fed last, whether scores of one feed ever differed
         self._sizes = KeptSizes(4 * held.weights(model.index))
-        self._wanted: Dict[str, Any] = {"leaner": True, "ordered": False}  # of the engine
+        self._wanted: Dict[str, Any] = {"leaner": True, "ordered": False, "slopes": self._slopes}  # of the engine
         self._turned = time_first.turned_lookups(self.resolved) if batch_axis == 0 else {}
         self._open()
 
@@ -231,7 +233,7 @@ class IntegratedGradients:
         Raises:
           what ``explain`` raises of a feed.
         """
-        task = self._read(feed, shared_feeds, row_feeds, "zero")
+        task = self._task(feed, shared_feeds, row_feeds, "zero")
         return task.outputs.reshape((task.batch.count,) + tuple(task.row_shape))
 
     def conductance(self, feed: Mapping[Any, Any], layer: Any, label: Any = None, kind: str = "conductance",
@@ -334,19 +336,23 @@ class IntegratedGradients:
             return self._read(*asked)
         return task
 
-    def _begin(self, question: Question, baseline: Any) -> Tuple[Task, Label]:
-        """What there is to explain in the feed, and which elements of its outputs."""
-        asked = question.feed, question.shared_feeds, question.row_feeds, baseline
-        if self._turned:  # once; the first feed decides
-            turned = time_first.with_examples_first(self.resolved, self._turned, self._reader, question.feed)
+    def _task(self, feed: Any, *asked: Any) -> Task:
+        """What there is to explain in a feed; views of lookups that steps come first in are made for the first one."""
+        if self._turned:
+            turned = time_first.with_examples_first(self.resolved, self._turned, self._reader, feed)
             self._turned = {}
             if turned is not self.resolved:
                 self.resolved = turned
                 self._open()
-        task = self._read(*asked)
+        task = self._read(feed, *asked)
         self._last.steady = task.probed.steady and getattr(self._last, "steady", True)
         self._last.scalars = {name: value for name, value in task.values.items() if value.ndim == 0
                               and value.dtype != object and name not in self.inputs}
+        return task
+
+    def _begin(self, question: Question, baseline: Any) -> Tuple[Task, Label]:
+        """What there is to explain in the feed, and which elements of its outputs."""
+        task = self._task(question.feed, question.shared_feeds, question.row_feeds, baseline)
         label = numbered(question.label, self.class_names)
         if question.positions is None:
             return task, resolve_label(label, task.row_shape, task.outputs, self.output)

@@ -77,10 +77,10 @@ class Dataflow:
     Args:
       index: the graph.
       knobs: nodes of placeholders that are known to be switches, whatever their shape.
-      drawn: nodes of noise that counts as data, as in ``graph_tools.find.latent``.
+      own: nodes that count as data where nothing else is, as in ``graph_tools.find.own``.
 
     Attributes:
-      sources: the nodes that data comes from; ``drawn`` are those of noise.
+      sources: the nodes that data comes from, ``own`` included.
 
     Example:
       >>> flow = Dataflow(model.index)                # doctest: +SKIP
@@ -88,10 +88,10 @@ class Dataflow:
       True
     """
 
-    def __init__(self, index: GraphIndex, knobs: Iterable[str] = (), drawn: Iterable[str] = ()):
+    def __init__(self, index: GraphIndex, knobs: Iterable[str] = (), own: Iterable[str] = ()):
         self.index = index
-        self._knobs, self.drawn = frozenset(knobs), frozenset(drawn)
-        self.sources = self.drawn.union(index.names_of(SOURCES))
+        self._knobs, self.own = frozenset(knobs), frozenset(own)
+        self.sources = self.own.union(index.names_of(SOURCES))
         self._data = self._reached_by_data()
         self._bits: Dict[str, int] = {}
         todo = [name for name in index.nodes if name in self.sources]  # which bits come first decides some of them
@@ -123,6 +123,8 @@ class Dataflow:
 
     def _source_bits(self, node: Any) -> int:
         """KNOB for a switch, for a scalar float or flag; VALUE for all else."""
+        if node.name in self.own:
+            return VALUE
         if node.name in self._knobs:
             return KNOB
         if node.op in ops.PLACEHOLDERS and "dtype" in node.attr and (

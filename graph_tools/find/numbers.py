@@ -19,6 +19,8 @@ from graph_tools.graph.walk import Use
 
 _STOPS = READOUTS | SHAPE_READERS | {"StopGradient", "PreventGradient", "Rint"}
 _COLLECTS = frozenset(("TensorArrayGatherV3", "TensorArrayConcatV3", "TensorListStack", "TensorListConcatV2"))
+# What a gradient can be of on its way: a spectrum is complex.
+_CARRIES = FLOATS | {"complex64", "complex128", "resource", "variant"}
 _GATES = frozenset(("Mul", "RealDiv", "Div", "Select", "SelectV2", "DivNoNan"))
 
 
@@ -73,7 +75,8 @@ def _starts(view: View, needed: Set[str], switches: Set[str]) -> List[TensorRef]
             continue
         for port in range(view.tensor_count(name)):
             ref = TensorRef(name, port)
-            if view.dtype(ref) in FLOATS and view.shape(ref) != () and view.index.uses(ref):
+            if view.dtype(ref) in FLOATS and view.index.uses(ref) and (
+                    view.shape(ref) != () or name in view.flow.own):
                 found += [ref] if name not in view.loop_nodes else _collected(view, ref)
     return list(dict.fromkeys(found))
 
@@ -89,7 +92,7 @@ def _collected(view: View, ref: TensorRef) -> List[TensorRef]:
 def _is_first(view: View, name: str) -> bool:
     """Whether no gradient leads from a float tensor of data through a node."""
     data = [ref for ref in view.inputs(name) if view.flow.is_data(ref.node)]
-    floats = [ref for ref in data if view.is_float(ref)]
+    floats = [ref for ref in data if view.dtype(ref) in _CARRIES]
     if view.op(name) in ("OneHot", "Switch", "Merge", "TensorArrayScatterV3", "Enter", "Exit") or any(
             view.dtype(ref) in ("variant", "resource") for ref in data) or _calls(view, name):
         return False
@@ -141,7 +144,7 @@ def _is_differentiable(view: View, use: Use) -> bool:
     if op in ("Switch", "Select", "SelectV2") and use.slot == (1 if op == "Switch" else 0):
         return False
     carried = [TensorRef(use.node, port) for port in range(view.tensor_count(use.node))]
-    return any(view.is_float(ref) or view.dtype(ref) in ("resource", "variant") for ref in carried) and (
+    return any(view.dtype(ref) in _CARRIES for ref in carried) and (
         op not in ("Cast",) or view.is_float(TensorRef(use.node, 0)))
 
 

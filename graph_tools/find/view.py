@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from graph_tools import _tf
 from graph_tools.control_flow import where
-from graph_tools.find import latent
+from graph_tools.find import own
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import COPIES, ENTERS, EXITS, SHAPE_READERS, SWITCHES
@@ -30,7 +30,7 @@ class View:
     def __init__(self, model: Any):
         self.model = model
         self.index = model.index
-        self.flow = latent.flow_of(self.index)
+        self.flow = own.flow_of(self.index)
         self.loop_nodes = where.loop_nodes(self.index)
         self._tensors: Dict[str, Any] = {}
 

@@ -105,6 +105,7 @@ class GraphIndex:
         self._inputs: Dict[str, List[TensorRef]] = {}
         self._kept = Kept()
         self._consumers: Optional[Dict[str, Dict[int, List[Use]]]] = None
+        self._neighbours: Dict[Tuple[bool, bool], Dict[str, Tuple[str, ...]]] = {}
 
     def __contains__(self, node_name: str) -> bool:
         return node_name in self.nodes
@@ -171,19 +172,17 @@ class GraphIndex:
         return self._consumers
 
     def ancestors(self, outputs: Iterable[str], control: bool = True,
-                  stop: Callable[[str], bool] = lambda node_name: False) -> Set[str]:
+                  stop: Optional[Callable[[str], bool]] = None) -> Set[str]:
         """Node names that the given tensors or nodes depend on, themselves included.
 
         A node for which ``stop`` is true is included but not walked through.
         """
-        return self._closure((names.parse(name).node for name in outputs), stop,
-                             lambda name: (ref.node for ref in self.inputs(name) if control or not ref.is_control))
+        return self._closure((names.parse(name).node for name in outputs), stop, self._around(control, forward=False))
 
     def descendants(self, inputs: Iterable[str], control: bool = True,
-                    stop: Callable[[str], bool] = lambda node_name: False) -> Set[str]:
+                    stop: Optional[Callable[[str], bool]] = None) -> Set[str]:
         """Node names that depend on the given nodes (any output of theirs), themselves included."""
-        return self._closure((names.parse(name).node for name in inputs), stop,
-                             lambda name: (use.node for use in self.consumers(name, control)))
+        return self._closure((names.parse(name).node for name in inputs), stop, self._around(control, forward=True))
 
     def descendants_of_tensor(self, tensor: Any) -> Set[str]:
         """Node names whose values depend on one output of a node (the node itself only when a loop leads back)."""
@@ -192,14 +191,37 @@ class GraphIndex:
     def running(self, fetches: Iterable[str], fed: Container[str]) -> Set[str]:
         """Node names that a run of some tensors executes; a fed one is not computed, but a control edge to its node
         still runs that."""
-        return self._closure((names.parse(name).node for name in fetches if name not in fed), lambda name: False,
-                             lambda name: (ref.node for ref in self.inputs(name)
-                                           if ref.is_control or str(ref) not in fed))
+        def around(name: str) -> List[str]:
+            return [ref.node for ref in self.inputs(name)
+                    if ref.node in self.nodes and (ref.is_control or str(ref) not in fed)]
 
-    def _closure(self, start: Iterable[str], stop: Callable[[str], bool],
-                 neighbours: Callable[[str], Iterable[str]]) -> Set[str]:
-        return set(reached((name for name in start if name in self.nodes), lambda name: () if stop(name) else (
-            other for other in neighbours(name) if other in self.nodes)))
+        return self._closure((names.parse(name).node for name in fetches if name not in fed), None, around)
+
+    def _around(self, control: bool, forward: bool) -> Callable[[str], Tuple[str, ...]]:
+        """The nodes before or behind a node, each once; looked up once."""
+        table = self._neighbours.setdefault((control, forward), {})
+
+        def around(name: str) -> Tuple[str, ...]:
+            found = table.get(name)
+            if found is None:
+                others = [use.node for use in self.consumers(name, control)] if forward else [
+                    ref.node for ref in self.inputs(name) if control or not ref.is_control]
+                found = table[name] = tuple(dict.fromkeys(other for other in others if other in self.nodes))
+            return found
+
+        return around
+
+    def _closure(self, start: Iterable[str], stop: Optional[Callable[[str], bool]],
+                 around: Callable[[str], Iterable[str]]) -> Set[str]:
+        seen: Set[str] = set()
+        todo = [name for name in start if name in self.nodes]
+        while todo:
+            name = todo.pop()
+            if name not in seen:
+                seen.add(name)
+                if stop is None or not stop(name):
+                    todo.extend(around(name))
+        return seen
 
     def tensor_names(self) -> Iterator[str]:
         """A first-output name for every node (how many outputs a node has, only its op definition knows)."""

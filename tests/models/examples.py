@@ -204,3 +204,15 @@ def numbers_in_texts():
     tf = _tf.tf
     numbers = tf.string_to_number(tf.string_split(tf.placeholder(tf.string, [None], "texts"), ",").values)
     _end(tf.reshape(numbers, [-1, 12]))
+
+
+def steps_first(axis=0):
+    """Six steps of three rows, both sizes fixed: sums over what came before, and scores of steps that take turns."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [6, 3, 12], "x")
+    _end(tf.reshape(tf.tanh(tf.cumsum(x, axis)), [-1, 12]))
+
+
+def rows_first():
+    """The twin: six rows of three steps."""
+    steps_first(1)

@@ -108,6 +108,13 @@ def spectrogram():
     return _scores([tf.reshape(spectrum, [1, -1])], 4 * 33)
 
 
+def samples_of_a_sound():
+    """Whole numbers, made floats and turned into a spectrum, which is complex on its way."""
+    tf = _tf.tf
+    heard = tf.cast(tf.placeholder(tf.int32, [None, 16], "heard"), tf.float32, name="wave")
+    _scores([tf.abs(tf.signal.rfft(heard / 100.0))], 9)
+
+
 def one_hot_steps():
     """One-hot vectors of characters that a loop reads step by step."""
     tf = _tf.tf
@@ -155,6 +162,7 @@ JOINT = {joint.build.__name__: joint for joint in (
     Joint(pictures_one_by_one, dict(content=np.array([picture_file(8), picture_file(6)], object)), (
         "each/TensorArrayStack/TensorArrayGatherV3:0",)),
     Joint(spectrogram, dict(samples=np.sin(np.arange(256.0)).astype(np.float32).reshape(256, 1)), ("spectrum:0",)),
+    Joint(samples_of_a_sound, dict(heard=np.random.RandomState(3).randint(-90, 90, (2, 16))), ("wave:0",)),
     Joint(one_hot_steps, dict(ids=IDS), ("letters:0",)),
     Joint(product_of_two, dict(x=X, y=np.array([[1.0], [2.0]], np.float32)), ("x:0", "y:0")),
     Joint(boxes_of_anchors, dict(x=X, boxes=np.random.RandomState(2).uniform(size=(6, 4)).astype(np.float32),

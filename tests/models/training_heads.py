@@ -1,7 +1,11 @@
 """Training graphs that end in a loss and nothing else: the head is what the loss compares with labels."""
 
+import numpy as np
+
 from graph_tools import _tf
 from tests.models.outputs import Heads, hidden, inputs, labels, layer, weights
+
+_POINTS = np.linspace(-1, 1, 5).astype(np.float32)
 
 
 def _trained(loss):
@@ -230,6 +234,45 @@ def nearest():
     tf.argmin(tf.reduce_sum(tf.abs(known - asked), 1, name="distance"), 0)
 
 
+def adapted():
+    """A step of training is part of the model (MAML): the weights that predict have a gradient taken from them."""
+    tf = _tf.tf
+    first = weights(4, 3)
+    loss = tf.reduce_mean(tf.square(tf.matmul(inputs(), first) - tf.placeholder(tf.float32, [None, 3], "truth")))
+    second = first - 0.1 * tf.gradients(loss, first)[0]
+    asked, answer = (tf.placeholder(tf.float32, [None, width], name) for width, name in ((4, "asked"), (3, "answer")))
+    _trained(tf.reduce_mean(tf.square(tf.matmul(asked, second, name="adapted") - answer)))
+
+
+def line_of_numbers():
+    """Single numbers, one at a time: nothing else is data."""
+    tf = _tf.tf
+    x, truth = tf.placeholder(tf.float32, [], "x"), tf.placeholder(tf.float32, [], "truth")
+    slope, shift = (tf.get_variable(name, [], use_resource=False) for name in ("slope", "shift"))
+    _trained(tf.square(tf.add(x * slope, shift, name="fitted") - truth))
+
+
+def line_of_constants():
+    """The points that a line is fitted to are in the graph."""
+    tf = _tf.tf
+    points = tf.constant(_POINTS, name="points")
+    slope, shift = (tf.get_variable(name, [1], use_resource=False) for name in ("slope", "shift"))
+    _trained(tf.reduce_mean(tf.square(tf.add(slope * points, shift, name="fitted") - tf.constant(3 * _POINTS))))
+
+
+def signs():
+    """Only the sign of the last layer is handed out; what it decides has no gradient."""
+    margin = layer(hidden(), 1, name="logits")
+    _tf.tf.cast(_tf.tf.greater(margin, 0.0), _tf.tf.float32, name="decided")
+    _trained(_tf.tf.reduce_mean(_tf.tf.maximum(0.0, 1.0 - margin * _tf.tf.placeholder(_tf.tf.float32, [None, 1]))))
+
+
+def by_cases():
+    """The twin: a comparison chooses between two values that both have a gradient."""
+    margin = layer(hidden(), 1, name="logits")
+    _tf.tf.where(_tf.tf.greater(margin, 0.0), margin, 0.1 * margin, name="decided")
+
+
 LOGITS = ("logits:0", "logits")
 
 TRAINING_HEADS = {heads.build.__name__: heads for heads in (
@@ -249,5 +292,7 @@ TRAINING_HEADS = {heads.build.__name__: heads for heads in (
     Heads(lengths_of_capsules, (("length:0", "prediction"), ("again:0", "sigmoid"), ("again_logits:0", "logits"))),
     Heads(unused_choice, (("probabilities:0", "softmax"), LOGITS)),
     Heads(followed, (("worth:0", "logits"), ("copied:0", "logits"))), Heads(risks, (("risk:0", "logits"),)),
-    Heads(nearest, (("distance:0", "prediction"),)),
+    Heads(signs, (LOGITS,)), Heads(by_cases, (("decided:0", "select"),)),
+    Heads(nearest, (("distance:0", "prediction"),)), Heads(adapted, (("adapted:0", "logits"),)),
+    Heads(line_of_numbers, (("fitted:0", "prediction"),)), Heads(line_of_constants, (("fitted:0", "prediction"),)),
     Heads(activation_summaries, (("probabilities:0", "softmax"), LOGITS)))}

@@ -142,3 +142,31 @@ def test_other_steps_of_a_fused_cell_are_never_tried(steps_first):
                 explainer.explain({"x:0": x}, label=1)
         else:
             assert explainer.explain({"x:0": x}, label=1).running == "packed"
+
+
+def pairs(coupled=False, width=2):
+    """Halves of a batch that are compared, row by row: squared distances of a hidden layer, and their classes."""
+    tf = gt._tf.tf
+    first, second = tf.split(tf.placeholder(tf.float32, [None, 4], "x"), 2)
+    distance = tf.square(first - second)
+    distance = distance - tf.reduce_mean(distance, 0) if coupled else distance
+    tf.matmul(distance, tf.constant(padded.WEIGHTS[:4, :width]), name="scores")
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_rows_of_two_halves_are_pairs(count):
+    x = np.random.RandomState(5).normal(size=(2 * count, 4)).astype(np.float32)
+    found, told = explained(pairs, feed={"x:0": x})
+    assert len(found) == count and told.verdict == "ok" and not found.coupled
+    for row in range(count):
+        # w (a - b)^2: along a straight line each side has its share of the difference.
+        first, second = x[row].astype(np.float64), x[count + row].astype(np.float64)
+        expected = np.stack([first, -second]) * (first - second) * padded.WEIGHTS[:4, 1]
+        np.testing.assert_allclose(found.values["x:0"][row], expected, rtol=2e-2, atol=1e-3)
+
+
+def test_pairs_that_notice_each_other_are_refused_as_before():
+    """The twin: the mean over all pairs is taken off."""
+    x = np.random.RandomState(5).normal(size=(6, 4)).astype(np.float32)
+    with pytest.raises(BatchError, match="batch_axis=None"):
+        explained(pairs, True, feed={"x:0": x})

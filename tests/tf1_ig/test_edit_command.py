@@ -35,6 +35,16 @@ def _outputs(model, feed):
         return session.run("softmax:0", feed)
 
 
+def test_a_place_that_is_taken_is_said_before_anything_is_done(checkpoint, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(gt, "load", None)  # nothing is loaded
+    (tmp_path / "folder").mkdir()
+    for taken in (tmp_path / "page.html", tmp_path / "folder" / "page.html"):
+        taken.write_text("a page")
+        out = taken if taken.parent == tmp_path else taken.parent
+        status, _, err = _edit(capsys, checkpoint, "--freeze", "--out", out)
+        assert status and "is there already" in err and taken.read_text() == "a page"
+
+
 def test_swap_prune_and_freeze_a_checkpoint_into_one_file(checkpoint, tmp_path, capsys):
     out = str(tmp_path / "served.pb")
     status, printed, err = _edit(capsys, checkpoint, "--swap-inputs", "--prune", "softmax", "--freeze", "--out", out)

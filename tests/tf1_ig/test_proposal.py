@@ -9,6 +9,7 @@ import pytest
 import graph_tools as gt
 import tf1_ig
 from tests.models import examples, small, switches
+from tf1_ig.engine import target
 from tf1_ig.errors import BatchError
 from tf1_ig.question import proposal, samples, trial
 from tf1_ig.question.proposal import propose, propose_any
@@ -243,9 +244,9 @@ def test_an_output_that_cannot_be_explained_gives_way_to_one_that_can():
 
 def test_large_graphs_are_run_forward_only(monkeypatch):
     monkeypatch.setattr(trial, "_LARGE", 1)
-    monkeypatch.setattr(trial, "IntegratedGradients", None)
+    monkeypatch.setattr(target, "gradients", None)
     found = _proposal(examples.lengths_of_time)[1]
-    assert not found.obstacle and not found.tried
+    assert not found.obstacle and not found.tried and found.attributed
 
 
 def test_small_graphs_are_explained():
@@ -294,6 +295,22 @@ def test_steps_are_no_rows(axis, expected):
     model, output = _one_of(build)
     found = propose(model, output)
     assert not found.obstacle and found.batch_axis == expected and found.label == ("0,0" if expected is None else None)
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("build, axis, rows", [(examples.steps_first, 1, 3), (examples.rows_first, 0, 6)])
+def test_rows_are_found_behind_steps_where_both_sizes_are_fixed(monkeypatch, build, axis, rows, large):
+    monkeypatch.setattr(trial, "_LARGE", 1 if large else 1500)
+    model, found = _proposal(build)
+    assert not found.obstacle and (found.batch_axis, found.rows, found.fixed) == (axis, rows, True)
+    x = dict(found.samples)["x:0"].array
+    with tf1_ig.IntegratedGradients(model, "y:0", batch_axis=found.batch_axis) as explainer:
+        result = explainer.explain({"x:0": x}, label=(2, 1))
+    # tanh of a sum, by its parts: along a straight line each has its share of it.
+    by_row = np.moveaxis(x, axis, 0)[:, :3].astype(np.float64)
+    sums = by_row.sum(1, keepdims=True)
+    expected = by_row / sums * np.tanh(sums) * examples.WEIGHTS[:, 1]
+    np.testing.assert_allclose(result.values["x:0"][:, :3], expected, rtol=1e-2, atol=1e-3)
 
 
 @pytest.mark.parametrize("flat", [True, False])

@@ -130,7 +130,8 @@ def _check_places(options: argparse.Namespace) -> None:
         raise EditError("no folder %r to draw the picture in; create it first" % folder)
     if options.tensorboard and os.path.exists(options.tensorboard) and not os.path.isdir(options.tensorboard):
         raise EditError("%r is a file; TensorBoard needs a folder" % options.tensorboard)
-    if not options.out.endswith((".pb", ".pbtxt")) and os.path.isdir(options.out) and os.listdir(options.out):
+    if not options.out.endswith((".pb", ".pbtxt")) and os.path.exists(options.out) and (
+            not os.path.isdir(options.out) or os.listdir(options.out)):
         raise EditError("%r is there already and a SavedModel needs a folder of its own; give a new path" % options.out)
 
 

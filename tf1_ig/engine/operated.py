@@ -50,12 +50,13 @@ class Engine:
     ``sources`` are tensors from which the inputs are computed; gradients can be pulled back to them. ``leaner``:
     gradients may take sizes for known that follow from how the graph computes them (see ``tf1_ig.engine.lean``).
     ``ordered``: runs say in which order the axes of the output are to be taken (always with another batch axis than 0).
+    ``slopes`` false: outputs alone can be run, no gradient is built.
     ``evaluations``: rows that were run, whatever for.
     """
 
     def __init__(self, model: Any, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int],
                  config: Any = None, time_limit: Optional[float] = None, sources: Sequence[str] = (),
-                 leaner: bool = True, ordered: bool = False):
+                 leaner: bool = True, ordered: bool = False, slopes: bool = True):
         self.batch_axis, self.ordered = batch_axis, ordered or bool(batch_axis)
         self.output_name = output
         self.inputs = list(inputs)
@@ -66,13 +67,13 @@ class Engine:
         with self.graph.as_default(), _tf.tf.name_scope(self._scope):
             self._lines = [path.build(plain.get_tensor_by_name(spec.tensor), batch_axis) for spec in self.inputs]
         model.import_into(self.graph, {spec.tensor: one.point for spec, one in zip(self.inputs, self._lines)},
-                          light=True)
+                          light=True, contexts=slopes)
         # What each input is under a feed, and the owners of its entries where rows are ragged.
         self._values = [self.graph.get_tensor_by_name(spec.tensor) for spec in self.inputs]
         self._owners = [self.graph.get_tensor_by_name(spec.owner) if spec.owner else None for spec in self.inputs]
         self.output = self.graph.get_tensor_by_name(output)
         with self.graph.as_default(), _tf.tf.name_scope(self._scope + "/target"):
-            self._build_target(model)
+            self._build_target(model, slopes)
             self._build_pull_back(sources)
         self._restore, self._refuse = model.prepare_restore(self.graph, light=True), model.refuse
         self.graph.finalize()
@@ -103,12 +104,15 @@ class Engine:
         if self.session is not None:
             self.session.close()
 
-    def _build_target(self, model: Any) -> None:
+    def _build_target(self, model: Any, slopes: bool) -> None:
         tf = _tf.tf
         order = None
         if self.ordered:
             order = tf.placeholder_with_default(tf.range(tf.rank(self.output)), [None], "output_order")
         self._output_order = order
+        if not slopes:
+            self._target, self._slopes = target.build(self.output, [], order), []
+            return
         if self.leaner:
             self._known_sizes = lean.prepare(self.graph, model.imported_index, self.output, {
                 spec.tensor: one.point for spec, one in zip(self.inputs, self._lines)}).known
@@ -196,9 +200,9 @@ class Engine:
 
     def _all_fetches(self) -> List[Any]:
         found = [self._target.score]
-        for value, slope, owner in zip(self._values, self._slopes, self._owners):
-            found += [value, slope.parts] + ([owner] if owner is not None else [])
-        return found
+        for value, owner in zip(self._values, self._owners):
+            found += [value] + ([owner] if owner is not None else [])
+        return found + [slope.parts for slope in self._slopes]
 
     def _upstream(self, kind: str, fetches: Sequence[Any], fed: Iterable[str]) -> Set[Any]:
         """Ops that a run of the fetches executes when these tensors are fed, fed tensors' producers left out."""

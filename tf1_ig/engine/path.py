@@ -11,6 +11,7 @@ import numpy as np
 
 from graph_tools import _tf
 from graph_tools.errors import GradientError
+from tf1_ig.errors import BatchError
 
 # Most entries of a run for matrix products; with more, multiplying by all those zeros costs more than gathering.
 PRODUCT_ENTRIES = 16
@@ -50,12 +51,16 @@ def build(tensor: Any, batch_axis: Optional[int]) -> Line:
 
     Raises:
       GradientError: the tensor is not a float, or its rank is too small for the batch axis.
+      BatchError: it is a single number, which has no axis of rows.
     """
     tf = _tf.tf
     dtype, shape = tensor.dtype.base_dtype, tensor.shape
     if not dtype.is_floating:
         raise GradientError("input %s is %s, and only floats can be attributed to; choose a float tensor computed "
                             "from it (tf1-ig inspect lists the embeddings)" % (tensor.name, dtype.name))
+    if batch_axis is not None and shape.ndims == 0:
+        raise BatchError("input %s has shape [] and no axis %d; pass {argument} when the feed is one example" % (
+            tensor.name, batch_axis), argument="batch_axis", value="None")
     if batch_axis is not None and shape.ndims is not None and shape.ndims > batch_axis:
         sizes = shape.as_list()
         shape = tf.TensorShape(sizes[:batch_axis] + sizes[batch_axis + 1:])

@@ -120,7 +120,7 @@ class Prefix:
         """Whether going through the frontier provably gives what the whole model gives."""
         try:
             return _proven(Slice(self.engine, runner, fed, _PROBED * (runner.count - 1)), runner)
-        except (NotByRows, RunFailed):
+        except (NotByRows, RunFailed, ValueError):  # a size that is fixed without a placeholder's saying so
             return False
 
     def slices(self, runner: PointRunner, fed: Dict[str, FedTensor]) -> Iterator["Slice"]:

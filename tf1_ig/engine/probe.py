@@ -231,6 +231,13 @@ def output_orders(shape: Sequence[int], count: int, batch_axis: int) -> List[Tup
     return found or [tuple(range(len(shape)))]
 
 
+def in_order(raw: np.ndarray, count: int, order: Sequence[int]) -> np.ndarray:
+    """An output with its axes in one of ``output_orders``, rows first."""
+    if len(order) > raw.ndim:
+        raw = raw.reshape((-1, count) + raw.shape[1:])
+    return raw.transpose(order)
+
+
 _APART = ("no row of the feed notices the others, but other rows cannot share a run (the graph pads them to the longest"
           ", or counts them): each row was run beside the others, one point at a time")
 

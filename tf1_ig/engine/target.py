@@ -60,7 +60,7 @@ def build(output: Any, points: Sequence[Any], output_order: Any = None) -> Targe
     Args:
       output: the tensor to explain, any rank; its rows are reshaped to ``[rows, -1]``, so blocks of several output
         rows per example (one per token) and outputs that lost their batch axis at one row are addressed alike.
-      points: tensors to differentiate by.
+      points: tensors to differentiate by; none: no gradient is built.
       output_order: permutation that brings the batch axis of the output to the front, or ``None``; of one axis more
         than the output has, where rows take turns along the first.
 
@@ -80,7 +80,8 @@ def build(output: Any, points: Sequence[Any], output_order: Any = None) -> Targe
     each = tf.tile(tf.range(rows)[:, tf.newaxis], tf.stack([1, tf.shape(label)[1]]))
     terms = tf.gather_nd(outputs, tf.stack([each, label], axis=2))
     score = tf.reduce_sum(terms * weight, 1, name="score")
-    return Target(rows, label, weight, share, outputs, score, gradients(output.name, [score], points, [share]))
+    return Target(rows, label, weight, share, outputs, score,
+                  gradients(output.name, [score], points, [share]) if points else [])
 
 
 def _in_order(output: Any, order: Any, rows: Any) -> Any:

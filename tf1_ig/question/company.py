@@ -110,8 +110,7 @@ class Company:
         """Shape of one output row, and the rows ``[count, elements]`` of an output as the model shapes it."""
         order = running.output_order
         if order is not None:
-            raw = raw.reshape((-1, count) + raw.shape[1:]) if len(order) > raw.ndim else raw
-            raw = raw.transpose(order)
+            raw = probe.in_order(raw, count, order)
         if self._batch_axis is None:
             return raw.shape, raw.reshape(1, -1)
         if raw.ndim and raw.shape[0] == count:
@@ -137,9 +136,12 @@ class Company:
 
     # -- what rows of a run have to do with each other -----------------------------------------------------------------
 
-    def told(self, task: Task) -> probe.Probed:
-        """What was measured; rows that keep their company without noticing it are not called coupled."""
-        if not task.probed.running.coupled or not self._alike_alone(task) or not self.move_alone(task):
+    def told(self, task: Task, turns: bool = False) -> probe.Probed:
+        """What was measured; rows that keep their company without noticing it are not called coupled.
+
+        Whole feeds of one row are not made where the entries of rows take ``turns``.
+        """
+        if not task.probed.running.coupled or not (turns or self._alike_alone(task)) or not self.move_alone(task):
             return task.probed
         return probe.kept_apart(task.probed, task.batch.count)
 
@@ -190,9 +192,12 @@ class Company:
                 return False
         return True
 
-    def follow(self, task: Task) -> bool:
-        """Whether the output has a row for each example, as far as that can be told."""
-        return task.probed.running.mode != IN_COMPANY or not task.probed.steady or probe.rows_follow(
+    def follow(self, task: Task, turns: bool = False) -> bool:
+        """Whether the output has a row for each example, as far as that can be told (for sure where they take
+        ``turns``)."""
+        if task.probed.running.mode != IN_COMPANY or not task.probed.steady:
+            return True
+        return not turns and probe.rows_follow(
             self._engine, task.batch, task.probed.running, task.outputs) or self.move_alone(task)
 
     def guessed(self, batch: Batch) -> List[ResolvedInput]:

@@ -109,9 +109,10 @@ def check_ids(engine: Any, values: Any, inputs: Any) -> Tuple[str, ...]:
     return tuple(notes)
 
 
-def owner_of(given: Optional[np.ndarray], entries: int, count: int) -> np.ndarray:
-    """The row of each entry, from the graph's own owners (fillers are marked by the inverse) or in equal blocks."""
+def owner_of(given: Optional[np.ndarray], entries: int, count: int, turns: bool = False) -> np.ndarray:
+    """The row of each entry, from the graph's own owners (fillers are marked by the inverse) or in equal blocks;
+    ``turns``: in as many equal parts as a row has entries, each with one entry of every row (halves that are pairs)."""
     if given is None:
-        return np.repeat(np.arange(count), entries // count)
+        return np.tile(np.arange(count), entries // count) if turns else np.repeat(np.arange(count), entries // count)
     given = np.asarray(given, np.int64).reshape(-1)
     return np.where(given < 0, ~given, given)

@@ -73,10 +73,9 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
 
     def tried(chosen: Any) -> Proposal:
         samples = tuple(plan.samples(chosen))
-        rows = trial.Rows(chosen.rows, plan.fixed == chosen.rows and trial.may_be_rows(output, chosen.rows),
-                          int(chosen.steps_first))
+        rows = trial.Rows(chosen.rows, plan.fixed == chosen.rows, int(chosen.steps_first))
         found = trial.run(model, output, dict(samples), rows)
-        return Proposal(samples, rows.count, rows.fixed, **found._asdict())
+        return Proposal(samples, fixed=rows.fixed and trial.may_be_rows(output, found.rows), **found._asdict())
 
     found = [tried(setting)]
     for other in plan.variations(setting, found[0].silent):
@@ -113,7 +112,7 @@ def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] 
             if found and one.same_as == found[-1][0].tensor and found[-1][1].saturated and not found[-1][1].silent:
                 # What could be explained behind an activation can be explained before it.
                 return one, found[-1][1]._replace(saturated=False)
-            proposal = in_inference_mode(model, part, one, propose(part, one, embeddings, seed), seed)
+            proposal = _in_best_mode(model, part, one, embeddings, seed)
             if not proposal.obstacle and not proposal.saturated:
                 return one, proposal
             found.append((one, proposal))
@@ -133,20 +132,22 @@ def _logits(output: Any) -> List[Any]:
                                 why="it is what %s is computed from" % output.tensor)] if logits else []
 
 
-def in_inference_mode(model: Model, part: Model, output: Any, proposal: Proposal, seed: int) -> Proposal:
-    """The proposal for the graph in inference mode, where nothing that is fed puts it there and that helps.
+def _in_best_mode(model: Model, part: Model, output: Any, embeddings: Sequence[Any], seed: int) -> Proposal:
+    """The proposal for the graph in inference mode, where nothing that is fed puts it there and that helps; else as
+    it is.
 
     Args:
       model: all of it: moving averages are no part of what an output needs.
       part: what the output needs.
-      output, proposal, seed: what was proposed for what.
+      output, embeddings, seed: as for ``propose``.
     """
     found = training_mode.mended(model, output, part)
-    if found is None:
-        return proposal
-    needed = _needed(found[0], [output])
-    again = propose(needed, output, gt.find_embeddings(needed), seed)
-    return proposal if again.obstacle or _trains(again) else again._replace(inference_mode=True)
+    if found is not None:
+        needed = _needed(found[0], [output])
+        served = propose(needed, output, gt.find_embeddings(needed), seed)
+        if not served.obstacle and not _trains(served):
+            return served._replace(inference_mode=True)
+    return propose(part, output, embeddings, seed)
 
 
 def _trains(proposal: Proposal) -> bool:

@@ -1,7 +1,7 @@
 """From a feed to a task: its rows told apart, their entries and baselines read, the way they may be run measured."""
 
 import contextlib
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -159,8 +159,9 @@ class TaskReader:
             raw = self._company.raw_output(path_feeds, entries)
         unlike = []
         counts = [fill[1]] if fill[1] else self._counts(raw, entries, owners, values)
-        for count, order in [(each, order) for each in counts for order in self._company.orders(raw, each)]:
-            owner = [owner_of(given, len(array), count) for given, array in zip(owners, entries)]
+        for count, order, turns in [(each, order, turns) for each in counts for order in self._company.orders(raw, each)
+                                    for turns in _ways_to_share(entries, owners, each)]:
+            owner = [owner_of(given, len(array), count, turns) for given, array in zip(owners, entries)]
             inputs = baselines.Inputs([spec.name for spec in self._resolved.inputs], entries, owner, count, under, axis)
             # All feeds are looked at: ids of a sparse feed, which the path no longer needs, tell what its indices are.
             fed = feeds.belong(values, self._engine.static_shapes(values), count, self._batch_axis, self._free_batch(),
@@ -174,8 +175,8 @@ class TaskReader:
             found = Task(batch._replace(feeds=probed.feeds), probed, row_shape, outputs, values, inputs,
                          [None if given is None else np.ravel(given) >= 0 for given in owners],
                          self._feeds_under(moved, probed.feeds), dict(fed, **probed.feeds))
-            if self._company.follow(found):
-                return found._replace(probed=self._company.told(found))
+            if self._company.follow(found, turns):
+                return found._replace(probed=self._company.told(found, turns))
             unlike.append(found)
         return self._with_rows_elsewhere(unlike, raw, axis)
 
@@ -289,6 +290,12 @@ class TaskReader:
         shapes = self._engine.static_shapes(spec.attributed.tensor for spec in self._resolved.inputs)
         axis = self._batch_axis or 0
         return all(shape is None or len(shape) <= axis or shape[axis] is None for shape in shapes.values())
+
+
+def _ways_to_share(entries: Sequence[np.ndarray], owners: Sequence[Any], count: int) -> List[bool]:
+    """In which ways to try entries that are more than rows: in blocks first, then whether they take turns."""
+    guessed = count > 1 and any(owner is None and len(array) > count for array, owner in zip(entries, owners))
+    return [False, True] if guessed else [False]
 
 
 def _for_every_row(name: str, row: Any, like: np.ndarray) -> np.ndarray:

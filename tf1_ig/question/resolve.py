@@ -170,9 +170,9 @@ def _choose(model: Model, output: str, columns: Dict[str, Any]) -> _Chosen:
     weights = {found.weights for found in embeddings if found.weights}
     taken = [one.tensor for one in numbers if one.feature and one.tensor not in weights]
     if not sound:
-        floats = [found.tensor for found in fed if found.kind == "placeholder" and found.shape != ()
-                  and found.dtype.startswith(("float", "bfloat")) and not found.switch]
         reaching = {one.tensor for one in numbers}
+        floats = [found.tensor for found in fed if found.kind == "placeholder" and not found.switch
+                  and found.dtype.startswith(("float", "bfloat")) and (found.shape != () or found.tensor in reaching)]
         # Without lookups a product of two of them is a model of both; without any gradient the error names its end.
         taken += [one for one in floats if one in reaching and one not in taken]
         taken = taken or floats

@@ -7,16 +7,13 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 import numpy as np
 
-from graph_tools import _tf
 from graph_tools.errors import FeedError, GraphToolsError, one_line, some
-from graph_tools.find.decided import Decided
 from graph_tools.graph import names
 from graph_tools.model import Model
 from graph_tools.report import Finding
 from tf1_ig.engine.failed_run import RunFailed
 from tf1_ig.errors import BatchError, LabelError
 from tf1_ig.explainer import IntegratedGradients
-from tf1_ig.question import graph_facts, resolve
 from tf1_ig.question.label import top_or_none
 from tf1_ig.question.samples import Sample
 
@@ -31,16 +28,17 @@ _LIMIT = 60.0                        # most seconds of one run of it
 
 
 class Rows(NamedTuple):
-    """The number of rows of an example, whether the graph fixes it, and the axis of those that have steps, too."""
+    """The number of rows of an example, whether the graph fixes it, and their axis; ``None``: it is one example."""
 
     count: int  # type: ignore[assignment]  # tuples have a method of that name
     fixed: bool
-    axis: int = 0
+    axis: Optional[int] = 0
 
 
 class Trial(NamedTuple):
     """What came of an example; the fields are those of a ``Proposal``."""
 
+    rows: int = 1
     batch_axis: Optional[int] = 0
     label: Optional[str] = None
     attributed: Tuple[str, ...] = ()
@@ -60,32 +58,44 @@ def may_be_rows(output: Any, count: int) -> bool:
 
 
 def run(model: Model, output: Any, samples: Mapping[str, Sample], rows: Rows) -> Trial:
-    """The explanation of an example, with its first axis as that of the rows, or else as one example."""
+    """The explanation of an example, with its first axis as that of the rows, or another, or else as one example."""
     feed = {name: sample.array for name, sample in samples.items()}
-    axes: Tuple[Optional[int], ...] = (None,) if output.shape == () or not may_be_rows(output, rows.count) else (
-        rows.axis, None)
     tell = _computed if _is_large(model, output.tensor) else _explained
     found: List[Trial] = []
-    for axis in axes:
-        one, other = tell(model, output, feed, axis)
-        found.append(one)
+    for one in _ways(output, feed, rows):
+        trial, other = tell(model, output, feed, one)
+        found.append(trial)
         if not other:
             break
     # Where the whole feed is no example either, the rows were in the way of nothing.
     return next((one for one in reversed(found) if not one.obstacle), found[0])
 
 
-def _explained(model: Model, output: Any, feed: Dict[str, np.ndarray], axis: Optional[int]) -> Tuple[Trial, bool]:
-    """One explanation, and whether the feed may be one example instead of rows."""
+def _ways(output: Any, feed: Mapping[str, np.ndarray], rows: Rows) -> List[Rows]:
+    """Along which axis the rows may stand; where sizes are fixed, all that is fed may have its steps first."""
+    if output.shape == ():
+        return [rows._replace(axis=None)]
+    found = [rows]
+    second = {value.shape[1] for value in feed.values() if value.ndim > 1}
+    if rows.fixed and not rows.axis and len(second) == 1:
+        found.append(rows._replace(count=second.pop(), axis=1))
+    return [one for one in found if may_be_rows(output, one.count)] + [rows._replace(axis=None)]
+
+
+def _explained(model: Model, output: Any, feed: Dict[str, np.ndarray], rows: Rows) -> Tuple[Trial, bool]:
+    """One explanation, and whether the rows may be others, or the feed one example instead."""
+    axis = rows.axis
     label = _label(output.shape, axis)
-    kept: Dict[str, Any] = {"batch_axis": axis, "label": label}
+    kept: Dict[str, Any] = {"batch_axis": axis, "label": label, "rows": rows.count}
     try:
         with IntegratedGradients(model, output, batch_axis=axis, time_limit=_LIMIT) as trial:
             kept.update(attributed=trial.inputs, findings=tuple(trial.findings()), renamed=trial.resolved.renamed)
             kept["label"], result = _answer(trial, feed, label, output.shape, axis)
+            if axis is None and _is_silent(result):  # of a first element that nothing moves
+                kept["label"], result = _answer(trial, feed, _largest(trial, feed), output.shape, axis)
             kept.update(findings=tuple(trial.findings()))
-            apart = axis is None or result.running != "in company" or _follow(trial, feed)
-        silent = not any(np.any(row) for value in result.values.values() for row in value)
+            apart = axis is None or result.running != "in company" or _follow(trial, feed, axis)
+        silent = _is_silent(result)
         saturated = output.kind in ("softmax", "sigmoid") and bool(np.all(np.asarray(result.score) > _CERTAIN))
         return Trial(obstacle=_why_silent(model, output.tensor) if silent else "", silent=silent, saturated=saturated,
                      **kept), not apart
@@ -96,15 +106,29 @@ def _explained(model: Model, output: Any, feed: Dict[str, np.ndarray], axis: Opt
                      **kept), False
 
 
-def _follow(trial: IntegratedGradients, feed: Dict[str, np.ndarray]) -> bool:
+def _is_silent(result: Any) -> bool:
+    return not any(np.any(row) for value in result.values.values() for row in value)
+
+
+def _largest(trial: IntegratedGradients, feed: Dict[str, np.ndarray]) -> Optional[str]:
+    """The label of the largest element of the output, where it has several."""
+    output = np.abs(trial.outputs(feed)[0])
+    return ",".join(map(str, np.unravel_index(np.argmax(output), output.shape))) if output.ndim else None
+
+
+def _follow(trial: IntegratedGradients, feed: Dict[str, np.ndarray], axis: int) -> bool:
     """Whether rows of a feed that are turned round turn the rows of the output round."""
     before = trial.outputs(feed)
-    after = trial.outputs(_turned(feed, len(before)))
+    return _are_turned(before, trial.outputs(_turned(feed, len(before), axis)))
+
+
+def _turned(feed: Mapping[str, np.ndarray], rows: int, axis: int) -> Dict[str, np.ndarray]:
+    return {name: np.flip(value, axis) if np.ndim(value) > axis and np.shape(value)[axis] == rows else value
+            for name, value in feed.items()}
+
+
+def _are_turned(before: np.ndarray, after: np.ndarray) -> bool:
     return before.shape == after.shape and np.allclose(before[::-1], after, rtol=1e-3, atol=1e-6)
-
-
-def _turned(feed: Mapping[str, np.ndarray], rows: int) -> Dict[str, np.ndarray]:
-    return {name: value[::-1] if np.ndim(value) and len(value) == rows else value for name, value in feed.items()}
 
 
 def _answer(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any
@@ -148,30 +172,27 @@ def _is_large(model: Model, output: str) -> bool:
     return len(model.index.ancestors([names.tensor_name(output)], control=False)) > _LARGE
 
 
-def _computed(model: Model, output: Any, feed: Dict[str, np.ndarray], axis: Optional[int]) -> Tuple[Trial, bool]:
-    """One run of an output with no gradient, and whether the feed may be one example instead of rows."""
-    kept: Dict[str, Any] = {"batch_axis": axis, "label": _label(output.shape, axis), "tried": False}
+class _Reader(IntegratedGradients):
+    """What reads feeds and tells rows apart as an explanation does, with no gradient."""
+
+    _slopes = False
+
+
+def _computed(model: Model, output: Any, feed: Dict[str, np.ndarray], rows: Rows) -> Tuple[Trial, bool]:
+    """Runs of an output with no gradient, and whether the rows may be others, or the feed one example instead."""
+    axis = rows.axis
+    kept: Dict[str, Any] = {"batch_axis": axis, "label": _label(output.shape, axis), "rows": rows.count, "tried": False}
     try:
-        resolved = resolve.resolve(model, output, "auto")
-        known = {name: value for name, value in feed.items() if value.ndim == 0 and value.dtype.kind in "biuf"}
-        kept.update(attributed=tuple(spec.name for spec in resolved.inputs), renamed=resolved.renamed)
-        kept.update(findings=tuple(graph_facts.findings(graph_facts.Scene(
-            Decided(resolved.model.index, known), resolved.output,
-            tuple(spec.attributed.tensor for spec in resolved.inputs),
-            tuple(spec.ids for spec in resolved.inputs if spec.ids)))))
-        fed = {resolved.renamed.get(name, name): value for name, value in feed.items()}
-        resolved.model.require([resolved.output], fed)
-        with resolved.model.open_session() as session:
-            value = np.asarray(session.run(resolved.output, fed))
-            rows = len(value) if value.ndim else 1
-            turned = _turned(fed, rows)
-            apart = axis is None or rows == 1 or all(turned[name] is fed[name] for name in fed) or np.allclose(
-                value[::-1], session.run(resolved.output, turned), rtol=1e-3, atol=1e-6)
+        with _Reader(model, output, batch_axis=axis, time_limit=_LIMIT) as trial:
+            kept.update(attributed=trial.inputs, findings=tuple(trial.findings()), renamed=trial.resolved.renamed)
+            found = trial.outputs(feed)
+            if output.shape is None:
+                kept["label"] = _label(found.shape[axis is None:], axis)
+            kept.update(findings=tuple(trial.findings()))
+            if not found.size:
+                return Trial(obstacle="%s has rows of shape %s under the example: it has no element to explain; feed "
+                             "other sizes" % (trial.output, list(found.shape[1:])), **kept), False
+            return Trial(**kept), not (axis is None or rows.count == 1 or _follow(trial, feed, axis))
     except GraphToolsError as wrong:
-        return Trial(obstacle=one_line(wrong), **kept), isinstance(wrong, BatchError)
-    except (ValueError, _tf.tf.errors.OpError) as wrong:
-        return Trial(obstacle="%s; check the values and sizes of the feed" % one_line(wrong, 300), **kept), False
-    if not value.size:
-        return Trial(obstacle="%s has shape %s under the example: it has no element to explain; feed other sizes" % (
-            resolved.output, list(value.shape)), **kept), False
-    return Trial(**kept), not apart
+        return Trial(obstacle=one_line(wrong), may_fit=isinstance(wrong, (RunFailed, FeedError, LabelError)),
+                     **kept), isinstance(wrong, BatchError)

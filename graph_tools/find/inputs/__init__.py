@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, 
 
 from graph_tools.find import dataflow
 from graph_tools.find.candidates import Candidates, Miss
-from graph_tools.find.inputs import lookalikes, noise, production
+from graph_tools.find.inputs import lookalikes, own, production
 from graph_tools.find.inputs.record import Component, Input, mark_used
 from graph_tools.find.inputs.sparse import open_components
 from graph_tools.find.inputs.switches import find_switches
@@ -24,9 +24,9 @@ __all__ = ["MECHANISMS", "Component", "Input", "find_inputs", "scan"]
 # In the order tried. Each takes a GraphIndex and yields an Input for every occurrence.
 MECHANISMS: Tuple[Callable[[GraphIndex], Iterable[Input]], ...] = tuple(
     importlib.import_module("graph_tools.find.inputs." + mechanism.finder).inputs for mechanism in ops.INPUTS) + (
-        noise.inputs,)
+        own.inputs,)
 # Kinds whose output does not depend, through tensors, on another input of the model.
-SOURCES = ops.PLACEHOLDER_KINDS + ops.WAITING_KINDS + (noise.KIND,)
+SOURCES = ops.PLACEHOLDER_KINDS + ops.WAITING_KINDS + own.KINDS
 
 
 def find_inputs(model: Model, output: Any = None) -> Candidates:

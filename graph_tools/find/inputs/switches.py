@@ -84,6 +84,12 @@ def knobs(index: GraphIndex) -> Tuple[str, ...]:
     return tuple(index.once(_Search).roles())
 
 
+def data(index: GraphIndex) -> Tuple[str, ...]:
+    """Names of the sources that are no switches; what names the files of a saver is none of them."""
+    search = index.once(_Search)
+    return tuple(search.data(search.roles()))
+
+
 def unsettled(decided: Decided, outputs: Iterable[str]) -> List[str]:
     """Nodes that decide about some tensors and make them random, or take the statistics of the batch."""
     index = decided.index
@@ -146,12 +152,15 @@ class _Search:
         """Roles of the placeholders that are no data, by node."""
         roles = {name: self.role(node, self.effects(name)) for name, node in self.index.nodes.items()
                  if node.op in PLACEHOLDERS}
-        # What only scales others may be data itself, where it has a rank: two pictures that are compared.
-        scaling = {name for name, role in roles.items() if role == SCALE and placeholder_shape(
-            self.index, self.index.nodes[name]) is None}
-        data = [name for name in self._sources if name not in scaling and not roles.get(name)
-                and not self._names_files(name)]
+        # What only scales others may be data itself, where nothing else is.
+        scaling = {name for name, role in roles.items() if role == SCALE and not placeholder_shape(
+            self.index, self.index.nodes[name])}
+        data = self.data(roles)
         return {name: role for name, role in roles.items() if role and (data or name not in scaling)}
+
+    def data(self, roles: Dict[str, str]) -> List[str]:
+        """The sources that have no role and are no names of a saver's files."""
+        return [name for name in self._sources if not roles.get(name) and not self._names_files(name)]
 
     def _names_files(self, name: str) -> bool:
         """Whether a source only says where a saver writes and reads."""

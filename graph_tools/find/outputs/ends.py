@@ -75,7 +75,8 @@ class Ends:
         """Whatever leads to no end of the model: what nothing consumes, or what training differentiates."""
         index = self.view.index
         gradients = {name for name in index.nodes if GRADIENT_SCOPE.search(name)}
-        training = index.descendants(gradients, control=False) | {
+        # Where a step of training is part of the model (as in MAML), what comes of it is differentiated itself.
+        training = gradients | index.descendants(gradients, control=False) - self._differentiated(gradients) | {
             name for name, node in index.nodes.items() if _UPDATES.search(node.op) or _SUMMARIES.search(node.op)}
         loose = [name for name in index.nodes if name not in training
                  and all(use.node in training for use in index.consumers(name, control=False))]
@@ -90,17 +91,21 @@ class Ends:
     def trained(self) -> FrozenSet[str]:
         """Variables behind what is differentiated; a copy of a network that training only copies to has none."""
         if self._trained is None:
-            found = filter(None, map(_GRADIENT_OF.search, self.view.index.nodes))
-            self._trained = self.view.index.ancestors({one.group(1) for one in found}, control=False).intersection(
-                self.view.index.names_of(VARIABLES))
+            self._trained = self.view.index.ancestors(self._differentiated(self.view.index.nodes), control=False
+                                                      ).intersection(self.view.index.names_of(VARIABLES))
         return frozenset(self._trained)
+
+    @staticmethod
+    def _differentiated(gradients: Iterable[str]) -> Set[str]:
+        """The nodes that gradients are named after."""
+        return {found.group(1) for found in map(_GRADIENT_OF.search, gradients) if found}
 
     def _losses(self, loose: List[str], gradients: Set[str]) -> List[str]:
         """Of the nodes that only training and summaries read, those that are differentiated or that end a known loss.
 
         The loss itself: a mean of activations that a summary shows is none.
         """
-        differentiated = {found.group(1) for found in map(_GRADIENT_OF.search, gradients) if found}
+        differentiated = self._differentiated(gradients)
         after_loss = self.view.index.descendants(
             [name for name in self.view.index.names_of(LOSSES - {"L2Loss"}) if name not in gradients], control=False)
         return [name for name in loose if name in differentiated or name in after_loss]

@@ -212,8 +212,12 @@ class HeadSearch:
                 continue
             ends = [end for end in self.ends.reached(one.ref, scalars=False)
                     if not self.ends.sources([str(end)]) - self.ends.sources([str(one.ref)]) - needed]
-            if ends:
-                for end in ends:
+            before = self._before_readouts(one.ref)
+            near = [end for end in ends if end.node in before]
+            if ends and not near and self.ends.layered:
+                found.append(self._last(one))  # all that comes of it is decided by it, with no gradient
+            elif ends:
+                for end in near or ends:
                     found += self._after_layer(one, end)
                 if self._is_decoded(one):
                     found += self._read_by_loss(one, None)
@@ -227,12 +231,21 @@ class HeadSearch:
         needed, behind = self.ends.sources(taken), index.descendants(taken, control=False)
         found: List[Output] = []
         for one in self._shared:
-            after = index.descendants([one.ref.node], control=False, stop=lambda name: self.view.op(name) in READOUTS)
+            after = self._before_readouts(one.ref)
             for end in self.ends.reached(one.ref, scalars=False):
-                if end.node in after - behind and self.view.op(end) not in READOUTS and not (
-                        self.ends.sources([str(end)]) - needed):
+                if end.node in after - behind and not self.ends.sources([str(end)]) - needed:
                     found += self._after_layer(one, end)[:1]
         return found
+
+    def _before_readouts(self, ref: TensorRef) -> Set[str]:
+        """What is computed from a tensor as far as a gradient can follow."""
+        return {name for name in self.view.index.descendants(
+            [ref.node], control=False, stop=lambda name: self.view.op(name) in READOUTS)
+                if self.view.op(name) not in READOUTS}
+
+    def _last(self, one: Open) -> Output:
+        return self.output(one.ref, "logits", "the last layer, %s %s, ends here; it is read by %s" % (
+            self.view.op(one.layer), short(one.layer), ", ".join(one.readers)), [one.layer, one.ref.node])
 
     def _after_layer(self, one: Open, end: TensorRef) -> List[Output]:
         activation = self._activation_between(one.ref, end)
@@ -278,8 +291,7 @@ class HeadSearch:
             return self._compared(one, compared)
         if not self.ends.layered:
             return []
-        return [self.output(one.ref, "logits", "the last layer, %s %s, ends here; it is read by %s" % (
-            self.view.op(one.layer), short(one.layer), ", ".join(one.readers)), [one.layer, one.ref.node])]
+        return [self._last(one)]
 
     def _compared(self, one: Open, compared: TensorRef) -> List[Output]:
         """What a loss compares with labels, and the last layer when nothing else goes into it."""

@@ -1,0 +1,35 @@
+"""What a graph computes from where no data is fed, noise that it draws or constants: see ``graph_tools.find.own``."""
+
+from typing import Any, Iterator
+
+from graph_tools import _tf
+from graph_tools.find import own
+from graph_tools.find.inputs.record import Component, Input, Shape, dtype_list, make_input, shape_of
+from graph_tools.graph.ops import PLACEHOLDERS
+from graph_tools.graph.walk import GraphIndex
+
+NOISE, CONSTANT = KINDS = "noise", "constant"
+_WHY = {NOISE: "noise that the graph draws; no data is fed to it, and all it computes comes of this",
+        CONSTANT: "a constant that the graph holds; no data is fed to it: feed rows of your own in its place"}
+
+
+def inputs(index: GraphIndex) -> Iterator[Input]:
+    """One input for each tensor of the graph's own that all else is computed from; placeholders are found elsewhere."""
+    for name in sorted(own.flow_of(index).own):
+        node = index.nodes[name]
+        if node.op in PLACEHOLDERS:
+            continue
+        kind = CONSTANT if node.op == "Const" else NOISE
+        shape = shape_of(node.attr["value"].tensor.tensor_shape) if kind == CONSTANT else _drawn_shape(index, name)
+        dtype = (dtype_list(node, "dtype", "T") or ["float32"])[0]
+        yield make_input(index, kind, _WHY[kind], (name,), [
+            Component(name + ":0", dtype, shape, name.rpartition("/")[2])], batch=shape[0] if shape else None)
+
+
+def _drawn_shape(index: GraphIndex, name: str) -> Shape:
+    """The shape that noise is drawn in, where it is constant."""
+    drawn = next(one for one in index.ancestors([name], control=False) if index.op(one) in own.DRAWN)
+    given: Any = index.nodes[index.data_inputs(drawn)[0].node]
+    if given.op != "Const":
+        return None
+    return tuple(int(size) for size in _tf.make_ndarray(given.attr["value"].tensor).ravel())

@@ -1,0 +1,88 @@
+"""Data of a graph's own: what it computes from where nothing is fed that leads to anything learned.
+
+A generator that draws its own noise has no placeholder that leads to a layer; a first line through some points takes
+single numbers, or holds the points as a constant. What is drawn (scaled as the graph scales it), the numbers and the
+constants can be fed and attributed to as any input is. Beside data of other kinds none of them is an input: the noise
+of a dropout is compared with a probability, a single number is a learning rate, a constant belongs to the model.
+"""
+
+from typing import List, Set, Tuple
+
+from graph_tools.find.dataflow import CARRIED, COMPARISONS, FLOAT_TYPES, LAYERS, SOURCES, Dataflow
+from graph_tools.find.inputs import switches
+from graph_tools.graph import names, ops
+from graph_tools.graph.walk import GraphIndex, Use
+
+DRAWN = frozenset(("RandomUniform", "RandomStandardNormal", "TruncatedNormal", "StatelessRandomUniform",
+                   "StatelessRandomNormal", "StatelessTruncatedNormal", "StatelessRandomUniformV2",
+                   "StatelessRandomNormalV2", "StatelessTruncatedNormalV2"))
+_CHANGES = SOURCES | ops.VARIABLES | DRAWN
+_SCALES = frozenset(("Mul", "Add", "AddV2", "Sub"))
+_NO_VALUE = COMPARISONS | ops.SETS | ops.SHAPE_READERS | {"Floor", "Cast"}
+
+
+def flow_of(index: GraphIndex) -> Dataflow:
+    """What the values of each node are made of, data of the graph's own included where there is no other; made once."""
+    return index.once(_flow)
+
+
+def _flow(index: GraphIndex) -> Dataflow:
+    knobs = switches.knobs(index)
+    flow = Dataflow(index, knobs)
+    if any(flow.is_data(node.name) for node in index.of_ops(LAYERS)):
+        return flow
+    fed = switches.data(index)
+    numbers = tuple(name for name in fed if not flow.is_data(name))
+    own = drawn(index) or (numbers if len(numbers) == len(fed) else ()) or (() if fed else stored(index))
+    return Dataflow(index, knobs, own) if own else flow
+
+
+def drawn(index: GraphIndex) -> Tuple[str, ...]:
+    """Nodes of the noise that leads to layers by its value, after what scales it."""
+    found = []
+    for node in index.of_ops(DRAWN):
+        name = _scaled(index, node.name)
+        behind = index.descendants([name], control=False, stop=lambda one: index.op(one) in _NO_VALUE)
+        if any(index.op(one) in LAYERS for one in behind):
+            found.append(name)
+    return tuple(found)
+
+
+def _scaled(index: GraphIndex, name: str) -> str:
+    """Onwards from noise, as long as it is only multiplied with constants, or constants are added."""
+    while True:
+        uses = index.consumers(name, control=False)
+        beside = [ref for use in uses for ref in index.data_inputs(use.node) if ref != names.TensorRef(name, 0)]
+        if len(uses) != 1 or index.op(uses[0].node) not in _SCALES or any(
+                index.op(one) in _CHANGES for one in index.ancestors([ref.node for ref in beside], control=False)):
+            return name
+        name = uses[0].node
+
+
+def stored(index: GraphIndex) -> Tuple[str, ...]:
+    """Constants whose values meet what is learned: points that a model is fitted to, and what it ought to say of them.
+
+    Floats with an axis, and ids that rows are looked up by; none in a frozen graph, whose weights are constants, too.
+    """
+    learned = index.descendants(index.names_of(ops.VARIABLES), control=False,
+                                stop=lambda name: index.op(name) in ops.ASSIGNS | ops.SHAPE_READERS)
+    return tuple(node.name for node in index.of_ops(frozenset(("Const",)))
+                 if node.name not in learned and node.attr["value"].tensor.tensor_shape.dim
+                 and _meets(index, node.name, learned, node.attr["dtype"].type in FLOAT_TYPES))
+
+
+def _meets(index: GraphIndex, name: str, learned: Set[str], is_float: bool) -> bool:
+    """Whether the values of a constant are computed with what is learned, or are ids of its rows."""
+    seen: Set[str] = set()
+    todo: List[Use] = list(index.consumers(name, control=False))
+    while todo:
+        use = todo.pop()
+        op = index.op(use.node)
+        if use.node in seen or op in ops.ASSIGNS | ops.SHAPE_READERS or use.slot not in CARRIED.get(op, (use.slot,)):
+            continue
+        seen.add(use.node)
+        if use.node not in learned:
+            todo += index.consumers(use.node, control=False)
+        elif is_float and op not in ops.GATHERS or op in ops.GATHERS and use.slot == 1:
+            return True
+    return False

@@ -1,0 +1,136 @@
+"""Noise, single numbers and constants are the input of a graph that takes no other, and of no graph that does."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import graph_tools as gt
+import tf1_ig
+from graph_tools import _tf
+from graph_tools.find import own
+from tests.models import small
+from tf1_ig.question import proposal
+
+WEIGHTS = np.random.RandomState(5).normal(size=(3, 4)).astype(np.float32)
+
+
+def generator(count=6):
+    """Noise between -1 and 1, a layer, a picture; without its seed it is another at each run."""
+    tf = _tf.tf
+    z = tf.random_uniform([count, 3], -1.0, 1.0, name="z")
+    tf.tanh(tf.matmul(z, tf.constant(WEIGHTS)), name="picture")
+
+
+def with_data():
+    """The twin: the noise is added to what is fed."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 3], "x")
+    z = tf.random_uniform([6, 3], -1.0, 1.0, name="z")
+    tf.tanh(tf.matmul(x, tf.constant(WEIGHTS)) + tf.matmul(z, tf.constant(WEIGHTS)), name="picture")
+
+
+def dropped():
+    """The twin: what the noise is compared with decides, and its value leads to no layer."""
+    tf = _tf.tf
+    weights = tf.constant(WEIGHTS)
+    kept = tf.floor(0.5 + tf.random_uniform([3, 4]))
+    tf.matmul(tf.constant(WEIGHTS), tf.transpose(weights * kept), name="picture")
+
+
+def test_what_a_generator_draws_is_its_input():
+    model = small.model_of(generator)
+    found = gt.find_inputs(model).only(kind="noise")
+    assert found.tensor == "z:0" and found.shape == (6, 3) and found.batch == 6
+    assert gt.find_outputs(model).distinct()[0].tensor == "picture:0"
+    fed = np.random.RandomState(1).normal(size=(6, 3)).astype(np.float32)
+    with tf1_ig.IntegratedGradients(model, "picture:0") as explainer:
+        assert explainer.inputs == ("z:0",)
+        result = explainer.explain({"z:0": fed}, label=2, tolerance=1e-4)
+    # tanh(w.z) is its whole along a straight line: each part is its share of w.z.
+    parts = fed * WEIGHTS[:, 2]
+    expected = parts / parts.sum(1, keepdims=True) * np.tanh(parts.sum(1, keepdims=True))
+    np.testing.assert_allclose(result.values["z:0"], expected, rtol=2e-3, atol=1e-5)
+
+
+def with_numbers(fed=False):
+    """Two numbers, each a placeholder without any axis; ``fed``: beside data, where one is a scale."""
+    tf = _tf.tf
+    first, second = (tf.placeholder(tf.float32, [], name) for name in ("first", "second"))
+    numbers = tf.reshape(tf.stack([first, 2.0 * second]), [1, 2])
+    if fed:
+        numbers = tf.placeholder(tf.float32, [None, 2], "x") * first
+    tf.tanh(tf.matmul(numbers, _learned(2)), name="picture")
+
+
+def with_constants(fed=False):
+    """Points that the graph holds; ``fed``: beside data, where they only shift it."""
+    tf = _tf.tf
+    points = tf.constant(np.linspace(-1, 1, 18).reshape(6, 3).astype(np.float32), name="points")
+    points = points + tf.placeholder(tf.float32, [6, 3], "x") if fed else points
+    tf.tanh(tf.matmul(points, _learned(3)), name="picture")
+
+
+def numbers_beside_data():
+    with_numbers(fed=True)
+
+
+def constants_beside_data():
+    with_constants(fed=True)
+
+
+def _learned(rows):
+    return _tf.tf.get_variable("w", [rows, 4], initializer=_tf.tf.constant_initializer(WEIGHTS[:rows]),
+                               use_resource=False)
+
+
+@pytest.mark.parametrize("build", [with_data, dropped, numbers_beside_data, constants_beside_data])
+def test_beside_data_nothing_of_the_graph_s_own_is(build):
+    model = small.model_of(build)
+    assert not own.flow_of(model.index).own
+    assert not [one for one in gt.find_inputs(model) if one.kind in ("noise", "constant")]
+
+
+def _trained(build, rows):
+    return dataclasses.replace(small.model_of(build), variables={"w": WEIGHTS[:rows]})
+
+
+def test_single_numbers_are_data_where_nothing_else_is():
+    model = _trained(with_numbers, 2)
+    assert not any(one.switch for one in gt.find_inputs(model))
+    assert gt.find_outputs(model).distinct()[0].tensor == "picture:0"
+    with tf1_ig.IntegratedGradients(model, "picture:0", batch_axis=None) as explainer:
+        assert explainer.inputs == ("first:0", "second:0")
+        result = explainer.explain({"first:0": 0.3, "second:0": -0.7}, label=(0, 1), tolerance=1e-4)
+    parts = np.array([0.3, -1.4]) * WEIGHTS[:2, 1]
+    found = [float(np.ravel(result.values[name])[0]) for name in explainer.inputs]
+    np.testing.assert_allclose(found, parts / parts.sum() * np.tanh(parts.sum()), rtol=2e-3)
+    assert tf1_ig.check(result)["completeness"].verdict == "ok" and "first" in result.to_html()
+
+
+def test_constants_are_data_where_nothing_is_fed():
+    model = _trained(with_constants, 3)
+    found = gt.find_inputs(model).only(kind="constant")
+    assert found.tensor == "points:0" and found.shape == (6, 3)
+    fed = np.random.RandomState(1).normal(size=(6, 3)).astype(np.float32)
+    with tf1_ig.IntegratedGradients(model, "picture:0") as explainer:
+        assert explainer.inputs == ("points:0",)
+        result = explainer.explain({"points:0": fed}, label=2, tolerance=1e-4)
+    parts = fed * WEIGHTS[:, 2]
+    expected = parts / parts.sum(1, keepdims=True) * np.tanh(parts.sum(1, keepdims=True))
+    np.testing.assert_allclose(result.values["points:0"], expected, rtol=2e-3, atol=1e-5)
+
+
+def test_weights_of_a_frozen_graph_are_none():
+    def build():
+        tf = _tf.tf
+        tf.tanh(tf.matmul(tf.constant(WEIGHTS), tf.constant(WEIGHTS.T)), name="picture")
+
+    assert not gt.find_inputs(small.model_of(build))
+
+
+@pytest.mark.parametrize("build", [with_numbers, with_constants])
+def test_an_example_of_them_runs(build):
+    model = _trained(build, 2 if build is with_numbers else 3)
+    output, found = proposal.propose_any(model, gt.find_outputs(model).distinct())
+    assert output.tensor == "picture:0" and not found.obstacle and len(found.attributed) == len(found.samples)
