@@ -188,11 +188,17 @@ def between(nodes: np.ndarray, order: int, counts: Optional[np.ndarray] = None) 
     nearest = np.maximum(place - 1, 0) if order == 0 else np.clip(place - (order + 1) // 2, 0, count - 1 - order)
     used = first + nearest + np.arange(order + 1)[:, None]
     stencil = nodes[used]
-    points, weights = gausslegendre(order // 2 + 1)
+    points, weights = _few(order // 2 + 1)
     away = (low + widths * points[:, None])[:, None] - stencil
     apart = stencil[:, None] - stencil + np.eye(order + 1)[:, :, None]
     # The product of all others is that of those before times that of those behind.
-    others = np.ones_like(away)
-    others[:, 1:] = np.cumprod(away[:, :-1], axis=1)
-    others[:, :-1] *= np.cumprod(away[:, :0:-1], axis=1)[:, ::-1]
+    others, behind = np.ones_like(away), np.ones_like(away[:, 0])
+    for one in range(order):
+        np.multiply(others[:, one], away[:, one], out=others[:, one + 1])
+    for one in range(order, 0, -1):
+        behind *= away[:, one]
+        others[:, one - 1] *= behind
     return used.T, (widths * np.tensordot(weights, others, 1) / apart.prod(axis=1)).T
+
+
+_few = functools.lru_cache(maxsize=None)(gausslegendre)

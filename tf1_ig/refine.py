@@ -7,21 +7,25 @@ What tokens gain and others lose does not show in the score, so the parts of the
 rules disagree on them.
 
 A path begins with few nodes of high order: nested Gauss rules (``quadrature.nested``), which smooth models are done
-with. How much of the change from one to the next is error still is told by how fast the known errors and the changes
-themselves decay. Where they decay too slowly (a kink, a steep stretch) intervals are halved instead, wherever the error
+with. How much of the change from one to the next is error still is told by how fast the known errors and the tokens'
+own Legendre coefficients decay. Where they decay too slowly (a kink, a steep stretch) intervals are halved instead, wherever the error
 is, and between the nodes polynomials of low order are laid through the nearest ones: on each stretch the order whose
-known errors are least (``quadrature.between``, for many paths at once). Nothing that was evaluated is given up.
+known errors are least (``quadrature.between``). Nothing that was evaluated is given up.
 
 It stops when the net error is within the tolerance *and* what the single errors add up to is a small share of how far
 the score travels along the path (errors of opposite sign cannot cancel into convergence) *and* the tokens' parts are
 known as well. Single errors are added up by runs of one sign: within a run they add plainly (a smooth stretch errs to
 one side), runs add in squares (kinks err to either side, independently).
+
+Paths that stand at the same point are looked at together, as long arrays: paths, and their nodes or intervals, follow
+one another.
 """
 
+import bisect
 import functools
 import itertools
 import math
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -33,10 +37,11 @@ ROUNDING = 1e-6
 HEADROOM = 0.5
 FIRST_NODES = quadrature.nested(1).alphas.tolist()
 _LAST_LEVEL = 4       # 31 nodes of one polynomial
-_PROMISING = 2.0      # a next level is tried where it should come so near to what is allowed
+_TRUST = 0.85         # share of the degrees that a level is exact beyond the one before for which a decay is believed
 _SEEN = 0.3           # share of the score's way that one polynomial may be off, added up over intervals
 _ORDERS = (0, 1, 3, 5)
 _LEAST_WIDTH = 1e-6
+_AT_ONCE = 1 << 21    # numbers of parts that are looked at together
 
 
 def by_runs(errors: Sequence[float]) -> float:
@@ -45,45 +50,19 @@ def by_runs(errors: Sequence[float]) -> float:
     >>> by_runs([1.0, 2.0, -4.0])
     5.0
     """
-    squares, run = 0.0, 0.0
-    for error in errors:
-        if run * error < 0:
-            squares, run = squares + run * run, 0.0
-        run += error
-    return math.sqrt(squares + run * run)
+    return float(_by_runs(np.asarray(errors, np.float64), np.zeros(1, int))[0]) if len(errors) else 0.0
 
 
-class _Bounds(NamedTuple):
-    """What errors may add up to: single ones along the path, their sum, and those of the tokens' parts."""
-
-    tolerance: float
-    path: float
-    net: float
-    rounding: float
-
-    def parts(self, size: float) -> float:
-        """Where the parts of all tokens have this absolute sum."""
-        return max(HEADROOM * self.tolerance * size, self.rounding)
-
-
-class Known(NamedTuple):
-    """What is known of a path: nodes, slopes there, what the score rises by between them, and what errors may be."""
-
-    nodes: np.ndarray
-    slopes: np.ndarray
-    rises: np.ndarray
-    bounds: _Bounds
-
-
-class Laid(NamedTuple):
-    """Polynomials through the nearest nodes, by interval: of the order of least known errors thereabouts, and of the
-    one below it. ``used`` are nodes ``[intervals, order + 1]``, ``taken`` and ``lower`` their weights."""
-
-    used: np.ndarray
-    taken: np.ndarray
-    lower: np.ndarray
-    errors: np.ndarray      # signed
-    of_lower: np.ndarray
+def _by_runs(errors: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The same of several paths, whose errors begin at ``starts``."""
+    signs = np.sign(errors)
+    told = np.where(signs == 0, 0, np.arange(len(errors)))
+    told[starts] = starts
+    signs = signs[np.maximum.accumulate(told)]  # one of nothing ends no run
+    begins = np.append(True, signs[1:] != signs[:-1])
+    begins[starts] = True
+    runs = np.flatnonzero(begins)
+    return np.sqrt(np.add.reduceat(np.add.reduceat(errors, runs) ** 2, np.searchsorted(runs, starts)))
 
 
 class Path:
@@ -97,156 +76,116 @@ class Path:
     def __init__(self, ends: Sequence[float], size: float = 0.0):
         self.ends, self.size = (float(ends[0]), float(ends[1])), size
         self.score: Dict[float, float] = {}
-        self.slope: Dict[float, float] = {}   # where the gradient is finite
+        self.slope: Dict[float, float] = {}
         self.gradient: Dict[float, np.ndarray] = {}
         self.parts: Dict[float, np.ndarray] = {}
-        self.without: List[float] = []        # nodes where there is no gradient
+        self.nodes: List[float] = []          # ascending, those where the gradient is finite
+        self.known = all(map(math.isfinite, ends))  # whether there are scores to go by
         self.level: Optional[int] = 1         # of the nested rule; None: intervals are halved
-        self.change: Optional[float] = None   # of the tokens' parts, from the level before the last to the last
-        # The integral as it stands: weights of the nodes, and the signed error of each interval.
-        self.weights: Dict[float, float] = {}
+        # The integral as it stands: weights of ``nodes``, and the signed error of each interval.
+        self.weights = np.zeros(0)
         self.errors: np.ndarray = np.full(1, np.inf)
 
     def add(self, alpha: float, score: float, slope: float, gradient: np.ndarray, parts: np.ndarray) -> None:
         self.score[alpha] = float(score)
         self.gradient[alpha], self.parts[alpha] = gradient, parts
         if math.isfinite(slope):
-            self.slope[alpha] = float(slope)
-        else:
-            self.without.append(alpha)
+            self.slope[alpha], self.known = float(slope), self.known and math.isfinite(score)
+            bisect.insort(self.nodes, alpha)
 
     def result(self) -> Tuple[Any, ...]:
         """Gradient, scores, number of nodes, estimated error, path and its errors (see ``integrate.Integral``)."""
-        if self.weights:
-            total = np.zeros(self.gradient[next(iter(self.weights))].shape)
-            for node, weight in self.weights.items():
-                total += weight * self.gradient[node]
-        else:  # neither scores nor gradients to go by
-            total = np.full(next(iter(self.gradient.values())).shape, np.nan)
-        nodes = sorted(self.slope if self.weights else self.score)
-        errors = self.errors if self.weights else np.full(len(nodes) + 1, np.inf)
+        known = bool(len(self.weights))  # there are scores and gradients to go by
+        nodes = self.nodes if known else sorted(self.score)
+        total = np.full(self.gradient[nodes[0]].shape, 0.0 if known else np.nan)
+        for node, weight in zip(nodes, self.weights.tolist()):
+            total += weight * self.gradient[node]
+        errors = self.errors if known else np.full(len(nodes) + 1, np.inf)
         alphas, scores = np.array([0.0] + nodes + [1.0]), [self.score[node] for node in nodes]
-        return (total, self.ends[1], self.ends[0], len(self.score),
-                max(by_runs(errors.tolist()), abs(float(errors.sum()))),
+        return (total, self.ends[1], self.ends[0], len(self.score), max(by_runs(errors), abs(float(errors.sum()))),
                 (alphas, np.array([self.ends[0]] + scores + [self.ends[1]])), errors)
 
-    # -- few nodes, high order ---------------------------------------------------------------------------------------
 
-    def climb(self, known: Known, max_steps: int) -> Optional[List[float]]:
-        """One polynomial through all nodes: those of the next level, none where it will do; ``None``: give it up."""
-        if self.level is None or self.without:
-            return None
-        level, bounds = _level(self.level), known.bounds
-        parts = np.array([self.parts[node] for node in level.nodes], np.float64)
-        size, change = np.abs(level.sums @ parts).sum(axis=1).tolist()
-        self.errors = level.weights @ known.slopes - known.rises
-        self.weights = dict(zip(level.nodes, level.sums[0].tolist()))
-        of_before = level.before @ known.slopes[level.held] - np.add.reduceat(known.rises, level.joined)
-        error, rounding = float(np.abs(self.errors).sum()), bounds.rounding + 1e-300
-        decay = (error + rounding) / (float(np.abs(of_before).sum()) + rounding)
-        # The score is a single number: later changes are compared with the change before, and of the first one the
-        # tokens say themselves how fast they decay, from what is straight along the path to what bends.
-        of_tokens = _bent(parts) ** 2 if self.change is None else change / (self.change + 1e-300)
-        decay = min(1.0, max(decay, of_tokens))
-        off, allowed = change * decay, bounds.parts(size)
-        if off <= allowed and error <= _SEEN * float(np.abs(known.rises).sum()) + bounds.rounding and (
-                abs(float(self.errors.sum())) <= bounds.net):
-            return []
-        promising = self.level == 1 or off * decay ** (1.0 if self.level < 3 else 1.5) <= _PROMISING * allowed
-        if self.level == _LAST_LEVEL or not promising or 2 * len(level.nodes) + 1 > max_steps:
-            self.level = None
-            return None
-        self.level, self.change = self.level + 1, change
-        return [node for node in _level(self.level).nodes if node not in self.score]
+class Known(NamedTuple):
+    """What is known of some paths: their nodes, slopes there, and what the scores rise by over the intervals.
 
-    # -- many nodes, low order ---------------------------------------------------------------------------------------
-
-    def halve(self, known: Known, laid: Laid, max_steps: int) -> List[float]:
-        """Polynomials through the nearest nodes: the middles of the worst intervals, none where all will do."""
-        nodes, bounds, room = known.nodes, known.bounds, max_steps - len(self.score)
-        weights = np.bincount(laid.used.ravel(), laid.taken.ravel(), len(nodes))
-        self.errors, self.weights = laid.errors, dict(zip(nodes.tolist(), weights.tolist()))
-        errors = np.abs(self.errors)
-        if by_runs(self.errors.tolist()) > bounds.path:
-            return middles(nodes, errors, bounds.path / 2.0, room)
-        if abs(float(self.errors.sum())) > bounds.net:
-            return middles(nodes, errors, 0.5 * float(np.linalg.norm(errors)), room)
-        of_nodes, apart = np.array([self.parts[node] for node in nodes.tolist()]), np.zeros((len(errors), len(nodes)))
-        apart[np.arange(len(errors))[:, None], laid.used] = laid.taken - laid.lower
-        with np.errstate(over="ignore"):  # what has no size is told by the score
-            spread = apart @ of_nodes
-            # Kinks err independently, so spreads add in squares.
-            added = float(np.sqrt((spread ** 2).sum(axis=0)).sum())
-        # How much of a disagreement is error is seen on the score, where errors are known; as that is a single number,
-        # only its root is believed. Where disagreements cancel in the score, it says nothing about them.
-        silent = 1e-3 * added + 1e-30
-        believed = math.sqrt(min(1.0, float((errors.sum() + silent) / (np.abs(laid.of_lower).sum() + silent))))
-        off, allowed = added * believed, bounds.parts(float(np.abs(weights @ of_nodes).sum()))
-        if off <= allowed:
-            return []
-        by_tokens = np.abs(spread).sum(axis=1)
-        return middles(nodes, by_tokens, float(np.linalg.norm(by_tokens)) * allowed / off, room)
-
-
-def _bent(parts: np.ndarray) -> float:
-    """What three nodes of Gauss say: the second Legendre coefficient of all tokens over the first; at most 1.
-
-    >>> _bent(np.array([[1.0], [2.0], [3.0]]))
-    0.0
+    ``firsts`` and ``starts`` are where each path's nodes and intervals begin. Errors may be: along the path ``path``,
+    their sum ``net``, and those of the tokens' parts ``share`` of these; ``rounding`` in any case.
     """
-    first, middle, last = parts
-    straight = math.sqrt(0.6) / 1.2 * float(np.abs(last - first).sum())
-    bent = float(np.abs(first + last - 2.0 * middle).sum()) / 1.8
-    return bent / max(bent, straight, 1e-300)
+
+    nodes: np.ndarray
+    slopes: np.ndarray
+    rises: np.ndarray
+    counts: np.ndarray
+    travelled: np.ndarray
+    path: np.ndarray
+    net: np.ndarray
+    rounding: np.ndarray
+    share: float
+
+    @property
+    def firsts(self) -> np.ndarray:
+        return np.cumsum(self.counts) - self.counts
+
+    @property
+    def starts(self) -> np.ndarray:
+        return np.cumsum(self.counts + 1) - self.counts - 1
+
+    def of_parts(self, sizes: np.ndarray) -> np.ndarray:
+        """What the parts may be off, where those of all tokens have these absolute sums."""
+        return np.maximum(self.share * sizes, self.rounding)
+
+
+def known(paths: Sequence[Path], tolerance: float) -> Known:
+    """What is known of paths that have gradients."""
+    counts = np.array([len(path.nodes) for path in paths])
+    ways = np.array([score for path in paths for score in (
+        path.ends[0], *map(path.score.__getitem__, path.nodes), path.ends[1])])
+    slopes = np.array([path.slope[node] for path in paths for node in path.nodes])
+    starts = np.cumsum(counts + 2) - counts - 2
+    rises = np.delete(np.diff(ways), starts[1:] - 1)
+    travelled = np.add.reduceat(np.abs(rises), starts - np.arange(len(paths)))
+    rounding = ROUNDING * np.maximum([path.size for path in paths], np.maximum.reduceat(np.abs(ways), starts))
+    net = tolerance * np.array([abs(path.ends[1] - path.ends[0]) for path in paths])
+    return Known(np.array([node for path in paths for node in path.nodes]), slopes, rises, counts, travelled,
+                 np.maximum(HEADROOM * tolerance * travelled, rounding), np.maximum(net, rounding), rounding,
+                 HEADROOM * tolerance)
 
 
 def wanted(paths: Sequence[Path], tolerance: float, max_steps: int) -> List[List[float]]:
     """The nodes that each path wants next (none: finished)."""
-    found: List[List[float]] = []
-    halved: List[Tuple[int, Known]] = []
-    for number, (path, known) in enumerate(zip(paths, _known(paths, tolerance))):
-        nodes = [] if known is None else path.climb(known, max_steps)
-        if known is not None and nodes is None:
-            halved.append((number, known))
-        found.append(nodes or [])
+    found: Dict[int, List[float]] = {}
 
-    def count(one: Tuple[int, Known]) -> int:
-        return min(len(one[1].nodes), _ORDERS[-1] + 1)  # those of too few nodes for an order are by themselves
+    def alike(ask: Any, kind: Any, some: Sequence[int]) -> None:
+        """Asks of those paths together that are of one kind."""
+        for _, group in itertools.groupby(sorted(some, key=kind), kind):
+            numbers = list(group)
+            its = [paths[number] for number in numbers]
+            found.update(zip(numbers, ask(its, known(its, tolerance), max_steps)))
 
-    for _, some in itertools.groupby(sorted(halved, key=count), count):
-        alike = list(some)
-        for (number, known), one in zip(alike, lay([known for _, known in alike])):
-            found[number] = paths[number].halve(known, one, max_steps)
-    return found
+    def tokens(number: int) -> int:
+        return len(next(iter(paths[number].parts.values())))
+
+    every = [number for number, path in enumerate(paths) if path.known and 2 * len(path.nodes) >= len(path.score)]
+    alike(climb, lambda number: (paths[number].level, tokens(number)),
+          [number for number in every if paths[number].level and len(paths[number].nodes) == len(paths[number].score)])
+    # Where there are too few nodes for an order, paths of as few are by themselves.
+    alike(halve, lambda number: (min(len(paths[number].nodes), _ORDERS[-1] + 1), tokens(number)),
+          [number for number in every if found.get(number) is None])
+    # A node in the middle of an interval has no gradient where it was asked before.
+    return [[node for node in found.get(number) or () if node not in path.score] for number, path in enumerate(paths)]
 
 
-def _known(paths: Sequence[Path], tolerance: float) -> Iterator[Optional[Known]]:
-    """What is known of each path; ``None`` where there are neither scores nor gradients to go by."""
-    nodes = [sorted(path.slope) for path in paths]
-    counts = np.array([len(one) for one in nodes])
-    ways = np.array([score for path, its in zip(paths, nodes)
-                     for score in [path.ends[0], *map(path.score.__getitem__, its), path.ends[1]]])
-    slopes = np.array([path.slope[node] for path, its in zip(paths, nodes) for node in its])
-    starts = np.cumsum(counts + 2) - counts - 2
-    first = starts - np.arange(len(paths))
-    rises = np.delete(np.diff(ways), starts[1:] - 1)
-    travelled = np.add.reduceat(np.abs(rises), first)
-    rounding = ROUNDING * np.maximum([path.size for path in paths], np.maximum.reduceat(np.abs(ways), starts))
-    net = np.maximum(tolerance * np.array([abs(path.ends[1] - path.ends[0]) for path in paths]), rounding)
-    bounds = zip(np.maximum(HEADROOM * tolerance * travelled, rounding).tolist(), net.tolist(), rounding.tolist())
-    for number, (path, its, start, allowed) in enumerate(zip(paths, nodes, first.tolist(), bounds)):
-        if not math.isfinite(travelled[number]) or 2 * len(path.without) > len(path.score):
-            yield None
-            continue
-        own = slice(start - number, start - number + len(its))
-        yield Known(np.array(its), slopes[own], rises[start:start + len(its) + 1], _Bounds(tolerance, *allowed))
+# -- few nodes, high order -------------------------------------------------------------------------------------------
 
 
 class _Level(NamedTuple):
     """One of the nested rules beside the one before.
 
     ``sums`` are the weights of the whole path ``[2, nodes]``: the rule's, and what it changes; ``held`` tells the nodes
-    of the rule before, ``before`` its weights by interval, ``joined`` where its intervals begin.
+    of the rule before, ``before`` its weights by interval, ``joined`` where its intervals begin. ``series`` tells
+    Legendre coefficients, ``[2, some, nodes]``: those in the middle and the last. ``more`` is by how many degrees the
+    rule is exact beyond the one before.
     """
 
     nodes: List[float]
@@ -255,44 +194,174 @@ class _Level(NamedTuple):
     held: np.ndarray
     before: np.ndarray
     joined: np.ndarray
+    series: np.ndarray
+    more: int
 
 
 @functools.lru_cache(maxsize=None)
 def _level(level: int) -> _Level:
     rule, before = quadrature.nested(level), quadrature.nested(level - 1)
-    held = np.isin(rule.alphas, before.alphas)
+    held, count = np.isin(rule.alphas, before.alphas), len(rule.alphas)
     whole = rule.weights.sum(axis=0)
     change = whole.copy()
     change[held] -= before.weights.sum(axis=0)
+    series = np.linalg.inv(np.polynomial.legendre.legvander(2.0 * rule.alphas - 1.0, count - 1))
+    some, middle = (count + 1) // 4, (count + 1) // 2
+    # With n nodes polynomials are exact up to a degree of (3 n + 1) / 2, with one up to 1.
     return _Level(rule.alphas.tolist(), rule.weights, np.stack([whole, change]), held, before.weights,
-                  np.concatenate([[0], np.flatnonzero(held) + 1]))
+                  np.concatenate([[0], np.flatnonzero(held) + 1]),
+                  np.stack([series[middle - some:middle], series[-some:]]),
+                  4 if level == 1 else 3 * (count - len(before.alphas)) // 2)
 
 
-def lay(paths: Sequence[Known]) -> Iterator[Laid]:
-    """For each path of more nodes than the highest order, or of the same few, its polynomials."""
-    counts = np.array([len(one.nodes) for one in paths])
-    nodes, slopes, rises = (np.concatenate([one[field] for one in paths]) for field in range(3))
-    rules = [(used.T, weights.T) for used, weights in (quadrature.between(nodes, order, counts) for order in _ORDERS)]
-    used, every = rules[-1][0], np.arange(len(rises))
+def left(level: int, parts: np.ndarray, along: np.ndarray, net: np.ndarray) -> np.ndarray:
+    """How much of what this level changed is error still, of several paths.
+
+    What a level changes is the error of the one before. The net error of the score says how much of it is left, and so
+    does how fast errors on intervals and the tokens' own Legendre coefficients decay by degree. The net error is right
+    on the average but may be small by chance, so the geometric mean of both is taken, and never less than it says.
+
+    Args:
+      level: of the nested rules, from 1.
+      parts: by token at the nodes, ``[paths, nodes, tokens]``.
+      along, net: of the score, what absolute errors of all intervals and the net error are since the level before;
+        at most 1.
+    """
+    rule, count = _level(level), parts.shape[1]
+    middle, last = np.abs(np.tensordot(rule.series, parts, (2, 1))).sum(axis=3).max(axis=1) + 1e-300
+    by_degree = np.maximum(along ** (1.0 / (~rule.held).sum()), np.minimum(1.0, last / middle) ** (2.0 / (count - 1)))
+    return np.maximum(net, np.sqrt(net * by_degree ** (_TRUST * rule.more)))
+
+
+def climb(paths: Sequence[Path], its: Known, max_steps: int) -> List[Optional[List[float]]]:
+    """One polynomial through all nodes, which are the same of every path: those of the next level, none where it will
+    do; ``None``: it is given up."""
+    level = paths[0].level or 1
+    rule = _level(level)
+    count = len(rule.nodes)
+    parts = np.array([path.parts[node] for path in paths for node in rule.nodes], np.float64)
+    parts = parts.reshape(len(paths), count, -1)
+    sizes, changes = np.abs(np.tensordot(rule.sums, parts, (1, 1))).sum(axis=2)
+    slopes, rises = its.slopes.reshape(-1, count), its.rises.reshape(-1, count + 1)
+    errors = slopes @ rule.weights.T - rises
+    before = slopes[:, rule.held] @ rule.before.T - np.add.reduceat(rises, rule.joined, axis=1)
+    along, net = np.abs(errors).sum(axis=1), np.abs(errors.sum(axis=1))
+
+    def decay(now: np.ndarray, then: np.ndarray) -> np.ndarray:
+        return np.minimum(1.0, (now + its.rounding + 1e-300) / (then + its.rounding + 1e-300))
+
+    share = left(level, parts, decay(along, np.abs(before).sum(axis=1)), decay(net, np.abs(before.sum(axis=1))))
+    off, allowed = changes * share, its.of_parts(sizes)
+    good = (off <= allowed) & (along <= _SEEN * its.travelled + its.rounding) & (net <= its.net)
+    further = np.zeros(len(paths), bool)
+    if level < _LAST_LEVEL and 2 * count + 1 <= max_steps:
+        further |= (level == 1) | (off * share ** (_TRUST * _level(level + 1).more / rule.more) <= allowed)
+    for path, of_path, done, more in zip(paths, errors, good.tolist(), further.tolist()):
+        path.errors, path.weights = of_path, rule.sums[0]
+        path.level = level if done else level + 1 if more else None
+    return [[] if done else path.level and _level(path.level).nodes for path, done in zip(paths, good.tolist())]
+
+
+# -- many nodes, low order -------------------------------------------------------------------------------------------
+
+
+class Laid(NamedTuple):
+    """Polynomials through the nearest nodes, by interval: of the order of least known errors thereabouts, and of the
+    one below it. ``used`` are nodes ``[intervals, order + 1]``, ``taken`` and ``lower`` their weights."""
+
+    used: np.ndarray
+    taken: np.ndarray
+    lower: np.ndarray
+    errors: np.ndarray      # signed
+    of_lower: np.ndarray
+
+
+def lay(its: Known) -> Laid:
+    """For each path its polynomials; paths have more nodes than the highest order, or all the same few."""
+    rules = [quadrature.between(its.nodes, order, its.counts) for order in _ORDERS]
+    used, every = rules[-1][0].T, np.arange(len(its.rises))
     weights = np.zeros((len(rules),) + used.shape)  # the nodes of a lower order are among those of the highest
     for order, (nearest, of_nearest) in enumerate(rules):
-        weights[order, nearest - used[0], every] = of_nearest
-    errors = (weights * slopes[used]).sum(axis=1) - rises
-    ends = np.cumsum(counts + 1)
-    starts, near = ends - counts - 1, np.abs(errors[1:])
+        weights[order, nearest.T - used[0], every] = of_nearest.T
+    errors = (weights * its.slopes[used]).sum(axis=1) - its.rises
+    starts, near = its.starts, np.abs(errors[1:])
     before, behind = np.roll(near, 1, axis=1), np.roll(near, -1, axis=1)
-    before[:, starts] = behind[:, ends - 1] = 0.0
+    before[:, starts] = behind[:, starts + its.counts] = 0.0
     best = 1 + np.argmin(before + 2.0 * near + behind, axis=0)
-    own = (used - np.repeat(np.cumsum(counts) - counts, counts + 1)).T
-    whole = (own, weights[best, :, every], weights[best - 1, :, every], errors[best, every], errors[best - 1, every])
-    return (Laid(*(field[start:end] for field in whole)) for start, end in zip(starts.tolist(), ends.tolist()))
+    return Laid(used.T, weights[best, :, every], weights[best - 1, :, every], errors[best, every],
+                errors[best - 1, every])
 
 
-def middles(nodes: np.ndarray, errors: np.ndarray, until: float, room: int) -> List[float]:
+def halve(paths: Sequence[Path], its: Known, max_steps: int) -> List[Optional[List[float]]]:
+    """Polynomials through the nearest nodes: the middles of the worst intervals, none where all will do."""
+    laid, starts = lay(its), its.starts
+    errors = np.abs(laid.errors)
+    weights = np.bincount(laid.used.ravel(), laid.taken.ravel(), len(its.nodes))
+    along, net = _by_runs(laid.errors, starts), np.abs(np.add.reduceat(laid.errors, starts))
+    found: List[Optional[List[float]]] = []
+    seen = []  # paths of which the score says nothing any more
+    for number, (path, first, start, count) in enumerate(zip(
+            paths, its.firsts.tolist(), starts.tolist(), its.counts.tolist())):
+        own, room = slice(start, start + count + 1), max_steps - len(path.score)
+        path.errors = laid.errors[own]
+        path.weights = weights[first:first + count]
+        if along[number] > its.path[number]:
+            found.append(middles(path.nodes, errors[own], its.path[number] / 2.0, room))
+        elif net[number] > its.net[number]:
+            found.append(middles(path.nodes, errors[own], 0.5 * float(np.linalg.norm(errors[own])), room))
+        else:
+            seen.append(number)
+            found.append([])
+    if seen:
+        spread = _spread(paths, its, laid, weights, np.isin(np.arange(len(paths)), seen))
+        for number, one in zip(seen, spread):
+            start, count = starts[number], its.counts[number]
+            # How much of a disagreement is error is seen on the score, where errors are known; as that is a single
+            # number, only its root is believed. Where disagreements cancel in the score, it says nothing about them.
+            silent, own = 1e-3 * one.added + 1e-30, slice(start, start + count + 1)
+            believed = math.sqrt(min(1.0, float((errors[own].sum() + silent) / (
+                np.abs(laid.of_lower[own]).sum() + silent))))
+            off, allowed = one.added * believed, max(its.share * one.size, its.rounding[number])
+            if off > allowed:
+                until = float(np.linalg.norm(one.by_interval)) * allowed / off
+                found[number] = middles(paths[number].nodes, one.by_interval, until,
+                                        max_steps - len(paths[number].score))
+    return found
+
+
+class _Spread(NamedTuple):
+    """How far two polynomials disagree on a path's tokens: added up over intervals as independent ones and over
+    tokens, and by interval over tokens; and the absolute sum of the tokens' parts."""
+
+    added: float
+    by_interval: np.ndarray
+    size: float
+
+
+def _spread(paths: Sequence[Path], its: Known, laid: Laid, weights: np.ndarray, chosen: np.ndarray) -> List[_Spread]:
+    of_nodes, of_intervals = np.repeat(chosen, its.counts), np.repeat(chosen, its.counts + 1)
+    used = (np.cumsum(of_nodes) - 1)[laid.used[of_intervals]].T
+    apart, counts = (laid.taken - laid.lower)[of_intervals].T[:, :, None], its.counts[chosen]
+    firsts, starts, weights = np.cumsum(counts) - counts, np.cumsum(counts + 1) - counts - 1, weights[of_nodes, None]
+    parts = [path.parts[node] for path, one in zip(paths, chosen) if one for node in path.nodes]
+    added, sizes, by_interval = np.zeros(len(counts)), np.zeros(len(counts)), np.zeros(len(used[0]))
+    tokens = max(1, _AT_ONCE // len(parts))
+    with np.errstate(over="ignore"):  # what has no size is told by the score
+        for token in range(0, len(parts[0]), tokens):
+            some = np.array([one[token:token + tokens] for one in parts], np.float64)
+            spread = sum(share * some[nodes] for share, nodes in zip(apart, used))
+            by_interval += np.abs(spread).sum(axis=1)
+            # Kinks err independently, so spreads add in squares.
+            added += np.sqrt(np.add.reduceat(spread ** 2, starts)).sum(axis=1)
+            sizes += np.abs(np.add.reduceat(weights * some, firsts)).sum(axis=1)
+    return [_Spread(*one) for one in zip(added.tolist(), np.split(by_interval, starts[1:]), sizes.tolist())]
+
+
+def middles(nodes: Sequence[float], errors: np.ndarray, until: float, room: int) -> List[float]:
     """The middles of the worst intervals, so many that the root of the rest's squares is at most ``until``."""
     with np.errstate(over="ignore"):  # squares of what is too large for them are infinite
         squares = errors * errors
-    ends, sizes, rest = [0.0, *nodes.tolist(), 1.0], squares.tolist(), float(squares.sum())
+    ends, sizes, rest = [0.0, *nodes, 1.0], squares.tolist(), float(squares.sum())
     wanted: List[float] = []
     for place in np.argsort(-errors, kind="stable").tolist():
         if (wanted and rest <= until * until) or len(wanted) >= room or ends[place + 1] - ends[place] < _LEAST_WIDTH:

@@ -98,26 +98,28 @@ def plain_orders(nodes, slopes, rises):
             [errors[number - 1][place] for place, number in enumerate(best)])
 
 
-def known_of(seed, nodes):
-    score, parts = curve(seed)
-    return refine.Known(np.array(nodes), np.array([parts(node).sum() for node in nodes]),
-                        np.diff([score(0.0)] + [score(node) for node in nodes] + [score(1.0)]), None)
-
-
 @pytest.mark.parametrize("seed", range(12))
 def test_on_each_stretch_the_order_of_least_known_errors(seed):
     """Of three paths at once, as each would have it by itself."""
     random = np.random.RandomState(seed)
-    paths = [known_of(seed + more, np.sort(random.uniform(size=random.randint(6, 12)))) for more in range(3)]
-    few = known_of(seed, np.sort(random.uniform(size=4)))
-    for path, found in zip(paths + [few], list(refine.lay(paths)) + list(refine.lay([few]))):
-        taken, lower, errors, of_lower = plain_orders(path.nodes, path.slopes, path.rises)
-        for weights, expected in ((found.taken, taken), (found.lower, lower)):
-            dense = np.zeros((len(errors), len(path.nodes)))
+    of_paths = [np.sort(random.uniform(size=random.randint(6, 12))) for _ in range(3)]
+    for paths in (of_paths, [np.sort(random.uniform(size=4))]):
+        known = refine.known([path_of(seed + number, nodes.tolist()) for number, nodes in enumerate(paths)], 0.01)
+        found, expected = refine.lay(known), []
+        for number, nodes in enumerate(paths):
+            score, parts = curve(seed + number)
+            expected.append(plain_orders(nodes, np.array([parts(node).sum() for node in nodes]), np.diff(
+                [score(0.0)] + [score(node) for node in nodes] + [score(1.0)])))
+        taken, lower, errors, of_lower = zip(*expected)
+        blocks = np.cumsum([0] + [len(nodes) for nodes in paths])
+        for weights, by_path in ((found.taken, taken), (found.lower, lower)):
+            dense = np.zeros((len(weights), blocks[-1]))
             np.put_along_axis(dense, found.used, weights, axis=1)
-            np.testing.assert_allclose(dense, np.array(expected), rtol=1e-9, atol=1e-12)
-        np.testing.assert_allclose(found.errors, errors, rtol=1e-9, atol=1e-12)
-        np.testing.assert_allclose(found.of_lower, of_lower, rtol=1e-9, atol=1e-12)
+            rows = np.concatenate([np.pad(one, ((0, 0), (first, blocks[-1] - last)))
+                                   for one, first, last in zip(by_path, blocks, blocks[1:])])
+            np.testing.assert_allclose(dense, rows, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found.errors, np.concatenate(errors), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(found.of_lower, np.concatenate(of_lower), rtol=1e-9, atol=1e-12)
 
 
 def plain_halve(path, seed, tolerance, max_steps):
@@ -163,11 +165,13 @@ def test_what_is_halved_next(seed):
     assert any(reached) or size  # rounding of a large score forgives much
 
 
+EXACT = {1: 1, 3: 5, 7: 11, 15: 23, 31: 47}  # up to which degree, by nodes
+
+
 def plain_climb(path, seed, tolerance, max_steps):
     """What is asked next by the nested rules; ``None``: they are given up."""
     score, parts = curve(seed)
-    level = path.level
-    rule, before = quadrature.nested(level), quadrature.nested(level - 1)
+    rule, before = quadrature.nested(path.level), quadrature.nested(path.level - 1)
     nodes, few = rule.alphas.tolist(), before.alphas.tolist()
     ways = [score(0.0)] + [score(node) for node in nodes] + [score(1.0)]
     coarse = [score(0.0)] + [score(node) for node in few] + [score(1.0)]
@@ -179,21 +183,27 @@ def plain_climb(path, seed, tolerance, max_steps):
     errors, of_few = integrals(rule, nodes) - np.diff(ways), integrals(before, few) - np.diff(coarse)
     whole = [integrals(rule, nodes, token).sum() for token in range(TOKENS)]
     change = sum(abs(whole[token] - integrals(before, few, token).sum()) for token in range(TOKENS))
-    decay = (np.abs(errors).sum() + rounding) / (np.abs(of_few).sum() + rounding)
-    if path.change:
-        decay = min(1.0, max(decay, change / path.change))
-    else:  # how much the tokens bend over how much they rise, in Legendre polynomials
-        of_tokens = np.polynomial.legendre.legfit(2 * np.array(nodes) - 1, np.array([parts(node) for node in nodes]), 2)
-        decay = min(1.0, max(decay, (np.abs(of_tokens[2]).sum() / np.abs(of_tokens[1]).sum()) ** 2))
+    net = min(1.0, (abs(errors.sum()) + rounding) / (abs(of_few.sum()) + rounding))
+    by_degree = min(1.0, (np.abs(errors).sum() + rounding) / (np.abs(of_few).sum() + rounding)) ** (
+        1.0 / (len(nodes) - len(few)))
+    # How the tokens' Legendre coefficients fall from the middle of them to the last.
+    series = np.abs(np.polynomial.legendre.legfit(
+        2 * np.array(nodes) - 1, np.array([parts(node) for node in nodes]), len(nodes) - 1)).sum(axis=1)
+    some, half = (len(nodes) + 1) // 4, (len(nodes) + 1) // 2
+    by_degree = max(by_degree, min(1.0, max(series[-some:]) / max(series[half - some:half])) ** (
+        2.0 / (len(nodes) - 1)))
+    left = max(net, math.sqrt(net * by_degree ** (0.85 * (EXACT[len(nodes)] - EXACT[len(few)]))))
     allowed = max(0.5 * tolerance * np.abs(whole).sum(), rounding)
-    net = max(tolerance * abs(ways[-1] - ways[0]), rounding)
-    if change * decay <= allowed and np.abs(errors).sum() <= 0.3 * np.abs(np.diff(ways)).sum() + rounding and (
-            abs(errors.sum()) <= net):
+    if change * left <= allowed and np.abs(errors).sum() <= 0.3 * np.abs(np.diff(ways)).sum() + rounding and (
+            abs(errors.sum()) <= max(tolerance * abs(ways[-1] - ways[0]), rounding)):
         return []
-    coming = change * decay * decay ** (1.5 if level >= 3 else 1.0)
-    if level == 4 or (level > 1 and coming > 2.0 * allowed) or 2 * len(nodes) + 1 > max_steps:
+    more = 2 * len(nodes) + 1
+    if path.level == 4 or more > max_steps:
         return None
-    following = quadrature.nested(level + 1).alphas.tolist()
+    coming = change * left * left ** (0.85 * (EXACT[more] - EXACT[len(nodes)]) / (EXACT[len(nodes)] - EXACT[len(few)]))
+    if path.level > 1 and coming > allowed:
+        return None
+    following = quadrature.nested(path.level + 1).alphas.tolist()
     return [node for node in following if min(abs(node - one) for one in nodes) > 1e-9]
 
 
@@ -266,6 +276,9 @@ def test_a_path_whose_scores_are_not_finite_is_given_up(ends):
     assert refine.wanted([path], 0.1, 100) == [[]] and np.isnan(path.result()[0]).all()
 
 
-@pytest.mark.parametrize("tolerance, size, rounding, allowed", [(0.01, 10.0, 1e-6, 0.05), (0.01, 1.0, 0.5, 0.5)])
-def test_half_of_the_tolerance_is_for_estimates(tolerance, size, rounding, allowed):
-    assert refine._Bounds(tolerance, 0.0, 0.0, rounding).parts(size) == allowed
+@pytest.mark.parametrize("tolerance, size, allowed", [(0.01, 10.0, 0.05), (0.01, 0.01, 1e-3)])
+def test_half_of_the_tolerance_is_for_estimates(tolerance, size, allowed):
+    """And never less than rounding of the scores, here of a thousand."""
+    path = refine.Path((0.0, 1.0), 1e3)
+    path.add(0.5, 0.5, 1.0, np.ones(1), np.ones(1))
+    assert refine.known([path], tolerance).of_parts(np.array([size])).tolist() == [pytest.approx(allowed)]
