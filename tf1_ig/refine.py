@@ -8,9 +8,9 @@ rules disagree on them.
 
 A path begins with few nodes of high order: nested Gauss rules (``quadrature.nested``), which smooth models are done
 with. How much of the change from one to the next is error still is told by how fast the known errors and the tokens'
-own Legendre coefficients decay. Where they decay too slowly (a kink, a steep stretch) intervals are halved instead, wherever the error
-is, and between the nodes polynomials of low order are laid through the nearest ones: on each stretch the order whose
-known errors are least (``quadrature.between``). Nothing that was evaluated is given up.
+own Legendre coefficients decay. Where they decay too slowly (a kink, a steep stretch) intervals are halved instead,
+wherever the error is, and between the nodes polynomials of low order are laid through the nearest ones: on each stretch
+the order whose known errors are least (``quadrature.between``). Nothing that was evaluated is given up.
 
 It stops when the net error is within the tolerance *and* what the single errors add up to is a small share of how far
 the score travels along the path (errors of opposite sign cannot cancel into convergence) *and* the tokens' parts are
@@ -25,7 +25,7 @@ import bisect
 import functools
 import itertools
 import math
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -37,7 +37,10 @@ ROUNDING = 1e-6
 HEADROOM = 0.5
 FIRST_NODES = quadrature.nested(1).alphas.tolist()
 _LAST_LEVEL = 4       # 31 nodes of one polynomial
-_TRUST = 0.85         # share of the degrees that a level is exact beyond the one before for which a decay is believed
+# By level, share of the degrees that it is exact beyond the one before for which decays are believed; and what decays
+# are slow: where a path may stop, and where it may go on to the next level.
+_TRUST = {1: 0.6, 2: 0.85, 3: 0.85, 4: 0.85}
+_SLOW = (0.2, 0.5)
 _SEEN = 0.3           # share of the score's way that one polynomial may be off, added up over intervals
 _ORDERS = (0, 1, 3, 5)
 _LEAST_WIDTH = 1e-6
@@ -100,9 +103,10 @@ class Path:
         total = np.full(self.gradient[nodes[0]].shape, 0.0 if known else np.nan)
         for node, weight in zip(nodes, self.weights.tolist()):
             total += weight * self.gradient[node]
-        errors = self.errors if known else np.full(len(nodes) + 1, np.inf)
+        errors = self.errors.copy() if known else np.full(len(nodes) + 1, np.inf)
         alphas, scores = np.array([0.0] + nodes + [1.0]), [self.score[node] for node in nodes]
-        return (total, self.ends[1], self.ends[0], len(self.score), max(by_runs(errors), abs(float(errors.sum()))),
+        estimate = max(by_runs(errors.tolist()), abs(float(errors.sum())))
+        return (total, self.ends[1], self.ends[0], len(self.score), estimate,
                 (alphas, np.array([self.ends[0]] + scores + [self.ends[1]])), errors)
 
 
@@ -214,12 +218,13 @@ def _level(level: int) -> _Level:
                   4 if level == 1 else 3 * (count - len(before.alphas)) // 2)
 
 
-def left(level: int, parts: np.ndarray, along: np.ndarray, net: np.ndarray) -> np.ndarray:
-    """How much of what this level changed is error still, of several paths.
+def left(level: int, parts: np.ndarray, along: np.ndarray, net: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """How much of what this level changed is error still, of several paths: to stop by, and to hope by.
 
     What a level changes is the error of the one before. The net error of the score says how much of it is left, and so
     does how fast errors on intervals and the tokens' own Legendre coefficients decay by degree. The net error is right
-    on the average but may be small by chance, so the geometric mean of both is taken, and never less than it says.
+    on the average but may be small by chance, so the geometric mean of both is taken, and never less than the net error
+    says; on a path of slow decay, where chance has a part in everything, the slower of both.
 
     Args:
       level: of the nested rules, from 1.
@@ -230,7 +235,10 @@ def left(level: int, parts: np.ndarray, along: np.ndarray, net: np.ndarray) -> n
     rule, count = _level(level), parts.shape[1]
     middle, last = np.abs(np.tensordot(rule.series, parts, (2, 1))).sum(axis=3).max(axis=1) + 1e-300
     by_degree = np.maximum(along ** (1.0 / (~rule.held).sum()), np.minimum(1.0, last / middle) ** (2.0 / (count - 1)))
-    return np.maximum(net, np.sqrt(net * by_degree ** (_TRUST * rule.more)))
+    decay = by_degree ** (_TRUST[level] * rule.more)
+    mean = np.maximum(net, np.sqrt(net * decay))
+    to_stop, to_hope = (np.where(decay > slow, np.maximum(net, decay), mean) for slow in _SLOW)
+    return to_stop, to_hope
 
 
 def climb(paths: Sequence[Path], its: Known, max_steps: int) -> List[Optional[List[float]]]:
@@ -250,16 +258,18 @@ def climb(paths: Sequence[Path], its: Known, max_steps: int) -> List[Optional[Li
     def decay(now: np.ndarray, then: np.ndarray) -> np.ndarray:
         return np.minimum(1.0, (now + its.rounding + 1e-300) / (then + its.rounding + 1e-300))
 
-    share = left(level, parts, decay(along, np.abs(before).sum(axis=1)), decay(net, np.abs(before.sum(axis=1))))
+    share, hope = left(level, parts, decay(along, np.abs(before).sum(axis=1)), decay(net, np.abs(before.sum(axis=1))))
     off, allowed = changes * share, its.of_parts(sizes)
     good = (off <= allowed) & (along <= _SEEN * its.travelled + its.rounding) & (net <= its.net)
     further = np.zeros(len(paths), bool)
     if level < _LAST_LEVEL and 2 * count + 1 <= max_steps:
-        further |= (level == 1) | (off * share ** (_TRUST * _level(level + 1).more / rule.more) <= allowed)
+        power = 1.0 + _TRUST[level] * _level(level + 1).more / rule.more
+        further |= (level == 1) | (changes * hope ** power <= allowed)
     for path, of_path, done, more in zip(paths, errors, good.tolist(), further.tolist()):
         path.errors, path.weights = of_path, rule.sums[0]
         path.level = level if done else level + 1 if more else None
-    return [[] if done else path.level and _level(path.level).nodes for path, done in zip(paths, good.tolist())]
+    return [[] if done else None if path.level is None else _level(path.level).nodes
+            for path, done in zip(paths, good.tolist())]
 
 
 # -- many nodes, low order -------------------------------------------------------------------------------------------
@@ -296,7 +306,7 @@ def halve(paths: Sequence[Path], its: Known, max_steps: int) -> List[Optional[Li
     """Polynomials through the nearest nodes: the middles of the worst intervals, none where all will do."""
     laid, starts = lay(its), its.starts
     errors = np.abs(laid.errors)
-    weights = np.bincount(laid.used.ravel(), laid.taken.ravel(), len(its.nodes))
+    weights = np.bincount(laid.used.ravel(), laid.taken.ravel(), len(its.nodes)).astype(np.float64)
     along, net = _by_runs(laid.errors, starts), np.abs(np.add.reduceat(laid.errors, starts))
     found: List[Optional[List[float]]] = []
     seen = []  # paths of which the score says nothing any more
@@ -357,7 +367,7 @@ def _spread(paths: Sequence[Path], its: Known, laid: Laid, weights: np.ndarray, 
     return [_Spread(*one) for one in zip(added.tolist(), np.split(by_interval, starts[1:]), sizes.tolist())]
 
 
-def middles(nodes: Sequence[float], errors: np.ndarray, until: float, room: int) -> List[float]:
+def middles(nodes: Iterable[float], errors: np.ndarray, until: float, room: int) -> List[float]:
     """The middles of the worst intervals, so many that the root of the rest's squares is at most ``until``."""
     with np.errstate(over="ignore"):  # squares of what is too large for them are infinite
         squares = errors * errors

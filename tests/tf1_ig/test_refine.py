@@ -192,7 +192,9 @@ def plain_climb(path, seed, tolerance, max_steps):
     some, half = (len(nodes) + 1) // 4, (len(nodes) + 1) // 2
     by_degree = max(by_degree, min(1.0, max(series[-some:]) / max(series[half - some:half])) ** (
         2.0 / (len(nodes) - 1)))
-    left = max(net, math.sqrt(net * by_degree ** (0.85 * (EXACT[len(nodes)] - EXACT[len(few)]))))
+    trust = 0.6 if path.level == 1 else 0.85
+    decay = by_degree ** (trust * (EXACT[len(nodes)] - EXACT[len(few)]))
+    left, hope = (max(net, decay if decay > slow else math.sqrt(net * decay)) for slow in (0.2, 0.5))
     allowed = max(0.5 * tolerance * np.abs(whole).sum(), rounding)
     if change * left <= allowed and np.abs(errors).sum() <= 0.3 * np.abs(np.diff(ways)).sum() + rounding and (
             abs(errors.sum()) <= max(tolerance * abs(ways[-1] - ways[0]), rounding)):
@@ -200,7 +202,7 @@ def plain_climb(path, seed, tolerance, max_steps):
     more = 2 * len(nodes) + 1
     if path.level == 4 or more > max_steps:
         return None
-    coming = change * left * left ** (0.85 * (EXACT[more] - EXACT[len(nodes)]) / (EXACT[len(nodes)] - EXACT[len(few)]))
+    coming = change * hope * hope ** (trust * (EXACT[more] - EXACT[len(nodes)]) / (EXACT[len(nodes)] - EXACT[len(few)]))
     if path.level > 1 and coming > allowed:
         return None
     following = quadrature.nested(path.level + 1).alphas.tolist()
