@@ -30,6 +30,7 @@ VALUES = [
     ("Slice", dict(input=M, begin=[1, 0], size=[0, 2])), ("Identity", dict(input=np.arange(64, dtype=I32))),
     ("Identity", dict(input=I64(2 ** 31 - 1))), ("Neg", dict(x=I64(2 ** 31 - 1))),
     ("Squeeze", dict(input=matrix([1, 2]), axis=[0])), ("Squeeze", dict(input=matrix([7]))),
+    ("Squeeze", dict(input=matrix([1, 2])[None], axis=[1])), ("Neg", dict(x=I32(1 - 2 ** 31))),
     ("Cast", dict(x=np.array([1.9, -1.9], F32), DstT=I32)), ("Cast", dict(x=V, DstT=F32)),
     ("Gather", dict(params=M, indices=[1])), ("GatherV2", dict(params=M, indices=[2, 0], axis=1)),
     ("GatherV2", dict(params=V, indices=1, axis=0)), ("Slice", dict(input=M, begin=[0, 1], size=[-1, 2])),
@@ -127,7 +128,8 @@ def test_sizes_and_costs(op, args, size, cost):
     ("Pad", dict(input=M, paddings=[[0, 1], [1, 0]])), ("OneHot", dict(indices=V, depth=5, on_value=1, off_value=0)),
     ("Cast", dict(x=V, DstT=np.uint8)), ("FloorMod", dict(x=V, y=matrix([2, 2, 2]))),
     ("Identity", dict(input=np.arange(65, dtype=I32))), ("Identity", dict(input=I64(2 ** 31))),
-    ("Neg", dict(x=I64(2 ** 31))), ("ConcatV2", dict(values=[np.arange(64, dtype=I32), V], axis=0))],
+    ("Neg", dict(x=I64(2 ** 31))), ("AddV2", dict(x=I32(2 ** 31 - 1), y=I32(1))),
+    ("ConcatV2", dict(values=[np.arange(64, dtype=I32), V], axis=0))],
     ids=lambda one: one if isinstance(one, str) else "")
 def test_what_is_not_followed_has_no_value(op, args):
     believed, found = folded(op, args)

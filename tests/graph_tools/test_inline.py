@@ -254,6 +254,21 @@ def test_outputs_inside_are_found_by_name_and_number():
     assert edit.notes == ()
 
 
+def test_outputs_behind_lists_are_counted():
+    """Lists by number and by types, told or left at their default, of an op that has both."""
+    sizes = graph_tools.edit.inline._Sizes({})
+    node = _tf.tf.NodeDef(name="parse", op="ParseExample")
+    node.attr["Nsparse"].i, node.attr["Ndense"].i = 2, 3
+    node.attr["sparse_types"].list.type.extend([F, F])
+    node.attr["Tdense"].list.type.extend([F] * 3)
+    lists = (("sparse_indices", 2), ("sparse_values", 2), ("sparse_shapes", 2), ("dense_values", 3))
+    assert [sizes.flat(node, name, index) for name, count in lists for index in range(count)] == list(range(9))
+    bare = _tf.tf.NodeDef(name="bare", op="ParseSingleSequenceExample")
+    assert [sizes.flat(bare, name, 0) for name in ("context_sparse_indices", "feature_list_dense_values")] == [0, 0]
+    with pytest.raises(KeyError):
+        sizes.flat(node, "no such output", 0)
+
+
 def _own_gradient(body):
     half(body)
     body.graph.library.gradient.add(function_name="f", gradient_func="f")

@@ -27,11 +27,12 @@ WEIGHTS = np.random.RandomState(0).normal(size=(4, 3)).astype(np.float32)
 def test_a_dense_layer_ends_at_its_activation():
     def build():
         tf = _tf.tf
-        hidden = tf.nn.bias_add(tf.matmul(placeholder(4), WEIGHTS), np.ones(3, np.float32), name="hidden")
+        product = tf.matmul(placeholder(4), WEIGHTS, name="product")
+        hidden = tf.nn.bias_add(product, np.ones(3, np.float32), name="hidden")
         tf.reduce_sum(tf.nn.relu(hidden), 1, name="y")
 
     found = frontier_of(build)
-    assert found.tensors == ["hidden:0"] and len(found.products) == 1
+    assert found.tensors == ["hidden:0"] and found.products == {"product"} and found.nodes == {"product", "hidden"}
 
 
 def test_what_is_used_twice_ends_in_both_places():
@@ -99,12 +100,23 @@ def test_what_is_bound_by_control_alone_does_not_move():
         tf = _tf.tf
         x = placeholder(4)
         beside = tf.negative(x, name="beside")
-        with tf.control_dependencies([tf.multiply(beside, 2.0, name="further")]):
+        with tf.control_dependencies([tf.multiply(beside, 2.0, name="further"), tf.square(beside, name="bent")]):
             half = tf.multiply(x, 0.5, name="half")
         tf.reduce_sum(tf.tanh(half), 1, name="y")
 
     found = frontier_of(build)
     assert found.tensors == ["half:0"] and found.nodes == {"half"}
+
+
+def test_what_only_waits_for_what_moves_does_not_move():
+    def build():
+        tf = _tf.tf
+        half = tf.multiply(placeholder(4), 0.5, name="half")
+        with tf.control_dependencies([half]):
+            still = tf.identity(tf.placeholder(tf.float32, [4], "still"), name="waits")
+        tf.reduce_sum(tf.tanh(tf.add(half, still, name="sum")), 1, name="y")
+
+    assert tensors_of(build) == ["sum"]
 
 
 def normal(*sizes):

@@ -246,6 +246,20 @@ def test_gradients_that_are_kept_have_room_and_change_nothing(monkeypatch):
     np.testing.assert_allclose(found.gradient, reference.gradient, rtol=1e-12)
 
 
+@pytest.mark.parametrize("room, asked", [(100, [2, 1, 0]), (18, [2, 1, 0]), (17, [2, 1]), (16, [2, 1]), (15, [2]),
+                                         (12, [2]), (3, [2]), (0, [2])])
+def test_who_holds_most_goes_on_where_there_is_no_room_for_all(room, asked):
+    """Seven are held, by the last example most; the examples want 3, 4 and 5 more, then 2."""
+    def path(held):
+        made = refine.Path((0.0, 1.0))
+        made.score = dict.fromkeys(range(held), 0.0)
+        return made
+
+    wanted = {0: [0.1, 0.2], 1: [0.1, 0.2, 0.3, 0.4], 2: [0.1, 0.2, 0.3, 0.4, 0.5]}
+    found = integrate._that_fit(wanted, {1: path(2), 2: path(5)}, room)
+    assert list(found) == asked and all(found[example] == wanted[example] for example in found)
+
+
 @pytest.mark.parametrize("method", sorted(quadrature.RULES))
 def test_a_fixed_rule_is_the_weighted_sum_over_its_nodes(method):
     alphas, weights = quadrature.nodes_and_weights(method, 7)

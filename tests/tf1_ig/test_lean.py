@@ -1,5 +1,7 @@
 """Lean gradients: the value that TensorFlow's own and finite differences give, where they are used and where not."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -151,6 +153,35 @@ def test_the_gradient_is_tensorflows_own_and_that_of_finite_differences(name, mo
     none, own, _, _ = gradients(model)
     assert none == 0
     np.testing.assert_allclose(found, own, rtol=1e-12, atol=1e-14)
+
+
+PLANNED = [
+    (lambda tf, x: tf.reduce_max(tf.nn.relu(x), 1), ["Max", "Relu"]),
+    (lambda tf, x: tf.reduce_min(tf.nn.relu(x), 1), ["Min", "Relu"]),
+    (lambda tf, x: tf.nn.relu(x) * 2.0, ["Mul"]), (lambda tf, x: tf.reduce_sum(tf.nn.relu(x), 1), ["Sum"]),
+    (lambda tf, x: tf.reduce_max(tf.nn.relu(x), tf.placeholder_with_default(1, [])), []),
+    (lambda tf, x: tf.concat([x, tf.sin(x)], 1), ["ConcatV2"]), (lambda tf, x: tf.concat([x, x[1:]], 0), []),
+    (lambda tf, x: tf.concat([x, _const(W)], 0), ["ConcatV2"]),
+    (lambda tf, x: tf.nn.bias_add(x, _const(W[0])), ["BiasAdd"]),
+    (lambda tf, x: tf.nn.bias_add(_const(W), x[0]), []), (lambda tf, x: tf.reduce_sum(x, 0), []),
+    (lambda tf, x: tf.reduce_mean(x, 1), ["Mean"]), (lambda tf, x: _const(W[0]) - x, ["Sub"]),
+    (lambda tf, x: x / tf.exp(x), ["RealDiv"]),
+    (lambda tf, x: tf.math.squared_difference(x, 1.0), ["SquaredDifference"]),
+    (lambda tf, x: tf.matmul(x, _const(W)), ["MatMul"]),
+    (lambda tf, x: _heads(x, False) @ _heads(x, True), ["BatchMatMulV2"]),
+    (lambda tf, x: _heads(x, False)[:, :1] @ _heads(x, True), []),
+    (lambda tf, x: tf.raw_ops.Select(condition=x > 0, x=x, y=x), ["Select"]), (lambda tf, x: tf.sin(x), []),
+]
+
+
+@pytest.mark.parametrize("build, types", PLANNED)
+def test_which_ops_have_a_lean_gradient(build, types):
+    """A relu where a maximum alone takes it, which is planned itself; of unknown sizes along an axis only one."""
+    model = frozen(lambda x: build(_tf.tf, x))
+    graph = model.new_graph()
+    planned = lean.prepare(graph, model.index, graph.get_tensor_by_name("y:0"),
+                           {"x:0": graph.get_tensor_by_name("x:0")}).ops
+    assert sorted(graph.get_operation_by_name(name).type for name in planned) == types
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -384,6 +415,84 @@ def test_random_programs_have_the_same_gradients(seed):
     kind = random_kind(seed)
     case = freezing.freeze(kind)
     _assert_same(kind, case.graphs["frozen"], case)
+
+
+# -- plans ------------------------------------------------------------------------------------------------------------
+
+
+def place(inputs, output=None, moving=(True, True), op=None):
+    return lean.Place(op, moving, list(inputs), output, set())
+
+
+def _summed_into(grad, shape):
+    """The adjoint of spreading ``shape`` over that of ``grad``, entry by entry."""
+    found = np.zeros(int(np.prod(shape)))
+    np.add.at(found, np.broadcast_to(np.arange(found.size).reshape(shape), grad.shape), grad)
+    return found.reshape(shape)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_plans_of_what_is_broadcast(seed):
+    random = np.random.RandomState(seed)
+    output = tuple(random.choice([1, 2, 3], size=random.randint(1, 4)).tolist())
+    lacks = (0, random.randint(len(output))) if seed % 2 else (random.randint(len(output)), 0)
+    shapes = [tuple(size if random.randint(2) else 1 for size in output[lack:]) for lack in lacks]
+    moving = ((True, True), (True, False), (False, True))[seed % 3]
+    plan, grad = lean._known_broadcast(place(shapes, output, moving)), random.normal(size=output)
+    assert plan[:2] == [int(moves) for moves in moving]
+    for which, shape in enumerate(shapes):
+        axes = [code // 2 for code in plan[4:] if code % 2 == which]
+        assert not [axis for axis in axes if output[axis] == 1] and (moving[which] or not axes)
+        if moving[which]:
+            assert plan[2 + which] == len(output) - len(shape)
+            found = grad.sum(tuple(set(axes) | set(range(plan[2 + which]))), keepdims=True)
+            np.testing.assert_allclose(found.reshape(shape), _summed_into(grad, shape))
+
+
+@pytest.mark.parametrize("inputs, output, moving, plan", [
+    (((-2, 4), (-2, 4)), (-2, 4), (True, True), [1, 1, 0, 0]),
+    (((-2, 1), (-2, 4)), (-2, 4), (True, True), [1, 1, 0, 0, 2]),
+    (((-2, 4), (4,)), (-2, 4), (True, True), [1, 1, 0, 1, 1]),
+    (((-2, 4), (1, 2)), (-2, 2), (False, True), [0, 1, 0, 0, 1]), (((-2, 4), (-3, 4)), (-2, 4), (True, True), None),
+    (((-2, 4), (-3, 4)), (-2, 4), (True, False), [1, 0, 0, 0]), (((-1, 4), (4,)), (-1, 4), (True, False), None),
+    ((None, (4,)), (-2, 4), (True, False), None), ((None, (4,)), (4,), (False, True), [0, 1, 0, 0]),
+    (((4,), (4,)), None, (True, False), None)])
+def test_plans_of_sizes_that_have_names(inputs, output, moving, plan):
+    assert lean._known_broadcast(place(inputs, output, moving)) == plan
+
+
+@pytest.mark.parametrize("inputs, output, same", [
+    (((2, 3, 4), (2, 4, 5)), (2, 3, 5), True), (((2, 3, 4), (1, 4, 5)), (2, 3, 5), False),
+    (((1, 3, 4), (2, 4, 5)), (2, 3, 5), False), (((-2, -1, 4), (-2, 4, -1)), (-2, -1, -1), True),
+    (((-1, 3, 4), (-1, 4, 5)), (-1, 3, 5), False), ((None, (2, 4, 5)), (2, 3, 5), False),
+    (((2, 3, 4), (2, 4, 5)), None, False), (((-2, 7, 3, 4), (-2, 7, 4, 5)), (-2, 7, 3, 5), True)])
+def test_plans_of_products_side_by_side(inputs, output, same):
+    assert lean._in_one_batch(place(inputs, output, (True, False))) == ([1, 0] if same else None)
+
+
+@pytest.mark.parametrize("parts, axis, plan", [
+    (((-2, 3), (-2, 1)), 1, [1, 3, 1]), (((-2, 3), (-2, 1)), -1, [-1, 3, 1]), (((-2, 3), (-3, 3)), 0, None),
+    (((5, 3), (-3, 3)), -2, [-2, 5, -1]), (((5, 3), (-1, 3), (0, 3)), 0, [0, 5, -1, 0]), (((5, 3), (5, 3)), 2, None),
+    (((5, 3), (5, 3)), -3, None), (((5, 3), None), 0, None), (((5, 3), (5, 1)), None, None)])
+def test_plans_of_what_is_joined(parts, axis, plan):
+    tf = _tf.tf
+    with tf.Graph().as_default():
+        at = tf.placeholder(tf.int32, []) if axis is None else tf.constant(axis)
+    found = lean._known_sizes(place(parts + ((),), op=SimpleNamespace(inputs=[at])))
+    assert found == plan
+
+
+@pytest.mark.parametrize("axes, shape, plan", [
+    ([1], (-2, 4), [1, 4]), ([-1], (-2, 4), [1, 4]), ([1, -3], (3, -2, 0), None), ([2, 0], (3, -2, 0), [0, 3, 2, 0]),
+    ([0], (-2, 4), None), ([1], None, None), (None, (-2, 4), None), ([[1]], (-2, 4), [1, 4])])
+def test_plans_of_sums(axes, shape, plan):
+    tf = _tf.tf
+    with tf.Graph().as_default():
+        over = tf.placeholder(tf.int32, []) if axes is None else tf.constant(axes)
+        summed = tf.placeholder(tf.float32, [None] * (2 if shape is None else len(shape)))
+        unknown = tf.placeholder(tf.float32)
+    assert lean._known_counts(place([shape], op=SimpleNamespace(inputs=[summed, over]))) == plan
+    assert lean._known_axes(place([shape], op=SimpleNamespace(inputs=[unknown, over]))) is None
 
 
 # -- symbolic shapes -------------------------------------------------------------------------------------------------

@@ -58,12 +58,39 @@ def test_it_is_looked_for_and_built_once():
 
 @pytest.mark.parametrize("axis, more, looked", [(0, 0, True), (0, 1, False), (1, 0, False), (None, 0, False)])
 def test_graphs_it_is_looked_for_in(monkeypatch, axis, more, looked):
-    """Those that are small enough to be imported twice, whose rows lie along the first axis."""
+    """Those that are small enough to be imported twice, 52 million weights, and whose rows lie along the first axis."""
     monkeypatch.setattr(affine, "frontier", lambda index, inputs, output: (index, inputs, output))
-    monkeypatch.setattr(prefix.held, "weights", lambda index: prefix.MOST_WEIGHTS + more)
+    monkeypatch.setattr(prefix.held, "weights", lambda index: 52428800 + more)
     plain = SimpleNamespace(batch_axis=axis, inputs=[SimpleNamespace(tensor="x:0")], output_name="y:0")
     found = prefix.OptionalPrefix(SimpleNamespace(index="index"), plain)._find()
     assert found == (("index", ["x:0"], "y:0") if looked else None)
+
+
+def test_what_ran_behind_it_is_counted():
+    found = prefix.OptionalPrefix(None, None)
+    assert found.evaluations == 0
+    found._prefix = SimpleNamespace(engine=SimpleNamespace(evaluations=7))
+    assert found.evaluations == 7
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_rows_that_only_fill_a_run_are_no_entries_of_the_examples(alpha):
+    """Two examples of three entries each in a run of four rows, of which the last two fill it, and one more example."""
+    def run(rows, *arrays):
+        return SimpleNamespace(rows=SimpleNamespace(example=np.zeros(rows, int)), points=SimpleNamespace(
+            actual=arrays, baseline=[-array for array in arrays], entry=[np.arange(len(array)) for array in arrays],
+            feeds={}))
+
+    found = prefix.Slice.__new__(prefix.Slice)
+    found._engine = SimpleNamespace(from_sources=lambda arrays, feeds: [2.0 * array for array in arrays])
+    first, second = np.arange(12.0), np.arange(3.0) + 20.0
+    found._runs = lambda: iter([(np.arange(2), run(4, first)), (np.array([2]), run(1, second))])
+    way = 2.0 if alpha else -2.0
+    np.testing.assert_array_equal(found._carry(alpha), [way * np.concatenate([first[:6], second])])
+    for torn in (first[:10], first[:0]):
+        found._runs = lambda torn=torn: iter([(np.arange(2), run(4, torn))])
+        with pytest.raises(prefix.NotByRows):
+            found._carry(alpha)
 
 
 def test_how_many_times_as_many_floats_there_are():

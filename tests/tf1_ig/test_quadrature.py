@@ -138,6 +138,19 @@ def test_nested_rules_hold_each_other_and_are_exact_as_far_as_patterson_says(lev
 
 
 @pytest.mark.parametrize("order", [0, 1, 3, 5])
+@pytest.mark.parametrize("count", [6, 7, 12])
+def test_the_nearest_nodes_are_as_many_on_either_side(order, count):
+    """As far as there are so many; of order 0 it is the node on the left."""
+    used, _ = quadrature.between(np.arange(1.0, count + 1) / (count + 1), order)
+    for place, nearest in enumerate(used.tolist()):
+        def uneven(start, place=place):
+            return abs((place - start) - (start + order + 1 - place))
+
+        start = min(range(count - order), key=lambda one: (uneven(one), one))
+        assert nearest == list(range(start, start + order + 1))
+
+
+@pytest.mark.parametrize("order", [0, 1, 3, 5])
 def test_polynomials_through_the_nearest_nodes_are_integrated_over_each_interval(order):
     nodes = np.sort(np.random.RandomState(order).uniform(size=12))
     ends = np.concatenate([[0.0], nodes, [1.0]])

@@ -231,6 +231,30 @@ def test_the_next_of_the_nested_rules(seed):
         assert len(path.score) <= max(max_steps, 3)
 
 
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-2, 0.1])
+def test_paths_that_are_asked_together_want_what_each_wants_alone(tolerance):
+    """Some by the nested rules, some halved, of many nodes and of few; one of them is given up."""
+    def paths():
+        made = []
+        for seed in range(12):
+            random = np.random.RandomState(seed)
+            drawn = np.sort(random.uniform(size=(3, 9)[seed % 2] + seed // 4)).tolist()
+            nodes = refine.FIRST_NODES if seed % 3 == 0 else drawn
+            path = path_of(seed, nodes, 10.0 * (seed % 5 == 2), {4: nodes[2:3], 7: nodes}.get(seed, ()))
+            path.level = 1 if seed % 3 == 0 else None
+            made.append(path)
+        return made
+
+    together = paths()
+    found = refine.wanted(together, tolerance, 40)
+    for path, other, asked in zip(together, paths(), found):
+        assert asked == refine.wanted([other], tolerance, 40)[0]
+        np.testing.assert_allclose(path.errors, other.errors, rtol=1e-12, atol=1e-15)
+        assert list(path.weights) == list(other.weights) and path.level == other.level
+        np.testing.assert_allclose(list(path.weights.values()), list(other.weights.values()), rtol=1e-12)
+    assert found[7] == [] and any(found)
+
+
 def test_what_comes_out():
     nodes = [0.1, 0.4, 0.7, 0.9]
     path = path_of(3, nodes)
