@@ -121,6 +121,11 @@ def test_every_word_of_the_schema_is_understood():
      "feed[\"x:0\"].vocabulary.unknown: '[UNK]' is not in the vocabulary"),
     ({"feed": {"x:0": dict(TEXT, tokenizer={"kind": "function", "function": "os:listdir"})}},
      "'os:listdir' is code; it is loaded only when you say so"),
+    ({"feed": {"x:0": {"kind": "constant", "value": {"a": 1}}}},
+     "feed[\"x:0\"].value: {'a': 1} is no value of this type"),
+    ({"feed": {"x:0": {"kind": "constant", "value": [[1.0], [2.0, 3.0]]}}}, "is no value of this type"),
+    ({"feed": {"x:0": {"kind": "constant", "value": 2 ** 70, "dtype": "int8"}}}, "is no value of this type"),
+    ({"feed": {"x:0": {"kind": "constant", "value": "\udcff"}}}, "feed[\"x:0\"].value: '\\udcff' is no value"),
 ])
 def test_what_the_schema_cannot_say_is_told_too(changes, told):
     with pytest.raises(SpecError) as wrong:

@@ -175,10 +175,13 @@ def as_bytes(value: Any, column: str) -> bytes:
 def constant(options: Mapping[str, Any], files: Files) -> Encoder:
     """The same value whatever the row; ``"per_row"`` gives every row its own copy."""
     value = options["value"]
-    if isinstance(value, str):
-        array = np.array([value.encode("utf-8"), None], object)[0:1].reshape(())
-    else:
-        array = np.asarray(value, np.dtype(options.get("dtype", "float32")))
+    try:
+        if isinstance(value, str):
+            array = np.array([value.encode("utf-8"), None], object)[0:1].reshape(())
+        else:
+            array = np.asarray(value, np.dtype(options.get("dtype", "float32")))
+    except (TypeError, ValueError, OverflowError) as wrong:
+        raise SpecError("%s: %.80r is no value of this type (%s)" % (files.place("value"), value, wrong)) from wrong
     per_row = options.get("per_row", False)
 
     def stack(cells: Sequence[Any]) -> np.ndarray:
