@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools import _tf
 from graph_tools.errors import GraphToolsError
-from graph_tools.find.dataflow import CARRIED, KNOB, LAYERS, VALUE
+from graph_tools.find.dataflow import CARRIED, KNOB, LAYERS, MASK, POSITION, VALUE
 from graph_tools.find.inputs.parsing import PARSERS
 from graph_tools.find.outputs.ends import READOUTS
 from graph_tools.find.view import FLOATS, GRADIENT_SCOPE, SHAPE_READERS, View, view_of
@@ -38,7 +38,8 @@ class Number(NamedTuple):
     feature: bool
 
 
-def find_numbers(model: Any, output: Any, beyond: Iterable[Any] = (), switches: Iterable[str] = ()) -> List[Number]:
+def find_numbers(model: Any, output: Any, beyond: Iterable[Any] = (), switches: Iterable[str] = (),
+                 any_kind: bool = False) -> List[Number]:
     """Floats that reach an output along a path with a gradient.
 
     Args:
@@ -46,6 +47,8 @@ def find_numbers(model: Any, output: Any, beyond: Iterable[Any] = (), switches: 
       output: the tensor that is explained.
       beyond: tensors that are attributed to already: what reaches the output only through them is left out.
       switches: names of placeholders that are no data.
+      any_kind: floats that say what data are, and not how large, count, too: one-hot vectors, what comparisons and
+        flags are made of, single numbers, sums of a loop. Where there is nothing else they are what decides.
     """
     view = view_of(model)
     end = names.parse(names.tensor_name(output))
@@ -54,7 +57,7 @@ def find_numbers(model: Any, output: Any, beyond: Iterable[Any] = (), switches: 
     # What an attributed tensor is computed from, or from which one is, cannot move along the path beside it.
     needed_at = needed - view.index.descendants(given, control=False) - view.index.ancestors(given, control=False)
     found: List[Number] = []
-    for ref in _starts(view, needed_at, {names.parse(name).node for name in switches}):
+    for ref in _starts(view, needed_at, {names.parse(name).node for name in switches}, any_kind):
         reached = _reach(view, ref, end, needed)
         if reached is not None:
             found.append(Number(str(ref), tuple(sorted(_sources(view, ref))), reached))
@@ -62,31 +65,34 @@ def find_numbers(model: Any, output: Any, beyond: Iterable[Any] = (), switches: 
     return [one for one in found if not one.feature or names.parse(one.tensor).node not in behind]
 
 
-def _starts(view: View, needed: Set[str], switches: Set[str]) -> List[TensorRef]:
+def _starts(view: View, needed: Set[str], switches: Set[str], any_kind: bool) -> List[TensorRef]:
     """Floats of the input's own values before which nothing has a gradient, in the order of the graph."""
     found: List[TensorRef] = []
     for name, node in view.index.nodes.items():
         if name not in needed or GRADIENT_SCOPE.search(name) or name in switches:
             continue
         bits = view.flow.bits(name)
-        if not bits & VALUE and not (bits & KNOB and node.op == "Placeholder" and view.shape(name + ":0") is None):
+        if not bits & (VALUE | MASK | POSITION if any_kind else VALUE) and not (
+                bits & KNOB and node.op == "Placeholder" and view.shape(name + ":0") is None):
             continue
-        if not (name in view.flow.sources or node.op in PARSERS) and not _is_first(view, name):
+        if not (name in view.flow.sources or node.op in PARSERS or node.op == "OneHot" and any_kind) and (
+                not _is_first(view, name)):
             continue
         for port in range(view.tensor_count(name)):
             ref = TensorRef(name, port)
             if view.dtype(ref) in FLOATS and view.index.uses(ref) and (
-                    view.shape(ref) != () or name in view.flow.own):
-                found += [ref] if name not in view.loop_nodes else _collected(view, ref)
+                    any_kind or view.shape(ref) != () or name in view.flow.own):
+                found += [ref] if name not in view.loop_nodes else _collected(view, ref, any_kind)
     return list(dict.fromkeys(found))
 
 
-def _collected(view: View, ref: TensorRef) -> List[TensorRef]:
+def _collected(view: View, ref: TensorRef, any_kind: bool) -> List[TensorRef]:
     """What the steps of a loop make of a float, as one tensor behind it: pictures that are decoded one by one."""
     after = view.index.descendants_of_tensor(ref)
-    return [TensorRef(name, 0) for name in view.index.nodes if name in after and name not in view.loop_nodes
-            and view.op(name) in _COLLECTS and view.is_float(TensorRef(name, 0)) and any(
-                view.op(other) in EXITS for other in view.inputs(name))]
+    outside = [TensorRef(name, 0) for name in view.index.nodes
+               if name in after and name not in view.loop_nodes and view.is_float(TensorRef(name, 0))]
+    return [one for one in outside if any_kind and view.op(one) in EXITS or view.op(one) in _COLLECTS and any(
+        view.op(other) in EXITS for other in view.inputs(one.node))]
 
 
 def _is_first(view: View, name: str) -> bool:

@@ -115,6 +115,53 @@ def samples_of_a_sound():
     _scores([tf.abs(tf.signal.rfft(heard / 100.0))], 9)
 
 
+def bins():
+    """Whole numbers that fall into bins, of which a layer sees flags."""
+    tf = _tf.tf
+    ages = tf.placeholder(tf.int32, [None, 2], "ages")
+    _scores([tf.reshape(tf.one_hot(tf.minimum(ages // 10, 4), 5, name="bin"), [-1, 10])], 10)
+
+
+def flags():
+    """Flags that choose between two numbers."""
+    tf = _tf.tf
+    there = tf.placeholder(tf.bool, [None, 3], "there")
+    _scores([tf.where(there, tf.ones_like(there, tf.float32), -tf.ones_like(there, tf.float32), name="sign")], 3)
+
+
+def letters_alike():
+    """Comparisons with each letter, as floats."""
+    tf = _tf.tf
+    letters = tf.placeholder(tf.int32, [None, 1], "letters")
+    _scores([tf.cast(tf.equal(letters, tf.range(6)[None]), tf.float32, name="same")], 6)
+
+
+def flags_beside_numbers():
+    """The twin: where floats are fed, what is compared only gates them."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 5], "x")
+    letters = tf.placeholder(tf.int32, [None, 1], "letters")
+    _scores([x * tf.cast(tf.equal(letters, 1), tf.float32, name="same")], 5)
+
+
+def added_up_in_a_loop():
+    """A sum that a loop makes of whole numbers, step by step."""
+    tf = _tf.tf
+    counts = tf.placeholder(tf.int32, [None, 3], "counts")
+    _, total = tf.while_loop(lambda step, total: step < 3, lambda step, total: (
+        step + 1, total + tf.cast(counts[:, step], tf.float32)[:, None] * tf.ones([1, 2])),
+                             (0, tf.zeros([tf.shape(counts)[0], 2])),
+                             shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, 2])))
+    _scores([tf.identity(total, name="total") / 10.0], 2)
+
+
+def table_of_actions():
+    """One-hot vectors times a table, and nothing else: the rows are the output itself."""
+    tf = _tf.tf
+    states = tf.placeholder(tf.int32, [None], "states")
+    return tf.matmul(tf.one_hot(states, 6, name="state"), _weights(6, 3), name="p")
+
+
 def one_hot_steps():
     """One-hot vectors of characters that a loop reads step by step."""
     tf = _tf.tf
@@ -163,6 +210,12 @@ JOINT = {joint.build.__name__: joint for joint in (
         "each/TensorArrayStack/TensorArrayGatherV3:0",)),
     Joint(spectrogram, dict(samples=np.sin(np.arange(256.0)).astype(np.float32).reshape(256, 1)), ("spectrum:0",)),
     Joint(samples_of_a_sound, dict(heard=np.random.RandomState(3).randint(-90, 90, (2, 16))), ("wave:0",)),
+    Joint(bins, dict(ages=np.array([[31, 8], [77, 12]], np.int32)), ("bin:0",)),
+    Joint(flags, dict(there=np.array([[True, False, True], [False, False, True]])), ("sign:0",)),
+    Joint(letters_alike, dict(letters=np.array([[2], [5]], np.int32)), ("same:0",)),
+    Joint(flags_beside_numbers, dict(x=X, letters=np.array([[1], [1]], np.int32)), ("x:0",)),
+    Joint(added_up_in_a_loop, dict(counts=np.array([[2, 5, 1], [0, 3, 3]], np.int32)), ("while/Exit_1:0",)),
+    Joint(table_of_actions, dict(states=np.array([2, 5], np.int32)), ("state:0",)),
     Joint(one_hot_steps, dict(ids=IDS), ("letters:0",)),
     Joint(product_of_two, dict(x=X, y=np.array([[1.0], [2.0]], np.float32)), ("x:0", "y:0")),
     Joint(boxes_of_anchors, dict(x=X, boxes=np.random.RandomState(2).uniform(size=(6, 4)).astype(np.float32),

@@ -273,6 +273,29 @@ def by_cases():
     _tf.tf.where(_tf.tf.greater(margin, 0.0), margin, 0.1 * margin, name="decided")
 
 
+def looped():
+    """A loop adds the loss up, class by class: what leaves it is a single number, and what it compares is inside."""
+    tf = _tf.tf
+    logits, truth = layer(hidden(), name="logits"), tf.placeholder(tf.float32, [None, 3], "truth")
+    _trained(tf.while_loop(lambda step, loss: step < 3, lambda step, loss: (
+        step + 1, loss + tf.reduce_mean(tf.square(logits[:, step] - truth[:, step]))), (0, 0.0))[1])
+
+
+def mixed():
+    """A gradient penalty: the critic of what is drawn at random between two inputs comes after that of the inputs."""
+    tf = _tf.tf
+    first, second, other = weights(4, 4), weights(4, 1), tf.placeholder(tf.float32, [None, 4], "other")
+    x, share = inputs(), tf.random_uniform([2, 1])
+
+    def critic(points, name):
+        return tf.matmul(tf.tanh(tf.matmul(points, first)), second, name=name)
+
+    between = share * x + (1 - share) * other
+    steep = tf.gradients(critic(between, "of_between"), between)[0]
+    _trained(tf.reduce_mean(critic(x, "worth")) - tf.reduce_mean(critic(other, "others")) + tf.reduce_mean(
+        tf.square(steep)))
+
+
 LOGITS = ("logits:0", "logits")
 
 TRAINING_HEADS = {heads.build.__name__: heads for heads in (
@@ -292,6 +315,7 @@ TRAINING_HEADS = {heads.build.__name__: heads for heads in (
     Heads(lengths_of_capsules, (("length:0", "prediction"), ("again:0", "sigmoid"), ("again_logits:0", "logits"))),
     Heads(unused_choice, (("probabilities:0", "softmax"), LOGITS)),
     Heads(followed, (("worth:0", "logits"), ("copied:0", "logits"))), Heads(risks, (("risk:0", "logits"),)),
+    Heads(looped, (LOGITS,)), Heads(mixed, (("worth:0", "logits"), ("others:0", "logits"), ("of_between:0", "logits"))),
     Heads(signs, (LOGITS,)), Heads(by_cases, (("decided:0", "select"),)),
     Heads(nearest, (("distance:0", "prediction"),)), Heads(adapted, (("adapted:0", "logits"),)),
     Heads(line_of_numbers, (("fitted:0", "prediction"),)), Heads(line_of_constants, (("fitted:0", "prediction"),)),

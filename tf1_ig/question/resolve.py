@@ -159,7 +159,7 @@ class _Chosen(NamedTuple):
 def _choose(model: Model, output: str, columns: Dict[str, Any]) -> _Chosen:
     """Every embedding, feature column and number that decides about the output; what only gates others is held."""
     embeddings = gt.find_embeddings(model, output=output)
-    sound = [found for found in embeddings if not found.caveat]
+    sound = [found for found in embeddings if not found.caveat and found.tensor != output]
     if columns:
         # A column of somebody's own class may be computed from a lookup that is there already.
         computed = set().union(*[model.index.descendants_of_tensor(found.tensor) for found in sound])
@@ -176,6 +176,9 @@ def _choose(model: Model, output: str, columns: Dict[str, Any]) -> _Chosen:
         # Without lookups a product of two of them is a model of both; without any gradient the error names its end.
         taken += [one for one in floats if one in reaching and one not in taken]
         taken = taken or floats
+    if not sound and not taken:
+        numbers = find_numbers(model, output, (), [found.tensor for found in fed if found.switch], any_kind=True)
+        taken = [one.tensor for one in numbers]
     held = [one.tensor for one in numbers if one.tensor not in taken]
     if sound or taken:
         return _Chosen(sound + taken, held, [

@@ -49,13 +49,15 @@ def _find_heads(model: Model) -> Candidates:
     return Candidates(grouped(view, ranked), search.misses, what="output")
 
 
-def _rank(search: HeadSearch, one: Output) -> Tuple[bool, bool, bool, int, int]:
-    """What comes first: what can be computed, what a signature names or training changes, the kind, the layers."""
+def _rank(search: HeadSearch, one: Output) -> Tuple[bool, bool, bool, bool, int, int]:
+    """What comes first: what can be computed, what a signature names or training changes, what is not random, the
+    kind, the layers."""
     kind = _ORDER.index(one.kind) if one.kind in _ORDER else len(_ORDER)
     behind = search.view.index.ancestors([one.tensor], control=False)
     trained = search.ends.trained
     return (not behind.isdisjoint(search.view.model.missing), not one.signatures,
-            bool(trained) and trained.isdisjoint(behind), 0 if one.tensor in search.chosen else kind,
+            bool(trained) and trained.isdisjoint(behind), not behind.isdisjoint(search.random),
+            0 if one.tensor in search.chosen else kind,
             -len(behind.intersection(search.ends.layers)))
 
 

@@ -7,7 +7,7 @@ from graph_tools.find.dataflow import LAYERS, LEARNED
 from graph_tools.find.view import GRADIENT_SCOPE, View
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
-from graph_tools.graph.ops import ENTERS, NEXTS, PARSER, SHAPE_READERS, SWITCHES, VARIABLES
+from graph_tools.graph.ops import ENTERS, EXITS, MERGES, NEXTS, PARSER, SHAPE_READERS, SWITCHES, VARIABLES
 from graph_tools.graph.walk import Use, reached
 
 LOSSES = frozenset((
@@ -58,7 +58,7 @@ class Ends:
         self.before = view.index.ancestors(
             [ref.node for name in self.layers for ref in view.inputs(name)], control=False,
             stop=lambda name: view.op(name) in READOUTS)
-        self.tensors: Dict[TensorRef, bool] = {ref: view.shape(ref) == () for ref in self._loose_tensors()}
+        self.tensors: Dict[TensorRef, bool] = {ref: self._is_scalar(ref) for ref in self._loose_tensors()}
 
     def _weighted(self) -> List[str]:
         """Nodes where data first meets something that is learned."""
@@ -116,6 +116,13 @@ class Ends:
                 if view.flow.is_data(name) and name not in self.training and name not in view.loop_nodes
                 and name not in view.flow.sources and node.op not in _NO_ENDS and not _SUMMARIES.search(node.op)
                 and view.tensor_count(name) and view.is_float(TensorRef(name, 0)) and not self._consumed(name)]
+
+    def _is_scalar(self, ref: TensorRef) -> bool:
+        """Whether a tensor is a single number; what leaves a loop with a shape that nobody knows is what went in."""
+        shape = self.view.shape(ref)
+        if shape is None and self.view.op(ref) in EXITS:
+            shape = self.view.shape(self.view.origin(ref, EXITS | SWITCHES | MERGES | ENTERS))
+        return shape == ()
 
     def _consumed(self, name: str) -> bool:
         """Whether any output of a node is read for its values."""

@@ -9,6 +9,7 @@ from typing import AbstractSet, Dict, Iterable, List, NamedTuple, Optional, Set,
 
 from graph_tools.find.candidates import Miss, Output, format_shape, short
 from graph_tools.find.dataflow import LEARNED
+from graph_tools.find.inputs.switches import RANDOM
 from graph_tools.find.outputs import sampled, unlayered
 from graph_tools.find.outputs.ends import LOSSES, READOUTS, Ends, listed
 from graph_tools.find.outputs.one_head import passed
@@ -50,6 +51,7 @@ class HeadSearch:
         self._shared: List[Open] = []  # last layers of heads that are found already
         self._no_heads: Set[str] = set()
         self.chosen: Set[str] = set()  # what an argmax chooses from
+        self.random = frozenset(view.index.names_of(RANDOM)) - view.flow.own
 
     def run(self) -> List[Output]:
         """All heads, in the order found; what only looked like one is in ``misses``."""
@@ -161,22 +163,23 @@ class HeadSearch:
         return found
 
     def _end_of_linear(self, ref: TensorRef) -> TensorRef:
-        """Forward from a layer's product through bias, sums, reshapes and the exit of a loop."""
-        seen = set()
+        """Forward from a layer's product through bias, sums, reshapes and the exit of a loop; not to stay in one."""
+        seen, outside = set(), None
         while ref not in seen:
             seen.add(ref)
             uses, inner = self.ends.uses(ref), ref.node in self.view.loop_nodes
+            outside = outside if inner else ref
             if not inner and any(self._reader(use) in _LOGIT_READERS for use in uses):
-                return ref
+                break
             onward = [use for use in uses if self._is_linear_step(use)]
             if not onward or (not inner and len(uses) > 1):
-                return ref
+                break
             fresh = [use for use in onward if TensorRef(use.node, 0) not in seen]
             leaving = [use for use in fresh if self.view.op(use.node) in ("Exit", "TensorArrayWriteV3")]
             if not fresh:
-                return ref
+                break
             ref = TensorRef((leaving or fresh)[0].node, 0)
-        return ref
+        return outside if outside is not None and ref.node in self.view.loop_nodes else ref
 
     def _reader(self, use: Use) -> str:
         """What reads a tensor: an op, or the cross entropy behind a reshape, or a gate that is no head."""
@@ -287,7 +290,8 @@ class HeadSearch:
                 listed(labels))))
             return []
         compared = self.ends.compared_with_labels(one.ref)
-        if compared is not None and (compared != one.ref or not self.ends.layered):
+        if compared is not None and compared.node not in self.view.loop_nodes and (
+                compared != one.ref or not self.ends.layered):
             return self._compared(one, compared)
         if not self.ends.layered:
             return []
