@@ -21,7 +21,7 @@ class Text(NamedTuple):
 def read_text(text: Any) -> Text:
     """A text (str or bytes) by character; bytes that are no UTF-8 are characters of their own."""
     chars = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else str(text)
-    if len(chars) == len(chars.encode("utf-8", "surrogateescape")):  # a byte each
+    if chars.isascii():  # a byte each
         return Text(chars, range(len(chars) + 1))
     starts = [0]
     for char in chars:
@@ -31,7 +31,7 @@ def read_text(text: Any) -> Text:
 
 def folded(char: str) -> str:
     """A character without case, accents and compatibility forms; nothing for a mark that only modifies."""
-    if char.isascii() if hasattr(char, "isascii") else ord(char) < 128:
+    if char.isascii():
         return char.lower()
     return "".join(part for part in unicodedata.normalize("NFKD", char).casefold()
                    if not unicodedata.combining(part))

@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 import numpy as np
 
 from tf1_ig.errors import RowError
+from tf1_ig.question.spans import read_text
 
 Row = Mapping[str, Any]
 
@@ -17,7 +18,8 @@ class Cut(NamedTuple):
       text: the text as it was given; ``None`` where the row had tokens instead.
       ids: one list of ids, or one a word.
       tokens: what each entry is called; of the same form as ``ids``.
-      spans: the bytes ``[start, stop)`` of the text that each entry is from, ``None`` for one that was put there.
+      find: the characters ``[start, stop)`` of the text that each entry is from, in the same form; ``None`` for one
+        that was put there. Called where somebody looks at the text.
       words: of words of characters, the words; their spans are those from the first to the last of their characters.
       unknown: how many entries stand for a token that is not in the vocabulary.
     """
@@ -26,9 +28,20 @@ class Cut(NamedTuple):
     text: Optional[str]
     ids: List[Any]
     tokens: List[Any]
-    spans: List[Any]
+    find: Callable[[], List[Any]]
     words: Optional[List[str]] = None
     unknown: int = 0
+
+    @property
+    def spans(self) -> List[Any]:
+        """The bytes ``[start, stop)`` of the text that each entry is from, ``None`` where there are none."""
+        starts: Any = None if self.text is None else read_text(self.text).starts
+
+        def of(places: Sequence[Any]) -> List[Any]:
+            return [None if place is None or starts is None or place[1] <= place[0] else (
+                starts[place[0]], starts[place[1]]) for place in places]
+
+        return of(self.find()) if self.words is None else list(map(of, self.find()))
 
 
 class Encoder(NamedTuple):

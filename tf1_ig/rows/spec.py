@@ -237,8 +237,8 @@ class ExplanationSpec:
                 row, (self.columns or ("column",))[0]))
         readers.refuse_unreadable(row)
         found = {tensor: one.read(row) for tensor, one in self._encoders.items() if not one.of}
-        return dict(found, **{tensor: found[names.tensor_name(one.of)] for tensor, one in self._encoders.items()
-                              if one.of})
+        found.update((tensor, found[one.of]) for tensor, one in self._encoders.items() if one.of)
+        return found
 
     def _alike(self, cells: Dict[str, Any], before: List[Dict[str, Any]]) -> Dict[str, Any]:
         """The cells of a row whose arrays have the shape that those of the first row have."""

@@ -7,12 +7,12 @@ from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from graph_tools.graph import names
 from tf1_ig.errors import RowError, SpecError
-from tf1_ig.question.spans import Text, read_text
 from tf1_ig.rows import tokenizers, vocabulary
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.record import Cut, Encoder, cell, shown
-from tf1_ig.rows.tokenizers import Piece
+from tf1_ig.rows.tokenizers import Pieces
 
 _WORDS = {"kind": "whitespace"}
 # How a text is padded; what is computed from it is padded alike.
@@ -75,16 +75,15 @@ def text(options: Mapping[str, Any], files: Files) -> Encoder:
     def read(row: Any) -> Cut:
         given = cell(row, column)
         source, pieces = _pieces(given, cutter, column)
-        if not pieces:
+        if not pieces.tokens:
             raise RowError("the text has no token", column)
-        known = read_text(source) if source is not None else None
         if of_words:
-            return _characters(column, source, known, pieces, words, limits, inner)
+            return _characters(column, source, pieces, words, limits, inner)
         if strings:
-            pieces = limits.fitted(pieces, 0, column)
-            return Cut(column, source, [piece.token.encode("utf-8") for piece in pieces],
-                       [piece.token for piece in pieces], _spans(known, pieces))
-        return _tokens(column, source, known, pieces, words, limits)
+            tokens = limits.fitted(pieces.tokens, 0, column)
+            return Cut(column, source, [token.encode("utf-8") for token in tokens], tokens,
+                       lambda: pieces.find()[:len(tokens)])
+        return _tokens(column, source, pieces, words, limits)
 
     def stack(cuts: Sequence[Cut]) -> np.ndarray:
         if options.get("flat", False):
@@ -121,7 +120,7 @@ def _padded_words(rows: Sequence[Any], limits: Limits, inner: Limits, padding: A
     return array
 
 
-def _pieces(given: Any, cutter: Any, column: str) -> Tuple[Optional[str], List[Piece]]:
+def _pieces(given: Any, cutter: Any, column: str) -> Tuple[Optional[str], Pieces]:
     """The text of a cell and its tokens; a list of tokens stands for itself."""
     if isinstance(given, bytes):
         try:
@@ -129,11 +128,11 @@ def _pieces(given: Any, cutter: Any, column: str) -> Tuple[Optional[str], List[P
         except UnicodeDecodeError as wrong:
             raise RowError("the bytes are not UTF-8 (%s)" % wrong, column) from None
     if isinstance(given, (list, tuple, np.ndarray)) and all(isinstance(one, str) for one in given):
-        return None, [Piece(str(one), 0, 0) for one in given]
+        return None, Pieces(list(map(str, given)), lambda: [(0, 0)] * len(given))
     if not isinstance(given, str):
         raise RowError("%s is not a text" % shown(given), column)
     try:
-        given.encode("utf-8")
+        given.isascii() or given.encode("utf-8")
     except UnicodeEncodeError as wrong:
         raise RowError("the text is not valid Unicode (%s)" % wrong.reason, column) from None
     try:
@@ -142,46 +141,30 @@ def _pieces(given: Any, cutter: Any, column: str) -> Tuple[Optional[str], List[P
         raise RowError(wrong.reason, column) from wrong
 
 
-def _tokens(column: Any, source: Any, known: Optional[Text], pieces: Any, words: Any, limits: Limits) -> Cut:
-    room = (words.begin is not None) + (words.end is not None)
-    pieces = limits.fitted(pieces, room, column)
-    tokens: List[Any] = [piece.token for piece in pieces]
-    known_ids = not words.ids and all(piece.id is not None for piece in pieces)
-    ids: List[Any] = [piece.id for piece in pieces] if known_ids else words.ids_of(tokens, column)
-    spans, unknown = _spans(known, pieces), ids.count(words.unknown)
-    for number, place in ((words.begin, 0), (words.end, len(ids) + 1)):
-        if number is not None:
-            for line, one in ((ids, number), (tokens, words.name(number)), (spans, None)):
-                line.insert(place, one)
-    return Cut(column, source, ids, tokens, spans, None, unknown)
+def _tokens(column: Any, source: Any, pieces: Pieces, words: Any, limits: Limits) -> Cut:
+    begin, end = ([] if number is None else [number] for number in (words.begin, words.end))
+    tokens = limits.fitted(pieces.tokens, len(begin + end), column)
+    ids = words.ids_of(tokens, column) if words.ids or pieces.ids is None else pieces.ids[:len(tokens)]
+    return Cut(column, source, begin + ids + end, list(map(words.name, begin)) + tokens + list(map(words.name, end)),
+               lambda: [None] * len(begin) + pieces.find()[:len(tokens)] + [None] * len(end), None,
+               ids.count(words.unknown))
 
 
-def _characters(column: Any, source: Any, known: Any, pieces: Any, words: Any, limits: Limits, inner: Limits) -> Cut:
+def _characters(column: Any, source: Any, pieces: Pieces, words: Any, limits: Limits, inner: Limits) -> Cut:
     """Words of characters; begin and end go around each word."""
-    room = (words.begin is not None) + (words.end is not None)
-    found = Cut(column, source, [], [], [], [])
-    unknown = 0
-    for piece in limits.fitted(pieces, 0, column):
-        inside = source is not None and source[piece.start:piece.stop]
-        # A token that is not the text itself (lower case, say) is of as many characters, or its place is not known.
-        exact = inside and len(inside) == len(piece.token)
-        chars = [Piece(char, piece.start + place if exact else piece.start, piece.start + place + 1 if exact else
-                       piece.stop) for place, char in enumerate(piece.token)]
-        word = _tokens(column, source, known, inner.fitted(chars, room, column), words, inner)
-        parts: Any = (
-            (found.ids, word.ids), (found.tokens, word.tokens), (found.spans, word.spans), (found.words, piece.token))
-        for line, one in parts:
-            line.append(one)
-        unknown += word.unknown
-    return found._replace(unknown=unknown)
+    known = limits.fitted(pieces.tokens, 0, column)
+    cuts = [_tokens(column, source, _letters(source, word, *place), words, inner)
+            for word, place in zip(known, pieces.find())]
+    return Cut(column, source, [cut.ids for cut in cuts], [cut.tokens for cut in cuts],
+               lambda: [cut.find() for cut in cuts], known, sum(cut.unknown for cut in cuts))
 
 
-def _spans(known: Optional[Text], pieces: Sequence[Piece]) -> List[Any]:
-    """The bytes of the text that each piece is from."""
-    if known is None:
-        return [None] * len(pieces)
-    starts = known.starts
-    return [(starts[piece.start], starts[piece.stop]) if piece.stop > piece.start else None for piece in pieces]
+def _letters(source: Optional[str], word: str, start: int, stop: int) -> Pieces:
+    """The characters of a word. One that is not the text itself (in lower case, say) is of as many characters, or their
+    place is that of the word."""
+    exact = source is not None and len(word) == len(source[start:stop])
+    return Pieces(list(word), lambda: [(start + place, start + place + 1) if exact else (start, stop)
+                                       for place in range(len(word))])
 
 
 # -- computed from a text --------------------------------------------------------------------------------------------
@@ -197,14 +180,14 @@ def lengths(options: Mapping[str, Any], files: Files) -> Encoder:
         counts = [[len(word) for word in cut.ids] for cut in cuts]
         return padded(counts, _limits(options), 0, dtype)
 
-    return Encoder("lengths", (), _nothing, stack, options["of"])
+    return Encoder("lengths", (), _nothing, stack, names.tensor_name(options["of"]))
 
 
 def mask(options: Mapping[str, Any], files: Files) -> Encoder:
     """1 (or ``"value"``) where an entry is of the text, 0 where it is padding, ``[batch, tokens]``."""
     dtype, limits, value = np.dtype(options.get("dtype", "float32")), _limits(options), options.get("value", 1)
     return Encoder("mask", (), _nothing, lambda cuts: padded([[value] * len(cut.ids) for cut in cuts], limits, 0,
-                                                             dtype), options["of"])
+                                                             dtype), names.tensor_name(options["of"]))
 
 
 def sparse(options: Mapping[str, Any], files: Files) -> Encoder:
@@ -216,7 +199,7 @@ def sparse(options: Mapping[str, Any], files: Files) -> Encoder:
         return np.array([(row, place) for row, cell in enumerate(cells) for place in (
             range(len(cell.ids)) if isinstance(cell, Cut) else np.flatnonzero(cell))], np.int64).reshape(-1, 2)
 
-    return Encoder("sparse", (), _nothing, stack, options["of"])
+    return Encoder("sparse", (), _nothing, stack, names.tensor_name(options["of"]))
 
 
 def _nothing(row: Any) -> None:

@@ -1,11 +1,11 @@
 """From a text to its tokens, each with the characters of the text that it was cut from.
 
 A new kind is a function ``(options, Files) -> tokenizer`` and a line in TOKENIZERS; a tokenizer takes a text and
-returns its ``Piece``s in order.
+returns its ``Pieces``.
 """
 
-
 import importlib
+import operator
 import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
@@ -13,17 +13,26 @@ from graph_tools.errors import one_line
 from tf1_ig.errors import RowError, SpecError, package
 from tf1_ig.rows.files import Files
 
-
-class Piece(NamedTuple):
-    """A token: what the vocabulary knows it by, characters ``[start, stop)`` of the text, its id where it has one."""
-
-    token: str
-    start: int
-    stop: int
-    id: Optional[int] = None
+_WHOLE = operator.methodcaller("group")  # of a match, what it matched
+# The characters ``[start, stop)`` of a text.
+Place = Tuple[int, int]
 
 
-Tokenizer = Callable[[str], List[Piece]]
+class Pieces(NamedTuple):
+    """The tokens of a text, in order.
+
+    Attributes:
+      tokens: what the vocabulary knows them by.
+      find: their places in the text; called where somebody looks at the text.
+      ids: their ids, of a tokenizer that has some.
+    """
+
+    tokens: List[str]
+    find: Callable[[], List[Place]]
+    ids: Optional[List[int]] = None
+
+
+Tokenizer = Callable[[str], Pieces]
 
 
 class Folded(NamedTuple):
@@ -47,7 +56,8 @@ def fold(text: str, lower: bool, replace: Mapping[str, str]) -> Folded:
     swapped = {one: other for one, other in replace.items() if one in lowered}
     if len(lowered) == len(text) and all(len(other) == len(one) == 1 for one, other in swapped.items()):
         # Lower case never takes characters away: as many as before are one for one.
-        return Folded(lowered.translate({ord(one): other for one, other in swapped.items()}), range(len(text) + 1))
+        same = lowered.translate({ord(one): other for one, other in swapped.items()}) if swapped else lowered
+        return Folded(same, range(len(text) + 1))
     shown, places, cursor = [], [], 0
     for place, char in enumerate(text):
         size = len(char.lower()) if lower else 1
@@ -87,12 +97,13 @@ def _regex(options: Any, files: Any) -> Tokenizer:
 def _of_pattern(pattern: Any, options: Any) -> Tokenizer:
     lower, replace = options.get("lower", False), options.get("replace", {})
 
-    def cut(text: str) -> List[Piece]:
+    def cut(text: str) -> Pieces:
         folded = fold(text, lower, replace)
-        found = [(one.group(), one.start(), one.end()) for one in pattern.finditer(folded.text)]
-        if isinstance(folded.places, range):  # character by character the text itself
-            return [Piece(*one) for one in found if one[0]]
-        return [Piece(token, *folded.original(start, stop)) for token, start, stop in found if token]
+
+        def find() -> List[Place]:
+            return [folded.original(*one.span()) for one in pattern.finditer(folded.text) if one.group()]
+
+        return Pieces(list(filter(None, map(_WHOLE, pattern.finditer(folded.text)))), find)
     return cut
 
 
@@ -139,10 +150,9 @@ def _package() -> Any:
 
 
 def _encoding(made: Any) -> Tokenizer:
-    def cut(text: str) -> List[Piece]:
+    def cut(text: str) -> Pieces:
         encoded = made.encode(text, add_special_tokens=False)
-        return [Piece(token, start, stop, number) for token, (start, stop), number in zip(
-            encoded.tokens, encoded.offsets, encoded.ids)]
+        return Pieces(encoded.tokens, lambda: encoded.offsets, encoded.ids)
     return cut
 
 
@@ -160,24 +170,28 @@ def _function(options: Any, files: Any) -> Tokenizer:
     return lambda text: _pieces_of(text, function(text), named)
 
 
-def _pieces_of(text: str, given: Sequence[Any], named: str) -> List[Piece]:
+def _pieces_of(text: str, given: Sequence[Any], named: str) -> Pieces:
     """What a user's function returned: tokens that are looked for in the text in order, or (token, start, stop)s."""
-    found, cursor = [], 0
+    tokens: List[str] = []
+    places: List[Place] = []
+    cursor = 0
     for one in given:
         if not isinstance(one, str):
             try:
                 token, start, stop = one
-                found.append(Piece(str(token), int(start), int(stop)))
+                tokens.append(str(token))
+                places.append((int(start), int(stop)))
                 continue
             except (TypeError, ValueError):
                 raise RowError("%s returned %r; a token is a text, or (text, start, stop)" % (named, one)) from None
         start = text.find(one, cursor)
         if start < 0:
             start = text.lower().find(one.lower(), cursor) if len(text.lower()) == len(text) else -1
+        tokens.append(one)
         # A token that is nowhere in the text has no characters of it.
-        found.append(Piece(one, start, start + len(one)) if start >= 0 else Piece(one, cursor, cursor))
-        cursor = max(cursor, found[-1].stop)
-    return found
+        places.append((start, start + len(one)) if start >= 0 else (cursor, cursor))
+        cursor = max(cursor, places[-1][1])
+    return Pieces(tokens, lambda: places)
 
 
 TOKENIZERS: Dict[str, Callable[[Mapping[str, Any], Files], Tokenizer]] = {

@@ -1,17 +1,17 @@
 """A result told what its entries are called and where they stand in the texts that a spec cut."""
 
 import dataclasses
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
 from graph_tools.graph import names
 from tf1_ig.result.attribution import Attribution
 from tf1_ig.result.interactions import Interactions
-from tf1_ig.rows.record import Cut, Encoded
+from tf1_ig.rows.record import Encoded
 
 
-def annotate(result: Attribution, spec: Any, encoded: Encoded, explainer: Any) -> Attribution:
+def annotate(result: Attribution, spec: Any, encoded: Encoded, explainer: Any, in_text: bool = True) -> Attribution:
     """The result with the words, the raw texts and the bytes of each that its entries came from.
 
     An input whose entries are those of one placeholder of the spec takes that placeholder's; others are left alone.
@@ -20,9 +20,10 @@ def annotate(result: Attribution, spec: Any, encoded: Encoded, explainer: Any) -
       result: what ``explainer.explain(encoded.feed, …)`` returned.
       spec: the ``ExplanationSpec`` that made the feed; encoded: what ``spec.encode`` returned.
       explainer: the ``IntegratedGradients`` that explained.
+      in_text: with the raw texts and the bytes in them too; else the words alone.
     """
     found = _behind({name: [int(np.size(row)) for row in rows] for name, rows in result.tokens.items()}, result.rows,
-                    spec, encoded, explainer)
+                    spec, encoded, explainer, in_text)
     changes: Dict[str, Any] = {key: dict(getattr(result, key) or {}, **told) for key, told in found.items() if told}
     return dataclasses.replace(result, **changes)
 
@@ -31,7 +32,7 @@ def named(pairs: Interactions, spec: Any, encoded: Encoded, explainer: Any) -> I
     """The pairs with the words and features that their tokens are, one input after another; places where no name is
     known. Arguments as for ``annotate``."""
     counts = dict(zip(pairs.inputs, pairs.token_counts.T.tolist()))
-    known = _behind(counts, None, spec, encoded, explainer)["strings"]
+    known = _behind(counts, None, spec, encoded, explainer, False)["strings"]
     if not known:
         return pairs
     texts = [[text for name, of_rows in counts.items() for text in (
@@ -39,7 +40,7 @@ def named(pairs: Interactions, spec: Any, encoded: Encoded, explainer: Any) -> I
     return dataclasses.replace(pairs, token_texts=texts)
 
 
-def _behind(counts: Dict[str, List[int]], rows: Any, spec: Any, encoded: Encoded, explainer: Any
+def _behind(counts: Dict[str, List[int]], rows: Any, spec: Any, encoded: Encoded, explainer: Any, in_text: bool
             ) -> Dict[str, Dict[str, List[Any]]]:
     """Names, raw texts and places in them, by input; ``counts``: how many tokens each has in each row of a result,
     ``rows``: which example each row is, where there are several for one."""
@@ -56,13 +57,17 @@ def _behind(counts: Dict[str, List[int]], rows: Any, spec: Any, encoded: Encoded
             cuts = [cuts[row] for row in rows]  # one row of the result for each position of an example
         if len(cuts) != len(of_rows):
             continue
-        laid = list(filter(None, (_laid_out(cut, count, spec, source, encoded) for cut, count in zip(cuts, of_rows))))
-        if len(laid) < len(cuts):
+        encoder, shape = spec.placeholders[source], encoded.feed[source].shape
+        if spec.batch_axis is not None:
+            shape = shape[:spec.batch_axis] + shape[spec.batch_axis + 1:]
+        of = [(count, cut.words is not None, shape, encoder.left) for cut, count in zip(cuts, of_rows)]
+        tokens = [_laid_out(cut.tokens, encoder.padding, *each) for cut, each in zip(cuts, of)]
+        if None in tokens:
             continue
-        found["strings"][one.name] = [tokens for tokens, _ in laid]
-        if all(cut.text is not None for cut in cuts):
+        found["strings"][one.name] = tokens
+        if in_text and all(cut.text is not None for cut in cuts):
             found["raw_texts"][one.name] = [cut.text for cut in cuts]
-            found["spans"][one.name] = [spans for _, spans in laid]
+            found["spans"][one.name] = [_laid_out(cut.spans, None, *each) for cut, each in zip(cuts, of)]
     return found
 
 
@@ -85,34 +90,25 @@ def _reads(index: Any, upstream: Any, tensor: str) -> bool:
     return any(use.node in upstream for use in index.uses(tensor))
 
 
-def _laid_out(cut: Cut, count: int, spec: Any, source: str, encoded: Encoded) -> Optional[Tuple[
-        List[str], List[Any]]]:
-    """Tokens and spans of a row, entry by entry with its padding; ``None`` where they are not as many."""
-    encoder, array = spec.placeholders[source], encoded.feed[source]
-    rows = array if spec.batch_axis is None else np.moveaxis(array, spec.batch_axis, 0)
-    shape = rows.shape if spec.batch_axis is None else rows.shape[1:]
-    if cut.words is None and len(cut.tokens) == count:
-        return list(cut.tokens), list(cut.spans)
-    shape = shape[:1 if cut.words is None else 2]
-    if int(np.prod(shape)) != count:
+def _laid_out(entries: List[Any], fill: Any, count: int, words: bool, shape: Sequence[int], left: bool
+              ) -> Optional[List[Any]]:
+    """What is known of a row's entries, with the padding among them; ``None`` where these are not as many.
+
+    Args:
+      entries, words: one list, or one for each word; fill: what stands for padding.
+      count: entries of the row; shape: of its part of the feed; left: padding stands first.
+    """
+    if not words:
+        if len(entries) == count:
+            return list(entries)
+        return _filled(entries, fill, count, left) if shape[:1] == (count,) else None
+    if len(shape) < 2 or shape[0] * shape[1] != count:
         return None
-    if cut.words is None:
-        left = encoder.left
-        return _filled(cut.tokens, encoder.padding, count, left), _filled(cut.spans, None, count, left)
-    tokens, spans = np.full(shape, encoder.padding, object), np.full(shape, None, object)
-    start = shape[0] - len(cut.tokens) if encoder.left else 0
-    for place, (word, of_word) in enumerate(zip(cut.tokens, cut.spans), start):
-        _put(tokens[place], spans[place], word, of_word, encoder.left)
-    return tokens.ravel().tolist(), spans.ravel().tolist()
+    padded = _filled([_filled(word, fill, shape[1], left) for word in entries], [fill] * shape[1], shape[0], left)
+    return [one for word in padded for one in word]
 
 
 def _filled(known: List[Any], padding: Any, count: int, left: bool) -> List[Any]:
     """What is known of a row's entries, and padding for the others."""
     fill = [padding] * (count - len(known))
     return fill + known if left else known + fill
-
-
-def _put(tokens: np.ndarray, spans: np.ndarray, names_of: List[str], places: List[Any], left: bool) -> None:
-    start = len(tokens) - len(names_of) if left else 0
-    for place, (name, span) in enumerate(zip(names_of, places), start):
-        tokens[place], spans[place] = name, span

@@ -31,7 +31,9 @@ class Vocabulary(NamedTuple):
         Raises:
           RowError: one is not listed, and nothing stands for such tokens.
         """
-        found = [self.ids.get(token, self.unknown) for token in tokens]
+        found: List[Any] = list(map(self.ids.get, tokens))
+        if None in found:
+            found = [self.unknown if number is None else number for number in found]
         if None in found:
             raise RowError("%r is not in the vocabulary; add it, or say in the spec which entry is for unknown ones" % (
                 tokens[found.index(None)],), column)

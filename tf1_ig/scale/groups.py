@@ -1,5 +1,7 @@
 """Which rows are explained by one call: those of one shape, or that share padding which nobody notices."""
 
+import functools
+import operator
 import weakref
 from typing import Any, List, Mapping, Optional, Tuple
 
@@ -81,7 +83,7 @@ def measure_company(spec: Any, explainer: Any, cells: Mapping[int, Any], label: 
 
 
 def _numbers(shapes: Size) -> int:
-    return sum(int(np.prod(shape)) for _, shape in shapes)
+    return sum(functools.reduce(operator.mul, shape, 1) for _, shape in shapes)
 
 
 def _ranks(shapes: Size) -> Tuple[int, ...]:

@@ -31,7 +31,7 @@ def explain(spec: Any, explainer: Any, lines: Sequence[Any], options: Dict[str, 
     result = spec.ask(explainer, encoded.feed, **options)
     if groups.seen(explainer, result.running, result.coupled) and len(lines) > 1:
         return [record for line in lines for record in explain(spec, explainer, [line], options)]
-    result = told.annotate(result, spec, encoded, explainer)
+    result = told.annotate(result, spec, encoded, explainer, in_text=False)
     failing = {finding.name for finding in result.graph_findings if finding.verdict == "fail"}
     if groups.coupled(explainer):
         failing.add("row independence")
