@@ -44,7 +44,7 @@ _SLOW = (0.2, 0.5)
 _SEEN = 0.3           # share of the score's way that one polynomial may be off, added up over intervals
 _ORDERS = (0, 1, 3, 5)
 _LEAST_WIDTH = 1e-6
-_AT_ONCE = 1 << 21    # numbers of parts that are looked at together
+_AT_ONCE = 1 << 20    # numbers of parts or gradients that are looked at together
 
 
 def by_runs(errors: Sequence[float]) -> float:
@@ -101,8 +101,10 @@ class Path:
         known = bool(len(self.weights))  # there are scores and gradients to go by
         nodes = self.nodes if known else sorted(self.score)
         total = np.full(self.gradient[nodes[0]].shape, 0.0 if known else np.nan)
-        for node, weight in zip(nodes, self.weights.tolist()):
-            total += weight * self.gradient[node]
+        together = max(1, _AT_ONCE // total.size)
+        for first in range(0, len(self.weights), together):
+            its = slice(first, first + together)
+            total += self.weights[its] @ np.array([self.gradient[node] for node in nodes[its]])
         errors = self.errors.copy() if known else np.full(len(nodes) + 1, np.inf)
         alphas, scores = np.array([0.0] + nodes + [1.0]), [self.score[node] for node in nodes]
         estimate = max(by_runs(errors.tolist()), abs(float(errors.sum())))

@@ -32,6 +32,8 @@ class Room:
 
     def rows(self, wanted: int) -> int:
         """How many of so many rows the next run should hold."""
+        if self._little(wanted):
+            return wanted
         now = resident()
         if now is None or self._before is None or self._left is None:
             return wanted
@@ -54,6 +56,10 @@ class Room:
         worth = max(int(_LITTLE / self._each), 2 * self._most if self._pays() else self._most)
         return max(1, min(wanted, fits, worth))
 
+    def _little(self, rows: int) -> bool:
+        """Whether runs as large have been, and took so little that looking at the process costs more than it tells."""
+        return rows <= self._most and self._each <= _LITTLE / 8 and rows * self._each <= _LITTLE
+
     def _pays(self) -> bool:
         """Whether rows took less time in the largest runs than in smaller ones; the first of a size sets it up."""
         large = [one for rows, took in self._seconds.items() if rows > 0.75 * self._most for one in took]
@@ -65,6 +71,8 @@ class Room:
         if self._before is None:
             return
         self._seconds[rows] = (self._seconds.get(rows, []) + [seconds / rows])[-4:]
+        if self._little(rows):
+            return
         highest, self._left = peak() or 0, resident()
         rose = highest > (self._peak or 0)
         if rows > self._most:

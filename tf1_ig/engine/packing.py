@@ -237,8 +237,8 @@ class PointRunner(Evaluator):
                 run.points, self.running.output_order, self.label.take(run.rows.example), run.share), along_path=True):
             for place, of_row in zip(run.asked, zip(*(run.entries_by_row(number) for number in range(len(by_input))))):
                 # Copies: a view would keep the whole run in memory as long as one of its rows is refined.
-                parts[place] = np.concatenate([part[some].ravel() for some, (part, _) in zip(of_row, by_input)])
-                vectors[place] = np.concatenate([vector[some].ravel() for some, (_, vector) in zip(of_row, by_input)])
+                parts[place] = _copied([part[some] for some, (part, _) in zip(of_row, by_input)])
+                vectors[place] = _copied([vector[some] for some, (_, vector) in zip(of_row, by_input)])
             scores[run.asked] = score[run.taken]
             for position, (part, _) in zip(run.position, by_input):
                 slopes[run.asked] += np.bincount(position, part.sum(axis=1, dtype=np.float64), len(score))[run.taken]
@@ -372,6 +372,11 @@ class PointRunner(Evaluator):
                             {name: fed.value for name, fed in self.batch.feeds.items()})
         return _Run(points, rows, np.array([example]), share, list(self.batch.owner),
                     [np.arange(len(owner)) for owner in self.batch.owner], np.zeros(1, int))
+
+
+def _copied(arrays: List[np.ndarray]) -> np.ndarray:
+    """Arrays as one flat one of their own."""
+    return arrays[0].flatten() if len(arrays) == 1 else np.concatenate([array.ravel() for array in arrays])
 
 
 class _Run(NamedTuple):
