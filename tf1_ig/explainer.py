@@ -250,7 +250,7 @@ class IntegratedGradients:
           kind: ``"conductance"`` (arXiv 1805.12233), whose units sum to the difference of the scores where the layer
             cuts every path; or ``"internal_influence"`` (arXiv 1802.03788), the mean gradient by the layer.
           method, steps: a rule of a fixed number of nodes; ``steps=None``: as many nodes as ``tolerance`` needs,
-            each row's own; on smooth models no more than Integrated Gradients take.
+            each row's own, asked for as those of Integrated Gradients are, units in the place of tokens.
           tolerance: of what the layer carries and what passes it by against the difference of the scores, of the
             errors along the path, and of the units.
           max_steps: most points.

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tf1_ig.carried import Known, Pieces, adaptive
+from tf1_ig import carried, quadrature
+from tf1_ig.carried import Known, adaptive, of_order
 
 
 def known_of(g, h, score):
@@ -18,7 +19,7 @@ def known_of(g, h, score):
 @pytest.mark.parametrize("order", [0, 1, 3, 5])
 def test_polynomials_are_integrated_exactly(order):
     nodes = np.sort(np.random.RandomState(order).uniform(0.05, 0.95, 9))
-    points, pieces = np.concatenate([[0.0], nodes, [1.0]]), Pieces(nodes, order)
+    points, pieces = np.concatenate([[0.0], nodes, [1.0]]), of_order(nodes, order)
     g, h = nodes[:, None] ** order, points[:, None] ** (order + 1)
     # ∫ tⁿ (n + 1) tⁿ dt over each interval.
     wanted = (order + 1.0) / (2 * order + 1) * np.diff(points ** (2 * order + 1))
@@ -26,6 +27,39 @@ def test_polynomials_are_integrated_exactly(order):
     np.testing.assert_allclose(pieces.units(g, h), [wanted.sum()], atol=1e-9)
     np.testing.assert_allclose(np.concatenate(list(pieces.by_interval(g, h))), wanted, atol=1e-9)
     np.testing.assert_allclose(pieces.mean(g), [1.0 / (order + 1)], atol=1e-9)
+
+
+@pytest.mark.parametrize("level", [1, 2, 3, 4])
+def test_slopes_at_the_nodes_of_a_nested_rule(level):
+    nodes = quadrature.nested(level).alphas
+    points, degree = np.concatenate([[0.0], nodes, [1.0]]), len(nodes) + 1
+    np.testing.assert_allclose(carried._slopes(level) @ points ** degree, degree * nodes ** (degree - 1), atol=1e-9)
+
+
+def of_counted(g, h, score, ends, tolerance):
+    """The sums of one row, and how many nodes they took."""
+    asked, known = [], known_of(g, h, score)
+    found = adaptive(lambda wanted: asked.append(len(wanted[0])) or known(wanted), np.array(ends)[:, None], tolerance, 500)
+    return found, asked[-1]
+
+
+@pytest.mark.parametrize("turns, few", [(0.5, True), (12.0, False)])
+def test_units_that_the_score_does_not_show_ask_for_nodes_of_their_own(turns, few):
+    """What one of two units gains the other loses, and the score is a straight line."""
+    found, count = of_counted(lambda t: 1 + np.sin(turns * t)[:, None] * [1, -1], lambda t: np.stack([t, t], 1),
+                              lambda t: 2 * t, (0.0, 2.0), 0.01)
+    wave = (1 - np.cos(turns)) / turns
+    np.testing.assert_allclose(found.units[0], [1 + wave, 1 - wave], atol=0.01)
+    np.testing.assert_allclose(found.units.sum(), 2.0, atol=1e-9)
+    assert found.good.all() and (count == 3) is few
+
+
+def test_jumps_that_the_score_does_not_show_are_halved():
+    """As before, and both units jump: known errors are nothing, what units disagree on is all there is."""
+    found, count = of_counted(lambda t: 1 + (t > 0.37)[:, None] * [0.9, -0.9], lambda t: np.stack([t, t], 1),
+                              lambda t: 2 * t, (0.0, 2.0), 0.01)
+    np.testing.assert_allclose(found.units[0], [1 + 0.9 * 0.63, 1 - 0.9 * 0.63], atol=0.02)
+    assert found.good.all() and 3 < count < 100
 
 
 def test_where_slopes_stay_any_kink_is_carried_exactly():

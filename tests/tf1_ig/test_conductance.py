@@ -112,8 +112,7 @@ def test_the_state_of_a_frozen_loop_cuts_every_path():
     rise = found.score - found.baseline_score
     np.testing.assert_allclose(found.values[layer].reshape(2, -1).sum(axis=1), rise, atol=0.01 * np.abs(rise).max())
     np.testing.assert_allclose(rise, plain.score - plain.baseline_score, atol=1e-6)
-    # Units err by themselves: where three nodes are enough for the tokens, they may ask for the next rule.
-    assert found.converged.all() and found.evaluations.max() <= 2 * plain.evaluations.max() + 1
+    assert found.converged.all() and found.evaluations.max() <= plain.evaluations.max()
 
 
 def layer_of(model, output):
