@@ -20,6 +20,14 @@ def pytest_configure(config):
 
 def pytest_addoption(parser):
     parser.addoption("--exhaustive", action="store_true", help="run the tests that take many minutes, too")
+    parser.addoption("--nothing-skipped", action="store_true", help="fail where a test is skipped")
+
+
+def pytest_sessionfinish(session):
+    """Where all that the tests need is meant to be installed, what is missing fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--nothing-skipped") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = session.exitstatus or 1
 
 
 def pytest_collection_modifyitems(config, items):

@@ -2,6 +2,10 @@
 
 import pathlib
 import re
+import subprocess
+import sys
+
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -43,3 +47,12 @@ def test_clean_removes_all_that_git_ignores():
     removed = MAKEFILE.split("\nclean:")[1]
     ignored = [line.strip("/") for line in _text(".gitignore").split()]
     assert len(ignored) > 8 and [name for name in ignored if name not in removed] == []
+
+
+@pytest.mark.parametrize("options, status", [((), 0), (("--nothing-skipped",), 1)])
+def test_the_leg_of_bridges_fails_where_a_test_is_skipped(tmp_path, options, status):
+    assert "bridges ] && set -- --nothing-skipped" in _text("scripts/leg.sh")
+    (tmp_path / "test_one.py").write_text("import pytest\n\n\ndef test_one():\n    pytest.importorskip('nosuch')\n")
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider",
+                           *options, str(tmp_path)], cwd=str(ROOT), stdout=subprocess.PIPE, check=False)
+    assert done.returncode == status and b"1 skipped" in done.stdout

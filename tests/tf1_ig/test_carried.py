@@ -39,7 +39,8 @@ def test_slopes_at_the_nodes_of_a_nested_rule(level):
 def of_counted(g, h, score, ends, tolerance):
     """The sums of one row, and how many nodes they took."""
     asked, known = [], known_of(g, h, score)
-    found = adaptive(lambda wanted: asked.append(len(wanted[0])) or known(wanted), np.array(ends)[:, None], tolerance, 500)
+    found = adaptive(lambda wanted: asked.append(len(wanted[0])) or known(wanted), np.array(ends)[:, None], tolerance,
+                     500)
     return found, asked[-1]
 
 

@@ -10,8 +10,8 @@ from tests.models import small
 from tf1_ig import demo
 from tf1_ig.evaluate import noise
 
-torch = pytest.importorskip("torch", reason="captum runs on PyTorch: pip install tf1-ig[captum]")
-metrics = pytest.importorskip("captum.metrics", reason="pip install tf1-ig[captum]")
+torch = pytest.importorskip("torch", reason="captum runs on PyTorch: pip install tf1-ig[bridges]")
+metrics = pytest.importorskip("captum.metrics", reason="pip install tf1-ig[bridges]")
 
 
 @pytest.fixture(scope="module")
