@@ -340,11 +340,11 @@ class IntegratedGradients:
         """What there is to explain in a feed; views of lookups that steps come first in are made for the first one."""
         if self._turned:
             turned = time_first.with_examples_first(self.resolved, self._turned, self._reader, feed)
-            self._turned = {}
             if turned is not self.resolved:
-                self.resolved = turned
+                self.resolved, self._turned = turned, {}
                 self._open()
         task = self._read(feed, *asked)
+        self._turned = {}
         self._last.steady = task.probed.steady and getattr(self._last, "steady", True)
         self._last.scalars = {name: value for name, value in task.values.items() if value.ndim == 0
                               and value.dtype != object and name not in self.inputs}

@@ -1,6 +1,7 @@
 """Names of tensors and nodes: ``"a/b:0"`` is a tensor, ``"a/b"`` its node, ``"^a/b"`` a control input."""
 
 import difflib
+import functools
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple
 
 from graph_tools.errors import TensorNotFoundError
@@ -20,6 +21,7 @@ class TensorRef(NamedTuple):
         return "^" + self.node if self.is_control else "%s:%d" % (self.node, self.port)
 
 
+@functools.lru_cache(1 << 16)  # every index of a graph reads the same names
 def parse(name: str) -> TensorRef:
     """Reads a tensor name or a ``NodeDef.input`` entry: ``"a"`` means ``"a:0"``, ``"^a"`` a control edge.
 

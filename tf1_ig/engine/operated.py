@@ -60,7 +60,7 @@ class Engine:
         self.batch_axis, self.ordered = batch_axis, ordered or bool(batch_axis)
         self.output_name = output
         self.inputs = list(inputs)
-        self.leaner = leaner
+        self.leaner, self.slopes = leaner, slopes
         self._known_sizes: Set[Any] = set()
         self.graph, self._scope = _tf.tf.Graph(), _free_scope(model)
         plain = model.outline
@@ -73,7 +73,7 @@ class Engine:
         self._owners = [self.graph.get_tensor_by_name(spec.owner) if spec.owner else None for spec in self.inputs]
         self.output = self.graph.get_tensor_by_name(output)
         with self.graph.as_default(), _tf.tf.name_scope(self._scope + "/target"):
-            self._build_target(model, slopes)
+            self._build_target(model)
             self._build_pull_back(sources)
         self._restore, self._refuse = model.prepare_restore(self.graph, light=True), model.refuse
         self.graph.finalize()
@@ -104,13 +104,13 @@ class Engine:
         if self.session is not None:
             self.session.close()
 
-    def _build_target(self, model: Any, slopes: bool) -> None:
+    def _build_target(self, model: Any) -> None:
         tf = _tf.tf
         order = None
         if self.ordered:
             order = tf.placeholder_with_default(tf.range(tf.rank(self.output)), [None], "output_order")
         self._output_order = order
-        if not slopes:
+        if not self.slopes:
             self._target, self._slopes = target.build(self.output, [], order), []
             return
         if self.leaner:

@@ -17,6 +17,7 @@ from tf1_ig.engine.failed_run import RunFailed
 from tf1_ig.engine.feeds import FedTensor, take_rows
 from tf1_ig.engine.operated import Engine
 from tf1_ig.engine.packing import FIXED_BATCH, IN_COMPANY, ONE_AT_A_TIME, PACKED, Batch, PointRunner, Running
+from tf1_ig.integrate import Rows
 from tf1_ig.question import filled
 from tf1_ig.question.resolve import Resolved, ResolvedInput
 from tf1_ig.question.task import Task
@@ -51,6 +52,8 @@ class Company:
           values: the whole feed by tensor name.
           order: one of ``orders``.
         """
+        if not self._engine.slopes:  # no points will share a run
+            return self._kept(batch, raw, order)
         found = self._measured(batch, raw, values, order)
         if found.running.mode == IN_COMPANY and found.steady:
             for made in self._made_by_the_graph(batch, values):
@@ -58,6 +61,13 @@ class Company:
                 if other.wide:
                     return other
         return found
+
+    def _kept(self, batch: Batch, raw: np.ndarray, order: Order) -> probe.Probed:
+        """Rows in the company that they were fed in; whether they give the same outputs twice."""
+        running = Running(IN_COMPANY if batch.count > 1 else ONE_AT_A_TIME, output_order=order)
+        again = PointRunner(self._engine, batch, running).outputs(Rows(np.array([0]), np.array([1.0])))
+        before = self.output_rows(batch.count, running, raw)[1]
+        return probe.Probed(running, batch.feeds, (), probe.agree(again, before[:1], before))
 
     def _measured(self, batch: Batch, raw: np.ndarray, values: Mapping[str, np.ndarray], order: Order) -> probe.Probed:
         """Measured for each new shape of feed, and made sure of for each feed."""

@@ -74,14 +74,15 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
     def tried(chosen: Any) -> Proposal:
         samples = tuple(plan.samples(chosen))
         rows = trial.Rows(chosen.rows, plan.fixed == chosen.rows, int(chosen.steps_first))
-        found = trial.run(model, output, dict(samples), rows)
+        found = trials.run(dict(samples), rows)
         return Proposal(samples, fixed=rows.fixed and trial.may_be_rows(output, found.rows), **found._asdict())
 
-    found = [tried(setting)]
-    for other in plan.variations(setting, found[0].silent):
-        if not found[-1].obstacle or not found[-1].may_fit or time.process_time() - begun > _SECONDS:
-            break
-        found.append(tried(other))
+    with trial.Trials(model, output) as trials:
+        found = [tried(setting)]
+        for other in plan.variations(setting, found[0].silent):
+            if not found[-1].obstacle or not found[-1].may_fit or time.process_time() - begun > _SECONDS:
+                break
+            found.append(tried(other))
     return found[-1] if not found[-1].obstacle else found[0]
 
 

@@ -3,6 +3,7 @@
 Of a large graph the output is only computed: building its gradient would take longer than anybody waits.
 """
 
+import contextlib
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -57,18 +58,78 @@ def may_be_rows(output: Any, count: int) -> bool:
     return shape is None or not shape or shape[0] is None or shape[0] % count == 0
 
 
-def run(model: Model, output: Any, samples: Mapping[str, Sample], rows: Rows) -> Trial:
-    """The explanation of an example, with its first axis as that of the rows, or another, or else as one example."""
-    feed = {name: sample.array for name, sample in samples.items()}
-    tell = _computed if _is_large(model, output.tensor) else _explained
-    found: List[Trial] = []
-    for one in _ways(output, feed, rows):
-        trial, other = tell(model, output, feed, one)
-        found.append(trial)
-        if not other:
-            break
-    # Where the whole feed is no example either, the rows were in the way of nothing.
-    return next((one for one in reversed(found) if not one.obstacle), found[0])
+class _Reader(IntegratedGradients):
+    """What reads feeds and tells rows apart as an explanation does, with no gradient."""
+
+    _slopes = False
+
+
+class Trials(contextlib.ExitStack):
+    """Trials of one output of a model, with feeds of several sizes; what is opened for them is closed at the end."""
+
+    def __init__(self, model: Model, output: Any):
+        super().__init__()
+        self._model, self._output = model, output
+        self._tell = self._computed if _is_large(model, output.tensor) else self._explained
+        self._readers: Dict[Optional[int], IntegratedGradients] = {}
+
+    def run(self, samples: Mapping[str, Sample], rows: Rows) -> Trial:
+        """The explanation of an example, with its first axis as that of the rows, or another, or else as one example.
+        """
+        feed = {name: sample.array for name, sample in samples.items()}
+        found: List[Trial] = []
+        for one in _ways(self._output, feed, rows):
+            trial, other = self._tell(feed, one)
+            found.append(trial)
+            if not other:
+                break
+        # Where the whole feed is no example either, the rows were in the way of nothing.
+        return next((one for one in reversed(found) if not one.obstacle), found[0])
+
+    def _explained(self, feed: Dict[str, np.ndarray], rows: Rows) -> Tuple[Trial, bool]:
+        """One explanation, and whether the rows may be others, or the feed one example instead."""
+        model, output, axis = self._model, self._output, rows.axis
+        label = _label(output.shape, axis)
+        kept: Dict[str, Any] = {"batch_axis": axis, "label": label, "rows": rows.count}
+        try:
+            with IntegratedGradients(model, output, batch_axis=axis, time_limit=_LIMIT) as trial:
+                kept.update(attributed=trial.inputs, findings=tuple(trial.findings()), renamed=trial.resolved.renamed)
+                kept["label"], result = _answer(trial, feed, label, output.shape, axis)
+                if axis is None and _is_silent(result):  # of a first element that nothing moves
+                    kept["label"], result = _answer(trial, feed, _largest(trial, feed), output.shape, axis)
+                kept.update(findings=tuple(trial.findings()))
+                apart = axis is None or result.running != "in company" or _follow(trial, feed, axis)
+            silent = _is_silent(result)
+            saturated = output.kind in ("softmax", "sigmoid") and bool(np.all(np.asarray(result.score) > _CERTAIN))
+            return Trial(obstacle=_why_silent(model, output.tensor) if silent else "", silent=silent,
+                         saturated=saturated, **kept), not apart
+        except BatchError as wrong:
+            return Trial(obstacle=one_line(wrong), **kept), True
+        except GraphToolsError as wrong:
+            return Trial(obstacle=one_line(wrong), may_fit=isinstance(wrong, (RunFailed, FeedError, LabelError)),
+                         **kept), False
+
+    def _computed(self, feed: Dict[str, np.ndarray], rows: Rows) -> Tuple[Trial, bool]:
+        """Runs of an output with no gradient, and whether the rows may be others, or the feed one example instead."""
+        model, output, axis = self._model, self._output, rows.axis
+        kept: Dict[str, Any] = {"batch_axis": axis, "label": _label(output.shape, axis), "rows": rows.count,
+                                "tried": False}
+        try:
+            if axis not in self._readers:
+                self._readers[axis] = self.enter_context(_Reader(model, output, batch_axis=axis, time_limit=_LIMIT))
+            trial = self._readers[axis]
+            kept.update(attributed=trial.inputs, findings=tuple(trial.findings()), renamed=trial.resolved.renamed)
+            found = trial.outputs(feed)
+            if output.shape is None:
+                kept["label"] = _label(found.shape[axis is None:], axis)
+            kept.update(findings=tuple(trial.findings()))
+            if not found.size:
+                return Trial(obstacle="%s has rows of shape %s under the example: it has no element to explain; feed "
+                             "other sizes" % (trial.output, list(found.shape[1:])), **kept), False
+            return Trial(**kept), not (axis is None or rows.count == 1 or _follow(trial, feed, axis))
+        except GraphToolsError as wrong:
+            return Trial(obstacle=one_line(wrong), may_fit=isinstance(wrong, (RunFailed, FeedError, LabelError)),
+                         **kept), isinstance(wrong, BatchError)
 
 
 def _ways(output: Any, feed: Mapping[str, np.ndarray], rows: Rows) -> List[Rows]:
@@ -80,30 +141,6 @@ def _ways(output: Any, feed: Mapping[str, np.ndarray], rows: Rows) -> List[Rows]
     if rows.fixed and not rows.axis and len(second) == 1:
         found.append(rows._replace(count=second.pop(), axis=1))
     return [one for one in found if may_be_rows(output, one.count)] + [rows._replace(axis=None)]
-
-
-def _explained(model: Model, output: Any, feed: Dict[str, np.ndarray], rows: Rows) -> Tuple[Trial, bool]:
-    """One explanation, and whether the rows may be others, or the feed one example instead."""
-    axis = rows.axis
-    label = _label(output.shape, axis)
-    kept: Dict[str, Any] = {"batch_axis": axis, "label": label, "rows": rows.count}
-    try:
-        with IntegratedGradients(model, output, batch_axis=axis, time_limit=_LIMIT) as trial:
-            kept.update(attributed=trial.inputs, findings=tuple(trial.findings()), renamed=trial.resolved.renamed)
-            kept["label"], result = _answer(trial, feed, label, output.shape, axis)
-            if axis is None and _is_silent(result):  # of a first element that nothing moves
-                kept["label"], result = _answer(trial, feed, _largest(trial, feed), output.shape, axis)
-            kept.update(findings=tuple(trial.findings()))
-            apart = axis is None or result.running != "in company" or _follow(trial, feed, axis)
-        silent = _is_silent(result)
-        saturated = output.kind in ("softmax", "sigmoid") and bool(np.all(np.asarray(result.score) > _CERTAIN))
-        return Trial(obstacle=_why_silent(model, output.tensor) if silent else "", silent=silent, saturated=saturated,
-                     **kept), not apart
-    except BatchError as wrong:
-        return Trial(obstacle=one_line(wrong), **kept), True
-    except GraphToolsError as wrong:
-        return Trial(obstacle=one_line(wrong), may_fit=isinstance(wrong, (RunFailed, FeedError, LabelError)),
-                     **kept), False
 
 
 def _is_silent(result: Any) -> bool:
@@ -172,27 +209,3 @@ def _is_large(model: Model, output: str) -> bool:
     return len(model.index.ancestors([names.tensor_name(output)], control=False)) > _LARGE
 
 
-class _Reader(IntegratedGradients):
-    """What reads feeds and tells rows apart as an explanation does, with no gradient."""
-
-    _slopes = False
-
-
-def _computed(model: Model, output: Any, feed: Dict[str, np.ndarray], rows: Rows) -> Tuple[Trial, bool]:
-    """Runs of an output with no gradient, and whether the rows may be others, or the feed one example instead."""
-    axis = rows.axis
-    kept: Dict[str, Any] = {"batch_axis": axis, "label": _label(output.shape, axis), "rows": rows.count, "tried": False}
-    try:
-        with _Reader(model, output, batch_axis=axis, time_limit=_LIMIT) as trial:
-            kept.update(attributed=trial.inputs, findings=tuple(trial.findings()), renamed=trial.resolved.renamed)
-            found = trial.outputs(feed)
-            if output.shape is None:
-                kept["label"] = _label(found.shape[axis is None:], axis)
-            kept.update(findings=tuple(trial.findings()))
-            if not found.size:
-                return Trial(obstacle="%s has rows of shape %s under the example: it has no element to explain; feed "
-                             "other sizes" % (trial.output, list(found.shape[1:])), **kept), False
-            return Trial(**kept), not (axis is None or rows.count == 1 or _follow(trial, feed, axis))
-    except GraphToolsError as wrong:
-        return Trial(obstacle=one_line(wrong), may_fit=isinstance(wrong, (RunFailed, FeedError, LabelError)),
-                     **kept), isinstance(wrong, BatchError)
