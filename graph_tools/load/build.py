@@ -1,7 +1,7 @@
 """The last step of every load: check, repair and complete a MetaGraphDef into a ``Model``."""
 
 import functools
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from graph_tools.safety import files, judge
 _GRADIENT = "_gradient_op_type"
 
 
-def model(meta_graph: Any, source: str, kind: str, values: Optional[Mapping[str, Any]] = None,
+def model(meta_graph: Any, source: str, kind: str, values: Callable[[], Mapping[str, Any]] = dict,
           assets: Optional[Mapping[str, str]] = None, signature: Optional[str] = None,
           warnings: Tuple[str, ...] = (), no_value: str = "has no value", trusted: bool = False,
           folder: Optional[str] = None) -> Model:
@@ -26,7 +26,7 @@ def model(meta_graph: Any, source: str, kind: str, values: Optional[Mapping[str,
       meta_graph: the ``MetaGraphDef``, parsed and not yet imported anywhere.
       source: what it is and where it came from, for people and for messages.
       kind: the format: ``"frozen"``, ``"saved_model"``, ``"meta_graph"``, ``"session"``, ``"estimator"``.
-      values: values of variables by node name (may be lazy).
+      values: asked for the values of variables by node name (may be lazy) once the graph is known to be whole.
       assets: file path by the name of the tensor that must hold it.
       signature: keep only this signature.
       warnings: what the format itself had to say.
@@ -39,9 +39,9 @@ def model(meta_graph: Any, source: str, kind: str, values: Optional[Mapping[str,
       ModelFormatError: the graph is torn, or there is no such signature.
       ReleaseError: the running TensorFlow is too old for it.
     """
-    values = {} if values is None else values
     graph_def = meta_graph.graph_def
     scan.check(graph_def, source)
+    held = values()
     finished = constants.finish(graph_def)
     if finished.changed:
         warnings += ("constants were still read as variables (%s): a freezing tool left it half done, and it was "
@@ -50,22 +50,23 @@ def model(meta_graph: Any, source: str, kind: str, values: Optional[Mapping[str,
     if finished.torn:
         warnings += ("%r assigns to a constant and %r reads it after that: TensorFlow refuses the graph; freeze the "
                      "model again, without what changes variables" % finished.torn[0],)
-    warnings += release.fit(meta_graph, source) + _judged(meta_graph, source, trusted)
-    warnings += _without_lost_gradients(graph_def)
+    warnings += release.fit(meta_graph, source)
+    index = walk.GraphIndex(graph_def)
+    warnings += _judged(meta_graph, index, source, trusted) + _without_lost_gradients(graph_def)
     folder = None if trusted else folder
     assets, elsewhere = _own_files(assets or {}, folder)
-    found = tables.initializers(graph_def, assets, values, folder)
-    paths = tables.asset_variables(graph_def, found.assets)
+    found = tables.initializers(index, assets, held, folder)
+    paths = tables.asset_variables(index, found.assets)
     if paths:
         own = {name: np.array(path.encode("utf-8"), object) for name, path in paths.items()}
-        values = variables.Lazy([*own, *values], functools.partial(_either, own, values))
-    missing = _missing(meta_graph, values)
+        held = variables.Lazy([*own, *held], functools.partial(_either, own, held))
+    missing = _missing(meta_graph, index, held)
     if missing:
         warnings += ("variable %s %s, and what depends on it cannot be run" % (
             ", ".join(repr(name) for name in missing[:3]) + (
                 " (and %d more)" % (len(missing) - 3) if len(missing) > 3 else ""), no_value),)
     _keep_signature(meta_graph, signature, source)
-    return Model(meta_graph, source, variables=values, assets=found.assets, initializers=found.initializers,
+    return Model(meta_graph, source, variables=held, assets=found.assets, initializers=found.initializers,
                  warnings=warnings + elsewhere + found.warnings + _dangling(meta_graph), format=kind, trusted=trusted)
 
 
@@ -83,16 +84,15 @@ def _without_lost_gradients(graph_def: Any) -> Tuple[str, ...]:
         "is differentiated instead" % some(sorted(lost)),)
 
 
-def _judged(meta_graph: Any, source: str, trusted: bool) -> Tuple[str, ...]:
+def _judged(meta_graph: Any, index: walk.GraphIndex, source: str, trusted: bool) -> Tuple[str, ...]:
     """Warnings about nodes that are kept from TensorFlow; an error where nothing would be left to compute."""
     if trusted:
         return ()
-    refused = judge.judge(meta_graph.graph_def)
-    hopeless = judge.hopeless(meta_graph, refused)
-    if hopeless is not None:
-        raise UnsafeModelError("%s: every output depends on %s; %s" % (source, hopeless, judge.TRUST),
+    found = judge.outlook(meta_graph, index, judge.judge(meta_graph.graph_def))
+    if found.hopeless is not None:
+        raise UnsafeModelError("%s: every output depends on %s; %s" % (source, found.hopeless, judge.TRUST),
                                argument="trusted", value="True")
-    return judge.warnings(meta_graph, refused)
+    return judge.warnings(found.needed)
 
 
 def _own_files(assets: Mapping[str, str], folder: Optional[str]) -> Tuple[Mapping[str, str], Tuple[str, ...]]:
@@ -108,13 +108,12 @@ def _either(own: Mapping[str, Any], values: Mapping[str, Any], name: str) -> Any
     return own[name] if name in own else values[name]
 
 
-def _missing(meta_graph: Any, values: Any) -> List[str]:
+def _missing(meta_graph: Any, index: walk.GraphIndex, values: Any) -> List[str]:
     """Variables without a value that some signature needs; without signatures, all."""
-    graph_def = meta_graph.graph_def
-    missing = [node.name for node in graph_def.node if node.op in ops.VARIABLES and node.name not in values]
+    missing = [node.name for node in meta_graph.graph_def.node if node.op in ops.VARIABLES and node.name not in values]
     outputs = following.served(meta_graph)
     if missing and outputs:
-        needed = walk.GraphIndex(graph_def).ancestors(outputs)
+        needed = index.ancestors(outputs)
         missing = [name for name in missing if name in needed]
     return missing
 

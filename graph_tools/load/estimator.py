@@ -1,5 +1,6 @@
 """A trained Estimator: its prediction graph, its latest checkpoint, and the feature columns it is built from."""
 
+import functools
 import os
 from typing import Any, Dict
 
@@ -56,7 +57,8 @@ def from_estimator(estimator: Any, serving_input_receiver_fn: Any) -> Model:
     columns = watch.columns_of(graph) if watch.graphs else {}
     feature_columns.store(columns, meta_graph)
     source = "Estimator checkpoint %s" % prefix
-    values = checkpoint.values(meta_graph.graph_def, meta_graph.saver_def, checkpoint.open_checkpoint(prefix, source))
+    values = functools.partial(checkpoint.values, meta_graph.graph_def, meta_graph.saver_def,
+                               checkpoint.open_checkpoint(prefix, source))
     return build.model(meta_graph, source, "estimator", values, assets, trusted=True)
 
 

@@ -1,8 +1,9 @@
 """A training checkpoint: a MetaGraphDef in a ``.meta`` file and the values in the checkpoint beside it."""
 
+import functools
 import os
 import re
-from typing import Any, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional
 
 from graph_tools import _tf
 from graph_tools.errors import ModelFileMissingError, ModelFormatError, one_line
@@ -48,10 +49,10 @@ def load(artefact: Artefact, tags: Any = None, signature: Optional[str] = None, 
     else:
         raise ModelFormatError("%r is a SavedModel, not the graph of a checkpoint; give the path of its folder" % (
             file.path,))
-    values: Mapping[str, Any] = {}
+    values: Callable[[], Mapping[str, Any]] = dict
     no_value = "has no value"
     if checkpoint.exists(prefix) or checkpoint.has_parts(prefix):
-        values = checkpoint.values(meta_graph.graph_def, meta_graph.saver_def,
+        values = functools.partial(checkpoint.values, meta_graph.graph_def, meta_graph.saver_def,
                                    checkpoint.open_checkpoint(prefix, "graph %r" % file.path))
     elif any(node.op in ops.VARIABLES for node in meta_graph.graph_def.node):
         source = "graph %s" % file.path

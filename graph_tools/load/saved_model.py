@@ -1,7 +1,8 @@
 """A SavedModel: a folder with ``saved_model.pb`` or ``.pbtxt``, variables and assets, of TF 1 or TF 2."""
 
+import functools
 import os
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from graph_tools import _tf
 from graph_tools.errors import ModelFormatError, some
@@ -38,12 +39,12 @@ def load(artefact: Artefact, tags: Any = None, signature: Optional[str] = None, 
     meta_graph = _tf.tf.MetaGraphDef()
     meta_graph.CopyFrom(chosen)
     source = "SavedModel %s (tags %s)" % (folder, _shown(chosen))
-    values: Mapping[str, Any] = {}
+    values: Callable[[], Mapping[str, Any]] = dict
     if any(node.op in ops.VARIABLES or node.op in ops.MUTABLE_TABLES for node in meta_graph.graph_def.node):
         prefix = join(folder, "variables", "variables")
         files.demand_pattern(prefix, own, "SavedModel %r" % folder)
         if checkpoint.exists(prefix) or any(node.op in ops.VARIABLES for node in meta_graph.graph_def.node):
-            values = checkpoint.values(meta_graph.graph_def, meta_graph.saver_def,
+            values = functools.partial(checkpoint.values, meta_graph.graph_def, meta_graph.saver_def,
                                        checkpoint.open_checkpoint(prefix, source))
     return build.model(meta_graph, source, "saved_model", values, _assets(meta_graph, folder), signature,
                        trusted=trusted, folder=folder)

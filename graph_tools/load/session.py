@@ -45,7 +45,7 @@ def from_session(session: Any) -> Model:
     values.update(tables)
     warnings = tuple("variable %r cannot be copied: no op of the graph reads it and does nothing else" % name
                      for name in unreadable) + lost
-    return build.model(meta_graph, "session", "session", values, warnings=warnings, trusted=True,
+    return build.model(meta_graph, "session", "session", lambda: values, warnings=warnings, trusted=True,
                        no_value="is not initialised in the session" if uninitialized else "has no value")
 
 

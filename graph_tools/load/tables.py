@@ -30,27 +30,26 @@ class Found(NamedTuple):
     warnings: Tuple[str, ...]
 
 
-def initializers(graph_def: Any, assets: Optional[Mapping[str, str]] = None,
+def initializers(index: walk.GraphIndex, assets: Optional[Mapping[str, str]] = None,
                  values: Optional[Mapping[str, Any]] = None, folder: Optional[str] = None) -> Found:
     """The initialisers of a graph's tables.
 
     Args:
-      graph_def: the graph.
+      index: of the graph.
       assets: file path by the name of the tensor that must hold it.
       values: what is known of variables and mutable tables, by node name.
       folder: where the vocabulary files must be; ``None``: anywhere.
     """
-    index = walk.GraphIndex(graph_def)
-    values, assets = values or {}, dict(assets or {})
+    library_def, values, assets = index.graph_def.library, values or {}, dict(assets or {})
     assets.update(_moved(index, assets, folder))
-    library = {function.signature.name: function for function in graph_def.library.function}
-    table = functions.calls(graph_def.library)
+    library = {function.signature.name: function for function in library_def.function}
+    table = functions.calls(library_def)
     run: List[str] = []
     warnings: List[str] = []
     empty: Set[str] = set()
-    ready: Set[str] = {node.name for node in graph_def.node
+    ready: Set[str] = {node.name for node in index.nodes.values()
                        if node.op in ops.MUTABLE_TABLES and node.name in values}
-    for node in graph_def.node:
+    for node in index.nodes.values():
         inside = _filled_inside(node, library, table)
         if node.op not in ops.TABLE_INITIALIZERS and not inside:
             continue
@@ -62,7 +61,7 @@ def initializers(graph_def: Any, assets: Optional[Mapping[str, str]] = None,
             empty |= _tables_of(index, node)
             warnings.append(type(problem)("lookup table %s stays empty: %s" % (
                 ", ".join(repr(name) for name in sorted(_tables_of(index, node))) or repr(node.name), problem)))
-    return Found(tuple(run), assets, tuple(warnings) + _lost(graph_def, index, ready | empty))
+    return Found(tuple(run), assets, tuple(warnings) + _lost(index, ready | empty))
 
 
 def _moved(index: walk.GraphIndex, assets: Mapping[str, str], folder: Optional[str]) -> Dict[str, str]:
@@ -102,7 +101,7 @@ def _problem_inside(index: walk.GraphIndex, node: Any, inside: list, assets: Map
     if any(inner.op not in _FILLING or (inner.op == "Const" and inner.attr["dtype"].type == _STRING)
            for inner in inside):
         return "its initialiser %r makes up the name of its vocabulary file" % node.name
-    known = set(asset_variables(index.graph_def, assets)) | {names.parse(name).node for name in assets}
+    known = set(asset_variables(index, assets)) | {names.parse(name).node for name in assets}
     for name in [_source(index, ref) for ref in index.data_inputs(node.name)]:
         if index.op(name) == "Const" and name not in known and index.nodes[name].attr["dtype"].type == _STRING:
             for path in _tf.make_ndarray(index.nodes[name].attr["value"].tensor).ravel():
@@ -120,14 +119,13 @@ def _source(index: walk.GraphIndex, ref: names.TensorRef) -> str:
     return variables.root(index, index.data_inputs(name)[0]) if index.op(name) == "ReadVariableOp" else name
 
 
-def asset_variables(graph_def: Any, assets: Mapping[str, str]) -> Dict[str, str]:
+def asset_variables(index: walk.GraphIndex, assets: Mapping[str, str]) -> Dict[str, str]:
     """Variables that hold the path of an asset, as TF 2 has them: path by node name, every handle of each."""
-    index = walk.GraphIndex(graph_def)
     paths = {variables.identity(index.nodes[variables.root(index, index.data_inputs(node.name)[0])]): assets[
-        _path_source(index, node)] for node in graph_def.node
+        _path_source(index, node)] for node in index.nodes.values()
         if node.op == "AssignVariableOp" and _path_source(index, node) in assets}
     # Another handle of the same variable must not put another path there when the values are restored.
-    return {node.name: paths[variables.identity(node)] for node in graph_def.node
+    return {node.name: paths[variables.identity(node)] for node in index.nodes.values()
             if paths and node.op in ops.VARIABLES and variables.identity(node) in paths}
 
 
@@ -176,11 +174,11 @@ def _tables_of(index: walk.GraphIndex, node: Any) -> Set[str]:
     return {name for name in roots if index.op(name) in ops.TABLES}
 
 
-def _lost(graph_def: Any, index: walk.GraphIndex, known: Set[str]) -> Tuple[str, ...]:
+def _lost(index: walk.GraphIndex, known: Set[str]) -> Tuple[str, ...]:
     """Tables that nothing fills, but ``known`` ones: freezing cut their initialisers off, or a checkpoint has none."""
     filled = {variables.identity(index.nodes[name]) for name in known}
     found = []
-    for node in graph_def.node:
+    for node in index.nodes.values():
         if node.op not in ops.TABLES:
             continue
         if variables.identity(node) in filled:

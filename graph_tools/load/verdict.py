@@ -5,7 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 
 from graph_tools import _tf
 from graph_tools.errors import GraphToolsError, ModelFileMissingError
-from graph_tools.graph import scan as torn
+from graph_tools.graph import scan as torn, walk
 from graph_tools.load import load, meta_graph, saved_model
 from graph_tools.load.read import Artefact
 from graph_tools.safety import files, judge
@@ -67,8 +67,9 @@ def scan(path: Any) -> Verdict:
             continue
         found = judge.judge(graph.graph_def)
         refused += found.values()
-        needed += judge.needed(graph, found)
-        problems += [] if judge.hopeless(graph, found) is None else ["no output can be computed without it"]
+        left = judge.outlook(graph, walk.GraphIndex(graph.graph_def), found)
+        needed += left.needed
+        problems += [] if left.hopeless is None else ["no output can be computed without it"]
     problem = _loading(path, problems)
     verdict = NEEDED if needed or problem else BESIDE if refused else COMPUTES
     return Verdict(file.path, verdict, tuple(refused), tuple(needed), tuple(problems) + problem)

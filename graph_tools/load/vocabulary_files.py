@@ -44,9 +44,8 @@ def put(model: Model, given: Mapping[str, Any], folder: Optional[str] = None) ->
 
 def _filled(model: Model, assets: Mapping[str, str], given: Set[str], folder: Optional[str]) -> Model:
     """The model with the initialisers that may run: those that might before, and those of the files that were given."""
-    graph_def = model.meta_graph.graph_def
-    before = tables.initializers(graph_def, model.assets, model.variables, folder)
-    found = tables.initializers(graph_def, assets, model.variables)
+    before = tables.initializers(model.index, model.assets, model.variables, folder)
+    found = tables.initializers(model.index, assets, model.variables)
     run = [name for name in found.initializers if name in model.initializers or (
         model.index.op(name) in ops.FROM_FILE and variables.file_name_tensor(model.index, name, assets) in given)]
     kept = [warning for warning in model.warnings if warning not in before.warnings]

@@ -5,7 +5,7 @@ refused here never reaches TensorFlow (see ``disarm``).
 """
 
 import re
-from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
+from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set
 
 from graph_tools.errors import ARGUMENT
 from graph_tools.graph import functions, walk
@@ -112,24 +112,38 @@ def edges(library: Any) -> Dict[str, List[str]]:
     return table
 
 
-def hopeless(meta_graph: Any, refused: Dict[str, Refusal]) -> Optional[Refusal]:
-    """Why no output of the graph can be computed, or ``None``: each depends on a node that is refused.
+class Outlook(NamedTuple):
+    """What refusals leave of a graph.
+
+    Attributes:
+      needed: those that some output of the graph depends on, and all calls of Python.
+      hopeless: why no output can be computed, or ``None``: each depends on a node that is refused.
+    """
+
+    needed: Sequence[Refusal] = ()
+    hopeless: Optional[Refusal] = None
+
+
+def outlook(meta_graph: Any, index: walk.GraphIndex, refused: Dict[str, Refusal]) -> Outlook:
+    """What can be computed without the nodes that are refused.
 
     Outputs are those of the signatures, or the ends of the graph that compute something. What lies behind a dequeue,
     an iterator, a placeholder or a Python function is input, which can be fed instead.
     """
     if not refused:
-        return None
-    index = walk.GraphIndex(meta_graph.graph_def)
-    goals = _goals(meta_graph, index, refused)
+        return Outlook()
+    goals, source = _goals(meta_graph, index, refused), _is_source(index, refused)
+    reached: Set[str] = index.ancestors(goals, stop=source)
+    needed = [refusal for name, refusal in refused.items() if refusal.family.name == "python"
+              or (name in reached and refusal.op not in _SERVICES)]
     first: Optional[Refusal] = None
     for goal in goals:
-        against = next((refused[name] for name in sorted(index.ancestors([goal], stop=_is_source(index, refused)))
-                        if name in refused and not _is_source(index, refused)(name)), None)
+        against = next((refused[name] for name in sorted(index.ancestors([goal], stop=source))
+                        if name in refused and not source(name)), None)
         if against is None:
-            return None
+            return Outlook(needed)
         first = first or against
-    return first
+    return Outlook(needed, first)
 
 
 def _goals(meta_graph: Any, index: walk.GraphIndex, refused: Dict[str, Refusal]) -> List[str]:
@@ -164,20 +178,10 @@ def _named_from_outside(index: walk.GraphIndex, name: str) -> bool:
     return any(index.op(other).startswith(_TAKES) for other in index.ancestors([name], control=False))
 
 
-def needed(meta_graph: Any, refused: Dict[str, Refusal]) -> List[Refusal]:
-    """The refusals that some output of the graph depends on, and all calls of Python."""
-    if not refused:
-        return []
-    index = walk.GraphIndex(meta_graph.graph_def)
-    reached: Set[str] = index.ancestors(_goals(meta_graph, index, refused), stop=_is_source(index, refused))
-    return [refusal for name, refusal in refused.items() if refusal.family.name == "python"
-            or (name in reached and refusal.op not in _SERVICES)]
-
-
-def warnings(meta_graph: Any, refused: Dict[str, Refusal]) -> tuple:
+def warnings(needed: Sequence[Refusal]) -> tuple:
     """What the reader of an unknown graph should know: a sentence for each family that outputs depend on."""
     by_family: Dict[str, List[Refusal]] = {}
-    for refusal in needed(meta_graph, refused):
+    for refusal in needed:
         by_family.setdefault(refusal.family.name, []).append(refusal)
     return tuple("%s%s; it is kept from TensorFlow, and what depends on it is computed only when a tensor behind it is "
                  "fed" % (found[0], " (and %d more)" % (len(found) - 1) if len(found) > 1 else "")

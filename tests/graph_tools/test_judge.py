@@ -18,8 +18,12 @@ def meta_of(body):
     return meta_graph
 
 
+def outlook(meta_graph):
+    return judge.outlook(meta_graph, walk.GraphIndex(meta_graph.graph_def), judge.judge(meta_graph.graph_def))
+
+
 def hopeless(meta_graph):
-    return judge.hopeless(meta_graph, judge.judge(meta_graph.graph_def))
+    return outlook(meta_graph).hopeless
 
 
 @pytest.fixture
@@ -156,13 +160,13 @@ def test_what_outputs_depend_on_and_python_is_worth_a_warning():
     meta_graph.signature_def["serve"].outputs["y"].name = "out:0"
     refused = judge.judge(body.graph)
     assert list(refused) == ["first", "second", "beside", "python", "python too", "restore"]
-    assert [one.node for one in judge.needed(meta_graph, refused)] == ["first", "second", "python", "python too"]
-    reads, calls = judge.warnings(meta_graph, refused)
+    found = outlook(meta_graph)
+    assert [one.node for one in found.needed] == ["first", "second", "python", "python too"]
+    reads, calls = judge.warnings(found.needed)
     assert reads.startswith("node 'first', an op ReadFile that could read any file (and 1 more); it is kept from")
     assert calls.startswith("node 'python', an op PyFunc that calls a Python function that is not in the file (and 1 ")
-    assert judge.hopeless(meta_graph, refused) == refused["first"]
-    assert judge.needed(meta_graph, {}) == [] and judge.warnings(meta_graph, {}) == ()
-    assert judge.hopeless(meta_graph, {}) is None
+    assert found.hopeless == refused["first"]
+    assert judge.outlook(meta_graph, None, {}) == ((), None) and judge.warnings([]) == ()
 
 
 def test_a_file_is_fed_by_its_name_where_data_leads_to_it_alone():

@@ -339,3 +339,17 @@ def test_feeding_one_output_does_not_excuse_another(tmp_path):
     for output, fed in (("sum:0", [one.name]), ("after:0", [one.name, two.name])):
         with pytest.raises(UnsafeModelError):
             model.require([output], fed=fed)
+
+
+@pytest.mark.parametrize("form", ["saved_model", "checkpoint"])
+def test_a_graph_that_is_not_whole_is_refused_before_its_values_are_looked_for(form, tmp_path):
+    """Restore ops say where they are; these have lost their inputs."""
+    written = formats.write(str(tmp_path))
+    served = form == "saved_model"
+    path = os.path.join(written.saved_model, "saved_model.pb") if served else written.checkpoint + ".meta"
+    message = _tf.SavedModel.FromString(content(path)) if served else _tf.tf.MetaGraphDef.FromString(content(path))
+    for node in (message.meta_graphs[0] if served else message).graph_def.node:
+        if node.op == "RestoreV2":
+            del node.input[1:]
+    put(path, message.SerializeToString())
+    refused(ModelFormatError, getattr(written, form), "(RestoreV2) has 1 input and its op takes 3")

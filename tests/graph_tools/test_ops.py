@@ -108,6 +108,6 @@ def test_a_table_that_would_be_filled_from_an_input_is_not_filled_at_load(taken)
     for name, op, entries in (("keys", taken, []), ("values", "Const", []), ("table", "HashTableV2", []),
                               ("fill", "InitializeTableV2", ["table", "keys", "values"])):
         graph_def.node.add(name=name, op=op).input.extend(entries)
-    assert tables.initializers(graph_def).initializers == ()
+    assert tables.initializers(GraphIndex(graph_def)).initializers == ()
     graph_def.node[0].op = "Const"
-    assert tables.initializers(graph_def).initializers == ("fill",)
+    assert tables.initializers(GraphIndex(graph_def)).initializers == ("fill",)
