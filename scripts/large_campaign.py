@@ -3,7 +3,8 @@
     python scripts/large_campaign.py --rows 100000
 
 Memory is that of the process that explains, from 10,000 rows on. 200 rows are drawn and explained one by one. The price
-of a row is that of the command without its start, over that of the engine on a tenth of the rows, in memory, by length.
+of a row is that of the command without its start, over that of the engine on a tenth of the rows, in memory, by length,
+with as many threads as the command gives its one process.
 """
 
 import os
@@ -18,6 +19,7 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import tf1_ig  # noqa: E402
+from graph_tools.running.threads import cores  # noqa: E402
 from tests.many_rows import campaign, explained, largest_difference, lines, written  # noqa: E402
 from tf1_ig.scale import batches  # noqa: E402
 
@@ -57,7 +59,7 @@ def command(spec, source, out, rows):
 def engine(spec, rows):
     """CPU seconds of the engine for rows in memory, by length."""
     read = tf1_ig.load_spec(spec)
-    explainer = batches.opened(read, 1)
+    explainer = batches.opened(read, cores())
     ordered = sorted(rows, key=lambda row: row["text"].count(" "))
     feeds = [read.feed(ordered[start:start + 256])[0] for start in range(0, len(ordered), 256)]
     explainer.explain(feeds[0], **read.arguments())
