@@ -110,6 +110,16 @@ def test_inspect_says_what_stands_in_the_way(tmp_path, capsys):
     assert "mend what stands in the way" in _run(capsys, "inspect", path)[1]
 
 
+@pytest.mark.parametrize("fed, words", [(False, "it holds values"), (True, "name the one to explain")])
+def test_inspect_says_of_a_graph_of_values_that_it_is_no_model(tmp_path, capsys, fed, words):
+    def build():
+        tf = gt._tf.tf
+        tf.constant(small.WEIGHTS, name="weights")
+        tf.shape(tf.placeholder(tf.float32, [None, 4], "x") if fed else tf.constant(small.TABLE), name="size")
+
+    assert words in _run(capsys, "inspect", _saved(tmp_path, build))[1]
+
+
 def test_inspect_feeds_what_cuts_off_a_table_that_lost_its_words(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     whole = _saved(tmp_path, examples.words_with_buckets)

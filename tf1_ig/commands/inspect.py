@@ -88,7 +88,9 @@ def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tu
     output, proposal = proposals.propose_any(model, outputs.distinct(), embeddings, seed) if outputs else (None, None)
     warnings = list(model.warnings)
     if not outputs:
-        warnings.append("no tensor looks like a prediction; name the one to explain with --output")
+        warnings.append("no tensor looks like a prediction; name the one to explain with --output" if inputs else
+                        "nothing in the graph is computed from an input: it holds values (variables, and what sets and "
+                        "saves them) and no model; inspect the graph that computes with them")
     elif proposal is None or not proposal.attributed and not proposal.obstacle:
         warnings.append("no embedding and no float input: nothing to attribute to was recognised; name a float tensor "
                         "with --input")
