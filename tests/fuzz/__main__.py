@@ -159,6 +159,7 @@ def main() -> int:
     options = parser.parse_args()
     first, _, last = options.seeds.partition("-")
     seeds, start = list(range(int(first), int(last or first) + 1)), time.monotonic()
+    print("TensorFlow %s" % _tf.tf.__version__, flush=True)  # imported here, not by each child
     whole = tempfile.mkdtemp(prefix="whole")
     child = os.fork()  # it runs sessions, which this process must not
     if not child:
