@@ -94,6 +94,23 @@ def test_what_others_take_between_two_runs_is_no_run_s(monkeypatch, grown):
     assert size >= 60  # of the 100 that are asked for
 
 
+@pytest.mark.parametrize("each, little", [(MB, True), (10 * MB, False)])
+def test_runs_as_large_as_earlier_ones_that_took_little_are_not_measured_again(monkeypatch, each, little):
+    process, looks = Process(monkeypatch, 0, each, 64000 * MB), []
+    monkeypatch.setattr(memory, "peak", lambda: looks.append(1) or process.most)
+    room = memory.Room()
+    for _ in range(8):
+        size = room.rows(32)
+        process.run(size)
+        room.ran(size, 1.0)
+    assert (size == 32) is little
+    looks.clear()
+    for rows in (size, size // 2, 1):
+        assert room.rows(rows) == rows
+        room.ran(rows, 1.0)
+    assert (not looks) is little
+
+
 def test_where_the_system_does_not_tell_nothing_is_bounded(monkeypatch):
     monkeypatch.setattr(memory, "resident", lambda: None)
     assert memory.Room().rows(320) == 320
