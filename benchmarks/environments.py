@@ -29,6 +29,11 @@ ENVIRONMENTS = {
         "scikit-learn", "scikit-image", "dill", "tqdm", "pydantic", "attrs", "pandas<3", "matplotlib", "spacy",
         "transformers<4.40"), ("alibi==0.9.6",)),
     "torch": Environment(("",), ("torch==2.13.0", "captum==0.9.0")),
+    # shap 0.44 lists a result for each class; it and tf2onnx ask for numpy 1.
+    "shap": Environment((".venv-tf215/bin/python", ""), (
+        "scikit-learn", "pandas<3", "tqdm", "packaging", "numba", "cloudpickle"), ("shap==0.44.1", "slicer==0.0.7")),
+    "converters": Environment((".venv-tf215/bin/python", ""), ("torch==2.13.0", "captum==0.9.0", "requests"), (
+        "onnx==1.16.2", "tf2onnx==1.16.1", "onnx2pytorch==0.6.0", "torchvision==0.28.0")),
 }
 
 

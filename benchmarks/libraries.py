@@ -141,6 +141,27 @@ def _saliency(**more):
     return open_library
 
 
+def open_gradient_explainer(name, weights):
+    """SHAP's expected gradients with zeros for the only background: the same integral at points drawn by chance."""
+    import shap
+
+    from benchmarks import models
+
+    with _classic_graph(name, weights) as (graph, session, _, _, _):
+        embedding, scores = graph.get_tensor_by_name("embedding:0"), graph.get_tensor_by_name("scores:0")
+        scores.set_shape([None, models.NETWORKS[name].classes])  # it makes a gradient a class
+        background = np.zeros([1] + embedding.shape.as_list()[1:], np.float32)
+        method = shap.GradientExplainer((embedding, scores), background, session)
+
+        def explain(ids, labels, steps):
+            rows = session.run(embedding, {"ids:0": ids})
+            with graph.as_default():
+                (found,), _ = method.shap_values(rows, nsamples=steps, ranked_outputs=labels[:, None],
+                                                 output_rank_order="custom")
+            return found, steps * len(ids)
+        return Opened(lambda ids: session.run("scores:0", {"ids:0": ids}), explain)
+
+
 def _alibi(batch):
     """alibi on the same network in Keras; the embedding is the input."""
     def open_library(name, weights):
@@ -188,25 +209,52 @@ def _keras_model(tf, name, weights):
     return model
 
 
-def _captum(batch):
-    """captum on the same network in PyTorch."""
+def _captum(forward_of, batch=None):
+    """captum on a network in PyTorch: ``forward_of(torch, name, weights)`` takes its rows to probabilities."""
     def open_library(name, weights):
         import torch
         from captum.attr import IntegratedGradients
 
-        _refuse_graphs(name)
-        given = {key: torch.tensor(value) for key, value in weights.items()}
-        forward = _torch_cnn(torch, given) if name == "cnn" else _torch_bilstm(torch, given)
+        forward, table = forward_of(torch, name, weights), torch.tensor(weights["embedding"])
         method = IntegratedGradients(forward)
 
         def explain(ids, labels, steps):
-            rows = given["embedding"][torch.tensor(ids.astype(np.int64))]
+            rows = table[torch.tensor(ids.astype(np.int64))]
             found = method.attribute(rows, baselines=torch.zeros_like(rows), n_steps=steps, method="riemann_middle",
                                      target=torch.tensor(labels.astype(np.int64)), internal_batch_size=batch)
             return found.detach().numpy(), steps * len(ids)
-        return Opened(lambda ids: forward(given["embedding"][torch.tensor(ids.astype(np.int64))]).detach().numpy(),
-                      explain)
+        return Opened(lambda ids: forward(table[torch.tensor(ids.astype(np.int64))]).detach().numpy(), explain)
     return open_library
+
+
+def _torch_twin(torch, name, weights):
+    """The same layers in PyTorch, written by hand."""
+    _refuse_graphs(name)
+    given = {key: torch.tensor(value) for key, value in weights.items()}
+    return _torch_cnn(torch, given) if name == "cnn" else _torch_bilstm(torch, given)
+
+
+def _torch_converted(torch, name, weights):
+    """The frozen graph behind its rows of embeddings, by tf2onnx and onnx2pytorch."""
+    import tensorflow as tf
+
+    from benchmarks import models
+
+    network, frozen = models.NETWORKS[name], models.frozen(name, weights)
+    with tf.Graph().as_default() as graph:
+        rows = tf.compat.v1.placeholder(tf.float32, [None, network.tokens, weights["embedding"].shape[1]], "rows")
+        tf.import_graph_def(frozen.graph_def, {"embedding:0": rows}, name="")
+    try:
+        import onnx2pytorch
+        import tf2onnx
+
+        onnx, _ = tf2onnx.convert.from_graph_def(graph.as_graph_def(), input_names=["rows:0"],
+                                                 output_names=["scores:0"])
+        forward = onnx2pytorch.ConvertModel(onnx, experimental=True)
+        forward(torch.zeros(2, network.tokens, rows.shape[2]))
+    except Exception as error:  # whatever does not import, or is not converted
+        raise ImportError("%s: %s" % (type(error).__name__, error)) from error
+    return forward
 
 
 def _torch_head(torch, given, hidden):
@@ -250,6 +298,8 @@ LIBRARIES = {
     "saliency, batches of 50": Library(_saliency(batch_size=50), environment="saliency"),
     "alibi": Library(_alibi(100), "alibi"),
     "alibi, batches of 256": Library(_alibi(256), "alibi"),
-    "captum": Library(_captum(None), "torch"),
-    "captum, batches of 64": Library(_captum(64), "torch"),
+    "SHAP GradientExplainer": Library(open_gradient_explainer, "shap"),
+    "captum": Library(_captum(_torch_twin), "torch"),
+    "captum, batches of 64": Library(_captum(_torch_twin, 64), "torch"),
+    "tf2onnx, onnx2pytorch, captum": Library(_captum(_torch_converted), "converters"),
 }
