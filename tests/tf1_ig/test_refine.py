@@ -250,8 +250,8 @@ def test_paths_that_are_asked_together_want_what_each_wants_alone(tolerance):
     for path, other, asked in zip(together, paths(), found):
         assert asked == refine.wanted([other], tolerance, 40)[0]
         np.testing.assert_allclose(path.errors, other.errors, rtol=1e-12, atol=1e-15)
-        assert list(path.weights) == list(other.weights) and path.level == other.level
-        np.testing.assert_allclose(list(path.weights.values()), list(other.weights.values()), rtol=1e-12)
+        np.testing.assert_allclose(path.weights, other.weights, rtol=1e-12)
+        assert path.level == other.level
     assert found[7] == [] and any(found)
 
 
