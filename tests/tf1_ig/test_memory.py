@@ -111,6 +111,17 @@ def test_runs_as_large_as_earlier_ones_that_took_little_are_not_measured_again(m
     assert (not looks) is little
 
 
+def test_what_a_run_leaves_for_a_while_is_no_others(monkeypatch):
+    process = Process(monkeypatch, 0, 10 * MB, 4000 * MB)
+    room, sizes = memory.Room(1 << 40), []
+    for _ in range(100):
+        sizes.append(room.rows(320))
+        process.run(sizes[-1])
+        room.ran(sizes[-1], 1.0 / sizes[-1])
+        process.now, process.kept = process.now - process.kept, 0  # what was fetched is given back before the next run
+    assert sizes[-1] == max(sizes) == memory.MOST // (10 * MB)
+
+
 def test_where_the_system_does_not_tell_nothing_is_bounded(monkeypatch):
     monkeypatch.setattr(memory, "resident", lambda: None)
     assert memory.Room().rows(320) == 320

@@ -37,7 +37,8 @@ class Room:
         now = resident()
         if now is None or self._before is None or self._left is None:
             return wanted
-        self._before += now - self._left  # what others took or gave back since the last run is no run's
+        # What others took since the last run is no run's; what went is first what that run had left.
+        self._before = min(now, self._before + max(0, now - self._left))
         self._left, self._peak = now, peak()
         if not self._most:
             return 1
