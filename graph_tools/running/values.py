@@ -37,6 +37,29 @@ def _of_texts(value: Any) -> bool:
     return isinstance(value, (bytes, str)) or isinstance(value, np.ndarray) and value.dtype.kind in "OSU"
 
 
+def in_dtype(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """Numbers in another dtype, as long as they stay what they are: fractions, and what is out of range, do not.
+
+    Raises:
+      ValueError: one would become another; says which, where it stands and what to feed.
+
+    >>> in_dtype(np.array([2.0, 3.0]), np.int8)
+    array([2, 3], dtype=int8)
+    """
+    dtype = np.dtype(dtype)
+    with np.errstate(all="ignore"):
+        cast = array.astype(dtype)
+        if dtype.kind in "iub":
+            changed = (cast.astype(array.dtype) != array) | ((array < 0) != (cast < 0))
+        else:
+            changed = np.isfinite(array) & ~np.isfinite(cast.astype(np.float64))
+    if np.any(changed):
+        where = tuple(int(i) for i in np.argwhere(changed)[0])
+        raise ValueError("would change in the cast to %s: %r%s becomes %r; feed %s values" % (
+            dtype.name, array[where].item(), " at %s" % list(where) if where else "", cast[where].item(), dtype.name))
+    return cast
+
+
 def cut_short(array: np.ndarray) -> bool:
     """Whether an array of kind ``S`` may have lost NULs: it holds no text, and values shorter than its width."""
     if array.dtype.kind != "S":

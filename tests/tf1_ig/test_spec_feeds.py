@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from graph_tools import _tf
-from tf1_ig.errors import RowError
+from tf1_ig.errors import RowError, SpecError
+from tf1_ig.rows import readers
 from tf1_ig.rows.spec import ExplanationSpec
 
 
@@ -179,6 +180,41 @@ def test_signals(tmp_path):
     same(array_of(entry, [{"sound": str(tmp_path / "one.npy")}]), np.ones((1, 5, 2), np.float32))
 
 
+def test_ids_without_a_vocabulary_are_filled_up_only_where_the_spec_says_with_what(tmp_path):
+    entry = {"kind": "signal", "column": "ids", "dtype": "int64"}
+    rows = [{"ids": "[27, 30, 16]"}, {"ids": [1, 2 ** 60 + 1, 3, 4]}]
+    same(array_of(dict(entry, length=4, padding=-1), rows), np.array([[27, 30, 16, -1], [1, 2 ** 60 + 1, 3, 4]]))
+    same(array_of(dict(entry, padding=0), rows), np.array([[27, 30, 16, 0], [1, 2 ** 60 + 1, 3, 4]]))
+    same(array_of(dict(entry, length=3), rows[:1]), np.array([[27, 30, 16]]))
+    found = spec_of({"x:0": entry}).encode(rows)
+    assert found.rows == (0,) and "the first row's is [3]; give rows of one shape, or let the spec" in str(found.bad[0])
+    (tmp_path / "rows.csv").write_text('ids\n"[1, 2, 3]"\n', encoding="utf-8")
+    same(array_of(entry, list(readers.read([str(tmp_path / "rows.csv")], readers.Columns()))), np.array([[1, 2, 3]]))
+
+
+def test_large_whole_numbers_keep_their_last_digits():
+    entry = {"kind": "numbers", "column": "id", "dtype": "int64"}
+    same(array_of(entry, [{"id": 2 ** 60 + 1}, {"id": str(2 ** 60 + 1)}]), np.array([2 ** 60 + 1] * 2))
+    same(array_of(dict(entry, sparse=True), [{"id": 2 ** 60 + 1}]), np.array([2 ** 60 + 1]))
+
+
+def test_truth_values_are_fed_as_truth_values():
+    rows = [{"on": True}, {"on": 0}, {"on": "1"}]
+    same(array_of({"kind": "numbers", "column": "on", "dtype": "bool"}, rows), np.array([True, False, True]))
+
+
+@pytest.mark.parametrize("value, dtype, becomes", [(1.5, "int32", 1), (300, "uint8", 44)])
+@pytest.mark.parametrize("options, key", [
+    ({"kind": "constant"}, "value"), ({"kind": "mask", "of": "ids:0"}, "value"),
+    ({"kind": "signal", "column": "c"}, "padding")])
+def test_a_number_of_the_spec_that_its_dtype_would_change(options, key, value, dtype, becomes):
+    text = {"kind": "text", "vocabulary": WORDS}
+    with pytest.raises(SpecError, match="%s: .*would change in the cast to %s: %s becomes %s" % (
+            key, dtype, value, becomes)):
+        spec_of({"ids:0": text, "x:0": dict(options, dtype=dtype, **{key: value})})
+    spec_of({"ids:0": text, "x:0": dict(options, dtype=dtype, **{key: 1})})
+
+
 def test_serialized_examples():
     found = array_of({"kind": "example", "features": {
         "age": {"type": "float", "subtract": 10}, "id": {"type": "int64", "column": "key"},
@@ -200,7 +236,35 @@ BAD = [
     ({"kind": "numbers", "column": "c"}, {"c": "inf"}, "is not finite"),
     ({"kind": "numbers", "column": "c"}, {"c": [1, float("nan")]}, "1 of 2 numbers are not finite"),
     ({"kind": "numbers", "column": "c", "shape": [3]}, {"c": [1, 2]}, "is of shape [2]; the model takes [3]"),
-    ({"kind": "numbers", "column": "c", "dtype": "int32"}, {"c": 1.5}, "is not a whole number"),
+    ({"kind": "numbers", "column": "c", "dtype": "int32"}, {"c": 1.5},
+     "would change in the cast to int32: 1.5 becomes 1; feed int32 values"),
+    ({"kind": "numbers", "column": "c", "dtype": "int32"}, {"c": [1, 2 ** 33 + 5]},
+     "would change in the cast to int32: 8589934597 at [1] becomes 5; feed int32 values"),
+    ({"kind": "numbers", "column": "c", "dtype": "uint8"}, {"c": "-1"},
+     "would change in the cast to uint8: -1 becomes 255"),
+    ({"kind": "numbers", "column": "c"}, {"c": 1e300}, "would change in the cast to float32: 1e+300 becomes inf"),
+    ({"kind": "numbers", "columns": ["other", "c"], "dtype": "int8"}, {"c": 300}, "300 becomes 44"),
+    ({"kind": "numbers", "columns": ["other", "c"], "dtype": "int8", "sparse": True}, {"c": 0.5}, "0.5 becomes 0"),
+    ({"kind": "numbers", "column": "c", "dtype": "bool"}, {"c": 2}, "would change in the cast to bool: 2 becomes True"),
+    ({"kind": "numbers", "column": "c"}, {"c": True}, "True (bool) is not a number"),
+    ({"kind": "numbers", "column": "c"}, {"c": [1, [True]]}, "is not a number"),
+    ({"kind": "numbers", "column": "c"}, {"c": [2.5, True]}, "[2.5, True] (list) is not a number"),
+    ({"kind": "numbers", "column": "c"}, {"c": np.array([True])}, "is not a number"),
+    ({"kind": "numbers", "column": "c"}, {"c": 10 ** 400}, "is not a number"),
+    ({"kind": "numbers", "column": "c"}, {"c": "[1, 2"}, "'[1, 2' (str) is not a number"),
+    ({"kind": "category", "column": "c", "categories": ["f", "m"], "first": 127, "dtype": "int8"}, {"c": "m"},
+     "would change in the cast to int8: 128 becomes -128"),
+    ({"kind": "string", "column": "c"}, {"c": ""}, "the text is empty"),
+    ({"kind": "string", "columns": ["d", "c"]}, {"c": b"", "d": "x"}, "the text is empty"),
+    ({"kind": "image", "column": "c", "dtype": "uint8"}, {"c": np.full((1, 1, 3), 12.7)},
+     "would change in the cast to uint8: 12.7 at [0, 0, 0] becomes 12"),
+    ({"kind": "signal", "column": "c", "length": 5, "dtype": "int64"}, {"c": [1, 2, 3, 4, 5.5]},
+     "would change in the cast to int64: 5.5 at [4] becomes 5; feed int64 values"),
+    ({"kind": "signal", "column": "c", "length": 5, "dtype": "int64"}, {"c": [1, 2, 3]},
+     "3 entries, and the model takes 5; give as many, or let the spec say what fills them up: \"padding\": 0"),
+    ({"kind": "example", "features": {"c": {"type": "int64"}}}, {"c": [1, 2.5]}, "2.5 at [1] becomes 2"),
+    ({"kind": "example", "features": {"c": {"type": "int64"}}}, {"c": 1e30}, "would change in the cast to int64"),
+    ({"kind": "example", "features": {"c": {"type": "float"}}}, {"c": 1e300}, "would change in the cast to float32"),
     ({"kind": "category", "column": "c", "categories": ["f", "m"]}, {"c": "x"},
      "unknown category 'x'; known are: f, m"),
     ({"kind": "category", "column": "c", "categories": ["f", "m"]}, {"c": {}}, "is not a category"),
@@ -229,3 +293,6 @@ def test_rows_of_other_shapes_than_the_first():
     found = spec_of({"x:0": {"kind": "numbers", "column": "c"}}).encode([{"c": [1, 2]}, {"c": [1]}, {"c": [3, 4]}])
     same(found.feed["x:0"], np.array([[1, 2], [3, 4]], np.float32))
     assert found.rows == (0, 2) and "the first row's is [2]" in str(found.bad[0]) and found.bad[0].row == 2
+    found = spec_of({"x:0": {"kind": "signal", "column": "c"}}).encode([{"c": [1, 2]}, {"c": [[1, 2]]}, {"c": [3]}])
+    same(found.feed["x:0"], np.array([[1, 2], [3, 0]], np.float32))
+    assert "is of shape [1, 2]" in str(found.bad[0])

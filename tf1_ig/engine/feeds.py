@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence,
 import numpy as np
 
 from graph_tools.errors import FeedError
-from graph_tools.running.values import as_array, cut_short
+from graph_tools.running.values import as_array, cut_short, in_dtype
 
 Shape = Optional[Tuple[Optional[int], ...]]
 
@@ -70,18 +70,10 @@ def _cast(what: str, array: np.ndarray, dtype: Any) -> np.ndarray:
         raise FeedError("the feed for %s holds strings; feed %s values" % (what, dtype.name))
     if (array.dtype.kind == "b") != (dtype.kind == "b") or array.dtype.kind == "c":
         raise FeedError("the feed for %s holds %s values; feed %s values" % (what, array.dtype, dtype.name))
-    with np.errstate(all="ignore"):
-        cast = array.astype(dtype)
-        if dtype.kind in "iu":
-            back = cast.astype(array.dtype)
-            changed = (back != array) | ((array < 0) != (cast < 0))
-        else:
-            changed = np.isfinite(array) & ~np.isfinite(cast.astype(np.float64))
-    if np.any(changed):
-        where = tuple(int(i) for i in np.argwhere(changed)[0])
-        raise FeedError("the feed for %s would change in the cast to %s: %r at %s becomes %r; feed %s values" % (
-            what, dtype.name, array[where].item(), list(where), cast[where].item(), dtype.name))
-    return cast
+    try:
+        return in_dtype(array, dtype)
+    except ValueError as wrong:
+        raise FeedError("the feed for %s %s" % (what, wrong)) from None
 
 
 class FedTensor(NamedTuple):

@@ -5,10 +5,9 @@ from typing import Any, Mapping
 import numpy as np
 
 from graph_tools import _tf
-from tf1_ig.errors import RowError
 from tf1_ig.rows.files import Files
-from tf1_ig.rows.record import Encoder, cell, shown
-from tf1_ig.rows.table import as_bytes, as_number, scaled
+from tf1_ig.rows.record import Encoder, cell
+from tf1_ig.rows.table import as_bytes, as_number, in_dtype, scaled
 
 
 def example(options: Mapping[str, Any], files: Files) -> Encoder:
@@ -38,16 +37,13 @@ def example(options: Mapping[str, Any], files: Files) -> Encoder:
 
 
 def _floats(feature: Any, value: Any, options: Mapping[str, Any], column: str) -> None:
-    feature.float_list.value.extend(np.ravel(scaled(as_number(value, column), options)).tolist())
+    feature.float_list.value.extend(in_dtype(np.ravel(scaled(as_number(value, column), options)), np.dtype(
+        np.float32), column).tolist())
 
 
 def _integers(feature: Any, value: Any, options: Mapping[str, Any], column: str) -> None:
-    found = np.ravel(as_number(value, column))
-    if np.any(found != np.round(found)):
-        raise RowError("%s is not a whole number" % shown(value), column)
-    # Large ids lose their last digits as floats.
-    exact = np.ravel(value) if not isinstance(value, str) and np.asarray(value).dtype.kind in "iub" else found
-    feature.int64_list.value.extend(int(one) for one in exact)
+    found = np.ravel(as_number(value, column, truth=True))
+    feature.int64_list.value.extend(in_dtype(found, np.dtype(np.int64), column).tolist())
 
 
 def _bytes(feature: Any, value: Any, options: Mapping[str, Any], column: str) -> None:

@@ -11,7 +11,7 @@ from graph_tools.errors import one_line
 from tf1_ig.errors import RowError, package
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.record import Encoder, cell, shown
-from tf1_ig.rows.table import as_number, columns_of, in_shape, scaled
+from tf1_ig.rows.table import as_number, columns_of, in_dtype, in_shape, listed, scaled, told
 
 _MODES = {"RGB": "RGB", "BGR": "RGB", "RGBA": "RGBA", "gray": "L"}
 _RESAMPLING = {"nearest": 0, "bilinear": 2, "bicubic": 3}  # Pillow's numbers, the same in every release
@@ -23,7 +23,7 @@ def image(options: Mapping[str, Any], files: Files) -> Encoder:
     dtype = np.dtype(options.get("dtype", "float32"))
 
     def read(row: Any) -> np.ndarray:
-        value = cell(row, column)
+        value = listed(cell(row, column))
         if isinstance(value, (str, bytes, os.PathLike)):
             array = _decoded(value, options, column)
         else:
@@ -33,7 +33,7 @@ def image(options: Mapping[str, Any], files: Files) -> Encoder:
         array = scaled(array, options)
         if options.get("channels_first", False) and array.ndim == 3:
             array = np.moveaxis(array, -1, 0)
-        return in_shape(array, options.get("shape"), column).astype(dtype)
+        return in_dtype(in_shape(array, options.get("shape"), column), dtype, column)
 
     return Encoder("image", (column,), read, np.stack)
 
@@ -77,34 +77,46 @@ def _array_file(path: Any, column: str) -> np.ndarray:
 
 
 def signal(options: Mapping[str, Any], files: Files) -> Encoder:
-    """Signals ``[batch, time]`` or ``[batch, time, channels]`` from arrays, ``.npy`` or ``.wav`` files."""
+    """Signals ``[batch, time]`` or ``[batch, time, channels]`` from arrays, ``.npy`` or ``.wav`` files.
+
+    Shorter ones are filled up with silence; among whole numbers (ids) 0 is one like the others, and they are refused
+    unless the spec says what their ``"padding"`` is.
+    """
     column, = columns_of(options, files)
     length, dtype = options.get("length"), np.dtype(options.get("dtype", "float32"))
+    padding = options.get("padding", 0 if dtype.kind == "f" else None)
+    if padding is not None:
+        told(padding, dtype, files, "padding")
 
     def read(row: Any) -> np.ndarray:
-        value = cell(row, column)
+        value = listed(cell(row, column))
         if isinstance(value, (str, os.PathLike)):
             wav = str(value).lower().endswith((".wav", ".wave"))
             value = _samples(value, column) if wav else _array_file(value, column)
-        array = as_number(value, column)
+        array = as_number(value, column, dtype.kind == "b")
         if not array.ndim:
             raise RowError("%s is not a signal; give an array, a .npy or a .wav file" % shown(value), column)
         array = scaled(array, options)
         if length is not None and len(array) > length and options.get("longer", "refuse") != "cut":
             raise RowError("%d samples, and %d fit in; shorten the signal, or let the spec say \"longer\": \"cut\"" % (
                 len(array), length), column)
-        if length is not None:
-            array = np.concatenate([array[:length], np.zeros((max(0, length - len(array)),) + array.shape[1:])])
-        return in_shape(array, options.get("shape"), column).astype(dtype)
+        array = in_dtype(array[:length], dtype, column)
+        if length is not None and len(array) < length:
+            if padding is None:
+                raise RowError("%d entries, and the model takes %d; give as many, or let the spec say what fills them "
+                               "up: \"padding\": 0" % (len(array), length), column)
+            array = filled(array, length)
+        return in_shape(array, options.get("shape"), column)
+
+    def filled(array: np.ndarray, size: int) -> np.ndarray:
+        return np.concatenate([array, np.full((size - len(array),) + array.shape[1:], padding, dtype)])
 
     def stack(cells: Any) -> np.ndarray:
         size = max([len(one) for one in cells] + [0])
-        array = np.zeros((len(cells), size) + (cells[0].shape[1:] if cells else ()), dtype)
-        for line, one in zip(array, cells):
-            line[:len(one)] = one
-        return array
+        return np.stack([filled(one, size) for one in cells]) if cells else np.zeros((0, size), dtype)
 
-    return Encoder("signal", (column,), read, np.stack if "shape" in options or length is not None else stack)
+    whole = "shape" in options or length is not None or padding is None
+    return Encoder("signal", (column,), read, np.stack if whole else stack, ragged=not whole)
 
 
 def _samples(path: Any, column: str) -> np.ndarray:

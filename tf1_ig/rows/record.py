@@ -55,6 +55,7 @@ class Encoder(NamedTuple):
       of: the placeholder whose cells it is computed from, where it reads no column of its own.
       names: what the entries of a row are called, where that is the same for all rows.
       padding: of a text, what its padding is called; left: whether that stands before the text.
+      ragged: the cells of a batch may be of different lengths; ``stack`` fills up the shorter ones.
     """
 
     kind: str
@@ -65,6 +66,7 @@ class Encoder(NamedTuple):
     names: Optional[Tuple[str, ...]] = None
     padding: str = ""
     left: bool = False
+    ragged: bool = False
 
 
 class Encoded(NamedTuple):

@@ -244,9 +244,10 @@ class ExplanationSpec:
         """The cells of a row whose arrays have the shape that those of the first row have."""
         for tensor, found in cells.items():
             first, one = before[0][tensor] if before else found, self._encoders[tensor]
-            if isinstance(found, np.ndarray) and one.kind != "signal" and found.shape != first.shape:
-                raise RowError("is of shape %s, and the first row's is %s; give rows of one shape" % (
-                    list(found.shape), list(first.shape)), one.columns[0])
+            if isinstance(found, np.ndarray) and found.shape[one.ragged:] != first.shape[one.ragged:]:
+                raise RowError("is of shape %s, and the first row's is %s; give rows of one shape%s" % (
+                    list(found.shape), list(first.shape), ", or let the spec say what fills them up: \"padding\": 0"
+                    if one.kind == "signal" else ""), one.columns[0])
         return cells
 
     def _laid_out(self, array: np.ndarray, one: Encoder) -> np.ndarray:

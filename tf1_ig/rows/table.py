@@ -1,17 +1,21 @@
 """Columns of a table: numbers with their scaling, categories, raw strings, and what is the same for every row."""
 
+import json
 from typing import Any, Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
+from graph_tools.running import values
 from tf1_ig.errors import RowError, SpecError
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.record import Encoder, cell, shown
 
 
-def scaled(values: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
-    """``(values − subtract) / divide``, in float64; numbers, or one for each entry of the last axis."""
-    return (values - np.asarray(options.get("subtract", 0.0), np.float64)) / np.asarray(
+def scaled(array: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
+    """``(array − subtract) / divide``, in float64; numbers, or one for each entry of the last axis."""
+    if "subtract" not in options and "divide" not in options:
+        return array
+    return (np.asarray(array, np.float64) - np.asarray(options.get("subtract", 0.0), np.float64)) / np.asarray(
         options.get("divide", 1.0), np.float64)
 
 
@@ -24,20 +28,73 @@ def columns_of(options: Mapping[str, Any], files: Files) -> Tuple[str, ...]:
     return (options["column"],)
 
 
-def as_number(value: Any, column: str) -> np.ndarray:
+def listed(value: Any) -> Any:
+    """What a cell holds; a text that is a list in JSON, as CSV files hold them, is that list."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def as_number(value: Any, column: str, truth: bool = False) -> np.ndarray:
     """A finite number, or an array of such, from a cell; texts as CSV files hold them are read.
+
+    Whole numbers stay whole numbers: large ids lose their last digits as floats. Others are float64.
+
+    Args:
+      value: the cell; column: where it is from.
+      truth: a truth value is a number too, 0 or 1.
 
     Raises:
       RowError: it is something else.
     """
+    given = listed(value.strip() if isinstance(value, str) else value)
     try:
-        array = np.asarray(value.strip() if isinstance(value, str) else value, np.float64)
-    except (TypeError, ValueError):
+        array = np.asarray(given, np.float64)
+        exact = np.asarray(int(given) if isinstance(given, str) and given.lstrip("+-").isdigit() else given)
+    except (TypeError, ValueError, OverflowError):
         raise RowError("%s is not a number" % shown(value), column) from None
+    if exact.dtype.kind in "cmM" or not truth and _holds_truth(given):
+        raise RowError("%s is not a number" % shown(value), column)
+    if exact.dtype.kind in "iu":
+        return exact
     if not np.all(np.isfinite(array)):
         raise RowError("%s is not finite" % shown(value) if not array.ndim else "%d of %d numbers are not finite" % (
             np.sum(~np.isfinite(array)), array.size), column)
     return array
+
+
+def _holds_truth(value: Any) -> bool:
+    """Whether something in nested lists is a truth value, which numpy takes for 0 or 1 beside numbers."""
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_truth, value))
+    return isinstance(value, (bool, np.bool_)) or isinstance(value, np.ndarray) and value.dtype.kind == "b"
+
+
+def in_dtype(array: np.ndarray, dtype: np.dtype, column: str) -> np.ndarray:
+    """The numbers in the dtype of the placeholder.
+
+    Raises:
+      RowError: one would become another.
+    """
+    try:
+        return values.in_dtype(array, dtype)
+    except ValueError as wrong:
+        raise RowError(str(wrong), column) from None
+
+
+def told(value: Any, dtype: np.dtype, files: Files, place: str) -> np.ndarray:
+    """Numbers that stand in the spec itself, in the dtype of the placeholder.
+
+    Raises:
+      SpecError: they are none, or one would become another.
+    """
+    try:
+        return values.in_dtype(np.asarray(value), dtype)
+    except (TypeError, ValueError, OverflowError) as wrong:
+        raise SpecError("%s: %.80r is no value of this type (%s)" % (files.place(place), value, wrong)) from wrong
 
 
 def numbers(options: Mapping[str, Any], files: Files) -> Encoder:
@@ -52,15 +109,14 @@ def numbers(options: Mapping[str, Any], files: Files) -> Encoder:
     dtype = np.dtype(options.get("dtype", "float32"))
 
     def read(row: Any) -> np.ndarray:
-        parts = [as_number(cell(row, column), column) for column in columns]
+        parts = [as_number(cell(row, column), column, dtype.kind == "b") for column in columns]
         if any(part.shape != parts[0].shape for part in parts):
             raise RowError("is of shape %s, and that of %r %s; give arrays of one shape" % (
                 list(parts[-1].shape), columns[0], list(parts[0].shape)), columns[-1])
         array = scaled(np.stack(parts, axis=-1) if several else parts[0], options)
-        shaped = in_shape(array, options.get("shape"), columns[0])
-        if dtype.kind in "iu" and np.any(shaped != np.round(shaped)):
-            raise RowError("%s is not a whole number" % shown(row[columns[0]]), columns[0])
-        return shaped.astype(dtype)
+        cast = [in_dtype(one, dtype, column) for one, column in zip(
+            np.moveaxis(array, -1, 0) if several else [array], columns)]
+        return in_shape(np.stack(cast, axis=-1) if several else cast[0], options.get("shape"), columns[0])
 
     return Encoder("numbers", columns, read, np.stack, names=columns if several else None)
 
@@ -69,13 +125,14 @@ def _sparse_numbers(options: Mapping[str, Any], files: Files) -> Encoder:
     columns, dtype = columns_of(options, files), np.dtype(options.get("dtype", "float32"))
 
     def read(row: Any) -> np.ndarray:
-        given = [as_number(row[column], column) if row.get(column) is not None else 0.0 for column in columns]
+        given = [as_number(row[column], column) if row.get(column) is not None else np.array(0) for column in columns]
         if not any(column in row for column in columns):
             raise RowError("no column of %s is in the row" % ", ".join(columns), columns[0])
         for column, value in zip(columns, given):
             if np.ndim(value):
                 raise RowError("%s is not one number" % shown(row[column]), column)
-        return scaled(np.array(given, np.float64), options).astype(dtype)
+        array = scaled(np.stack(given), options)
+        return np.stack([in_dtype(one, dtype, column) for one, column in zip(array, columns)])
 
     return Encoder("numbers", columns, read, lambda cells: np.concatenate([cell[cell != 0] for cell in cells]))
 
@@ -123,7 +180,7 @@ def category(options: Mapping[str, Any], files: Files) -> Encoder:
                          else number_of(value), np.int64)
         if one_hot:
             found = np.eye(len(listed))[found - options.get("first", 0)]
-        return in_shape(found, options.get("shape"), column).astype(dtype)
+        return in_dtype(in_shape(found, options.get("shape"), column), dtype, column)
 
     return Encoder("category", (column,), read, np.stack,
                    names=tuple("%s=%s" % (column, one) for one in listed) if one_hot else None)
@@ -144,6 +201,8 @@ def string(options: Mapping[str, Any], files: Files) -> Encoder:
 
     def read(row: Any) -> np.ndarray:
         found = [as_bytes(cell(row, column), column) for column in columns]
+        if b"" in found:
+            raise RowError("the text is empty", columns[found.index(b"")])
         array = np.array(found + [None], object)[:-1]  # numpy cuts zero bytes off the end of its own strings
         return array.reshape(options.get("shape", () if len(found) == 1 and "columns" not in options else (-1,)))
 
@@ -175,13 +234,10 @@ def as_bytes(value: Any, column: str) -> bytes:
 def constant(options: Mapping[str, Any], files: Files) -> Encoder:
     """The same value whatever the row; ``"per_row"`` gives every row its own copy."""
     value = options["value"]
-    try:
-        if isinstance(value, str):
-            array = np.array([value.encode("utf-8"), None], object)[0:1].reshape(())
-        else:
-            array = np.asarray(value, np.dtype(options.get("dtype", "float32")))
-    except (TypeError, ValueError, OverflowError) as wrong:
-        raise SpecError("%s: %.80r is no value of this type (%s)" % (files.place("value"), value, wrong)) from wrong
+    if isinstance(value, str):
+        array = np.array([value.encode("utf-8"), None], object)[0:1].reshape(())
+    else:
+        array = told(value, np.dtype(options.get("dtype", "float32")), files, "value")
     per_row = options.get("per_row", False)
 
     def stack(cells: Sequence[Any]) -> np.ndarray:

@@ -12,6 +12,7 @@ from tf1_ig.errors import RowError, SpecError
 from tf1_ig.rows import tokenizers, vocabulary
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.record import Cut, Encoder, cell, shown
+from tf1_ig.rows.table import told
 from tf1_ig.rows.tokenizers import Pieces
 
 _WORDS = {"kind": "whitespace"}
@@ -186,6 +187,7 @@ def lengths(options: Mapping[str, Any], files: Files) -> Encoder:
 def mask(options: Mapping[str, Any], files: Files) -> Encoder:
     """1 (or ``"value"``) where an entry is of the text, 0 where it is padding, ``[batch, tokens]``."""
     dtype, limits, value = np.dtype(options.get("dtype", "float32")), _limits(options), options.get("value", 1)
+    told(value, dtype, files, "value")
     return Encoder("mask", (), _nothing, lambda cuts: padded([[value] * len(cut.ids) for cut in cuts], limits, 0,
                                                              dtype), names.tensor_name(options["of"]))
 
