@@ -86,12 +86,14 @@ def in_dtype(array: np.ndarray, dtype: np.dtype, column: str) -> np.ndarray:
 
 
 def told(value: Any, dtype: np.dtype, files: Files, place: str) -> np.ndarray:
-    """Numbers that stand in the spec itself, in the dtype of the placeholder.
+    """Numbers that stand in the spec itself, in the dtype of the placeholder; a text in UTF-8.
 
     Raises:
       SpecError: they are none, or one would become another.
     """
     try:
+        if isinstance(value, str):
+            return np.array([value.encode("utf-8"), None], object)[0:1].reshape(())
         return values.in_dtype(np.asarray(value), dtype)
     except (TypeError, ValueError, OverflowError) as wrong:
         raise SpecError("%s: %.80r is no value of this type (%s)" % (files.place(place), value, wrong)) from wrong
@@ -233,11 +235,7 @@ def as_bytes(value: Any, column: str) -> bytes:
 
 def constant(options: Mapping[str, Any], files: Files) -> Encoder:
     """The same value whatever the row; ``"per_row"`` gives every row its own copy."""
-    value = options["value"]
-    if isinstance(value, str):
-        array = np.array([value.encode("utf-8"), None], object)[0:1].reshape(())
-    else:
-        array = told(value, np.dtype(options.get("dtype", "float32")), files, "value")
+    array = told(options["value"], np.dtype(options.get("dtype", "float32")), files, "value")
     per_row = options.get("per_row", False)
 
     def stack(cells: Sequence[Any]) -> np.ndarray:
