@@ -183,7 +183,7 @@ def test_a_sparse_input_beside_others(tmp_path):
                      "bag/indices:0": {"kind": "sparse", "of": "bag/values:0", "part": "indices"},
                      "bag/shape:0": {"kind": "sparse", "of": "bag/values:0", "part": "shape"},
                      "x:0": {"kind": "numbers", "columns": ["d", "e"]},
-                     "ids:0": {"kind": "signal", "column": "ids", "dtype": "int32"}}}
+                     "ids:0": {"kind": "signal", "column": "ids", "dtype": "int32", "padding": 0}}}
     rows = [{"a": 1, "c": -1, "d": 2, "e": .5, "ids": [3, 4]}, {"b": 2, "d": 0, "e": 1, "ids": [7]}]
     spec = ExplanationSpec(tree, str(tmp_path))
     found = spec.explain(rows, tolerance=1e-3)
