@@ -13,7 +13,7 @@ from graph_tools.graph import names, nodes
 from graph_tools.safety import bounds, computing, outputs
 
 FOLDED = 1 << 27       # steps of arithmetic, or bytes, that one folded node may take
-_SMALL = 64            # values of constants no longer than this are followed
+_SMALL = 64            # values of constants no longer than this are followed, empty axes counted as 1
 _SCOPE = "graph_tools_gate"
 
 
@@ -134,7 +134,7 @@ def _constant(node: Any, inputs: List[Folded]) -> Folded:
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     count = bounds.product(shape)
     value = None
-    if count <= _SMALL and tensor.dtype in (1, 3, 9):
+    if _count(shape) <= _SMALL and tensor.dtype in (1, 3, 9):
         width = {1: np.float32, 3: np.int32, 9: np.int64}[tensor.dtype]
         held = tensor.float_val if tensor.dtype == 1 else tensor.int_val if tensor.dtype == 3 else tensor.int64_val
         flat = np.frombuffer(tensor.tensor_content, width) if tensor.tensor_content else np.array(held, width)
@@ -255,7 +255,7 @@ def _arithmetic(node: Any, inputs: List[Folded]) -> Optional[np.ndarray]:
             found = np.asarray(rule(node, *values))
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
-    return found if found.size <= _SMALL and bool((np.abs(found) < _WRAPS).all()) else None
+    return found if _count(found.shape) <= _SMALL and bool((np.abs(found) < _WRAPS).all()) else None
 
 
 def _number(node: Any, name: str) -> int:
@@ -286,7 +286,7 @@ def _joined(node: Any, inputs: List[Folded]) -> Folded:
     elif node.op == "StringJoin":  # single texts are joined to each of many
         shape = inputs[0].shape if len({one.shape for one in inputs}) == 1 else None
         size *= max(sizes) if shape is None else 1
-    return Folded(size, shape, value if value is not None and value.size <= _SMALL else None, size)
+    return Folded(size, shape, value if value is not None and _count(value.shape) <= _SMALL else None, size)
 
 
 def _sized(position: int) -> Callable[..., Folded]:

@@ -222,6 +222,19 @@ def test_sizes_that_small_numbers_hide(name):
     assert gates and all(node.attr["dtype"].type == made.dtype.as_datatype_enum for node in gates)
 
 
+@pytest.mark.parametrize("size, followed", [(8, True), (1 << 18, False)])
+def test_empty_values_of_large_axes_are_not_followed(size, followed):
+    """A sum over the empty axis of such is as large as the others: it is not computed here either."""
+    node = _tf.tf.NodeDef(name="made", op="Const")
+    node.attr["value"].tensor.dtype = 1
+    for one in (size, size, 0):
+        node.attr["value"].tensor.tensor_shape.dim.add(size=one)
+    empty = folding._constant(node, [])
+    assert (empty.value is not None) == followed and empty.size == size * size
+    total = folding._folded(_tf.tf.NodeDef(name="sum", op="Sum"), [empty, folding.Folded(1, (), np.int32(2))])
+    assert total.size == size * size and (total.value is not None) == followed
+
+
 def test_what_is_withheld_is_computed_all_the_same(monkeypatch):
     tf = _tf.tf
     monkeypatch.setattr(folding, "FOLDED", 10)
