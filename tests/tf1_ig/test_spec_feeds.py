@@ -256,6 +256,7 @@ BAD = [
      "would change in the cast to int8: 128 becomes -128"),
     ({"kind": "string", "column": "c"}, {"c": ""}, "the text is empty"),
     ({"kind": "string", "columns": ["d", "c"]}, {"c": b"", "d": "x"}, "the text is empty"),
+    ({"kind": "example", "features": {"c": {"type": "bytes"}}}, {"c": ""}, "the text is empty"),
     ({"kind": "image", "column": "c", "dtype": "uint8"}, {"c": np.full((1, 1, 3), 12.7)},
      "would change in the cast to uint8: 12.7 at [0, 0, 0] becomes 12"),
     ({"kind": "signal", "column": "c", "length": 5, "dtype": "int64"}, {"c": [1, 2, 3, 4, 5.5]},

@@ -5,6 +5,7 @@ from typing import Any, Mapping
 import numpy as np
 
 from graph_tools import _tf
+from tf1_ig.errors import RowError
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.record import Encoder, cell
 from tf1_ig.rows.table import as_bytes, as_number, in_dtype, scaled
@@ -47,6 +48,8 @@ def _integers(feature: Any, value: Any, options: Mapping[str, Any], column: str)
 
 
 def _bytes(feature: Any, value: Any, options: Mapping[str, Any], column: str) -> None:
+    if isinstance(value, (str, bytes)) and not value:
+        raise RowError("the text is empty", column)
     parts = value if isinstance(value, (list, tuple, np.ndarray)) else [value]
     if options.get("split", False):
         parts = [word for part in parts for word in as_bytes(part, column).split()]
