@@ -12,7 +12,8 @@ def texts(masked_by="words", coupled=False):
     """Texts, split at spaces; the mean of their words' rows times weights: what a word adds is known in closed form.
 
     Args:
-      masked_by: ``"words"``, ``"ids"``, or ``"lengths"``, which are counted before anything is padded.
+      masked_by: ``"words"``, ``"ids"``, or ``"lengths"``, which are counted before anything is padded; ``"nothing"``:
+        the padding is read like any word.
       coupled: whether the mean of all texts is taken off.
     """
     tf = _tf.tf
@@ -24,6 +25,8 @@ def texts(masked_by="words", coupled=False):
     if masked_by == "lengths":
         ones = tf.ones_like(split.indices[:, 0])
         mask = tf.sequence_mask(tf.segment_sum(ones, split.indices[:, 0]), dtype=tf.float32)
+    elif masked_by == "nothing":
+        mask = tf.ones_like(rows[:, :, 0])
     else:
         mask = tf.cast(tf.not_equal(words, "") if masked_by == "words" else tf.greater(ids, 0), tf.float32)
     mean = tf.reduce_sum(rows * mask[:, :, tf.newaxis], 1) / tf.reduce_sum(mask, 1, keepdims=True)

@@ -58,6 +58,18 @@ def test_texts_that_do_notice_each_other_are_coupled(masked_by):
                                    atol=1e-6)
 
 
+def test_padding_of_the_graph_that_is_read_is_company():
+    """Another twin: alone, the short text has another score; in this feed its padding has its share."""
+    found, told = explained(padded.texts, "nothing")
+    assert found.coupled and told.verdict == "fail" and any("pads texts" in note for note in found.notes)
+    with tf1_ig.IntegratedGradients(model(padded.texts, "nothing"), "scores:0") as explainer:
+        alone = [explainer.explain({"texts:0": np.array([text], object)}, label=1) for text in TEXTS]
+        alike = explainer.explain({"texts:0": np.array(["good film", "not good"], object)}, label=1)
+    assert not alike.coupled and not any(one.coupled for one in alone)
+    apart = [abs(one.score[0] - found.score[row]) > 1e-3 for row, one in enumerate(alone)]
+    assert apart == [True, False, True, True]  # the longest has no padding
+
+
 def test_a_second_feed_of_other_widths_is_measured_again():
     with tf1_ig.IntegratedGradients(model(padded.texts), "scores:0") as explainer:
         for texts in (TEXTS, ["dull", "a b c d e f g h i j k"], TEXTS[::-1], ["one two", "three four"]):

@@ -136,7 +136,12 @@ def cancellation(result: Any) -> Iterable[Finding]:
 def rows_independent(result: Any) -> Iterable[Finding]:
     """Whether points could share a batch."""
     if result.running == "packed":
-        yield Finding("row independence", "ok", "packed")
+        if not result.coupled:
+            yield Finding("row independence", "ok", "packed")
+            return
+        yield Finding("row independence", "fail", "packed",
+                      "The graph pads texts to the longest of the feed, and reads the padding: alone, or beside other "
+                      "texts, a row has another score and another explanation. Explain rows one at a time.")
         return
     if result.coupled is None and result.running == "in company":
         yield Finding("row independence", "warn", result.running,

@@ -114,7 +114,12 @@ class _Expected:
 
 
 def telling_rows(batch: Batch) -> np.ndarray:
-    """The rows with least and with most in them, by lengths, masks, texts: those that feel their company most.
+    """The rows with least and with most in them: those that feel their company most."""
+    return by_size(batch)[[0, -1]]
+
+
+def by_size(batch: Batch) -> np.ndarray:
+    """The rows of a batch, those with least in them first, by lengths, masks, texts.
 
     A graph that cuts or pads to the longest row of the batch couples nothing while all are equally long, nor the
     longest row ever; feeds with few numbers a row (lengths) decide before those with many. Not ``lengths.of_rows``:
@@ -128,8 +133,7 @@ def telling_rows(batch: Batch) -> np.ndarray:
             numbers = fed.value if fed.value.dtype.kind != "O" else np.vectorize(len)(fed.value)
             sizes.append(np.moveaxis(numbers, fed.axis, 0).reshape(batch.count, -1))
     sizes.sort(key=lambda each: -each.shape[1])
-    order = np.lexsort([np.arange(batch.count)] + [np.nan_to_num(each.sum(1, dtype=np.float64)) for each in sizes])
-    return order[[0, -1]]
+    return np.lexsort([np.arange(batch.count)] + [np.nan_to_num(each.sum(1, dtype=np.float64)) for each in sizes])
 
 
 def holds(engine: Engine, batch: Batch, running: Running, outputs: np.ndarray) -> bool:
@@ -185,6 +189,11 @@ def kept_apart(probed: Probed, count: int) -> Probed:
         _APART if note in coupled else note for note in probed.notes))
 
 
+def padded(probed: Probed) -> Probed:
+    """The same where the graph pads rows to the longest of the feed, and they notice."""
+    return probed._replace(running=probed.running._replace(coupled=True), notes=probed.notes + (_PADDED,))
+
+
 def alike(first: np.ndarray, second: np.ndarray) -> bool:
     """Whether two runs gave the same outputs, but for what kernels for different batch sizes do."""
     return _difference(np.asarray(first, np.float64), second) <= SAME * _size(np.asarray(second))
@@ -238,6 +247,8 @@ def in_order(raw: np.ndarray, count: int, order: Sequence[int]) -> np.ndarray:
     return raw.transpose(order)
 
 
+_PADDED = ("the graph pads texts to the longest of the feed, and reads the padding: alone, or beside other texts, a row "
+           "has another score; each row was explained as it is in this feed")
 _APART = ("no row of the feed notices the others, but other rows cannot share a run (the graph pads them to the longest"
           ", or counts them): each row was run beside the others, one point at a time")
 

@@ -26,6 +26,7 @@ _FUSED = frozenset(("BlockLSTM", "BlockLSTMV2"))  # which end the process where 
 _TURNS = frozenset(("Transpose", "Reshape", "ConcatV2"))
 _OTHER_COUNT = 1009  # rows that no graph has baked in
 _ALONE = 4           # rows that are run alone beside the shortest and the longest
+_TEXTS_ALONE = 16    # texts that are run alone, short and long ones
 _ALPHAS = (1.0, 0.6, 0.25)
 Order = Optional[Tuple[int, ...]]
 
@@ -151,9 +152,29 @@ class Company:
 
         Whole feeds of one row are not made where the entries of rows take ``turns``.
         """
+        if not task.probed.running.coupled and task.probed.steady and self._padding_is_noticed(task):
+            return probe.padded(task.probed)
         if not task.probed.running.coupled or not (turns or self._alike_alone(task)) or not self.move_alone(task):
             return task.probed
         return probe.kept_apart(task.probed, task.batch.count)
+
+    def _padding_is_noticed(self, task: Task) -> bool:
+        """Whether texts that the graph cuts, and pads to the longest of the feed, have other outputs alone."""
+        count, own = task.batch.count, {name: fed for name, fed in task.fed.items() if name in task.values}
+        if count == 1 or not any(fed.block and fed.value.dtype == object for fed in own.values()):
+            return False
+        order = probe.by_size(task.batch._replace(feeds=own))
+        for row in order[np.unique(np.linspace(0, count - 1, _TEXTS_ALONE).astype(int))]:
+            values = take_rows(own, np.array([row]), count)
+            try:
+                raw = self.raw_output(self._engine.path_feeds(values), self.entries(self._engine.read(values)[0]))
+                shape, found = self.output_rows(1, task.probed.running, raw)
+            except (RunFailed, ValueError, IndexError):  # it cannot be alone
+                continue
+            if len(shape) == len(task.row_shape) and not _agree(
+                    (found[0], shape), (task.outputs[row], task.row_shape), task.outputs):
+                return True
+        return False
 
     def _alike_alone(self, task: Task) -> bool:
         """Whether whole feeds of one row give that row's outputs along its path, as far as both have them."""
@@ -182,10 +203,8 @@ class Company:
                 runner.points_in_company(place, alpha))) for runner, place in ((alone, 0), (among, row))))
             if len(shapes[0]) != len(shapes[1]):
                 return False
-            common = tuple(slice(min(sizes)) for sizes in zip(*shapes))
-            found, expected = (output[place].reshape(shape)[common] for output, place, shape in zip(
-                outputs, (0, row), shapes))
-            if not probe.agree(found, expected, task.outputs):
+            if not _agree(*((output[place], shape) for output, place, shape in zip(outputs, (0, row), shapes)),
+                          task.outputs):
                 return False
         return True
 
@@ -214,6 +233,12 @@ class Company:
         """Inputs with several entries a row where only their number says whose each is: true of this feed at most."""
         return [spec for spec, entries in zip(self._resolved.inputs, batch.actual)
                 if spec.attributed.owner is None and len(entries) > batch.count]
+
+
+def _agree(found: Tuple[np.ndarray, Any], expected: Tuple[np.ndarray, Any], outputs: np.ndarray) -> bool:
+    """Whether two output rows, each with its shape, are the same as far as both go."""
+    common = tuple(map(slice, map(min, found[1], expected[1])))
+    return probe.agree(*(row.reshape(shape)[common] for row, shape in (found, expected)), outputs)
 
 
 def _are_steps_of_a_fused_cell(index: GraphIndex, tensor: str) -> bool:

@@ -61,7 +61,7 @@ def coupled(explainer: Any) -> Optional[bool]:
 
 def seen(explainer: Any, running: str, found: Optional[bool]) -> bool:
     """Notes how rows were run, and whether they have to be explained one by one."""
-    alone = running == IN_COMPANY and found is not False
+    alone = bool(found) or running == IN_COMPANY and found is not False
     if alone:
         _coupled[explainer] = found or coupled(explainer) or None
     return alone
