@@ -43,8 +43,7 @@ class Room:
         if not self._most:
             return 1
         many = self._each > _LITTLE / 8  # bytes
-        alone = self._most == 1  # one row may fit into what the process had been given before
-        wanted = min(wanted, (self.CAREFUL if many or alone else self.STEP) * self._most)
+        wanted = min(wanted, (self.CAREFUL if many else self.STEP) * self._most)
         if many and len(self._seconds.get(self._most, ())) < 2:
             return min(wanted, self._most)  # the first of a size sets it up: its time says nothing
         if wanted * self._each <= _LITTLE:

@@ -247,8 +247,8 @@ def in_order(raw: np.ndarray, count: int, order: Sequence[int]) -> np.ndarray:
     return raw.transpose(order)
 
 
-_PADDED = ("the graph pads texts to the longest of the feed, and reads the padding: alone, or beside other texts, a row "
-           "has another score; each row was explained as it is in this feed")
+_PADDED = ("the graph pads texts to the longest of the feed, and reads the padding: alone, or beside other texts, a "
+           "row has another score; each row was explained as it is in this feed")
 _APART = ("no row of the feed notices the others, but other rows cannot share a run (the graph pads them to the longest"
           ", or counts them): each row was run beside the others, one point at a time")
 

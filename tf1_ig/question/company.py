@@ -203,8 +203,7 @@ class Company:
                 runner.points_in_company(place, alpha))) for runner, place in ((alone, 0), (among, row))))
             if len(shapes[0]) != len(shapes[1]):
                 return False
-            if not _agree(*((output[place], shape) for output, place, shape in zip(outputs, (0, row), shapes)),
-                          task.outputs):
+            if not _agree((outputs[0][0], shapes[0]), (outputs[1][row], shapes[1]), task.outputs):
                 return False
         return True
 
@@ -237,8 +236,9 @@ class Company:
 
 def _agree(found: Tuple[np.ndarray, Any], expected: Tuple[np.ndarray, Any], outputs: np.ndarray) -> bool:
     """Whether two output rows, each with its shape, are the same as far as both go."""
-    common = tuple(map(slice, map(min, found[1], expected[1])))
-    return probe.agree(*(row.reshape(shape)[common] for row, shape in (found, expected)), outputs)
+    (row, its_shape), (other, shape) = found, expected
+    common = tuple(map(slice, map(min, its_shape, shape)))
+    return probe.agree(row.reshape(its_shape)[common], other.reshape(shape)[common], outputs)
 
 
 def _are_steps_of_a_fused_cell(index: GraphIndex, tensor: str) -> bool:
