@@ -41,6 +41,9 @@ _LAST_LEVEL = 4       # 31 nodes of one polynomial
 # are slow: where a path may stop, and where it may go on to the next level.
 _TRUST = {1: 0.6, 2: 0.85, 3: 0.85, 4: 0.85}
 _SLOW = (0.2, 0.5)
+# Share of what changes at the tokens that may hide from the score, which says nothing about what cancels in it: where
+# intervals are halved and by later levels; after three nodes, of which the tokens say little themselves.
+_SILENT, _SILENT_FIRST = 1e-3, 0.05
 _SEEN = 0.3           # share of the score's way that one polynomial may be off, added up over intervals
 _ORDERS = (0, 1, 3, 5)
 _LEAST_WIDTH = 1e-6
@@ -110,6 +113,11 @@ class Path:
         estimate = max(by_runs(errors.tolist()), abs(float(errors.sum())))
         return (total, self.ends[1], self.ends[0], len(self.score), estimate,
                 (alphas, np.array([self.ends[0]] + scores + [self.ends[1]])), errors)
+
+
+def told(now: Any, then: Any, silent: Any) -> Any:
+    """How much of earlier errors of the score is left; all of it where both are nothing beside what is ``silent``."""
+    return np.minimum(1.0, (now + silent + 1e-300) / (then + silent + 1e-300))
 
 
 class Known(NamedTuple):
@@ -257,10 +265,9 @@ def climb(paths: Sequence[Path], its: Known, max_steps: int) -> List[Optional[Li
     before = slopes[:, rule.held] @ rule.before.T - np.add.reduceat(rises, rule.joined, axis=1)
     along, net = np.abs(errors).sum(axis=1), np.abs(errors.sum(axis=1))
 
-    def decay(now: np.ndarray, then: np.ndarray) -> np.ndarray:
-        return np.minimum(1.0, (now + its.rounding + 1e-300) / (then + its.rounding + 1e-300))
-
-    share, hope = left(level, parts, decay(along, np.abs(before).sum(axis=1)), decay(net, np.abs(before.sum(axis=1))))
+    silent = its.rounding + (_SILENT_FIRST if level == 1 else _SILENT) * changes
+    share, hope = left(level, parts, told(along, np.abs(before).sum(axis=1), its.rounding),
+                       told(net, np.abs(before.sum(axis=1)), silent))
     off, allowed = changes * share, its.of_parts(sizes)
     good = (off <= allowed) & (along <= _SEEN * its.travelled + its.rounding) & (net <= its.net)
     further = np.zeros(len(paths), bool)
@@ -329,11 +336,10 @@ def halve(paths: Sequence[Path], its: Known, max_steps: int) -> List[Optional[Li
         for number, one in zip(seen, spread):
             start, count = starts[number], its.counts[number]
             # How much of a disagreement is error is seen on the score, where errors are known; as that is a single
-            # number, only its root is believed. Where disagreements cancel in the score, it says nothing about them.
-            silent, own = 1e-3 * one.added + 1e-30, slice(start, start + count + 1)
-            believed = math.sqrt(min(1.0, float((errors[own].sum() + silent) / (
-                np.abs(laid.of_lower[own]).sum() + silent))))
-            off, allowed = one.added * believed, max(its.share * one.size, its.rounding[number])
+            # number, only its root is believed.
+            own = slice(start, start + count + 1)
+            believed = told(errors[own].sum(), np.abs(laid.of_lower[own]).sum(), _SILENT * one.added)
+            off, allowed = one.added * math.sqrt(believed), max(its.share * one.size, its.rounding[number])
             if off > allowed:
                 until = float(np.linalg.norm(one.by_interval)) * allowed / off
                 found[number] = middles(paths[number].nodes, one.by_interval, until,
