@@ -15,6 +15,7 @@ import pytest
 
 import graph_tools as gt
 import tf1_ig
+from graph_tools import _tf
 from graph_tools._tf import tf
 from tests.many_rows import deadly, demo_spec, explained, largest_difference, lines, reviews, written
 from tf1_ig import cli, demo
@@ -553,3 +554,10 @@ def test_the_model_file_is_opened_once_a_process(workers, opens, spec, tmp_path)
     model.write_bytes(open(demo.MODEL, "rb").read().replace(b"class/probabilities", b"class/probabilitie2"))
     with pytest.raises(SpecError, match="not the one that the spec was written for"):
         own.open()
+
+
+def test_a_worker_runs_the_graph_as_explain_runs_it():
+    """A meta-optimizer fuses a product with its ReLU, and the fused one takes NaN for 0: another score."""
+    config = batches._threads(3)["config"]
+    assert config.graph_options == _tf.session_config().graph_options
+    assert (config.intra_op_parallelism_threads, config.inter_op_parallelism_threads) == (3, 1)

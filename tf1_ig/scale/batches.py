@@ -163,7 +163,8 @@ def opened(spec: ExplanationSpec, threads: int = 0) -> IntegratedGradients:
 def _threads(threads: int) -> Dict[str, Any]:
     if not threads:
         return {}
-    return {"config": _tf.tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1)}
+    with _tf.session_threads(threads, 1):
+        return {"config": _tf.session_config()}
 
 
 def _read(spec: ExplanationSpec, name: str, row: Any, asked: Asked) -> Line:
