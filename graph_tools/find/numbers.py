@@ -48,7 +48,7 @@ def find_numbers(model: Any, output: Any, beyond: Iterable[Any] = (), switches: 
       beyond: tensors that are attributed to already: what reaches the output only through them is left out.
       switches: names of placeholders that are no data.
       any_kind: floats that say what data are, and not how large, count, too: one-hot vectors, what comparisons and
-        flags are made of, single numbers, sums of a loop. Where there is nothing else they are what decides.
+        flags are made of, sums of a loop. Where there is nothing else they are what decides.
     """
     view = view_of(model)
     end = names.parse(names.tensor_name(output))
@@ -81,7 +81,7 @@ def _starts(view: View, needed: Set[str], switches: Set[str], any_kind: bool) ->
         for port in range(view.tensor_count(name)):
             ref = TensorRef(name, port)
             if view.dtype(ref) in FLOATS and view.index.uses(ref) and (
-                    any_kind or view.shape(ref) != () or name in view.flow.own):
+                    view.shape(ref) != () or name in view.flow.own):
                 found += [ref] if name not in view.loop_nodes else _collected(view, ref, any_kind)
     return list(dict.fromkeys(found))
 
