@@ -9,7 +9,7 @@ Two evaluators answer: one gives the layer at points of the path, the other the 
 held there, and beside it the gradients by the inputs with the layer held: what passes the layer by.
 """
 
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
@@ -50,15 +50,28 @@ def inputs_beside(resolved: Resolved, layer: str, inputs: Tuple[str, ...]) -> Th
         raise InputError("layer %s is inside a loop and has a value in every iteration; name what leaves the loop (an "
                          "Exit, or the tensor of all steps behind it): tf1-ig inspect MODEL --layers lists those"
                          % layer)
-    whole = cuts(resolved.model, inside, tuple(spec.attributed.tensor for spec in resolved.inputs), resolved.output)
-    return Through(layer, () if whole else inputs)
+    node = names.parse(inside).node
+    past = resolved.model.index.ancestors([resolved.output], control=False, stop=lambda name: name == node) - {node}
+    return Through(layer, _those_among(past, resolved, inputs))
 
 
-def cuts(model: Any, layer: str, inputs: Tuple[str, ...], output: str) -> bool:
-    """Whether every path from the inputs to the output leads through the layer."""
-    node = names.parse(layer).node
-    behind = model.index.ancestors([output], control=False, stop=lambda name: name == node)
-    return not any(names.parse(one).node in behind - {node} for one in inputs)
+def inputs_before(resolved: Resolved, layer: str, inputs: Tuple[str, ...]) -> List[str]:
+    """The inputs that a layer is computed from.
+
+    Raises:
+      InputError: it is computed from none of them.
+    """
+    behind = resolved.model.index.ancestors([resolved.renamed.get(layer, layer)], control=False)
+    found = list(_those_among(behind, resolved, inputs))
+    if behind and not found:
+        raise InputError("layer %s is computed from none of the inputs that are explained (%s); name one that is: "
+                         "tf1-ig inspect MODEL --layers lists those" % (layer, ", ".join(inputs)))
+    return found or list(inputs)  # a layer that there is not is told where it is looked up
+
+
+def _those_among(nodes: Set[str], resolved: Resolved, inputs: Tuple[str, ...]) -> Tuple[str, ...]:
+    return tuple(name for name, spec in zip(inputs, resolved.inputs)
+                 if names.parse(spec.attributed.tensor).node in nodes)
 
 
 def any_element(outputs: np.ndarray) -> Any:
@@ -82,14 +95,14 @@ class Path:
     """Points of the path: the layer there, gradients of the score by the layer, and by the inputs with it held.
 
     Args:
-      below: evaluator of the layer by the inputs; above: evaluator of the score by the layer and, where the layer does
-        not cut every path, the inputs.
+      whole: evaluator of the score by the inputs; below: of the layer by those that it is computed from; above: of the
+        score by the layer and, where the layer does not cut every path, the inputs.
       baseline: as ``explain`` takes it.
     """
 
-    def __init__(self, below: At, above: At, layer: str, baseline: Any):
-        self._below, self._above, self.layer, self._baseline = below, above, layer, baseline
-        entries, start = below.entries, below.start(baseline)
+    def __init__(self, whole: At, below: At, above: At, layer: str, baseline: Any):
+        self._whole, self._below, self._above, self.layer, self._baseline = whole, below, above, layer, baseline
+        entries, start = whole.entries, whole.start(baseline)
         self._moves = {name: [np.asarray(own, np.float64) - np.asarray(base, np.float64)
                               for own, base in zip(entries[name], start[name])] for name in entries}
         if isinstance(above.entries[layer], list):
@@ -144,14 +157,16 @@ class Path:
             self._known[row][float(alphas[number, row])] = (*by_unit, passing, scores[number][row])
 
     def _layers(self, alphas: np.ndarray, asked: np.ndarray) -> np.ndarray:
-        if self.layer in self._below.inputs:
-            return np.asarray(self._mixed(alphas)[self.layer])
-        return self._below.outputs(self._mixed(alphas), asked).reshape((len(alphas), self.rows) + self.units)
+        mixed = self._mixed(alphas)
+        if self.layer in mixed:
+            return np.asarray(mixed[self.layer])
+        return self._below.outputs({name: mixed[name] for name in self._below.inputs}, asked).reshape(
+            (len(alphas), self.rows) + self.units)
 
     def _mixed(self, alphas: np.ndarray) -> Dict[str, Any]:
         """Entries at ``[points, rows]`` of the way."""
-        return self._below.mixed([np.repeat(own[:, None], count, axis=1)
-                                  for own, count in zip(alphas.T, self._below.tokens)], self._baseline)
+        return self._whole.mixed([np.repeat(own[:, None], count, axis=1)
+                                  for own, count in zip(alphas.T, self._whole.tokens)], self._baseline)
 
 
 def by_rule(path: Path, method: str, steps: int, close: Callable[[np.ndarray], np.ndarray]) -> Sums:

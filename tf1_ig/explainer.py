@@ -276,7 +276,7 @@ class IntegratedGradients:
             below, above = self._through(name)
             first = below.at(feed, layers.any_element(below.outputs(feed, shared_feeds, row_feeds)), **asked)
             held = above.at(dict(feed, **{name: layers.as_fed(below, first)}), label, **asked)
-        found = layers.answer(layers.Path(first, held, name, baseline), plain, layers.Request(
+        found = layers.answer(layers.Path(plain, first, held, name, baseline), plain, layers.Request(
             name, kind, baseline, method, steps, tolerance, max_steps), self.output, self.resolved.notes + held.notes)
         return dataclasses.replace(found, graph_findings=tuple(self.findings()), output_kind=self.resolved.output_kind)
 
@@ -285,7 +285,8 @@ class IntegratedGradients:
         if name not in self._layers:
             held = layers.inputs_beside(self.resolved, name, self.inputs)
             options = (self.batch_axis,) + self._options + (self.class_names,)
-            self._layers[name] = (IntegratedGradients(self._asked[0], name, list(self.inputs), *options),
+            before = layers.inputs_before(self.resolved, name, self.inputs)
+            self._layers[name] = (IntegratedGradients(self._asked[0], name, before, *options),
                                   IntegratedGradients(self._asked[0], self._asked[1], held, *options))
             self._opened += self._layers[name]
         return self._layers[name]

@@ -184,6 +184,29 @@ def test_the_conductance_of_an_input_itself_is_integrated_gradients():
     assert found.notes == () and found.completeness == "exact" and np.isnan(mean.delta).all()
 
 
+def beside(x):
+    tf = _tf.tf
+    z = tf.placeholder(tf.float32, [None, 2], name="z")
+    h = tf.matmul(x, tf.constant(W), name="h")
+    tf.multiply(tf.reduce_sum(h * tf.constant(TOP), 1), tf.reduce_sum(z, 1), name="y")
+
+
+def test_an_input_that_the_layer_does_not_read_passes_it_by():
+    """Wide beside deep: of a product of two paths from zero, each carries half."""
+    def graph():
+        beside(_tf.tf.placeholder(_tf.tf.float32, [None, 3], name="x"))
+
+    z = np.array([[1.0, 2.0], [-1.0, 0.5]], np.float32)
+    with tf1_ig.IntegratedGradients(small.model_of(graph), "y", inputs=["z", "x"]) as explainer:
+        found = explainer.conductance({"x:0": X, "z:0": z}, "h")
+    np.testing.assert_allclose(found.values["h:0"], (X @ W) * TOP * z.sum(1)[:, None] / 2, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.delta, -(X @ W @ TOP) * z.sum(1) / 2, rtol=1e-4, atol=1e-5)
+    assert found.completeness == "none" and "passes it by" in found.notes[0]
+    with tf1_ig.IntegratedGradients(small.model_of(graph), "y", inputs="z") as explainer:
+        with pytest.raises(InputError, match="h:0 is computed from none of the inputs .*z:0"):
+            explainer.conductance({"x:0": X, "z:0": z}, "h")
+
+
 def test_one_of_two_inputs_carries_its_own_part_and_the_other_passes_it_by():
     def build():
         tf = _tf.tf
