@@ -191,9 +191,8 @@ def _fit(value: Any, inputs: Inputs, number: int) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":
         raise BaselineError("the baseline for %s holds %s values; give numbers" % (name, array.dtype))
-    if not np.isfinite(array).all():
-        raise BaselineError("the baseline for %s holds %r; give finite numbers" % (
-            name, float(array[~np.isfinite(array)].flat[0])))
+    if not array.ndim and not np.isfinite(array):
+        raise BaselineError("the baseline for %s is %s; give a finite number" % (name, array))
     array = _rows_in_front(array, entries, inputs.axis)
     block, shapes = inputs.block(number), [entries.shape]
     if block:

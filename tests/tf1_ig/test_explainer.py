@@ -376,7 +376,7 @@ def test_an_infinite_score_has_not_converged():
 
 
 @pytest.mark.parametrize("baseline,message", [("black", "'zero', 'mean'"), (np.zeros((4, 5)), "broadcast"),
-                                              (["a"], "numbers"), (float("nan"), "x:0 holds nan; give finite numbers")])
+                                              (["a"], "numbers"), (float("nan"), "x:0 is nan; give a finite number")])
 def test_wrong_baselines(baseline, message):
     with pytest.raises(BaselineError, match=message):
         explain(small.linear, "y", "x", {"x": X}, label=0, baseline=baseline)

@@ -22,7 +22,7 @@ class Room:
       weights: bytes of the model's own numbers, where they are known.
     """
 
-    STEP, CAREFUL = 4, 2  # times as many rows as the largest run so far: where a row takes little, and else
+    STEP, WITHOUT_RISE = 4, 2  # times as many rows as the largest run so far, where the peak has risen and where not
 
     def __init__(self, weights: Optional[int] = None) -> None:
         self._bound = MOST if weights is None else min(MOST, max(LEAST, weights))
@@ -42,9 +42,8 @@ class Room:
         self._left, self._peak = now, peak()
         if not self._most:
             return 1
-        many = self._each > _LITTLE / 8  # bytes
-        wanted = min(wanted, (self.CAREFUL if many else self.STEP) * self._most)
-        if many and len(self._seconds.get(self._most, ())) < 2:
+        wanted = min(wanted, self.STEP * self._most)
+        if self._each > _LITTLE / 8 and len(self._seconds.get(self._most, ())) < 2:
             return min(wanted, self._most)  # the first of a size sets it up: its time says nothing
         if wanted * self._each <= _LITTLE:
             return wanted
@@ -52,7 +51,7 @@ class Room:
         held = max(0, now - self._before)  # what earlier runs took is there again for the next
         fits = int((self._bound if free is None else min(self._bound, SHARE * (free + held))) / self._each)
         if not self._rose:
-            return max(1, min(wanted, max(fits, self.CAREFUL * self._most)))
+            return max(1, min(wanted, max(fits, self.WITHOUT_RISE * self._most)))
         worth = max(int(_LITTLE / self._each), 2 * self._most if self._pays() else self._most)
         return max(1, min(wanted, fits, worth))
 
