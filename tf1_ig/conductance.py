@@ -9,7 +9,7 @@ Two evaluators answer: one gives the layer at points of the path, the other the 
 held there, and beside it the gradients by the inputs with the layer held: what passes the layer by.
 """
 
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -39,39 +39,27 @@ class Request(NamedTuple):
     max_steps: int
 
 
-def inputs_beside(resolved: Resolved, layer: str, inputs: Tuple[str, ...]) -> Through:
-    """The layer as an input of its own, beside the inputs where some path from them passes it by.
+def inputs_around(resolved: Resolved, layer: str, inputs: Tuple[str, ...]) -> Tuple[List[str], Through]:
+    """The inputs that a layer is computed from; and the layer as an input of its own, beside those inputs from which
+    some path passes it by.
 
     Raises:
-      InputError: the layer is inside a loop, where it has a value in every iteration.
+      InputError: the layer is inside a loop, where it has a value in every iteration, or computed from no input.
     """
-    inside = resolved.renamed.get(layer, layer)
-    if names.parse(inside).node in view_of(resolved.model).loop_nodes:
+    inside, index = resolved.renamed.get(layer, layer), resolved.model.index
+    node = names.parse(inside).node
+    if node in view_of(resolved.model).loop_nodes:
         raise InputError("layer %s is inside a loop and has a value in every iteration; name what leaves the loop (an "
                          "Exit, or the tensor of all steps behind it): tf1-ig inspect MODEL --layers lists those"
                          % layer)
-    node = names.parse(inside).node
-    past = resolved.model.index.ancestors([resolved.output], control=False, stop=lambda name: name == node) - {node}
-    return Through(layer, _those_among(past, resolved, inputs))
-
-
-def inputs_before(resolved: Resolved, layer: str, inputs: Tuple[str, ...]) -> List[str]:
-    """The inputs that a layer is computed from.
-
-    Raises:
-      InputError: it is computed from none of them.
-    """
-    behind = resolved.model.index.ancestors([resolved.renamed.get(layer, layer)], control=False)
-    found = list(_those_among(behind, resolved, inputs))
-    if behind and not found:
+    behind = index.ancestors([inside], control=False)
+    past = index.ancestors([resolved.output], control=False, stop=lambda name: name == node) - {node}
+    before, beside = (tuple(name for name, spec in zip(inputs, resolved.inputs)
+                            if names.parse(spec.attributed.tensor).node in nodes) for nodes in (behind, past))
+    if behind and not before:
         raise InputError("layer %s is computed from none of the inputs that are explained (%s); name one that is: "
                          "tf1-ig inspect MODEL --layers lists those" % (layer, ", ".join(inputs)))
-    return found or list(inputs)  # a layer that there is not is told where it is looked up
-
-
-def _those_among(nodes: Set[str], resolved: Resolved, inputs: Tuple[str, ...]) -> Tuple[str, ...]:
-    return tuple(name for name, spec in zip(inputs, resolved.inputs)
-                 if names.parse(spec.attributed.tensor).node in nodes)
+    return list(before or inputs), Through(layer, beside)  # a layer that there is not is told where it is looked up
 
 
 def any_element(outputs: np.ndarray) -> Any:

@@ -283,11 +283,10 @@ class IntegratedGradients:
     def _through(self, name: str) -> Tuple["IntegratedGradients", "IntegratedGradients"]:
         """Explainers of a layer by the inputs, and of the output by the layer and what passes it by."""
         if name not in self._layers:
-            held = layers.inputs_beside(self.resolved, name, self.inputs)
+            before, beside = layers.inputs_around(self.resolved, name, self.inputs)
             options = (self.batch_axis,) + self._options + (self.class_names,)
-            before = layers.inputs_before(self.resolved, name, self.inputs)
             self._layers[name] = (IntegratedGradients(self._asked[0], name, before, *options),
-                                  IntegratedGradients(self._asked[0], self._asked[1], held, *options))
+                                  IntegratedGradients(self._asked[0], self._asked[1], beside, *options))
             self._opened += self._layers[name]
         return self._layers[name]
 
@@ -354,10 +353,8 @@ class IntegratedGradients:
     def _begin(self, question: Question, baseline: Any) -> Tuple[Task, Label]:
         """What there is to explain in the feed, and which elements of its outputs."""
         task = self._task(question.feed, question.shared_feeds, question.row_feeds, baseline)
-        label = numbered(question.label, self.class_names)
-        if question.positions is None:
-            return task, resolve_label(label, task.row_shape, task.outputs, self.output)
-        return task, at_positions(question.positions, label, task.row_shape, task.outputs, self.output)
+        asked = numbered(question.label, self.class_names), task.row_shape, task.outputs, self.output
+        return task, resolve_label(*asked) if question.positions is None else at_positions(question.positions, *asked)
 
     def _answer(self, name: str, options: Dict[str, Any], question: Question) -> Attribution:
         """Any question by any method: the one way from arguments to a result."""
@@ -367,10 +364,8 @@ class IntegratedGradients:
             self._engine, self.resolved, task, self.batch_axis, question))
         with answer.waited_for(asked, len(label.shown)) as advance:
             def made(task: Task) -> Attribution:
-                if label.rows is None:
-                    return self._found(asked, task, label, advance)
-                if task.probed.wide:
-                    return self._found(asked, task.at_rows(label.rows), label, advance)
+                if label.rows is None or task.probed.wide:
+                    return self._found(asked, task if label.rows is None else task.at_rows(label.rows), label, advance)
                 return answer.by_position(label, task.batch.count, lambda one: self._found(asked, task, one, advance))
 
             try:
@@ -396,8 +391,8 @@ class IntegratedGradients:
 
     def _runner(self, task: Task, label: Label, question: Question,
                 advance: Callable[[int], None] = lambda rows: None) -> PointRunner:
-        sizes = self._sizes.of(task.batch, question.effort.limits)
-        return PointRunner(self._engine, task.batch, task.probed.running, label.terms, sizes, advance)
+        return PointRunner(self._engine, task.batch, task.probed.running, label.terms,
+                           self._sizes.of(task.batch, question.effort.limits), advance)
 
     def _scene(self, task: Task, label: Label, runner: PointRunner) -> Scene:
         return Scene(runner, Layout(self.inputs, task.batch, task.own), task.probed, task.outputs, task.row_shape,

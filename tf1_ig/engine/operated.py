@@ -199,10 +199,8 @@ class Engine:
                 self.output_name))
 
     def _all_fetches(self) -> List[Any]:
-        found = [self._target.score]
-        for value, owner in zip(self._values, self._owners):
-            found += [value] + ([owner] if owner is not None else [])
-        return found + [slope.parts for slope in self._slopes]
+        owners = [owner for owner in self._owners if owner is not None]
+        return [self._target.score, *self._values, *owners] + [slope.parts for slope in self._slopes]
 
     def _upstream(self, kind: str, fetches: Sequence[Any], fed: Iterable[str]) -> Set[Any]:
         """Ops that a run of the fetches executes when these tensors are fed, fed tensors' producers left out."""
