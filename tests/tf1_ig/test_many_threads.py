@@ -107,9 +107,8 @@ def test_nothing_grows(case, monkeypatch):
     monkeypatch.setattr(threads, "_IDLE", 0.2)
 
     def state():
-        for one in threading.enumerate():  # threads without work end by themselves, and what they hold with them
-            if isinstance(one, threads._Thread):
-                one.join(60)
+        for one in list(threads._free()):  # threads without work end by themselves, and what they hold with them
+            one.join(60)
         for _ in range(4):  # nested tuples of numbers are no longer counted, after as many passes
             gc.collect()
         return len(explainer._engine.graph.get_operations()), len(gc.get_objects()), resident()
