@@ -160,7 +160,7 @@ for free in (200 << 20, 1 << 45):
         explainer.explain({"x": x[:1]}, batch_size=1, steps=1)  # the probes are over
         packing.PointRunner.packed = lambda self, rows, *more: (
             sizes.append(len(rows.example)) or plain(self, rows, *more))
-        results += [explainer.explain({"x": x}, steps=12).values["x:0"].ravel() for _ in range(2)]
+        results += [explainer.explain({"x": x}, steps=12).values["x:0"].ravel() for _ in range(4)]
         packing.PointRunner.packed = plain
     print(min(sizes), max(sizes))
 print(np.ptp(results, axis=0).max() / np.abs(results).max())
