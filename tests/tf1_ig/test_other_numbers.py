@@ -30,8 +30,8 @@ def paths(model):
     above = tf1_ig.IntegratedGradients(model, "classes", inputs="hidden")
     with below, above, model.open_session() as session:
         hidden = session.run("hidden:0", {"x:0": X})
-        yield Path(below.at({"x:0": X}, 0), above.at({"hidden:0": hidden},
-                                                     LABEL), "hidden:0", "zero")
+        at = below.at({"x:0": X}, 0)
+        yield Path(at, at, above.at({"hidden:0": hidden}, LABEL), "hidden:0", "zero")
 
 
 def test_conductance_equals_captums_layer_conductance():
