@@ -38,19 +38,23 @@ def dropped():
     tf.matmul(tf.constant(WEIGHTS), tf.transpose(weights * kept), name="picture")
 
 
+def explained_by_shares(model, name):
+    """tanh(w.z) is its whole along a straight line: each part of the only input is its share of w.z."""
+    fed = np.random.RandomState(1).normal(size=(6, 3)).astype(np.float32)
+    with tf1_ig.IntegratedGradients(model, "picture:0") as explainer:
+        assert explainer.inputs == (name,)
+        result = explainer.explain({name: fed}, label=2, tolerance=1e-4)
+    parts = fed * WEIGHTS[:, 2]
+    expected = parts / parts.sum(1, keepdims=True) * np.tanh(parts.sum(1, keepdims=True))
+    np.testing.assert_allclose(result.values[name], expected, rtol=2e-3, atol=1e-5)
+
+
 def test_what_a_generator_draws_is_its_input():
     model = small.model_of(generator)
     found = gt.find_inputs(model).only(kind="noise")
     assert found.tensor == "z:0" and found.shape == (6, 3) and found.batch == 6
     assert gt.find_outputs(model).distinct()[0].tensor == "picture:0"
-    fed = np.random.RandomState(1).normal(size=(6, 3)).astype(np.float32)
-    with tf1_ig.IntegratedGradients(model, "picture:0") as explainer:
-        assert explainer.inputs == ("z:0",)
-        result = explainer.explain({"z:0": fed}, label=2, tolerance=1e-4)
-    # tanh(w.z) is its whole along a straight line: each part is its share of w.z.
-    parts = fed * WEIGHTS[:, 2]
-    expected = parts / parts.sum(1, keepdims=True) * np.tanh(parts.sum(1, keepdims=True))
-    np.testing.assert_allclose(result.values["z:0"], expected, rtol=2e-3, atol=1e-5)
+    explained_by_shares(model, "z:0")
 
 
 def with_numbers(fed=False):
@@ -112,13 +116,7 @@ def test_constants_are_data_where_nothing_is_fed():
     model = _trained(with_constants, 3)
     found = gt.find_inputs(model).only(kind="constant")
     assert found.tensor == "points:0" and found.shape == (6, 3)
-    fed = np.random.RandomState(1).normal(size=(6, 3)).astype(np.float32)
-    with tf1_ig.IntegratedGradients(model, "picture:0") as explainer:
-        assert explainer.inputs == ("points:0",)
-        result = explainer.explain({"points:0": fed}, label=2, tolerance=1e-4)
-    parts = fed * WEIGHTS[:, 2]
-    expected = parts / parts.sum(1, keepdims=True) * np.tanh(parts.sum(1, keepdims=True))
-    np.testing.assert_allclose(result.values["points:0"], expected, rtol=2e-3, atol=1e-5)
+    explained_by_shares(model, "points:0")
 
 
 def test_weights_of_a_frozen_graph_are_none():
