@@ -1,11 +1,13 @@
-"""Feeds in .npz whose archive was damaged: one error that names the file, whichever reader meets it."""
+"""Files of feeds, rows and names as people write them: what is damaged, or says two things, is told in one line."""
 
 import numpy as np
 import pytest
 
 from graph_tools.errors import FeedError
 from tf1_ig.commands import feed_file
+from tf1_ig.errors import RowError, SpecError
 from tf1_ig.rows import readers
+from tf1_ig.rows.spec import load_spec
 
 
 def _damaged(path, offset, value):
@@ -31,3 +33,45 @@ def test_a_whole_archive_is_read(tmp_path):
     path = str(tmp_path / "feed.npz")
     np.savez(path, ids=np.arange(4))
     assert feed_file.read_feed(path)["ids"].tolist() == [0, 1, 2, 3]
+
+
+COLUMNS = readers.Columns()
+
+
+def _file(path, text):
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_a_line_with_more_cells_than_columns_is_no_row(tmp_path):
+    """A text with a comma and without quotes was cut off at it in silence."""
+    path = _file(tmp_path / "rows.csv", "text,age\r\ngood, a film,3\r\n\"dull, long\",4\r\nfine,5,\r\n")
+    first, *others = readers.read(path, COLUMNS)
+    with pytest.raises(RowError, match="line 2 has 3 cells and the first line 2; a text that holds ',' stands in "):
+        readers.refuse_unreadable(first)
+    assert others == [{"text": "dull, long", "age": "4"}, {"text": "fine", "age": "5"}]
+
+
+def test_a_column_or_a_key_that_stands_twice_is_refused(tmp_path):
+    path = _file(tmp_path / "rows.csv", "text,age,text\na,1,b\n")
+    with pytest.raises(FeedError, match="has the column 'text' twice in its first line"):
+        list(readers.read(path, COLUMNS))
+    assert len(list(readers.read(_file(tmp_path / "b.csv", "text,,\na,,\n"), COLUMNS))) == 1  # columns without a name
+    twice = '{"x:0": [1], "x:0": [2]}'
+    with pytest.raises(FeedError, match="the key 'x:0' stands twice"):
+        feed_file.read_feed(_file(tmp_path / "feed.json", twice))
+    with pytest.raises(FeedError, match="the key 'x:0' stands twice"):
+        readers.parse_row(twice)
+    first, second = readers.read(_file(tmp_path / "rows.jsonl", twice + '\n{"x": {"a": 1, "b": 1}}\n'), COLUMNS)
+    assert "the key 'x:0' stands twice" in first.reason and second == {"x": {"a": 1, "b": 1}}
+    one = '{"kind": "constant", "value": 1}'
+    for feed in ('"x:0": %s, "x:0": %s' % (one, one), '"x": %s, "x:0": %s' % (one, one)):
+        with pytest.raises(SpecError, match="x:0'? stands (there )?twice"):
+            load_spec(_file(tmp_path / "spec.json", '{"version": 1, "model": {"path": "m.pb"}, "output": "y:0", '
+                                                    '"feed": {%s}}' % feed))
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name_or_a_feed(tmp_path):
+    assert feed_file.read_lines(_file(tmp_path / "classes.txt", "\ufeffgood\r\nbad\r\n")) == ["good", "bad"]
+    assert feed_file.read_feed(_file(tmp_path / "feed.json", "\ufeff{\"x:0\": [1]}"))["x:0"].tolist() == [1]
+    assert feed_file.read_tokens(_file(tmp_path / "tokens.json", "\ufeff[[\"a\"]]")) == [["a"]]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from graph_tools import _tf
+from tests.models import small
 from tf1_ig.errors import RowError, SpecError
 from tf1_ig.rows import readers
 from tf1_ig.rows.spec import ExplanationSpec
@@ -227,6 +228,27 @@ def test_serialized_examples():
         "id": tf.train.Feature(int64_list=tf.train.Int64List(value=[2 ** 60 + 1])),
         "words": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"a", "schöner".encode(), b"film"]))}))
     assert tf.train.Example.FromString(found[0]) == by_hand
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "float64", "bool"])
+def test_a_placeholder_is_fed_in_its_own_dtype_where_the_spec_says_none(tmp_path, dtype):
+    def build():
+        tf = _tf.tf
+        tf.cast(tf.placeholder(dtype, [None], "x"), tf.float32, name="y")
+
+    small.model_of(build).save(str(tmp_path / "model.pb"))
+    given = {"int64": 2 ** 53 + 1, "int32": 2 ** 24 + 1, "float64": 0.1, "bool": True}[dtype]
+    for options, row in (({"kind": "numbers", "column": "c"}, {"c": given}), ({"kind": "constant", "value": given}, {}),
+                         ({"kind": "signal", "column": "c"}, {"c": [given]})):
+        spec = ExplanationSpec({"version": 1, "model": {"path": "model.pb"}, "output": "y:0", "feed": {"x": options}},
+                               str(tmp_path))
+        found = spec.feed([row])[0]["x:0"]
+        assert found.dtype == dtype and found.ravel()[0] == np.dtype(dtype).type(given)
+    told = ExplanationSpec(dict(spec.tree, feed={"x": dict(options, dtype="float32")}), str(tmp_path))
+    assert told.feed([{"c": [1]}] if dtype != "bool" else [{"c": [0.5]}])[0]["x:0"].dtype == "float32"
+    if dtype == "int64":  # ids: 0 is one like the others
+        with pytest.raises(RowError, match="is of shape"):
+            spec.feed([{"c": [1, 2, 3]}, {"c": [1, 2]}])
 
 
 BAD = [

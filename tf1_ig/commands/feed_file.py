@@ -3,7 +3,6 @@
 import argparse
 import ast
 import base64
-import json
 import os
 import re
 import zipfile
@@ -17,6 +16,7 @@ from graph_tools.running.values import as_array
 from tf1_ig.commands import object_arrays
 from tf1_ig.errors import BaselineError, LabelError
 from tf1_ig.question.label import RANKED, contrast
+from tf1_ig.rows import json_text
 
 
 def read_feed(path: str) -> Dict[str, Any]:
@@ -61,8 +61,7 @@ def _member(path: str, file: Any, name: str) -> np.ndarray:
 
 
 def _json_object(path: str) -> Dict[str, Any]:
-    with open(path, encoding="utf-8") as file:
-        tree = json.load(file, object_hook=_bytes)
+    tree = json_text.load(path, _bytes)
     if not isinstance(tree, dict):
         raise FeedError("feed file %r holds a JSON %s, not an object; write {\"tensor:0\": [[…]]}" % (
             path, type(tree).__name__))
@@ -92,7 +91,7 @@ def _array(path: str, name: str, value: Any) -> np.ndarray:
 def read_lines(path: str) -> List[str]:
     """Lines of a text file, such as a vocabulary (line number = id) or class names."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             return [line.rstrip("\r\n") for line in file]
     except (OSError, UnicodeDecodeError) as wrong:
         raise FeedError("file %r cannot be read (%s); it holds one token or class a line, in UTF-8" % (
@@ -104,8 +103,7 @@ def read_tokens(path: str) -> List[List[str]]:
     if not path.lower().endswith(".json"):
         return [line.split() for line in read_lines(path)]
     try:
-        with open(path, encoding="utf-8") as file:
-            rows = json.load(file)
+        rows = json_text.load(path)
     except (OSError, ValueError, RecursionError) as wrong:
         raise FeedError("token file %r cannot be read (%s)" % (path, wrong)) from wrong
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
@@ -193,7 +191,7 @@ def parse_baseline(text: str) -> Any:
     suffix = os.path.splitext(word)[1].lower()
     try:
         if word.startswith(("{", "[")):
-            value = json.loads(word)
+            value = json_text.loads(word)
             return value if isinstance(value, dict) else np.array(value)
         if suffix == ".npy":
             return np.load(word, allow_pickle=False)

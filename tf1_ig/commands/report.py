@@ -2,13 +2,13 @@
 
 import argparse
 import glob
-import json
 import os
 from typing import Any
 
 from graph_tools import whole_files
 from graph_tools.errors import FeedError
 from tf1_ig.commands.arguments import positive
+from tf1_ig.rows import json_text
 from tf1_ig.scale import aggregates, schemas
 from tf1_ig.show import many
 
@@ -56,7 +56,6 @@ def _groups(path: Any) -> Any:
     if path is None:
         return None
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            return {name: list(of) for name, of in json.load(file).items()}
+        return {name: list(of) for name, of in json_text.load(path).items()}
     except (OSError, ValueError, AttributeError, TypeError) as wrong:
         raise FeedError("%r holds no groups (%s); write {\"group\": [\"name\", …]}" % (path, wrong)) from wrong

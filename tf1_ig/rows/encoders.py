@@ -14,7 +14,7 @@ from tf1_ig.rows.record import Encoder
 from tf1_ig.rows.table import category, constant, numbers, string
 from tf1_ig.rows.text import LIMITS, lengths, mask, sparse, text
 
-__all__ = ["ENCODERS", "encoder", "with_limits"]
+__all__ = ["ENCODERS", "by_tensor", "encoders_of"]
 
 ENCODERS: Dict[str, Callable[[Mapping[str, Any], Files], Encoder]] = {
     "text": text,
@@ -31,12 +31,31 @@ ENCODERS: Dict[str, Callable[[Mapping[str, Any], Files], Encoder]] = {
 }
 
 
-def encoder(options: Mapping[str, Any], files: Files) -> Encoder:
-    """The encoder that one entry of a spec's ``feed`` asks for."""
-    return ENCODERS[options["kind"]](options, files)
+def by_tensor(feed: Mapping[str, Any], files: Files) -> Dict[str, Any]:
+    """The entries of a spec's ``feed`` by the whole name of their tensor.
+
+    Raises:
+      SpecError: two entries are of one tensor (``"ids"`` and ``"ids:0"``).
+    """
+    found: Dict[str, Any] = {}
+    for tensor, options in feed.items():
+        if names.tensor_name(tensor) in found:
+            raise SpecError("%s: tensor %s stands there twice; fill it once" % (
+                files.place("feed"), names.tensor_name(tensor)))
+        found[names.tensor_name(tensor)] = options
+    return found
 
 
-def with_limits(options: Mapping[str, Any], feed: Mapping[str, Any], files: Files) -> Mapping[str, Any]:
+def encoders_of(feed: Mapping[str, Mapping[str, Any]], files: Files) -> Dict[str, Encoder]:
+    """The encoder that each entry of a spec's ``feed`` asks for, by its tensor."""
+    found = {}
+    for tensor, options in feed.items():
+        inside = files.inside("feed", tensor)
+        found[tensor] = ENCODERS[options["kind"]](_with_limits(options, feed, inside), inside)
+    return found
+
+
+def _with_limits(options: Mapping[str, Any], feed: Mapping[str, Any], files: Files) -> Mapping[str, Any]:
     """The options of an entry; one that is computed from a text is padded as that text is."""
     if "of" not in options:
         return options

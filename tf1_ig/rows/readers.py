@@ -6,7 +6,6 @@ A new format is a function ``(path, columns) -> iterator of rows`` and a line in
 import csv
 import glob
 import gzip
-import json
 import os
 import struct
 import zipfile
@@ -18,6 +17,7 @@ import numpy as np
 from graph_tools import _tf
 from graph_tools.errors import FeedError, one_line
 from tf1_ig.errors import RowError, package
+from tf1_ig.rows import json_text
 from tf1_ig.rows.record import Row
 
 
@@ -112,7 +112,7 @@ def parse_row(text: str) -> Row:
       FeedError: it is something else.
     """
     try:
-        row = json.loads(text)
+        row = json_text.loads(text)
     except ValueError as wrong:
         raise FeedError("the row %r is not JSON (%s); write {\"column\": value, …}" % (text, wrong)) from None
     if not isinstance(row, dict):
@@ -152,8 +152,15 @@ def _separated(delimiter: str) -> Callable[[str, Columns], Iterator[Row]]:
             table = csv.reader(file, delimiter=delimiter)
             try:
                 head = next(table, [])
+                twice = sorted({name for name in head if name and head.count(name) > 1})
+                if twice:
+                    raise FeedError("%r has the column %r twice in its first line; give each a name of its own" % (
+                        path, twice[0]))
                 for cells in table:
-                    if cells:
+                    if any(cells[len(head):]):
+                        yield Unreadable("line %d has %d cells and the first line %d; a text that holds %r stands in "
+                                         "quotes" % (table.line_num, len(cells), len(head), delimiter))
+                    elif cells:
                         # An empty cell holds nothing; one that the line lacks is a column that is missing.
                         yield {name: cell if cell != "" else None for name, cell in zip(head, cells)}
             except (csv.Error, OSError, UnicodeDecodeError, EOFError) as wrong:
@@ -166,14 +173,14 @@ def _json_lines(path: str, columns: Columns) -> Iterator[Any]:
     for line in _lines(path):
         if line.strip():
             try:
-                yield json.loads(line)
+                yield json_text.loads(line)
             except ValueError as wrong:
                 yield Unreadable("the line is not JSON (%s)" % wrong)
 
 
 def _json(path: str, columns: Columns) -> Iterator[Any]:
     try:
-        tree = json.loads("\n".join(_lines(path)))
+        tree = json_text.loads("\n".join(_lines(path)))
     except ValueError as wrong:
         raise FeedError("%r is not JSON (%s); write a list of objects" % (path, wrong)) from wrong
     if isinstance(tree, dict):

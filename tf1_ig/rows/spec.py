@@ -16,8 +16,8 @@ from graph_tools.graph import names
 from tf1_ig.errors import RowError, SpecError, SpecFileMissingError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.result.attribution import Attribution
-from tf1_ig.rows import attributed, fingerprint, labels, readers, schema, told
-from tf1_ig.rows.encoders import encoder, with_limits
+from tf1_ig.rows import attributed, dtypes, fingerprint, json_text, labels, readers, schema, told
+from tf1_ig.rows.encoders import by_tensor, encoders_of
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.record import Cut, Encoded, Encoder, Row
 
@@ -55,6 +55,7 @@ class ExplanationSpec:
     _files: Files = dataclasses.field(init=False, repr=False)
     _encoders: Dict[str, Encoder] = dataclasses.field(init=False, repr=False)
     _options: Dict[str, Any] = dataclasses.field(init=False, repr=False)
+    _typed: Dict[str, Encoder] = dataclasses.field(init=False, default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         version = self.tree.get("version") if isinstance(self.tree, Mapping) else None
@@ -64,12 +65,10 @@ class ExplanationSpec:
         schema.check(self.tree, schema.load(), self.name)
         own = copy.deepcopy(dict(self.tree))
         files = Files(os.path.abspath(self.folder), self.name, (), self.allow_code)
-        feed = {names.tensor_name(tensor): options for tensor, options in own["feed"].items()}
-        encoders = {tensor: encoder(with_limits(options, feed, files.inside("feed", tensor)),
-                                    files.inside("feed", tensor)) for tensor, options in feed.items()}
-        classes = files.listed(own["classes"], "classes") if own.get("classes") is not None else None
-        for field, value in (("tree", own), ("_files", files), ("_encoders", encoders), ("_options", feed),
-                             ("classes", None if classes is None else tuple(str(one) for one in classes))):
+        feed = by_tensor(own["feed"], files)
+        classes = own.get("classes") and tuple(map(str, files.listed(own["classes"], "classes")))
+        for field, value in (("tree", own), ("_files", files), ("_options", feed),
+                             ("_encoders", encoders_of(feed, files)), ("classes", classes)):
             object.__setattr__(self, field, value)
         self.label  # noqa: B018 a name that is no class is told now
         labels.check_variant(own, files)
@@ -146,6 +145,14 @@ class ExplanationSpec:
         """How each placeholder is filled."""
         return dict(self._encoders)
 
+    @property
+    def _filling(self) -> Dict[str, Encoder]:
+        """The same, in the dtypes of the model's placeholders where the spec says none."""
+        if not self._typed:
+            feed = dtypes.with_declared(self._options, self.load)
+            self._typed.update(self._encoders if feed == self._options else encoders_of(feed, self._files))
+        return self._typed
+
     def arguments(self) -> Dict[str, Any]:
         """What the spec says of ``explain``'s arguments: label, baseline, tolerance, steps."""
         return dict(label=self.label, baseline=self.baseline, tolerance=self.tolerance, steps=self.steps)
@@ -212,7 +219,7 @@ class ExplanationSpec:
         if self.batch_axis is None and len(cells) != 1 and not bad:
             raise RowError("the model takes one row at a time (batch_axis is null), and %d were given" % len(cells))
         feed = {tensor: self._laid_out(one.stack([row[tensor] for row in cells]), one)
-                for tensor, one in self._encoders.items()} if cells else {}
+                for tensor, one in self._filling.items()} if cells else {}
         cuts = {tensor: [row[tensor] for row in cells] for tensor, one in self._encoders.items() if one.kind == "text"}
         return Encoded(feed, self._tokens(cuts), tuple(range(len(cells)) if kept is None else kept), tuple(bad), cuts)
 
@@ -236,14 +243,14 @@ class ExplanationSpec:
             raise RowError("%r is not a mapping of column to value; give {\"%s\": …}" % (
                 row, (self.columns or ("column",))[0]))
         readers.refuse_unreadable(row)
-        found = {tensor: one.read(row) for tensor, one in self._encoders.items() if not one.of}
-        found.update((tensor, found[one.of]) for tensor, one in self._encoders.items() if one.of)
+        found = {tensor: one.read(row) for tensor, one in self._filling.items() if not one.of}
+        found.update((tensor, found[one.of]) for tensor, one in self._filling.items() if one.of)
         return found
 
     def _alike(self, cells: Dict[str, Any], before: List[Dict[str, Any]]) -> Dict[str, Any]:
         """The cells of a row whose arrays have the shape that those of the first row have."""
         for tensor, found in cells.items():
-            first, one = before[0][tensor] if before else found, self._encoders[tensor]
+            first, one = before[0][tensor] if before else found, self._filling[tensor]
             if isinstance(found, np.ndarray) and found.shape[one.ragged:] != first.shape[one.ragged:]:
                 raise RowError("is of shape %s, and the first row's is %s; give rows of one shape%s" % (
                     list(found.shape), list(first.shape), ", or let the spec say what fills them up: \"padding\": 0"
@@ -383,8 +390,7 @@ def load_spec(path: Any, allow_code: bool = False) -> ExplanationSpec:
     """
     path = os.fspath(path)
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            tree = json.load(file)
+        tree = json_text.load(path)
     except FileNotFoundError:
         raise SpecFileMissingError("no spec %r; tf1-ig inspect MODEL --spec FILE writes one" % path) from None
     except (OSError, ValueError) as wrong:
