@@ -100,3 +100,11 @@ def test_the_mean_of_the_company_is_refused(spec, rows):
         handler.run_inference(rows[:2], handler.load_model(), {"baseline": "mean"})
     one, = handler.run_inference(rows[:1], handler.load_model(), {"label": 1})
     assert one.inference["label"] == 1
+
+
+def test_a_column_to_keep_that_the_first_rows_lack_is_logged_once(spec, rows, caplog):
+    handler = ExplanationHandler(spec, key="id", keep=["id", "rating"])
+    for part in (rows[:2], rows[2:4]):
+        handler.run_inference(part, handler.load_model())
+    assert [one.getMessage() for one in caplog.records if one.name == "tf1_ig.scale.beam"] == [
+        "none of the first 2 rows has 'rating', to be kept"]

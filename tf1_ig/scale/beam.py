@@ -6,6 +6,7 @@ threads take turns. This module needs apache-beam when it is imported; 2.48 and 
 
 import contextlib
 import functools
+import logging
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from tf1_ig.errors import MissingPackageError
 from tf1_ig.rows.spec import ExplanationSpec, load_spec
 from tf1_ig.scale import batches, schemas, shipped
 from tf1_ig.scale.batches import Asked
+from tf1_ig.scale.kept import Kept
 
 try:
     import apache_beam
@@ -36,7 +38,7 @@ class ExplanationHandler(ModelHandler):
     Args:
       spec: an ``ExplanationSpec``, or the path of one.
       key: the column that rows, mappings of column to value, are known by.
-      keep: columns that go along, as JSON, in ``extra``.
+      keep: columns that go along, as JSON, in ``extra``; a worker logs a warning of one that its first rows lack.
       carried: a folder that every worker reads, by any of Beam's file systems; spec and model are packed into it.
         ``None``: workers find them under the paths that they have here.
       **options: arguments of ``IntegratedGradients.explain`` that replace those of the spec.
@@ -53,6 +55,7 @@ class ExplanationHandler(ModelHandler):
         spec = spec if isinstance(spec, ExplanationSpec) else load_spec(spec)
         batches.refuse_mean(spec, options)
         self._asked = key, tuple(keep), tuple(sorted(options.items()))
+        self._kept = Kept(keep, logging.getLogger(__name__).warning)
         self._allow_code = spec.allow_code
         self._spec = spec if carried is None else None
         self._archive = None if carried is None else _carry(spec, carried)
@@ -77,6 +80,7 @@ class ExplanationHandler(ModelHandler):
         key, keep, options = self._asked
         asked = Asked(key, keep, tuple(sorted(dict(options, **more).items())))
         with _turn:
+            self._kept.look(rows)
             return [record for found in batches.explained(spec, batches.numbered([rows]), asked, max(1, len(rows)))
                     for record in found]
 

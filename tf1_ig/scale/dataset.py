@@ -5,7 +5,7 @@ import queue
 import sys
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Set
+from typing import Any, Callable, Iterator, List, Optional, Sequence
 
 from graph_tools.running.threads import cores
 from tf1_ig.rows import readers
@@ -13,6 +13,7 @@ from tf1_ig.rows.spec import ExplanationSpec, load_spec
 from tf1_ig.scale import folder, plan, schemas
 from tf1_ig.scale.batches import BY_PLACE, Asked, opened, refuse_mean
 from tf1_ig.scale.folder import Range
+from tf1_ig.scale.kept import Kept
 from tf1_ig.scale.summary import Summary
 from tf1_ig.scale.suspects import Suspects
 from tf1_ig.scale.worker import Job, Worker, answer
@@ -64,14 +65,12 @@ def explain_dataset(spec: Any, files: Any, out: Any, resume: bool = False, worke
                   threads=max(1, cores() // workers) if workers else 0)
     job = Job(spec, asked, out)
     with folder.taken(out, what, resume):
-        told, lacking = _Told(progress, began), set(keep)
+        told = _Told(progress, began)
+        kept = Kept(keep, told.say)
 
         def todo() -> Iterator[Range]:
             for one in plan.ranges(plan.rows(spec, named), rows_per_shard):
-                _look_for(lacking, one)
-                if lacking and not one.number:
-                    told.say("none of the first %d rows has %s, to be kept" % (
-                        len(one.rows), ", ".join(map(repr, sorted(lacking)))))
+                kept.look(row for _, row in one.rows)
                 before = folder.done(out, one.number, len(one.rows))
                 if before is None:
                     yield one
@@ -83,17 +82,10 @@ def explain_dataset(spec: Any, files: Any, out: Any, resume: bool = False, worke
         else:
             for one in todo():
                 told.add(answer(job, one, asked))
-        summary = told.summary() + Summary(lacking=tuple(sorted(lacking)))
+        summary = told.summary() + Summary(lacking=kept.lacking)
         folder.finish(out, summary)
         told.end()
     return summary
-
-
-def _look_for(lacking: Set[str], one: Range) -> None:
-    """Takes the columns that a row of the range has off those that are lacking."""
-    for _, row in one.rows if lacking else ():
-        if isinstance(row, Mapping):
-            lacking.difference_update(row)
 
 
 def _by_workers(job: Job, todo: Iterator[Range], workers: int, add: Callable[[Summary], None]) -> None:

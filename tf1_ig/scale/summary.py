@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Tuple
 
+from tf1_ig.scale.kept import never
+
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
@@ -32,5 +34,4 @@ class Summary:
     def __str__(self) -> str:
         return "%d rows: %d explained (%d not converged), %d rejected, %.1f s, %.0f rows/s%s" % (
             self.rows, self.explained, self.unconverged, self.rejected, self.seconds,
-            self.rows / max(self.seconds, 1e-9), "".join(
-                "; no row has the column %r, which was to be kept" % column for column in self.lacking))
+            self.rows / max(self.seconds, 1e-9), self.lacking and "; " + never(self.lacking) or "")
