@@ -13,7 +13,7 @@ def texts(masked_by="words", coupled=False):
 
     Args:
       masked_by: ``"words"``, ``"ids"``, or ``"lengths"``, which are counted before anything is padded; ``"nothing"``:
-        the padding is read like any word.
+        the padding is read like any word; ``"short ones alone"``: in texts of fewer than three words.
       coupled: whether the mean of all texts is taken off.
     """
     tf = _tf.tf
@@ -28,10 +28,20 @@ def texts(masked_by="words", coupled=False):
     elif masked_by == "nothing":
         mask = tf.ones_like(rows[:, :, 0])
     else:
-        mask = tf.cast(tf.not_equal(words, "") if masked_by == "words" else tf.greater(ids, 0), tf.float32)
+        mask = tf.cast(tf.greater(ids, 0) if masked_by == "ids" else tf.not_equal(words, ""), tf.float32)
+        if masked_by == "short ones alone":
+            mask = tf.maximum(mask, tf.cast(tf.reduce_sum(mask, 1, keepdims=True) < 3, tf.float32))
     mean = tf.reduce_sum(rows * mask[:, :, tf.newaxis], 1) / tf.reduce_sum(mask, 1, keepdims=True)
     mean = mean - tf.reduce_mean(mean, 0) if coupled else mean
     tf.matmul(mean, tf.constant(WEIGHTS), name="scores")
+
+
+def by_the_longest():
+    """Numbers over how many words the longest text of the feed has."""
+    tf = _tf.tf
+    words = tf.sparse_tensor_to_dense(tf.string_split(tf.placeholder(tf.string, [None], "texts")), default_value="")
+    x = tf.placeholder(tf.float32, [None, 3], "x")
+    tf.divide(tf.matmul(tf.tanh(x), tf.constant(WEIGHTS[:3])), tf.cast(tf.shape(words)[1], tf.float32), name="scores")
 
 
 def tagged(steps_first, flat):

@@ -70,6 +70,30 @@ def test_padding_of_the_graph_that_is_read_is_company():
     assert apart == [True, False, True, True]  # the longest has no padding
 
 
+def test_the_few_texts_that_notice_their_padding_are_found_among_many():
+    """Of 200 texts the two shortest alone are moved by padding: 16 by chance would mostly miss them."""
+    drawn = np.random.RandomState(5)
+    texts = [" ".join(drawn.choice(["good", "film", "dull", "end"], drawn.randint(4, 20))) for _ in range(200)]
+    texts[90], texts[133] = "no", "bad"
+    found, told = explained(padded.texts, "short ones alone", feed={"texts:0": np.array(texts, object)})
+    assert found.coupled and told.verdict == "fail"
+    texts[90], texts[133] = texts[0], texts[1]
+    found, told = explained(padded.texts, "short ones alone", feed={"texts:0": np.array(texts, object)})
+    assert found.coupled is False and told.verdict == "ok"
+
+
+def test_texts_of_which_a_graph_only_counts_the_longest_are_looked_at():
+    """The texts decide a single number that all rows share, so that any points may stand beside them as they are."""
+    feed = {"texts:0": np.array(TEXTS, object), "x:0": np.ones((4, 3), np.float32)}
+    with tf1_ig.IntegratedGradients(model(padded.by_the_longest), "scores:0", "x:0") as explainer:
+        found = explainer.explain(feed, label=0)
+        alone = explainer.explain({name: rows[:1] for name, rows in feed.items()}, label=0)
+        alike = explainer.explain(dict(feed, **{"texts:0": np.array(["a b", "c d", "e f", "g h"], object)}), label=0)
+    assert abs(found.score[0] - alone.score[0]) > 1e-3
+    assert found.coupled and tf1_ig.check(found)["row independence"].verdict == "fail"
+    assert not alike.coupled
+
+
 def test_a_second_feed_of_other_widths_is_measured_again():
     with tf1_ig.IntegratedGradients(model(padded.texts), "scores:0") as explainer:
         for texts in (TEXTS, ["dull", "a b c d e f g h i j k"], TEXTS[::-1], ["one two", "three four"]):

@@ -9,6 +9,8 @@ import struct
 import subprocess
 import sys
 import time
+import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from graph_tools._tf import tf
 from tests.many_rows import deadly, demo_spec, explained, largest_difference, lines, reviews, written
 from tf1_ig import cli, demo
 from tf1_ig.errors import ClosedError, FolderError, LabelError, RowError, SpecError, WorkerError
-from tf1_ig.scale import batches, folder, groups, plan, schemas, worker
+from tf1_ig.scale import batches, folder, groups, plan, records, schemas, worker
 
 pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -182,6 +184,23 @@ def test_padding_is_shared_only_where_nobody_notices():
         assert len(groups.cut(without, explainer, sizes, {}, 1 << 20)) == 3
 
 
+def test_rows_that_stood_beside_others_before_it_was_seen_that_they_notice_are_explained_again(spec, monkeypatch):
+    asked, whole = [], records.explain
+
+    def explain(spec, explainer, held, options):
+        asked.append([line.key for line in held])
+        if len(asked) == 2:
+            groups._coupled[explainer] = True
+        return whole(spec, explainer, held, options)
+
+    monkeypatch.setattr(records, "explain", explain)
+    monkeypatch.setattr(groups, "_coupled", weakref.WeakKeyDictionary())
+    monkeypatch.setattr(groups, "ROWS", 2)
+    rows = reviews(6)
+    assert [row["key"] for row in explained(spec, [rows])] == [row["key"] for row in rows]
+    assert list(map(len, asked)) == [2, 2] + [1] * 6 and {key for key, in asked[2:]} == {row["key"] for row in rows}
+
+
 class _Kinds:
     """What ``groups`` asks of a spec."""
 
@@ -237,6 +256,20 @@ def test_a_column_to_keep_that_no_row_has_is_told_at_once_and_at_the_end(spec, t
     found = tf1_ig.explain_dataset(spec, str(tmp_path / "rows.jsonl"), str(tmp_path / "other"), workers=0,
                                    keep=["key", "late"], progress=True)
     assert found.lacking == () and "to be kept" not in str(found) + capsys.readouterr().err
+
+
+def test_the_core_tells_of_a_column_to_keep_that_no_row_has(spec):
+    rows = reviews(4)
+    rows[3]["late"] = 1
+    with pytest.warns(UserWarning) as told:
+        found = explained(spec, [rows], window=2, keep=["key", "late", "rating"])
+    assert [str(one.message) for one in told] == [
+        "none of the first 2 rows has 'late', 'rating', to be kept",
+        "no row has the column 'rating', which was to be kept"]
+    assert [json.loads(row["extra"])["late"] for row in found] == [None, None, None, 1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        explained(spec, [rows], window=2, keep=["key"])
 
 
 def test_a_data_set_without_a_bad_row_says_nothing_of_one(spec, tmp_path, capsys):

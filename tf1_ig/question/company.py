@@ -26,7 +26,7 @@ _FUSED = frozenset(("BlockLSTM", "BlockLSTMV2"))  # which end the process where 
 _TURNS = frozenset(("Transpose", "Reshape", "ConcatV2"))
 _OTHER_COUNT = 1009  # rows that no graph has baked in
 _ALONE = 4           # rows that are run alone beside the shortest and the longest
-_TEXTS_ALONE = 16    # texts that are run alone, short and long ones
+_TEXTS_ALONE = 16    # texts that are run alone: the shortest, which have most padding, and as many of all lengths
 _ALPHAS = (1.0, 0.6, 0.25)
 Order = Optional[Tuple[int, ...]]
 
@@ -160,21 +160,32 @@ class Company:
 
     def _padding_is_noticed(self, task: Task) -> bool:
         """Whether texts that the graph cuts, and pads to the longest of the feed, have other outputs alone."""
-        count, own = task.batch.count, {name: fed for name, fed in task.fed.items() if name in task.values}
+        count, own = task.batch.count, {name: _by_row(fed, task.batch.count) for name, fed in task.fed.items()
+                                        if name in task.values}
         if count == 1 or not any(fed.block and fed.value.dtype == object for fed in own.values()):
             return False
-        order = probe.by_size(task.batch._replace(feeds=own))
-        for row in order[np.unique(np.linspace(0, count - 1, _TEXTS_ALONE).astype(int))]:
-            values = take_rows(own, np.array([row]), count)
-            try:
-                raw = self.raw_output(self._engine.path_feeds(values), self.entries(self._engine.read(values)[0]))
-                shape, found = self.output_rows(1, task.probed.running, raw)
-            except (RunFailed, ValueError, IndexError):  # it cannot be alone
-                continue
-            if len(shape) == len(task.row_shape) and not _agree(
-                    (found[0], shape), (task.outputs[row], task.row_shape), task.outputs):
+        order, half = probe.by_size(task.batch._replace(feeds=own)), _TEXTS_ALONE // 2
+        if count > _TEXTS_ALONE:
+            order = order[np.append(np.arange(half), np.linspace(half, count - 1, half).astype(int))]
+        for row in order:
+            found = self._by_itself(own, row, task)
+            if found is not None and not _agree(found, (task.outputs[row], task.row_shape), task.outputs):
                 return True
         return False
+
+    def _by_itself(self, fed: Mapping[str, FedTensor], row: int, task: Task
+                   ) -> Optional[Tuple[np.ndarray, Tuple[int, ...]]]:
+        """The output of a row beside no other, with its shape: alone, or where the graph takes so many rows only,
+        beside itself; ``None`` where it cannot be had."""
+        for copies in (1, task.batch.count):
+            values = take_rows(fed, np.full(copies, row), task.batch.count)
+            try:
+                raw = self.raw_output(self._engine.path_feeds(values), self.entries(self._engine.read(values)[0]))
+                shape, found = self.output_rows(copies, task.probed.running, raw)
+            except (RunFailed, ValueError, IndexError):
+                continue
+            return (found[0], shape) if len(shape) == len(task.row_shape) else None
+        return None
 
     def _alike_alone(self, task: Task) -> bool:
         """Whether whole feeds of one row give that row's outputs along its path, as far as both have them."""
@@ -232,6 +243,13 @@ class Company:
         """Inputs with several entries a row where only their number says whose each is: true of this feed at most."""
         return [spec for spec, entries in zip(self._resolved.inputs, batch.actual)
                 if spec.attributed.owner is None and len(entries) > batch.count]
+
+
+def _by_row(fed: FedTensor, count: int) -> FedTensor:
+    """Texts of which nobody said that rows share them belong to the rows, of which there are as many for each: a graph
+    that reads no more of them than how long the longest is gives the same outputs where all texts stay as they are."""
+    texts = fed.value.dtype == object and fed.value.ndim and not (fed.block or fed.decided or len(fed.value) % count)
+    return fed._replace(block=len(fed.value) // count, axis=0) if texts and len(fed.value) else fed
 
 
 def _agree(found: Tuple[np.ndarray, Any], expected: Tuple[np.ndarray, Any], outputs: np.ndarray) -> bool:

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import threading
+import warnings
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from graph_tools import _tf
@@ -18,6 +19,7 @@ from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.rows import fingerprint
 from tf1_ig.rows.spec import ExplanationSpec, load_spec
 from tf1_ig.scale import groups, records, schemas
+from tf1_ig.scale.kept import Kept, never
 
 WINDOW = 4096
 BY_PLACE = "\0place"  # as key: what rows are called without one, also where there is a column called key
@@ -76,7 +78,7 @@ def explain_batches(spec: Any, batches: Iterable[Any], key: Optional[str] = None
       batches: ``pyarrow.RecordBatch``es or tables, or lists of mappings of column to value.
       key: the column that rows are known by; ``None``: the column ``key`` where a row has it, else its number from 1.
       window: most rows that are held at a time.
-      keep: columns that go along, as JSON, in ``extra``.
+      keep: columns that go along, as JSON, in ``extra``; one that no row has is told by a warning.
       **options: arguments of ``IntegratedGradients.explain`` that replace those of the spec (``steps``, ``label``).
 
     Yields:
@@ -93,8 +95,21 @@ def explain_batches(spec: Any, batches: Iterable[Any], key: Optional[str] = None
     schemas.arrow()
     spec = spec if isinstance(spec, ExplanationSpec) else load_spec(spec)
     refuse_mean(spec, options)
-    asked = Asked(key, tuple(keep), tuple(sorted(options.items())))
-    return (records.batch(found) for found in explained(spec, numbered(batches), asked, window))
+    return _batches(spec, numbered(batches), Asked(key, tuple(keep), tuple(sorted(options.items()))), window)
+
+
+def _batches(spec: ExplanationSpec, rows: Iterable[Tuple[str, Any]], asked: Asked, window: int) -> Iterator[Any]:
+    kept = Kept(asked.keep, warnings.warn)
+
+    def looked_at() -> Iterator[Tuple[str, Any]]:
+        for held in windows(rows, window):
+            kept.look(row for _, row in held)
+            yield from held
+
+    for found in explained(spec, looked_at(), asked, window):
+        yield records.batch(found)
+    if kept.lacking:
+        warnings.warn(never(kept.lacking), stacklevel=2)
 
 
 def refuse_mean(spec: ExplanationSpec, options: Mapping[str, Any]) -> None:
@@ -208,9 +223,12 @@ def _of_window(spec: ExplanationSpec, lines: List[Line], asked: Asked) -> List[D
         groups.measure_company(spec, explainer, read, dict(spec.arguments(), **dict(asked.options))["label"])
         together = groups.cut(spec, explainer, {place: lines[place].size for place in read if place not in set(alone)},
                               read, _FLOATS)
-        for group in [[place] for place in alone] + together:
-            for place, record in _halving(spec, explainer, lines, group, asked):
+        known, todo = groups.coupled(explainer), [[place] for place in alone] + together
+        while todo:
+            for place, record in _halving(spec, explainer, lines, todo.pop(0), asked):
                 found[place] = record
+            if groups.coupled(explainer) != known:  # seen late: rows of the groups before stood beside others
+                known, todo = groups.coupled(explainer), [[place] for group in together for place in group]
     return found
 
 
