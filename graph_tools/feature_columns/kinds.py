@@ -7,6 +7,7 @@ from typing import Any, List, Optional, Tuple
 
 from graph_tools import _tf
 from graph_tools.feature_columns.column import Categories
+from graph_tools.running.values import as_text
 
 # Class names without the underscore of the first generation. A subclass is what its nearest known ancestor is.
 KINDS = (
@@ -97,14 +98,14 @@ def categories_of(column: Any, width: Optional[int]) -> Categories:
 def _words(column: Any) -> Tuple[str, ...]:
     listed = getattr(column, "vocabulary_list", None)
     if listed is not None:
-        return tuple(_text(word) for word in listed)
+        return tuple(as_text(word) for word in listed)
     if getattr(column, "file_format", None) not in (None, "text"):
         return ()
     words = []
     try:
         with _tf.tf.gfile.GFile(column.vocabulary_file, "rb") as file:
             for line in file:
-                words.append(_text(line.rstrip(b"\r\n") if isinstance(line, bytes) else line.rstrip("\r\n")))
+                words.append(as_text(line.rstrip(b"\r\n") if isinstance(line, bytes) else line.rstrip("\r\n")))
                 if len(words) == column.vocabulary_size:
                     break
     except _tf.tf.errors.OpError:
@@ -126,7 +127,3 @@ def _count(shape: Any) -> int:
     for size in shape:
         count *= int(size)
     return count
-
-
-def _text(word: Any) -> str:
-    return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)

@@ -11,6 +11,7 @@ from graph_tools.feature_columns.column import Categories, CrossPart
 from graph_tools.graph import names, ops
 from graph_tools.graph.walk import reached
 from graph_tools.model import Model
+from graph_tools.running.values import as_text
 
 _HASHES = ("StringToHashBucketFast", "StringToHashBucket", "StringToHashBucketStrong")
 # Nearest first; a cross is made of other ids, a vocabulary with spare buckets both looks up and hashes.
@@ -111,5 +112,4 @@ def _in_order(keys: Any, values: Any) -> Tuple[str, ...]:
     by_id = dict(zip((int(value) for value in values), keys))
     if sorted(by_id) != list(range(len(by_id))):
         return ()
-    return tuple(word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
-                 for _, word in sorted(by_id.items()))
+    return tuple(as_text(word) for _, word in sorted(by_id.items()))

@@ -37,6 +37,15 @@ def _of_texts(value: Any) -> bool:
     return isinstance(value, (bytes, str)) or isinstance(value, np.ndarray) and value.dtype.kind in "OSU"
 
 
+def as_text(value: Any) -> str:
+    """A word of a graph's (bytes, a text or a number) as text; bytes that are no UTF-8 stay visible.
+
+    >>> as_text("é".encode("utf-8")), as_text("é".encode("utf-8")[:1]), as_text(3)
+    ('é', '\\\\xc3', '3')
+    """
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
 def in_dtype(array: np.ndarray, dtype: Any) -> np.ndarray:
     """Numbers in another dtype, as long as they stay what they are: fractions, and what is out of range, do not.
 

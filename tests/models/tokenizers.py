@@ -32,6 +32,11 @@ def words_and_signs():
     return _bag(tf.string_split(tf.strings.regex_replace(_text(), r"([!?.,])", r" \1 ")))
 
 
+def single_bytes():
+    """A token is a byte, also of a character that takes several."""
+    return _bag(_tf.tf.string_split(_text(), ""))
+
+
 def bytes_in_pairs():
     """Pairs of bytes with a blank between, as guesslang makes them; made row by row, padded and cut."""
     tf = _tf.tf

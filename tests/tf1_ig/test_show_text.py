@@ -107,7 +107,8 @@ def test_no_tokens_at_all_is_an_empty_text():
     (["a", "film", "."], "a film ."), (["un", "##happ", "##y", "man"], "un##happ##y man"),
     (list("好的電影"), "好的電影"),
     (["Python", "很", "好", "ok"], "Python 很好 ok"), (["The", " film", " is", " ok"], "The film is ok"),
-    (list("letters"), "letters"), (["▁The", "▁film", "s"], "▁The▁films"),
+    (list("letters"), "letters"), (["n", "\\xc3", "\\xa4", "!"], "n\\xc3\\xa4!"),
+    (["▁The", "▁film", "s"], "▁The▁films"),
     (["no", " ", "way", " ", "out"], "no way out"),
     (["d e", "e f", "f  ", "  a", "a d"], "d e e f f     a a d"),
     (["a", "", "bc", "\n", "d", "ef", "g", "h"], "a  bc \n d ef g h")])

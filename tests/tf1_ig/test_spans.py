@@ -10,6 +10,7 @@ import tf1_ig
 from graph_tools import _tf
 from tests.models import tokenizers
 from tf1_ig import byte_spans
+from tf1_ig.show import terminal
 from tf1_ig.show.raw import raw_strips
 
 
@@ -137,6 +138,17 @@ def test_view_and_storage(tmp_path):
 
 def test_bytes_of_one_character_are_shown_as_one():
     found = explain(tokenizers.bytes_in_pairs, ["nä!"])
+    assert [token.text for token in raw_strips(found, 0)[0].tokens] == ["n", "ä", "!"]
+
+
+@pytest.mark.parametrize("build, expected", [
+    (tokenizers.single_bytes, ["n", "\\xc3", "\\xa4", "!"]),
+    (tokenizers.bytes_in_pairs, ["n \\xc3", "\\xc3 \\xa4", "\\xa4 !"])])
+def test_a_byte_that_is_no_character_is_shown_as_what_it_is(build, expected):
+    found = explain(build, ["nä!"])
+    assert next(iter(found.strings.values())) == [expected]
+    said, page = terminal.summary(found, tf1_ig.check(found)), found.to_html()
+    assert all(token in said for token in expected) and "\ufffd" not in said + page
     assert [token.text for token in raw_strips(found, 0)[0].tokens] == ["n", "ä", "!"]
 
 

@@ -9,6 +9,7 @@ from typing import Any, Iterator, List, Optional
 import numpy as np
 
 from graph_tools.errors import FeedError
+from graph_tools.running.values import as_text
 from tf1_ig.commands import asked
 from tf1_ig.commands.arguments import add_trust
 from tf1_ig.rows import readers, spec as specs, vertex
@@ -141,8 +142,7 @@ def _text_lines(cut: Cut) -> Iterator[str]:
     words = cut.tokens if cut.words is None else cut.words
     more = " …" if len(words) > _TOKENS else ""
     yield "  tokens  %s%s" % (_cut(" | ".join(printable(word) for word in words[:_TOKENS])), more)
-    ids = [one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one).replace(" ", "")
-           for one in cut.ids[:_TOKENS]]
+    ids = [as_text(one) if isinstance(one, bytes) else str(one).replace(" ", "") for one in cut.ids[:_TOKENS]]
     yield "  ids     %s%s" % (_cut(" ".join(ids)), more)
 
 

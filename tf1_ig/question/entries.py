@@ -6,6 +6,7 @@ import numpy as np
 
 from graph_tools.errors import FeedError
 from graph_tools.graph.ops import MUST_BE_FED
+from graph_tools.running.values import as_text
 from tf1_ig.question import filled, raw_text
 from tf1_ig.result import features
 
@@ -31,7 +32,7 @@ def behind(engine: Any, resolved: Any, task: Any, batch_axis: Optional[int]) -> 
                 found = np.moveaxis(found, batch_axis, 0)
             by_entry = found.reshape((len(actual), -1))
             rows[kind] = [by_entry[each].ravel() for each in entries]
-        words = [[features.text(word) for word in row] for row in rows["strings"]] if "strings" in rows else None
+        words = [[as_text(word) for word in row] for row in rows["strings"]] if "strings" in rows else None
         crossed = features.crossed_words(spec.name, resolved.columns, fetch, count)
         if spec.categories is not None and actual.ndim == 2:
             known = words if crossed is None else crossed

@@ -6,6 +6,8 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Named
 
 import numpy as np
 
+from graph_tools.running.values import as_text
+
 
 class Feature(NamedTuple):
     """What one category of one feature column, or one number of a numeric one, contributed in one example.
@@ -80,13 +82,8 @@ def _part_words(part: Any, fetch: Any, count: int) -> List[List[str]]:
         rows = [[] for _ in range(count)]
         for place, value in zip(fetch(part.indices), values):
             rows[int(place[0])].append(value)
-    return [[text(value) if part.categories is None else part.categories.label(value) for value in row]
+    return [[as_text(value) if part.categories is None else part.categories.label(value) for value in row]
             for row in rows]
-
-
-def text(value: Any) -> str:
-    """A word of the graph's (bytes or a number) as str."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def unnamed(category: int) -> str:

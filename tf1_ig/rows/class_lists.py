@@ -4,6 +4,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 from graph_tools import _tf
 from graph_tools.graph import names
+from graph_tools.running.values import as_text
 from tf1_ig.rows import named_ids
 from tf1_ig.rows.files import Files
 
@@ -40,5 +41,5 @@ def _strings(node: Any, count: Optional[int]) -> Optional[Tuple[str, ...]]:
     if count is None or count < 2 or node.op != "Const" or node.attr["dtype"].type != _tf.tf.string.as_datatype_enum:
         return None
     array = _tf.make_ndarray(node.attr["value"].tensor).reshape(-1)
-    texts = tuple(one.decode("utf-8", "replace") for one in array)
+    texts = tuple(as_text(one) for one in array)
     return texts if len(set(texts)) == len(texts) == count else None

@@ -4,6 +4,7 @@ from typing import Any, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from graph_tools.running.values import as_text
 from tf1_ig.show import image, raw, signal, table, tokens as token_view
 from tf1_ig.show.axes import Axes, Axis
 
@@ -120,7 +121,7 @@ def _words_of_characters(attribution: Any, name: str, row: int, sums: np.ndarray
     spans = None if attribution.spans is None else attribution.spans.get(name)
     size, words = sums.shape[1], []
     for start in range(0, len(texts), size):
-        parts = [(token_view.text_of(texts[start + place]), float(sums[start // size, place])) for place in range(size)
+        parts = [(as_text(texts[start + place]), float(sums[start // size, place])) for place in range(size)
                  if spans is None or spans[row][start + place] is not None]
         while spans is None and len(parts) > 1 and parts[-1] == (parts[-2][0], 0.0):
             parts.pop()

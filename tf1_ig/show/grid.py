@@ -4,8 +4,9 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from graph_tools.running.values import as_text
 from tf1_ig.show.facts import class_text
-from tf1_ig.show.tokens import largest, number, printable, text_of
+from tf1_ig.show.tokens import largest, number, printable
 
 MOST = 200     # positions, and tokens, of a table; more is what the single texts are for
 _SEEN = 0.05   # strength from which a cell shows its sign
@@ -64,7 +65,7 @@ def grids(attribution: Any, texts: Any, class_names: Optional[Sequence[str]] = N
 
 def _grid(attribution: Any, name: str, example: int, rows: List[int], values: np.ndarray, texts: Any,
           class_names: Optional[Sequence[str]]) -> Grid:
-    heads = [printable(text_of(text)) for text in texts or ()][:values.shape[1]]
+    heads = [printable(as_text(text)) for text in texts or ()][:values.shape[1]]
     heads += [str(place) for place in range(len(heads), values.shape[1])]
     scale = largest(values)
     lines = []

@@ -4,6 +4,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
+from graph_tools.running.values import as_text
 from tf1_ig.question.spans import read_text
 from tf1_ig.show import tokens as token_view
 
@@ -39,8 +40,8 @@ def _in_pieces(attribution: Any, name: str, row: int) -> bool:
     for span, token, value in zip(spans, tokens or (), _by_span(attribution, name, row)):
         if span is None and value == 0:
             continue
-        if span is None or span[0] < end or token_view.text_of(raw[span[0]:span[1]]).lower() != (
-                token_view.text_of(token).lower()):
+        if span is None or span[0] < end or as_text(raw[span[0]:span[1]]).lower() != (
+                as_text(token).lower()):
             return False
         end = span[1]
     return tokens is not None

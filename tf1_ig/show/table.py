@@ -4,6 +4,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 
 import numpy as np
 
+from graph_tools.running.values import as_text
 from tf1_ig.errors import package
 from tf1_ig.result.features import totals as totals_by_label
 from tf1_ig.show import render, tokens as token_view
@@ -57,7 +58,7 @@ def bars(texts: Sequence[Any], values: Any, name: str = "", details: Optional[Se
         value = float(values[index])
         finite = bool(np.isfinite(value))
         kind = "nan" if not finite else "zero" if value == 0 or scale == 0 else "positive" if value > 0 else "negative"
-        rows.append(Bar(token_view.visible(token_view.text_of(texts[index])), value,
+        rows.append(Bar(token_view.visible(as_text(texts[index])), value,
                         min(1.0, abs(value) / scale) if kind in ("positive", "negative") else 0.0, kind,
                         "" if details is None else token_view.printable(str(details[index])),
                         None if spreads is None or scale == 0 else float(spreads[index]) / scale))
@@ -166,7 +167,7 @@ def _entries(attribution: Any, tokens: Any, sums: Any, values: Any) -> Any:
                 position = index[0] if len(index) == 1 else index
                 place = index[0] if len(index) == 1 else int(np.ravel_multi_index(index, part.shape))
                 known = place < len(texts) if len(index) == 1 else len(texts) == part.size
-                yield row, name, position, token_view.text_of(texts[place]) if known else "", float(part[index])
+                yield row, name, position, as_text(texts[place]) if known else "", float(part[index])
 
 
 def frame(attribution: Any, tokens: Optional[Sequence[Sequence[Any]]] = None) -> Any:

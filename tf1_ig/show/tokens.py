@@ -11,6 +11,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from graph_tools.running.values import as_text
 from tf1_ig.errors import ShowError
 
 FOLD_ABOVE = 400      # tokens; a shorter text is shown whole
@@ -18,6 +19,7 @@ _CONTEXT = 12         # tokens kept on each side of one that matters
 _SHORTEST_FOLD = 40   # a quiet stretch shorter than this is not worth a fold
 _MATTERS = 0.1        # strength from which a token is kept visible
 _AT_AN_END = re.compile("^ +| +$| +(?=[↵⇥])|(?<=[↵⇥]) +")
+_A_BYTE = re.compile(r"\\x[89a-f][0-9a-f]$")  # of a character that was cut, as ``as_text`` writes it
 _STRONGEST = 8        # tokens listed beside the text
 
 
@@ -143,13 +145,6 @@ def strip(texts: Optional[Sequence[Any]], values: Any, name: str = "", scale: Op
                  tuple(ranked), tuple(notes))
 
 
-def text_of(token: Any) -> str:
-    """The token as str: bytes are read as UTF-8, what is not UTF-8 stays visible as ``\\xff``."""
-    if isinstance(token, bytes):
-        return token.decode("utf-8", "backslashreplace")
-    return token if isinstance(token, str) else str(token)
-
-
 def printable(text: str) -> str:
     """The text with what HTML cannot hold (controls, lone surrogates) replaced by visible signs."""
     if text.isprintable():
@@ -192,7 +187,7 @@ def _fit(texts: Any, values: Any) -> Tuple[List[str], List[str], int]:
     """Texts for every position that is shown, notes on a mismatch, and how many positions are shown."""
     if texts is None:
         return ["[%d]" % index for index in range(len(values))], [], len(values)
-    texts = [text_of(text) for text in texts]
+    texts = [as_text(text) for text in texts]
     given, notes = len(texts), []
     if given > len(values):
         notes.append("%d tokens were given for %d attributions: the last %d have no value (cut off by the model's "
@@ -239,7 +234,7 @@ def _spacing(texts: Sequence[str], join: Optional[str]) -> List[str]:
     carry = sum(text[:1].isspace() or text[-1:].isspace() or text[0] in "\u2581\u0120" for text in words)
     grams = sum(any(char.isspace() for char in text.strip()) for text in words)  # "d e": several parts, not a piece
     spaced = carry > 0.2 * len(words) and grams <= 0.2 * len(words)
-    letters = len(texts) > 3 and all(len(text) <= 1 for text in texts)
+    letters = len(texts) > 3 and all(len(text) <= 1 or _A_BYTE.match(text) for text in texts)
     if spaced or letters:
         return [""] * len(texts)
     befores = [""]

@@ -5,8 +5,8 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple, Union
 
 import numpy as np
 
+from graph_tools.running.values import as_text
 from tf1_ig.errors import ShowError
-from tf1_ig.show.tokens import text_of
 
 
 def wordpiece(texts: Sequence[str]) -> List[int]:
@@ -52,7 +52,7 @@ def merge(texts: Sequence[Any], values: Any, style: Union[str, Sequence[str]] = 
     >>> words, sums.tolist()
     (['unhappy', 'man'], [0.75, -1.0])
     """
-    texts, values = [text_of(text) for text in texts], np.asarray(values)
+    texts, values = [as_text(text) for text in texts], np.asarray(values)
     if len(values) < len(texts):
         raise ShowError("%d tokens have %d values; merge before anything is cut off" % (len(texts), len(values)))
     if not texts:
@@ -64,7 +64,7 @@ def merge(texts: Sequence[Any], values: Any, style: Union[str, Sequence[str]] = 
         words = ["".join(_bare(text, style, index > 0) for index, text in enumerate(texts[start:end]))
                  for start, end in zip(starts, starts[1:] + [len(texts)])]
     else:
-        words = [text_of(word) for word in style]
+        words = [as_text(word) for word in style]
         starts = _starts(texts, words)
     rest = list(range(len(texts), len(values)))
     return words, np.add.reduceat(values, starts + rest, axis=0)
