@@ -19,9 +19,9 @@ from tf1_ig.engine.layout import Layout
 from tf1_ig.engine.operated import Engine
 from tf1_ig.engine.packing import KeptSizes, PointRunner
 from tf1_ig.question import graph_facts, resolve, time_first
-from tf1_ig.question.class_names import numbered
 from tf1_ig.question.effort import Question, effort
-from tf1_ig.question.label import Label, at_positions, resolve as resolve_label
+from tf1_ig.question.label import Label
+from tf1_ig.question.positions import label_of
 from tf1_ig.question.reader import RowsElsewhere, TaskReader
 from tf1_ig.question.task import Task
 from tf1_ig.result.attribution import Attribution
@@ -353,8 +353,7 @@ class IntegratedGradients:
     def _begin(self, question: Question, baseline: Any) -> Tuple[Task, Label]:
         """What there is to explain in the feed, and which elements of its outputs."""
         task = self._task(question.feed, question.shared_feeds, question.row_feeds, baseline)
-        asked = numbered(question.label, self.class_names), task.row_shape, task.outputs, self.output
-        return task, resolve_label(*asked) if question.positions is None else at_positions(question.positions, *asked)
+        return task, label_of(question, task, self.resolved, self.batch_axis, self.class_names)
 
     def _answer(self, name: str, options: Dict[str, Any], question: Question) -> Attribution:
         """Any question by any method: the one way from arguments to a result."""

@@ -11,7 +11,8 @@ from graph_tools import _tf
 from tests.models import small
 from tf1_ig import cli, demo
 from tf1_ig.errors import LabelError
-from tf1_ig.question.label import at_positions, resolve
+from tf1_ig.question.label import resolve
+from tf1_ig.question.positions import at_positions
 from tf1_ig.show import grid
 
 RANDOM = np.random.RandomState(23)
@@ -219,6 +220,31 @@ def test_positions_of_one_number_each_and_positions_that_are_none():
             at_positions(positions, None, (4,), np.zeros((2, 4)), "y:0")
     with pytest.raises(LabelError, match="no axis of positions"):
         at_positions("all", None, (), np.zeros((2, 1)), "y:0")
+
+
+def one_number_a_token(length, pooled=False):
+    """A score of every token, ``[batch, tokens]``; ``pooled``: of every class instead, as many."""
+    def build():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [None, length, 4], "x")
+        weights = np.resize(small.WEIGHTS, [4, 3 if pooled else 1]).astype(np.float32)
+        seen = tf.tensordot(tf.tanh(tf.cumsum(x, 1)), tf.constant(weights), [[2], [0]])
+        tf.identity(tf.reduce_mean(seen, 1) if pooled else tf.squeeze(seen, 2), name="y")
+    return small.model_of(build)
+
+
+@pytest.mark.parametrize("length", [None, 3])
+def test_positions_follow_what_is_fed_and_classes_do_not(length):
+    x = RANDOM.normal(size=(2, 3, 4)).astype(np.float32)
+    with tf1_ig.IntegratedGradients(one_number_a_token(length), "y", "x") as explainer:
+        found = explainer.explain({"x:0": x}, positions="all", steps=6)
+        assert found.positions.tolist() == [0, 1, 2] * 2
+        np.testing.assert_allclose(found.values["x:0"][4], explainer.explain(
+            {"x:0": x}, label=1, steps=6).values["x:0"][1], atol=1e-6)
+    with tf1_ig.IntegratedGradients(one_number_a_token(length, True), "y", "x") as explainer:
+        with pytest.raises(LabelError, match=r"^output y:0 \(float32, \[\?, 3\]\) has no axis of positions: it has 3 "
+                           "numbers a row whatever is fed, so these are classes; leave positions out"):
+            explainer.explain({"x:0": x}, positions="all", steps=6)
 
 
 # -- on the command line -----------------------------------------------------------------------------------------------

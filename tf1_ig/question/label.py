@@ -81,7 +81,7 @@ def resolve(label: Any, row_shape: Tuple[int, ...], outputs: np.ndarray, output:
     if label is None or (not row_shape and isinstance(label, (tuple, list)) and not len(label)):
         if outputs.shape[1] != 1:
             raise LabelError("%s has %d elements to choose from; pass {argument}, %s, or \"top\"" % (
-                _shown(output, row_shape), outputs.shape[1], _form(row_shape)), argument="label", value="CLASS")
+                in_words(output, row_shape), outputs.shape[1], _form(row_shape)), argument="label", value="CLASS")
         flat = np.zeros(len(outputs), np.int64)
         return Label(Terms.single(flat), np.full(len(outputs), NO_LABEL, np.int64))
     index = _index(label, row_shape, outputs, output)
@@ -102,71 +102,12 @@ def top_or_none(ask: Callable[[Optional[str]], Any], has_classes: bool) -> Any:
             raise wrong from None
 
 
-def at_positions(positions: Any, label: Any, row_shape: Tuple[int, ...], outputs: np.ndarray, output: str) -> Label:
-    """The label at every position of every example: a row for each, those of one example one after the other.
-
-    Args:
-      positions: ``"all"``, or indices along the first axis of an output row.
-      label: as for ``resolve``, of one position: a class, ``"top"``, weights; one per example in a list.
-      row_shape, outputs, output: as for ``resolve``.
-
-    Raises:
-      LabelError: positions that are none, and what ``resolve`` raises.
-    """
-    lead = 0
-    while len(row_shape) - lead > 2 and row_shape[lead] == 1:  # a batch axis of one example
-        lead += 1
-    if len(row_shape) <= lead:
-        raise LabelError("%s has no axis of positions; leave positions= out" % _shown(output, row_shape))
-    count, inner = row_shape[lead], row_shape[lead + 1:]
-    chosen = _chosen(positions, count, _shown(output, row_shape))
-    batch, size = len(outputs), int(np.prod(inner, dtype=np.int64))
-    rows = np.repeat(np.arange(batch), len(chosen))
-    places = np.tile(chosen, batch)
-    of_position = outputs.reshape((batch, count, size))[rows, places]
-    if isinstance(label, (list, np.ndarray)) and np.shape(label)[:1] == (batch,):
-        label = [label[row] for row in rows]
-    if label is None and size != 1:
-        label = "top"
-    found = resolve(label, inner, of_position, output)
-    terms = found.terms._replace(index=found.terms.index + places[:, None] * size)
-    weights = None if found.weights is None else [[((int(place),) + index, weight) for index, weight in row]
-                                                  for place, row in zip(places, found.weights)]
-    if found.weights is not None:
-        shown = np.full((len(rows), 1 + len(inner)), NO_LABEL, np.int64)
-    elif not inner:
-        shown = places
-    else:
-        shown = np.concatenate([places[:, None], found.shown.reshape(len(rows), -1)], axis=1)
-        if size == 1 and label is None:
-            shown[:, 1:] = 0
-    prediction = found.prediction
-    if prediction is not None:
-        prediction = np.concatenate([places[:, None], prediction.reshape(len(rows), -1)], axis=1)
-    return Label(terms, shown, weights, prediction, rows, places)
-
-
-def _chosen(positions: Any, count: int, shown: str) -> np.ndarray:
-    if isinstance(positions, str):
-        if positions != "all":
-            raise LabelError("positions %r is neither \"all\" nor a list of positions" % positions)
-        return np.arange(count)
-    chosen = np.atleast_1d(np.asarray(positions))
-    if chosen.ndim != 1 or not len(chosen) or chosen.dtype.kind not in "iu":
-        raise LabelError("positions %r are no list of whole numbers; pass \"all\", or some of 0 to %d" % (
-            positions, count - 1))
-    wrong = chosen[(chosen < 0) | (chosen >= count)]
-    if len(wrong):
-        raise LabelError("position %d is out of range for %s; it must be 0 to %d" % (wrong[0], shown, count - 1))
-    return chosen.astype(np.int64)
-
-
 # -- several elements --------------------------------------------------------------------------------------------------
 
 def _weighted(label: Mapping[Any, Any], row_shape: Tuple[int, ...], outputs: np.ndarray, output: str, first: int
               ) -> Label:
     if not label:
-        raise LabelError("label {} names no element of %s; pass {class: weight, …}" % _shown(output, row_shape))
+        raise LabelError("label {} names no element of %s; pass {class: weight, …}" % in_words(output, row_shape))
     for key, weight in label.items():
         if isinstance(weight, (bool, np.bool_)) or not isinstance(weight, (int, float, np.integer, np.floating)) or (
                 not math.isfinite(weight)):
@@ -178,7 +119,7 @@ def _weighted(label: Mapping[Any, Any], row_shape: Tuple[int, ...], outputs: np.
     index = np.stack([_flat(each, row_shape) for each in indices], axis=1)
     weight = np.tile(np.array(weights), (len(outputs), 1))
     rows = [[(tuple(each[row].tolist()), one) for each, one in zip(indices, weights)] for row in range(len(outputs))]
-    _refuse_nothing(label, rows, _shown(output, row_shape), first)
+    _refuse_nothing(label, rows, in_words(output, row_shape), first)
     shown = np.full((len(outputs),) + (() if len(row_shape) == 1 else (len(row_shape),)), NO_LABEL, np.int64)
     main = indices[int(np.argmax(np.abs(weights)))]
     return Label(_sized(index, weight, outputs), shown, rows, _prediction(outputs, row_shape, main))
@@ -228,7 +169,7 @@ def _sized(index: np.ndarray, weight: np.ndarray, outputs: np.ndarray) -> Terms:
 
 def _index(label: Any, row_shape: Tuple[int, ...], outputs: np.ndarray, output: str) -> np.ndarray:
     """Index tuples ``[batch, axes of a row]`` of a label that names one element of each row."""
-    shown = _shown(output, row_shape)
+    shown = in_words(output, row_shape)
     axes = [axis for axis, length in enumerate(row_shape) if length != 1]
     if not row_shape:
         raise LabelError("output %s has no class axis, so label=%r selects nothing; leave label out" % (output, label))
@@ -277,7 +218,8 @@ def _prediction(outputs: np.ndarray, row_shape: Tuple[int, ...], index: np.ndarr
     return found
 
 
-def _shown(output: str, row_shape: Tuple[int, ...]) -> str:
+def in_words(output: str, row_shape: Tuple[int, ...]) -> str:
+    """An output and what a row of it is, for messages."""
     return "output %s with rows of shape %s" % (output, list(row_shape))
 
 

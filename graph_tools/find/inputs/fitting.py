@@ -92,6 +92,18 @@ class Fitting:
 
     def refusal(self, shapes: Mapping[str, Shape]) -> Optional[Refusal]:
         """The op that does not take what is fed in these shapes; ``None`` when all go together."""
+        return _refusal(self._whole(shapes))
+
+    def shape_of(self, tensor: str, shapes: Mapping[str, Shape]) -> Shape:
+        """The shape of a tensor that is run, for all that shapes of what is fed say; ``None``: nothing is known."""
+        try:
+            shape = _imported(self._whole(shapes)).get_tensor_by_name(tensor).shape
+        except (ValueError, _tf.tf.errors.OpError):
+            return None
+        return None if shape.ndims is None else tuple(shape.as_list())
+
+    def _whole(self, shapes: Mapping[str, Shape]) -> Any:
+        """Everything that is run, with what is fed in these shapes."""
         graph_def = self._start()
         fed = {names.parse(tensor): shape for tensor, shape in shapes.items()}
         for ref, shape in fed.items():
@@ -106,7 +118,7 @@ class Fitting:
                     node.input[slot] = self._fed_name(ref)
             nodes.set_inputs(node, [entry for entry in node.input
                                     if not entry.startswith("^") or entry[1:] in self._needed])
-        return _refusal(graph_def)
+        return graph_def
 
     def holds(self, size: int) -> bool:
         """Whether a constant on the way has such a leading size, or is a small vector of sizes with it in it."""
@@ -196,13 +208,17 @@ class Fitting:
         return self._near[tensor]
 
 
-def _refusal(graph_def: Any) -> Optional[Refusal]:
-    tf = _tf.tf
+def _imported(graph_def: Any) -> Any:
     disarm.disarm(graph_def)
+    with _tf.tf.Graph().as_default() as graph:
+        _tf.tf.import_graph_def(graph_def, name="")
+    return graph
+
+
+def _refusal(graph_def: Any) -> Optional[Refusal]:
     try:
-        with tf.Graph().as_default():
-            tf.import_graph_def(graph_def, name="")
-    except (ValueError, tf.errors.OpError) as error:
+        _imported(graph_def)
+    except (ValueError, _tf.tf.errors.OpError) as error:
         found = re.search(r"\{\{node ([^}]+)\}\}|for '([^']+)' \(op:", str(error))
         return Refusal(next(name for name in found.groups() if name) if found else "", str(error).splitlines()[0])
     return None
