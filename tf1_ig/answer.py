@@ -10,6 +10,7 @@ import numpy as np
 from graph_tools.errors import FeedError
 from graph_tools.graph import names
 from graph_tools.graph.ops import SIZES
+from graph_tools.running.values import as_text
 from tf1_ig import integrate, methods
 from tf1_ig.engine import feeds
 from tf1_ig.engine.packing import PointRunner
@@ -85,8 +86,9 @@ def record(asked: Asked, task: Task, label: Label, found: Found, runner: PointRu
     if task.baseline_feeds is not None and asked.name == "integrated_gradients":
         at_feed = runner.on(task.batch._replace(feeds=task.baseline_feeds), label.terms).scores(integrate.Rows(
             np.arange(task.batch.count), np.zeros(task.batch.count)))
-    return dataclasses.replace(made, baseline_feed_score=at_feed, not_finite_at=_first_not_finite(
-        found, made, task))
+    fed = _fed_not_finite(made, task)
+    return dataclasses.replace(made, baseline_feed_score=at_feed, fed_not_finite=fed or None,
+                               not_finite_at=_first_not_finite(found, made, fed))
 
 
 def _held(resolved: Resolved, task: Task) -> Tuple[str, ...]:
@@ -112,23 +114,34 @@ def _own_numbers(resolved: Resolved, task: Task, values: Dict[str, Any]) -> Opti
     return found or None
 
 
-def _first_not_finite(found: Found, made: Attribution, task: Task) -> str:
-    """The op behind the first row that is not finite, and what was fed so, in words; ``""`` when all are finite."""
+def _fed_not_finite(made: Attribution, task: Task) -> Dict[str, List[bool]]:
+    """Of the rows that are not finite, those that were fed a NaN or an infinity, by what the caller fed it to."""
+    bad, called = rows_not_finite(made), dict(made.replaced)
+    told: Dict[str, List[bool]] = {}
+    for name, fed in sorted(task.fed.items()) if bad else ():
+        if name not in task.values or fed.value.dtype.kind != "f" or np.isfinite(fed.value).all():
+            continue
+        wrong = {row for row in bad if not np.isfinite(feeds.take_rows(
+            {name: fed}, np.array([row]), task.batch.count)[name]).all()}
+        if wrong:
+            told[called.get(name, name)] = [row in wrong for row in range(len(made))]
+    return told
+
+
+def _first_not_finite(found: Found, made: Attribution, fed: Dict[str, List[bool]]) -> str:
+    """The op behind the first row that is not finite though its feed is, else behind the first and what was fed so, in
+    words; ``""`` when all are finite."""
     rows = rows_not_finite(made)
     if not rows:
         return ""
-    words, row = "", rows[0]
+    words, row = "", next((one for one in rows if not any(odd[one] for odd in fed.values())), rows[0])
     if found.runner is not None and made.path is not None and not np.isfinite(made.delta[row]):
         alphas, scores = made.path[row]
         wrong = alphas[~np.isfinite(scores)]
         some = np.unique(np.linspace(0, len(alphas) - 1, _TRIED).astype(int))
         words = found.runner.first_not_finite(row, wrong[:1] if len(wrong) else alphas[some])
-    example = row if made.rows is None else int(made.rows[row])
-    called = dict(made.replaced)
-    fed = [called.get(name, name) for name, value in sorted(feeds.take_rows(
-        task.fed, np.array([example]), task.batch.count).items())
-           if name in task.values and value.dtype.kind == "f" and not np.isfinite(value).all()]
-    return "%s (not finite as fed: %s)" % (words or "the feed", ", ".join(fed)) if fed else words
+    odd = [name for name, of_rows in fed.items() if of_rows[row]]
+    return "%s (not finite as fed: %s)" % (words or "the feed", ", ".join(odd)) if odd else words
 
 
 def texts(tokens: Any, count: int) -> Optional[List[List[str]]]:
@@ -139,8 +152,7 @@ def texts(tokens: Any, count: int) -> Optional[List[List[str]]]:
         rows = [rows]
     if len(rows) != count:
         raise FeedError("tokens has %d rows, the feed has %d; pass one list of texts per row" % (len(rows), count))
-    return [[token.decode("utf-8", "replace") if isinstance(token, bytes) else str(token) for token in row]
-            for row in rows]
+    return [[as_text(token) for token in row] for row in rows]
 
 
 def waited_for(asked: Asked, examples: int) -> "progress":

@@ -1,6 +1,7 @@
 """The command line: ``tf1-ig COMMAND …``.
 
-Exit status: 0 done; 1 the graph or the data will not do (one ``error:`` line); 2 wrong usage; 130 Ctrl-C.
+Exit status: 0 done; 1 the graph or the data will not do (one ``error:`` line); 2 wrong usage; 130 Ctrl-C. Where some
+rows of several cannot be explained that is told of them, and the others are: a failure is where that is all.
 """
 
 import argparse

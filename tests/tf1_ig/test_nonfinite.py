@@ -1,12 +1,16 @@
 """NaN and Inf are traced to the op that makes them first, forward and backward; every model has a finite twin."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
 
 import tf1_ig
+from graph_tools import _tf
 from tests.models import nonfinite, small
+from tf1_ig import cli
+from tf1_ig.show import terminal
 
 X = np.array([[0.4, 0.5, 0.6, 0.7], [1.0, 0.9, 0.8, 1.1]], np.float32)
 
@@ -90,3 +94,76 @@ def test_an_op_that_is_not_finite_is_not_put_down_to_a_feed_of_another_row():
     feed = {"x": np.array([X[0], -X[1], [np.nan] * 4], np.float32)}
     found = _explained(nonfinite.logarithm, feed)
     assert found.not_finite_at == "logs (Log)"
+
+
+def _five_rows():
+    """Rows 0 and 2 are sound; x of row 1 and the length of row 3 are not finite, row 4 is 0 / 0."""
+    x = np.repeat(X[:1], 5, axis=0) + np.arange(5, dtype=np.float32)[:, None] / 10
+    x[1, 2] = np.nan
+    return {"x": x, "lengths": np.array([2.0, 1.0, 3.0, np.inf, 0.0], np.float32)}
+
+
+def test_every_row_that_is_not_finite_is_named_with_what_was_fed_so_and_the_others_are_as_alone(tmp_path):
+    feed = _five_rows()
+    with tf1_ig.IntegratedGradients(small.model_of(nonfinite.division), "y", "x") as explainer:
+        found = explainer.explain(feed)
+        alone = [explainer.explain({name: rows[[row]] for name, rows in feed.items()}) for row in (0, 2)]
+    assert found.finite.tolist() == [True, False, True, False, False]
+    assert found.fed_not_finite == {"x:0": [False, True, False, False, False],
+                                    "lengths:0": [False, False, False, True, False]}
+    for row, one in zip((0, 2), alone):
+        np.testing.assert_allclose(found.values["x:0"][row], one.values["x:0"][0], rtol=1e-6)
+    report = tf1_ig.check(found)
+    assert report["finite numbers"].advice.startswith(
+        "Rows 1, 3, 4 are not explained: lengths:0 is not finite as fed in 3; x:0 is not finite as fed in 1. Row 4 is "
+        "not finite at the input: first in mean (RealDiv). ")
+    assert [finding.name for finding in report if finding.verdict != "ok"] == ["finite numbers"]
+    said = terminal.summary(found, report).splitlines()
+    assert "[1] not explained: not finite as fed (x:0) (score nan)" in said
+    assert "[4] not explained: not finite (score nan)" in said and not any("NOT converged" in line for line in said)
+    for name in ("found.npz", "found.json"):
+        found.save(str(tmp_path / name))
+        again = tf1_ig.load_attribution(str(tmp_path / name))
+        assert again.fed_not_finite == found.fed_not_finite and again[[1, 2]].fed_not_finite["x:0"] == [True, False]
+        assert str(tf1_ig.check(again)) == str(report)
+
+
+def test_a_feed_that_is_not_finite_is_told_of_each_position_of_its_example():
+    def tagger():
+        tf = _tf.tf
+        tf.tensordot(tf.tanh(tf.placeholder(tf.float32, [None, 3, 4], "x")), tf.ones([4, 2]), [[2], [0]], name="y")
+
+    x = np.ones((3, 3, 4), np.float32)
+    x[1, 2, 0] = np.nan
+    with tf1_ig.IntegratedGradients(small.model_of(tagger), "y", "x") as explainer:
+        found = explainer.explain({"x": x}, label=1, positions=[0, 2])
+    assert found.fed_not_finite == {"x:0": [False, False, True, True, False, False]}
+
+
+def test_a_command_whose_rows_are_all_not_finite_fails_in_one_line_and_one_that_explains_a_row_does_not(tmp_path,
+                                                                                                        capsys):
+    model, feed, out = (str(tmp_path / name) for name in ("model.pb", "feed.npz", "found.json"))
+    small.model_of(nonfinite.division).save(model)
+    rows = _five_rows()
+    asked = [model, "--feed", feed, "--output", "y", "--input", "x"]
+    for command, *more in (["explain", "--out", out], ["conductance", "--layer", "mean"], ["interactions"]):
+        for taken, status in (([0, 1], 0), ([1, 3], 1)):
+            np.savez(feed, **{name + ":0": each[taken] for name, each in rows.items()})
+            assert cli.main([command] + asked + more) == status
+            said = capsys.readouterr()
+            assert "not explained: not finite" in said.out
+            assert re.match("error: all of the 2 rows are not explained: .*\n$" if status else "$", said.err)
+    assert cli.main(["evaluate"] + asked) == 1
+    assert re.match("error: Rows 0, 1 are not explained: .* Leave such rows out", capsys.readouterr().err)
+
+
+def test_an_entry_that_is_not_finite_is_gone_where_it_is_taken_out():
+    feed = {"x": np.array([X[0], [np.inf, 1, np.nan, 2]], np.float32)}
+    shares = np.array([[1.0, 1, 1, 1], [0, 1, 0, 1], [0, 0, 0, 0]])
+    with tf1_ig.IntegratedGradients(small.model_of(nonfinite.whole), "y", "x") as explainer, (
+            warnings.catch_warnings()):
+        warnings.simplefilter("error", RuntimeWarning)
+        mixed = explainer.at(feed).mixed([shares, shares], "zero")["x:0"]
+        found = explainer.explain_variant("occlusion", feed)
+    np.testing.assert_array_equal(mixed[:, 1], [feed["x"][1], [0, 1, 0, 2], [0, 0, 0, 0]])
+    assert found.finite.tolist() == [True, False]

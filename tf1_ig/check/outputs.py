@@ -39,7 +39,7 @@ def saturation(result: Any) -> Iterable[Finding]:
                       "softmax is flat; the attributions tell what got it off the baseline, hardly what would undo it. "
                       "Compare with the logits." % (high[0], gap))
     else:
-        yield Finding("saturation", "ok", float(np.max(score, initial=0.0)))
+        yield Finding("saturation", "ok", float(np.max(score[np.isfinite(score)], initial=0.0)))
 
 
 def baseline_informed(result: Any) -> Iterable[Finding]:
@@ -82,7 +82,8 @@ def prediction(result: Any) -> Iterable[Finding]:
     if result.prediction is None or result.weights is not None or (
             np.shape(result.prediction) != np.shape(result.label)):
         return
-    other = np.flatnonzero(np.any(np.atleast_2d(np.asarray(result.prediction).T != np.asarray(result.label).T), axis=0))
+    other = np.flatnonzero(result.finite & np.any(np.atleast_2d(
+        np.asarray(result.prediction).T != np.asarray(result.label).T), axis=0))
     if len(other):
         yield Finding("explained label", "ok", len(other),
                       "Row %d: the explained label is %s, the model predicts %s." % (
@@ -122,8 +123,8 @@ def _kind(result: Any) -> Optional[str]:
         return result.output_kind
     if result.outputs is None:
         return None
-    rows = np.asarray(result.outputs, np.float64)
-    if rows.ndim < 2 or rows.shape[-1] < 2 or not np.isfinite(rows).all():
+    rows = np.asarray(result.outputs, np.float64)[result.finite]
+    if rows.ndim < 2 or rows.shape[-1] < 2 or not rows.size or not np.isfinite(rows).all():
         return None
     if rows.min() >= 0 and np.allclose(rows.sum(axis=-1), 1, atol=1e-3):
         return "softmax"

@@ -5,31 +5,38 @@ from typing import Any, Iterable
 
 import numpy as np
 
+from graph_tools.errors import some
 from graph_tools.report import Finding
 from tf1_ig import quadrature
 from tf1_ig.result.claims import NONE, rows_not_finite
 
 ROUGH = 0.05      # relative completeness error above which the numbers are not to be used (the published guide's 5 %)
 CLOSE = 0.01      # … and below which nobody needs to think about it
+_NAMED = 8        # rows that a sentence names
 ROUNDING = 1e-6   # relative change of a score that float32 arithmetic makes by itself
 
 
 def finite(result: Any) -> Iterable[Finding]:
-    """NaN and Inf in the attributions or the scores."""
+    """NaN and Inf in the attributions or the scores: which rows, what is behind the first, and what was fed so."""
     rows = rows_not_finite(result)
     if not rows:
         yield Finding("finite numbers", "ok", 0)
         return
-    whole = [row for row in rows if np.isfinite(result.score[row]) and result.completeness != NONE]
-    where = "at the baseline" if whole and not np.isfinite(result.baseline_score[whole[0]]) else (
+    fed = {name: [row for row in rows if odd[row]] for name, odd in (result.fed_not_finite or {}).items()}
+    own = [row for row in rows if not any(row in odd for odd in fed.values())]
+    first = own[0] if own else rows[0]
+    whole = np.isfinite(result.score[first]) and result.completeness != NONE
+    where = "at the baseline" if whole and not np.isfinite(result.baseline_score[first]) else (
         "along the path" if whole else "at the input")
-    first = "first in %s" % result.not_finite_at if result.not_finite_at else (
+    behind = "first in %s" % result.not_finite_at if result.not_finite_at else (
         "a square root, a norm or a division at zero, or a mean of no tokens")
     advice = "An open rule (gausslegendre, midpoint) never touches the baseline itself; otherwise choose a baseline " \
-             "that is not zero there." if whole else "No baseline mends that: feed numbers that are finite and that " \
-             "the model takes."
-    yield Finding("finite numbers", "fail", len(rows), "Row %d is not finite %s: %s. %s" % (
-        rows[0], where, first, advice))
+             "that is not zero there." if whole and own else "No baseline mends that: feed numbers that are finite " \
+             "and that the model takes."
+    told = "; ".join("%s is not finite as fed in %s" % (name, some(odd, _NAMED)) for name, odd in fed.items())
+    all_of_them = "Rows %s are not explained%s. " % (some(rows, _NAMED), told and ": " + told)
+    yield Finding("finite numbers", "fail", len(rows), "%sRow %d is not finite %s: %s. %s" % (
+        all_of_them * (len(rows) > 1), first, where, behind, advice))
 
 
 def completeness(result: Any) -> Iterable[Finding]:
@@ -78,9 +85,9 @@ def side_paths(result: Any) -> Iterable[Finding]:
 
 def convergence(result: Any) -> Iterable[Finding]:
     """Rows that did not reach the tolerance."""
-    missed = int(np.sum(~np.asarray(result.converged, bool)))
     if result.tolerance is None:
         return
+    missed = int(np.sum(~np.asarray(result.converged, bool) & result.finite))  # no number of points helps the others
     if not missed:
         yield Finding("convergence", "ok", 0)
         return

@@ -1,7 +1,7 @@
 """Rows and the question from an explanation spec, as the options of a command line give them."""
 
 import argparse
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Sequence
 
 from graph_tools.errors import FeedError
 from tf1_ig.rows import readers, spec as specs
@@ -63,6 +63,17 @@ def rows_of(options: argparse.Namespace, spec: specs.ExplanationSpec) -> List[Ro
     if not found:
         raise FeedError("no row in %s" % ", ".join(map(repr, options.rows)))
     return found
+
+
+def refuse_unexplained(finite: Sequence[bool], why: str = "tf1-ig explain says what is not finite") -> None:
+    """Fails where no row is explained, as ``explain-many`` does: one among others that are is told of beside them.
+
+    Raises:
+      FeedError: none of the rows is finite.
+    """
+    if not any(finite):
+        raise FeedError("%s not explained: %s" % (
+            "the row is" if len(finite) == 1 else "all of the %d rows are" % len(finite), why))
 
 
 def encoded(options: argparse.Namespace, spec: specs.ExplanationSpec) -> Optional[Encoded]:

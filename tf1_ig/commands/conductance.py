@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from tf1_ig.commands import explain as explain_command
+from tf1_ig.commands import asked, explain as explain_command
 from tf1_ig.conductance import KINDS
 from tf1_ig.result import storage
+from tf1_ig.result.claims import is_finite
 
 HELP = "what the units of a layer carry of the score along the path"
 STRONGEST = 8
@@ -40,6 +41,9 @@ def run(options: argparse.Namespace) -> int:
     (layer, values), = found.values.items()
     print("%s of %s in %s" % (found.technique, layer, found.output))
     for row, units in enumerate(values):
+        if not is_finite(found, row):
+            print("row %d: %s" % (row, found.scores_text(row)))
+            continue
         flat = np.ravel(units)
         order = np.argsort(-np.abs(flat), kind="stable")[:STRONGEST]
         places = [", ".join(map(str, np.unravel_index(one, units.shape))) if units.ndim else "0" for one in order]
@@ -49,4 +53,5 @@ def run(options: argparse.Namespace) -> int:
         print("note: " + note)
     if options.out:
         print("wrote %s" % options.out)
+    asked.refuse_unexplained(found.finite)
     return 0

@@ -7,8 +7,10 @@ import os
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import graph_tools as gt
+from graph_tools.errors import FeedError
 from graph_tools.whole_files import writing
 from tf1_ig.baselines import BASELINES
+from tf1_ig.check import scores
 from tf1_ig.commands import explain as explain_command, feed_file
 from tf1_ig.commands.arguments import progress
 from tf1_ig.errors import MethodError
@@ -59,6 +61,9 @@ def run(options: argparse.Namespace) -> int:
     _refuse_unknown("--removal", options.removal, (BASELINE, cutting.CUT))
     with explain_command.prepared(options) as work:
         attribution = work.explain()
+        if not attribution.finite.all():
+            raise FeedError("%s Leave such rows out: nothing can be judged of them" % next(
+                iter(scores.finite(attribution))).advice)
         found = work.ask(lambda feed, label: _judged(options, work, attribution, feed, label))
         about = _about(options, work, found)
         output = work.explainer.output

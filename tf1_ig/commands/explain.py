@@ -312,6 +312,7 @@ def run(options: argparse.Namespace) -> int:
         print("note: --classes is not used: %s has no classes to choose from" % result.output)
     if options.out:
         print("wrote %s" % options.out)
+    asked.refuse_unexplained(result.finite, report["finite numbers"].advice)
     return 0
 
 

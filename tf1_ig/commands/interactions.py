@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from graph_tools.whole_files import writing
-from tf1_ig.commands import explain as explain_command
+from tf1_ig.commands import asked, explain as explain_command
 from tf1_ig.rows import told
 from tf1_ig.show import pairs as page
 
@@ -47,4 +47,5 @@ def run(options: argparse.Namespace) -> int:
     print(found.check())
     if options.out:
         print("wrote %s" % options.out)
+    asked.refuse_unexplained(found.finite)
     return 0

@@ -225,7 +225,7 @@ class Layout:
                 block = (len(shown),) + part.entries.shape[1:]
                 width = int(np.prod(block)) // max(1, tokens)
                 share = np.repeat(share, width, axis=1).reshape((points,) + block)
-                made[:, shown] = (1 - share) * start[shown] + share * part.entries[shown]
+                made[:, shown] = _part_of(1 - share, start[shown]) + _part_of(share, part.entries[shown])
             found.append(made.reshape((-1,) + part.entries.shape[1:]))
         return found
 
@@ -236,6 +236,11 @@ class Layout:
     def _tokens(self, part: Part, row: int) -> int:
         shape = self._row_shape(part, row)
         return int(np.prod(shape if len(shape) < 2 else shape[:-1]))
+
+
+def _part_of(entries_share: np.ndarray, entries: np.ndarray) -> np.ndarray:
+    """Shares of entries; a share of 0 is nothing, also of an entry that is not finite (0 · ∞ is no number)."""
+    return np.multiply(entries_share, entries, where=entries_share != 0, out=np.zeros(entries_share.shape))
 
 
 def _token_rows(values: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from graph_tools.report import Finding
 from tf1_ig.result import storage
-from tf1_ig.result.claims import EXACT, NONE
+from tf1_ig.result.claims import EXACT, NONE, is_finite
 from tf1_ig.result.features import Feature
 
 Values = Union[np.ndarray, List[np.ndarray]]
@@ -68,6 +68,8 @@ class Attribution:
       replaced: where a queue was swapped, ``(name here, name that the caller knows)`` of each of its tensors.
       not_finite_at: the first op that produced a NaN or an infinity, in words, and the feeds that held one in that row;
         ``""`` when all numbers are finite.
+      fed_not_finite: by tensor name, for each row whether it is not ``finite`` and was fed a NaN or an infinity there;
+        ``None`` where no row was.
       graph_findings: what the graph says against explanations of this output (``IntegratedGradients.findings``).
       technique: what was computed, for people: ``"Integrated Gradients"``, ``"Expected gradients"``, …
         (``tf1_ig.variants``).
@@ -120,6 +122,7 @@ class Attribution:
     path_errors: Optional[List[np.ndarray]] = None
     replaced: Tuple[Tuple[str, str], ...] = ()
     not_finite_at: str = ""
+    fed_not_finite: Optional[Dict[str, List[bool]]] = None
     graph_findings: Tuple[Finding, ...] = ()
 
     technique: str = "Integrated Gradients"
@@ -138,6 +141,11 @@ class Attribution:
         An input with a single number per row (or per occurrence) has nothing to sum and stays as it is.
         """
         return token_sums(self.values)
+
+    @property
+    def finite(self) -> np.ndarray:
+        """Which rows are explained, bool ``[batch]``: of the others a number is NaN or infinite."""
+        return np.array([is_finite(self, row) for row in range(len(self))], bool)
 
     def known_as(self, name: str) -> str:
         """A tensor as the caller knows it: ``"batch:1 (fed as batch/component_1:0)"`` where a queue was swapped."""
@@ -172,14 +180,20 @@ class Attribution:
         return class_text(self.label, row, class_names)
 
     def scores_text(self, row: int) -> str:
-        """Score and baseline score of a row, and how well its integral closed."""
+        """Score and baseline score of a row, and how well its integral closed; or that it is not explained."""
+        if not is_finite(self, row):
+            fed = [name for name, rows in (self.fed_not_finite or {}).items() if rows[row]]
+            return "not explained: not finite%s (score %.6g)" % (
+                " as fed (%s)" % ", ".join(fed) if fed else "", self.score[row])
         return "score %.6g%s" % (self.score[row], "" if self.completeness == NONE else (
             ", baseline %.6g, delta %+.2g (%s), %d steps" % (
                 self.baseline_score[row], self.delta[row], "converged" if self.converged[row] else "NOT converged",
                 self.steps[row])))
 
     def prediction_text(self, row: int, class_names: Optional[Sequence[str]] = None) -> str:
-        """The predicted class of a row for people; ``""`` where the output has no classes."""
+        """The predicted class of a row for people; ``""`` where the output has no classes, or is not finite."""
+        if self.outputs is not None and not np.isfinite(self.outputs[row]).all():
+            return ""
         return class_text(self.prediction, row, class_names)
 
     @property

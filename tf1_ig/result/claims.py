@@ -11,6 +11,10 @@ COMPLETENESS = (EXACT, IN_EXPECTATION, NONE)
 
 def rows_not_finite(result: Any) -> List[int]:
     """The rows of an ``Attribution`` of which a value, the score, or the gap where a sum is claimed, is NaN or Inf."""
+    return [row for row in range(len(result.score)) if not is_finite(result, row)]
+
+
+def is_finite(result: Any, row: int) -> bool:
+    """Whether a row is explained: its values are numbers, and so is its score, or the gap where a sum is claimed."""
     total = result.score if result.completeness == NONE else result.delta
-    return [row for row in range(len(total)) if not (np.isfinite(total[row]) and all(
-        np.isfinite(value[row]).all() for value in result.values.values()))]
+    return bool(np.isfinite(total[row])) and all(np.isfinite(value[row]).all() for value in result.values.values())

@@ -5,6 +5,7 @@ from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from graph_tools.errors import some
 from graph_tools.report import Finding, Report
 from tf1_ig.errors import package
 from tf1_ig.result.attribution import class_text
@@ -77,6 +78,11 @@ class Interactions:
     tolerance: float = CLOSE
     notes: Tuple[str, ...] = ()
 
+    @property
+    def finite(self) -> np.ndarray:
+        """Which rows are explained, bool ``[rows]``: of the others a number is NaN or infinite."""
+        return np.isfinite(self.delta)
+
     def texts(self, row: int) -> List[str]:
         """The tokens of a row in words: its texts, or their places."""
         count = len(self.tokens[row])
@@ -105,6 +111,9 @@ class Interactions:
     def __str__(self) -> str:
         lines = []
         for row, pairs in enumerate(self.pairs):
+            if not self.finite[row]:
+                lines.append("row %d: not explained: not finite (score %.4g)" % (row, self.score[row]))
+                continue
             texts = self.texts(row)
             lines.append("row %d: score %.4g, baseline %.4g, delta %.2g" % (
                 row, self.score[row], self.baseline_score[row], self.delta[row]))
@@ -114,19 +123,24 @@ class Interactions:
 
 
 def _findings(found: Interactions) -> Iterator[Finding]:
-    rise = np.abs(found.score - found.baseline_score)
-    yield _largest("completeness", np.abs(found.delta), rise,
+    known = np.flatnonzero(found.finite)
+    if len(known) < len(found.delta):
+        yield Finding("finite numbers", "fail", len(found.delta) - len(known), "Rows %s are not explained: a score or "
+                      "a gradient is not finite." % some(np.flatnonzero(~found.finite).tolist(), 8))
+    rise, values = np.abs(found.score - found.baseline_score)[known], [found.values[row] for row in known]
+    yield _largest("completeness", np.abs(found.delta)[known], rise,
                    "the interactions miss the difference of the scores; allow more points: max_steps=")
-    total = np.array([np.abs(each).sum() for each in found.values])
-    yield _largest("entries", found.error_estimate, total,
+    total = np.array([np.abs(each).sum() for each in values])
+    yield _largest("entries", found.error_estimate[known], total,
                    "so much may the entries be off together: read small ones with caution, or allow more points: "
                    "max_steps=", fails=False)
-    largest = np.array([np.abs(each).max() if each.size else 0.0 for each in found.values])
-    yield _largest("symmetry", found.asymmetry, largest,
+    largest = np.array([np.abs(each).max() if each.size else 0.0 for each in values])
+    yield _largest("symmetry", found.asymmetry[known], largest,
                    "the effect of i on j differs from that of j on i; the model bends sharply near the path",
                    fails=False)
-    signs = [np.sign(pair.value) == np.sign(pair.discrete) for pairs in found.pairs for pair in pairs
-             if abs(pair.discrete) > CLOSE * max(rise.max(), 1e-12)]
+    least = CLOSE * float(np.max(rise, initial=1e-12))
+    signs = [np.sign(pair.value) == np.sign(pair.discrete) for row, pairs in enumerate(found.pairs)
+             if found.finite[row] for pair in pairs if abs(pair.discrete) > least]
     if signs:
         share = float(np.mean(signs))
         yield Finding("discrete removal", "ok" if share >= 0.5 else "warn", share,

@@ -16,6 +16,7 @@ import numpy as np
 from graph_tools import whole_files
 from graph_tools.errors import one_line
 from graph_tools.report import Finding
+from graph_tools.running.values import as_text
 from tf1_ig.errors import ResultFileError, ResultFileMissingError
 from tf1_ig.result import measured, wellformed
 from tf1_ig.result.claims import COMPLETENESS
@@ -29,8 +30,8 @@ VERSION = 1
 _ARRAYS = ("score", "baseline_score", "delta", "label", "steps", "evaluations", "converged", "prediction", "outputs",
            "baseline_output", "error_estimate", "baseline_feed_score", "rows", "positions")
 _PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "coupled", "held_fixed", "notes",
-          "output_kind", "strings", "features", "replaced", "raw_texts", "spans", "not_finite_at", "graph_findings",
-          "technique", "completeness", "weights", "measures")
+          "output_kind", "strings", "features", "replaced", "raw_texts", "spans", "not_finite_at",
+          "fed_not_finite", "graph_findings", "technique", "completeness", "weights", "measures")
 # Arrays, or lists of arrays, by the name of the input tensor; only the values are always there.
 _BY_INPUT = ("values", "ids", "actual", "standard_error", "token_standard_error")
 _RECORD = "record"  # name of the .npz entry that holds the record as UTF-8 JSON
@@ -189,7 +190,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        return as_text(value)
     return value if value is None or isinstance(value, (str, bool)) else float(value)
 
 

@@ -64,7 +64,9 @@ def _record(spec: Any, result: Any, row: int, line: Any, entries: Entries, faili
     numbers = [float(getattr(result, name)[row]) for name in ("score", "baseline_score", "delta")]
     claimed = numbers[:1] if result.completeness == NONE else numbers  # no sum is claimed, so none is known
     if not all(map(math.isfinite, claimed + entries.values)):
-        where = " from %s on" % result.not_finite_at if result.not_finite_at else ""
+        fed = [name for name, rows in (result.fed_not_finite or {}).items() if rows[row]]
+        where = ", as fed to %s" % ", ".join(fed) if fed else " from %s on" % (
+            result.not_finite_at) if result.not_finite_at else ""
         return rejected(line.key, row_error(ValueError(
             "the model's score or gradient of this row is not finite%s" % where), spec), line.extra)
     converged = bool(result.converged[row])

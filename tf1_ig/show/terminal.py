@@ -3,6 +3,7 @@
 import json
 from typing import Any, List, Optional, Sequence
 
+from tf1_ig.result.claims import is_finite
 from tf1_ig.show import table
 from tf1_ig.show.tokens import number
 
@@ -32,6 +33,8 @@ def _visible(text: str) -> str:
 
 
 def _row_lines(result: Any, row: int, class_names: Optional[Sequence[str]]) -> List[str]:
+    if not is_finite(result, row):
+        return ["[%d] %s" % (row, result.scores_text(row))]
     label, predicted = result.label_text(row, class_names), result.prediction_text(row, class_names)
     head = "[%d] " % row + ("%s%s, " % (label, "" if predicted in ("", label) else " (predicted %s)" % predicted)
                             if label else "")
