@@ -163,7 +163,7 @@ def test_one_row_of_twenty_tokens_takes_seconds_and_counts_its_runs(opened):
     assert len(words) == 20 and time.process_time() - start < 20  # 3 s of two cores on a quiet machine
     # Leave one out runs each token once, and the row itself along, to see that rows leave each other alone.
     assert report["leave one out"].evaluations == report["signs"].evaluations == 20 + 1
-    assert report["definition"].evaluations == 2 * (8 + 16) * 20 + 3 and report["subsets"].evaluations == 32 + 1
+    assert report["definition"].evaluations == (8 + 16) * (2 * 20 + 1) + 3 and report["subsets"].evaluations == 32 + 1
     assert report["deletion"].evaluations == 21 * (21 + 1) + 1
 
 
@@ -184,6 +184,24 @@ def test_the_definition_is_seen_forward_only_however_steep():
     assert found.verdict == "ok" and wrong.verdict == "fail" and found.evaluations > 2 * 2 * (8 + 16)
     assert wrong.rows[0] == pytest.approx(1 / 3, abs=0.03)
     assert other.value is None and other.verdict == "ok"
+
+
+def test_two_maxima_that_are_nearly_equal_all_along_the_path_leave_the_definition_open():
+    """``max(x1, x2) + x3`` of 1.001, 1, 1: the map is 1.001, 0, 1; differences of a part see half of each maximum."""
+    def build():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [None, 3], "x")
+        tf.add(tf.reduce_max(x[:, :2], axis=1), x[:, 2], name="y")
+
+    feed = {"x:0": np.array([[1.001, 1.0, 1.0]], np.float32)}
+    with tf1_ig.IntegratedGradients(small.model_of(build), "y", inputs="x") as explainer:
+        right = explainer.explain(feed, None)
+        np.testing.assert_allclose(right.values["x:0"], [[1.001, 0, 1]], atol=1e-6)
+        found, *wrong = [tf1_ig.evaluate(explainer, feed, None, "definition", attribution=dataclasses.replace(
+            right, values={"x:0": np.array([values])}))["definition"] for values in (
+                [1.001, 0.0, 1.0], [1.0, 1.0, 0.001], [0.0, 1.0, 1.001 - 0.5], [2.001, -1.0, 1.0])]
+    assert found.verdict == "ok" and found.rows[0] == pytest.approx(0.5, abs=0.02)
+    assert [one.verdict for one in wrong] == ["fail"] * 3
 
 
 def test_a_definition_that_cannot_be_told_is_not_ok():

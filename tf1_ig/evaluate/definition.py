@@ -1,6 +1,6 @@
 """Integrated Gradients a second time, by running forward only: does the map hold what its definition says."""
 
-from typing import List
+from typing import List, Tuple
 
 import numpy as np
 
@@ -17,7 +17,9 @@ AGREE = 0.03                   # of the size of a row's map
 def definition(scene: Scene) -> Measured:
     """Largest relative difference, by row, from the integral of central differences along the path: no gradient is
     used, so a wrong gradient, another layer, row, label or baseline, and a map changed afterwards, are seen. Control:
-    how far the integral's last two refinements are apart, which is taken off before it is judged."""
+    how far the integral's last two refinements are apart. That is taken off before it is judged, and so is as much of
+    each token as the differences on its two sides leave open: where two maxima are nearly equal all along the path,
+    either may be the one that counts."""
     if scene.attribution.technique != "Integrated Gradients":
         return Measured("definition", "ok", None, "only Integrated Gradients are computed a second time")
     random = scene.random("definition")
@@ -25,15 +27,16 @@ def definition(scene: Scene) -> Measured:
     chosen = [strongest(values, np.union1d(moving, fills).astype(int), random)
               for values, moving, fills in zip(scene.tokens, scene.moving, scene.padding)]
     said = [scene.tokens[row][own] for row, own in enumerate(chosen)]
-    found = _refined(scene, chosen, PARTS[0])
+    found, _ = _refined(scene, chosen, PARTS[0])
     for parts in PARTS[1:]:
-        last, found = found, _refined(scene, chosen, parts)
+        last, (found, open_to) = found, _refined(scene, chosen, parts)
         error = _apart(scene, last, found)
         if not (error > AGREE).any():
             break
     rows = _apart(scene, said, found)
+    within = _apart(scene, [np.clip(each, of - wide, of + wide) for each, of, wide in zip(said, found, open_to)], found)
     known = np.isfinite(rows).all() and np.isfinite(error).all() and len(rows)
-    value, judged = (float(rows.max()), float((rows - error).max())) if known else (float("nan"),) * 2
+    value, judged = (float(rows.max()), float((rows - within - error).max())) if known else (float("nan"),) * 2
     told = judge("definition", judged, len(rows))
     advice = "" if told == "ok" else ("central differences along the path, run forward only, give another map: more "
                                       "steps, or it is not that of this model, feed and label")
@@ -43,12 +46,14 @@ def definition(scene: Scene) -> Measured:
                     control=float(error.max()) if len(error) else None, rows=rows)
 
 
-def _refined(scene: Scene, chosen: List[np.ndarray], parts: int) -> List[np.ndarray]:
-    """By row the integral for each chosen token."""
+def _refined(scene: Scene, chosen: List[np.ndarray], parts: int) -> Tuple[List[np.ndarray], List[np.ndarray]]:
+    """By row the integral for each chosen token, and how far on either side of it the slopes of the two sides are."""
     shares = [_moved(len(tokens), own, parts) for tokens, own in zip(scene.tokens, chosen)]
     scores = scores_at(scene, shares, scene.baseline)
-    sides = [each.reshape(len(own), 2, parts) for each, own in zip(scores, chosen)]
-    return [(each[:, 1] - each[:, 0]).sum(axis=1) for each in sides]
+    middles, sides = [each[:parts] for each in scores], [
+        each[parts:].reshape(len(own), 2, parts) for each, own in zip(scores, chosen)]
+    return [(each[:, 1] - each[:, 0]).sum(axis=1) for each in sides], [
+        np.abs(each[:, 0] + each[:, 1] - 2 * middle).sum(axis=1) for each, middle in zip(sides, middles)]
 
 
 def _apart(scene: Scene, one: List[np.ndarray], other: List[np.ndarray]) -> np.ndarray:
@@ -59,12 +64,13 @@ def _apart(scene: Scene, one: List[np.ndarray], other: List[np.ndarray]) -> np.n
 
 
 def _moved(count: int, tokens: np.ndarray, parts: int) -> np.ndarray:
-    """Shares ``[2 · parts · tokens, count]``: all in the middle of a part, one token at its start, then at its end."""
-    middles = (np.arange(parts) + 0.5) / parts
-    made: List[np.ndarray] = []
+    """Shares ``[parts + 2 · parts · tokens, count]``: all in the middle of a part; then one token at its start, and at
+    its end."""
+    middles = np.repeat((np.arange(parts)[:, None] + 0.5) / parts, count, axis=1)
+    made = [middles]
     for token in tokens:
         for side in (-0.5, 0.5):
-            shares = np.repeat(middles[:, None], count, axis=1)
+            shares = middles.copy()
             shares[:, token] += side / parts
             made.append(shares)
-    return np.concatenate(made) if made else np.ones((0, count))
+    return np.concatenate(made)
