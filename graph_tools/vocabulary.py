@@ -126,6 +126,6 @@ def read(node: Any, path: str, key_type: Any, value_type: Any) -> Tuple[np.ndarr
 
     try:
         return column(node.attr["key_index"].i, key_type), column(node.attr["value_index"].i, value_type)
-    except (IndexError, ValueError) as problem:
+    except (IndexError, ValueError, OverflowError) as problem:
         raise ModelFormatError("vocabulary file %r does not fit table %r (%s); mend the file" % (
             path, node.name, problem)) from problem

@@ -39,22 +39,20 @@ def _flow(index: GraphIndex) -> Dataflow:
 
 def drawn(index: GraphIndex) -> Tuple[str, ...]:
     """Nodes of the noise that leads to layers by its value, after what scales it."""
-    found = []
-    for node in index.of_ops(DRAWN):
-        name = _scaled(index, node.name)
-        behind = index.descendants([name], control=False, stop=lambda one: index.op(one) in _NO_VALUE)
-        if any(index.op(one) in LAYERS for one in behind):
-            found.append(name)
-    return tuple(found)
+    noise = index.names_of(DRAWN)
+    if not noise:
+        return ()
+    changing = index.descendants(index.names_of(_CHANGES), control=False)
+    leading = index.ancestors(index.names_of(LAYERS), control=False, stop=lambda one: index.op(one) in _NO_VALUE)
+    return tuple(name for name in (_scaled(index, one, changing) for one in noise) if name in leading)
 
 
-def _scaled(index: GraphIndex, name: str) -> str:
+def _scaled(index: GraphIndex, name: str, changing: Set[str]) -> str:
     """Onwards from noise, as long as it is only multiplied with constants, or constants are added."""
     while True:
         uses = index.consumers(name, control=False)
         beside = [ref for use in uses for ref in index.data_inputs(use.node) if ref != names.TensorRef(name, 0)]
-        if len(uses) != 1 or index.op(uses[0].node) not in _SCALES or any(
-                index.op(one) in _CHANGES for one in index.ancestors([ref.node for ref in beside], control=False)):
+        if len(uses) != 1 or index.op(uses[0].node) not in _SCALES or any(ref.node in changing for ref in beside):
             return name
         name = uses[0].node
 

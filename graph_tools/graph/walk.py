@@ -105,7 +105,8 @@ class GraphIndex:
         self._inputs: Dict[str, List[TensorRef]] = {}
         self._kept = Kept()
         self._consumers: Optional[Dict[str, Dict[int, List[Use]]]] = None
-        self._neighbours: Dict[Tuple[bool, bool], Dict[str, Tuple[str, ...]]] = {}
+        self._neighbours: Dict[bool, Dict[str, Tuple[str, ...]]] = {}
+        self._readers: Dict[bool, Dict[str, List[str]]] = {}
 
     def __contains__(self, node_name: str) -> bool:
         return node_name in self.nodes
@@ -199,17 +200,30 @@ class GraphIndex:
 
     def _around(self, control: bool, forward: bool) -> Callable[[str], Tuple[str, ...]]:
         """The nodes before or behind a node, each once; looked up once."""
-        table = self._neighbours.setdefault((control, forward), {})
+        if forward:
+            if control not in self._readers:
+                self._readers[control] = self._read(control)
+            readers = self._readers[control]
+            return lambda name: readers.get(name, ())
+        table = self._neighbours.setdefault(control, {})
 
         def around(name: str) -> Tuple[str, ...]:
             found = table.get(name)
             if found is None:
-                others = [use.node for use in self.consumers(name, control)] if forward else [
-                    ref.node for ref in self.inputs(name) if control or not ref.is_control]
-                found = table[name] = tuple(dict.fromkeys(other for other in others if other in self.nodes))
+                found = table[name] = tuple(dict.fromkeys(ref.node for ref in self.inputs(name) if (
+                    control or ref.port >= 0) and ref.node in self.nodes))
             return found
 
         return around
+
+    def _read(self, control: bool) -> Dict[str, List[str]]:
+        """The nodes that take something of a node, one that takes it twice side by side."""
+        readers: Dict[str, List[str]] = {}
+        for name in self.nodes:
+            for ref in self.inputs(name):
+                if control or ref.port >= 0:
+                    readers.setdefault(ref.node, []).append(name)
+        return readers
 
     def _closure(self, start: Iterable[str], stop: Optional[Callable[[str], bool]],
                  around: Callable[[str], Iterable[str]]) -> Set[str]:

@@ -7,13 +7,14 @@ import numpy as np
 
 from graph_tools import _tf, constants, following, variables
 from graph_tools.errors import ModelFormatError, UnsafeModelError, some
-from graph_tools.graph import names, ops, scan, walk
+from graph_tools.graph import functions, names, ops, scan, walk
 from graph_tools.load import tables
 from graph_tools.model import Model
 from graph_tools.releases import fit as release
 from graph_tools.safety import files, judge
 
 _GRADIENT = "_gradient_op_type"
+_NUMBERED = "CustomGradient-"  # and a number of the process: what tf.custom_gradient calls functions of Python's
 
 
 def model(meta_graph: Any, source: str, kind: str, values: Callable[[], Mapping[str, Any]] = dict,
@@ -52,7 +53,7 @@ def model(meta_graph: Any, source: str, kind: str, values: Callable[[], Mapping[
                      "model again, without what changes variables" % finished.torn[0],)
     warnings += release.fit(meta_graph, source)
     index = walk.GraphIndex(graph_def)
-    warnings += _judged(meta_graph, index, source, trusted) + _without_lost_gradients(graph_def)
+    warnings += _judged(meta_graph, index, source, trusted) + _without_lost_gradients(graph_def, trusted)
     folder = None if trusted else folder
     assets, elsewhere = _own_files(assets or {}, folder)
     found = tables.initializers(index, assets, held, folder)
@@ -70,18 +71,22 @@ def model(meta_graph: Any, source: str, kind: str, values: Callable[[], Mapping[
                  warnings=warnings + elsewhere + found.warnings + _dangling(meta_graph), format=kind, trusted=trusted)
 
 
-def _without_lost_gradients(graph_def: Any) -> Tuple[str, ...]:
+def _without_lost_gradients(graph_def: Any, trusted: bool) -> Tuple[str, ...]:
     """Drops, in place, names of gradient functions that this process does not have (``tf.custom_gradient`` saves the
     name alone), so that what a node computes is differentiated; a warning where there were any."""
     lost: List[str] = []
-    for nodes in [graph_def.node] + [function.node_def for function in graph_def.library.function]:
-        for node in nodes:
-            if _GRADIENT in node.attr and not _tf.knows_gradient(node.attr[_GRADIENT].s.decode("utf-8", "replace")):
-                del node.attr[_GRADIENT]
-                lost.append(repr(node.name))
+    for node in functions.all_nodes(graph_def):
+        if _GRADIENT in node.attr and _is_lost(names.text(node.attr[_GRADIENT].s), trusted):
+            del node.attr[_GRADIENT]
+            lost.append(repr(node.name))
     return () if not lost else (
         "custom gradients of %s are not in the file (tf.custom_gradient saves their names alone): what the ops compute "
         "is differentiated instead" % some(sorted(lost)),)
+
+
+def _is_lost(gradient: str, trusted: bool) -> bool:
+    """Whether a name of a gradient function means none here; the numbered ones of another process are not ours."""
+    return gradient.startswith(_NUMBERED) and not trusted or not _tf.knows_gradient(gradient)
 
 
 def _judged(meta_graph: Any, index: walk.GraphIndex, source: str, trusted: bool) -> Tuple[str, ...]:

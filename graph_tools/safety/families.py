@@ -3,6 +3,7 @@
 An op that is in no family is refused like those that reach out: nobody has said what it does.
 """
 
+import functools
 from typing import Any, Callable, Dict, FrozenSet, NamedTuple, Optional, Tuple
 
 from graph_tools.safety import computing
@@ -154,6 +155,7 @@ def reaching(node: Any) -> Optional[Family]:
     return of(node.op)
 
 
+@functools.lru_cache(1 << 12)  # a file names what it likes
 def of(op: str) -> Family:
     """The family of an op by its name."""
     for family in COMPUTING + REACHING:

@@ -5,7 +5,7 @@ too much memory for is put behind a placeholder with that value as its default, 
 is the same.
 """
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Container, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -90,29 +90,38 @@ _PRODUCTS = frozenset(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"
 def _fold(graph_def: Any) -> Dict[str, Folded]:
     """Of each node that import could fold, what it would be: those that depend on constants alone."""
     library = {function.signature.name for function in graph_def.library.function}
-    waits: Dict[str, int] = {}
-    consumers: Dict[str, List[Any]] = {}
-    ready = []
-    for node in graph_def.node:
-        sources = {entry.partition(":")[0] for entry in node.input if not entry.startswith("^")}
-        # Without inputs and a rule: handles, which are not folded.
-        if not (node.op in _RULES or node.op in _CALLS or node.op in library or sources and node.op in computing.PURE):
-            continue
-        waits[node.name] = len(sources)
-        for source in sources:
-            consumers.setdefault(source, []).append(node)
-        if not sources:
-            ready.append(node)
     known: Dict[str, Folded] = {}
-    while ready:
-        node = ready.pop()
-        known[node.name] = _folded(node, [known[entry.partition(":")[0]] for entry in node.input
-                                          if not entry.startswith("^")])
-        for consumer in consumers.get(node.name, ()):
-            waits[consumer.name] -= 1
-            if not waits[consumer.name]:
-                ready.append(consumer)
+    waiting: Dict[str, List[Tuple[Any, int]]] = {}  # each node at its first input that is not known (yet)
+    for first in graph_def.node:
+        todo = [(first, 0)] if _may_fold(first, library) else []
+        while todo:
+            node, slot = todo.pop()
+            slot = _lacking(node.input, slot, known)
+            if slot < len(node.input):
+                waiting.setdefault(_source(node.input[slot]), []).append((node, slot))
+                continue
+            known[node.name] = _folded(node, [known[_source(entry)] for entry in node.input if entry[:1] != "^"])
+            todo += waiting.pop(node.name, ())
     return known
+
+
+def _may_fold(node: Any, library: Container[str]) -> bool:
+    op = node.op
+    if op in _RULES or op in _CALLS or op in library:
+        return True
+    # Without inputs and a rule: handles, which are not folded.
+    return op in computing.PURE and any(entry[:1] != "^" for entry in node.input)
+
+
+def _source(entry: str) -> str:
+    return entry.partition(":")[0]
+
+
+def _lacking(entries: Sequence[str], slot: int, known: Container[str]) -> int:
+    """The place of the first data input, from ``slot`` on, that is not known; behind the last where all are."""
+    while slot < len(entries) and (entries[slot][:1] == "^" or _source(entries[slot]) in known):
+        slot += 1
+    return slot
 
 
 def _folded(node: Any, inputs: List[Folded]) -> Folded:

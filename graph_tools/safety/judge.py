@@ -133,17 +133,14 @@ def outlook(meta_graph: Any, index: walk.GraphIndex, refused: Dict[str, Refusal]
     if not refused:
         return Outlook()
     goals, source = _goals(meta_graph, index, refused), _is_source(index, refused)
-    reached: Set[str] = index.ancestors(goals, stop=source)
-    needed = [refusal for name, refusal in refused.items() if refusal.family.name == "python"
-              or (name in reached and refusal.op not in _SERVICES)]
-    first: Optional[Refusal] = None
-    for goal in goals:
-        against = next((refused[name] for name in sorted(index.ancestors([goal], stop=source))
-                        if name in refused and not source(name)), None)
-        if against is None:
-            return Outlook(needed)
-        first = first or against
-    return Outlook(needed, first)
+    told = {name: refusal for name, refusal in refused.items() if refusal.op not in _SERVICES}
+    reached: Set[str] = index.ancestors(goals, stop=source) if told else set()
+    needed = [refusal for name, refusal in told.items() if refusal.family.name == "python" or name in reached]
+    spoiled = index.descendants([name for name in refused if not source(name)], stop=source)
+    if not goals or any(goal not in spoiled or source(goal) for goal in goals):
+        return Outlook(needed)
+    return Outlook(needed, next(refused[name] for name in sorted(index.ancestors(goals[:1], stop=source))
+                                if name in refused and not source(name)))
 
 
 def _goals(meta_graph: Any, index: walk.GraphIndex, refused: Dict[str, Refusal]) -> List[str]:
@@ -154,8 +151,8 @@ def _goals(meta_graph: Any, index: walk.GraphIndex, refused: Dict[str, Refusal])
         return known
     computing = {name for name, node in index.nodes.items() if name not in refused and node.op not in _NO_GOAL
                  and (node.op in computing_ops.PURE or node.op in computing_ops.CONTROL)}
-    found = [name for name in index.nodes if name in computing
-             and not any(use.node in computing for use in index.consumers(name, control=False))]
+    taken = {ref.node for name in computing for ref in index.data_inputs(name)}
+    found = [name for name in index.nodes if name in computing and name not in taken]
     services = {name for name, refusal in refused.items() if refusal.op in _SERVICES}
     behind = index.descendants(services) if services else set()
     return [name for name in found if name not in behind] or found

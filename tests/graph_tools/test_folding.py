@@ -261,3 +261,34 @@ def test_a_constant_whose_bytes_are_torn_is_not_known():
                                          (-1, "of no dtype"), (2 ** 31 - 1, "of no dtype")])
 def test_a_type_that_is_none_has_no_name(dtype, name):
     assert wiring._name(dtype) == name
+
+
+def test_the_order_of_the_nodes_does_not_matter():
+    """A file may name its nodes in any order; what waits for an input is looked at again when that is known."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None], "x")
+        sizes = [tf.constant(number) for number in (2, 3, 4)]
+        shape = tf.stack(sizes + [sizes[0] + sizes[1] + sizes[2]])
+        with tf.control_dependencies([x]):
+            made = tf.fill(shape, tf.constant(2.0) * 3.0)
+        tf.add(made, x, "end")
+    graph_def, random = graph.as_graph_def(), np.random.RandomState(0)
+    first = folding._fold(graph_def)
+    assert first[made.op.name].shape == (2, 3, 4, 9) and not {"x", "end"} & set(first)
+    for _ in range(20):
+        mixed = _tf.tf.GraphDef(node=[graph_def.node[place] for place in random.permutation(len(graph_def.node))])
+        found = folding._fold(mixed)
+        assert set(found) == set(first)
+        assert all(str(found[name]) == str(first[name]) for name in first)
+
+
+@pytest.mark.parametrize("count", (10, 3000))
+def test_a_node_before_its_many_inputs_is_looked_at_once_for_each(count, monkeypatch):
+    graph_def, asked = _tf.tf.GraphDef(), []
+    graph_def.node.add(name="all", op="AddN").input.extend("k%d" % number for number in range(count))
+    for number in range(count):
+        graph_def.node.add(name="k%d" % number, op="Const").attr["value"].tensor.dtype = 1
+    source = folding._source
+    monkeypatch.setattr(folding, "_source", lambda entry: asked.append(entry) or source(entry))
+    assert "all" in folding._fold(graph_def) and len(asked) <= 4 * count

@@ -1,5 +1,6 @@
 """What counts as an output of a graph when it is judged, and what as data that is fed."""
 
+import numpy as np
 import pytest
 
 from graph_tools import _tf
@@ -213,3 +214,38 @@ def test_what_is_kept_keeps_what_it_calls():
     assert {function.signature.name for function in body.graph.library.function} == {"writes_kept", "calls_kept"}
     assert {node.name: node.op for node in body.graph.node}["kept"] == "PartitionedCall"
     assert list(disarm.disarm(body.graph)) == ["kept"] and not body.graph.library.function
+
+
+def told_for_each_output(meta_graph, index, refused):
+    """``outlook`` by its words: every output is walked back from, alone."""
+    goals, source = judge._goals(meta_graph, index, refused), judge._is_source(index, refused)
+    behind = [index.ancestors([goal], stop=source) for goal in goals]
+    needed = [name for name, refusal in refused.items() if refusal.family.name == "python" or (
+        refusal.op not in judge._SERVICES and any(name in one for one in behind))]
+    against = [sorted(name for name in one if name in refused and not source(name)) for one in behind]
+    return needed, refused[against[0][0]] if against and all(against) else None
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_one_walk_says_what_a_walk_from_each_output_says(part):
+    """Random graphs of what computes, fills, reads, writes and calls Python."""
+    random = np.random.RandomState(part)
+    ops, seen = ["Tanh", "Identity", "NoOp", "Placeholder", "ReadFile", "WriteFile", "SaveV2", "RestoreV2", "PyFunc",
+                 "QueueDequeueV2", "Assign", "Frobnicate"], set()
+    for _ in range(150):
+        meta_graph, count = _tf.tf.MetaGraphDef(), random.randint(2, 14)
+        for number in range(count):
+            op = ops[random.choice(len(ops), p=[0.36] + [0.64 / (len(ops) - 1)] * (len(ops) - 1))]
+            node = meta_graph.graph_def.node.add(name="n%02d" % random.permutation(100)[0] + "_%d" % number, op=op)
+            before = [other.name for other in meta_graph.graph_def.node][:-1]
+            for other in random.choice(before, min(len(before), random.randint(3)), False) if before else ():
+                node.input.append(str(other) if random.randint(4) else "^" + str(other))
+            node.input.sort(key=lambda entry: entry.startswith("^"))
+        if random.randint(2):
+            meta_graph.signature_def["serve"].outputs["y"].name = meta_graph.graph_def.node[-1].name + ":0"
+        index, refused = walk.GraphIndex(meta_graph.graph_def), judge.judge(meta_graph.graph_def)
+        found = judge.outlook(meta_graph, index, refused)
+        needed, hopeless = told_for_each_output(meta_graph, index, refused)
+        assert ([one.node for one in found.needed], found.hopeless) == (needed, hopeless)
+        seen.add((bool(needed), hopeless is None))
+    assert len(seen) == 4

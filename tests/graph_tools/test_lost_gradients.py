@@ -45,3 +45,22 @@ def test_gradients_that_are_there_stay(tmp_path):
         assert model.warnings == ()
         node, = [node for node in model.graph_def.node if node.op == "IdentityN"]
         assert node.attr["_gradient_op_type"].s.decode() == name if name else "_gradient_op_type" not in node.attr
+
+
+def test_a_numbered_function_of_this_process_is_not_the_file_s(tmp_path):
+    """``CustomGradient-7`` is the seventh of whoever wrote the file; here that is another's function, or nobody's."""
+    name, called = "CustomGradient-7000007", []
+    path = tmp_path / "swish.pb"
+    path.write_bytes(swish_like(name).SerializeToString())
+
+    def ours(op, *grads):
+        called.append(op.name)
+        return [100.0 * grad for grad in grads]
+
+    _tf.tf.RegisterGradient(name)(ours)
+    for trusted in (False, True):  # the twin: who trusts the file has its names looked up
+        model = gt.load(str(path), trusted=trusted)
+        assert bool(model.warnings) != trusted
+        with tf1_ig.IntegratedGradients(model, "y:0", inputs="x") as explainer:
+            explainer.explain({"x:0": X}, label=1, steps=2)
+        assert bool(called) == trusted

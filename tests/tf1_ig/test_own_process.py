@@ -1,5 +1,6 @@
 """The command in a process of its own: signals, streams that are closed, locales, forks. Each ends in one line."""
 
+import io
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from graph_tools import _tf
 from graph_tools.errors import ForkedProcessError
 from tests.models import small
 from tf1_ig import cli, demo
+from tf1_ig.commands import own_process
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -149,3 +151,28 @@ def test_a_forked_child_says_at_once_that_it_cannot_explain():
             os.close(heard)
             assert "spawn" in said and "forked off" in said and time.monotonic() - begun < 10, said
         assert explainer.explain({"x": x}).converged.all()
+
+
+def test_a_name_in_a_file_says_nothing_to_a_terminal():
+    """A title, a colour, a line that is overwritten or runs backwards; text and JSON stay what they are."""
+    held = io.BytesIO()
+    stream = io.TextIOWrapper(held, encoding="utf-8", newline="")
+    own_process.quote_controls(stream, "\t\n")
+    named = "\x1b]0;title\x07 \x9b31m \u202e \r \x7f \x00"
+    print("a\tb", named, "café \u05d0\u200f ✓", file=stream)
+    print(json.dumps([named], ensure_ascii=False), file=stream)
+    stream.flush()
+    line, tree = held.getvalue().decode("utf-8").split("\n")[:2]
+    assert line == ("a\tb \\u001b]0;title\\u0007 \\u009b31m \\u202e \\u000d \\u007f \\u0000 café \u05d0\u200f ✓")
+    assert tree.isprintable() and json.loads(tree) == [named]
+
+
+def test_commands_quote_what_a_stranger_s_file_names(tmp_path):
+    """The words of an error, in the process that works and in the one that waits for it."""
+    path = tmp_path / "m.pb"
+    graph_def = gt.load(demo.MODEL).graph_def
+    graph_def.library.function.add().signature.name = "f\x1b[2J"
+    graph_def.node.add(name="call", op="f\x1b[2J")
+    path.write_bytes(graph_def.SerializeToString())
+    status, out, err = _run(_command("scan", path))
+    assert status in (0, 1) and "\x1b" not in out + err

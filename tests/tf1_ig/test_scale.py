@@ -22,7 +22,7 @@ from graph_tools._tf import tf
 from tests.many_rows import deadly, demo_spec, explained, largest_difference, lines, reviews, written
 from tf1_ig import cli, demo
 from tf1_ig.errors import ClosedError, FolderError, LabelError, RowError, SpecError, WorkerError
-from tf1_ig.scale import batches, folder, groups, plan, records, schemas, worker
+from tf1_ig.scale import batches, folder, groups, plan, records, schemas, suspects, worker
 
 pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -594,3 +594,19 @@ def test_a_worker_runs_the_graph_as_explain_runs_it():
     config = batches._threads(3)["config"]
     assert config.graph_options == _tf.session_config().graph_options
     assert (config.intra_op_parallelism_threads, config.inter_op_parallelism_threads) == (3, 1)
+
+
+@pytest.mark.parametrize("text", ["[]", "5", "null", '"abc"', '["ab"]', "[" * 100000, ""])
+def test_a_folder_whose_plan_is_none_is_not_resumed(tmp_path, text):
+    (tmp_path / folder.PLAN).write_text(text)
+    with pytest.raises(FolderError):
+        with folder.taken(str(tmp_path), {"a": 1}, resume=True):
+            pass
+
+
+@pytest.mark.parametrize("text, alone", [
+    ('{"a": 1}', True), ('{"a": Infinity}', False), ("[1]", False), ("[" * 100000, False), ('{"a": [1]}', False)])
+def test_what_is_said_of_suspects_is_a_number_or_nothing(tmp_path, text, alone):
+    (tmp_path / folder.SUSPECTS).write_text(text)
+    found = suspects.Suspects(str(tmp_path / folder.SUSPECTS))
+    assert found.of(folder.Range(0, [("a", None)])) == (frozenset(["a"] if alone else ()), frozenset())

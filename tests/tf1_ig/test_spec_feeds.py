@@ -1,6 +1,7 @@
 """Feeds made by a spec equal those made by hand, kind by kind, and bad cells are told with their column."""
 
 import io
+import os
 import wave
 
 import numpy as np
@@ -319,3 +320,22 @@ def test_rows_of_other_shapes_than_the_first():
     found = spec_of({"x:0": {"kind": "signal", "column": "c"}}).encode([{"c": [1, 2]}, {"c": [[1, 2]]}, {"c": [3]}])
     same(found.feed["x:0"], np.array([[1, 2], [3, 0]], np.float32))
     assert "is of shape [1, 2]" in str(found.bad[0])
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+@pytest.mark.parametrize("kind, ending", [("image", ".png"), ("image", ".npy"), ("signal", ".npy"), ("signal", ".wav")])
+def test_a_row_that_names_a_pipe_is_not_waited_for(tmp_path, kind, ending):
+    path = str(tmp_path / ("pipe" + ending))
+    os.mkfifo(path)
+    with pytest.raises(RowError, match="is no regular file"):
+        array_of({"kind": kind, "column": "c"}, [{"c": path}])
+
+
+@pytest.mark.parametrize("text", [
+    "[" * 100000, '{"%s": "a"}' % ("1" * 6000), '{"a": NaN}', '{"a": ' * 5000 + "1" + "}" * 5000])
+def test_a_vocabulary_that_is_none_is_one_line(tmp_path, text):
+    (tmp_path / "words.json").write_text(text)
+    with pytest.raises(SpecError) as wrong:
+        array_of({"kind": "text", "vocabulary": {"file": str(tmp_path / "words.json")}}, [{"text": "a"}])
+    assert "words.json" in str(wrong.value) and "\n" not in str(wrong.value)

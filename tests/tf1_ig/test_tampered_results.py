@@ -13,6 +13,7 @@ from graph_tools.errors import GraphToolsError
 from graph_tools.report import Finding
 from tests.tf1_ig.results import result
 from tf1_ig.errors import ResultFileError
+from tf1_ig.result import storage
 from tf1_ig.result.features import Feature
 from tf1_ig.show import terminal
 
@@ -156,3 +157,24 @@ def test_a_file_nested_without_end_is_one_error(tmp_path, text):
     (tmp_path / "r.json").write_text(text)
     with pytest.raises(ResultFileError, match="r.json"):
         tf1_ig.load_attribution(tmp_path / "r.json")
+
+
+def test_a_file_of_many_inputs_is_read_in_one_go():
+    """Arrays are looked for by name: a file of ten thousand inputs would take an hour otherwise."""
+    class Counted(dict):
+        walks = 0
+
+        def __iter__(self):
+            Counted.walks += 1
+            return super().__iter__()
+
+    arrays, record = storage._flatten(result())
+    walks = []
+    for count in (1, 200):
+        more = {"values/%d" % number: arrays["values/0"] for number in range(count)}
+        inputs = [dict(record["inputs"][0], tensor="t%d:0" % number) for number in range(count)]
+        Counted.walks = 0
+        fields = storage._unflatten(Counted(arrays, **more), dict(record, inputs=inputs))
+        assert len(fields["values"]) == count
+        walks.append(Counted.walks)
+    assert walks[0] == walks[1]

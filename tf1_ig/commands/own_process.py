@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 import warnings
-from typing import Iterator, Optional
+from typing import Any, Iterator, Optional
 
 from graph_tools import _tf, whole_files
 from graph_tools.safety import memory
@@ -41,6 +41,18 @@ def with_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w" if number else "r", closefd=False, errors="replace"))
+    quote_controls(sys.stdout, "\t\n")
+    quote_controls(sys.stderr)
+
+
+# By what a name in a stranger's file could speak to a terminal: control characters, and those that turn a line round.
+_CONTROLS = (*range(32), *range(127, 160), *range(0x202a, 0x202f), *range(0x2066, 0x206a))
+
+
+def quote_controls(stream: Any, kept: str = "\t\n\r") -> None:
+    """Makes a stream of text show control characters, all but some, as JSON spells them."""
+    write, shown = stream.write, {code: "\\u%04x" % code for code in _CONTROLS if chr(code) not in kept}
+    stream.write = lambda text: write(text.translate(shown))
 
 
 def _import_quietly() -> None:

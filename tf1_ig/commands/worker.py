@@ -15,6 +15,7 @@ import traceback
 from typing import Any, Callable, Optional
 
 from graph_tools.errors import last_line, one_line
+from tf1_ig.commands import own_process
 
 _HANDED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 _PARENT_DIES = 1  # prctl's PR_SET_PDEATHSIG
@@ -91,6 +92,7 @@ def _work_and_exit(work: Callable[[], int], aside: Any, parent: int) -> None:
         _end_with(parent)
         screen = os.dup(2)
         sys.stderr = open(screen, "w", buffering=1, errors="replace")
+        own_process.quote_controls(sys.stderr)
         os.dup2(aside.fileno(), 2)
         status = work()
         sys.stdout.flush()

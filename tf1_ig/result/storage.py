@@ -4,6 +4,7 @@ Both files hold the same tree: arrays by a path such as ``values/0`` or ``values
 one record of everything that is not an array.
 """
 
+import collections
 import json
 import os
 import struct
@@ -212,11 +213,11 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
         fields["spans"] = {name: [[span and (int(span[0]), int(span[1])) for span in row] for row in rows]
                            for name, rows in fields["spans"].items()}
     fields["held_fixed"], fields["notes"] = tuple(record["held_fixed"]), tuple(record["notes"])
+    rows = collections.Counter(tuple(key.split("/")[:2]) for key in arrays)
     for kind in _BY_INPUT:
-        fields[kind] = {each["tensor"]: _by_rows(arrays, "%s/%d" % (kind, number))
+        fields[kind] = {each["tensor"]: _by_rows(arrays, "%s/%d" % (kind, number), rows[kind, str(number)])
                         for number, each in enumerate(record["inputs"])
-                        if any(key.split("/")[:2] == [kind, str(number)] for key in arrays)
-                        or (each["rows"] == 0 and kind in ("values", "ids"))}
+                        if rows[kind, str(number)] or (each["rows"] == 0 and kind in ("values", "ids"))}
     fields.update((kind, fields[kind] or None) for kind in _BY_INPUT[1:])
     # Files of before there were others hold Integrated Gradients.
     fields.update((name, fields[name] or known) for name, known in (("technique", "Integrated Gradients"),
@@ -232,12 +233,9 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
     return fields
 
 
-def _by_rows(arrays: Dict[str, np.ndarray], key: str) -> Any:
+def _by_rows(arrays: Dict[str, np.ndarray], key: str, count: int) -> Any:
     """The array of that path, or the list of the arrays of its rows."""
-    if key in arrays:
-        return arrays[key]
-    count = sum(1 for name in arrays if name.startswith(key + "/"))
-    return [arrays["%s/%d" % (key, row)] for row in range(count)]
+    return arrays[key] if key in arrays else [arrays["%s/%d" % (key, row)] for row in range(count)]
 
 
 def _to_json(attribution: Any, arrays: Any, record: Any) -> Dict[str, Any]:

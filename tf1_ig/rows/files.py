@@ -74,7 +74,7 @@ class Files(NamedTuple):
         try:
             with open(path, encoding="utf-8-sig") as file:
                 return json.load(file)
-        except (OSError, ValueError) as wrong:
+        except (OSError, ValueError, RecursionError) as wrong:
             raise SpecError("%s: %r is not JSON (%s)" % (self.place(inner), path, wrong)) from wrong
 
 

@@ -4,6 +4,8 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from tf1_ig.errors import SpecError
 
+_DIGITS = 18  # of a number that an id can be
+
 
 def ids_of(tree: Any) -> Optional[Dict[str, int]]:
     """Name to number; ``None`` where the tree is nothing of the kind.
@@ -22,7 +24,7 @@ def ids_of(tree: Any) -> Optional[Dict[str, int]]:
         return None
     if all(isinstance(number, int) and not isinstance(number, bool) for number in tree.values()):
         return dict(tree)
-    if all(isinstance(name, str) and key.isdecimal() for key, name in tree.items()):
+    if all(isinstance(name, str) and key.isdecimal() and len(key) <= _DIGITS for key, name in tree.items()):
         return ids_of([name for _, name in sorted(tree.items(), key=lambda one: int(one[0]))]) if sorted(
             map(int, tree)) == list(range(len(tree))) else {name: int(key) for key, name in tree.items()}
     return None

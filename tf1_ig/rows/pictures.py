@@ -44,6 +44,8 @@ def _decoded(value: Any, options: Mapping[str, Any], column: str) -> np.ndarray:
         return _of_size(as_number(_array_file(value, column), column), options, column)
     pillow = package("PIL.Image", "to read pictures", "'tf1-ig[images]'")
     colours = options.get("colours", "RGB")
+    if not isinstance(value, bytes):
+        _refuse_pipe(value, column)
     try:
         with pillow.open(io.BytesIO(value) if isinstance(value, bytes) else value) as file:
             picture = file.convert(_MODES[colours])
@@ -68,7 +70,14 @@ def _of_size(array: np.ndarray, options: Mapping[str, Any], column: str) -> np.n
     return array
 
 
+def _refuse_pipe(path: Any, column: str) -> None:
+    """A row names what it likes; what is no file may be waited for without end."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise RowError("%r is no regular file" % os.fspath(path), column)
+
+
 def _array_file(path: Any, column: str) -> np.ndarray:
+    _refuse_pipe(path, column)
     try:
         return np.load(os.fspath(path), allow_pickle=False)
     except (OSError, ValueError, EOFError) as wrong:
@@ -121,6 +130,7 @@ def signal(options: Mapping[str, Any], files: Files) -> Encoder:
 
 def _samples(path: Any, column: str) -> np.ndarray:
     """The samples of a PCM file, from −1 to 1: ``[time]``, or ``[time, channels]``."""
+    _refuse_pipe(path, column)
     try:
         with wave.open(os.fspath(path), "rb") as file:
             width, channels = file.getsampwidth(), file.getnchannels()

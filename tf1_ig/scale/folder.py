@@ -60,8 +60,8 @@ def _refuse_other(folder: str, plan: Mapping[str, Any], resume: bool) -> None:
     path = os.path.join(folder, PLAN)
     try:
         with open(path, encoding="utf-8") as file:
-            before = json.load(file)
-    except (OSError, ValueError) as wrong:
+            before = dict(json.load(file))
+    except (OSError, ValueError, TypeError, RecursionError) as wrong:
         raise FolderError("the folder %r cannot be resumed: its %s cannot be read (%s); give another folder" % (
             folder, PLAN, wrong)) from wrong
     now = json.loads(json.dumps(plan))

@@ -25,7 +25,7 @@ class Suspects:
             try:
                 with open(path, encoding="utf-8", errors="surrogateescape") as file:
                     self._ends = {str(name): int(ends) for name, ends in json.load(file).items()}
-            except (OSError, ValueError, AttributeError, TypeError):
+            except (OSError, ValueError, AttributeError, TypeError, OverflowError, RecursionError):
                 self._ends = {}
 
     def ended(self, in_hand: List[str]) -> None:
