@@ -30,6 +30,8 @@ def refusal(path: str, folder: Optional[str], most: int = LARGEST) -> str:
     """
     if folder is None:
         return ""
+    if "\0" in path:
+        return "%r is the path of no file" % path
     if is_remote(path) or is_remote(folder):
         here = is_remote(path) and path.startswith(folder.rstrip("/") + "/") and "/../" not in path + "/"
         return "" if here else "%r is not in the model's folder %r" % (path, folder)
@@ -53,7 +55,7 @@ def own(path: str, folder: Optional[str]) -> str:
     if folder is not None and refusal(path, folder):
         for there in (folder.rstrip("/") + "/", folder.rstrip("/") + "/assets/"):
             copy = there + os.path.basename(path)
-            if os.path.isfile(copy) and not refusal(copy, folder):
+            if not refusal(copy, folder) and os.path.isfile(copy):
                 return copy
     return path
 

@@ -5,7 +5,7 @@ too much memory for is put behind a placeholder with that value as its default, 
 is the same.
 """
 
-from typing import Any, Callable, Container, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Container, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -90,19 +90,22 @@ _PRODUCTS = frozenset(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"
 def _fold(graph_def: Any) -> Dict[str, Folded]:
     """Of each node that import could fold, what it would be: those that depend on constants alone."""
     library = {function.signature.name for function in graph_def.library.function}
-    known: Dict[str, Folded] = {}
-    waiting: Dict[str, List[Tuple[Any, int]]] = {}  # each node at its first input that is not known (yet)
+    known: Dict[str, Optional[Folded]] = {}         # ``None``: it is not folded
+    waiting: Dict[str, List[Tuple[Any, int]]] = {}  # each at its first input that stands further behind in the file
     for first in graph_def.node:
-        todo = [(first, 0)] if _may_fold(first, library) else []
+        todo = [(first, 0)]
         while todo:
             node, slot = todo.pop()
-            slot = _lacking(node.input, slot, known)
-            if slot < len(node.input):
-                waiting.setdefault(_source(node.input[slot]), []).append((node, slot))
+            may, entries = _may_fold(node, library), node.input
+            slot = _lacking(entries, slot, known) if may else 0
+            lacks = may and slot < len(entries)
+            if lacks and _source(entries[slot]) not in known:
+                waiting.setdefault(_source(entries[slot]), []).append((node, slot))
                 continue
-            known[node.name] = _folded(node, [known[_source(entry)] for entry in node.input if entry[:1] != "^"])
+            known[node.name] = None if lacks or not may else _folded(
+                node, [known[_source(entry)] for entry in entries if entry[:1] != "^"])
             todo += waiting.pop(node.name, ())
-    return known
+    return {name: folded for name, folded in known.items() if folded is not None}
 
 
 def _may_fold(node: Any, library: Container[str]) -> bool:
@@ -117,9 +120,9 @@ def _source(entry: str) -> str:
     return entry.partition(":")[0]
 
 
-def _lacking(entries: Sequence[str], slot: int, known: Container[str]) -> int:
+def _lacking(entries: Sequence[str], slot: int, known: Mapping[str, Any]) -> int:
     """The place of the first data input, from ``slot`` on, that is not known; behind the last where all are."""
-    while slot < len(entries) and (entries[slot][:1] == "^" or _source(entries[slot]) in known):
+    while slot < len(entries) and (entries[slot][:1] == "^" or known.get(_source(entries[slot])) is not None):
         slot += 1
     return slot
 

@@ -151,7 +151,7 @@ def _goals(meta_graph: Any, index: walk.GraphIndex, refused: Dict[str, Refusal])
         return known
     computing = {name for name, node in index.nodes.items() if name not in refused and node.op not in _NO_GOAL
                  and (node.op in computing_ops.PURE or node.op in computing_ops.CONTROL)}
-    taken = {ref.node for name in computing for ref in index.data_inputs(name)}
+    taken = {ref.node for name in computing for ref in index.inputs(name) if ref.port >= 0}
     found = [name for name in index.nodes if name in computing and name not in taken]
     services = {name for name, refusal in refused.items() if refusal.op in _SERVICES}
     behind = index.descendants(services) if services else set()

@@ -291,4 +291,4 @@ def test_a_node_before_its_many_inputs_is_looked_at_once_for_each(count, monkeyp
         graph_def.node.add(name="k%d" % number, op="Const").attr["value"].tensor.dtype = 1
     source = folding._source
     monkeypatch.setattr(folding, "_source", lambda entry: asked.append(entry) or source(entry))
-    assert "all" in folding._fold(graph_def) and len(asked) <= 4 * count
+    assert "all" in folding._fold(graph_def) and len(asked) <= 6 * count

@@ -27,6 +27,7 @@ def place(tmp_path):
 @pytest.mark.parametrize("path, said", [
     ("m/own.txt", ""), ("m/inner/deep.txt", ""), ("m/inner/../own.txt", ""), ("m/within", ""), ("into", ""),
     ("m/not there", ""), ("m2/beside.txt", OUT), ("outside.txt", OUT), ("m/../outside.txt", OUT), ("m/led", OUT),
+    ("m/own.txt\0", "is the path of no file"), ("m\0/../../etc/passwd", "is the path of no file"),
     ("m/inner", "is not a regular file"), ("m/pipe", "is not a regular file"), ("not there", OUT)])
 def test_what_may_be_read(place, path, said):
     for folder in ("m", "m/", "m/inner/.."):

@@ -5,7 +5,7 @@ import os
 import pytest
 
 import graph_tools as gt
-from graph_tools import _tf
+from graph_tools import _tf, vocabulary
 from graph_tools.errors import ModelFileMissingError, ModelFormatError, StateError
 
 WORDS = ("the", "film", "good")
@@ -65,3 +65,16 @@ def test_names_and_paths_that_are_wrong_are_told(written):
         gt.load(path, assets={"word.txt": elsewhere})
     with pytest.raises(ModelFileMissingError, match="nowhere"):
         gt.load(path, assets={"words.txt": "nowhere"})
+
+
+@pytest.mark.parametrize("number, fine", [(b"7", True), (b"9" * 30, False), (b"nan", False)])
+def test_a_number_that_no_table_can_hold_is_one_line(tmp_path, number, fine):
+    (tmp_path / "words.txt").write_bytes(b"a\t" + number + b"\n")
+    node = _tf.tf.NodeDef(name="fill", op="InitializeTableFromTextFileV2")
+    node.attr["key_index"].i, node.attr["value_index"].i = 0, 1
+    if fine:
+        keys, values = vocabulary.read(node, str(tmp_path / "words.txt"), _tf.tf.string, _tf.tf.int64)
+        assert (keys.tolist(), values.tolist()) == ([b"a"], [7])
+    else:
+        with pytest.raises(ModelFormatError, match="does not fit table 'fill'"):
+            vocabulary.read(node, str(tmp_path / "words.txt"), _tf.tf.string, _tf.tf.int64)

@@ -610,3 +610,22 @@ def test_what_is_said_of_suspects_is_a_number_or_nothing(tmp_path, text, alone):
     (tmp_path / folder.SUSPECTS).write_text(text)
     found = suspects.Suspects(str(tmp_path / folder.SUSPECTS))
     assert found.of(folder.Range(0, [("a", None)])) == (frozenset(["a"] if alone else ()), frozenset())
+
+
+@pytest.mark.parametrize("more, keep, key, extra", [
+    ({"key": "\ud800"}, (), "\\ud800", {}), ({"key": "b", "note": "\ud800"}, ("note",), "b", {"note": "\ud800"}),
+    ({"key": "é"}, (), "é", {})])
+def test_half_a_character_ends_no_job(tmp_path, more, keep, key, extra):
+    rows = [{"key": "a", "text": "A good film."}, dict({"text": "A bad film."}, **more)]
+    batch, = tf1_ig.explain_batches(demo_spec(tmp_path), [rows], keep=keep, steps=2)
+    assert batch.to_pydict()["status"] == ["explained"] * 2 and batch.to_pydict()["key"] == ["a", key]
+    assert json.loads(batch.to_pydict()["extra"][1]) == extra
+
+
+@pytest.mark.parametrize("text", ["", "[]\n", "{}\n"])
+def test_a_dead_letter_that_is_none_is_named(tmp_path, text):
+    path = tmp_path / folder.dead_letter_name(0)
+    path.write_text(text)
+    assert folder.first_rejected(str(tmp_path)).startswith("%s cannot be read" % path)
+    path.write_text('{"key": "a", "column": "b", "reason": "c"}\n')
+    assert folder.first_rejected(str(tmp_path)) == "a, column 'b': c (%s)" % path

@@ -339,3 +339,28 @@ def test_a_vocabulary_that_is_none_is_one_line(tmp_path, text):
     with pytest.raises(SpecError) as wrong:
         array_of({"kind": "text", "vocabulary": {"file": str(tmp_path / "words.json")}}, [{"text": "a"}])
     assert "words.json" in str(wrong.value) and "\n" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("more", [
+    {"length": 10 ** 13}, {"shortest": 10 ** 13}, {"one_hot": 10 ** 9}, {"one_hot": 1},
+    {"vocabulary": dict(WORDS, first=10 ** 30)}, {"vocabulary": dict(WORDS, padding=10 ** 30), "length": 9}])
+def test_sizes_that_no_array_can_have_are_one_line(more):
+    options = {"kind": "text", "vocabulary": WORDS}
+    assert array_of(options, [{"text": "a good film"}]).shape == (1, 3)
+    with pytest.raises(RowError, match="column 'text': no array can be made of it as the spec says") as wrong:
+        array_of(dict(options, **more), [{"text": "a good film"}])
+    assert "\n" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("pattern", ["(" * 5000 + ")" * 5000, "a{99999999999}", "("])
+def test_a_pattern_that_is_none_is_one_line(pattern):
+    with pytest.raises(SpecError, match="is not a regular expression"):
+        spec_of({"x:0": {"kind": "text", "vocabulary": WORDS, "tokenizer": {"kind": "regex", "pattern": pattern}}})
+
+
+def test_a_column_of_a_vocabulary_that_no_line_has_is_empty(tmp_path):
+    (tmp_path / "words.txt").write_text("a\t1\nb\t2\n")
+    words = {"file": str(tmp_path / "words.txt"), "separator": "\t"}
+    same(array_of({"kind": "text", "vocabulary": dict(words, field=0)}, [{"text": "b"}]), np.array([[1]], np.int32))
+    with pytest.raises(RowError, match="'b' is not in the vocabulary"):
+        array_of({"kind": "text", "vocabulary": dict(words, field=10 ** 12)}, [{"text": "b"}])

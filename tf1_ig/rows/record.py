@@ -4,6 +4,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 import numpy as np
 
+from graph_tools.errors import one_line
 from tf1_ig.errors import RowError
 from tf1_ig.question.spans import read_text
 
@@ -67,6 +68,18 @@ class Encoder(NamedTuple):
     padding: str = ""
     left: bool = False
     ragged: bool = False
+
+    def array(self, cells: Sequence[Any]) -> np.ndarray:
+        """What ``stack`` makes of cells.
+
+        Raises:
+          RowError: that is too large, or an id is: what the spec says and the rows hold make no array.
+        """
+        try:
+            return self.stack(cells)
+        except (MemoryError, OverflowError, IndexError) as wrong:
+            raise RowError("no array can be made of it as the spec says (%s)" % one_line(wrong),
+                           self.columns[0] if self.columns else "") from wrong
 
 
 class Encoded(NamedTuple):

@@ -218,7 +218,7 @@ class ExplanationSpec:
         """
         if self.batch_axis is None and len(cells) != 1 and not bad:
             raise RowError("the model takes one row at a time (batch_axis is null), and %d were given" % len(cells))
-        feed = {tensor: self._laid_out(one.stack([row[tensor] for row in cells]), one)
+        feed = {tensor: self._laid_out(one.array([row[tensor] for row in cells]), one)
                 for tensor, one in self._filling.items()} if cells else {}
         cuts = {tensor: [row[tensor] for row in cells] for tensor, one in self._encoders.items() if one.kind == "text"}
         return Encoded(feed, self._tokens(cuts), tuple(range(len(cells)) if kept is None else kept), tuple(bad), cuts)

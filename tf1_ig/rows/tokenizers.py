@@ -88,7 +88,7 @@ def _by_pattern(pattern: str) -> Callable[[Mapping[str, Any], Files], Tokenizer]
 def _regex(options: Any, files: Any) -> Tokenizer:
     try:
         pattern = re.compile(options["pattern"])
-    except re.error as wrong:
+    except (re.error, RecursionError, OverflowError) as wrong:
         raise SpecError("%s: %r is not a regular expression (%s)" % (
             files.place("tokenizer.pattern"), options["pattern"], wrong)) from None
     return _of_pattern(pattern, options)

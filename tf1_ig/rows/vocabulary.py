@@ -81,7 +81,8 @@ def _ids(options: Mapping[str, Any], files: Files) -> Dict[str, int]:
     lines = files.lines(path)
     if "separator" in options:
         field = options.get("field", 0)
-        lines = [(line.split(options["separator"]) + [""] * (field + 1))[field] for line in lines]
+        cut = [line.split(options["separator"]) for line in lines]
+        lines = [parts[field] if field < len(parts) else "" for parts in cut]
     return _numbered(lines, first)
 
 

@@ -107,10 +107,14 @@ def first_rejected(folder: str) -> str:
     """The first rejected row, its column and the reason, in one line; ``""`` where no row was rejected."""
     for name in sorted(os.listdir(folder)):
         if _LETTERS.match(name):
-            with open(os.path.join(folder, name), encoding="utf-8") as file:
-                letter = json.loads(file.readline())
-            column = ", column %r" % letter["column"] if letter["column"] else ""
-            return "%s%s: %s (%s)" % (letter["key"], column, letter["reason"], os.path.join(folder, name))
+            path = os.path.join(folder, name)
+            try:
+                with open(path, encoding="utf-8") as file:
+                    letter = json.loads(file.readline())
+                column = ", column %r" % letter["column"] if letter["column"] else ""
+                return "%s%s: %s (%s)" % (letter["key"], column, letter["reason"], path)
+            except (ValueError, TypeError, KeyError) as wrong:
+                return "%s cannot be read (%s)" % (path, wrong)
     return ""
 
 

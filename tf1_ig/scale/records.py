@@ -53,10 +53,24 @@ def row_error(wrong: BaseException, spec: Any) -> RowError:
 
 
 def batch(found: Sequence[Dict[str, Any]]) -> Any:
-    """Records as a ``pyarrow.RecordBatch``."""
+    """Records as a ``pyarrow.RecordBatch``; half a character, which JSON can hold, stands there as JSON spells it."""
     pa, schema = schemas.arrow(), schemas.explained()
-    return pa.RecordBatch.from_arrays(
-        [pa.array([record[field.name] for record in found], field.type) for field in schema], schema=schema)
+
+    def column(field: Any) -> Any:
+        values = [record[field.name] for record in found]
+        try:
+            return pa.array(values, field.type)
+        except UnicodeEncodeError:
+            return pa.array(_encodable(values), field.type)
+
+    return pa.RecordBatch.from_arrays([column(field) for field in schema], schema=schema)
+
+
+def _encodable(value: Any) -> Any:
+    """A text, or lists of such, as UTF-8 can hold it."""
+    if isinstance(value, list):
+        return list(map(_encodable, value))
+    return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
 
 
 def _record(spec: Any, result: Any, row: int, line: Any, entries: Entries, failing: Set[str],
