@@ -198,7 +198,7 @@ class GraphIndex:
 
         return self._closure((names.parse(name).node for name in fetches if name not in fed), None, around)
 
-    def _around(self, control: bool, forward: bool) -> Callable[[str], Tuple[str, ...]]:
+    def _around(self, control: bool, forward: bool) -> Callable[[str], Sequence[str]]:
         """The nodes before or behind a node, each once; looked up once."""
         if forward:
             if control not in self._readers:
@@ -207,7 +207,7 @@ class GraphIndex:
             return lambda name: readers.get(name, ())
         table = self._neighbours.setdefault(control, {})
 
-        def around(name: str) -> Tuple[str, ...]:
+        def around(name: str) -> Sequence[str]:
             found = table.get(name)
             if found is None:
                 found = table[name] = tuple(dict.fromkeys(ref.node for ref in self.inputs(name) if (

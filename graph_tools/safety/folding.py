@@ -96,14 +96,16 @@ def _fold(graph_def: Any) -> Dict[str, Folded]:
         todo = [(first, 0)]
         while todo:
             node, slot = todo.pop()
-            may, entries = _may_fold(node, library), node.input
-            slot = _lacking(entries, slot, known) if may else 0
-            lacks = may and slot < len(entries)
-            if lacks and _source(entries[slot]) not in known:
-                waiting.setdefault(_source(entries[slot]), []).append((node, slot))
-                continue
-            known[node.name] = None if lacks or not may else _folded(
-                node, [known[_source(entry)] for entry in entries if entry[:1] != "^"])
+            entries, found = node.input, None
+            if _may_fold(node, library):
+                slot = _lacking(entries, slot, known)
+                if slot == len(entries):
+                    inputs = [known[_source(entry)] for entry in entries if entry[:1] != "^"]
+                    found = _folded(node, list(filter(None, inputs)))
+                elif _source(entries[slot]) not in known:
+                    waiting.setdefault(_source(entries[slot]), []).append((node, slot))
+                    continue
+            known[node.name] = found
             todo += waiting.pop(node.name, ())
     return {name: folded for name, folded in known.items() if folded is not None}
 
