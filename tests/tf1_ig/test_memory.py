@@ -67,7 +67,21 @@ def test_runs_that_take_much_grow_only_while_rows_get_faster(monkeypatch):
         sizes.append(room.rows(320))
         process.run(sizes[-1])
         room.ran(sizes[-1], max(4.0, sizes[-1]))  # from four rows on, a row takes as long as ever
-    assert sizes[:3] == [1, 1, 3] and max(sizes) <= 12 and sizes[-1] * 20 * MB < 0.7 * memory.MOST
+    assert sizes[:3] == [1, 1, 2] and max(sizes) <= 12 and sizes[-1] * 20 * MB < 0.7 * memory.MOST
+
+
+@pytest.mark.parametrize("spare", [0, 20 * MB, 50 * MB])
+def test_what_the_process_had_been_given_before_hides_no_row(monkeypatch, spare):
+    """A first run that mostly fits in it says little of a row; what the second row takes more is seen."""
+    process, taken = Process(monkeypatch, 0, 70 * MB, 64000 * MB), []
+    process.kept = spare
+    room = memory.Room(140 * MB)
+    for _ in range(24):
+        process.most = max(process.most, process.now)
+        size = room.rows(320)
+        taken.append(process.run(size))
+        room.ran(size, 1.0 / size)
+    assert taken[0] == 70 * MB and max(taken) == 140 * MB
 
 
 def test_an_old_peak_only_delays(monkeypatch):

@@ -15,19 +15,21 @@ class Room:
 
     What a run takes is told by how far the peak of the process has risen above what it held before the first run. That
     is less than the truth as long as the run fits into what the process had been given before, and more where the peak
-    is an older one: so runs grow step by step, and the largest so far is what is judged by. Where the system does not
-    tell what a process holds, nothing is bounded.
+    is an older one: so runs grow step by step, in small steps where rows take much, and larger ones are judged by the
+    largest so far and by what its last rows took more. Where the system does not tell what a process holds, nothing is
+    bounded.
 
     Args:
       weights: bytes of the model's own numbers, where they are known.
     """
 
-    STEP, WITHOUT_RISE = 4, 2  # times as many rows as the largest run so far, where the peak has risen and where not
+    STEP, SMALL = 4, 2  # times as many rows as the largest run so far; and where rows take much, or the peak never rose
 
     def __init__(self, weights: Optional[int] = None) -> None:
         self._bound = MOST if weights is None else min(MOST, max(LEAST, weights))
         self._before = self._left = resident()  # without what the runs keep, and when the last of them had ended
-        self._peak, self._rose, self._most, self._each = peak(), False, 0, 0.0
+        self._peak, self._rose = peak(), False
+        self._most, self._took, self._each = 0, 0.0, 0.0  # rows of the largest run, its bytes, and those of a row more
         self._seconds: Dict[int, List[float]] = {}  # for a row, by rows of the run
 
     def rows(self, wanted: int) -> int:
@@ -42,16 +44,18 @@ class Room:
         self._left, self._peak = now, peak()
         if not self._most:
             return 1
-        wanted = min(wanted, self.STEP * self._most)
-        if self._each > _LITTLE / 8 and len(self._seconds.get(self._most, ())) < 2:
+        much = self._each > _LITTLE / 8
+        wanted = min(wanted, (self.SMALL if much else self.STEP) * self._most)
+        if much and len(self._seconds.get(self._most, ())) < 2:
             return min(wanted, self._most)  # the first of a size sets it up: its time says nothing
         if wanted * self._each <= _LITTLE:
             return wanted
         free = available()
         held = max(0, now - self._before)  # what earlier runs took is there again for the next
-        fits = int((self._bound if free is None else min(self._bound, SHARE * (free + held))) / self._each)
+        bound = self._bound if free is None else min(self._bound, SHARE * (free + held))
+        fits = self._most + int((bound - self._took) // self._each)
         if not self._rose:
-            return max(1, min(wanted, max(fits, self.WITHOUT_RISE * self._most)))
+            return max(1, min(wanted, max(fits, self.SMALL * self._most)))
         worth = max(int(_LITTLE / self._each), 2 * self._most if self._pays() else self._most)
         return max(1, min(wanted, fits, worth))
 
@@ -75,9 +79,10 @@ class Room:
         highest, self._left = peak() or 0, resident()
         rose = highest > (self._peak or 0)
         if rows > self._most:
-            each = max(0, highest - self._before) / float(rows)
-            self._each = each if rose or not self._most else min(self._each, each)
-            self._most = rows
+            took = max(0, highest - self._before)
+            each, more = took / float(rows), (took - self._took) / float(rows - self._most)
+            self._each = max(each, more) if rose or not self._most else min(self._each, each)
+            self._most, self._took = rows, min(took, rows * self._each)
         self._rose |= rose
 
 
