@@ -34,6 +34,7 @@ TESTS = {
     "tf1_ig.engine.affine": ("tf1_ig/test_affine.py", "tf1_ig/test_rules_of_the_core.py"),
     "tf1_ig.engine.probe": ("tf1_ig/test_probe.py", "tf1_ig/test_rules_of_the_core.py"),
     "tf1_ig.engine.packing": ("tf1_ig/test_packing.py",),
+    "tf1_ig.engine.run_sizes": ("tf1_ig/test_packing.py",),
     "graph_tools.edit.inline": ("graph_tools/test_inline.py",),
     "graph_tools.safety.judge": ("graph_tools/test_judge.py", "graph_tools/test_safety.py"),
     "graph_tools.safety.disarm": ("graph_tools/test_judge.py", "graph_tools/test_safety.py"),

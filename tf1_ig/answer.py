@@ -22,7 +22,7 @@ from tf1_ig.question.resolve import Resolved
 from tf1_ig.question.task import Task
 from tf1_ig.result import features
 from tf1_ig.result.attribution import Attribution, joined, rows_of
-from tf1_ig.result.claims import rows_not_finite
+from tf1_ig.result.claims import jump, rows_not_finite
 
 _MANY, _LONG = 48, 60.0  # points of an example that are many, seconds that are long
 _TRIED = 64  # points of a path that are looked at for the one where the gradient is not finite
@@ -60,8 +60,9 @@ def record(asked: Asked, task: Task, label: Label, found: Found, runner: PointRu
     total = sum(np.array([np.sum(row) for row in value], np.float64) for value in values.values())
     delta = total - rise
     with np.errstate(invalid="ignore"):
+        mass = sum(np.array([np.abs(row).sum() for row in value], np.float64) for value in values.values())
         rounding = integrate.ROUNDING * np.max([np.abs(integral.score), np.abs(integral.baseline_score),
-                                                label.terms.size], axis=0)
+                                                label.terms.size, mass], axis=0)
         converged = np.isfinite(rise) & (np.abs(delta) <= np.maximum(effort.tolerance * np.abs(rise), rounding))
     shape = (task.batch.count,) + tuple(task.row_shape)
     told = asked.behind if label.rows is None else {
@@ -88,7 +89,16 @@ def record(asked: Asked, task: Task, label: Label, found: Found, runner: PointRu
             np.arange(task.batch.count), np.zeros(task.batch.count)))
     fed = _fed_not_finite(made, task)
     return dataclasses.replace(made, baseline_feed_score=at_feed, fed_not_finite=fed or None,
-                               not_finite_at=_first_not_finite(found, made, fed))
+                               not_finite_at=_first_not_finite(found, made, fed),
+                               notes=made.notes + _jumps(found, made))
+
+
+def _jumps(found: Found, made: Attribution) -> Tuple[str, ...]:
+    """A note on the op by which the score of the first row jumps that does so."""
+    stretches = ((row, jump(made, row)) for row in np.flatnonzero(~made.converged).tolist())
+    row, stretch = next(((row, stretch) for row, stretch in stretches if stretch), (0, None))
+    op = found.runner.first_jump(row, *stretch) if stretch and found.runner is not None else ""
+    return ("along the path the score jumps, first in %s" % op,) if op else ()
 
 
 def _held(resolved: Resolved, task: Task) -> Tuple[str, ...]:

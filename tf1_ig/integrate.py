@@ -50,6 +50,11 @@ class Evaluator(abc.ABC):
         """What rounding of each example's scores is a share of, where that is more than the scores: float [count]."""
         return None
 
+    @property
+    def at_once(self) -> int:
+        """Rows that take no longer together than one by one would, but for what a run takes whatever its rows."""
+        return 1
+
     @abc.abstractmethod
     def scores(self, rows: Rows) -> np.ndarray:
         """Scores only (no gradient is computed)."""
@@ -136,7 +141,7 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
     wanted: Dict[int, List[float]] = {}
     while len(results) < evaluator.count:
         wanted.update((example, refine.FIRST_NODES) for example in itertools.islice(waiting, together - len(wanted)))
-        asked = _that_fit(wanted, active, room)
+        asked = _full_runs(_that_fit(wanted, active, room), active, evaluator.at_once)
         rows = Rows(np.array([example for example, nodes in asked.items() for _ in nodes], np.int64),
                     np.array([alpha for nodes in asked.values() for alpha in nodes], np.float64))
         found = evaluator.gradients(rows)
@@ -170,6 +175,23 @@ def _that_fit(wanted: Dict[int, List[float]], active: Dict[int, refine.Path], ro
             break
         asked[example] = wanted[example]
     return asked
+
+
+def _full_runs(wanted: Dict[int, List[float]], active: Dict[int, refine.Path], at_once: int) -> Dict[int, List[float]]:
+    """Of examples that want more than a run holds those that fill whole runs: first those that have furthest to go.
+
+    The others fill later runs, in which few are left.
+    """
+    left = sum(map(len, wanted.values()))
+    if left <= at_once:
+        return wanted
+    left -= left % at_once
+    asked = {}
+    for example in sorted(wanted, key=lambda one: -active[one].beyond if one in active else -np.inf):
+        if len(wanted[example]) <= left:
+            asked[example] = wanted[example]
+            left -= len(wanted[example])
+    return asked or wanted
 
 
 def _ends(evaluator: Evaluator, examples: Sequence[int]) -> np.ndarray:

@@ -25,7 +25,7 @@ import bisect
 import functools
 import itertools
 import math
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Container, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -46,7 +46,8 @@ _SLOW = (0.2, 0.5)
 _SILENT, _SILENT_FIRST = 1e-3, 0.05
 _SEEN = 0.3           # share of the score's way that one polynomial may be off, added up over intervals
 _ORDERS = (0, 1, 3, 5)
-_LEAST_WIDTH = 1e-6
+LEAST_WIDTH = 1e-6    # of an interval that is cut
+_CUTS = (0.5, 0.375, 0.625, 0.25, 0.75)  # where an interval is cut: the first where nothing was asked before
 _AT_ONCE = 1 << 20    # numbers of parts or gradients that are looked at together
 
 
@@ -76,7 +77,7 @@ class Path:
 
     Args:
       ends: the scores at baseline and input, which are known without a gradient.
-      size: what rounding of the scores is a share of, where that is more than the scores.
+      size: what rounding of the scores is a share of, where that is more than the scores and what tokens gain and lose.
     """
 
     def __init__(self, ends: Sequence[float], size: float = 0.0):
@@ -88,6 +89,8 @@ class Path:
         self.nodes: List[float] = []          # ascending, those where the gradient is finite
         self.known = all(map(math.isfinite, ends))  # whether there are scores to go by
         self.level: Optional[int] = 1         # of the nested rule; None: intervals are halved
+        self.mass = 0.0                       # what tokens gain and lose together
+        self.beyond = math.inf                # the error over what is allowed, where it falls slowly
         # The integral as it stands: weights of ``nodes``, and the signed error of each interval.
         self.weights = np.zeros(0)
         self.errors: np.ndarray = np.full(1, np.inf)
@@ -107,7 +110,7 @@ class Path:
         together = max(1, _AT_ONCE // total.size)
         for first in range(0, len(self.weights), together):
             its = slice(first, first + together)
-            total += self.weights[its] @ np.array([self.gradient[node] for node in nodes[its]])
+            total += self.weights[its] @ np.stack([self.gradient[node] for node in nodes[its]])
         errors = self.errors.copy() if known else np.full(len(nodes) + 1, np.inf)
         alphas, scores = np.array([0.0] + nodes + [1.0]), [self.score[node] for node in nodes]
         estimate = max(by_runs(errors.tolist()), abs(float(errors.sum())))
@@ -159,7 +162,8 @@ def known(paths: Sequence[Path], tolerance: float) -> Known:
     starts = np.cumsum(counts + 2) - counts - 2
     rises = np.delete(np.diff(ways), starts[1:] - 1)
     travelled = np.add.reduceat(np.abs(rises), starts - np.arange(len(paths)))
-    rounding = ROUNDING * np.maximum([path.size for path in paths], np.maximum.reduceat(np.abs(ways), starts))
+    rounding = ROUNDING * np.maximum([max(path.size, path.mass) for path in paths],
+                                     np.maximum.reduceat(np.abs(ways), starts))
     net = tolerance * np.array([abs(path.ends[1] - path.ends[0]) for path in paths])
     return Known(np.array([node for path in paths for node in path.nodes]), slopes, rises, counts, travelled,
                  np.maximum(HEADROOM * tolerance * travelled, rounding), np.maximum(net, rounding), rounding,
@@ -186,7 +190,6 @@ def wanted(paths: Sequence[Path], tolerance: float, max_steps: int) -> List[List
     # Where there are too few nodes for an order, paths of as few are by themselves.
     alike(halve, lambda number: (min(len(paths[number].nodes), _ORDERS[-1] + 1), tokens(number)),
           [number for number in every if found.get(number) is None])
-    # A node in the middle of an interval has no gradient where it was asked before.
     return [[node for node in found.get(number) or () if node not in path.score] for number, path in enumerate(paths)]
 
 
@@ -257,7 +260,7 @@ def climb(paths: Sequence[Path], its: Known, max_steps: int) -> List[Optional[Li
     level = paths[0].level or 1
     rule = _level(level)
     count = len(rule.nodes)
-    parts = np.array([path.parts[node] for path in paths for node in rule.nodes], np.float64)
+    parts = np.concatenate([path.parts[node] for path in paths for node in rule.nodes]).astype(np.float64)
     parts = parts.reshape(len(paths), count, -1)
     sizes, changes = np.abs(np.tensordot(rule.sums, parts, (1, 1))).sum(axis=2)
     slopes, rises = its.slopes.reshape(-1, count), its.rises.reshape(-1, count + 1)
@@ -274,9 +277,9 @@ def climb(paths: Sequence[Path], its: Known, max_steps: int) -> List[Optional[Li
     if level < _LAST_LEVEL and 2 * count + 1 <= max_steps:
         power = 1.0 + _TRUST[level] * _level(level + 1).more / rule.more
         further |= (level == 1) | (changes * hope ** power <= allowed)
-    for path, of_path, done, more in zip(paths, errors, good.tolist(), further.tolist()):
-        path.errors, path.weights = of_path, rule.sums[0]
-        path.level = level if done else level + 1 if more else None
+    for path, of_path, size, done, more in zip(paths, errors, sizes.tolist(), good.tolist(), further.tolist()):
+        path.errors, path.weights, path.mass = of_path, rule.sums[0], size
+        path.level, path.beyond = level if done else level + 1 if more else None, math.inf if level == 1 else 1.0
     return [[] if done else None if path.level is None else _level(path.level).nodes
             for path, done in zip(paths, good.tolist())]
 
@@ -323,27 +326,26 @@ def halve(paths: Sequence[Path], its: Known, max_steps: int) -> List[Optional[Li
             paths, its.firsts.tolist(), starts.tolist(), its.counts.tolist())):
         own, room = slice(start, start + count + 1), max_steps - len(path.score)
         path.errors = laid.errors[own]
-        path.weights = weights[first:first + count]
+        path.weights, path.beyond = weights[first:first + count], float(along[number] / (its.path[number] + 1e-300))
         if along[number] > its.path[number]:
-            found.append(middles(path.nodes, errors[own], its.path[number] / 2.0, room))
+            found.append(middles(path.nodes, errors[own], its.path[number] / 2.0, room, path.score))
         elif net[number] > its.net[number]:
-            found.append(middles(path.nodes, errors[own], 0.5 * float(np.linalg.norm(errors[own])), room))
+            found.append(middles(path.nodes, errors[own], 0.5 * float(np.linalg.norm(errors[own])), room, path.score))
         else:
             seen.append(number)
             found.append([])
     if seen:
         spread = _spread(paths, its, laid, weights, np.isin(np.arange(len(paths)), seen))
         for number, one in zip(seen, spread):
-            start, count = starts[number], its.counts[number]
+            path, start, count = paths[number], starts[number], its.counts[number]
             # How much of a disagreement is error is seen on the score, where errors are known; as that is a single
             # number, only its root is believed.
             own = slice(start, start + count + 1)
             believed = told(errors[own].sum(), np.abs(laid.of_lower[own]).sum(), _SILENT * one.added)
             off, allowed = one.added * math.sqrt(believed), max(its.share * one.size, its.rounding[number])
             if off > allowed:
-                until = float(np.linalg.norm(one.by_interval)) * allowed / off
-                found[number] = middles(paths[number].nodes, one.by_interval, until,
-                                        max_steps - len(paths[number].score))
+                path.beyond, until = off / (allowed + 1e-300), float(np.linalg.norm(one.by_interval)) * allowed / off
+                found[number] = middles(path.nodes, one.by_interval, until, max_steps - len(path.score), path.score)
     return found
 
 
@@ -366,7 +368,7 @@ def _spread(paths: Sequence[Path], its: Known, laid: Laid, weights: np.ndarray, 
     tokens = max(1, _AT_ONCE // len(parts))
     with np.errstate(over="ignore"):  # what has no size is told by the score
         for token in range(0, len(parts[0]), tokens):
-            some = np.array([one[token:token + tokens] for one in parts], np.float64)
+            some = np.concatenate([one[token:token + tokens] for one in parts]).reshape(len(parts), -1)
             spread = sum(share * some[nodes] for share, nodes in zip(apart, used))
             by_interval += np.abs(spread).sum(axis=1)
             # Kinks err independently, so spreads add in squares.
@@ -375,15 +377,21 @@ def _spread(paths: Sequence[Path], its: Known, laid: Laid, weights: np.ndarray, 
     return [_Spread(*one) for one in zip(added.tolist(), np.split(by_interval, starts[1:]), sizes.tolist())]
 
 
-def middles(nodes: Iterable[float], errors: np.ndarray, until: float, room: int) -> List[float]:
-    """The middles of the worst intervals, so many that the root of the rest's squares is at most ``until``."""
+def middles(nodes: Iterable[float], errors: np.ndarray, until: float, room: int, asked: Container[float] = ()
+            ) -> List[float]:
+    """The middles of the worst intervals, so many that the root of the rest's squares is at most ``until``.
+
+    Where a middle was ``asked`` before and is no node, as there is no gradient, another point of the interval.
+    """
     with np.errstate(over="ignore"):  # squares of what is too large for them are infinite
         squares = errors * errors
     ends, sizes, rest = [0.0, *nodes, 1.0], squares.tolist(), float(squares.sum())
     wanted: List[float] = []
-    for place in np.argsort(-errors, kind="stable").tolist():
-        if (wanted and rest <= until * until) or len(wanted) >= room or ends[place + 1] - ends[place] < _LEAST_WIDTH:
+    for count, place in enumerate(np.argsort(-errors, kind="stable").tolist()):
+        low, high = ends[place], ends[place + 1]
+        if (count and rest <= until * until) or len(wanted) >= room or high - low < LEAST_WIDTH:
             break
-        wanted.append((ends[place] + ends[place + 1]) / 2.0)
+        cuts = ((1.0 - share) * low + share * high for share in _CUTS)
+        wanted += itertools.islice((cut for cut in cuts if cut not in asked), 1)
         rest -= sizes[place]
     return wanted

@@ -1,4 +1,5 @@
-"""Models with a NaN or an infinity at one known op; each function builds into the default graph, output ``y``."""
+"""Models with a NaN, an infinity or a jump at one known op; each function builds into the default graph, output ``y``.
+"""
 
 import numpy as np
 
@@ -81,3 +82,24 @@ def whole():
     tf = _tf.tf
     x = tf.placeholder(tf.float32, [None, 4], "x")
     _head(tf.divide(x, tf.sqrt(tf.reduce_sum(tf.square(x), 1, keepdims=True) + 1e-6), name="unit"))
+
+
+def normalised():
+    """A direction: the zero baseline has none, and what is next to it has the input's."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    _head(tf.tanh(tf.matmul(tf.nn.l2_normalize(x, 1, name="unit"), tf.constant(WEIGHTS))))
+
+
+def logarithm_at_zero():
+    """A logarithm that a number too small to matter keeps finite at zero."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    _head(tf.log(tf.square(x) + 1e-30, name="logs"))
+
+
+def rounded():
+    """Half of the score goes through a rounding, which has no gradient."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    _head(x + tf.round(tf.reduce_sum(x, 1, keepdims=True), name="whole"))

@@ -10,7 +10,8 @@ from graph_tools import _tf
 from tests.models import small
 from tests.tf1_ig.brute_force import integrated_gradients
 from tf1_ig.engine import path
-from tf1_ig.engine.packing import PointRunner, RunLimits, RunSizes
+from tf1_ig.engine.packing import PointRunner
+from tf1_ig.engine.run_sizes import RunLimits, RunSizes
 from tf1_ig.engine.target import Terms
 from tf1_ig.errors import ClosedError, MethodError, OutOfMemoryError
 

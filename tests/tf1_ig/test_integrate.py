@@ -180,6 +180,42 @@ def test_so_many_examples_share_runs_as_memory_should_hold(floats, how, most):
     assert Curve(SMOOTH).floats == 1 and Curve(SMOOTH).magnitude is None
 
 
+def test_examples_wait_so_that_runs_are_full_and_that_changes_nothing():
+    class Full(Curve):
+        at_once, rows = 1, ()
+
+        def gradients(self, rows):
+            self.rows += (len(rows.alpha),)
+            return super().gradients(rows)
+
+    plain, full = Full(*CURVES * 12), Full(*CURVES * 12)
+    full.at_once = 100
+    reference, found = (integrate.adaptive(curve, 1e-3, 4096) for curve in (plain, full))
+    np.testing.assert_array_equal(found.steps, reference.steps)
+    np.testing.assert_allclose(found.gradient, reference.gradient, rtol=1e-12)
+
+    def runs(curve):
+        return sum(-(-rows // 100) for rows in curve.rows)
+
+    assert runs(full) < runs(plain) and all(rows % 100 == 0 or rows % 100 > 90 for rows in full.rows if rows > 100)
+
+
+@pytest.mark.parametrize("at_once, asked", [(1, {0, 1, 2, 3}), (4, {0, 1, 3}), (6, {1, 3, 0}), (3, {1, 3, 0}),
+                                            (10, {0, 1, 2, 3}), (11, {0, 1, 2, 3}), (9, {1, 3, 0})])
+def test_those_that_have_furthest_to_go_fill_the_runs(at_once, asked):
+    """Example 3 is new; of the others the errors are 5, 50 and 2 times what they may be; 10 nodes are wanted."""
+    paths = {example: refine.Path((0.0, 1.0)) for example in range(3)}
+    for path, beyond in zip(paths.values(), (5.0, 50.0, 2.0)):
+        path.beyond = beyond
+    wanted = {0: [0.1, 0.2, 0.3], 1: [0.1, 0.2], 2: [0.1, 0.2, 0.3, 0.4], 3: [0.5]}
+    found = integrate._full_runs(wanted, paths, at_once)
+    assert set(found) == asked and all(found[example] == wanted[example] for example in found)
+
+
+def test_what_alone_is_more_than_whole_runs_hold_does_not_wait():
+    assert integrate._full_runs({0: [0.1] * 7}, {}, 4) == {0: [0.1] * 7}
+
+
 def test_rounding_is_a_share_of_what_an_example_is_made_of():
     """Of a score that is the small rest of large numbers nothing finer can be known."""
     plain = integrate.adaptive(Shared(5), 1e-4, 4096)
@@ -306,6 +342,39 @@ def test_a_gradient_that_does_not_exist_in_the_middle_of_the_path_is_left_out():
     found = integrate.adaptive(Curve((lambda a: a ** 3, slope)), 1e-3, 4096)
     np.testing.assert_allclose(found.gradient[0], Curve.direction, rtol=2e-3)
     assert found.path[0][0].shape == (len(found.path_errors[0]) + 1,)
+
+
+@pytest.mark.parametrize("at", [0.3, 0.72])
+def test_a_gradient_that_does_not_exist_where_an_interval_is_cut_ends_nothing(at):
+    """Beside it lies what the score shows, a kink, and what it does not: tokens that trade places at ``at``."""
+
+    class Halves(Curve):
+        def gradients(self, rows):
+            parts = [np.full(3, np.nan) if alpha == 0.5 else np.array([1.0, -1.0, 0.3]) + np.array([0.0, 2.0, 0.0]) * (
+                alpha > 0.4) + np.array([5.0, -5.0, 0.0]) * (alpha > at) for alpha in rows.alpha]
+            return Evaluated(self.scores(rows), np.array([one.sum() for one in parts]), parts, parts)
+
+    found = integrate.adaptive(Halves((lambda a: 0.3 * a + 2.0 * max(0.0, a - 0.4), None)), 0.01, 1024)
+    expected = np.array([1.0 + 5.0 * (1.0 - at), -1.0 + 2.0 * 0.6 - 5.0 * (1.0 - at), 0.3])
+    assert np.abs(found.gradient[0] - expected).sum() <= 0.02 * np.abs(expected).sum()
+    assert abs(found.gradient[0].sum() - 1.5) <= 0.015
+
+
+@pytest.mark.parametrize("score", [0.0, 0.3])
+@pytest.mark.parametrize("noise", [0.0, 1e-7])
+def test_a_score_that_stays_while_tokens_oppose_is_done_when_the_tokens_are_known(score, noise):
+    """Of their rounding no number of points makes an end."""
+    random = np.random.RandomState(3)
+
+    class Opposed(Curve):
+        def gradients(self, rows):
+            parts = [np.array([one, -one]) * (1.0 + noise * random.normal(size=2))
+                     for one in 1.0 + 40.0 * (rows.alpha > 0.37)]
+            return Evaluated(self.scores(rows), np.array([one.sum() for one in parts]), parts, parts)
+
+    found = integrate.adaptive(Opposed((lambda a: score, None)), 0.01, 1024)
+    assert found.steps[0] < 60
+    np.testing.assert_allclose(found.gradient[0], [26.2, -26.2], rtol=5 * 0.01 + 0.01)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -1,4 +1,4 @@
-"""NaN and Inf are traced to the op that makes them first, forward and backward; every model has a finite twin."""
+"""NaN, Inf and jumps are traced to the op that makes them first; every model has a finite twin."""
 
 import re
 import warnings
@@ -167,3 +167,31 @@ def test_an_entry_that_is_not_finite_is_gone_where_it_is_taken_out():
         found = explainer.explain_variant("occlusion", feed)
     np.testing.assert_array_equal(mixed[:, 1], [feed["x"][1], [0, 1, 0, 2], [0, 0, 0, 0]])
     assert found.finite.tolist() == [True, False]
+
+
+# ---- jumps
+
+
+@pytest.mark.parametrize("build, first, helps", [
+    (nonfinite.normalised, r"first in unit\S* \((Rsqrt|Mul)\)$", "choose another baseline"),
+    (nonfinite.logarithm_at_zero, r"first in logs \(Log\)$", "choose another baseline"),
+    (nonfinite.rounded, r"first in whole \((Round|Rint)\)$", "has no gradient")])
+def test_where_no_point_finds_the_error_it_is_said_what_jumps_and_what_helps(build, first, helps):
+    found = _explained(build)
+    finding = tf1_ig.check(found)["convergence"]
+    assert not found.converged.any() and finding.verdict == "warn" and helps in finding.advice
+    assert "max_steps" not in finding.advice and "\n" not in finding.advice
+    assert len(found.notes) == 1 and re.search(first, found.notes[0]), found.notes
+
+
+@pytest.mark.parametrize("build, options", [
+    (nonfinite.normalised, dict(baseline=0.5)), (nonfinite.logarithm_at_zero, dict(baseline=0.5)),
+    (nonfinite.whole, {}), (nonfinite.normalised, dict(method="midpoint", steps=8))])
+def test_where_points_find_it_nothing_is_said(build, options):
+    found = _explained(build, **options)
+    assert not found.notes and ("steps" in options or found.converged.all())
+
+
+def test_where_points_were_too_few_more_are_what_helps():
+    found = _explained(nonfinite.normalised, max_steps=4)
+    assert not found.notes and "raise max_steps" in tf1_ig.check(found)["convergence"].advice

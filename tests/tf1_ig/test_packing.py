@@ -4,20 +4,19 @@ import numpy as np
 import pytest
 
 from tests.tf1_ig.numpy_engine import NumpyEngine
+from tf1_ig.engine import nonfinite
 from tf1_ig.engine.feeds import FedTensor
 from tf1_ig.engine.packing import (
     FIXED_BATCH,
     IN_COMPANY,
-    NO_LIMITS,
     ONE_AT_A_TIME,
     PACKED,
     Batch,
     KeptSizes,
     PointRunner,
-    RunLimits,
     Running,
-    RunSizes,
 )
+from tf1_ig.engine.run_sizes import NO_LIMITS, RunLimits, RunSizes
 from tf1_ig.engine.target import Terms
 from tf1_ig.errors import MethodError, OutOfMemoryError
 from tf1_ig.integrate import Rows
@@ -316,13 +315,14 @@ def test_room_in_memory_bounds_the_runs_of_much_work():
 @pytest.mark.parametrize("bad, alphas, words", [
     (lambda x: np.abs(x) > 1.2, [0.1, 0.9, 1.0], "0.9"), (lambda x: np.abs(x) > 1.9, [0.1, 0.9, 1.0], "0.9"),
     (lambda x: np.abs(x) > 9.0, [0.1, 0.9], ""), (lambda x: np.abs(x) > 0.1, [0.0, 0.9], "0.0")])
-def test_the_first_point_without_a_number_is_looked_into(bad, alphas, words):
+def test_the_first_point_without_a_number_is_looked_into(monkeypatch, bad, alphas, words):
     """Where the score has none, or the gradient alone: a step of one half beside the point has none."""
     def of(inputs, feeds):
         return np.where(bad(inputs[0]), np.nan, inputs[0]).sum(1, keepdims=True)
 
     engine = NumpyEngine(of)
-    engine.first_not_finite = lambda points, order, label, share: "%s" % points.alpha[0][share > 0][0]
+    engine.traced = lambda points, order, label, share: "%s" % points.alpha[0][share > 0][0]
+    monkeypatch.setattr(nonfinite, "origin", lambda traced: traced)
     x = np.array([[0.0], [2.0 / 1.2], [0.0]])
     runner = PointRunner(engine, Batch(3, [x], [x * 0], [np.arange(3)], {}), Running(PACKED), Terms.single(np.zeros(3)),
                          RunSizes(1, RunLimits(1)))

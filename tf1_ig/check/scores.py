@@ -8,7 +8,7 @@ import numpy as np
 from graph_tools.errors import some
 from graph_tools.report import Finding
 from tf1_ig import quadrature
-from tf1_ig.result.claims import NONE, rows_not_finite
+from tf1_ig.result.claims import NONE, jump, rows_not_finite
 
 ROUGH = 0.05      # relative completeness error above which the numbers are not to be used (the published guide's 5 %)
 CLOSE = 0.01      # … and below which nobody needs to think about it
@@ -87,14 +87,26 @@ def convergence(result: Any) -> Iterable[Finding]:
     """Rows that did not reach the tolerance."""
     if result.tolerance is None:
         return
-    missed = int(np.sum(~np.asarray(result.converged, bool) & result.finite))  # no number of points helps the others
+    # Of the others no number of points makes an end.
+    missed = np.flatnonzero(~np.asarray(result.converged, bool) & result.finite).tolist()
     if not missed:
         yield Finding("convergence", "ok", 0)
         return
-    yield Finding("convergence", "warn", missed,
-                  "%d of %d rows did not reach the tolerance %.3g within %d points; raise "
-                  "max_steps, or read the delta of these rows." % (
-                      missed, len(result), result.tolerance, int(np.max(result.steps))))
+    told = next((_of_jump(result, row, *stretch) for row, stretch in ((row, jump(result, row)) for row in missed)
+                 if stretch), "raise max_steps, or read the delta of these rows.")
+    yield Finding("convergence", "warn", len(missed),
+                  "%d of %d rows did not reach the tolerance %.3g within %d points; %s" % (
+                      len(missed), len(result), result.tolerance, int(np.max(result.steps)), told))
+
+
+def _of_jump(result: Any, row: int, low: float, high: float) -> str:
+    alphas, scores = result.path[row]
+    moves = float(np.diff(np.asarray(scores, np.float64)[np.searchsorted(alphas, [low, high])])[0])
+    told = "row %d moves by %.4g between alpha %.7f and %.7f, where points cannot be closer; more do not help: " % (
+        row, moves, low, high)
+    return told + ("the model jumps where the path starts, as a norm, a logarithm or a division does at zero; choose "
+                   "another baseline." if low == 0.0 else "it jumps there, and what makes it jump has no gradient; "
+                   "explain a smoother output, or read the delta of these rows.")
 
 
 def effect(result: Any) -> Iterable[Finding]:

@@ -1,7 +1,7 @@
-"""Which op made a number NaN or infinite first: its ancestors are fetched, in a bounded number of runs."""
+"""Which op made a number NaN or infinite first, or jump: its ancestors are fetched, in a bounded number of runs."""
 
 import re
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Set
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Set
 
 import numpy as np
 
@@ -11,34 +11,87 @@ from graph_tools.graph.ops import EXITS, IFS, MERGES, SWITCHES, WHILES
 from graph_tools.graph.walk import producers_first, reached
 
 RUNS, FEWEST = 32, 64  # at most so many runs, and so many tensors in one where there are fewer
+_JUMP = 0.01  # share of its way that a value may make where its inputs hardly move
 # Where tf.gradients puts the ops of one op's gradient: under that op's own name.
 _GRADIENT_OF = re.compile(r"(?:^|/)gradients(?:_\d+)?/(.+)_grad(?:_\d+)?/")
 
 
-def origin(run: Callable[[Any, Any], Any], wanted: Sequence[Any], feed: Mapping[str, Any],
-           given: Mapping[str, str]) -> str:
-    """The first op, in the order of the graph, that makes a number not finite from finite ones, in words.
+class Traced(NamedTuple):
+    """A run that is looked into.
 
     Args:
       run: runs a list of tensors under a feed.
-      wanted: tensors that may not be finite, tried in this order (the score before its gradients).
+      score, gradients: what may not be as it should.
       feed: arrays by tensor name.
       given: what to call fed tensors of ours, by name; these are looked at before anything is traced.
+    """
+
+    run: Callable[[Any, Any], Any]
+    score: Any
+    gradients: Sequence[Any]
+    feed: Mapping[str, Any]
+    given: Mapping[str, str]
+
+
+def origin(traced: Traced) -> str:
+    """The first op, in the order of the graph, that makes a number not finite from finite ones, in words.
 
     Returns:
-      ``"norm (Sqrt)"``, ``"the gradient of norm (Sqrt)"``, …; ``""`` when all of ``wanted`` is finite. Values inside
-      a loop or a branch cannot be fetched: what such an op hands out is named then, and that it is one.
+      ``"norm (Sqrt)"``, ``"the gradient of norm (Sqrt)"``, …; ``""`` when the score and its gradients are finite.
+      Values inside a loop or a branch cannot be fetched: what such an op hands out is named then, and that it is one.
     """
-    for tensor in wanted:
+    run, feed = traced.run, traced.feed
+    for tensor in (traced.score, *traced.gradients):
         if not _finite(run([tensor], feed)[0]):
-            fed = [words for name, words in given.items() if not _finite(feed[name])]
+            fed = [words for name, words in traced.given.items() if not _finite(feed[name])]
             if fed:
                 return fed[0]
-            ops = producers_first([tensor.op], lambda op: (one.op for one in op.inputs if one.name not in feed))
-            bad = _not_finite(run, [output for op in ops for output in op.outputs if _fetchable(output)], feed)
+            ops, bad = _told(run, tensor, [feed], lambda value: not _finite(value))
             bad.add(tensor.name)
             return _words(_first(tensor.op, ops, bad, feed), tensor.graph, feed)
     return ""
+
+
+def jump(along: Sequence[Traced]) -> str:
+    """The first op whose values jump between the middle two of four points, in words.
+
+    Args:
+      along: one row at the start of its path, at both sides of a stretch on which the inputs hardly move, and at the
+        path's end.
+
+    Returns:
+      As ``origin``; ``""`` where the score does not jump there.
+    """
+    score, feeds = along[0].score, [one.feed for one in along]
+    ops, jumping = _told(along[0].run, score, feeds, _jumps)
+    return _words(_first(score.op, ops, jumping, feeds[1]), score.graph, feeds[1]) if score.name in jumping else ""
+
+
+def _jumps(*values: Any) -> bool:
+    if len({np.shape(value) for value in values}) > 1:
+        return False
+    with np.errstate(all="ignore"):
+        ways = [float(np.abs(after - before).sum(dtype=np.float64)) for before, after in zip(values, values[1:])]
+    return ways[1] > _JUMP * sum(ways)
+
+
+def _told(run: Any, wanted: Any, feeds: Sequence[Mapping[str, Any]], what: Callable[..., bool]) -> Any:
+    """The ops behind a tensor, those that come first first; and the names of their outputs of which it is true."""
+    ops = producers_first([wanted.op], lambda op: (one.op for one in op.inputs if one.name not in feeds[0]))
+    tensors = [output for op in ops for output in op.outputs if _fetchable(output)]
+    size = max(FEWEST, -(-len(tensors) // RUNS))
+    true: Set[str] = set()
+    for start in range(0, len(tensors), size):
+        todo = [tensors[start:start + size]]
+        while todo:
+            part = todo.pop()
+            try:
+                found = zip(*(run(part, feed) for feed in feeds))
+                true.update(tensor.name for tensor, values in zip(part, found) if what(*values))
+            except GraphToolsError:  # one of them cannot be computed under this feed; it decided nothing then
+                if len(part) > 1:
+                    todo += [part[len(part) // 2:], part[:len(part) // 2]]
+    return ops, true
 
 
 def _finite(value: Any) -> bool:
@@ -54,21 +107,6 @@ def _fetchable(tensor: Any) -> bool:
         context = context.outer_context  # the loop's own exits stand outside
     return (tensor.dtype.is_floating or tensor.dtype.is_complex) and tensor.op.type not in SWITCHES and (
         context is None) and tensor.graph.is_fetchable(tensor)
-
-
-def _not_finite(run: Any, tensors: List[Any], feed: Any) -> Set[str]:
-    size = max(FEWEST, -(-len(tensors) // RUNS))
-    bad: Set[str] = set()
-    for start in range(0, len(tensors), size):
-        todo = [tensors[start:start + size]]
-        while todo:
-            part = todo.pop()
-            try:
-                bad.update(tensor.name for tensor, value in zip(part, run(part, feed)) if not _finite(value))
-            except GraphToolsError:  # one of them cannot be computed under this feed; it decided nothing then
-                if len(part) > 1:
-                    todo += [part[len(part) // 2:], part[:len(part) // 2]]
-    return bad
 
 
 def _first(last: Any, ops: List[Any], bad: Set[str], feed: Any) -> Any:

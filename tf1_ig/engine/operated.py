@@ -307,13 +307,13 @@ class Engine:
             score, totals = self._run(fetches, feed)
         return score, totals
 
-    def first_not_finite(self, points: PathPoints, order: Any, label: target.Terms, share: np.ndarray) -> str:
-        """The op that makes the score or the gradient of these points NaN or infinite, in words; ``""``: none does."""
+    def traced(self, points: PathPoints, order: Any, label: target.Terms, share: np.ndarray) -> nonfinite.Traced:
+        """What is looked into where the score or the gradient of these points is not as it should be."""
         given = {}
         for spec, one in zip(self.inputs, self._lines):
             given[one.actual.name] = "the input %s itself" % spec.tensor
             given[one.baseline.name] = "the baseline of %s itself" % spec.tensor
-        return nonfinite.origin(self._run, [self._target.score] + [one.gradient for one in self._slopes],
+        return nonfinite.Traced(self._run, self._target.score, [one.gradient for one in self._slopes],
                                 self._feed(points, order, label, share), given)
 
     def _feed(self, points: PathPoints, order: Any, label: Any = None, share: Any = None) -> Dict[Any, Any]:

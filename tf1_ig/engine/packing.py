@@ -1,16 +1,16 @@
 """Points of several examples packed into one run, or run in whatever narrower way is right for the graph."""
 
-import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from tf1_ig.engine import lengths, memory
+from tf1_ig.engine import lengths, nonfinite
 from tf1_ig.engine.feeds import FedTensor, RowEntries, as_slice, end_to_end, take_rows
 from tf1_ig.engine.operated import Engine, PathPoints
+from tf1_ig.engine.run_sizes import NO_LIMITS, RunLimits, RunSizes
 from tf1_ig.engine.target import Terms
-from tf1_ig.errors import MethodError, OutOfMemoryError
+from tf1_ig.errors import OutOfMemoryError
 from tf1_ig.integrate import Evaluated, Evaluator, Rows
 
 # How points were run, in the words of the result.
@@ -53,115 +53,6 @@ class Running(NamedTuple):
     coupled: Optional[bool] = False
 
 
-class RunLimits(NamedTuple):
-    """What the caller says about the size of runs.
-
-    Raises (by ``checked``):
-      MethodError: it is not a positive whole number.
-    """
-
-    batch_size: Optional[int] = None
-    memory: Optional[int] = None    # bytes of all tensors of a run
-
-    def checked(self) -> "RunLimits":
-        for name, value in (("batch_size", self.batch_size), ("memory_limit", self.memory)):
-            if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
-                raise MethodError("{argument} must be a whole number of at least 1, or None, not %r" % (value,),
-                                  argument=name)
-        return self
-
-
-NO_LIMITS = RunLimits()
-
-
-class RunSizes:
-    """How many rows a run should hold, learnt from the runs themselves: none is made for the measurement alone.
-
-    320 rows are compared with 160; where the larger run clearly pays, larger ones are tried (loops gain up to a
-    thousand rows), where it clearly does not, smaller ones; where both are alike memory decides and nothing larger is
-    tried. Rows that are left over are spread over runs of equal size, so that no tail runs as a tiny batch.
-
-    Args:
-      most: never more rows than this (bounds memory).
-      limits: a ``batch_size`` is taken as it is, nothing is learnt; with a limit of memory nothing larger is tried.
-        Without either, runs stay within what ``memory.Room`` finds.
-      weights: bytes of the model's own numbers.
-    """
-
-    FIRST, LEAST = 320, 32
-    # Turns of four runs; the first of them sets up the memory of both sizes and does not count.
-    TURNS = 3
-    # A size is better than another when it saves more than this share of the time.
-    PAYS = 0.05
-
-    def __init__(self, most: int, limits: RunLimits = NO_LIMITS, weights: Optional[int] = None):
-        self.most = max(1, int(limits.batch_size or most))
-        self.best = limits.batch_size or min(self.most, self.FIRST)
-        self.memory = limits.memory
-        self.room = memory.Room(weights) if limits == NO_LIMITS else None
-        self._seconds: Dict[int, List[float]] = {}
-        self._trying: List[int] = []
-        self._lock = threading.Lock()  # explanations in several threads learn together
-        if limits == NO_LIMITS and self.best >= 2 * self.LEAST:
-            self._try(self.best // 2)
-
-    def bound(self, fixed: int, each: int) -> None:
-        """Keeps runs within the limit of memory: so many bytes whatever the rows, and so many for each row.
-
-        Raises:
-          MethodError: not even one row fits.
-        """
-        if self.memory is None:
-            return
-        if fixed + each > self.memory:
-            raise MethodError("{argument} bytes is less than a run of a single row takes (%d bytes); allow more" % (
-                fixed + each), argument="memory_limit", value=str(self.memory))
-        self.most = min(self.most, (self.memory - fixed) // each)
-        self.best, self.memory = min(self.best, self.most), None
-
-    def next(self, left: int) -> int:
-        """Rows of the next run when ``left`` rows are still to be run."""
-        trying = self._trying[:1]
-        if trying and left >= trying[0]:
-            return trying[0]
-        return -(-left // -(-left // self.best))
-
-    def took(self, rows: int, seconds: float) -> None:
-        """A run of that many rows took so long."""
-        with self._lock:
-            if rows != (self._trying or [0])[0]:
-                return
-            self._seconds.setdefault(rows, []).append(seconds / rows)
-            self._trying.pop(0)
-            if not self._trying:
-                self._compare()
-
-    def _try(self, rows: int) -> None:
-        """Runs of the best size and of another take turns, so that whatever else the machine does slows both.
-
-        To and fro, because rows get shorter from run to run.
-        """
-        self._rival, self._trying = rows, [self.best, rows, rows, self.best] * self.TURNS
-
-    def _compare(self) -> None:
-        best, new = (sum(self._seconds[rows][2 - 2 * self.TURNS:]) for rows in (self.best, self._rival))
-        further = 0
-        if new < (1 - self.PAYS) * best:
-            further = 2 * self._rival if self._rival > self.best else self._rival // 2
-            self.best = self._rival
-        elif self._rival < self.best and best < (1 - self.PAYS) * new:
-            further = 2 * self.best
-        known = any(abs(further - size) <= 1 for size in self._seconds)  # half of 171 and twice that are 85 and 170
-        if self.LEAST <= further <= self.most and not known:
-            self._try(further)
-
-    def exhausted(self, rows: int) -> None:
-        """A run of that many rows did not fit into memory."""
-        self.most = max(1, rows // 2)
-        self.best = min(self.best, self.most)
-        self._trying = []
-
-
 class KeptSizes:
     """What one explainer has learnt about the size of its runs, by engine and for rows of about the same length."""
 
@@ -200,6 +91,10 @@ class PointRunner(Evaluator):
         return self.label.size if self.scored else None
 
     @property
+    def at_once(self) -> int:
+        return 1 if self.running.mode in (IN_COMPANY, ONE_AT_A_TIME) else self.running.only or self.sizes.next(1 << 30)
+
+    @property
     def lengths(self) -> np.ndarray:
         """How long each row of the batch is, in numbers that only compare."""
         if self._lengths is None:
@@ -235,10 +130,13 @@ class PointRunner(Evaluator):
         vectors, parts = [nothing] * count, [nothing] * count
         for run, (score, by_input) in self._runs(rows, lambda run: self.engine.run_gradients(
                 run.points, self.running.output_order, self.label.take(run.rows.example), run.share), along_path=True):
-            for place, of_row in zip(run.asked, zip(*(run.entries_by_row(number) for number in range(len(by_input))))):
-                # Copies: a view would keep the whole run in memory as long as one of its rows is refined.
-                parts[place] = _copied([part[some] for some, (part, _) in zip(of_row, by_input)])
-                vectors[place] = _copied([vector[some] for some, (_, vector) in zip(of_row, by_input)])
+            # Copies: a view would keep the whole run in memory as long as one of its rows is refined.
+            split = [run.entries_by_row(number) for number in range(len(by_input))]
+            for found, which in ((parts, 0), (vectors, 1)):
+                pieces = [[arrays[which][some].ravel() for some in of_rows] for of_rows, arrays in zip(split, by_input)]
+                of_row = (np.concatenate(row) for row in zip(*pieces))
+                for place, vector in zip(run.asked.tolist(), of_row):
+                    found[place] = vector
             scores[run.asked] = score[run.taken]
             for position, (part, _) in zip(run.position, by_input):
                 slopes[run.asked] += np.bincount(position, part.sum(axis=1, dtype=np.float64), len(score))[run.taken]
@@ -267,15 +165,19 @@ class PointRunner(Evaluator):
 
     def first_not_finite(self, example: int, alphas: np.ndarray) -> str:
         """The op that makes the score or the gradient of one example not finite at the first of these points."""
-        points = Rows(np.full(len(alphas), example), np.asarray(alphas, np.float64))
-        found = self.gradients(points)
+        found = self.gradients(Rows(np.full(len(alphas), example), np.asarray(alphas, np.float64)))
         for alpha, score, vector in zip(alphas, found.score, found.gradient):
             if not (np.isfinite(score) and np.isfinite(vector).all()):
-                runs = self._runs(Rows(np.array([example]), np.array([alpha])), lambda run: (
-                    self.engine.first_not_finite(run.points, self.running.output_order,
-                                                 self.label.take(run.rows.example), run.share)))
-                return next(words for _, words in runs)
+                return nonfinite.origin(self._traced(example, alpha))
         return ""
+
+    def first_jump(self, example: int, low: float, high: float) -> str:
+        """The op that makes the score of one example jump between two points of its path."""
+        return nonfinite.jump([self._traced(example, alpha) for alpha in (0.0, low, high, 1.0)])
+
+    def _traced(self, example: int, alpha: float) -> nonfinite.Traced:
+        run = self._alone(example, alpha)
+        return self.engine.traced(run.points, self.running.output_order, self.label.take(run.rows.example), run.share)
 
     # -- how rows become runs ----------------------------------------------------------------------------------------
 
@@ -289,7 +191,7 @@ class PointRunner(Evaluator):
         """
         if self.running.mode in (IN_COMPANY, ONE_AT_A_TIME):
             for place, (example, alpha) in enumerate(zip(rows.example, rows.alpha)):
-                run = self._in_company(int(example), float(alpha))._replace(asked=np.array([place]))
+                run = self._alone(int(example), float(alpha))._replace(asked=np.array([place]))
                 yield run, execute(run)
             return
         order = np.lexsort((rows.example, -self.lengths[rows.example])) if along_path else np.arange(len(rows.example))
@@ -357,6 +259,12 @@ class PointRunner(Evaluator):
         return _Run(PathPoints(actual, baseline, entry, alpha, len(rows.example), feeds), rows, taken, share, positions,
                     holds, taken)
 
+    def _alone(self, example: int, alpha: float) -> "_Run":
+        """A run that asks a single row."""
+        if self.running.mode in (IN_COMPANY, ONE_AT_A_TIME):
+            return self._in_company(example, alpha)
+        return self.packed(Rows(np.array([example]), np.array([alpha])), self.running.only or self.running.least)
+
     def points_in_company(self, example: int, alpha: float) -> PathPoints:
         """The caller's own feed, with one row part of the way to its baseline."""
         return self._in_company(example, alpha).points
@@ -372,11 +280,6 @@ class PointRunner(Evaluator):
                             {name: fed.value for name, fed in self.batch.feeds.items()})
         return _Run(points, rows, np.array([example]), share, list(self.batch.owner),
                     [np.arange(len(owner)) for owner in self.batch.owner], np.zeros(1, int))
-
-
-def _copied(arrays: List[np.ndarray]) -> np.ndarray:
-    """Arrays as one flat one of their own."""
-    return arrays[0].flatten() if len(arrays) == 1 else np.concatenate([array.ravel() for array in arrays])
 
 
 class _Run(NamedTuple):

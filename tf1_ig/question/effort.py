@@ -5,7 +5,7 @@ from typing import Any, Mapping, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from tf1_ig import integrate, quadrature
-from tf1_ig.engine.packing import RunLimits
+from tf1_ig.engine.run_sizes import RunLimits
 from tf1_ig.errors import MethodError
 
 

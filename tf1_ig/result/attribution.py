@@ -32,7 +32,8 @@ class Attribution:
         an index tuple was explained.
       steps: int ``[batch]``, nodes of the rule that were used.
       evaluations: int ``[batch]``, rows sent forward and backward through the model.
-      converged: bool ``[batch]``, true where the completeness error is within ``tolerance``.
+      converged: bool ``[batch]``, true where the completeness error is within ``tolerance``, or within what float32 can
+        tell of scores and attributions. Of the tokens, whose errors may cancel, it is no proof.
       output: name of the explained tensor.
       method: name of the quadrature rule, or ``"adaptive"``.
       tolerance: relative completeness error that was asked for; ``None`` when the steps were fixed.

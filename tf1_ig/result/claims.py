@@ -1,8 +1,10 @@
-"""What the sum of the attributions of a result claims to be, and where it is no number."""
+"""What the sum of the attributions of a result claims to be, where it is no number, and where no point finds it."""
 
-from typing import Any, List
+from typing import Any, List, Optional, Tuple
 
 import numpy as np
+
+from tf1_ig import refine
 
 # The difference of the scores; that difference on the average over random draws; nothing.
 EXACT, IN_EXPECTATION, NONE = "exact", "in expectation", "none"
@@ -18,3 +20,17 @@ def is_finite(result: Any, row: int) -> bool:
     """Whether a row is explained: its values are numbers, and so is its score, or the gap where a sum is claimed."""
     total = result.score if result.completeness == NONE else result.delta
     return bool(np.isfinite(total[row])) and all(np.isfinite(value[row]).all() for value in result.values.values())
+
+
+def jump(result: Any, row: int) -> Optional[Tuple[float, float]]:
+    """Where the error of a row mostly sits that has not converged, as far as points there cannot be closer.
+
+    ``None`` where it has, where the error is elsewhere, or where nothing is known of it.
+    """
+    if result.converged[row] or result.path is None or result.path_errors is None:
+        return None
+    alphas, errors = np.asarray(result.path[row][0], np.float64), np.abs(result.path_errors[row])
+    if not np.isfinite(errors).all():
+        return None
+    low, high = alphas[int(np.argmax(errors)):][:2].tolist()
+    return (low, high) if high - low < refine.LEAST_WIDTH else None
