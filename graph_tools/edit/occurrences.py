@@ -5,7 +5,7 @@ there can be interpolated per example or per word. The rewrite puts a tensor bet
 the dense segment op that computes the same sum, mean, or sum over the root of the count. Forward values stay the same.
 """
 
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from graph_tools import _tf, following
 from graph_tools.edit import owners
@@ -14,7 +14,7 @@ from graph_tools.edit.loops import move_out
 from graph_tools.edit.products import split_product
 from graph_tools.edit.record import Edit, compare
 from graph_tools.errors import EditError, NoCandidateError
-from graph_tools.find.candidates import Embedding
+from graph_tools.find.candidates import Candidates, Embedding
 from graph_tools.find.embeddings import find_embeddings
 from graph_tools.find.embeddings.loop import loop_lookup
 from graph_tools.find.embeddings.onehot import VECTORS
@@ -46,12 +46,13 @@ def split_occurrences(model: Model, embedding: Any) -> Tuple[Model, Edit]:
 
     Args:
       model: a ``Model``.
-      embedding: an ``Embedding`` of ``find_embeddings(model)``, or the name of its tensor.
+      embedding: an ``Embedding`` of ``find_embeddings(model)``, or the name of its tensor; or a list of several, which
+        are split in one go.
 
     Returns:
-      ``(new model, Edit)``; ``edit.placeholders`` maps the old tensor to the new rows. A lookup that needs no split
-      is mapped to itself, and the model comes back as it is (but for the strings behind its ids, where the graph has
-      them only before they were put in their places).
+      ``(new model, Edit)``; ``edit.placeholders`` maps each old tensor to the new rows. A lookup that needs no split
+      is mapped to itself, and where none does, the model comes back as it is (but for the strings behind its ids,
+      where the graph has them only before they were put in their places).
 
     Raises:
       NoCandidateError: the tensor is no lookup of embeddings.
@@ -62,68 +63,87 @@ def split_occurrences(model: Model, embedding: Any) -> Tuple[Model, Edit]:
       >>> edit.placeholders  # doctest: +SKIP
       {'els/embedding_lookup:0': 'els/occurrences/rows:0'}
     """
-    one = _resolve(model, embedding)
-    view = view_of(model)
+    several = list(embedding) if isinstance(embedding, (list, tuple, Candidates)) else [embedding]
+    left, split = [_resolve(model, one) for one in several], model
+    placeholders: Dict[str, str] = {}
+    notes: List[str] = []
+    while left:
+        now, left = _at_once(left)
+        view, graph_def = view_of(split), split.graph_def
+        found = [_split(view, graph_def, one) for one in now]
+        for one in found:
+            placeholders.update(one.placeholders)
+            notes += one.notes
+        if any(one.changed for one in found):
+            split, lost = following.rebuild(split, graph_def)
+            notes += lost
+    return split, compare("split occurrences", model.meta_graph.graph_def, split.meta_graph.graph_def, placeholders,
+                          tuple(notes))
+
+
+class _Split(NamedTuple):
+    """The new rows by the old tensor, what there is to say, and whether the graph was edited."""
+
+    placeholders: Dict[str, str]
+    notes: Tuple[str, ...] = ()
+    changed: bool = True
+
+
+def _at_once(several: Sequence[Embedding]) -> Tuple[List[Embedding], List[Embedding]]:
+    """Lookups that can be split of one and the same graph, and the others: in a loop, or combined by the same node."""
+    now: Dict[str, Embedding] = {}
+    for one in several:
+        if not one.in_loop:
+            now.setdefault(one.rows_combined_at or one.tensor, one)
+    chosen = list(now.values()) or list(several[:1])
+    return chosen, [one for one in several if not any(one is other for other in chosen)]
+
+
+def _split(view: View, graph_def: Any, one: Embedding) -> _Split:
+    """Splits a lookup of the graph that is seen, in place in a copy of its GraphDef."""
     matrix = matrix_of(view, ref_of(one.tensor)) if one.kind == "ragged" and not one.rows_combined_at else None
-    if not one.in_loop and matrix is None and (one.kind in ("occurrences", "multi_hot") or (
-            one.per_occurrence and not one.rows_combined_at)):
-        return _strings_only(model, view, one)
     if one.in_loop:
-        return _out_of_loop(model, view, one)
+        return _out_of_loop(view, graph_def, one)
     if matrix is not None:
-        return _own_rows_of_a_matrix(model, view, one, matrix)
+        return _own_rows_of_a_matrix(view, graph_def, one, matrix)
+    if one.kind in ("occurrences", "multi_hot") or one.per_occurrence and not one.rows_combined_at:
+        return _strings_only(view, graph_def, one)
     if not one.rows_combined_at:
         raise EditError("cannot split %r: %s; attribute to a tensor after the rows are spread over their places "
                         "again" % (one.tensor, one.caveat or "nothing combines its rows"))
-    graph_def = model.graph_def
     build = Builder(graph_def, names.parse(one.rows_combined_at).node, SPLIT_SCOPE)
     if view.op(build.anchor) == SPARSE_PRODUCT:
-        rows = split_product(view, build)
-        return _edited(model, graph_def, {one.tensor: rows})
+        return _Split({one.tensor: split_product(view, build)})
     rows = _split_combiner(view, build) if view.op(build.anchor) in COMBINERS else _split_rows(build, one)
-    segments = ref_of(one.segments)
-    owners.of_segments(view, build, segments)
-    notes = _add_strings(view, build, ref_of(one.ids))
-    return _edited(model, graph_def, {one.tensor: rows}, notes)
+    owners.of_segments(view, build, ref_of(one.segments))
+    return _Split({one.tensor: rows}, _add_strings(view, build, ref_of(one.ids)))
 
 
-def _edited(model: Any, graph_def: Any, placeholders: Any, notes: Any = ()) -> Tuple[Any, Edit]:
-    split, lost = following.rebuild(model, graph_def)
-    return split, compare("split occurrences", model.meta_graph.graph_def, graph_def, placeholders,
-                          tuple(notes) + tuple(lost))
-
-
-def _strings_only(model: Any, view: View, one: Embedding) -> Tuple[Any, Edit]:
+def _strings_only(view: View, graph_def: Any, one: Embedding) -> _Split:
     """A lookup that needs no split; the strings behind its ids are added where the graph only has them elsewhere."""
     each = "column per category" if one.kind == "multi_hot" else "row per occurrence"
     notes: Tuple[str, ...] = ("%s needs no split: it has one %s" % (one.tensor, each),)
     path = string_path(view, ref_of(one.ids)) if one.strings is None and (one.table or one.kind in VECTORS) else None
-    if path is None:
-        return model, Edit("split occurrences", placeholders={one.tensor: one.tensor}, notes=notes)
-    graph_def = model.graph_def
-    notes += _add_strings(view, Builder(graph_def, ref_of(one.tensor).node, SPLIT_SCOPE), ref_of(one.ids))
-    return _edited(model, graph_def, {one.tensor: one.tensor}, notes)
+    if path is not None:
+        notes += _add_strings(view, Builder(graph_def, ref_of(one.tensor).node, SPLIT_SCOPE), ref_of(one.ids))
+    return _Split({one.tensor: one.tensor}, notes, path is not None)
 
 
-def _out_of_loop(model: Any, view: View, one: Embedding) -> Tuple[Any, Edit]:
+def _out_of_loop(view: View, graph_def: Any, one: Embedding) -> _Split:
     path = loop_lookup(view, one)
     if isinstance(path, str):
         raise EditError("the lookup %r runs inside a while loop and cannot be moved out: %s; attribute to a tensor "
                         "outside the loop" % (one.tensor, path))
-    graph_def = model.graph_def
     rows = move_out(view, Builder(graph_def, path.gather, SPLIT_SCOPE), path)
-    return _edited(model, graph_def, {one.tensor: rows}, ("the lookup was moved out of the loop; each step picks its "
-                                                          "rows",))
+    return _Split({one.tensor: rows}, ("the lookup was moved out of the loop; each step picks its rows",))
 
 
-def _own_rows_of_a_matrix(model: Any, view: View, one: Embedding, matrix: Matrix) -> Tuple[Any, Edit]:
-    graph_def = model.graph_def
+def _own_rows_of_a_matrix(view: View, graph_def: Any, one: Embedding, matrix: Matrix) -> _Split:
     build = Builder(graph_def, ref_of(one.tensor).node, SPLIT_SCOPE)
     # First the rows: their owners are computed from the lookup's own tensor, which an attribution leaves as it is.
     rows = _split_rows(build, one)
     owners.of_matrix(view, build, matrix, ref_of(one.tensor))
-    notes = _add_strings(view, build, ref_of(one.ids))
-    return _edited(model, graph_def, {one.tensor: rows}, notes)
+    return _Split({one.tensor: rows}, _add_strings(view, build, ref_of(one.ids)))
 
 
 def _resolve(model: Any, embedding: Any) -> Embedding:

@@ -28,14 +28,22 @@ def test_split(name):
             _check(model, built)
 
 
+def by_name(model):
+    return {node.name: node for node in model.graph_def.node}
+
+
 def _check(model, built):
     untouched = model.graph_def
     split = model
     names = []
-    for one in _matched(model, built, gt.find_embeddings(model, output=built.output)):
+    matched = _matched(model, built, gt.find_embeddings(model, output=built.output))
+    for one in matched:
         split, edit = split_occurrences(split, one)
         names.append(edit.placeholders[one.tensor])
         assert "/occurrences/rows" in names[-1] and edit.added
+    together, edit = split_occurrences(model, matched)
+    assert [edit.placeholders[one.tensor] for one in matched] == names
+    assert by_name(together) == by_name(split)
     assert model.graph_def == untouched
     found = {one.tensor: one for one in gt.find_embeddings(split, output=built.output)}
     assert set(found) == set(names)

@@ -117,7 +117,7 @@ def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] 
             if not proposal.obstacle and not proposal.saturated:
                 return one, proposal
             found.append((one, proposal))
-            if not proposal.silent and not proposal.saturated:
+            if not (proposal.silent and proposal.may_fit) and not proposal.saturated:
                 break  # logits help where a probability is flat
         tried = {one.tensor for one, proposal in found if proposal.attributed}
         if len(tried) >= _HEADS or time.process_time() - begun > _SECONDS:

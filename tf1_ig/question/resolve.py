@@ -96,13 +96,7 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     else:
         chosen = list(_listed(model, inputs))
         held = _held_beside(model, output_name, [renamed.get(name, name) for name in map(names.tensor_name, chosen)])
-    resolved = []
-    for given in chosen:
-        name = names.tensor_name(given)
-        model, spec, found = _operable(model, given, renamed.get(name, name), notes)
-        viewed = views.lookup_behind(model, spec.tensor) if found is None else None
-        one = _resolved_input(name, spec, found if viewed is None else viewed.lookup, renamed)
-        resolved.append(one if viewed is None else one._replace(id_axes=viewed.axes))
+    model, resolved = _operable(model, chosen, renamed, notes)
     _refuse_nested(model, [spec.attributed.tensor for spec in resolved[isinstance(inputs, Through):]])
     kind = output.kind if isinstance(output, Candidate) else next(
         (found.kind for found in gt.find_outputs(model) if found.tensor == output_name), None)
@@ -200,27 +194,42 @@ def _held_beside(model: Model, output: str, inputs: Sequence[Any]) -> List[str]:
     return [one.tensor for one in find_numbers(model, output, given, switches)]
 
 
-def _operable(model: Model, given: Any, name: str, notes: List[str]) -> Tuple[
-        Model, AttributedInput, Optional[Embedding]]:
-    """The tensor to interpolate for what the caller gave (for merged or combined lookups, after the split)."""
+def _operable(model: Model, chosen: Sequence[Any], renamed: Dict[str, str], notes: List[str]) -> Tuple[
+        Model, List[ResolvedInput]]:
+    """The tensors to interpolate for what the caller gave (for merged or combined lookups, after the split)."""
+    tensors = [renamed.get(name, name) for name in map(names.tensor_name, chosen)]
+    lookups = [_lookup(model, given, tensor) for given, tensor in zip(chosen, tensors)]
+    split, edit = gt.split_occurrences(model, [one for one in lookups if one is not None])
+    resolved = []
+    for given, tensor, lookup in zip(chosen, tensors, lookups):
+        name = names.tensor_name(given)
+        if lookup is None:
+            viewed = views.lookup_behind(split, tensor)
+            one = _resolved_input(name, AttributedInput(tensor), viewed and viewed.lookup, renamed)
+            resolved.append(one if viewed is None else one._replace(id_axes=viewed.axes))
+            continue
+        row_tensor = edit.placeholders[lookup.tensor]
+        if row_tensor != lookup.tensor:
+            notes.append("%s merges or combines the rows of its ids; attributions are to one row per occurrence" % (
+                lookup.tensor))
+        if split is not model:
+            lookup = next((one for one in gt.find_embeddings(split) if one.tensor == row_tensor), lookup)
+            tensor = lookup.tensor
+        resolved.append(_resolved_input(name, AttributedInput(tensor, lookup.owner), lookup, renamed))
+    return split, resolved
+
+
+def _lookup(model: Model, given: Any, name: str) -> Optional[Embedding]:
+    """The lookup that the caller gave, or whose rows the tensor of a name is."""
     if not isinstance(given, Embedding):
         names.in_outline(model, name)
-        given = next((found for found in gt.find_embeddings(model) if found.tensor == name), None)
-        if given is None or given.rows_combined_at == name:
-            # A tensor of combined rows that is named itself is meant itself.
-            return model, AttributedInput(name), None
-    elif names.parse(given.ids).node not in model.index:
+        found = next((one for one in gt.find_embeddings(model) if one.tensor == name), None)
+        # A tensor of combined rows that is named itself is meant itself.
+        return None if found is None or found.rows_combined_at == name else found
+    if names.parse(given.ids).node not in model.index:
         # Found before queues were swapped or calls inlined; what it names has other names since.
-        given = next((found for found in gt.find_embeddings(model) if found.tensor == given.tensor), given)
-    split, edit = gt.split_occurrences(model, given)
-    if split is model:
-        return model, AttributedInput(name, given.owner), given
-    row_tensor = edit.placeholders[given.tensor]
-    found = next(one for one in gt.find_embeddings(split) if one.tensor == row_tensor)
-    if row_tensor != given.tensor:
-        notes.append("%s merges or combines the rows of its ids; attributions are to one row per occurrence" % (
-            given.tensor))
-    return split, AttributedInput(found.tensor, found.owner), found
+        return next((one for one in gt.find_embeddings(model) if one.tensor == given.tensor), given)
+    return given
 
 
 def _resolved_input(name: str, attributed: AttributedInput, found: Optional[Embedding],

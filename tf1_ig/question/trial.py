@@ -58,7 +58,20 @@ def may_be_rows(output: Any, count: int) -> bool:
     return shape is None or not shape or shape[0] is None or shape[0] % count == 0
 
 
-class _Reader(IntegratedGradients):
+class _Tried(IntegratedGradients):
+    """Reads a feed once, however often it is asked about it: nobody changes the example's meanwhile."""
+
+    _kept: Tuple[Sequence[Any], Any] = ((), None)
+
+    def _read(self, *asked: Any) -> Any:
+        before, task = self._kept
+        if not before or any(one is not other for one, other in zip(asked, before)):
+            task = super()._read(*asked)
+            self._kept = asked, task
+        return task
+
+
+class _Reader(_Tried):
     """What reads feeds and tells rows apart as an explanation does, with no gradient."""
 
     _slopes = False
@@ -92,17 +105,18 @@ class Trials(contextlib.ExitStack):
         label = _label(output.shape, axis)
         kept: Dict[str, Any] = {"batch_axis": axis, "label": label, "rows": rows.count}
         try:
-            with IntegratedGradients(model, output, batch_axis=axis, time_limit=_LIMIT) as trial:
+            with _Tried(model, output, batch_axis=axis, time_limit=_LIMIT) as trial:
                 kept.update(attributed=trial.inputs, findings=tuple(trial.findings()), renamed=trial.resolved.renamed)
                 kept["label"], result = _answer(trial, feed, label, output.shape, axis)
                 if axis is None and _is_silent(result):  # of a first element that nothing moves
                     kept["label"], result = _answer(trial, feed, _largest(trial, feed), output.shape, axis)
                 kept.update(findings=tuple(trial.findings()))
                 apart = axis is None or result.running != "in company" or _follow(trial, feed, axis)
-            silent = _is_silent(result)
+            if _is_silent(result):
+                obstacle, learnt = _why_silent(model, output.tensor)
+                return Trial(obstacle=obstacle, silent=True, may_fit=learnt, **kept), not apart
             saturated = output.kind in ("softmax", "sigmoid") and bool(np.all(np.asarray(result.score) > _CERTAIN))
-            return Trial(obstacle=_why_silent(model, output.tensor) if silent else "", silent=silent,
-                         saturated=saturated, **kept), not apart
+            return Trial(saturated=saturated, **kept), not apart
         except BatchError as wrong:
             return Trial(obstacle=one_line(wrong), **kept), True
         except GraphToolsError as wrong:
@@ -194,13 +208,15 @@ def _label(shape: Optional[Sequence[Optional[int]]], axis: Optional[int]) -> Opt
     return ",".join("0" * rank) if rank > 1 or axis is None and rank == 1 else None
 
 
-def _why_silent(model: Model, output: str) -> str:
-    """What to say where every attribution is zero: of a model that never learned anything, that it did not."""
+def _why_silent(model: Model, output: str) -> Tuple[str, bool]:
+    """What to say where every attribution is zero: of a model that never learned anything, that it did not; and
+    whether any of its weights hold something, so that other values may move it."""
     behind = model.index.ancestors([output], control=False)
     weights = [name for name in model.variables if name in behind and np.ndim(model.variables[name]) > 1]
     zero = [name for name in weights if np.asarray(model.variables[name]).dtype.kind == "f"
             and not np.any(model.variables[name])]
-    return _UNTRAINED % (output, len(zero), len(weights), some(zero, 3)) if zero else _SILENT
+    return (_UNTRAINED % (output, len(zero), len(weights), some(zero, 3)) if zero else _SILENT), not zero or (
+        len(zero) < len(weights))
 
 
 # -- large graphs ----------------------------------------------------------------------------------------------------
