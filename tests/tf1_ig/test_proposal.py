@@ -8,10 +8,11 @@ import pytest
 
 import graph_tools as gt
 import tf1_ig
+from graph_tools import _tf
 from tests.models import examples, small, switches
 from tf1_ig.engine import target
 from tf1_ig.errors import BatchError
-from tf1_ig.question import proposal, samples, trial
+from tf1_ig.question import proposal, reader, samples, trial
 from tf1_ig.question.proposal import propose, propose_any
 
 SHAPES = {
@@ -355,3 +356,48 @@ def test_a_label_has_the_rank_of_the_rows_that_are_there(blocks, label):
     model, output = _one_of(build)
     found = propose(model, output)
     assert not found.obstacle and found.label == label
+
+
+def _zeros(first, second):
+    """Two layers on four floats whose weights hold such numbers, in variables as a checkpoint gives them."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    hidden = tf.matmul(x, tf.get_variable("first", initializer=np.full((4, 3), first, np.float32), use_resource=True))
+    scores = tf.matmul(hidden, tf.get_variable("second", initializer=np.full((3, 2), second, np.float32),
+                                               use_resource=True))
+    tf.nn.softmax(scores, name="scores")
+
+
+@pytest.mark.parametrize("first, second, tries, told", [
+    (0.0, 0.0, 1, "2 of 2 hold nothing but zeros"), (1.0, 0.0, None, "1 of 2 hold nothing but zeros")])
+def test_a_model_that_never_learned_is_tried_once(monkeypatch, first, second, tries, told):
+    with _tf.tf.Graph().as_default():
+        _zeros(first, second)
+        with _tf.tf.Session() as session:
+            session.run(_tf.tf.global_variables_initializer())
+            model = gt.from_session(session)
+    tried, plain = [], trial.Trials.run
+    monkeypatch.setattr(trial.Trials, "run", lambda self, *more: tried.append(more) or plain(self, *more))
+    output = gt.find_outputs(model)[0]
+    _, found = propose_any(model, [output], gt.find_embeddings(model))
+    assert told in found.obstacle and found.silent
+    assert len(tried) == tries if tries else len(tried) > 1
+
+
+def test_a_trial_reads_its_example_once(monkeypatch):
+    """The first label that is asked for is none of an output that is declared with another rank."""
+    def of_rank_three():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        scores = tf.nn.softmax(tf.matmul(x, tf.constant(np.arange(8, dtype=np.float32).reshape(4, 2))))
+        tf.stack([scores, 2 * scores], 2, name="y")
+
+    model, reads = small.model_of(of_rank_three), []
+    plain = reader.TaskReader.read
+    monkeypatch.setattr(reader.TaskReader, "read", lambda self, feed, *more: reads.append(feed) or plain(
+        self, feed, *more))
+    output = dataclasses.replace(gt.find_outputs(model)[0], tensor="y:0", kind="other", shape=(None,) * 4)
+    with trial.Trials(model, output) as trials:
+        found = trials.run({"x:0": samples.Sample("", np.ones((1, 4), np.float32))}, trial.Rows(1, False))
+    assert not found.obstacle and found.label == "0,0"
+    assert len(reads) == 1
