@@ -23,7 +23,6 @@ def main() -> int:
     doors = [door for door in options.doors.split(",") if door]
     pairs = campaign.share() if options.share else [(attack, doors) for attack in campaign.attacks()]
     chosen = [pair for pair in pairs if options.only in str(pair[0])][part - 1::parts]
-    campaign.warm()
     start, fired, holes = time.time(), 0, 0
     for number, (attack, door) in enumerate(chosen):
         found = campaign.tried(attack, [door] if options.share else door, not options.no_control)

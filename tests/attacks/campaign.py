@@ -1,13 +1,10 @@
 """Runs attacks, each in a process of its own, and sees what came of them: files touched, connections, deaths."""
 
-import contextlib
 import ctypes
 import glob
-import importlib
 import os
 import shutil
 import signal
-import sys
 import tempfile
 import time
 import traceback
@@ -16,7 +13,7 @@ from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
 from graph_tools import _tf
 from graph_tools.safety import memory
 from tests.attacks import harms, surfaces
-from tests.attacks.body import X, empty
+from tests.attacks.body import X
 from tests.attacks.places import PLACES
 from tests.models import bombs, hostile
 
@@ -144,34 +141,6 @@ def _ended(child: int, seconds: float) -> Any:
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return None
-
-
-def warm() -> None:
-    """Imports here what a child imports on its way through every door, of a harmless model, so that all find it there.
-
-    Nothing runs here: a process that has run sessions cannot be forked.
-    """
-    folder = tempfile.mkdtemp(prefix="warm")
-    path, listed = os.path.join(folder, "model.pb"), os.path.join(folder, "modules")
-    with open(path, "wb") as file:
-        file.write(empty().graph.SerializeToString())
-
-    def look() -> None:
-        for number, door in enumerate(surfaces.SURFACES):
-            os.makedirs(os.path.join(folder, "out%d" % number))
-            surfaces.SURFACES[door](path, os.path.join(folder, "out%d" % number, "edited"))
-        with open(listed, "w", encoding="utf-8") as found:
-            found.write("\n".join(list(sys.modules)))
-
-    wrong = apart(look)
-    if wrong:
-        raise AssertionError("a harmless model: " + wrong)
-    with open(listed, encoding="utf-8") as file:
-        for name in file.read().split("\n"):
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
-    _tf.registered_ops()
-    shutil.rmtree(folder)
 
 
 def plain(path: str, trigger: str) -> None:
