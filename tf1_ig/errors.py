@@ -1,9 +1,17 @@
 """What can go wrong while explaining; every kind derives from ``graph_tools.GraphToolsError``."""
 
 import importlib
+import struct
+import tokenize
+import zipfile
+import zlib
 from typing import Any, Tuple
 
 from graph_tools.errors import GraphToolsError
+
+# What numpy and the readers of archives say of a file of arrays that is damaged, or none.
+UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, SyntaxError, tokenize.TokenError, struct.error,
+              zlib.error, zipfile.BadZipFile)
 
 
 class LabelError(GraphToolsError, ValueError):

@@ -1,12 +1,16 @@
 """Files of feeds, rows and names as people write them: what is damaged, or says two things, is told in one line."""
 
+import struct
+import zipfile
+
 import numpy as np
 import pytest
 
+import tf1_ig
 from graph_tools.errors import FeedError
 from tf1_ig.commands import feed_file
-from tf1_ig.errors import RowError, SpecError
-from tf1_ig.rows import readers
+from tf1_ig.errors import BaselineError, ResultFileError, RowError, SpecError
+from tf1_ig.rows import pictures, readers
 from tf1_ig.rows.spec import load_spec
 
 
@@ -75,3 +79,24 @@ def test_a_byte_order_mark_is_no_part_of_a_name_or_a_feed(tmp_path):
     assert feed_file.read_lines(_file(tmp_path / "classes.txt", "\ufeffgood\r\nbad\r\n")) == ["good", "bad"]
     assert feed_file.read_feed(_file(tmp_path / "feed.json", "\ufeff{\"x:0\": [1]}"))["x:0"].tolist() == [1]
     assert feed_file.read_tokens(_file(tmp_path / "tokens.json", "\ufeff[[\"a\"]]")) == [["a"]]
+
+
+@pytest.mark.parametrize("inside", [b"\x1a", b"(" * 300, b"'", b"\xff", b"0o9", b"\\"])
+def test_a_header_that_python_cannot_read_is_one_error(tmp_path, inside):
+    """numpy reads the header of an array as Python spells it, and lets pass what Python says of one that it is not."""
+    header = b"{'descr': '<f8', 'shape': (1L,), %s }" % inside
+    data = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(8)
+    with zipfile.ZipFile(str(tmp_path / "a.npz"), "w") as archive:
+        archive.writestr("record.npy", data)
+    (tmp_path / "a.npy").write_bytes(data)
+    arrays, one = str(tmp_path / "a.npz"), str(tmp_path / "a.npy")
+    for wanted, read in (
+            (FeedError, lambda: feed_file.read_feed(arrays)), (FeedError, lambda: feed_file.read_array(one)),
+            (BaselineError, lambda: feed_file.parse_baseline(arrays)),
+            (BaselineError, lambda: feed_file.parse_baseline(one)),
+            (FeedError, lambda: list(readers.read(arrays, readers.Columns()))),
+            (RowError, lambda: pictures._array_file(one, "c")),
+            (ResultFileError, lambda: tf1_ig.load_attribution(arrays))):
+        with pytest.raises(wanted) as wrong:
+            read()
+        assert "\n" not in str(wrong.value)

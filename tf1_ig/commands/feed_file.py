@@ -6,7 +6,6 @@ import base64
 import os
 import re
 import zipfile
-import zlib
 from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from graph_tools.errors import FeedError, one_line
 from graph_tools.running.values import as_array
 from tf1_ig.commands import object_arrays
-from tf1_ig.errors import BaselineError, LabelError
+from tf1_ig.errors import UNREADABLE, BaselineError, LabelError
 from tf1_ig.question.label import RANKED, contrast
 from tf1_ig.rows import json_text
 
@@ -43,7 +42,7 @@ def read_feed(path: str) -> Dict[str, Any]:
         raise FeedError("no feed file %r; check the path" % path) from None
     except FeedError:
         raise
-    except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zlib.error, zipfile.BadZipFile) as wrong:
+    except UNREADABLE as wrong:
         raise FeedError("feed file %r cannot be read (%s: %s)" % (
             path, type(wrong).__name__, one_line(wrong))) from wrong
 
@@ -57,7 +56,7 @@ def _member(path: str, file: Any, name: str) -> np.ndarray:
                 return object_arrays.read(member)
         except ValueError as wrong:
             raise FeedError("feed file %r: the array %r %s; numbers and strings can be fed" % (
-                path, name, wrong)) from refused
+                path, name, one_line(wrong))) from refused
 
 
 def _json_object(path: str) -> Dict[str, Any]:
@@ -181,7 +180,7 @@ def read_array(path: str) -> np.ndarray:
     """
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as wrong:
+    except UNREADABLE as wrong:
         raise FeedError("%r cannot be read (%s); give a .npy file" % (path, one_line(wrong))) from wrong
 
 
@@ -197,7 +196,7 @@ def parse_baseline(text: str) -> Any:
             return np.load(word, allow_pickle=False)
         if suffix in (".npz", ".json"):
             return read_feed(word)
-    except (OSError, ValueError, RecursionError) as wrong:
+    except UNREADABLE as wrong:
         raise BaselineError("baseline %r cannot be read (%s); give zero, mean, a number, a .npy file, or "
                             "'{\"ids:0\": 0}'" % (text, one_line(wrong))) from wrong
     try:

@@ -7,9 +7,7 @@ one record of everything that is not an array.
 import collections
 import json
 import os
-import struct
 import zipfile
-import zlib
 from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
@@ -18,7 +16,7 @@ from graph_tools import whole_files
 from graph_tools.errors import one_line
 from graph_tools.report import Finding
 from graph_tools.running.values import as_text
-from tf1_ig.errors import ResultFileError, ResultFileMissingError
+from tf1_ig.errors import UNREADABLE, ResultFileError, ResultFileMissingError
 from tf1_ig.result import measured, wellformed
 from tf1_ig.result.claims import COMPLETENESS
 from tf1_ig.result.features import Feature
@@ -126,8 +124,7 @@ def load(path: Any, max_bytes: Optional[int] = None) -> Dict[str, Any]:
         return fields
     except ResultFileError as told:
         raise ResultFileError("%r: %s" % (path, told)) from told
-    except (LookupError, TypeError, AttributeError, ValueError, OSError, EOFError, ArithmeticError, RuntimeError,
-            MemoryError, SyntaxError, AssertionError, struct.error, zlib.error, zipfile.BadZipFile) as bad:
+    except (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError) + UNREADABLE as bad:
         # Whatever a reader of zip archives, arrays or JSON says of a file that somebody has changed.
         raise ResultFileError("%r is not a result that attribution.save wrote (%s: %s)" % (
             path, type(bad).__name__, one_line(bad, 200))) from bad

@@ -8,7 +8,7 @@ from typing import Any, Mapping
 import numpy as np
 
 from graph_tools.errors import one_line
-from tf1_ig.errors import RowError, package
+from tf1_ig.errors import UNREADABLE, RowError, package
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.record import Encoder, cell, shown
 from tf1_ig.rows.table import as_number, columns_of, in_dtype, in_shape, listed, scaled, told
@@ -80,7 +80,7 @@ def _array_file(path: Any, column: str) -> np.ndarray:
     _refuse_pipe(path, column)
     try:
         return np.load(os.fspath(path), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as wrong:
+    except UNREADABLE as wrong:
         raise RowError("the array file %r cannot be read (%s)" % (os.fspath(path), one_line(wrong)),
                        column) from wrong
 

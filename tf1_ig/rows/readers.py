@@ -9,14 +9,13 @@ import gzip
 import os
 import struct
 import zipfile
-import zlib
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from graph_tools import _tf
 from graph_tools.errors import FeedError, one_line
-from tf1_ig.errors import RowError, package
+from tf1_ig.errors import UNREADABLE, RowError, package
 from tf1_ig.rows import json_text
 from tf1_ig.rows.record import Row
 
@@ -249,8 +248,8 @@ def _arrays(path: str, columns: Columns) -> Iterator[Row]:
             raise ValueError("it is no zip archive, as .npz files are")
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zlib.error, zipfile.BadZipFile) as wrong:
-        raise FeedError("%r cannot be read (%s)" % (path, wrong)) from wrong
+    except UNREADABLE as wrong:
+        raise FeedError("%r cannot be read (%s)" % (path, one_line(wrong))) from wrong
     counts = {name: len(array) if array.ndim else -1 for name, array in arrays.items()}
     if len(set(counts.values())) > 1 or -1 in counts.values():
         raise FeedError("the arrays of %r are not of one length: %s; each holds a column, a row an entry" % (
