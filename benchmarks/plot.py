@@ -7,15 +7,16 @@ import numpy as np
 TICKS = (0.5, 1, 2, 5, 10, 20, 50)
 
 
-def over_raw(found: Dict[str, Any], raw: Optional[Dict[str, Any]], result: Dict[str, Any]) -> np.ndarray:
+def over_raw(found: Dict[str, Any], raw: Optional[Dict[str, Any]], result: Dict[str, Any],
+             what: str = "seconds") -> np.ndarray:
     """Time of each turn over that of the raw gradient at the asked number of evaluations (seconds without one).
 
-    An adaptive rule is charged for what it took altogether.
+    An adaptive rule is charged for what it took altogether. ``what``: of the clock, or ``"cpu_seconds"``.
     """
-    took = np.array(found["seconds"])
+    took = np.array(found[what])
     if not raw:
         return took
-    return took / np.array(raw["seconds"]) * raw["evaluations"] / (result["rows"] * result["steps"])
+    return took / np.array(raw[what]) * raw["evaluations"] / (result["rows"] * result["steps"])
 
 
 def draw(result: Dict[str, Any], path: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from graph_tools.errors import GraphToolsError
 from tests.tf1_ig.html_reader import Page
 from tests.tf1_ig.results import result
-from tf1_ig.show import compare, report, text, tokens
+from tf1_ig.show import compare, render, report, text, tokens
 
 HOSTILE = [
     "<unk>", "<pad>", "</span>", "</bdi>", "<script>alert(1)</script>", "</script>", "</style><script>x</script>",
@@ -263,3 +263,35 @@ def test_baselines_side_by_side_are_named_and_checked_against_each_other():
 def test_results_that_cannot_stand_side_by_side_are_refused(results, options):
     with pytest.raises(GraphToolsError):
         compare.compare(results, **options)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch, tmp_path):
+    """Compiled templates are kept in a folder of the test's."""
+    monkeypatch.setattr(render, "__file__", str(tmp_path / "render.py"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", None, raising=False)
+    render._environment.cache_clear()
+    yield tmp_path
+    render._environment.cache_clear()
+
+
+def test_compiled_templates_are_kept_and_make_the_same_page(elsewhere, monkeypatch):
+    first = text.text_html(["a", "b"], [1.0, -1.0])
+    assert list((elsewhere / "templates" / "__pycache__").glob("*.cache"))
+    render._environment.cache_clear()
+    monkeypatch.setattr("jinja2.Environment._generate", None)  # what compiles
+    assert text.text_html(["a", "b"], [1.0, -1.0]) == first
+    for kept in (elsewhere / "templates" / "__pycache__").glob("*.cache"):
+        kept.write_bytes(kept.read_bytes()[:-9])  # what is torn is compiled again
+    render._environment.cache_clear()
+    with pytest.raises(TypeError):
+        text.text_html(["a", "b"], [1.0, -1.0])
+
+
+def test_where_compiled_templates_cannot_be_kept_there_are_pages_as_well(elsewhere, monkeypatch):
+    (elsewhere / "templates").write_text("no folder")
+    assert render._compiled() is None and "</" in text.text_html(["a", "b"], [1.0, -1.0])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (elsewhere / "templates").unlink()
+    assert render._compiled() is None and not (elsewhere / "templates").exists()
