@@ -295,3 +295,11 @@ def test_where_compiled_templates_cannot_be_kept_there_are_pages_as_well(elsewhe
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     (elsewhere / "templates").unlink()
     assert render._compiled() is None and not (elsewhere / "templates").exists()
+
+
+def test_a_full_disk_keeps_no_compiled_templates_and_makes_the_page(elsewhere, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("jinja2.FileSystemBytecodeCache.dump_bytecode", full)
+    assert "</" in text.text_html(["a", "b"], [1.0, -1.0])

@@ -1,5 +1,6 @@
 """Templates to HTML: one jinja2 environment, autoescape always on, templates beside this file."""
 
+import contextlib
 import functools
 import math
 import os
@@ -29,8 +30,15 @@ def _compiled() -> Any:
         os.makedirs(folder, exist_ok=True)
     except OSError:
         return None
-    return jinja2.FileSystemBytecodeCache(folder, "%%s.%s.cache" % sys.implementation.cache_tag) if os.access(
-        folder, os.W_OK) else None
+    if not os.access(folder, os.W_OK):
+        return None
+
+    class Kept(jinja2.FileSystemBytecodeCache):
+        def dump_bytecode(self, bucket: Any) -> None:
+            with contextlib.suppress(OSError):  # a full disk: the page may go to another one
+                super().dump_bytecode(bucket)
+
+    return Kept(folder, "%%s.%s.cache" % sys.implementation.cache_tag)
 
 
 @functools.lru_cache(maxsize=None)
