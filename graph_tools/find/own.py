@@ -11,7 +11,7 @@ from typing import List, Set, Tuple
 from graph_tools.find.dataflow import CARRIED, COMPARISONS, FLOAT_TYPES, LAYERS, SOURCES, Dataflow
 from graph_tools.find.inputs import switches
 from graph_tools.graph import names, ops
-from graph_tools.graph.walk import GraphIndex, Use
+from graph_tools.graph.walk import GraphIndex, reached
 
 DRAWN = frozenset(("RandomUniform", "RandomStandardNormal", "TruncatedNormal", "StatelessRandomUniform",
                    "StatelessRandomNormal", "StatelessTruncatedNormal", "StatelessRandomUniformV2",
@@ -64,23 +64,22 @@ def stored(index: GraphIndex) -> Tuple[str, ...]:
     """
     learned = index.descendants(index.names_of(ops.VARIABLES), control=False,
                                 stop=lambda name: index.op(name) in ops.ASSIGNS | ops.SHAPE_READERS)
+    meeting = {is_float: _meeting(index, learned, is_float) for is_float in (False, True)}
     return tuple(node.name for node in index.of_ops(frozenset(("Const",)))
                  if node.name not in learned and node.attr["value"].tensor.tensor_shape.dim
-                 and _meets(index, node.name, learned, node.attr["dtype"].type in FLOAT_TYPES))
+                 and node.name in meeting[node.attr["dtype"].type in FLOAT_TYPES])
 
 
-def _meets(index: GraphIndex, name: str, learned: Set[str], is_float: bool) -> bool:
-    """Whether the values of a constant are computed with what is learned, or are ids of its rows."""
-    seen: Set[str] = set()
-    todo: List[Use] = list(index.consumers(name, control=False))
-    while todo:
-        use = todo.pop()
-        op = index.op(use.node)
-        if use.node in seen or op in ops.ASSIGNS | ops.SHAPE_READERS or use.slot not in CARRIED.get(op, (use.slot,)):
-            continue
-        seen.add(use.node)
-        if use.node not in learned:
-            todo += index.consumers(use.node, control=False)
-        elif is_float and op not in ops.GATHERS or op in ops.GATHERS and use.slot == 1:
-            return True
-    return False
+def _meeting(index: GraphIndex, learned: Set[str], is_float: bool) -> Set[str]:
+    """Nodes whose values are computed with what is learned, or are ids of its rows."""
+    def carried(name: str) -> List[Tuple[int, str]]:
+        op = index.op(name)
+        return [] if op in ops.ASSIGNS | ops.SHAPE_READERS else [
+            (slot, ref.node) for slot, ref in enumerate(index.inputs(name))
+            if not ref.is_control and slot in CARRIED.get(op, (slot,))]
+
+    def meets(name: str, slot: int) -> bool:
+        return slot == 1 if index.op(name) in ops.GATHERS else is_float
+
+    starts = [other for name in learned for slot, other in carried(name) if meets(name, slot)]
+    return set(reached(starts, lambda name: () if name in learned else [other for _, other in carried(name)]))

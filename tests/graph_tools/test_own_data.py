@@ -9,6 +9,7 @@ import graph_tools as gt
 import tf1_ig
 from graph_tools import _tf
 from graph_tools.find import own
+from graph_tools.graph import nodes, walk
 from tests.models import small
 from tf1_ig.question import proposal
 
@@ -132,3 +133,36 @@ def test_an_example_of_them_runs(build):
     model = _trained(build, 2 if build is with_numbers else 3)
     output, found = proposal.propose_any(model, gt.find_outputs(model).distinct())
     assert output.tensor == "picture:0" and not found.obstacle and len(found.attributed) == len(found.samples)
+
+
+class _Counted(walk.GraphIndex):
+    """An index that counts how often it is asked for what is beside a node."""
+
+    asked = 0
+
+    def inputs(self, node_name):
+        self.asked += 1
+        return super().inputs(node_name)
+
+    def consumers(self, node_name, control=True):
+        self.asked += 1
+        return super().consumers(node_name, control)
+
+
+@pytest.mark.parametrize("op, shape, find", [
+    ("Const", (3, 3), own.stored), ("RandomUniform", None, own.drawn)])
+def test_a_long_chain_is_walked_once(op, shape, find):
+    """A file may hold tens of thousands of constants in a row, or of draws: each is not walked on from alone."""
+    asked = []
+    for size in (50, 500):
+        graph_def = _tf.tf.GraphDef()
+        for number in range(size):
+            nodes.add(graph_def, op, "k%d" % number, **(nodes.constant(np.ones(shape, np.float32)) if shape else {}))
+            nodes.add(graph_def, "Add", "a%d" % number, ["k%d" % number, "a%d" % (number - 1) if number else "first"])
+        nodes.add(graph_def, "Const", "first", **nodes.constant(np.float32(1)))
+        nodes.add(graph_def, "VariableV2", "w", dtype="float32", shape=(3, 3))
+        nodes.add(graph_def, "MatMul", "y", ["a%d" % (size - 1), "w"])
+        index = _Counted(graph_def)
+        assert len(find(index)) == size
+        asked.append(index.asked)
+    assert asked[1] <= 11 * asked[0]
