@@ -113,7 +113,7 @@ def _run(options: argparse.Namespace, before: Any = lambda: None) -> int:
         return _fail(options, arguments.one_line(wrong), wrong)
     except OSError as wrong:
         return _fail(options, "%s (%s); choose another path" % (
-            "%r cannot be read or written" % wrong.filename if wrong.filename else type(wrong).__name__,
+            type(wrong).__name__ if wrong.filename is None else "%r cannot be read or written" % wrong.filename,
             wrong.strerror or wrong), wrong)
     except MemoryError as wrong:
         return _fail(options, "out of memory (%s); explain fewer rows, or pass a smaller --batch-size" % wrong, wrong)

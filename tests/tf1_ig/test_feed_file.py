@@ -100,3 +100,42 @@ def test_a_header_that_python_cannot_read_is_one_error(tmp_path, inside):
         with pytest.raises(wanted) as wrong:
             read()
         assert "\n" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("value, said", [
+    ("[[1, 2], [3]]", "its rows are of unequal length; pad them"), ("[1, null]", "it holds null"),
+    ("[1, {}]", "it holds an object"), ("[1, \"2\"]", "it holds values of the kinds int, str"),
+    ("[1, true]", "it holds values of the kinds bool, int"),
+    ("[1, 1%s]" % ("0" * 20), "10{20} is more than 64 bits hold")])
+def test_what_is_no_array_of_one_kind_is_told_by_what_it_holds(tmp_path, value, said):
+    path = _file(tmp_path / "feed.json", '{"x:0": %s}' % value)
+    with pytest.raises(FeedError, match="'x:0' is not a regular array .* \\(%s" % said):
+        feed_file.read_feed(path)
+
+
+def test_what_is_an_array_of_one_kind_is_read(tmp_path):
+    path = _file(tmp_path / "feed.json", '{"a": [1, 2.5], "b": [true, false], "c": ["x"], "d": 3, "e": true, "f": []}')
+    assert {name: array.dtype.kind for name, array in feed_file.read_feed(path).items()} == {
+        "a": "f", "b": "b", "c": "O", "d": "i", "e": "b", "f": "f"}
+
+
+def test_a_quote_that_is_never_closed_does_not_swallow_the_file(tmp_path):
+    path = _file(tmp_path / "rows.csv", 'text,age\n5" pipe,1\n"a ""b"" c",2\n"dull,3\nfine,4\n')
+    found = readers.read(path, COLUMNS)
+    assert [next(found), next(found)] == [{"text": '5" pipe', "age": "1"}, {"text": 'a "b" c', "age": "2"}]
+    with pytest.raises(FeedError, match="a quote is never closed"):
+        next(found)
+    whole = _file(tmp_path / "whole.csv", 'text\n"one\ntwo"\n5"')
+    assert [row["text"] for row in readers.read(whole, COLUMNS)] == ["one\ntwo", '5"']
+
+
+def test_strings_in_an_array_of_objects_are_rows_and_a_single_value_is_told(tmp_path):
+    path = str(tmp_path / "rows.npz")
+    np.savez(path, text=np.array(["good", b"\xff"], object))
+    assert [row["text"] for row in readers.read(path, COLUMNS)] == ["good", b"\xff"]
+    np.savez(path, text=np.array(["good", {"a": 1}], object))
+    with pytest.raises(FeedError, match="the array 'text' holds something other than strings"):
+        list(readers.read(path, COLUMNS))
+    np.savez(path, text=np.array(["a"]), age=3)
+    with pytest.raises(FeedError, match="text 1, age is a single value"):
+        list(readers.read(path, COLUMNS))

@@ -16,6 +16,7 @@ from tf1_ig.errors import BatchError
     (np.array([1, 300]), np.uint8), ("word", np.int32), (b"1", np.float32), (True, np.int32), (1, np.bool_),
     (3.5, object), (1j, np.float32), ([[1, 2], [3]], np.int32),
     (np.array([200], np.uint8), np.int8), (np.array([2 ** 63 + 5], np.uint64), np.int64), (2 ** 70, np.int64),
+    (np.array(["2020-01-01"], "datetime64[D]"), np.float32),
     ([None, 1.0], np.float32), ([b"word", None], object), (None, np.float32)])
 def test_a_cast_that_would_change_the_value_is_refused_with_the_tensors_name(value, dtype):
     with pytest.raises(FeedError, match="a/b:0"):

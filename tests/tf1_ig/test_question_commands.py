@@ -187,3 +187,17 @@ def test_a_word_that_means_nothing_is_refused_before_anything_is_measured(words,
     assert cli.main(["evaluate", "--spec", spec, "--text", SENTENCE, "--measure", "signs"] + words) in (1, 2)
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1 and told in said[0]
+
+
+def test_a_place_that_cannot_be_written_and_a_seed_that_is_none_are_told_before_anything_runs(spec, tmp_path, capsys,
+                                                                                             monkeypatch):
+    monkeypatch.setattr(gt, "load", None)  # whoever loads a model fails otherwise
+    nowhere = str(tmp_path / "nowhere" / "found.json")
+    asked = ["--spec", spec, "--text", "A good film.", "--out", nowhere]
+    for command in (["explain"], ["evaluate"], ["interactions"], ["conductance", "--layer", "x"]):
+        assert cli.main(command + asked) == 1
+        said = capsys.readouterr().err
+        assert re.match("error: no folder '.*nowhere' to save the result in; create it first\n$", said)
+    for seed in ("-5", "x", "1.5", str(2 ** 32)):
+        assert cli.main(["evaluate", "--spec", spec, "--text", "a", "--seed", seed]) == 2
+        assert "--seed: '%s' is not a whole number from 0 to 4294967295" % seed in capsys.readouterr().err

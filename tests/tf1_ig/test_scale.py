@@ -244,6 +244,17 @@ def test_a_data_set_of_which_no_row_can_be_explained_is_a_failure_that_says_why(
     assert "first rejected: %s:1, column 'text': the column is missing" % source in said
 
 
+def test_a_folder_of_a_job_that_was_refused_is_free_for_the_next(spec, tmp_path):
+    source, out = lines(tmp_path / "rows.jsonl", reviews(3)), str(tmp_path / "out")
+    with pytest.raises(LabelError, match="out of range"):
+        tf1_ig.explain_dataset(spec, source, out, workers=0, label=9)
+    assert tf1_ig.explain_dataset(spec, source, out, workers=0, label=1).explained == 3
+    with pytest.raises(FolderError, match="is not empty"):
+        tf1_ig.explain_dataset(spec, source, out, workers=0, label=1)
+    with pytest.raises(FolderError, match="begun with another settings"):
+        tf1_ig.explain_dataset(spec, source, out, workers=0, label=0, resume=True)
+
+
 def test_a_column_to_keep_that_no_row_has_is_told_at_once_and_at_the_end(spec, tmp_path, capsys):
     rows = reviews(6)
     rows[5]["late"] = 1

@@ -205,6 +205,14 @@ def test_truth_values_are_fed_as_truth_values():
     same(array_of({"kind": "numbers", "column": "on", "dtype": "bool"}, rows), np.array([True, False, True]))
 
 
+def test_a_division_by_nothing_is_refused_with_its_place():
+    for options in ({"kind": "numbers", "column": "c", "divide": 0},
+                    {"kind": "numbers", "columns": ["c", "d"], "divide": [1, 0]},
+                    {"kind": "example", "features": {"c": {"type": "float", "divide": 0}}}):
+        with pytest.raises(SpecError, match="divide: 0 divides nothing"):
+            spec_of({"x:0": options})
+
+
 @pytest.mark.parametrize("value, dtype, becomes", [(1.5, "int32", 1), (300, "uint8", 44)])
 @pytest.mark.parametrize("options, key", [
     ({"kind": "constant"}, "value"), ({"kind": "mask", "of": "ids:0"}, "value"),

@@ -66,6 +66,13 @@ def _asset(text: str) -> Any:
     return name, path
 
 
+def seed(text: str) -> int:
+    """The argparse type of seeds: those that numpy's generators take."""
+    if not text.strip().isdigit() or int(text) >= 2 ** 32:
+        raise argparse.ArgumentTypeError("%r is not a whole number from 0 to %d" % (text, 2 ** 32 - 1))
+    return int(text)
+
+
 def positive(kind: Any) -> Any:
     """The argparse type of numbers above 0."""
     def checked(text: str) -> Any:

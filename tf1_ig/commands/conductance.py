@@ -7,7 +7,6 @@ import numpy as np
 
 from tf1_ig.commands import asked, explain as explain_command
 from tf1_ig.conductance import KINDS
-from tf1_ig.result import storage
 from tf1_ig.result.claims import is_finite
 
 HELP = "what the units of a layer carry of the score along the path"
@@ -24,8 +23,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Explains, prints, writes; returns the exit status."""
-    if options.out:
-        storage.check_path(options.out)
     with explain_command.prepared(options) as work:
         question = work.question
 

@@ -16,7 +16,7 @@ from graph_tools.errors import AmbiguousCandidateError, FeedError, GraphToolsErr
 from graph_tools.graph import names
 from tf1_ig.check import check
 from tf1_ig.commands import asked, feed_file, worker
-from tf1_ig.commands.arguments import add_model, positive, progress
+from tf1_ig.commands.arguments import add_model, positive, progress, seed
 from tf1_ig.errors import MethodError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.question import training_mode
@@ -89,7 +89,7 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
                         help="of a variant: '{\"noise\": 20}', a .npy file with a row for each, a .npz or .json file "
                              "of such rows by tensor (training ids)")
     parser.add_argument("--samples", type=positive(int), metavar="N", help="of a variant: how many draws")
-    parser.add_argument("--seed", type=int, metavar="N", help="of a variant: other draws (default: 0)")
+    parser.add_argument("--seed", type=seed, metavar="N", help="of a variant: other draws (default: 0)")
     parser.add_argument("--noise-level", type=positive(float), metavar="R",
                         help="of smoothgrad: noise as a share of the input's range (default: 0.15)")
     parser.add_argument("--scales", type=_scales, metavar="S,…",
@@ -184,8 +184,12 @@ def _refuse_another_file(digest: Optional[str], path: str) -> None:
 @contextlib.contextmanager
 def prepared(options: argparse.Namespace) -> Iterator[Prepared]:
     """Reads the files and opens the model; an error among the options stops here."""
+    if options.out:
+        storage.check_path(options.out, options.out_kinds)
     question = _question(options)
     vocabulary = feed_file.read_lines(options.vocab) if options.vocab else None
+    if vocabulary == []:
+        raise FeedError("--vocab %r is empty; it holds one token a line" % options.vocab)
     arguments = dict(
         baseline=question.baseline, method=options.method, steps=question.steps, tolerance=question.tolerance,
         max_steps=options.max_steps, batch_size=options.batch_size, memory_limit=options.memory_limit,
@@ -295,8 +299,6 @@ def _question(options: argparse.Namespace) -> _Question:
 
 def run(options: argparse.Namespace) -> int:
     """Explains, prints, writes; returns the exit status."""
-    if options.out:
-        storage.check_path(options.out)
     with prepared(options) as work:
         result = work.explain()
         report = check(result, work.explainer)

@@ -12,10 +12,10 @@ import numpy as np
 
 from graph_tools.errors import FeedError, one_line
 from graph_tools.running.values import as_array
-from tf1_ig.commands import object_arrays
 from tf1_ig.errors import UNREADABLE, BaselineError, LabelError
 from tf1_ig.question.label import RANKED, contrast
-from tf1_ig.rows import json_text
+from tf1_ig.rows import json_text, object_arrays
+from tf1_ig.rows.table import holds_truth
 
 
 def read_feed(path: str) -> Dict[str, Any]:
@@ -37,7 +37,7 @@ def read_feed(path: str) -> Dict[str, Any]:
         if os.path.isfile(path) and not zipfile.is_zipfile(path):
             raise ValueError("it is no zip archive, as .npz files are")
         with np.load(path, allow_pickle=False) as file:
-            return {name: _member(path, file, name) for name in file.files}
+            return {name: object_arrays.member(path, file, name) for name in file.files}
     except FileNotFoundError:
         raise FeedError("no feed file %r; check the path" % path) from None
     except FeedError:
@@ -45,18 +45,6 @@ def read_feed(path: str) -> Dict[str, Any]:
     except UNREADABLE as wrong:
         raise FeedError("feed file %r cannot be read (%s: %s)" % (
             path, type(wrong).__name__, one_line(wrong))) from wrong
-
-
-def _member(path: str, file: Any, name: str) -> np.ndarray:
-    try:
-        return file[name]
-    except ValueError as refused:  # an array of objects, which numpy pickles
-        try:
-            with zipfile.ZipFile(path) as archive, archive.open(name + ".npy") as member:
-                return object_arrays.read(member)
-        except ValueError as wrong:
-            raise FeedError("feed file %r: the array %r %s; numbers and strings can be fed" % (
-                path, name, one_line(wrong))) from refused
 
 
 def _json_object(path: str) -> Dict[str, Any]:
@@ -80,11 +68,32 @@ def _array(path: str, name: str, value: Any) -> np.ndarray:
         array = as_array(value)
     except ValueError:
         array = np.array(None)
-    if array.dtype.kind not in "biufO" or not all(
-            isinstance(one, (bytes, str)) for one in (array.ravel().tolist() if array.dtype.kind == "O" else ())):
-        raise FeedError("feed file %r: %r is not a regular array of numbers or strings (rows of unequal length?); pad "
-                        "the rows" % (path, name))
+    texts = array.ravel().tolist() if array.dtype.kind == "O" else ()
+    if array.dtype.kind not in "biufO" or not all(isinstance(one, (bytes, str)) for one in texts) or (
+            array.dtype.kind != "b" and holds_truth(value)):
+        raise FeedError("feed file %r: %r is not a regular array of numbers, of truth values or of strings (%s)" % (
+            path, name, _oddity(value)))
     return array
+
+
+def _oddity(value: Any) -> str:
+    """What is wrong with nested lists that are no array of one kind, and what to do."""
+    leaves, todo = [], [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, list):
+            todo += one
+        else:
+            leaves.append(one)
+    kinds = {type(one).__name__ for one in leaves}
+    if kinds & {"NoneType", "dict"}:
+        return "it holds %s; give a value for each element" % ("null" if "NoneType" in kinds else "an object")
+    large = [one for one in leaves if isinstance(one, int) and not -2 ** 63 <= one < 2 ** 64]
+    if large:
+        return "%d is more than 64 bits hold" % large[0]
+    if len(kinds - {"int", "float"}) + bool(kinds & {"int", "float"}) > 1:
+        return "it holds values of the kinds %s; give one kind" % ", ".join(sorted(kinds))
+    return "its rows are of unequal length; pad them"
 
 
 def read_lines(path: str) -> List[str]:

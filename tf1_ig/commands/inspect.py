@@ -15,7 +15,7 @@ from graph_tools.graph import names
 from graph_tools.graph.ops import MUST_BE_FED
 from graph_tools.report import Finding
 from tf1_ig.commands import scan as scan_command, write_spec
-from tf1_ig.commands.arguments import add_limits, add_model
+from tf1_ig.commands.arguments import add_limits, add_model, seed
 from tf1_ig.question import proposal as proposals, samples
 from tf1_ig.question.proposal import Proposal
 from tf1_ig.rows import fingerprint
@@ -116,7 +116,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--layers", action="store_true", help="list the layers that tf1-ig conductance can be asked of")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="other made-up numbers in the example feed")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="other made-up numbers in the example feed")
     parser.add_argument("--spec", metavar="FILE", help="write an explanation spec (.json), its guesses marked")
     parser.add_argument("--output", metavar="T",
                         help="of the spec or of --layers: tensor to explain (default: the likeliest head)")

@@ -8,6 +8,7 @@ from typing import Any
 from graph_tools import whole_files
 from graph_tools.errors import FeedError
 from tf1_ig.commands.arguments import positive
+from tf1_ig.result import storage
 from tf1_ig.rows import json_text
 from tf1_ig.scale import aggregates, schemas
 from tf1_ig.show import many
@@ -32,6 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Gathers and writes the page."""
+    storage.check_path(options.out, (".html",))
     found = aggregates.aggregate(options.folder, options.by, _groups(options.groups))
     if set(found.rows) == {"None"} and options.by not in schemas.explained().names:
         raise FeedError("no row in %r holds the column %r; tf1-ig explain-many --keep %s carries it along" % (
@@ -56,6 +58,9 @@ def _groups(path: Any) -> Any:
     if path is None:
         return None
     try:
-        return {name: list(of) for name, of in json_text.load(path).items()}
-    except (OSError, ValueError, AttributeError, TypeError) as wrong:
+        tree = json_text.load(path)
+        if not isinstance(tree, dict) or not all(isinstance(of, list) for of in tree.values()):
+            raise ValueError("it is no object of lists")
+        return tree
+    except (OSError, ValueError) as wrong:
         raise FeedError("%r holds no groups (%s); write {\"group\": [\"name\", …]}" % (path, wrong)) from wrong

@@ -68,7 +68,7 @@ def _cast(what: str, array: np.ndarray, dtype: Any) -> np.ndarray:
         return array
     if array.dtype.kind in "OSU":
         raise FeedError("the feed for %s holds strings; feed %s values" % (what, dtype.name))
-    if (array.dtype.kind == "b") != (dtype.kind == "b") or array.dtype.kind == "c":
+    if (array.dtype.kind == "b") != (dtype.kind == "b") or array.dtype.kind not in "biuf":
         raise FeedError("the feed for %s holds %s values; feed %s values" % (what, array.dtype, dtype.name))
     try:
         return in_dtype(array, dtype)

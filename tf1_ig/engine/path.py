@@ -157,6 +157,6 @@ def _like_rows(vector: Tensor, tensor: Tensor) -> Tensor:
 
 def _front_to(axis: int, rank: Optional[int], name: str) -> List[int]:
     if rank is None or rank <= axis:
-        raise GradientError("input %s has %s, so its batch axis cannot be %d; pass another batch_axis" % (
-            name, "an unknown rank" if rank is None else "rank %d" % rank, axis))
+        raise GradientError("input %s has %s, so its batch axis cannot be %d; pass another {argument}" % (
+            name, "an unknown rank" if rank is None else "rank %d" % rank, axis), argument="batch_axis")
     return list(range(1, axis + 1)) + [0] + list(range(axis + 1, rank))

@@ -97,7 +97,7 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
         chosen = list(_listed(model, inputs))
         held = _held_beside(model, output_name, [renamed.get(name, name) for name in map(names.tensor_name, chosen)])
     model, resolved = _operable(model, chosen, renamed, notes)
-    _refuse_nested(model, [spec.attributed.tensor for spec in resolved[isinstance(inputs, Through):]])
+    _refuse_nested(model, [spec.attributed.tensor for spec in resolved[isinstance(inputs, Through):]], output_name)
     kind = output.kind if isinstance(output, Candidate) else next(
         (found.kind for found in gt.find_outputs(model) if found.tensor == output_name), None)
     return Resolved(model, output_name, tuple(resolved), renamed, tuple(notes), kind,
@@ -240,8 +240,10 @@ def _resolved_input(name: str, attributed: AttributedInput, found: Optional[Embe
     return ResolvedInput(name, attributed, ids, strings, found.vocab_size, found.kind)
 
 
-def _refuse_nested(model: Model, tensors: Sequence[str]) -> None:
-    """Two inputs of which one is computed from the other cannot move along the path together."""
+def _refuse_nested(model: Model, tensors: Sequence[str], output: str) -> None:
+    """Two inputs of which one is computed from the other cannot move along the path together; nor the output itself."""
+    if output in tensors:
+        raise InputError("input %s is the output itself; name a tensor that it is computed from" % output)
     for first in tensors:
         for second in tensors:
             node = names.parse(second).node

@@ -5,6 +5,8 @@ A new kind is a function ``(options, Files) -> Encoder``, a line here, and its o
 
 from typing import Any, Callable, Dict, Mapping
 
+import numpy as np
+
 from graph_tools.graph import names
 from tf1_ig.errors import SpecError
 from tf1_ig.rows.examples import example
@@ -51,6 +53,9 @@ def encoders_of(feed: Mapping[str, Mapping[str, Any]], files: Files) -> Dict[str
     found = {}
     for tensor, options in feed.items():
         inside = files.inside("feed", tensor)
+        for of in [options, *options.get("features", {}).values()]:
+            if not np.all(of.get("divide", 1)):
+                raise SpecError("%s: 0 divides nothing; give another number" % inside.place("divide"))
         found[tensor] = ENCODERS[options["kind"]](_with_limits(options, feed, inside), inside)
     return found
 

@@ -9,14 +9,14 @@ import gzip
 import os
 import struct
 import zipfile
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from graph_tools import _tf
 from graph_tools.errors import FeedError, one_line
 from tf1_ig.errors import UNREADABLE, RowError, package
-from tf1_ig.rows import json_text
+from tf1_ig.rows import json_text, object_arrays
 from tf1_ig.rows.record import Row
 
 
@@ -148,14 +148,19 @@ def _texts(path: str, columns: Columns) -> Iterator[Row]:
 def _separated(delimiter: str) -> Callable[[str, Columns], Iterator[Row]]:
     def rows(path: str, columns: Columns) -> Iterator[Row]:
         with _open_text(path) as file:
-            table = csv.reader(file, delimiter=delimiter)
+            held: List[str] = []  # the lines of the row that is read
+            table = csv.reader(_noted(file, held), delimiter=delimiter)
             try:
                 head = next(table, [])
                 twice = sorted({name for name in head if name and head.count(name) > 1})
                 if twice:
                     raise FeedError("%r has the column %r twice in its first line; give each a name of its own" % (
                         path, twice[0]))
+                held.clear()
                 for cells in table:
+                    if _never_closed(held, delimiter):
+                        raise csv.Error("a quote is never closed, and the rest of the file would be one cell")
+                    held.clear()
                     if any(cells[len(head):]):
                         yield Unreadable("line %d has %d cells and the first line %d; a text that holds %r stands in "
                                          "quotes" % (table.line_num, len(cells), len(head), delimiter))
@@ -166,6 +171,22 @@ def _separated(delimiter: str) -> Callable[[str, Columns], Iterator[Row]]:
                 raise FeedError("%r cannot be read on in line %d (%s); it holds cells in UTF-8" % (
                     path, table.line_num + 1, wrong)) from wrong
     return rows
+
+
+def _noted(lines: Iterable[str], held: List[str]) -> Iterator[str]:
+    for line in lines:
+        held.append(line)
+        yield line
+
+
+def _never_closed(held: List[str], delimiter: str) -> bool:
+    """Whether the lines of a row end within quotes, as only the last of a file can; the reader takes them for whole."""
+    if "".join(held).count('"') % 2 == 0:
+        return False
+    try:
+        return not list(csv.reader(held, delimiter=delimiter, strict=True))
+    except csv.Error as wrong:
+        return "end of data" in str(wrong)
 
 
 def _json_lines(path: str, columns: Columns) -> Iterator[Any]:
@@ -247,15 +268,19 @@ def _arrays(path: str, columns: Columns) -> Iterator[Row]:
         if not zipfile.is_zipfile(path):
             raise ValueError("it is no zip archive, as .npz files are")
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+            arrays = {name: object_arrays.member(path, file, name) for name in file.files}
+    except FeedError:
+        raise
     except UNREADABLE as wrong:
         raise FeedError("%r cannot be read (%s)" % (path, one_line(wrong))) from wrong
     counts = {name: len(array) if array.ndim else -1 for name, array in arrays.items()}
     if len(set(counts.values())) > 1 or -1 in counts.values():
         raise FeedError("the arrays of %r are not of one length: %s; each holds a column, a row an entry" % (
-            path, ", ".join("%s %d" % count for count in counts.items())))
+            path, ", ".join("%s %s" % (name, "is a single value" if count < 0 else count)
+                            for name, count in counts.items())))
     for row in range(next(iter(counts.values()), 0)):
-        yield {name: array[row].item() if array.ndim == 1 else array[row] for name, array in arrays.items()}
+        yield {name: array[row:row + 1].tolist()[0] if array.ndim == 1 else array[row]
+               for name, array in arrays.items()}
 
 
 def _file_itself(column: str) -> Callable[[str, Columns], Iterator[Row]]:

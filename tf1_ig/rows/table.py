@@ -56,7 +56,7 @@ def as_number(value: Any, column: str, truth: bool = False) -> np.ndarray:
         exact = np.asarray(int(given) if isinstance(given, str) and given.lstrip("+-").isdigit() else given)
     except (TypeError, ValueError, OverflowError):
         raise RowError("%s is not a number" % shown(value), column) from None
-    if exact.dtype.kind in "cmM" or not truth and _holds_truth(given):
+    if exact.dtype.kind in "cmM" or not truth and holds_truth(given):
         raise RowError("%s is not a number" % shown(value), column)
     if exact.dtype.kind in "iu":
         return exact
@@ -66,10 +66,10 @@ def as_number(value: Any, column: str, truth: bool = False) -> np.ndarray:
     return array
 
 
-def _holds_truth(value: Any) -> bool:
+def holds_truth(value: Any) -> bool:
     """Whether something in nested lists is a truth value, which numpy takes for 0 or 1 beside numbers."""
     if isinstance(value, (list, tuple)):
-        return any(map(_holds_truth, value))
+        return any(map(holds_truth, value))
     return isinstance(value, (bool, np.bool_)) or isinstance(value, np.ndarray) and value.dtype.kind == "b"
 
 

@@ -65,7 +65,8 @@ def text(options: Mapping[str, Any], files: Files) -> Encoder:
     cutter = tokenizers.tokenizer(options.get("tokenizer", _WORDS), files)
     strings = options.get("strings", False)
     if not (strings or words.ids or options.get("tokenizer", _WORDS)["kind"] in tokenizers.KNOW_IDS):
-        raise SpecError("%s: the vocabulary is missing; name its file: {\"file\": \"vocab.txt\"}" % files.place())
+        raise SpecError("%s: the vocabulary is %s; name its file: {\"file\": \"vocab.txt\"}" % (
+            files.place(), "empty" if "vocabulary" in options else "missing"))
     of_words = options.get("characters", False)
     limits = _limits(options, what="words" if of_words else "tokens")
     inner = _limits(options, "_of_word", "characters in a word")

@@ -40,20 +40,21 @@ def taken(folder: str, plan: Mapping[str, Any], resume: bool) -> Iterator[None]:
     _refuse_other(folder, plan, resume)
     os.makedirs(folder, exist_ok=True)
     with _locked(folder):
-        _refuse_other(folder, plan, resume)
+        fresh = _refuse_other(folder, plan, resume)
         for name in os.listdir(folder):
             if _UNFINISHED.match(name):
                 os.remove(os.path.join(folder, name))
-        if not os.path.exists(os.path.join(folder, PLAN)):
+        if fresh:
             _write_json(os.path.join(folder, PLAN), plan)
         yield
 
 
-def _refuse_other(folder: str, plan: Mapping[str, Any], resume: bool) -> None:
-    names = [name for name in os.listdir(folder) if name != LOCK and not _UNFINISHED.match(name)] if os.path.isdir(
-        folder) else []
-    if not names:
-        return
+def _refuse_other(folder: str, plan: Mapping[str, Any], resume: bool) -> bool:
+    """Whether nothing was done in the folder; else it must have been begun as the plan says, and be resumed."""
+    names = {name for name in os.listdir(folder) if name != LOCK and not _UNFINISHED.match(name)} if os.path.isdir(
+        folder) else set()
+    if names <= {PLAN}:  # what was asked for may have been refused by the model
+        return True
     if not resume:
         raise FolderError("the folder %r is not empty; give another, or --resume to go on in this one (in Python "
                           "resume=True)" % folder)
@@ -69,6 +70,7 @@ def _refuse_other(folder: str, plan: Mapping[str, Any], resume: bool) -> None:
     if other:
         raise FolderError("the folder %r was begun with another %s; resume it with what it was begun with, or give "
                           "another folder" % (folder, " and another ".join(other)))
+    return False
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from tf1_ig.show.tokens import number
 
 _TOP = 10   # tokens printed per example
 _ROWS = 20  # examples printed; all of them are saved
+_WIDE = 80  # characters of a token that are printed
 _BAR = 16   # characters of the longest bar
 
 
@@ -29,7 +30,10 @@ def summary(result: Any, report: Any, class_names: Optional[Sequence[str]] = Non
 
 def _visible(text: str) -> str:
     """A token as a line can hold it: in quotes where white space at its ends, or a line break, would not be seen."""
-    return text if text == text.strip() and text.isprintable() else json.dumps(text, ensure_ascii=False)
+    text = text if len(text) <= _WIDE else text[:_WIDE] + "…"
+    if not text.isprintable():
+        return json.dumps(text, ensure_ascii=False)
+    return text if text == text.strip() else '"%s"' % text
 
 
 def _row_lines(result: Any, row: int, class_names: Optional[Sequence[str]]) -> List[str]:

@@ -6,9 +6,12 @@ them is a stand-in that only takes its arguments in, and any other name is refus
 
 import codecs
 import pickle
+import zipfile
 from typing import IO, Any
 
 import numpy as np
+
+from graph_tools.errors import FeedError, one_line
 
 _MAKERS = tuple(module + ".multiarray" for module in ("numpy.core", "numpy._core"))
 
@@ -38,6 +41,23 @@ class _Reader(pickle.Unpickler):
         if (module, name) == ("_codecs", "encode"):
             return _encoded
         raise ValueError("holds %s.%s, not only strings" % (module, name))
+
+
+def member(path: str, file: Any, name: str) -> np.ndarray:
+    """An array of an open ``.npz`` file: numbers, or strings however they were written.
+
+    Raises:
+      FeedError: it holds anything else.
+    """
+    try:
+        return file[name]
+    except ValueError as refused:  # an array of objects, which numpy pickles
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open(name + ".npy") as held:
+                return read(held)
+        except ValueError as wrong:
+            raise FeedError("%r: the array %r %s; numbers and strings can be fed" % (
+                path, name, one_line(wrong))) from refused
 
 
 def read(file: IO[bytes]) -> np.ndarray:
