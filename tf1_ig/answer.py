@@ -63,7 +63,7 @@ def record(asked: Asked, task: Task, label: Label, found: Found, runner: PointRu
         mass = sum(np.array([np.abs(row).sum() for row in value], np.float64) for value in values.values())
         rounding = integrate.ROUNDING * np.max([np.abs(integral.score), np.abs(integral.baseline_score),
                                                 label.terms.size, mass], axis=0)
-        converged = np.isfinite(rise) & (np.abs(delta) <= np.maximum(effort.tolerance * np.abs(rise), rounding))
+        converged = np.isfinite(delta) & (np.abs(delta) <= np.maximum(effort.tolerance * np.abs(rise), rounding))
     shape = (task.batch.count,) + tuple(task.row_shape)
     told = asked.behind if label.rows is None else {
         name: rows_of(value, label.rows.tolist()) for name, value in asked.behind.items()}

@@ -97,7 +97,7 @@ def _fold(graph_def: Any) -> Dict[str, Folded]:
         while todo:
             node, slot = todo.pop()
             entries, found = node.input, None
-            if _may_fold(node, library):
+            if slot or _may_fold(node, library):
                 slot = _lacking(entries, slot, known)
                 if slot == len(entries):
                     inputs = [known[_source(entry)] for entry in entries if entry[:1] != "^"]

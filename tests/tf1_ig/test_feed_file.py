@@ -10,7 +10,7 @@ import tf1_ig
 from graph_tools.errors import FeedError
 from tf1_ig.commands import feed_file
 from tf1_ig.errors import BaselineError, ResultFileError, RowError, SpecError
-from tf1_ig.rows import pictures, readers
+from tf1_ig.rows import pictures, readers, table
 from tf1_ig.rows.spec import load_spec
 
 
@@ -73,6 +73,21 @@ def test_a_column_or_a_key_that_stands_twice_is_refused(tmp_path):
         with pytest.raises(SpecError, match="x:0'? stands (there )?twice"):
             load_spec(_file(tmp_path / "spec.json", '{"version": 1, "model": {"path": "m.pb"}, "output": "y:0", '
                                                     '"feed": {%s}}' % feed))
+
+
+def test_a_line_that_is_nested_without_end_is_no_row(tmp_path):
+    deep = "[" * 100000
+    path = _file(tmp_path / "rows.jsonl", '{"text": "a"}\n%s\n{"text": "b"}\n' % deep)
+    first, bad, last = readers.read(path, COLUMNS)
+    assert (first, last) == ({"text": "a"}, {"text": "b"}) and "nested too deeply" in bad.reason
+    with pytest.raises(FeedError, match="nested too deeply"):
+        readers.parse_row(deep)
+    with pytest.raises(FeedError, match="nested too deeply"):
+        list(readers.read(_file(tmp_path / "rows.json", deep), COLUMNS))
+    with pytest.raises(SpecError, match="nested too deeply"):
+        load_spec(_file(tmp_path / "spec.json", deep))
+    with pytest.raises(RowError, match="is not a number"):
+        table.as_number(deep, "c")
 
 
 def test_a_byte_order_mark_is_no_part_of_a_name_or_a_feed(tmp_path):

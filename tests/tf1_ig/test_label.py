@@ -233,6 +233,24 @@ def one_number_a_token(length, pooled=False):
     return small.model_of(build)
 
 
+def one_length_only():
+    """A score of every token, ``[batch, tokens]``, of a graph that has their number in its shapes."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 3, 4], "x")
+    flat = tf.reshape(tf.tanh(tf.cumsum(x, 1)), [-1, 4])
+    tf.reshape(tf.matmul(flat, tf.constant(np.arange(1.0, 5.0, dtype=np.float32)[:, np.newaxis])), [-1, 3], name="y")
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_positions_of_a_graph_that_takes_one_length_only_are_believed(rows):
+    x = RANDOM.normal(size=(rows, 3, 4)).astype(np.float32)
+    with tf1_ig.IntegratedGradients(small.model_of(one_length_only), "y", "x") as explainer:
+        found = explainer.explain({"x:0": x}, positions="all", steps=6)
+        assert found.positions.tolist() == [0, 1, 2] * rows
+        np.testing.assert_allclose(found.values["x:0"][1], explainer.explain(
+            {"x:0": x}, label=1, steps=6).values["x:0"][0], atol=1e-6)
+
+
 @pytest.mark.parametrize("length", [None, 3])
 def test_positions_follow_what_is_fed_and_classes_do_not(length):
     x = RANDOM.normal(size=(2, 3, 4)).astype(np.float32)

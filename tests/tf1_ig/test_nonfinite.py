@@ -169,6 +169,19 @@ def test_an_entry_that_is_not_finite_is_gone_where_it_is_taken_out():
     assert found.finite.tolist() == [True, False]
 
 
+def test_what_is_infinite_has_not_converged():
+    """A rule that touches the baseline, where a root has no slope."""
+    def build():
+        tf = _tf.tf
+        tf.reduce_sum(tf.sqrt(tf.placeholder(tf.float32, [None, 4], "x")), 1, name="y")
+
+    for method, finite in (("left", False), ("gausslegendre", True)):
+        found = _explained(build, method=method, steps=512)
+        assert np.isinf(found.delta).all() != finite and found.converged.all() == finite
+        told = [one.name for one in tf1_ig.check(found) if one.verdict != "ok"]
+        assert told == ([] if finite else ["finite numbers"])
+
+
 # ---- jumps
 
 

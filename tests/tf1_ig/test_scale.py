@@ -633,6 +633,23 @@ def test_half_a_character_ends_no_job(tmp_path, more, keep, key, extra):
     assert json.loads(batch.to_pydict()["extra"][1]) == extra
 
 
+@pytest.mark.parametrize("more, status", [({}, "explained"), ({"length": 10 ** 17}, "rejected")])
+def test_rows_are_measured_as_they_are_fed(tmp_path, more, status):
+    """Ids that the model's placeholder holds and the type of most does not; sizes that no array has."""
+    with tf.Graph().as_default() as graph:
+        vectors = tf.constant(np.random.RandomState(0).normal(size=(5, 3)), tf.float32)
+        rows = tf.nn.embedding_lookup(vectors, tf.floormod(tf.placeholder(tf.int64, [None, None], "ids"), 5))
+        tf.reduce_sum(tf.tanh(rows), 1, name="y")
+    (tmp_path / "model.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    ids = dict({"kind": "text", "vocabulary": {"file": "words.json"}}, **more)
+    (tmp_path / "words.json").write_text(json.dumps({"big": 2 ** 40 + 1, "film": 4}))
+    (tmp_path / "spec.json").write_text(json.dumps(
+        {"version": 1, "model": {"path": "model.pb"}, "output": "y:0", "feed": {"ids:0": ids}}))
+    batch, = tf1_ig.explain_batches(str(tmp_path / "spec.json"), [[{"text": "big film"}, {"text": "film"}]], label=0,
+                                    steps=2)
+    assert batch.to_pydict()["status"] == [status] * 2
+
+
 @pytest.mark.parametrize("text", ["", "[]\n", "{}\n"])
 def test_a_dead_letter_that_is_none_is_named(tmp_path, text):
     path = tmp_path / folder.dead_letter_name(0)

@@ -350,7 +350,7 @@ def test_a_vocabulary_that_is_none_is_one_line(tmp_path, text):
 
 
 @pytest.mark.parametrize("more", [
-    {"length": 10 ** 13}, {"shortest": 10 ** 13}, {"one_hot": 10 ** 9}, {"one_hot": 1},
+    {"length": 10 ** 17}, {"shortest": 10 ** 17}, {"one_hot": 10 ** 9}, {"one_hot": 1},
     {"vocabulary": dict(WORDS, first=10 ** 30)}, {"vocabulary": dict(WORDS, padding=10 ** 30), "length": 9}])
 def test_sizes_that_no_array_can_have_are_one_line(more):
     options = {"kind": "text", "vocabulary": WORDS}

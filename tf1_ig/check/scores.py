@@ -134,7 +134,7 @@ def effect(result: Any) -> Iterable[Finding]:
 def precision(result: Any) -> Iterable[Finding]:
     """Score differences that drown in float32 rounding."""
     ratio = np.abs(difference(result)) / size_of(result)
-    low = np.flatnonzero((ratio > 0) & (ratio < 1e-5) & (mass(result) > ROUNDING * size_of(result)))
+    low = np.flatnonzero(result.finite & (ratio > 0) & (ratio < 1e-5) & (mass(result) > ROUNDING * size_of(result)))
     if len(low):
         yield Finding("precision", "warn", float(ratio[low[0]]),
                       "Row %d: the scores agree to %.1g of their size, which is about what float32 can tell; explain "
@@ -145,7 +145,7 @@ def cancellation(result: Any) -> Iterable[Finding]:
     """Attributions of opposite sign that cancel to what float32 can hardly tell from nothing."""
     moved_by = np.abs(difference(result))
     ratio = mass(result) / moved_by
-    high = np.flatnonzero((moved_by > 0) & (ratio > 1e-2 / ROUNDING))
+    high = np.flatnonzero(result.finite & (moved_by > 0) & (ratio > 1e-2 / ROUNDING))
     if len(high):
         yield Finding("cancellation", "warn", float(ratio[high[0]]),
                       "Row %d: attributions for and against are %.0f times larger than the difference they explain, "

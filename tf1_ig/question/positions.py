@@ -31,11 +31,16 @@ def label_of(question: Question, task: Task, resolved: Resolved, batch_axis: Opt
 
 def _refuse_classes(resolved: Resolved, task: Task, batch_axis: Optional[int]) -> None:
     """Refuses an output whose one axis beside the batch has the same size whatever the sizes of the feed: positions
-    follow an axis of what is fed, classes the weights."""
-    shape = Fitting(resolved.model, [resolved.output], list(task.values)).shape_of(
-        resolved.output, {name: (None,) * value.ndim for name, value in task.values.items()})
-    sizes = [size for axis, size in enumerate(shape or ()) if axis != batch_axis]
-    if sizes and None not in sizes:
+    follow an axis of what is fed, classes the weights. Of a graph that takes this one size only nobody can tell."""
+    fitting, fed = Fitting(resolved.model, [resolved.output], list(task.values)), {
+        name: value.shape for name, value in task.values.items()}
+    shape = fitting.shape_of(resolved.output, {name: (None,) * len(sizes) for name, sizes in fed.items()})
+    if not shape or any(size is None and axis != batch_axis for axis, size in enumerate(shape)):
+        return
+    longer = {name: tuple(size + (size == task.row_shape[0] and axis != batch_axis) for axis, size in enumerate(sizes))
+              for name, sizes in fed.items()}
+    of_longer = fitting.shape_of(resolved.output, longer)
+    if longer == fed or of_longer is not None and of_longer == fitting.shape_of(resolved.output, fed):
         raise LabelError("output %s has no axis of positions: it has %d numbers a row whatever is fed, so these are "
                          "classes; leave {argument} out and choose one by its label" % (
                              describe(resolved.output, task.outputs.dtype, shape), task.row_shape[0]),

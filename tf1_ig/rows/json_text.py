@@ -12,12 +12,15 @@ def loads(text: str, made: Callable[[Dict[str, Any]], Any] = lambda tree: tree) 
       made: what each object becomes.
 
     Raises:
-      ValueError: it is no JSON, or a key stands twice.
+      ValueError: it is no JSON, is nested without end, or a key stands twice.
 
     >>> loads('{"a": 1, "b": [2]}')
     {'a': 1, 'b': [2]}
     """
-    return json.loads(text, object_pairs_hook=lambda pairs: made(_once(pairs)))
+    try:
+        return json.loads(text, object_pairs_hook=lambda pairs: made(_once(pairs)))
+    except RecursionError as wrong:
+        raise ValueError("it is nested too deeply") from wrong
 
 
 def load(path: str, made: Callable[[Dict[str, Any]], Any] = lambda tree: tree) -> Any:

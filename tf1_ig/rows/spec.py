@@ -66,7 +66,8 @@ class ExplanationSpec:
         own = copy.deepcopy(dict(self.tree))
         files = Files(os.path.abspath(self.folder), self.name, (), self.allow_code)
         feed = by_tensor(own["feed"], files)
-        classes = own.get("classes") and tuple(map(str, files.listed(own["classes"], "classes")))
+        listed = own.get("classes")
+        classes = None if listed is None else tuple(map(str, files.listed(listed, "classes")))
         for field, value in (("tree", own), ("_files", files), ("_options", feed),
                              ("_encoders", encoders_of(feed, files)), ("classes", classes)):
             object.__setattr__(self, field, value)
@@ -146,7 +147,7 @@ class ExplanationSpec:
         return dict(self._encoders)
 
     @property
-    def _filling(self) -> Dict[str, Encoder]:
+    def filling(self) -> Dict[str, Encoder]:
         """The same, in the dtypes of the model's placeholders where the spec says none."""
         if not self._typed:
             feed = dtypes.with_declared(self._options, self.load)
@@ -219,7 +220,7 @@ class ExplanationSpec:
         if self.batch_axis is None and len(cells) != 1 and not bad:
             raise RowError("the model takes one row at a time (batch_axis is null), and %d were given" % len(cells))
         feed = {tensor: self._laid_out(one.array([row[tensor] for row in cells]), one)
-                for tensor, one in self._filling.items()} if cells else {}
+                for tensor, one in self.filling.items()} if cells else {}
         cuts = {tensor: [row[tensor] for row in cells] for tensor, one in self._encoders.items() if one.kind == "text"}
         return Encoded(feed, self._tokens(cuts), tuple(range(len(cells)) if kept is None else kept), tuple(bad), cuts)
 
@@ -243,14 +244,14 @@ class ExplanationSpec:
             raise RowError("%r is not a mapping of column to value; give {\"%s\": …}" % (
                 row, (self.columns or ("column",))[0]))
         readers.refuse_unreadable(row)
-        found = {tensor: one.read(row) for tensor, one in self._filling.items() if not one.of}
-        found.update((tensor, found[one.of]) for tensor, one in self._filling.items() if one.of)
+        found = {tensor: one.read(row) for tensor, one in self.filling.items() if not one.of}
+        found.update((tensor, found[one.of]) for tensor, one in self.filling.items() if one.of)
         return found
 
     def _alike(self, cells: Dict[str, Any], before: List[Dict[str, Any]]) -> Dict[str, Any]:
         """The cells of a row whose arrays have the shape that those of the first row have."""
         for tensor, found in cells.items():
-            first, one = before[0][tensor] if before else found, self._filling[tensor]
+            first, one = before[0][tensor] if before else found, self.filling[tensor]
             if isinstance(found, np.ndarray) and found.shape[one.ragged:] != first.shape[one.ragged:]:
                 raise RowError("is of shape %s, and the first row's is %s; give rows of one shape%s" % (
                     list(found.shape), list(first.shape), ", or let the spec say what fills them up: \"padding\": 0"

@@ -1,12 +1,12 @@
 """Columns of a table: numbers with their scaling, categories, raw strings, and what is the same for every row."""
 
-import json
 from typing import Any, Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
 from graph_tools.running import values
 from tf1_ig.errors import RowError, SpecError
+from tf1_ig.rows import json_text
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.record import Encoder, cell, shown
 
@@ -32,7 +32,7 @@ def listed(value: Any) -> Any:
     """What a cell holds; a text that is a list in JSON, as CSV files hold them, is that list."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
-            return json.loads(value)
+            return json_text.loads(value)
         except ValueError:
             return value
     return value

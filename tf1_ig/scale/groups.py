@@ -22,8 +22,12 @@ Size = Tuple[Tuple[str, Tuple[int, ...]], ...]
 
 
 def size(spec: Any, cells: Mapping[str, Any]) -> Size:
-    """The shapes that a row's feed has when it is alone; lengths and masks follow their text."""
-    return tuple((tensor, np.shape(one.stack([cells[tensor]]))) for tensor, one in spec.placeholders.items()
+    """The shapes that a row's feed has when it is alone; lengths and masks follow their text.
+
+    Raises:
+      RowError: no array can be made of it.
+    """
+    return tuple((tensor, np.shape(one.array([cells[tensor]]))) for tensor, one in spec.filling.items()
                  if one.kind not in ("constant", "string", "example", "lengths", "mask"))
 
 
