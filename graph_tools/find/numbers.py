@@ -11,7 +11,7 @@ from graph_tools.errors import GraphToolsError
 from graph_tools.find.dataflow import CARRIED, KNOB, LAYERS, MASK, POSITION, VALUE
 from graph_tools.find.inputs.parsing import PARSERS
 from graph_tools.find.outputs.ends import READOUTS
-from graph_tools.find.view import FLOATS, GRADIENT_SCOPE, SHAPE_READERS, View, view_of
+from graph_tools.find.view import FLOATS, SHAPE_READERS, View, view_of
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import EXITS
@@ -69,7 +69,7 @@ def _starts(view: View, needed: Set[str], switches: Set[str], any_kind: bool) ->
     """Floats of the input's own values before which nothing has a gradient, in the order of the graph."""
     found: List[TensorRef] = []
     for name, node in view.index.nodes.items():
-        if name not in needed or GRADIENT_SCOPE.search(name) or name in switches:
+        if name not in needed or name in view.gradients or name in switches:
             continue
         bits = view.flow.bits(name)
         if not bits & (VALUE | MASK | POSITION if any_kind else VALUE) and not (
@@ -142,7 +142,7 @@ def _reach(view: View, ref: TensorRef, end: TensorRef, needed: Set[str]) -> Opti
 
 def _is_differentiable(view: View, use: Use) -> bool:
     op = view.op(use.node)
-    if op in _STOPS or GRADIENT_SCOPE.search(use.node) or use.slot not in CARRIED.get(op, (use.slot,)) or (
+    if op in _STOPS or use.node in view.gradients or use.slot not in CARRIED.get(op, (use.slot,)) or (
             not _has_gradient(view, use.node)):
         return False
     if op in ("Gather", "GatherV2", "GatherNd", "ResourceGather") and use.slot != 0:

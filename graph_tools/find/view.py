@@ -1,20 +1,16 @@
 """What the searches look at: one model's nodes, where their values come from, their static shapes and dtypes."""
 
-import re
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from graph_tools import _tf
 from graph_tools.control_flow import where
-from graph_tools.find import own
+from graph_tools.find import gradients, own
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import COPIES, ENTERS, EXITS, SHAPE_READERS, SWITCHES
 from graph_tools.graph.walk import Use, reached
 
 Shape = Optional[Tuple[Optional[int], ...]]
-
-# Where tf.gradients and the optimisers put what they build, unless they were told otherwise.
-GRADIENT_SCOPE = re.compile(r"(^|/)(gradients?|gradient_tape)(_\d+)?/")
 
 FLOATS = frozenset(("float16", "bfloat16", "float32", "float64"))
 
@@ -25,6 +21,7 @@ class View:
     Attributes:
       model, index, flow: the model, its ``GraphIndex`` and the ``Dataflow`` over it.
       loop_nodes: names of the nodes that run inside a while loop.
+      gradients: names of the nodes that differentiate others.
     """
 
     def __init__(self, model: Any):
@@ -32,6 +29,7 @@ class View:
         self.index = model.index
         self.flow = own.flow_of(self.index)
         self.loop_nodes = where.loop_nodes(self.index)
+        self.gradients = gradients.nodes(self.index)
         self._tensors: Dict[str, Any] = {}
 
     def tensor(self, ref: Any) -> Any:
@@ -84,7 +82,7 @@ class View:
     def value_uses(self, ref: TensorRef) -> List[Use]:
         """Where the values of a tensor are consumed; not by gradients, nor where only its shape is asked for."""
         return [use for use in self.index.uses(ref) if self.index.op(use.node) not in SHAPE_READERS
-                and not GRADIENT_SCOPE.search(use.node)]
+                and use.node not in self.gradients]
 
     def forward_copies(self, ref: TensorRef) -> List[TensorRef]:
         """The tensor and every tensor that is the same value behind copies (Identity and the like)."""

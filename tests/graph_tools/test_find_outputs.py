@@ -13,7 +13,7 @@ from tests.models.training_heads import TRAINING_HEADS
 ALL = dict(HEADS, **TRAINING_HEADS)
 SEVERAL = {"followed": ("worth:0", "copied:0"), "two_tasks": ("topic:0", "click:0"), "auxiliary": ("main:0", "side:0"),
            "crf_decoded_in_a_loop": ("logits:0", "best_score:0"), "lengths_of_capsules": ("length:0", "again:0"),
-           "mixed": ("worth:0", "others:0", "of_between:0")}
+           "hanging": ("kinds:0", "size:0"), "mixed": ("worth:0", "others:0", "of_between:0")}
 
 
 @pytest.mark.parametrize("name", list(ALL))

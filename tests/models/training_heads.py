@@ -296,6 +296,38 @@ def mixed():
         tf.square(steep)))
 
 
+def own_scope():
+    """A user's scope that is only called like that of the gradients, and theirs beside it."""
+    with _tf.tf.name_scope("gradient"):
+        logits = layer(hidden(), name="logits")
+    _trained(_cross_entropy(logits, labels()))
+
+
+def their_scope():
+    """The twin: a scope of that name holds the training alone, with its norm as an end."""
+    logits = layer(hidden(), name="logits")
+    loss = _cross_entropy(logits, labels())
+    with _tf.tf.name_scope("gradient"):
+        _tf.tf.norm(_tf.tf.gradients(loss, _tf.tf.trainable_variables())[0], name="norm")
+        _trained(loss)
+
+
+def hanging():
+    """A head that a loss reads, and another that is computed from it."""
+    tf = _tf.tf
+    kind = layer(hidden(), 4, name="kind")
+    size = layer(tf.tanh(layer(tf.nn.softmax(kind, name="kinds"), 4, name="between")), name="size")
+    truth = tf.placeholder(tf.float32, [None, 3], "truth")
+    _trained(_cross_entropy(kind, labels()) + tf.reduce_mean(tf.square(size - truth)))
+
+
+def in_turn():
+    """The twin of it: nothing compares the softmax with anything, it weighs."""
+    tf = _tf.tf
+    size = layer(tf.tanh(layer(tf.nn.softmax(layer(hidden(), 4, name="kind"), name="kinds"), 4)), name="size")
+    _trained(tf.reduce_mean(tf.square(size - tf.placeholder(tf.float32, [None, 3], "truth"))))
+
+
 LOGITS = ("logits:0", "logits")
 
 TRAINING_HEADS = {heads.build.__name__: heads for heads in (
@@ -319,4 +351,7 @@ TRAINING_HEADS = {heads.build.__name__: heads for heads in (
     Heads(signs, (LOGITS,)), Heads(by_cases, (("decided:0", "select"),)),
     Heads(nearest, (("distance:0", "prediction"),)), Heads(adapted, (("adapted:0", "logits"),)),
     Heads(line_of_numbers, (("fitted:0", "prediction"),)), Heads(line_of_constants, (("fitted:0", "prediction"),)),
+    Heads(own_scope, (("gradient/logits:0", "logits"),)), Heads(their_scope, (LOGITS,)),
+    Heads(hanging, (("kinds:0", "softmax"), ("size:0", "logits"), ("kind:0", "logits"))),
+    Heads(in_turn, (("size:0", "logits"),), (("kinds:0", "attention"),)),
     Heads(activation_summaries, (("probabilities:0", "softmax"), LOGITS)))}

@@ -11,8 +11,8 @@ from graph_tools.find.embeddings.onehot import one_hot_features, one_hot_product
 from graph_tools.find.embeddings.product import sparse_products
 from graph_tools.find.embeddings.sparse import COMBINERS, combined_on_table, read_combination
 from graph_tools.find.outputs import find_heads
-from graph_tools.find.view import GRADIENT_SCOPE, View, ref_of, view_of
-from graph_tools.graph import functions
+from graph_tools.find.view import View, ref_of, view_of
+from graph_tools.graph import functions, names
 from graph_tools.graph.names import TensorRef, refuse_unknown
 from graph_tools.graph.ops import COPIES, GATHERS, SHAPE_READERS
 from graph_tools.model import Model
@@ -59,8 +59,8 @@ def _every(model: Model) -> Tuple[List[Embedding], List[Miss]]:
                 found += [mark_loop_lookup(view, one)] if one.in_loop else read_combination(view, one)
     misses += _inside_functions(view)
     own = {node for one in found for node in one.nodes}
-    misses = [miss for miss in misses if miss.name not in own and not GRADIENT_SCOPE.search(miss.name)]
-    found = [one for one in found if not GRADIENT_SCOPE.search(one.tensor)]
+    misses = [miss for miss in misses if miss.name not in own and names.parse(miss.name).node not in view.gradients]
+    found = [one for one in found if names.parse(one.tensor).node not in view.gradients]
     return _with_sums(view, found), misses
 
 

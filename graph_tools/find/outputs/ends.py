@@ -4,7 +4,8 @@ import re
 from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
 from graph_tools.find.dataflow import LAYERS, LEARNED
-from graph_tools.find.view import GRADIENT_SCOPE, View
+from graph_tools.find.gradients import differentiated
+from graph_tools.find.view import View
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import ENTERS, EXITS, MERGES, NEXTS, PARSER, SHAPE_READERS, SWITCHES, VARIABLES
@@ -28,8 +29,6 @@ _NO_ENDS = SWITCHES | ENTERS | NEXTS | {"TensorArrayWriteV3", "TensorArrayScatte
 _SUMMARIES = re.compile(r"(Summary|SummaryV2)$")
 _UPDATES = re.compile(r"^(Resource)?(Sparse)?(Apply|Scatter|Assign)|^Assign|^(Save|SaveV2|MergeV2Checkpoints|NoOp)$"
                       r"|Enqueue|^Stage$|^MapStage$|^AccumulatorApply|^SparseAccumulatorApply")
-# Where tf.gradients puts what differentiates an op: under the op's own name.
-_GRADIENT_OF = re.compile(r"(?:^|/)gradients?(?:_\d+)?/(.+?)_grad/")
 
 
 class Ends:
@@ -48,6 +47,7 @@ class Ends:
         self.view = view
         self._sources: Dict[Tuple[str, ...], FrozenSet[str]] = {}
         self._labels: Optional[FrozenSet[str]] = None
+        self._after_labels: Optional[FrozenSet[str]] = None
         self._trained: Optional[Set[str]] = None
         self.training = self._training_nodes()
         self.layers = [name for name in view.index.names_of(LAYERS)
@@ -67,16 +67,16 @@ class Ends:
             view.index.names_of(VARIABLES), control=False,
             stop=lambda name: view.op(name) in SHAPE_READERS) if view.op(name) not in SHAPE_READERS}
         return [name for name in view.index.nodes if name in learned and name not in self.training
-                and not GRADIENT_SCOPE.search(name) and view.flow.is_data(name) and view.tensor_count(name)
+                and name not in view.gradients and view.flow.is_data(name) and view.tensor_count(name)
                 and view.is_float(TensorRef(name, 0)) and any(
                     ref.node in learned and not view.flow.is_data(ref.node) for ref in view.inputs(name))]
 
     def _training_nodes(self) -> Set[str]:
         """Whatever leads to no end of the model: what nothing consumes, or what training differentiates."""
         index = self.view.index
-        gradients = {name for name in index.nodes if GRADIENT_SCOPE.search(name)}
+        gradients = self.view.gradients
         # Where a step of training is part of the model (as in MAML), what comes of it is differentiated itself.
-        training = gradients | index.descendants(gradients, control=False) - self._differentiated(gradients) | {
+        training = gradients | index.descendants(gradients, control=False) - differentiated(gradients) | {
             name for name, node in index.nodes.items() if _UPDATES.search(node.op) or _SUMMARIES.search(node.op)}
         loose = [name for name in index.nodes if name not in training
                  and all(use.node in training for use in index.consumers(name, control=False))]
@@ -91,24 +91,19 @@ class Ends:
     def trained(self) -> FrozenSet[str]:
         """Variables behind what is differentiated; a copy of a network that training only copies to has none."""
         if self._trained is None:
-            self._trained = self.view.index.ancestors(self._differentiated(self.view.index.nodes), control=False
+            self._trained = self.view.index.ancestors(differentiated(self.view.gradients), control=False
                                                       ).intersection(self.view.index.names_of(VARIABLES))
         return frozenset(self._trained)
 
-    @staticmethod
-    def _differentiated(gradients: Iterable[str]) -> Set[str]:
-        """The nodes that gradients are named after."""
-        return {found.group(1) for found in map(_GRADIENT_OF.search, gradients) if found}
-
-    def _losses(self, loose: List[str], gradients: Set[str]) -> List[str]:
+    def _losses(self, loose: List[str], gradients: AbstractSet[str]) -> List[str]:
         """Of the nodes that only training and summaries read, those that are differentiated or that end a known loss.
 
         The loss itself: a mean of activations that a summary shows is none.
         """
-        differentiated = self._differentiated(gradients)
+        ended = differentiated(gradients)
         after_loss = self.view.index.descendants(
             [name for name in self.view.index.names_of(LOSSES - {"L2Loss"}) if name not in gradients], control=False)
-        return [name for name in loose if name in differentiated or name in after_loss]
+        return [name for name in loose if name in ended or name in after_loss]
 
     def _loose_tensors(self) -> List[TensorRef]:
         view = self.view
@@ -158,6 +153,13 @@ class Ends:
             self._labels = self.sources(ends) - self.sources(
                 str(ref) for name in self.layers for ref in self.view.inputs(name))
         return self._labels
+
+    def meets_labels(self, ref: TensorRef) -> bool:
+        """Whether what first reads a tensor computes it with something made of labels."""
+        if self._after_labels is None:
+            self._after_labels = frozenset(self.view.index.descendants(self.labels(), control=False))
+        return any(other.node in self._after_labels for use in self.uses(ref)
+                   for slot, other in enumerate(self.view.inputs(use.node)) if slot != use.slot)
 
     def compared_with_labels(self, ref: TensorRef) -> Optional[TensorRef]:
         """The tensor computed from ``ref`` alone that first meets a label on the way to a loss; ``None``: none does.

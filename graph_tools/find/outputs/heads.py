@@ -14,7 +14,7 @@ from graph_tools.find.outputs import sampled, unlayered
 from graph_tools.find.outputs.ends import LOSSES, READOUTS, Ends, listed
 from graph_tools.find.outputs.one_head import passed
 from graph_tools.find.tables import read_table
-from graph_tools.find.view import GRADIENT_SCOPE, View
+from graph_tools.find.view import View
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import CONTROL_OPS, EXITS, VARIABLES
 from graph_tools.graph.walk import Use
@@ -23,6 +23,7 @@ HEADS = {"Softmax": "softmax", "Sigmoid": "sigmoid", "LogSoftmax": "log_softmax"
 _CROSS_ENTROPY = "a cross entropy"
 _LOGIT_READERS = frozenset(("ArgMax", "TopK", "TopKV2", "InTopK", "InTopKV2", "Multinomial", _CROSS_ENTROPY)) | (
     LOSSES | set(HEADS))
+_JUDGES = LOSSES - {"L2Loss"} | {_CROSS_ENTROPY}
 # A linear head may be reshaped, shifted or collected from the steps of a loop before anything reads it.
 _LINEAR = CONTROL_OPS - {"LoopCond"} | {
     "Identity", "Reshape", "Squeeze", "ExpandDims", "Transpose", "BiasAdd", "Add", "AddV2", "AddN", "Pack", "ConcatV2",
@@ -98,7 +99,7 @@ class HeadSearch:
         """Softmax, sigmoid and log-softmax after the last layer, each with the logits it was computed from."""
         view, found = self.view, []
         for name in view.index.names_of(HEADS):
-            if not view.flow.is_data(name) or GRADIENT_SCOPE.search(name):
+            if not view.flow.is_data(name) or name in view.gradients:
                 continue
             ref, source = TensorRef(name, 0), view.inputs(name)[0]
             reason = self._no_head(ref)
@@ -118,10 +119,16 @@ class HeadSearch:
         if ref.node in self.ends.before:
             if in_loop and self.view.op(ref) == "Sigmoid":
                 return ""  # a gate of a recurrent cell
-            return "its values flow on into another layer: attention or a gate"
+            if in_loop or not (self._is_judged(ref) or self._is_judged(self.view.inputs(ref.node)[0])):
+                return ("its values flow on into another layer: attention or a gate; name it with --output if it is "
+                        "a prediction")
         if in_loop:
             return "it runs inside a while loop, where it cannot be fetched"
         return "it only weighs other computed values: a gate" if self._is_gate(ref) else None
+
+    def _is_judged(self, ref: TensorRef) -> bool:
+        """Whether a loss reads a tensor, or compares it with labels, whatever else is computed from it."""
+        return not _JUDGES.isdisjoint(map(self._reader, self.view.value_uses(ref))) or self.ends.meets_labels(ref)
 
     def _is_gate(self, ref: TensorRef) -> bool:
         """Whether a head is multiplied with other learned values, on the way to something other than a loss."""
@@ -143,10 +150,11 @@ class HeadSearch:
         view, found = self.view, []
         within = view.index.ancestors(taken, control=False, stop=lambda name: view.op(name) in READOUTS)
         for name in self.ends.layers:
-            ref = self._end_of_linear(TensorRef(name, 0)) if name not in self.ends.before else None
-            if ref is None or ref.node in view.loop_nodes or not view.is_float(ref):
+            ref, hangs = self._end_of_linear(TensorRef(name, 0)), name in self.ends.before
+            if ref.node in view.loop_nodes or not view.is_float(ref) or hangs and not (
+                    self.ends.layered and self._is_judged(ref)):
                 continue
-            if ref.node in within:
+            if ref.node in within and not hangs:
                 self._shared.append(Open(name, ref, []))
                 continue
             readers = sorted({self._reader(use) for use in self.ends.uses(ref)})
@@ -154,7 +162,7 @@ class HeadSearch:
                 self._open.append(Open(name, TensorRef(name, 0), readers))
             elif view.shape(ref) == ():
                 self.misses.append(Miss(str(ref), "it is a scalar: a loss, a metric or a regularisation term"))
-            elif not readers or _LOGIT_READERS & set(readers):
+            elif hangs or not readers or _LOGIT_READERS & set(readers):
                 found.append(self.output(ref, "logits", "the last layer, %s %s, ends here; %s" % (
                     view.op(name), short(name), "it is read by %s" % ", ".join(readers) if readers else
                     "nothing consumes it"), [name, ref.node]))

@@ -8,7 +8,7 @@ from typing import List, Set
 
 from graph_tools.find.dataflow import LEARNED
 from graph_tools.find.outputs.ends import READOUTS, Ends
-from graph_tools.find.view import GRADIENT_SCOPE, View
+from graph_tools.find.view import View
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.walk import reached
 
@@ -25,7 +25,7 @@ def chosen_from(view: View, ends: Ends, taken: Set[str], learned: bool = True) -
     for node in index.of_ops(_CHOICES):
         ref = view.inputs(node.name)[0]
         if ref.node in related or ref.node in view.loop_nodes or node.name in view.loop_nodes or (
-                GRADIENT_SCOPE.search(node.name) or not view.is_float(ref) or not view.flow.bits(ref.node)):
+                node.name in view.gradients or not view.is_float(ref) or not view.flow.bits(ref.node)):
             continue
         if view.flow.is_data(ref.node) and view.shape(ref) != () and (
                 not learned or view.flow.bits(ref.node) & LEARNED

@@ -12,7 +12,7 @@ import numpy as np
 from graph_tools.find.candidates import Miss
 from graph_tools.find.narrows import narrows
 from graph_tools.find.training_mode.scalars import scalar
-from graph_tools.find.view import GRADIENT_SCOPE, View
+from graph_tools.find.view import View
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import ASSIGNS, ENTERS, IDENTITIES, SETS, SWITCHES, VARIABLES
 from graph_tools.graph.walk import reached
@@ -62,7 +62,7 @@ def _fused(view: View, averages: Dict[TensorRef, str]) -> Tuple[List[Fused], Lis
     fused, misses = [], []
     for name in view.index.names_of(FUSED):
         node = view.index.nodes[name]
-        if GRADIENT_SCOPE.search(name) or not _trains(node):
+        if name in view.gradients or not _trains(node):
             continue
         pair = [averages.get(TensorRef(name, port)) for port in (1, 2)]
         mean, variance = (one or _by_name(view, view.inputs(name)[1:3], leaf) for one, leaf in zip(
@@ -131,7 +131,7 @@ def _is_closed(view: View, value: TensorRef) -> bool:
         looked_at += 1
         if _is_statistic(view, name):
             closed = True
-        elif not view.inputs(name) or name in view.flow.sources or looked_at > _MOST or GRADIENT_SCOPE.search(name):
+        elif not view.inputs(name) or name in view.flow.sources or looked_at > _MOST or name in view.gradients:
             return False
     return closed
 
@@ -177,7 +177,7 @@ def _moments(view: View) -> List[Tuple[TensorRef, str]]:
     """Means and variances over the batch as ``tf.nn.moments`` spells them, and what their averages are called."""
     found: Dict[TensorRef, str] = {}
     for name in view.index.names_of(["SquaredDifference"]):
-        if GRADIENT_SCOPE.search(name):
+        if name in view.gradients:
             continue
         mean = next((view.origin(ref) for ref in view.inputs(name) if view.op(view.origin(ref)) == "Mean"), None)
         spread = next((TensorRef(use.node, 0) for use in view.index.uses(TensorRef(name, 0))
@@ -191,7 +191,7 @@ def _beside(view: View, ref: TensorRef, leaf: str) -> Optional[str]:
     """The average of a statistic by name, in the scope of what it is scaled with."""
     after = view.index.descendants([ref.node], control=False, stop=lambda name: view.op(name) in ("Relu", "MatMul"))
     for name in sorted(after, key=len):
-        if view.op(name) in ("Mul", "Sub", "Add", "AddV2") and not GRADIENT_SCOPE.search(name):
+        if view.op(name) in ("Mul", "Sub", "Add", "AddV2") and name not in view.gradients:
             found = _by_name(view, view.inputs(name), leaf)
             if found and _size(view, TensorRef(found, 0)) == _size(view, ref):
                 return found
