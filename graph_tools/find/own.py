@@ -6,18 +6,24 @@ constants can be fed and attributed to as any input is. Beside data of other kin
 of a dropout is compared with a probability, a single number is a learning rate, a constant belongs to the model.
 """
 
-from typing import List, Set, Tuple
+import re
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Set, Tuple
 
+from graph_tools.find import gradients
 from graph_tools.find.dataflow import CARRIED, COMPARISONS, FLOAT_TYPES, LAYERS, SOURCES, Dataflow
 from graph_tools.find.inputs import switches
-from graph_tools.graph import names, ops
-from graph_tools.graph.walk import GraphIndex, reached
+from graph_tools.graph import ops
+from graph_tools.graph.names import TensorRef
+from graph_tools.graph.walk import GraphIndex, producers_first
 
 DRAWN = frozenset(("RandomUniform", "RandomStandardNormal", "TruncatedNormal", "StatelessRandomUniform",
                    "StatelessRandomNormal", "StatelessTruncatedNormal", "StatelessRandomUniformV2",
                    "StatelessRandomNormalV2", "StatelessTruncatedNormalV2"))
 _CHANGES = SOURCES | ops.VARIABLES | DRAWN
 _SCALES = frozenset(("Mul", "Add", "AddV2", "Sub"))
+# What a constant is to something learned that it is added to, or that is divided by it: part of the model.
+_SHIFTS = frozenset(("Add", "AddV2", "AddN", "BiasAdd", "RealDiv", "Div"))
+_STEP = re.compile(r"(Resource)?(Sparse)?Apply")
 _NO_VALUE = COMPARISONS | ops.SETS | ops.SHAPE_READERS | {"Floor", "Cast"}
 
 
@@ -29,11 +35,11 @@ def flow_of(index: GraphIndex) -> Dataflow:
 def _flow(index: GraphIndex) -> Dataflow:
     knobs = switches.knobs(index)
     flow = Dataflow(index, knobs)
-    if any(flow.is_data(node.name) for node in index.of_ops(LAYERS)):
+    if any(flow.is_data(name) for name in set(index.names_of(LAYERS)) - gradients.nodes(index)):
         return flow
     fed = switches.data(index)
     numbers = tuple(name for name in fed if not flow.is_data(name))
-    own = drawn(index) or (numbers if len(numbers) == len(fed) else ()) or (() if fed else stored(index))
+    own = drawn(index) or (numbers if len(numbers) == len(fed) else ()) or stored(index, fed)
     return Dataflow(index, knobs, own) if own else flow
 
 
@@ -51,35 +57,92 @@ def _scaled(index: GraphIndex, name: str, changing: Set[str]) -> str:
     """Onwards from noise, as long as it is only multiplied with constants, or constants are added."""
     while True:
         uses = index.consumers(name, control=False)
-        beside = [ref for use in uses for ref in index.data_inputs(use.node) if ref != names.TensorRef(name, 0)]
+        beside = [ref for use in uses for ref in index.data_inputs(use.node) if ref != TensorRef(name, 0)]
         if len(uses) != 1 or index.op(uses[0].node) not in _SCALES or any(ref.node in changing for ref in beside):
             return name
         name = uses[0].node
 
 
-def stored(index: GraphIndex) -> Tuple[str, ...]:
-    """Constants whose values meet what is learned: points that a model is fitted to, and what it ought to say of them.
+def stored(index: GraphIndex, fed: Iterable[str] = ()) -> Tuple[str, ...]:
+    """Numbers that the graph holds and that meet what is learned: points that a model is fitted to, and their labels.
 
-    Floats with an axis, and ids that rows are looked up by; none in a frozen graph, whose weights are constants, too.
+    Constants, and variables that training leaves alone, with an axis: floats, and ids that rows are looked up by. Where
+    several come together before they meet it (a mean that is taken off), what is computed from them. None where what is
+    ``fed`` is multiplied with it, nor in a frozen graph, whose weights are constants, too.
     """
-    learned = index.descendants(index.names_of(ops.VARIABLES), control=False,
+    variables = index.names_of(ops.VARIABLES)
+    trained = _trained(index).intersection(variables)
+    learned = index.descendants(trained or variables, control=False,
                                 stop=lambda name: index.op(name) in ops.ASSIGNS | ops.SHAPE_READERS)
-    meeting = {is_float: _meeting(index, learned, is_float) for is_float in (False, True)}
-    return tuple(node.name for node in index.of_ops(frozenset(("Const",)))
-                 if node.name not in learned and node.attr["value"].tensor.tensor_shape.dim
-                 and node.name in meeting[node.attr["dtype"].type in FLOAT_TYPES])
+    held = {use.node for name in variables if trained and name not in trained
+            for use in index.consumers(name, control=False) if index.op(use.node) in ops.COPIES}
+    meetings = _meetings(index, learned)
+    behind = _behind(index, {one.last for one in meetings}, learned, held)
+    of_fed = index.descendants(fed, control=False, stop=lambda name: index.op(name) in ops.ASSIGNS | ops.SHAPE_READERS)
+    found: Dict[str, bool] = {}
+    for one in meetings:
+        sources = behind[one.last]
+        if one.multiplied and one.last in of_fed:
+            return ()
+        if sources and (one.multiplied or not held & sources) and (
+                one.ids or len(sources) > 1 or _dtype(index, *sources) in FLOAT_TYPES):
+            name = one.last if len(sources) > 1 else next(iter(sources))
+            found[name] = found.get(name, False) or one.multiplied
+    return tuple(found) if any(found.values()) else ()
 
 
-def _meeting(index: GraphIndex, learned: Set[str], is_float: bool) -> Set[str]:
-    """Nodes whose values are computed with what is learned, or are ids of its rows."""
-    def carried(name: str) -> List[Tuple[int, str]]:
+class _Meeting(NamedTuple):
+    """The last node before some numbers are computed with what is learned; whether that multiplies them as data (else
+    it is compared with them: labels), and whether they are ids of its rows."""
+
+    last: str
+    multiplied: bool
+    ids: bool
+
+
+def _trained(index: GraphIndex) -> Set[str]:
+    """What the steps of an optimizer change."""
+    return {index.origin(index.data_inputs(node.name)[0], ops.IDENTITIES).node for node in index.nodes.values()
+            if _STEP.match(node.op)}
+
+
+def _carried(index: GraphIndex, name: str) -> List[Tuple[int, str]]:
+    """The inputs of a node whose values reach its output, by slot."""
+    op = index.op(name)
+    return [] if op in ops.ASSIGNS | ops.SHAPE_READERS else [
+        (slot, ref.node) for slot, ref in enumerate(index.inputs(name))
+        if not ref.is_control and slot in CARRIED.get(op, (slot,))]
+
+
+def _meetings(index: GraphIndex, learned: Set[str]) -> List[_Meeting]:
+    """Where what is not learned meets what is, in the order of the graph."""
+    found: Dict[_Meeting, None] = {}
+    for name in (one for one in index.nodes if one in learned):
         op = index.op(name)
-        return [] if op in ops.ASSIGNS | ops.SHAPE_READERS else [
-            (slot, ref.node) for slot, ref in enumerate(index.inputs(name))
-            if not ref.is_control and slot in CARRIED.get(op, (slot,))]
+        for slot, other in _carried(index, name):
+            if other not in learned and op not in _SHIFTS and (op not in ops.GATHERS or slot == 1):
+                multiplied = op in LAYERS | ops.GATHERS or op == "Mul" and any(
+                    index.op(index.origin(ref, ops.COPIES).node) in ops.VARIABLES for ref in index.data_inputs(name))
+                found[_Meeting(other, multiplied, op in ops.GATHERS)] = None
+    return list(found)
 
-    def meets(name: str, slot: int) -> bool:
-        return slot == 1 if index.op(name) in ops.GATHERS else is_float
 
-    starts = [other for name in learned for slot, other in carried(name) if meets(name, slot)]
-    return set(reached(starts, lambda name: () if name in learned else [other for _, other in carried(name)]))
+def _behind(index: GraphIndex, ends: Set[str], learned: Set[str], held: Set[str]) -> Dict[str, FrozenSet[str]]:
+    """The numbers with an axis that each node is computed from; of several, two."""
+    found: Dict[str, FrozenSet[str]] = {}
+
+    def sources(name: str) -> List[str]:
+        return [] if name in held else [other for _, other in _carried(index, name) if other not in learned]
+
+    for name in producers_first(sorted(ends), sources):
+        node = index.nodes.get(name)
+        own = name in held or node is not None and node.op == "Const" and bool(
+            node.attr["value"].tensor.tensor_shape.dim)
+        several = frozenset([name] if own else ()).union(*[found.get(one, frozenset()) for one in sources(name)])
+        found[name] = frozenset(sorted(several)[:2])
+    return found
+
+
+def _dtype(index: GraphIndex, name: str) -> int:
+    """The number of the dtype of a constant, or of a variable that is read."""
+    return int(index.nodes[index.origin(TensorRef(name, 0), ops.COPIES).node].attr["dtype"].type)

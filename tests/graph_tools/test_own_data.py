@@ -128,6 +128,55 @@ def test_weights_of_a_frozen_graph_are_none():
     assert not gt.find_inputs(small.model_of(build))
 
 
+POINTS = np.linspace(-1, 1, 18).reshape(6, 3).astype(np.float32)
+
+
+def with_held(prepared=True, trained=True):
+    """Points in a variable that no step of training changes, less a mean, over a spread; weights that one does."""
+    tf = _tf.tf
+    points = tf.get_variable("points", [6, 3], trainable=False, use_resource=False)
+    if prepared:
+        points = tf.divide(points - tf.constant([1.0, 2.0, 3.0]), tf.constant([2.0, 2.0, 4.0]), name="prepared")
+    picture = tf.tanh(tf.matmul(points, _learned(3)) + tf.constant([0.0, 1e-3, 0.0, 0.0]), name="picture")
+    if trained:
+        loss = tf.reduce_mean(tf.square(picture - tf.constant(np.full((6, 4), 0.5, np.float32), name="truth")))
+        tf.train.GradientDescentOptimizer(0.1).minimize(loss)
+
+
+@pytest.mark.parametrize("prepared, name", [(True, "prepared:0"), (False, "points/read:0")])
+def test_data_may_be_held_in_a_variable(prepared, name):
+    model = dataclasses.replace(small.model_of(lambda: with_held(prepared)), variables={"w": WEIGHTS, "points": POINTS})
+    found = {one.tensor: one for one in gt.find_inputs(model)}
+    assert set(found) == {name, "truth:0"} and found[name].shape == (6, 3)
+    assert gt.find_outputs(model).distinct()[0].tensor == "picture:0"
+    fed = np.random.RandomState(1).normal(size=(6, 3)).astype(np.float32)
+    with tf1_ig.IntegratedGradients(model, "picture:0") as explainer:
+        result = explainer.explain({name: fed}, label=0, tolerance=1e-4)
+    parts = fed * WEIGHTS[:, 0]
+    expected = parts / parts.sum(1, keepdims=True) * np.tanh(parts.sum(1, keepdims=True))
+    np.testing.assert_allclose(result.values[name], expected, rtol=2e-3, atol=1e-5)
+
+
+def test_data_are_held_beside_what_only_shifts_the_output():
+    """A label that is fed meets the output alone; the points are the data all the same."""
+    def build():
+        tf = _tf.tf
+        points = tf.get_variable("points", initializer=tf.placeholder(tf.float32, [6, 3], "points_at_first"),
+                                 trainable=False, use_resource=False)
+        picture = tf.tanh(tf.matmul(points, _learned(3)), name="picture")
+        loss = tf.reduce_mean(tf.square(picture - tf.placeholder(tf.float32, [6, 4], "truth")))
+        tf.train.GradientDescentOptimizer(0.1).minimize(loss)
+
+    model = small.model_of(build)
+    assert gt.find_inputs(model, output="picture:0").only().tensor == "points/read:0"
+    assert gt.find_outputs(model).distinct()[0].tensor == "picture:0"
+
+
+def test_what_prepares_data_in_a_variable_is_none():
+    """The twin: nothing tells the variables apart, and the mean that is taken off is no data for that."""
+    assert not gt.find_inputs(small.model_of(lambda: with_held(trained=False)))
+
+
 @pytest.mark.parametrize("build", [with_numbers, with_constants])
 def test_an_example_of_them_runs(build):
     model = _trained(build, 2 if build is with_numbers else 3)
@@ -149,10 +198,11 @@ class _Counted(walk.GraphIndex):
         return super().consumers(node_name, control)
 
 
-@pytest.mark.parametrize("op, shape, find", [
-    ("Const", (3, 3), own.stored), ("RandomUniform", None, own.drawn)])
-def test_a_long_chain_is_walked_once(op, shape, find):
-    """A file may hold tens of thousands of constants in a row, or of draws: each is not walked on from alone."""
+@pytest.mark.parametrize("op, shape, find, together", [
+    ("Const", (3, 3), own.stored, True), ("RandomUniform", None, own.drawn, False)])
+def test_a_long_chain_is_walked_once(op, shape, find, together):
+    """A file may hold tens of thousands of constants in a row, or of draws: each is not walked on from alone. Constants
+    that come together are one input."""
     asked = []
     for size in (50, 500):
         graph_def = _tf.tf.GraphDef()
@@ -163,6 +213,7 @@ def test_a_long_chain_is_walked_once(op, shape, find):
         nodes.add(graph_def, "VariableV2", "w", dtype="float32", shape=(3, 3))
         nodes.add(graph_def, "MatMul", "y", ["a%d" % (size - 1), "w"])
         index = _Counted(graph_def)
-        assert len(find(index)) == size
+        found = find(index)
+        assert found == ("a%d" % (size - 1),) if together else len(found) == size
         asked.append(index.asked)
     assert asked[1] <= 11 * asked[0]

@@ -9,6 +9,7 @@ import time
 from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import graph_tools as gt
+from graph_tools.find import own
 from graph_tools.graph import names
 from graph_tools.model import Model
 from graph_tools.report import Finding
@@ -87,9 +88,10 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
 
 
 def _needed(model: Model, outputs: Sequence[Any]) -> Model:
-    """The part of a model that outputs are computed from, where that is much less than all of it."""
+    """The part of a model that outputs are computed from, where that is much less than all of it; which numbers that a
+    graph holds are its data, its training tells."""
     wanted = [names.tensor_name(output) for output in outputs]
-    if len(model.index.ancestors(wanted)) > _SMALLER * len(model.index.nodes):
+    if len(model.index.ancestors(wanted)) > _SMALLER * len(model.index.nodes) or own.flow_of(model.index).own:
         return model
     # Parts of a sparse placeholder that the output does not need tell what the others are.
     return gt.prune(model, wanted + [tensor for one in gt.find_inputs(model) if one.kind == "sparse_placeholder"
