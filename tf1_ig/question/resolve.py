@@ -3,6 +3,7 @@
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import graph_tools as gt
+from graph_tools.edit.hold_state import hold_state
 from graph_tools.errors import GraphToolsError, NoCandidateError
 from graph_tools.feature_columns import Column
 from graph_tools.find.candidates import Candidate, Embedding
@@ -89,6 +90,8 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
     output_name = renamed.get(output_name, output_name)
     notes: List[str] = []
     model = _without_calls(model, output_name, notes)
+    model, edit = hold_state(model, [output_name])
+    notes += edit.notes
     columns = gt.find_columns(model, output_name)
     if isinstance(inputs, str) and inputs == "auto":
         chosen, held, told = _choose(model, output_name, columns)
