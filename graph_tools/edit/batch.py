@@ -116,15 +116,15 @@ def free_constants(graph_def: Any, placeholders: Dict[str, tuple], batch: int) -
         return []
     work = _Work(graph_def, placeholders, batch)
     for _ in range(_ROUNDS):
-        refused = not work.infer(PRIME)
+        work.infer(PRIME)
         # What is refused for good may be an optimizer's; the prediction beside it is freed all the same.
-        if not (refused and work.mend_failed() or work.mend_reshapes() or work.mend_loops()):
-            if refused:
+        if not any([work.mend_refused(), work.mend_reshapes(), work.mend_loops()]):
+            if work.refused:
                 return work.notes + [work.why_not()]
             stuck = work.stuck()
             return work.notes + (["%r keeps the batch at %d" % (stuck, batch)] if stuck else [])
     return work.notes + ["the batch of %d is baked into too many places; the last one looked at was %r" % (
-        batch, work.failed)]
+        batch, "".join(list(work.refused)[-1:]))]
 
 
 class _Baked(NamedTuple):
@@ -144,18 +144,17 @@ class _Work:
         self.first = next(iter(placeholders))
         self.notes: List[str] = free_elements(GraphIndex(graph_def), placeholders, batch)
         self.shapes: Dict[str, Optional[List[Optional[int]]]] = {}
-        self.failed, self.reason = "", ""
+        self.refused: Dict[str, str] = {}
         self._reindex()
         self.in_loop = where.loop_nodes(self.index)  # what is added stands in none
 
     def _reindex(self) -> None:
         self.index = GraphIndex(self.graph_def)
 
-    def infer(self, size: int) -> bool:
-        """Infers all shapes with a batch of ``size``; false where an op refuses it."""
+    def infer(self, size: int) -> None:
+        """Infers all shapes with a batch of ``size``."""
         inference = Inference(self.graph_def, self.placeholders, size)
-        self.shapes, self.failed, self.reason = inference.shapes, inference.failed, inference.reason
-        return not self.reason
+        self.shapes, self.refused = inference.shapes, inference.refused
 
     # ---- reshapes
 
@@ -195,12 +194,15 @@ class _Work:
 
     # ---- operands that have the old batch
 
-    def mend_failed(self) -> bool:
-        """Frees what gives the op that failed an input of the old batch; true if something was freed."""
-        if self.index.op(self.failed) == "Reshape":
-            mended = self._mend_reshape(self.failed)
+    def mend_refused(self) -> bool:
+        """Frees what gives the ops that are refused an input of the old batch; true if something was freed."""
+        return any([self._mend_operands(name) for name in self.refused])
+
+    def _mend_operands(self, name: str) -> bool:
+        if self.index.op(name) == "Reshape":
+            mended = self._mend_reshape(name)
         else:
-            operands = self.index.data_inputs(self.failed)
+            operands = self.index.data_inputs(name)
             axes = [axis for ref in operands for axis, size in enumerate(self.shapes.get(str(ref)) or ())
                     if size and size % PRIME == 0]
             mended = bool(axes) and any(self._mend_source(ref.node, axes[0], set()) for ref in operands)
@@ -334,9 +336,10 @@ class _Work:
 
     def why_not(self) -> str:
         """What keeps the batch fixed: the op that failed, unless it does so with the old batch as well."""
-        failed, reason = self.failed, self.reason
-        if not self.infer(self.batch):
-            return "the batch of %d could not be traced: %s" % (self.batch, self.reason)
+        failed, reason = list(self.refused.items())[-1]
+        self.infer(self.batch)
+        if self.refused:
+            return "the batch of %d could not be traced: %s" % (self.batch, list(self.refused.values())[-1])
         return "%r keeps the batch at %d: %s" % (failed, self.batch, reason)
 
     def stuck(self) -> str:
@@ -348,9 +351,11 @@ class _Work:
             if node.op not in _SHAPES_ONLY and now and now[0] == self.batch and any(
                     has_batch(self.shapes.get(str(ref))) for ref in self.index.data_inputs(node.name)):
                 suspects.append((node.name, now))
-        if not suspects or not self.infer(self.batch):
+        if not suspects:
             return ""
-        return next((name for name, now in suspects if self.shapes.get(name + ":0") == now), "")
+        self.infer(self.batch)
+        return next((name for name, now in suspects if self.shapes.get(name + ":0") == now), "") if (
+            not self.refused) else ""
 
     def _takes_one_example(self, node: Any) -> bool:
         """Whether a slice begins at another example than the first: rows that were written out one by one."""

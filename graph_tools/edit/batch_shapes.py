@@ -86,13 +86,13 @@ class Inference:
 
     Attributes:
       shapes: ``{"a:0": [1009, None, 3]}``; ``None`` for an unknown rank.
-      failed: the op that TensorFlow refuses, ``""`` when it accepts all; shapes that do not depend on it are known.
-      reason: what TensorFlow says about it.
+      refused: the ops that TensorFlow refuses and what it says about each, the last one found last; shapes that do not
+        depend on them are known.
     """
 
     def __init__(self, graph_def: Any, placeholders: Dict[str, tuple], size: int):
         self.shapes: Dict[str, Optional[List[Optional[int]]]] = {}
-        self.failed, self.reason = "", ""
+        self.refused: Dict[str, str] = {}
         graph_def = _copy(graph_def)
         set_batch(graph_def, placeholders, size)
         for node in graph_def.node:
@@ -100,11 +100,12 @@ class Inference:
         disarm.disarm(graph_def)
         refused = self._import(graph_def)
         while refused:
-            self.failed, self.reason = refused
+            failed, reason = refused
+            self.refused[failed] = reason
             index = GraphIndex(graph_def)
-            if self.failed not in index:
+            if failed not in index:
                 return
-            graph_def = _without(graph_def, index, self.failed)
+            graph_def = _without(graph_def, index, failed)
             refused = self._import(graph_def)
 
     def _import(self, graph_def: Any) -> Optional[Tuple[str, str]]:
