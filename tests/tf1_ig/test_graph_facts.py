@@ -28,6 +28,7 @@ INFERENCE = functools.partial(small.fused_batch_norm, False)
 @pytest.mark.parametrize("build,output,inputs,name,verdict,words", [
     (small.live_dropout, "y", "x", "randomness", "warn", "inference mode"),
     (small.dropout_by_placeholder, "y", "x", "randomness", "warn", "keep:0"),
+    (small.columns_at_random, "y", "x", "randomness", "warn", r"feed what is drawn \(order:0\)"),
     (TRAINING, "y", "x", "batch norm", "fail", "normed"),
     (small.partly_discrete, "y", "x", "differentiable", "warn", r"winner \(ArgMax\)"),
     (small.distance_from_a_stopped_mean, "y", "x", "differentiable", "warn", "stopped"),

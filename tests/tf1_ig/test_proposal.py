@@ -401,3 +401,18 @@ def test_a_trial_reads_its_example_once(monkeypatch):
         found = trials.run({"x:0": samples.Sample("", np.ones((1, 4), np.float32))}, trial.Rows(1, False))
     assert not found.obstacle and found.label == "0,0"
     assert len(reads) == 1
+
+
+def picture_that_takes_a_lot():
+    """One picture, no rows: places of its own along both axes, and units that only large numbers move."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [6, 5], "x")
+    units = tf.nn.relu(tf.matmul(x, tf.constant(np.random.RandomState(8).normal(size=(5, 6)).astype(np.float32))) - 9.0)
+    tf.add(tf.cumsum(units), tf.reshape(tf.range(36.0), [6, 6]), name="y")
+
+
+def test_other_values_are_tried_of_a_whole_feed_that_nothing_moves():
+    model = small.model_of(picture_that_takes_a_lot)
+    found = propose(model, next(one for one in gt.find_outputs(model) if one.tensor == "y:0"))
+    assert not found.obstacle, found.obstacle
+    assert found.batch_axis is None and dict(found.samples)["x:0"].array.max() > 9.0

@@ -9,6 +9,7 @@ import numpy as np
 
 from graph_tools.find.decided import Decided
 from graph_tools.find.inputs.switches import BATCH_NORMS, RANDOM, find_switches
+from graph_tools.find.training_mode.dropout import NORMAL, UNIFORM
 from graph_tools.graph import functions, names, ops
 from graph_tools.graph.walk import GraphIndex
 from graph_tools.report import Finding
@@ -23,6 +24,8 @@ _INFERENCE = "explain graph_tools.inference_mode(model)[0] (--inference-mode), o
 FLOATS = (1, 2, 14, 19)
 # A flipped bit high in a float makes it so many times as large; among fewer weights than this it could be meant.
 _PROPORTION, _ENOUGH = 1e12, 8
+# What draws something else than the uniform or normal numbers of a dropout: neighbours, an order, words.
+_CHOSEN = RANDOM - UNIFORM - NORMAL
 _NO_VALUE = ops.SIZES | RANDOM | {"ZerosLike", "OnesLike"}
 
 
@@ -76,6 +79,9 @@ def randomness(scene: Scene) -> Iterable[Finding]:
         return
     switches = [switch for switch in switches if not set(found).isdisjoint(switch.calms)]
     mend = "Nothing that can be fed switches it off: %s." % _INFERENCE
+    drawn = ["%s:0" % node for node in found if scene.index.op(node) in _CHOSEN]
+    if drawn:
+        mend = "That is no dropout: feed what is drawn (%s) to hold it." % ", ".join(drawn[:3])
     if switches:
         mend = "Feed %s so that nothing is dropped." % _fed(switches, " and ", values=True)
     yield Finding("randomness", "warn", len(found), "%s depends on random op %s (dropout?); explanations are only "

@@ -96,8 +96,10 @@ class Trials(contextlib.ExitStack):
             found.append(trial)
             if not other:
                 break
-        # Where the whole feed is no example either, the rows were in the way of nothing.
-        return next((one for one in reversed(found) if not one.obstacle), found[0])
+        # Where the whole feed is no example either, the rows were in the way of nothing; one of which every attribution
+        # is zero may be one with other values.
+        return next((one for one in reversed(found) if not one.obstacle), next(
+            (one for one in found if one.silent), found[0]))
 
     def _explained(self, feed: Dict[str, np.ndarray], rows: Rows) -> Tuple[Trial, bool]:
         """One explanation, and whether the rows may be others, or the feed one example instead."""
