@@ -196,7 +196,7 @@ class _Work:
 
     def mend_refused(self) -> bool:
         """Frees what gives the ops that are refused an input of the old batch; true if something was freed."""
-        return any([self._mend_operands(name) for name in self.refused])
+        return sum(map(self._mend_operands, self.refused)) > 0
 
     def _mend_operands(self, name: str) -> bool:
         if self.index.op(name) == "Reshape":

@@ -1,4 +1,4 @@
-"""Which nodes ``tf.gradients`` and the optimisers built: those in a scope that holds the gradient of a node of the graph.
+"""Which nodes ``tf.gradients`` and the optimisers built: those in a scope with the gradient of a node of the graph.
 
 They put them under ``gradients`` (a tape under ``gradient_tape``), each in a scope named after the op that it
 differentiates. A scope of somebody's own that is only called like that holds none and is part of the model.

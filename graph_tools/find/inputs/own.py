@@ -30,7 +30,7 @@ def inputs(index: GraphIndex) -> Iterator[Input]:
 
 
 def _held_shape(index: GraphIndex, name: str) -> Shape:
-    """The shape of a constant or of the variable that is read; of what is computed from several, that of the largest."""
+    """The shape of a constant or of a variable that is read; of what is computed from several, that of the largest."""
     found = [node.attr["value"].tensor.tensor_shape if node.op == "Const" else node.attr["shape"].shape
              for node in (index.nodes[one] for one in index.ancestors([name], control=False))
              if node.op == "Const" or node.op in VARIABLES]
