@@ -34,7 +34,7 @@ def _held_shape(index: GraphIndex, name: str) -> Shape:
     found = [node.attr["value"].tensor.tensor_shape if node.op == "Const" else node.attr["shape"].shape
              for node in (index.nodes[one] for one in index.ancestors([name], control=False))
              if node.op == "Const" or node.op in VARIABLES]
-    return max(map(shape_of, found), key=lambda shape: np.prod(shape, dtype=np.int64))
+    return max(map(shape_of, found), key=lambda shape: int(np.prod([size or 0 for size in shape or ()])))
 
 
 def _drawn_shape(index: GraphIndex, drawn: str) -> Shape:
