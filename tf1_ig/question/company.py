@@ -26,7 +26,8 @@ _FUSED = frozenset(("BlockLSTM", "BlockLSTMV2"))  # which end the process where 
 _TURNS = frozenset(("Transpose", "Reshape", "ConcatV2"))
 _OTHER_COUNT = 1009  # rows that no graph has baked in
 _ALONE = 4           # rows that are run alone beside the shortest and the longest
-_TEXTS_ALONE = 16    # texts that are run alone: the shortest, which have most padding, and as many of all lengths
+# Texts that are run alone: the shortest, which have most padding, and as many of all lengths; of later feeds half.
+_TEXTS_ALONE = 16
 _ALPHAS = (1.0, 0.6, 0.25)
 Order = Optional[Tuple[int, ...]]
 
@@ -37,6 +38,7 @@ class Company:
     def __init__(self, engine: Engine, resolved: Resolved, batch_axis: Optional[int]):
         self._engine, self._resolved, self._batch_axis = engine, resolved, batch_axis
         self._probed: Dict[Any, Tuple[int, probe.Probed]] = {}
+        self._looked = False  # whether a feed of many texts was looked at for padding that is noticed
         self._dies_of_other_steps = batch_axis == 0 and any(
             _are_steps_of_a_fused_cell(resolved.model.index, spec.attributed.tensor) for spec in resolved.inputs)
 
@@ -164,8 +166,9 @@ class Company:
                                         if name in task.values}
         if count == 1 or not any(fed.block and fed.value.dtype == object for fed in own.values()):
             return False
-        order, half = probe.by_size(task.batch._replace(feeds=own)), _TEXTS_ALONE // 2
-        if count > _TEXTS_ALONE:
+        order, half = probe.by_size(task.batch._replace(feeds=own)), _TEXTS_ALONE // 2 // (1 + self._looked)
+        self._looked = self._looked or count > _TEXTS_ALONE
+        if count > 2 * half:
             order = order[np.append(np.arange(half), np.linspace(half, count - 1, half).astype(int))]
         for row in order:
             found = self._by_itself(own, row, task)
