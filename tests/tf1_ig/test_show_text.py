@@ -278,11 +278,11 @@ def elsewhere(monkeypatch, tmp_path):
 
 def test_compiled_templates_are_kept_and_make_the_same_page(elsewhere, monkeypatch):
     first = text.text_html(["a", "b"], [1.0, -1.0])
-    assert list((elsewhere / "templates" / "__pycache__").glob("*.cache"))
+    assert list((elsewhere / "__pycache__").glob("*.cache"))
     render._environment.cache_clear()
     monkeypatch.setattr("jinja2.Environment._generate", None)  # what compiles
     assert text.text_html(["a", "b"], [1.0, -1.0]) == first
-    for kept in (elsewhere / "templates" / "__pycache__").glob("*.cache"):
+    for kept in (elsewhere / "__pycache__").glob("*.cache"):
         kept.write_bytes(kept.read_bytes()[:-9])  # what is torn is compiled again
     render._environment.cache_clear()
     with pytest.raises(TypeError):
@@ -290,11 +290,11 @@ def test_compiled_templates_are_kept_and_make_the_same_page(elsewhere, monkeypat
 
 
 def test_where_compiled_templates_cannot_be_kept_there_are_pages_as_well(elsewhere, monkeypatch):
-    (elsewhere / "templates").write_text("no folder")
+    (elsewhere / "__pycache__").write_text("no folder")
     assert render._compiled() is None and "</" in text.text_html(["a", "b"], [1.0, -1.0])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    (elsewhere / "templates").unlink()
-    assert render._compiled() is None and not (elsewhere / "templates").exists()
+    (elsewhere / "__pycache__").unlink()
+    assert render._compiled() is None and not (elsewhere / "__pycache__").exists()
 
 
 def test_a_full_disk_keeps_no_compiled_templates_and_makes_the_page(elsewhere, monkeypatch):

@@ -17,13 +17,13 @@ def plain(value: float) -> str:
 
 
 def _compiled() -> Any:
-    """Where compiled templates are kept: beside them, by interpreter, as Python keeps modules; ``None``: nowhere.
+    """Where compiled templates are kept: beside Python's own modules, by interpreter; ``None``: nowhere.
 
     Each is known by the digest of its source, and takes a tenth of a second to be compiled.
     """
     import jinja2
 
-    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates", "__pycache__")
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__pycache__")
     if sys.dont_write_bytecode or getattr(sys, "pycache_prefix", None):
         return None
     try:
