@@ -12,6 +12,7 @@ from graph_tools.graph import functions, names, ops, walk
 _Ops = Mapping[str, Any]
 _NO_DTYPE = "of no dtype"
 _MOST_OUTPUTS = 1 << 20
+_OF_TYPES = ("type", "list(type)")
 _KINDS = {"string": "s", "bool": "b", "int": "i", "float": "f"}  # of an attribute; all others are called as their field
 
 
@@ -68,7 +69,7 @@ def _lack(node: Any, needs: _Needs, known: _Ops) -> str:
         if name not in node.attr:
             if required:
                 return _attribute_fault(node, known[node.op])
-        elif is_type and not _is_dtype(node.attr[name].type) and not node.attr[name].placeholder:
+        elif is_type and not node.attr[name].placeholder and not all(map(_is_dtype, _types(node.attr[name]))):
             return "says a type in its attribute %s that is none" % name
     if least and (len(node.input) < least or node.input[least - 1].startswith("^")):
         return _input_fault(node, known[node.op], {})
@@ -81,8 +82,13 @@ def _needs(op: Optional[Any]) -> _Needs:
     numbers = {(one.number_attr, of_inputs) for of_inputs, side in ((True, op.input_arg), (False, op.output_arg))
                for one in side if one.number_attr}
     return _Needs(sum(not (one.number_attr or one.type_list_attr) for one in op.input_arg), [
-        (attr.name, not attr.HasField("default_value"), attr.type == "type") for attr in op.attr
-        if attr.type == "type" or not attr.HasField("default_value")], sorted(numbers))
+        (attr.name, not attr.HasField("default_value"), attr.type in _OF_TYPES) for attr in op.attr
+        if attr.type in _OF_TYPES or not attr.HasField("default_value")], sorted(numbers))
+
+
+def _types(attr: Any) -> Sequence[int]:
+    """The types that an attribute says: one, or those of a list."""
+    return attr.list.type if attr.WhichOneof("value") == "list" else (attr.type,)
 
 
 @functools.lru_cache(maxsize=None)

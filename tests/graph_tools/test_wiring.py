@@ -201,3 +201,16 @@ def test_a_kernel_for_other_dtypes_is_none(monkeypatch):
             int64 in constraint.allowed_values.list.type for constraint in kernel.constraint)])
     with pytest.raises(ReleaseError, match="MatMul.* for float32"):
         small.model_of(wired).require(["s:0"])
+
+
+@pytest.mark.parametrize("dtypes, fine", [([1, 3], True), ([101], True), ([], True), ([1, 14771], False), ([0], False)])
+def test_a_list_of_types_holds_types(dtypes, fine):
+    """Of a restore op, say, which is cut out of the graph by its types."""
+    graph_def = _tf.tf.GraphDef()
+    for name in ("path", "names", "slices"):
+        graph_def.node.add(name=name, op="Placeholder").attr["dtype"].type = 7
+    restore = graph_def.node.add(name="restore", op="RestoreV2", input=["path", "names", "slices"])
+    restore.attr["dtypes"].list.SetInParent()
+    restore.attr["dtypes"].list.type.extend(dtypes)
+    assert wiring.lacking(graph_def, _tf.registered_ops()) == (
+        "" if fine else "node 'restore' (RestoreV2) says a type in its attribute dtypes that is none")
