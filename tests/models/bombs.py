@@ -20,6 +20,16 @@ def _filled(tf: Any, dims: Any) -> Any:
     return tf.fill(dims, 1.0)
 
 
+def _empty(tf: Any, dims: Any) -> Any:
+    """A constant without a number, of a shape that the numpy of TensorFlow 1.15 refuses to make."""
+    held = tf.AttrValue()
+    held.tensor.dtype = 1
+    for size in dims:
+        held.tensor.tensor_shape.dim.add(size=size)
+    return tf.get_default_graph().create_op(
+        "Const", [], [tf.float32], attrs={"value": held, "dtype": tf.AttrValue(type=1)}).outputs[0]
+
+
 # By the edge of what they make: it has as many entries, or bytes of text, as a square.
 BOMBS: Dict[str, Callable[[Any, int], Any]] = {
     "sums by axis": lambda tf, n: _filled(tf, tf.reduce_sum(tf.constant(np.full((8, 5), 16, np.int32)), 0)),
@@ -36,7 +46,7 @@ BOMBS: Dict[str, Callable[[Any, int], Any]] = {
         tf.constant(n * n, tf.int64), tf.cast(tf.constant([1.9]), tf.int64))),
     "a text joined to many": lambda tf, n: tf.strings.join([tf.constant("a" * n), tf.fill([n], "b")]),
     "a product of empty matrices": lambda tf, n: tf.matmul(tf.ones([n, 0]), tf.ones([0, n])),
-    "sums over an empty axis": lambda tf, n: tf.reduce_sum(tf.zeros([n, n, 0]), 2),
+    "sums over an empty axis": lambda tf, n: tf.reduce_sum(_empty(tf, [n, n, 0]), 2),
     "rows made of nothing": lambda tf, n: tf.reduce_sum(tf.reshape(tf.zeros([0]), tf.cumsum([n, 0, -n])), 2),
     "squared differences": lambda tf, n: tf.math.squared_difference(tf.ones([n, 1]), tf.ones([1, n])),
     "a text repeated": lambda tf, n: tf.fill([n], "a" * n),
