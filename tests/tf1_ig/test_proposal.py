@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import json
+import shlex
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ import graph_tools as gt
 import tf1_ig
 from graph_tools import _tf
 from tests.models import examples, small, switches
+from tf1_ig import cli
+from tf1_ig.commands import inspect
 from tf1_ig.engine import target
 from tf1_ig.errors import BatchError
 from tf1_ig.question import proposal, reader, samples, trial
@@ -416,3 +420,30 @@ def test_other_values_are_tried_of_a_whole_feed_that_nothing_moves():
     found = propose(model, next(one for one in gt.find_outputs(model) if one.tensor == "y:0"))
     assert not found.obstacle, found.obstacle
     assert found.batch_axis is None and dict(found.samples)["x:0"].array.max() > 9.0
+
+
+def _domain(of_second):
+    tf = _tf.tf
+    x, z = (tf.placeholder(tf.float32, [None, 3], name) for name in "xz")
+    weights = tf.constant(np.linspace(1, 2, 6, dtype=np.float32)[:, None])
+    tf.matmul(tf.concat([x, of_second(tf, z)], 1), weights, name="y")
+
+
+@pytest.mark.parametrize("of_second, start, op", [
+    (lambda tf, z: tf.log(tf.abs(z)), (("z:0", 1.0),), "Log"), (lambda tf, z: tf.square(z), (), ""),
+    (lambda tf, z: tf.log(-1 - tf.square(z)), (), "Log")])
+def test_numbers_that_may_not_start_at_zero_start_at_one(of_second, start, op, tmp_path, capsys):
+    model = small.model_of(lambda: _domain(of_second))
+    model.save(str(tmp_path / "model.pb"))
+    found = inspect.inspect(str(tmp_path / "model.pb"))
+    assert found.proposal.baseline == start and op in found.proposal.singular
+    assert ("not finite" in found.obstacle and op in found.obstacle) if op and not start else not found.obstacle
+    command = inspect.next_command(found)
+    assert ("--baseline '{\"z:0\": 1.0}'" in command) == bool(start)
+    assert bool([warning for warning in found.warnings if "zero is no baseline for z:0" in warning]) == bool(start)
+    np.savez(str(tmp_path / "feed.npz"), **{name: sample.array for name, sample in found.proposal.samples})
+    words = shlex.split(command.replace("--feed feed.npz", "--feed %s" % (tmp_path / "feed.npz")))[1:]
+    assert cli.main(words[:words.index("--out")]) == (1 if op and not start else 0)
+    capsys.readouterr()
+    cli.main(["inspect", str(tmp_path / "model.pb"), "--spec", str(tmp_path / "spec.json")])
+    assert json.loads((tmp_path / "spec.json").read_text()).get("baseline") == (dict(start) or None)

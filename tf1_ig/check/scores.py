@@ -26,13 +26,14 @@ def finite(result: Any) -> Iterable[Finding]:
     own = [row for row in rows if not any(row in odd for odd in fed.values())]
     first = own[0] if own else rows[0]
     whole = np.isfinite(result.score[first]) and result.completeness != NONE
-    where = "at the baseline" if whole and not np.isfinite(result.baseline_score[first]) else (
-        "along the path" if whole else "at the input")
+    at_start = whole and not np.isfinite(result.baseline_score[first])
+    where = "at the baseline" if at_start else "along the path" if whole else "at the input"
     behind = "first in %s" % result.not_finite_at if result.not_finite_at else (
         "a square root, a norm or a division at zero, or a mean of no tokens")
-    advice = "An open rule (gausslegendre, midpoint) never touches the baseline itself; otherwise choose a baseline " \
-             "that is not zero there." if whole and own else "No baseline mends that: feed numbers that are finite " \
-             "and that the model takes."
+    advice = "No baseline mends that: feed numbers that are finite and that the model takes."
+    if whole and own:
+        advice = "%sPass a baseline from which it is finite, such as {\"TENSOR\": 1} for the input behind it." % (
+            "" if at_start else "An open rule (gausslegendre, midpoint) never touches the ends of the path. ")
     told = "; ".join("%s is not finite as fed in %s" % (name, some(odd, _NAMED)) for name, odd in fed.items())
     all_of_them = "Rows %s are not explained%s. " % (some(rows, _NAMED), told and ": " + told)
     yield Finding("finite numbers", "fail", len(rows), "%sRow %d is not finite %s: %s. %s" % (

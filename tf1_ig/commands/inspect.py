@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 import threading
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import graph_tools as gt
 from graph_tools.find.candidates import Candidate, Candidates, format_shape
@@ -67,6 +67,12 @@ class Inspection(NamedTuple):
         """Why explaining ``output`` fails, the fix included; ``""`` when the trial went through."""
         return self.proposal.obstacle if self.proposal is not None else ""
 
+    def starts(self, output: Candidate) -> Dict[str, float]:
+        """The baseline of the numbers behind an output that may not start at zero."""
+        behind = self.model.index.ancestors([output.tensor])
+        return {name: start for name, start in (self.proposal.baseline if self.proposal is not None else ())
+                if names.parse(name).node in behind}
+
 
 def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tuple[str, str]] = ()) -> Inspection:
     """Loads a model, finds its inputs, embeddings and outputs, and tries a made-up example of the likeliest output.
@@ -104,6 +110,11 @@ def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tu
         if output is not None and output.kind == "logits" and output.same_as:
             warnings.append("%s is certain under the example, where gradients vanish: the command below explains what "
                             "it is computed from" % output.same_as)
+        if proposal.baseline:
+            warnings.append("zero is no baseline for %s: the output is not finite there%s; the command below starts at "
+                            "1, so that it runs: put in what says nothing in your data" % (
+                                ", ".join(name for name, _ in proposal.baseline),
+                                ", first in %s" % proposal.singular if proposal.singular else ""))
         warnings += [finding.advice for finding in proposal.findings if finding.verdict != "ok" and finding.advice]
         warnings += [proposal.obstacle] if proposal.obstacle else []
     return Inspection(path, model.format, model, inputs, embeddings, outputs, output, proposal,
@@ -271,8 +282,10 @@ def _next(found: Inspection) -> List[str]:
              "then:", "  " + (next_command(found) or "")]
     others = [one for one in found.outputs.distinct() if one.tensor != found.output.tensor][:_SHOWN]
     if others:
-        steps += ["or another prediction:"] + ["  %s%s" % (_command(found.path, one, None), _lacking(found, one))
-                                               for one in others]
+        mode = found.proposal.inference_mode
+        steps += ["or another prediction:"] + ["  %s%s" % (_command(
+            found.path, one, None, as_tried=_as_tried(mode, found.starts(one))), _lacking(found, one))
+            for one in others]
     return (["mend what stands in the way first."] if found.obstacle else []) + steps + _served(found)
 
 
@@ -297,7 +310,8 @@ def _served(found: Inspection) -> List[str]:
             "  tf1-ig edit %s --swap-inputs --prune %s --freeze%s --out %s" % (
                 shlex.quote(found.path), quoted, " --inference-mode" * proposal.inference_mode, _SERVED),
             "  python -c %s" % shlex.quote(samples.line(feed, found.seed, _SERVED_FEED)),
-            "  " + _command(_SERVED, output, proposal._replace(inference_mode=False), _SERVED_FEED)]
+            "  " + _command(_SERVED, output, proposal._replace(inference_mode=False, baseline=tuple(
+                (proposal.renamed.get(name, name), start) for name, start in proposal.baseline)), _SERVED_FEED)]
 
 
 def next_command(found: Inspection) -> Optional[str]:
@@ -305,19 +319,24 @@ def next_command(found: Inspection) -> Optional[str]:
     return None if found.output is None else _command(found.path, found.output, found.proposal)
 
 
-def _command(path: str, output: Candidate, proposal: Optional[Proposal], feed: str = _FEED) -> str:
-    """The command that explains an output, as it was tried or as its shape says."""
+def _command(path: str, output: Candidate, proposal: Optional[Proposal], feed: str = _FEED, as_tried: str = "") -> str:
+    """The command that explains an output, as it was tried or as its shape says; ``as_tried``: more options."""
     if proposal is None:
         # A prediction per position: the first position, the first class, for the reader to change.
         label = ",".join("0" * (len(output.shape) - 1)) if output.shape and len(output.shape) > 2 else None
         axis = None if output.shape == () else 0
     else:
         label, axis = proposal.label, proposal.batch_axis
+        as_tried = _as_tried(proposal.inference_mode, dict(proposal.baseline))
     more = " --label " + label if label else ""
     more += "" if axis == 0 else " --batch-axis %s" % ("none" if axis is None else axis)
-    more += " --inference-mode" if proposal is not None and proposal.inference_mode else ""
-    return "tf1-ig explain %s --feed %s --output %s%s --out why.html" % (
-        shlex.quote(path), feed, shlex.quote(output.tensor), more)
+    return "tf1-ig explain %s --feed %s --output %s%s%s --out why.html" % (
+        shlex.quote(path), feed, shlex.quote(output.tensor), more, as_tried)
+
+
+def _as_tried(inference_mode: bool, baseline: Mapping[str, float]) -> str:
+    return " --inference-mode" * inference_mode + (
+        " --baseline " + shlex.quote(json.dumps(baseline)) if baseline else "")
 
 
 def feed_example(found: Inspection) -> Optional[str]:

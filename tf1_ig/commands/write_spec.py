@@ -40,6 +40,10 @@ def write(found: Any, options: Any) -> specs.ExplanationSpec:
         found.model, gt.find_inputs(found.model, output=output.tensor),
         gt.find_embeddings(found.model, output=output.tensor), output, folder, found.path, options.vocab,
         options.classes, why)
+    starts = found.starts(output)
+    if starts:
+        tree["baseline"] = starts
+        tree["guesses"]["baseline"] = "zero is none, the output is not finite there; put in what says nothing"
     made = specs.ExplanationSpec(tree, folder, name=os.path.basename(options.spec))
     made.save(options.spec)
     return made

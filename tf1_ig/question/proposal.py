@@ -40,6 +40,8 @@ class Proposal(NamedTuple):
       saturated: whether it went through and every score was that of a certainty, where gradients vanish.
       may_fit: whether other values or sizes may be no obstacle.
       tried: whether the example was explained; of a large graph it was only computed, and no gradient was built.
+      baseline: the numbers that may not start at zero, where the output is not finite, and what they started at.
+      singular: the op that is not finite there, in words.
     """
 
     samples: Tuple[Tuple[str, Sample], ...]
@@ -56,6 +58,8 @@ class Proposal(NamedTuple):
     saturated: bool = False
     may_fit: bool = True
     tried: bool = True
+    baseline: Tuple[Tuple[str, float], ...] = ()
+    singular: str = ""
 
 
 def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int = 0) -> Proposal:

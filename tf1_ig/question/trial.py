@@ -22,6 +22,8 @@ _SILENT = ("every attribution of the example is zero: the output does not change
            "rows of your own, or choose another output or label")
 _UNTRAINED = ("every attribution of the example is zero, and of the weights behind %s %d of %d hold nothing but zeros "
               "(%s), as before the first step of training: load a later checkpoint")
+_NOT_FINITE = "%s is not finite on the way from the baseline to the example: first in %s; feed rows of your own, or " \
+              "choose a baseline from which it is"
 _STEPS = 2                           # points of the trial
 _LARGE = 1500                        # nodes behind an output of which no gradient is built
 _CERTAIN = 1 - 1e-4                  # of a probability: there single precision hardly knows its gradient
@@ -50,6 +52,8 @@ class Trial(NamedTuple):
     saturated: bool = False
     may_fit: bool = True
     tried: bool = True
+    baseline: Tuple[Tuple[str, float], ...] = ()
+    singular: str = ""
 
 
 def may_be_rows(output: Any, count: int) -> bool:
@@ -112,6 +116,12 @@ class Trials(contextlib.ExitStack):
                 kept["label"], result = _answer(trial, feed, label, output.shape, axis)
                 if axis is None and _is_silent(result):  # of a first element that nothing moves
                     kept["label"], result = _answer(trial, feed, _largest(trial, feed), output.shape, axis)
+                if not np.all(result.finite):
+                    kept["singular"] = result.not_finite_at
+                    start = _finite_from(trial, feed, kept["label"], output, axis)
+                    if start is None:
+                        return Trial(obstacle=_NOT_FINITE % (output.tensor, kept["singular"] or "it"), **kept), False
+                    kept["baseline"], result = start
                 kept.update(findings=tuple(trial.findings()))
                 apart = axis is None or result.running != "in company" or _follow(trial, feed, axis)
             if _is_silent(result):
@@ -197,11 +207,29 @@ def _answer(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Opti
         return first, _asked(trial, feed, first, shape, axis)
 
 
-def _asked(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any) -> Any:
+def _asked(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any,
+           baseline: Any = "zero") -> Any:
     if label is not None:
-        return trial.explain(feed, label=tuple(int(part) for part in label.split(",")), steps=_STEPS)
-    return top_or_none(lambda label: trial.explain(feed, label=label, steps=_STEPS),
+        return trial.explain(feed, tuple(int(part) for part in label.split(",")), baseline, steps=_STEPS)
+    return top_or_none(lambda label: trial.explain(feed, label, baseline, steps=_STEPS),
                        axis is not None and (shape is None or len(shape) > 1))
+
+
+def _finite_from(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], output: Any, axis: Any
+                 ) -> Optional[Tuple[Tuple[Tuple[str, float], ...], Any]]:
+    """The numbers that may not start at zero, with a one instead, and the explanation from there; ``None``: it is not
+    that."""
+    def explained(ones: Sequence[str]) -> Any:
+        return _asked(trial, feed, label, output.shape, axis, dict.fromkeys(ones, 1.0))
+
+    needed = [spec.name for spec in trial.resolved.inputs if not spec.ids and spec.attributed.owner is None]
+    if not needed or not np.all(explained(needed).finite):
+        return None
+    for name in list(needed):
+        others = [one for one in needed if one != name]
+        if others and np.all(explained(others).finite):
+            needed = others
+    return tuple((name, 1.0) for name in needed), explained(needed)
 
 
 def _label(shape: Optional[Sequence[Optional[int]]], axis: Optional[int]) -> Optional[str]:
