@@ -193,8 +193,7 @@ def prepared(options: argparse.Namespace) -> Iterator[Prepared]:
     arguments = dict(
         baseline=question.baseline, method=options.method, steps=question.steps, tolerance=question.tolerance,
         max_steps=options.max_steps, batch_size=options.batch_size, memory_limit=options.memory_limit,
-        positions=options.positions,
-        shared_feeds=options.shared_feed, progress=progress(),
+        positions=options.positions, shared_feeds=options.shared_feed, progress=progress(),
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     with contextlib.ExitStack() as opened:
         model, output, explainer, lines = _opened(options, question, opened)

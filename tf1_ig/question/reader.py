@@ -154,7 +154,6 @@ class TaskReader:
             return self._entries_under(moved)
 
         path_feeds = self._engine.path_feeds(values)
-        shared, by_row = self._named(shared_feeds), self._named(row_feeds)
         with self._rows_told(values):
             raw = self._company.raw_output(path_feeds, entries)
         unlike = []
@@ -165,7 +164,7 @@ class TaskReader:
             inputs = baselines.Inputs([spec.name for spec in self._resolved.inputs], entries, owner, count, under, axis)
             # All feeds are looked at: ids of a sparse feed, which the path no longer needs, tell what its indices are.
             fed = feeds.belong(values, self._engine.static_shapes(values), count, self._batch_axis, self._free_batch(),
-                               shared, by_row)
+                               self._named(shared_feeds), self._named(row_feeds))
             start = baselines.resolve(baseline, filled.first_inputs(inputs, fill[0]) if fill[0] else inputs)
             batch = Batch(count, entries, filled.spread(start, owner, *fill) if fill[0] else start, owner,
                           {name: fed[name] for name in path_feeds})
