@@ -53,7 +53,7 @@ def _refuse_other(folder: str, plan: Mapping[str, Any], resume: bool) -> bool:
     """Whether nothing was done in the folder; else it must have been begun as the plan says, and be resumed."""
     names = {name for name in os.listdir(folder) if name != LOCK and not _UNFINISHED.match(name)} if os.path.isdir(
         folder) else set()
-    if names <= {PLAN}:  # what was asked for may have been refused by the model
+    if not names or names == {PLAN} and not resume:  # what was asked for may have been refused by the model
         return True
     if not resume:
         raise FolderError("the folder %r is not empty; give another, or --resume to go on in this one (in Python "
