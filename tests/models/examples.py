@@ -199,6 +199,28 @@ def size_before_ids():
     _end(tf.tanh(tf.reduce_mean(tf.nn.embedding_lookup(tf.constant(TABLE), every), 1)))
 
 
+def size_of_tiles():
+    """The same with a first id that is repeated."""
+    tf = _tf.tf
+    count, ids = tf.placeholder(tf.int32, [], "count"), tf.placeholder(tf.int32, [None, 4], "ids")
+    every = tf.concat([tf.tile([[1]], tf.stack([count, 1])), ids], 1)
+    _end(tf.tanh(tf.reduce_mean(tf.nn.embedding_lookup(tf.constant(TABLE), every), 1)))
+
+
+def lengths_without_rank():
+    """Lengths of which nobody said a shape: each decides which rows go on, and the graph checks how many there are."""
+    tf = _tf.tf
+    ids, lengths = tf.placeholder(tf.int32, [None, 5], "ids"), tf.placeholder(tf.int32, name="lengths")
+    right = tf.reduce_all(tf.equal(tf.shape(lengths), tf.shape(ids)[:1]))
+    with tf.control_dependencies([tf.Assert(right, ["a length for each row"])]):
+        checked = tf.identity(lengths)
+    rows = tf.nn.embedding_lookup(tf.constant(TABLE), ids)
+    state = rows[:, 0]
+    for step in range(1, 5):
+        state = tf.where(tf.greater_equal(step, checked), state, tf.tanh(state + rows[:, step]))
+    _end(state)
+
+
 def numbers_in_texts():
     """Numbers that commas divide."""
     tf = _tf.tf

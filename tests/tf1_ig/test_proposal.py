@@ -28,6 +28,8 @@ SHAPES = {
     examples.baked_in_unsaid: {"x:0": (6, 12)}, switches.keep_without_shape: {"x:0": (1, 4), "level:0": ()},
     examples.nothing_by_default: {"x:0": (1, 12)}, examples.states_of_layers: {"x:0": (1, 12), "states:0": (2, 1, 12)},
     examples.state_of_a_batch: {"x:0": (5, 12)}, examples.size_before_ids: {"count:0": (), "ids:0": (1, 4)},
+    examples.size_of_tiles: {"count:0": (), "ids:0": (1, 4)},
+    examples.lengths_without_rank: {"ids:0": (1, 5), "lengths:0": (1,)},
     examples.numbers_in_texts: {"texts:0": (1,)},
     switches.default_in_the_middle: {"picture:0": (1, 2, 2)}, switches.keep_with_a_bad_default: {
         "x:0": (1, 4), "level:0": ()}}

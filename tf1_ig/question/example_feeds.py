@@ -8,7 +8,7 @@ import numpy as np
 import graph_tools as gt
 from graph_tools.errors import GraphToolsError, StateError, one_line
 from graph_tools.find.decided import Decided
-from graph_tools.find.inputs import Component, Input, placeholders
+from graph_tools.find.inputs import Component, Input, placeholders, switches
 from graph_tools.find.inputs.fitting import Fitting
 from graph_tools.find.inputs.record import make_input
 from graph_tools.graph import names
@@ -214,6 +214,8 @@ class Plan:
     def _rank(self, part: Component) -> int:
         if part.tensor not in self._ranks:
             ranks = _RANKS[self._sort(part)]
+            if ranks[0] == 0 and switches.is_sized(self._model.index, names.parse(part.tensor).node):
+                ranks = ranks[1:]
             self._ranks[part.tensor] = next((rank for rank in ranks if self._fitting.accepts(
                 part.tensor, (None,) * rank)), ranks[0])
         return self._ranks[part.tensor]

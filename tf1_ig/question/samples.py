@@ -185,7 +185,8 @@ class Maker:
                     continue
                 seen.add(use.node)
                 found.append(use)
-                if self._index.op(use.node) in _PASSING:
+                op = self._index.op(use.node)
+                if op in _PASSING and use.slot in CARRIED.get(op, (use.slot,)):
                     todo += [names.TensorRef(use.node, port) for port in self._index.ports(use.node) if port >= 0]
         return found
 

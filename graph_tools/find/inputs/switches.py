@@ -12,7 +12,7 @@ from graph_tools.find.decided import OF_THE_SIZE, Decided
 from graph_tools.find.inputs.placeholders import placeholder_shape
 from graph_tools.graph import functions
 from graph_tools.graph.names import TensorRef
-from graph_tools.graph.ops import IFS, PLACEHOLDERS, RESTORES, SAVES, SWITCHES
+from graph_tools.graph.ops import IDENTITIES, IFS, PLACEHOLDERS, RESTORES, SAVES, SIZES, SWITCHES
 from graph_tools.graph.walk import GraphIndex, Use, reached
 
 RANDOM = frozenset((
@@ -88,6 +88,13 @@ def data(index: GraphIndex) -> Tuple[str, ...]:
     """Names of the sources that are no switches; what names the files of a saver is none of them."""
     search = index.once(_Search)
     return tuple(search.data(search.roles()))
+
+
+def is_sized(index: GraphIndex, name: str) -> bool:
+    """Whether the graph asks how large a value is: then it has one for each row (a length), and is no single number."""
+    copies = reached([name], lambda one: [use.node for use in index.consumers(one, control=False)
+                                          if index.op(use.node) in IDENTITIES])
+    return any(index.op(use.node) in SIZES for one in copies for use in index.consumers(one, control=False))
 
 
 def unsettled(decided: Decided, outputs: Iterable[str]) -> List[str]:
@@ -240,7 +247,8 @@ class _Search:
         if dtype == _BOOL:
             return _first(roles, (BRANCH, GATE, NOISE, SCALE)) if not shape else ""
         if dtype in _INTS:
-            return BRANCH if roles == {BRANCH} and not shape else ""
+            single = not shape and (shape == () or not is_sized(self.index, node.name))
+            return BRANCH if roles == {BRANCH} and single else ""
         if dtype not in _FLOATS or shape and shape[0] is None:
             return ""
         if roles <= {OPTIMISER}:
