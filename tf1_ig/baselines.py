@@ -4,7 +4,7 @@ The baseline is a value of the attributed tensors (embedding rows, pixels); ever
 caller fed it, so that score and baseline score differ by the attributed tensors alone.
 """
 
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -24,6 +24,8 @@ class Inputs(NamedTuple):
     under: Callable[[Mapping[Any, Any]], List[np.ndarray]]
     # The axis of the rows in the tensors themselves (the entries have it in front).
     axis: int = 0
+    # The inputs of the whole feed, where these are some of its rows, and what takes those of arrays like its entries.
+    whole: Optional[Tuple[Any, Callable[[List[np.ndarray]], List[np.ndarray]]]] = None
 
     def block(self, number: int) -> int:
         """How many entries each row has, where all have equally many; else 0."""
@@ -146,6 +148,9 @@ def resolve(baseline: Any, inputs: Inputs) -> List[np.ndarray]:
     Raises:
       BaselineError: an unknown name, or a shape that does not fit.
     """
+    if inputs.whole is not None:
+        feed, taken = inputs.whole
+        return taken(resolve(baseline, feed))
     if isinstance(baseline, str):
         if baseline not in BASELINES:
             raise BaselineError("no baseline %r; choose one of %s, an array, or {tensor: value}" % (

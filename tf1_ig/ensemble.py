@@ -9,7 +9,7 @@ from tf1_ig import integrate
 from tf1_ig.engine.at import FLOATS_AT_ONCE, stacked_batch
 from tf1_ig.engine.feeds import FedTensor, repeated
 from tf1_ig.engine.layout import Layout
-from tf1_ig.engine.packing import Batch, PointRunner
+from tf1_ig.engine.packing import Batch, Fed, PointRunner
 from tf1_ig.engine.probe import Coupled, agree
 from tf1_ig.question.task import Task
 from tf1_ig.result.attribution import token_sums
@@ -89,7 +89,8 @@ def _along(path: Path, integrand: Integrand) -> Found:
     What the probe saw of a few rows is true of all only if every score is what it is without the other points.
     """
     task, label = integrand.task, integrand.runner.label
-    runner = integrand.runner.on(task.batch._replace(actual=list(path.end), baseline=list(path.start)), label)
+    batch = task.batch._replace(actual=list(path.end), baseline=list(path.start))
+    runner = integrand.runner.on(batch, label, fed=Fed(batch.still, task.outputs))
     starts = runner.outputs(integrate.Rows(np.arange(runner.count), np.zeros(runner.count)))
     ends = np.stack([label.of(starts), label.of(task.outputs)], axis=1)
     integral = integrand.integral(runner, task.fed, None if task.probed.wide else ends)
@@ -153,9 +154,13 @@ def _run_together(paths: List[Path], integrand: Integrand, means: _Means) -> Non
     """Runs a few paths as one batch that holds the caller's rows once for each path."""
     task, count, label = integrand.task, integrand.task.batch.count, integrand.runner.label
     at = _outputs_at(paths, integrand)
-    ends = np.array([[label.of(at[id(corner)]) for corner in (path.start, path.end)] for path in paths], np.float64)
     stacked = _stacked(task, [path.end for path in paths], [path.start for path in paths])
-    found = _integrate(integrand.runner.on(stacked, label.repeated(len(paths))), paths, ends, integrand)
+    first, last = (np.concatenate([at[id(corner)] for corner in corners]) for corners in zip(*(
+        (path.start, path.end) for path in paths)))
+    label, fed = label.repeated(len(paths)), Fed(stacked.still, last)
+    first = fed.into(first, np.arange(stacked.count))
+    ends = np.stack([label.of(first), label.of(last)], axis=1)
+    found = _integrate(integrand.runner.on(stacked, label, fed=fed), paths, ends, integrand)
     for number, path in enumerate(paths):
         part = slice(number * count, (number + 1) * count)
         times, zero = (path.end, path.start) if path.times is None else (
@@ -164,10 +169,10 @@ def _run_together(paths: List[Path], integrand: Integrand, means: _Means) -> Non
         means.template = one
         means.values.add(_flat(one))
         means.sums.add(_flat(token_sums(one)))
-        means.ends.add(ends[number])
-        means.outputs.add(at[id(path.start)].astype(np.float64))
+        means.ends.add(ends[part].T)
+        means.outputs.add(first[part].astype(np.float64))
         total = sum(np.array([np.sum(row) for row in value], np.float64) for value in one.values())
-        means.residual.add(total - (ends[number, 1] - ends[number, 0]))
+        means.residual.add(total - (ends[part, 1] - ends[part, 0]))
         if found.error_estimate is not None:
             means.errors.add(found.error_estimate[part])
         means.steps.append(found.steps[part])
@@ -200,14 +205,13 @@ def _outputs(integrand: Integrand, ends: List[Entries], corners: List[Entries]) 
 
 
 def _integrate(runner: PointRunner, paths: List[Path], ends: np.ndarray, integrand: Integrand) -> integrate.Integral:
-    corners = np.moveaxis(ends, 1, 2).reshape(-1, 2)
     if paths[0].alpha is not None:
         every, once = np.arange(runner.count), np.ones(runner.count, int)
         alphas = np.repeat([path.alpha for path in paths], runner.count // len(paths))
         _, gradient = runner.weighted(integrate.Rows(every, alphas), np.ones(runner.count))
-        return integrate.Integral(gradient, corners[:, 1], corners[:, 0], once, once, None, [])
+        return integrate.Integral(gradient, ends[:, 1], ends[:, 0], once, once, None, [])
     task = integrand.task
-    return integrand.integral(runner, repeated(task.fed, task.batch.count, len(paths)), corners)
+    return integrand.integral(runner, repeated(task.fed, task.batch.count, len(paths)), ends)
 
 
 def _stacked(task: Task, actual: List[Entries], baseline: List[Entries]) -> Batch:

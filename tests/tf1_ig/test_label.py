@@ -168,6 +168,17 @@ def test_all_positions_are_what_one_call_a_position_gives(tagger, more):
     np.testing.assert_array_equal(found.ids["embedding:0"], np.repeat(TAGS["ids:0"], 4, axis=0))
 
 
+def test_a_baseline_for_each_row_of_the_feed_is_that_of_its_positions(tagger):
+    rows = tagger.explain(TAGS, label=(0, 0), steps=3).values["embedding:0"].shape
+    start = np.random.RandomState(6).normal(size=rows).astype(np.float32)
+    found = tagger.explain(TAGS, label=1, positions=[3, 1], steps=9, baseline=start)
+    for position in (1, 3):
+        one = tagger.explain(TAGS, label=(position, 1), steps=9, baseline=start)
+        where = np.flatnonzero(found.positions == position)
+        np.testing.assert_allclose(found.values["embedding:0"][where], one.values["embedding:0"], atol=1e-5)
+        np.testing.assert_allclose(found.baseline_score[where], one.baseline_score, atol=1e-5)
+
+
 def test_some_positions_with_a_class_with_weights_and_with_texts(tagger):
     words = [list("abcd"), list("efgh"), list("ijkl")]
     found = tagger.explain(TAGS, label=1, positions=[3, 0], steps=9, tokens=words)

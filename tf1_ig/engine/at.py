@@ -7,7 +7,7 @@ import numpy as np
 
 from tf1_ig.engine.feeds import repeated
 from tf1_ig.engine.layout import Layout
-from tf1_ig.engine.packing import Batch, PointRunner
+from tf1_ig.engine.packing import Batch, Fed, PointRunner
 from tf1_ig.engine.probe import Coupled, Probed, agree, in_company
 from tf1_ig.errors import InputError
 from tf1_ig.integrate import Rows
@@ -277,8 +277,11 @@ class At:
             if prove:
                 arrays = [np.concatenate([array, part.entries]) for array, part in zip(arrays, scene.layout.parts)]
             times = last - first + prove
-            runner = scene.runner.on(stacked_batch(scene.runner.batch, arrays, arrays, times),
-                                     scene.runner.label.repeated(times))
+            batch = stacked_batch(scene.runner.batch, arrays, arrays, times)
+            fed = Fed(batch._replace(baseline=[np.concatenate([part.entries] * times) for part in scene.layout.parts]
+                                     ).still, np.concatenate([scene.outputs] * times))
+            fed.rows[count * (last - first):] = False  # those are run to see what they give in this company
+            runner = scene.runner.on(batch, scene.runner.label.repeated(times), fed=fed)
             rows = np.flatnonzero(np.append(wanted[first:last], np.ones(prove * count, bool)))
             answer = _laid_out(ask(runner, Rows(rows, np.ones(len(rows)))), rows, runner.batch)
             if prove:
@@ -296,7 +299,8 @@ class At:
         batch, sizes = scene.runner.batch, [len(part.entries) for part in scene.layout.parts]
         for point, asked in enumerate(wanted):
             moved = [array[point * size:(point + 1) * size] for array, size in zip(stacked, sizes)]
-            runner = scene.runner.on(batch._replace(baseline=moved), scene.runner.label, probed.running)
+            there = batch._replace(baseline=moved)
+            runner = scene.runner.on(there, scene.runner.label, probed.running, Fed(there.still, scene.outputs))
             rows = np.flatnonzero(asked)
             found.append(_laid_out(ask(runner, Rows(rows, np.zeros(len(rows)))), rows, batch))
         return found

@@ -38,6 +38,36 @@ class Batch(NamedTuple):
     def entries_of(self) -> List[RowEntries]:
         return [RowEntries(owner, self.count) for owner in self.owner]
 
+    @property
+    def still(self) -> np.ndarray:
+        """The rows whose path is a single point, as their entries are those of the baseline: bool ``[count]``."""
+        moves = np.zeros(self.count, bool)
+        for own, start, owner in zip(self.actual, self.baseline, self.owner):
+            moves[owner[(own != start).reshape(len(own), -1).any(axis=1)]] = True
+        return ~moves
+
+
+class Fed(NamedTuple):
+    """The rows of a batch that stand where they were fed, wherever on their path, bool ``[count]``; and what came out.
+
+    What such a row scores is one number, while two runs of it differ by rounding. ``outputs`` are the output rows of
+    the whole batch under the feed, ``[count, elements]``.
+    """
+
+    rows: np.ndarray
+    outputs: np.ndarray
+
+    def take(self, examples: np.ndarray) -> "Fed":
+        return Fed(self.rows[examples], self.outputs[examples])
+
+    def into(self, found: np.ndarray, example: np.ndarray, label: Optional[Terms] = None) -> np.ndarray:
+        """Output rows of some examples, or their scores under a label, with what is known written over it."""
+        known = np.flatnonzero(self.rows[example])
+        if len(known):
+            outputs = self.outputs[example[known]]
+            found[known] = outputs if label is None else label.take(example[known]).of(outputs)
+        return found
+
 
 class Running(NamedTuple):
     """How rows may be run: any number of them, a fixed number, or only the caller's own batch."""
@@ -70,16 +100,16 @@ class KeptSizes:
 
 
 class PointRunner(Evaluator):
-    """Evaluates rows of a batch through an engine."""
+    """Evaluates rows of a batch through an engine; ``fed`` tells what is known of rows that do not move."""
 
     def __init__(self, engine: Engine, batch: Batch, running: Running, label: Optional[Terms] = None,
                  sizes: Optional[RunSizes] = None, on_rows: Callable[[int], None] = lambda rows: None,
-                 row_lengths: Optional[np.ndarray] = None):
+                 row_lengths: Optional[np.ndarray] = None, fed: Optional[Fed] = None):
         self.engine, self.batch, self.running = engine, batch, running
         self.label, self.scored = label or Terms.single(np.zeros(0)), label is not None
         self.count = batch.count
         self.sizes = sizes or RunSizes(RunSizes.FIRST, RunLimits(RunSizes.FIRST))
-        self.on_rows = on_rows
+        self.on_rows, self.fed = on_rows, fed or Fed(np.zeros(batch.count, bool), np.zeros((batch.count, 0)))
         self._entries_of, self._lengths = batch.entries_of, row_lengths
 
     @property
@@ -102,10 +132,11 @@ class PointRunner(Evaluator):
             self._lengths = lengths.of_rows(batch.count, batch.actual, batch.owner, batch.feeds)
         return self._lengths
 
-    def on(self, batch: Batch, label: Optional[Terms], running: Optional[Running] = None) -> "PointRunner":
+    def on(self, batch: Batch, label: Optional[Terms], running: Optional[Running] = None, fed: Optional[Fed] = None
+           ) -> "PointRunner":
         """The same on another batch of the same kind of rows; without a label rows do not count as progress."""
         return PointRunner(self.engine, batch, running or self.running, label, self.sizes,
-                           self.on_rows if label is not None else lambda rows: None)
+                           self.on_rows if label is not None else lambda rows: None, fed=fed)
 
     def example_done(self) -> None:
         told = getattr(self.on_rows, "example_done", None)
@@ -116,13 +147,14 @@ class PointRunner(Evaluator):
 
     def outputs(self, rows: Rows) -> np.ndarray:
         """Output rows ``[rows, elements]``."""
-        return np.concatenate([found[run.taken] for run, found in self._runs(
-            rows, lambda run: self.engine.run_outputs(run.points, self.running.output_order))])
+        return self.fed.into(np.concatenate([found[run.taken] for run, found in self._runs(
+            rows, lambda run: self.engine.run_outputs(run.points, self.running.output_order))]), rows.example)
 
     def scores(self, rows: Rows) -> np.ndarray:
-        return np.concatenate([found[run.taken] for run, found in self._runs(
+        scores = np.concatenate([found[run.taken] for run, found in self._runs(
             rows, lambda run: self.engine.run_scores(run.points, self.running.output_order,
                                                      self.label.take(run.rows.example)))]).astype(np.float64)
+        return self.fed.into(scores, rows.example, self.label)
 
     def gradients(self, rows: Rows) -> Evaluated:
         count = len(rows.example)
@@ -141,7 +173,7 @@ class PointRunner(Evaluator):
             for position, (part, _) in zip(run.position, by_input):
                 slopes[run.asked] += np.bincount(position, part.sum(axis=1, dtype=np.float64), len(score))[run.taken]
             self.on_rows(len(run.taken))
-        return Evaluated(scores, slopes, vectors, parts)
+        return Evaluated(self.fed.into(scores, rows.example, self.label), slopes, vectors, parts)
 
     def weighted(self, rows: Rows, weights: np.ndarray) -> Tuple[np.ndarray, List[np.ndarray]]:
         totals = [np.zeros(actual.shape, np.float64) for actual in self.batch.actual]
@@ -161,7 +193,7 @@ class PointRunner(Evaluator):
         flat = [end_to_end([total[as_slice(entries_of.of(example))]
                             for total, entries_of in zip(totals, self._entries_of)])
                 for example in range(self.count)]
-        return scores, flat
+        return self.fed.into(scores, rows.example, self.label), flat
 
     def first_not_finite(self, example: int, alphas: np.ndarray) -> str:
         """The op that makes the score or the gradient of one example not finite at the first of these points."""

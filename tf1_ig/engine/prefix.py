@@ -147,7 +147,8 @@ class Slice:
     def runner(self, **more: Any) -> PointRunner:
         """Evaluates points of these examples at the frontier."""
         return PointRunner(self._engine, self.batch, self._plain.running, self._plain.label.take(self.examples),
-                           row_lengths=self._plain.lengths[self.examples], **more)
+                           row_lengths=self._plain.lengths[self.examples], fed=self._plain.fed.take(self.examples),
+                           **more)
 
     def _carry(self, alpha: float) -> List[np.ndarray]:
         """The frontier tensors of every example at one end of the path."""

@@ -41,12 +41,11 @@ class Task(NamedTuple):
             return [array[entries] for array, (entries, _) in zip(arrays, taken)]
 
         actual, owner = of(batch.actual), [position for _, position in taken]
-        under, fed = self.inputs.under, feeds.of_rows(self.fed, rows, count)
+        fed = feeds.of_rows(self.fed, rows, count)
         return self._replace(
             batch=Batch(len(rows), actual, of(batch.baseline), owner, {name: fed[name] for name in batch.feeds}),
             outputs=self.outputs[rows], fed=fed,
             own=[own if own is None else own[entries] for own, (entries, _) in zip(self.own, taken)],
-            inputs=self.inputs._replace(entries=actual, owner=owner, batch=len(rows),
-                                        under=lambda replaced: of(under(replaced))),
+            inputs=self.inputs._replace(entries=actual, owner=owner, batch=len(rows), whole=(self.inputs, of)),
             baseline_feeds=self.baseline_feeds and {name: fed[name]._replace(value=value) for name, value in (
                 feeds.take_rows(self.baseline_feeds, rows, count).items())})
