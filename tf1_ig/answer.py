@@ -77,6 +77,7 @@ def record(asked: Asked, task: Task, label: Label, found: Found, runner: PointRu
         outputs=task.outputs.reshape(shape), baseline_output=found.start_outputs.reshape(shape),
         running=task.probed.running.mode, coupled=task.probed.running.coupled,
         held_fixed=_held(asked.resolved, task), replaced=_replaced(asked.resolved, task),
+        called=asked.resolved.called,
         notes=asked.resolved.notes + task.probed.notes, error_estimate=integral.error_estimate, path=integral.path,
         path_errors=integral.path_errors, output_kind=asked.resolved.output_kind,
         actual=_own_numbers(asked.resolved, task, values), weights=label.weights, rows=label.rows,

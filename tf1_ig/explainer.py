@@ -320,7 +320,7 @@ class IntegratedGradients:
         """
         request = pairwise.Request(baseline, steps, tolerance, max_steps)
         return pairwise.answer(self.at(feed, label, shared_feeds, row_feeds, batch_size, memory_limit), request,
-                               self.output, tokens, progress, self.resolved.notes)
+                               self.output, tokens, progress, self.resolved.notes, self.resolved.called)
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from tf1_ig.answer import progress, texts as row_texts
 from tf1_ig.engine.at import FLOATS_AT_ONCE, At
 from tf1_ig.errors import MethodError
 from tf1_ig.kinks import Jumps, calmer, second_derivatives
+from tf1_ig.result.entries import Called
 from tf1_ig.result.interactions import STRONGEST, Interactions, Pair
 
 GAUSS = (8, 16, 32)          # points of the Gauss rule, tried in turn
@@ -108,7 +109,8 @@ class Request(NamedTuple):
     max_steps: int
 
 
-def answer(at: At, request: Request, output: str, tokens: Any, shown: bool, notes: Tuple[str, ...]) -> Interactions:
+def answer(at: At, request: Request, output: str, tokens: Any, shown: bool, notes: Tuple[str, ...],
+           called: Called = ()) -> Interactions:
     """The ``Interactions`` at the feed of an evaluator, in as many points as were asked for or are needed.
 
     Raises:
@@ -118,7 +120,7 @@ def answer(at: At, request: Request, output: str, tokens: Any, shown: bool, note
     with progress(shown, None) as advance:
         fields = _interactions(at, request, advance)
     return Interactions(output=output, inputs=at.inputs, token_counts=at.token_counts, token_texts=texts,
-                        notes=notes + at.notes, **fields)
+                        called=called, notes=notes + at.notes, **fields)
 
 
 def _interactions(at: At, request: Request, on_points: Any) -> Dict[str, Any]:

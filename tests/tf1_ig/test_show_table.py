@@ -24,12 +24,6 @@ def test_what_is_not_drawn_is_counted_and_summed():
     assert len(drawn.rows) == 2 and "2 more, together −1." in drawn.notes[0]
 
 
-def test_a_single_number_is_called_what_its_input_is_called():
-    assert [bar.text for bar in table.features([0.5], None, "age:0").rows] == ["age:0"]
-    assert sorted(bar.text for bar in table.features([0.5, 0.1], None, "x:0").rows) == ["[0]", "[1]"]
-    assert [bar.text for bar in table.features([0.5], ["years"], "age:0").rows] == ["years"]
-
-
 def test_nothing_is_divided_by_zero():
     with np.errstate(all="raise"):
         assert [bar.share for bar in table.bars(["a", "b"], [0.0, 0.0]).rows] == [0.0, 0.0]
@@ -63,6 +57,7 @@ def test_entries_name_positions_of_any_rank():
     found = list(table.entries(made))
     assert len(found) == 2 * (4 + 2)
     assert [entry[2] for entry in found[:6]] == [(0, 0), (0, 1), (1, 0), (1, 1), 0, 1]
+    assert [entry[3] for entry in found[2:6]] == ["x[1, 0]", "x[1, 1]", "f[0]", "f[1]"]
 
 
 def test_without_pandas_the_error_says_what_to_install(monkeypatch):

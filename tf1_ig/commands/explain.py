@@ -21,7 +21,7 @@ from tf1_ig.errors import MethodError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.question import training_mode
 from tf1_ig.question.label import top_or_none
-from tf1_ig.result import storage
+from tf1_ig.result import entries, storage
 from tf1_ig.rows import fingerprint, told
 from tf1_ig.rows.spec import load_spec
 from tf1_ig.show import terminal
@@ -305,7 +305,8 @@ def run(options: argparse.Namespace) -> int:
         result.save(options.out, class_names=work.class_names, report=report)
     print("%s by" % result.output if options.variant is None else "%s of %s by" % (result.technique, result.output))
     for place, name in enumerate(result.values):
-        print("  input %d: %s" % (place, name))
+        called = result.input_name(name)
+        print("  input %d: %s" % (place, name if called in (name, entries.plain(name)) else "%s (%s)" % (called, name)))
     if work.told:
         print("\n".join(work.told))
     print(terminal.summary(result, report, work.class_names))

@@ -13,6 +13,7 @@ from graph_tools.graph import names
 from graph_tools.running.values import as_array
 from tf1_ig.errors import MethodError
 from tf1_ig.explainer import IntegratedGradients
+from tf1_ig.result import entries
 from tf1_ig.result.attribution import Attribution
 
 
@@ -151,8 +152,8 @@ def _write_summary(folder: str, step: int, attribution: Attribution) -> None:
         for tag, value in (("score", attribution.score), ("baseline_score", attribution.baseline_score),
                            ("delta", attribution.delta)):
             summary.value.add(tag="%s/%s" % (scope, tag), simple_value=float(value[row]))
-        for name, values in attribution.tokens.items():
-            table = _token_table(attribution, name, row, values[row])
+        for name in attribution.values:
+            table = _token_table(attribution, name, row)
             metadata = tf.SummaryMetadata(plugin_data=tf.SummaryMetadata.PluginData(plugin_name="text"))
             summary.value.add(tag="%s/%s" % (scope, names.parse(name).node), metadata=metadata,
                               tensor=tf.make_tensor_proto([table], tf.string, shape=[1]))
@@ -163,12 +164,9 @@ def _write_summary(folder: str, step: int, attribution: Attribution) -> None:
         writer.close()
 
 
-def _token_table(attribution: Attribution, name: str, row: int, values: Any) -> str:
+def _token_table(attribution: Attribution, name: str, row: int) -> str:
     """A Markdown table of one row's tokens and their attributions."""
-    flat = np.asarray(values).reshape(-1)
-    texts = attribution.texts(name, row) or []
     lines = ["| token | attribution |", "|---|---|"]
-    for position, value in enumerate(flat):
-        text = texts[position] if position < len(texts) else "#%d" % position
-        lines.append("| %s | %+.4g |" % (str(text).replace("|", "\\|"), value))
+    for text, value in zip(attribution.names(name, row), entries.of_row(attribution, name, row).reshape(-1)):
+        lines.append("| %s | %+.4g |" % (text.replace("|", "\\|"), value))
     return "\n".join(lines)

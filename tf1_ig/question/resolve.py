@@ -14,8 +14,8 @@ from graph_tools.model import Model
 from graph_tools.running.runs import blocking_producers
 from tf1_ig.engine.operated import AttributedInput
 from tf1_ig.errors import InputError
-from tf1_ig.question import views
-from tf1_ig.result import features
+from tf1_ig.question import called, views
+from tf1_ig.result import entries, features
 
 
 class ResolvedInput(NamedTuple):
@@ -66,6 +66,11 @@ class Resolved(NamedTuple):
     rows: Optional[int] = None
     # Floats that reach the output and keep their values: masks and weights, or what the caller did not name.
     held: Tuple[str, ...] = ()
+
+    @property
+    def called(self) -> entries.Called:
+        """What is fed behind each input, as the caller knows it."""
+        return called.called(self.inputs, self.model, self.renamed)
 
     def computed_from(self, tensor: str) -> List[str]:
         """The attributed tensors that the graph computes from a tensor: fed themselves, they would hide its value."""

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from graph_tools.report import Finding
-from tf1_ig.result import storage
+from tf1_ig.result import entries, storage
 from tf1_ig.result.claims import EXACT, NONE, is_finite
 from tf1_ig.result.features import Feature
 
@@ -66,6 +66,8 @@ class Attribution:
         (a mask, a length), which no attribution along the path can account for.
       path_errors: one float array per row, the integration error of each interval of ``path``; ``None`` for fixed
         steps, whose error is known as a whole (``delta``) only.
+      called: ``(input tensor name, names)``: what is fed there as the caller knows it (a feature's key, a signature's
+        key, a placeholder), one name for all entries or one for each (``tf1_ig.result.entries``).
       replaced: where a queue was swapped, ``(name here, name that the caller knows)`` of each of its tensors.
       not_finite_at: the first op that produced a NaN or an infinity, in words, and the feeds that held one in that row;
         ``""`` when all numbers are finite.
@@ -121,6 +123,7 @@ class Attribution:
     actual: Optional[Dict[str, Values]] = None
     baseline_feed_score: Optional[np.ndarray] = None
     path_errors: Optional[List[np.ndarray]] = None
+    called: entries.Called = ()
     replaced: Tuple[Tuple[str, str], ...] = ()
     not_finite_at: str = ""
     fed_not_finite: Optional[Dict[str, List[bool]]] = None
@@ -165,6 +168,15 @@ class Attribution:
         if self.ids is not None and name in self.ids:
             return ["#%d" % number for number in np.asarray(self.ids[name][row]).reshape(-1).tolist()]
         return None
+
+    def names(self, name: str, row: int) -> List[str]:
+        """What each entry of one input in one row is called: its text, else what is fed with its place:
+        ``["age"]``, ``["pixels[0]", "pixels[1]"]``."""
+        return entries.names(self, name, row)
+
+    def input_name(self, name: str) -> str:
+        """An input as the caller knows it: what is fed there, where that is one thing; else the tensor's name."""
+        return entries.input_name(self.called, name)
 
     @property
     def relative_delta(self) -> np.ndarray:

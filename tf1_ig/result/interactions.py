@@ -8,6 +8,7 @@ import numpy as np
 from graph_tools.errors import some
 from graph_tools.report import Finding, Report
 from tf1_ig.errors import package
+from tf1_ig.result import entries
 from tf1_ig.result.attribution import class_text
 
 CLOSE, ROUGH = 0.01, 0.05  # of what is compared: within the first it holds, beyond the second it does not
@@ -48,6 +49,7 @@ class Interactions:
       inputs: names of the attributed tensors, in the order of their tokens.
       token_counts: int ``[rows, inputs]``, how many tokens each input has in a row.
       token_texts: one list of texts a row, where they were given.
+      called: as ``Attribution.called`` has it, for tokens without a text.
       pairs: for every row its strongest pairs, with what a discrete removal says of them (Tsang, Rambhatla, Liu: How
         does this interaction affect me?, arXiv 2006.10965): score with both, less the scores with one of them, plus the
         score with none.
@@ -77,6 +79,7 @@ class Interactions:
     pairs: Tuple[Tuple[Pair, ...], ...] = ()
     tolerance: float = CLOSE
     notes: Tuple[str, ...] = ()
+    called: entries.Called = ()
 
     @property
     def finite(self) -> np.ndarray:
@@ -84,10 +87,11 @@ class Interactions:
         return np.isfinite(self.delta)
 
     def texts(self, row: int) -> List[str]:
-        """The tokens of a row in words: its texts, or their places."""
-        count = len(self.tokens[row])
-        given = list(self.token_texts[row]) if self.token_texts is not None else []
-        return [given[place] if place < len(given) else str(place) for place in range(count)]
+        """The tokens of a row in words: its texts, else what is fed there and their places."""
+        found = [one for name, count in zip(self.inputs, self.token_counts[row])
+                 for one in entries.numbered(self.called, name, (int(count),))]
+        given = self.token_texts[row][:len(found)] if self.token_texts is not None else []
+        return list(given) + found[len(given):]
 
     def label_text(self, row: int, class_names: Optional[Sequence[str]] = None) -> str:
         """The explained class of a row for people; nothing without classes, and for a weighted sum of them."""

@@ -29,7 +29,7 @@ VERSION = 1
 _ARRAYS = ("score", "baseline_score", "delta", "label", "steps", "evaluations", "converged", "prediction", "outputs",
            "baseline_output", "error_estimate", "baseline_feed_score", "rows", "positions")
 _PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "coupled", "held_fixed", "notes",
-          "output_kind", "strings", "features", "replaced", "raw_texts", "spans", "not_finite_at",
+          "output_kind", "strings", "features", "called", "replaced", "raw_texts", "spans", "not_finite_at",
           "fed_not_finite", "graph_findings", "technique", "completeness", "weights", "measures")
 # Arrays, or lists of arrays, by the name of the input tensor; only the values are always there.
 _BY_INPUT = ("values", "ids", "actual", "standard_error", "token_standard_error")
@@ -224,6 +224,7 @@ def _unflatten(arrays: Dict[str, np.ndarray], record: Dict[str, Any]) -> Dict[st
     fields["path_errors"] = [arrays["path/%d/errors" % row] for row in range(record["path"] or 0)
                              if "path/%d/errors" % row in arrays] or None
     fields["not_finite_at"] = fields["not_finite_at"] or ""
+    fields["called"] = tuple((str(name), tuple(map(str, known))) for name, known in fields["called"] or ())
     fields["replaced"] = tuple((str(new), str(old)) for new, old in fields["replaced"] or ())
     fields["graph_findings"] = tuple(Finding(*each) for each in fields["graph_findings"] or ())
     fields["measures"] = tuple(map(measured.of_plain, fields["measures"] or ()))

@@ -171,6 +171,7 @@ _TESTS: Dict[str, Test] = {
     "tolerance": _may_lack(lambda value, count: _number(value, count) and value > 0),
     "coupled": _may_lack(lambda value, count: isinstance(value, bool)),
     "held_fixed": _TEXTS, "notes": _TEXTS,
+    "called": _each(lambda value, count: len(value) == 2 and _text(value[0], count) and _TEXTS(value[1], count)),
     "replaced": _each(lambda value, count: len(value) == 2 and _TEXTS(value, count)),
     "token_texts": _may_lack(_by_row(_TEXTS)), "strings": _may_lack(_by_tensor(_by_row(_TEXTS))),
     "raw_texts": _may_lack(_by_tensor(_by_row(_text))), "spans": _may_lack(_by_tensor(_by_row(_each(_span)))),

@@ -3,9 +3,8 @@
 import dataclasses
 from typing import Any, Dict, List, Optional, Sequence
 
-import numpy as np
-
 from graph_tools.graph import names
+from tf1_ig.result import entries
 from tf1_ig.result.attribution import Attribution
 from tf1_ig.result.interactions import Interactions
 from tf1_ig.rows.record import Encoded
@@ -22,22 +21,34 @@ def annotate(result: Attribution, spec: Any, encoded: Encoded, explainer: Any, i
       explainer: the ``IntegratedGradients`` that explained.
       in_text: with the raw texts and the bytes in them too; else the words alone.
     """
-    found = _behind({name: [int(np.size(row)) for row in rows] for name, rows in result.tokens.items()}, result.rows,
-                    spec, encoded, explainer, in_text)
+    sums = result.tokens
+    counts = {name: [entries.of_row(result, name, row, sums).size for row in range(len(result))] for name in sums}
+    found = _behind(counts, result.rows, spec, encoded, explainer, in_text)
     changes: Dict[str, Any] = {key: dict(getattr(result, key) or {}, **told) for key, told in found.items() if told}
-    return dataclasses.replace(result, **changes)
+    return dataclasses.replace(result, called=_called(result.called, spec, explainer), **changes)
 
 
 def named(pairs: Interactions, spec: Any, encoded: Encoded, explainer: Any) -> Interactions:
     """The pairs with the words and features that their tokens are, one input after another; places where no name is
     known. Arguments as for ``annotate``."""
     counts = dict(zip(pairs.inputs, pairs.token_counts.T.tolist()))
-    known = _behind(counts, None, spec, encoded, explainer, False)["strings"]
-    if not known:
-        return pairs
+    known, called = _behind(counts, None, spec, encoded, explainer, False)["strings"], _called(
+        pairs.called, spec, explainer)
     texts = [[text for name, of_rows in counts.items() for text in (
-        known[name][row] if name in known else map(str, range(of_rows[row])))] for row in range(len(pairs.values))]
-    return dataclasses.replace(pairs, token_texts=texts)
+        known[name][row] if name in known else entries.numbered(called, name, (of_rows[row],)))]
+             for row in range(len(pairs.values))]
+    return dataclasses.replace(pairs, called=called, token_texts=texts if known else None)
+
+
+def _called(known: entries.Called, spec: Any, explainer: Any) -> entries.Called:
+    """What inputs are called, by the columns of the spec where it fills them."""
+    found = dict(known)
+    for one in explainer.resolved.inputs:
+        source = source_of(one, spec, explainer.resolved)
+        encoder = None if source is None else spec.placeholders[source]
+        if encoder is not None and (encoder.names or len(encoder.columns) == 1):
+            found[one.name] = tuple(encoder.names or encoder.columns)
+    return tuple(found.items())
 
 
 def _behind(counts: Dict[str, List[int]], rows: Any, spec: Any, encoded: Encoded, explainer: Any, in_text: bool
@@ -90,21 +101,21 @@ def _reads(index: Any, upstream: Any, tensor: str) -> bool:
     return any(use.node in upstream for use in index.uses(tensor))
 
 
-def _laid_out(entries: List[Any], fill: Any, count: int, words: bool, shape: Sequence[int], left: bool
+def _laid_out(known: List[Any], fill: Any, count: int, words: bool, shape: Sequence[int], left: bool
               ) -> Optional[List[Any]]:
     """What is known of a row's entries, with the padding among them; ``None`` where these are not as many.
 
     Args:
-      entries, words: one list, or one for each word; fill: what stands for padding.
+      known, words: one list, or one for each word; fill: what stands for padding.
       count: entries of the row; shape: of its part of the feed; left: padding stands first.
     """
     if not words:
-        if len(entries) == count:
-            return list(entries)
-        return _filled(entries, fill, count, left) if shape[:1] == (count,) else None
+        if len(known) == count:
+            return list(known)
+        return _filled(known, fill, count, left) if shape[:1] == (count,) else None
     if len(shape) < 2 or shape[0] * shape[1] != count:
         return None
-    padded = _filled([_filled(word, fill, shape[1], left) for word in entries], [fill] * shape[1], shape[0], left)
+    padded = _filled([_filled(word, fill, shape[1], left) for word in known], [fill] * shape[1], shape[0], left)
     return [one for word in padded for one in word]
 
 

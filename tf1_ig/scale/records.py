@@ -8,6 +8,7 @@ import numpy as np
 from graph_tools.errors import AmbiguousCandidateError, GradientError, NoCandidateError, UnsafeModelError, one_line
 from tf1_ig.check import all_rows_well, check
 from tf1_ig.errors import ClosedError, InputError, LabelError, MethodError, MissingPackageError, RowError, SpecError
+from tf1_ig.result import entries
 from tf1_ig.result.claims import NONE
 from tf1_ig.rows import told
 from tf1_ig.scale import groups, schemas
@@ -73,11 +74,11 @@ def _encodable(value: Any) -> Any:
     return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
 
 
-def _record(spec: Any, result: Any, row: int, line: Any, entries: Entries, failing: Set[str],
+def _record(spec: Any, result: Any, row: int, line: Any, own: Entries, failing: Set[str],
             doubted: bool) -> Dict[str, Any]:
     numbers = [float(getattr(result, name)[row]) for name in ("score", "baseline_score", "delta")]
     claimed = numbers[:1] if result.completeness == NONE else numbers  # no sum is claimed, so none is known
-    if not all(map(math.isfinite, claimed + entries.values)):
+    if not all(map(math.isfinite, claimed + own.values)):
         fed = [name for name, rows in (result.fed_not_finite or {}).items() if rows[row]]
         where = ", as fed to %s" % ", ".join(fed) if fed else " from %s on" % (
             result.not_finite_at) if result.not_finite_at else ""
@@ -90,8 +91,8 @@ def _record(spec: Any, result: Any, row: int, line: Any, entries: Entries, faili
     return dict(
         key=line.key, status=schemas.EXPLAINED, label=label, label_name=_name(spec, label), prediction=prediction,
         prediction_name=_name(spec, prediction), score=numbers[0], baseline_score=numbers[1], delta=numbers[2],
-        converged=converged, evaluations=int(result.evaluations[row]), tokens=entries.texts,
-        attributions=entries.values, inputs=entries.inputs, failing_checks=sorted(failing), extra=line.extra,
+        converged=converged, evaluations=int(result.evaluations[row]), tokens=own.texts,
+        attributions=own.values, inputs=own.inputs, failing_checks=sorted(failing), extra=line.extra,
         reason="", column="")
 
 
@@ -137,21 +138,13 @@ def _own_parts(padded: Mapping[str, _Padded], line: Any) -> Dict[str, Tuple[int,
 def _entries(result: Any, sums: Mapping[str, Any], row: int, own: Mapping[str, Tuple[int, int, int]]) -> Entries:
     """The entries of a row, without the padding that the company asked for; ``sums`` are ``result.tokens``."""
     found = Entries([], [], [])
-    for name, tokens in sums.items():
-        values = np.asarray(tokens[row], np.float64)
-        texts = result.texts(name, row)
-        if texts is None or len(texts) != values.size:
-            texts = _places(name, values.shape)
+    for name in sums:
+        values = np.asarray(entries.of_row(result, name, row, sums), np.float64)
+        texts = entries.names(result, name, row, shape=values.shape)
         width, start, count = own.get(name, (values.size, 0, values.size))
         if values.ndim != 1 or width != values.size:
             start, count = 0, values.size
         found.inputs.extend([name] * count)
-        found.texts.extend(map(str, texts[start:start + count]))
+        found.texts.extend(texts[start:start + count])
         found.values.extend(values.ravel()[start:start + count].tolist())
     return found
-
-
-def _places(name: str, shape: Tuple[int, ...]) -> List[str]:
-    if not shape or shape == (1,):
-        return [name]
-    return [",".join(map(str, place)) for place in np.ndindex(*shape)]

@@ -1,10 +1,11 @@
 """Which view fits one input of one example: tokens, a picture, a map with axes, a signal, or signed bars."""
 
-from typing import Any, Mapping, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from graph_tools.running.values import as_text
+from tf1_ig.result import entries
 from tf1_ig.show import image, raw, signal, table, tokens as token_view
 from tf1_ig.show.axes import Axes, Axis
 
@@ -87,7 +88,8 @@ def _plain_axes(rows: int, columns: int) -> Axes:
 def block(attribution: Any, name: str, row: int, sums: np.ndarray, texts: Optional[Sequence[Any]], picture: Any,
           scale: float, above: float, options: Any) -> Any:
     """What a card shows of one input; ``above`` is the magnitude that rounding reaches."""
-    values, axes = np.asarray(attribution.values[name][row]), axes_of(options.axes, name)
+    values, axes, title = np.asarray(attribution.values[name][row]), axes_of(options.axes, name), (
+        attribution.input_name(name))
     actual = _actual(attribution, name, row)
     if is_picture(attribution, name, row, picture, axes):
         ground = ground_of(attribution, name, row, picture)
@@ -95,24 +97,50 @@ def block(attribution: Any, name: str, row: int, sums: np.ndarray, texts: Option
             axes = _plain_axes(*values.shape) if is_map(attribution, name, row) else None
         if ground is not None and axes is not None:  # no photograph: from its smallest to its largest number
             ground = _own_range(ground)
-        return image.pictures(values, ground, name, options.palette, options.outlines, axes, above)
+        return image.pictures(values, ground, title, options.palette, options.outlines, axes, above)
     if is_signal(attribution, name, row, texts, axes):
-        return signal.wave(_line(values), None if actual is None else _line(actual), name,
+        return signal.wave(_line(values), None if actual is None else _line(actual), title,
                            axes if isinstance(axes, Axis) else None, 0 if np.abs(values).max() <= above else None)
     if sums.ndim == 2 and sums.shape[0] == 1 and is_words(sums, texts):  # one line, and its words
         sums = sums[0]
     if sums.ndim == 1:
-        strip = token_view.strip(texts, sums, name, scale, options.join, options.fold)
+        strip = token_view.strip(texts, sums, title, scale, options.join, options.fold)
         return strip._replace(notes=strip.notes + _blur(attribution, name, row),
                               told=raw.shows_all(attribution, [name], row))
     if is_words(sums, texts):
         return _words_of_characters(attribution, name, row, sums, texts, scale, options)
-    if sums.ndim == 0 and table.is_one_category(attribution, name, row):
-        return table.features(sums, texts, name, None, scale)
-    if sums.ndim == 0:
-        details = None if actual is None else ["= %.4g" % number for number in actual.reshape(-1)]
-        return table.features(values, texts, name, details, scale)
-    return table.largest_entries(sums, name, scale)
+    names, numbers, details = _bars(attribution, name, row, texts)
+    return table.bars(names, numbers, title, details, scale=scale)
+
+
+def _bars(attribution: Any, name: str, row: int, texts: Any) -> Tuple[List[str], np.ndarray, List[str]]:
+    """Names and numbers of the entries of a row, and in words the caller's own number where one is behind each."""
+    values, actual = entries.of_row(attribution, name, row), _actual(attribution, name, row)
+    own = [] if actual is None or actual.size != values.size or entries.is_one_category(
+        attribution, name, row) else ["= %.4g" % number for number in actual.reshape(-1)]
+    return entries.names(attribution, name, row, texts, values.shape), values.reshape(-1), own or [""] * values.size
+
+
+def by_column(attribution: Any, row: int, texts: Mapping[str, Any], shown: Mapping[str, Any], scale: float
+              ) -> List[Any]:
+    """The blocks of a card: numbers and single categories, which are columns of a table, in one list of bars.
+
+    Args:
+      texts: of the row, by input; shown: the block of each input; scale: the magnitude of a full bar.
+    """
+    columns = [name for name, one in shown.items() if isinstance(one, table.Bars) or isinstance(
+        one, token_view.Strip) and one.count == 1 and not one.told]
+    if len(columns) < 2:
+        return list(shown.values())
+    found: List[Tuple[str, float, str]] = []
+    for name in columns:
+        names, values, details = _bars(attribution, name, row, texts[name])
+        if len(names) == 1 and texts[name] is not None and names != [attribution.input_name(name)]:
+            names, details = [attribution.input_name(name)], ["= " + names[0]]
+        found += zip(names, values, details)
+    texts_of, numbers, own = zip(*found)
+    bars = table.bars(texts_of, numbers, "By column", own, scale=scale)
+    return [bars] + [one for name, one in shown.items() if name not in columns]
 
 
 def _words_of_characters(attribution: Any, name: str, row: int, sums: np.ndarray, texts: Any, scale: float,
@@ -130,8 +158,8 @@ def _words_of_characters(attribution: Any, name: str, row: int, sums: np.ndarray
         words.pop()
     # Lines of words are written with spaces, words of characters without.
     between = " " if any(len(text) > 1 for parts in words for text, _ in parts) else ""
-    strip = token_view.strip([between.join(text for text, _ in parts) for parts in words], np.sum(sums, axis=1), name,
-                             scale, options.join, options.fold)
+    strip = token_view.strip([between.join(text for text, _ in parts) for parts in words], np.sum(sums, axis=1),
+                             attribution.input_name(name), scale, options.join, options.fold)
     top = token_view.largest(sums)
 
     def parted(token: token_view.Token) -> token_view.Token:

@@ -88,8 +88,8 @@ def of_result(attribution: Any, row: int = 0, class_names: Optional[Sequence[str
     if drawn:
         return picture_figure(attribution.values[drawn[0]][row], blocks.ground_of(attribution, drawn[0], row), label,
                               palette, width)
-    found = [(text or str(position), value) for _, _, position, text, value in table.entries(attribution[row])]
-    bars = table.bars([text for text, _ in found], [value for _, value in found], label, most=20)
+    found = list(table.entries(attribution[row]))
+    bars = table.bars([one[3] for one in found], [one[4] for one in found], label, most=20)
     return figure(bars._replace(name=sentence.in_words(sentence.sentence(label, predicted, [bars])) or label), palette,
                   width)
 

@@ -1,5 +1,6 @@
 """A page of what many explanations say: slices side by side, a table and a swarm for each, the rows behind them."""
 
+import collections
 import math
 import urllib.parse
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
@@ -128,13 +129,15 @@ def _dots(sample: Sequence[Tuple[float, float]], across: Any) -> List[Tuple[floa
 
 
 def _example(anchor: str, row: Mapping[str, Any]) -> Dict[str, Any]:
-    inputs = list(dict.fromkeys(row["inputs"]))
     drawn = len(row["tokens"]) <= _ENTRIES
-    entries = list(zip(row["inputs"], row["tokens"], row["attributions"]))
-    strips = [token_view.strip([text for name, text, _ in entries if name == one],
-                               [value for name, _, value in entries if name == one],
-                               name=one if len(inputs) > 1 else "", scale=token_view.largest(row["attributions"]))
-              for one in inputs] if drawn else []
+    several = [name for name, count in collections.Counter(row["inputs"]).items() if count > 1]
+    groups: Dict[str, List[Tuple[str, float]]] = {}
+    for name, text, value in zip(row["inputs"], row["tokens"], row["attributions"]):
+        # Columns of a table are inputs of one number each: they stand side by side.
+        groups.setdefault(name if name in several else "", []).append((text, value))
+    strips = [token_view.strip([text for text, _ in of], [value for _, value in of], name=name if len(groups) > 1 else
+                               "", scale=token_view.largest(row["attributions"]), join=None if name else "  ")
+              for name, of in groups.items()] if drawn else []
     return {"anchor": anchor, "key": printable(row["key"]), "label": printable(row["label_name"]), "strips": strips,
             "prediction": printable(row["prediction_name"]), "score": row["score"], "start": row["baseline_score"],
             "checks": ([] if row["converged"] else ["converged"]) + list(row["failing_checks"]),

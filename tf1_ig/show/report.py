@@ -81,7 +81,9 @@ def page(attribution: Any, tokens: Optional[Sequence[Any]] = None, class_names: 
     context = _context(attribution, tokens, images, words, options, len(attribution), report)
     return render.render("page.html", palette, title=title or _question(attribution, class_names),
                          subtitle="%s of %s, attributed to %s" % (
-                             attribution.technique, attribution.output, ", ".join(attribution.values)), **context)
+                             attribution.technique, attribution.output,
+                             ", ".join(map(attribution.input_name, attribution.values))),
+                         **context)
 
 
 def fragment(attribution: Any, tokens: Optional[Sequence[Any]] = None, class_names: Optional[Sequence[str]] = None,
@@ -196,8 +198,9 @@ def _card(attribution: Any, sums: Any, every_text: Any, picture: Any, row: Any, 
     above = 0.0 if attribution.completeness == NONE else ROUNDING * float(size_of(attribution)[row])
     scale = scale if scale > above else 0.0
     raws = raw.raw_strips(attribution, row, scale, options.fold)
-    shown = [blocks.block(attribution, name, row, np.asarray(each[row]), texts[name], picture, scale, above, options)
-             for name, each in sums.items()]
+    shown = blocks.by_column(attribution, row, texts, {
+        name: blocks.block(attribution, name, row, np.asarray(each[row]), texts[name], picture, scale, above, options)
+        for name, each in sums.items()}, scale)
     if together is not None:
         shown.insert(0, token_view.strip(texts[next(iter(sums))], together, "all inputs together", scale, options.join,
                                          options.fold)._replace(told=raw.shows_all(attribution, list(sums), row)))

@@ -6,6 +6,7 @@ import numpy as np
 
 from graph_tools.running.values import as_text
 from tf1_ig.errors import package
+from tf1_ig.result import entries as named
 from tf1_ig.result.features import totals as totals_by_label
 from tf1_ig.show import render, tokens as token_view
 
@@ -71,15 +72,6 @@ def bars(texts: Sequence[Any], values: Any, name: str = "", details: Optional[Se
     return Bars(name, tuple(rows), scale, notes)
 
 
-def features(values: Any, texts: Optional[Sequence[Any]] = None, name: str = "",
-             details: Optional[Sequence[str]] = None, scale: Optional[float] = None) -> Bars:
-    """Bars for an input that is a plain row of numbers, ``[features]``; the rest as for ``bars``."""
-    values = np.asarray(values, np.float64).reshape(-1)
-    if texts is None or len(texts) != len(values):
-        texts = [name] if name and len(values) == 1 else ["[%d]" % index for index in range(len(values))]
-    return bars(texts, values, name, details, scale=scale)
-
-
 def by_category(attribution: Any, row: int) -> Optional[Bars]:
     """Bars of what each feature, with its category, contributes to one example; ``None`` without feature columns."""
     if attribution.features is None:
@@ -88,23 +80,11 @@ def by_category(attribution: Any, row: int) -> Optional[Bars]:
     return bars(list(found), list(found.values()), "By feature")
 
 
-def largest_entries(values: Any, name: str = "", scale: Optional[float] = None) -> Bars:
-    """Bars of the largest entries of an array of any rank, named by their index."""
-    values = np.asarray(values, np.float64)
-    return bars(["[%s]" % ", ".join(map(str, index)) for index in np.ndindex(*values.shape)], values.reshape(-1), name,
-                scale=scale)
-
-
-def is_one_category(attribution: Any, name: str, row: int) -> bool:
-    """Whether one looked-up row stands for the whole of an input in an example: it is one entry, not its columns."""
-    known = [each[name][row] for each in (attribution.strings, attribution.ids) if each is not None and name in each]
-    return np.ndim(attribution.values[name][row]) == 1 and bool(known) and np.size(known[0]) == 1
-
-
 def totals(attribution: Any, row: int) -> Bars:
     """Bars of what each input tensor contributes to one example in all."""
     names = list(attribution.values)
-    return bars(names, [float(np.sum(np.asarray(attribution.values[name][row], np.float64))) for name in names],
+    return bars(list(map(attribution.input_name, names)), [
+        float(np.sum(np.asarray(attribution.values[name][row], np.float64))) for name in names],
                 "Total per input")
 
 
@@ -140,7 +120,7 @@ def aggregate(attribution: Any, tokens: Optional[Sequence[Sequence[Any]]] = None
 
 
 def bars_html(*tables: Bars, title: str = "", palette: str = "blue-orange") -> str:
-    """Bars (``features``, ``aggregate``, ``totals``, ``bars``) as one HTML element, for a notebook or a page.
+    """Bars (``aggregate``, ``totals``, ``bars``) as one HTML element, for a notebook or a page.
 
     >>> html = bars_html(aggregate(attribution), title="All examples")                     # doctest: +SKIP
     """
@@ -158,16 +138,11 @@ def entries(attribution: Any, tokens: Optional[Sequence[Sequence[Any]]] = None
 
 def _entries(attribution: Any, tokens: Any, sums: Any, values: Any) -> Any:
     for row in range(len(attribution)):
-        for name, each in sums.items():
-            part = np.asarray(each[row])
-            if not part.ndim:
-                part = (part if is_one_category(attribution, name, row) else np.asarray(values[name][row])).reshape(-1)
-            texts = (attribution.texts(name, row) or []) if tokens is None else tokens[row]
-            for index in np.ndindex(*part.shape):
-                position = index[0] if len(index) == 1 else index
-                place = index[0] if len(index) == 1 else int(np.ravel_multi_index(index, part.shape))
-                known = place < len(texts) if len(index) == 1 else len(texts) == part.size
-                yield row, name, position, as_text(texts[place]) if known else "", float(part[index])
+        for name in sums:
+            part = named.of_row(attribution, name, row, sums, values)
+            called = named.names(attribution, name, row, None if tokens is None else tokens[row], part.shape)
+            for place, index in enumerate(np.ndindex(*part.shape)):
+                yield row, name, index[0] if len(index) == 1 else index, called[place], float(part[index])
 
 
 def frame(attribution: Any, tokens: Optional[Sequence[Sequence[Any]]] = None) -> Any:

@@ -44,16 +44,17 @@ def _row_lines(result: Any, row: int, class_names: Optional[Sequence[str]]) -> L
                             if label else "")
     lines = [head + result.scores_text(row)]
     one = result[row]
-    found = [(_visible(text) or "[%s]" % (position,), name, value)
-             for _, name, position, text, value in table.entries(one)]
-    joint = table.together(one, 0)
+    found, joint = list(table.entries(one)), table.together(one, 0)
     if joint is not None:
-        found = [(text, "", float(value)) for (text, _, _), value in zip(found, joint)]
+        texts = one.texts(next(iter(one.values)), 0) or ["[%d]" % place for place in range(len(joint))]
+        named = [(_visible(text) or "[%d]" % place, float(value)) for place, (text, value) in enumerate(zip(
+            texts, joint))]
         lines[0] += "; all inputs together:"
-    elif len(result.values) > 1:
-        places = {name: place for place, name in enumerate(result.values)}
-        found = [("%s  in input %d" % (text, places[name]), name, value) for text, name, value in found]
-    bars = table.bars([text for text, _, _ in found], [value for _, _, value in found], most=_TOP).rows
+    else:
+        told = {name for name in one.values if len(one.values) > 1 and one.texts(name, 0) is not None}
+        named = [((_visible(text) or "[%s]" % (position,)) + (
+            "  in " + one.input_name(name) if name in told else ""), value) for _, name, position, text, value in found]
+    bars = table.bars([text for text, _ in named], [value for _, value in named], most=_TOP).rows
     if all(bar.kind == "zero" for bar in bars):
         return lines + ["    every attribution is zero"]
     for bar in (bar for bar in bars if bar.kind != "zero"):

@@ -1,0 +1,125 @@
+"""Numbers are called what the caller feeds, by every view: a feature's key, a signature's key, a placeholder."""
+
+import json
+
+import numpy as np
+import pytest
+
+import tf1_ig
+from graph_tools import _tf
+from tests.models import numeric
+from tests.models.small import model_of
+from tf1_ig import cli
+from tf1_ig.result import entries
+from tf1_ig.show import table, terminal
+
+NAMES = {"age", "Placeholder", "gains[0]", "gains[1]", "gains[2]"}
+
+
+def explained(model, feed, **options):
+    with tf1_ig.IntegratedGradients(model, "p:0", **options) as explainer:
+        return explainer.explain(feed, label=1)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return explained(model_of(numeric.by_placeholder), numeric.FEED)
+
+
+def test_every_number_has_the_name_of_what_is_fed(found):
+    names = [text for row, _, _, text, _ in table.entries(found) if not row]
+    assert set(names) == NAMES | {"#1"} and len(names) == 6
+    assert sorted(found.input_name(name) for name in found.values) == ["Placeholder", "age", "education", "gains"]
+    assert found.names("ToFloat:0", 0) == ["age"]
+
+
+def test_numbers_stand_in_the_order_of_their_names(found):
+    gains = [value for row, name, _, _, value in table.entries(found) if row == 1 and name == "gains:0"]
+    np.testing.assert_array_equal(gains, found.values["gains:0"][1])
+
+
+def test_a_terminal_and_a_page_show_the_names(found):
+    printed = terminal.summary(found, tf1_ig.check(found)).split("checks:")[0]
+    assert all(name in printed for name in NAMES) and "in input" not in printed and "ToFloat" not in printed
+    assert "#1  in education" in printed
+    page = found.to_html()
+    assert all(name in page for name in NAMES) and page.count("ToFloat") == 1  # a note on where gradients begin
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
+def test_a_saved_result_keeps_the_names(found, suffix, tmp_path):
+    path = str(tmp_path / ("why" + suffix))
+    found.save(path)
+    again = tf1_ig.load_attribution(path)
+    assert again.called == found.called and again[1:].names("gains:0", 0) == found.names("gains:0", 1)
+
+
+def test_a_frame_has_a_name_for_each_line(found):
+    assert set(found.to_frame()["token"]) == NAMES | {"#1", "#4"}
+
+
+def test_joined_columns_have_a_name_each_and_a_sum_has_the_tensors():
+    feed = {"age": numeric.FEED["age"], "gains": np.array([[1, 2], [3, 4]])}
+    found = explained(model_of(numeric.joined), feed)
+    assert found.names("ToFloat:0", 0) == ["age", "gains[0]", "gains[1]"]
+    found = explained(model_of(numeric.added_up), {"age": feed["gains"], "gains": feed["gains"]})
+    assert found.names("ToFloat:0", 0) == ["ToFloat[0]", "ToFloat[1]"] and found.called == ()
+
+
+def test_a_parsed_feature_has_its_key():
+    rows = np.array([numeric.example(40, [1.0, 2.0]), numeric.example(20, [3.0, 4.0])], object)
+    found = explained(model_of(numeric.parsed), {"examples": rows})
+    names = {text for _, _, _, text, _ in table.entries(found)}
+    assert names == {"age", "hours per week[0]", "hours per week[1]"}
+
+
+def test_a_placeholder_has_the_key_of_its_signature():
+    model = numeric.with_signature(model_of(numeric.by_placeholder), hours="Placeholder:0")
+    assert "hours" in {text for _, _, _, text, _ in table.entries(explained(model, numeric.FEED))}
+
+
+def test_units_of_a_layer_are_nobodys_numbers():
+    model = model_of(numeric.by_placeholder)
+    with tf1_ig.IntegratedGradients(model, "p:0", ["Tanh"]) as explainer:
+        found = explainer.explain(numeric.FEED, label=1)
+        assert found.called == () and found.names("Tanh:0", 0)[3] == "Tanh[3]"
+
+
+def test_inputs_of_one_feed_are_told_apart():
+    called = (("a:0", ("age",)), ("b:0", ("age",)), ("c:0", ("sex",)))
+    assert [entries.input_name(called, name) for name in ("a:0", "b:0", "c:0", "d:0")] == ["a:0", "b:0", "sex", "d:0"]
+
+
+def test_pairs_are_pairs_of_names():
+    def product():
+        age, sex = (_tf.tf.placeholder(_tf.tf.float32, [None, 1], name) for name in ("age", "sex"))
+        _tf.tf.reduce_sum(age * sex, 1, name="p")
+
+    with tf1_ig.IntegratedGradients(model_of(product), "p:0") as explainer:
+        found = explainer.interactions({"age": [[2.0]], "sex": [[3.0]]})
+    assert "age × sex" in str(found) and found.texts(0) == ["age", "sex"]
+
+
+def test_explain_many_and_its_report_call_numbers_by_their_columns(tmp_path, capsys):
+    pytest.importorskip("pyarrow")
+    model_of(numeric.by_placeholder).save(str(tmp_path / "model.pb"))
+    feed = {"age:0": {"kind": "numbers", "column": "years"}, "Placeholder:0": {
+        "kind": "numbers", "column": "hours", "shape": [1]}, "gains:0": {
+            "kind": "numbers", "columns": ["won", "lost", "drawn"]}, "education:0": {
+                "kind": "numbers", "column": "school", "dtype": "int32", "shape": [1]}}
+    (tmp_path / "spec.json").write_text(json.dumps(dict(
+        version=1, model={"path": "model.pb"}, output="p:0", label=1, feed=feed)))
+    row = dict(years=40, hours=38.5, won=0.5, lost=0.25, drawn=1.0, school=2)
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(dict(row, years=years)) for years in (20, 40, 60)))
+    spec, out = str(tmp_path / "spec.json"), str(tmp_path / "out")
+    assert cli.main(["explain-many", "--spec", spec, "--input", str(tmp_path / "rows.jsonl"), "--out", out,
+                     "--workers", "0", "--quiet"]) == 0
+    wanted = {"years", "hours", "won", "lost", "drawn", "#2"}
+    assert {line.name for line in tf1_ig.aggregate(out).lines(least=1)} == wanted
+    assert cli.main(["report", out, "--least", "1", "--out", str(tmp_path / "report.html")]) == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert all(name in page for name in wanted) and "ToFloat" not in page
+    capsys.readouterr()
+    assert cli.main(["explain", "--spec", spec, "--row", json.dumps(row)]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in wanted) and " in input " not in printed
