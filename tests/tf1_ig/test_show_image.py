@@ -134,17 +134,30 @@ def test_clean_up_fills_holes_and_removes_specks():
     np.testing.assert_array_equal(cleaned, expected)
 
 
-def test_outlines_are_the_borders_of_the_regions_that_matter():
+def test_the_regions_that_matter_hold_the_share():
     values = np.zeros((20, 20))
     values[2:8, 2:8] = 1.0
     values[12:16, 12:16] = 0.01
-    border = image.outline(values, share=90)
-    expected = np.zeros((20, 20), bool)
-    expected[2:8, 2:8] = True
-    expected[3:7, 3:7] = False
-    np.testing.assert_array_equal(border, expected)
-    assert image.outline(values, share=100)[12:16, 12:16].sum() == 12
-    assert not image.outline(np.zeros((4, 4))).any()
+    expected = np.zeros((20, 20))
+    expected[2:8, 2:8] = 1
+    np.testing.assert_array_equal(image.matter(values, share=90), expected)
+    np.testing.assert_array_equal(image.matter(-values, share=90), -expected)
+    assert image.matter(values, share=100)[12:16, 12:16].sum() == 16
+    assert not image.matter(np.zeros((4, 4))).any()
+
+
+@pytest.mark.parametrize("side", [8, 28, 600])
+def test_outlines_hide_little_of_the_picture(side):
+    """A third of the side of a square: its border is two pixels of the page wide, however large a pixel is."""
+    values, photo = np.zeros((side, side)), np.random.RandomState(0).randint(0, 256, (side, side, 3)).astype(np.uint8)
+    values[side // 3:2 * side // 3, side // 3:2 * side // 3] = 1.0
+    shown = image.pictures(values, photo, outlines=True).pictures
+    regions, plain = (_read_png(base64.b64decode(one.png)) for one in (shown[-1], shown[0]))
+    assert (shown[-1].width, shown[-1].height) == (shown[0].width, shown[0].height)
+    times = len(regions) // side
+    kept = photo.repeat(times, axis=0).repeat(times, axis=1)
+    assert 0 < np.mean((regions != kept).any(axis=2)) < 0.03
+    assert np.array_equal(plain[::len(plain) // side, ::len(plain) // side], photo)
 
 
 def test_an_overlay_has_the_colours_of_the_palette_at_full_strength():

@@ -105,8 +105,8 @@ def clean(mask: np.ndarray) -> np.ndarray:
     return _dilate(_erode(closed))
 
 
-def outline(values: np.ndarray, share: float = 90.0) -> np.ndarray:
-    """Bool borders of the 8-connected regions of one sign that hold ``share`` per cent of the strength.
+def matter(values: np.ndarray, share: float = 90.0) -> np.ndarray:
+    """The 8-connected regions of one sign that hold ``share`` per cent of the strength: 1 and −1 there, else 0.
 
     Pixels are taken strongest first until they hold the share; the regions they make are cleaned, and taken largest
     first until *they* hold it.
@@ -117,14 +117,11 @@ def outline(values: np.ndarray, share: float = 90.0) -> np.ndarray:
     masses = [np.bincount(labels.reshape(-1), size.reshape(-1), count + 1)[1:] for labels, count in found]
     every = np.sort(np.concatenate(masses))[::-1]
     if not every.size or every[0] == 0:
-        return np.zeros(values.shape, bool)
+        return np.zeros(values.shape, np.int8)
     before = np.cumsum(every) - every
     least = every[np.flatnonzero(before < every.sum() * share / 100.0)[-1]]
-    border = np.zeros(values.shape, bool)
-    for (labels, _), mass in zip(found, masses):
-        kept = np.isin(labels, np.flatnonzero(mass >= least) + 1)
-        border |= kept & ~_erode(kept)
-    return border
+    first, second = (np.isin(labels, np.flatnonzero(mass >= least) + 1) for (labels, _), mass in zip(found, masses))
+    return first.astype(np.int8) - second
 
 
 def regions(mask: np.ndarray) -> Tuple[np.ndarray, int]:
@@ -186,8 +183,7 @@ def pixels(image: Any) -> np.ndarray:
     return np.round(array).astype(np.uint8)
 
 
-def overlay(attributions: Any, image: Any = None, palette: str = "blue-orange", outlines: bool = False,
-            fade: float = 0.35,
+def overlay(attributions: Any, image: Any = None, palette: str = "blue-orange", fade: float = 0.35,
             **options: Any) -> np.ndarray:
     """The attributions in colour over a faded grey copy of the image (or over white).
 
@@ -195,7 +191,6 @@ def overlay(attributions: Any, image: Any = None, palette: str = "blue-orange", 
       attributions: float ``[height, width]`` or ``[height, width, channels]``.
       image: the input itself, same height and width; ``None`` draws on white.
       palette: name of a palette; ``"green-red"`` is what the published guide draws.
-      outlines: draw the borders of the regions that matter instead of colouring every pixel.
       fade: brightness kept of the image under the colours, 0 to 1.
       **options: of ``strengths``.
 
@@ -213,16 +208,29 @@ def overlay(attributions: Any, image: Any = None, palette: str = "blue-orange", 
                 list(picture.shape[:2]), list(values.shape)))
         grey = picture @ np.array([0.299, 0.587, 0.114])
         ground = np.repeat((255 - (255 - grey) * fade)[:, :, None], 3, axis=2)
-    if outlines:
-        border = outline(values)
-        ground = pixels(image).astype(np.float64) if image is not None else ground
-        alpha = border.astype(np.float64)
-    else:
-        alpha = np.abs(values)
+    alpha = np.abs(values)[:, :, None]
     positive, negative = np.array(shade.positive, np.float64), np.array(shade.negative, np.float64)
     colour = np.where(values[:, :, None] >= 0, positive, negative)
-    mixed = ground * (1 - alpha[:, :, None]) + colour * alpha[:, :, None]
-    return np.round(mixed).astype(np.uint8)
+    return np.round(ground * (1 - alpha) + colour * alpha).astype(np.uint8)
+
+
+def outlined(picture: np.ndarray, signs: np.ndarray, shade: Any) -> np.ndarray:
+    """A picture with lines along the borders of regions, inside of them, and a white one outside so that they are seen.
+
+    Args:
+      picture: uint8 ``[height, width, 3]``, as large as it is shown: the lines are fine, whatever a pixel was.
+      signs: 1, −1 or 0 for each of its pixels, as ``matter`` has them; the border of what is negative is dashed.
+      shade: of a palette.
+    """
+    drawn, (rows, columns) = picture.copy(), np.indices(signs.shape)
+    for sign, colour in ((1, shade.positive), (-1, shade.negative)):
+        region = signs == sign
+        drawn[_dilate(region) & (signs == 0)] = 255
+        line = region & ~_erode(_erode(region))
+        drawn[line] = colour
+        if sign < 0:
+            drawn[line & ((rows + columns) % 8 < 3)] = shade.negative_ink
+    return drawn
 
 
 def enlarge(picture: np.ndarray, least: int = _SMALLEST_SIDE) -> np.ndarray:
@@ -247,8 +255,7 @@ def frames(attributions: Any, image: Any = None, palette: str = "blue-orange", o
     found = [] if image is None else [_frame("input", pixels(image), axes)]
     found.append(_frame("attributions", overlay(attributions, image, palette, **options), axes, signed, ink))
     if outlines or outlines is None and image is not None and axes is None:
-        found.append(_frame("regions", overlay(attributions, image, palette, outlines=True, **options), axes,
-                            np.where(outline(signed), np.sign(signed), 0.0), ink))
+        found.append(_regions(signed, image, palettes.palette(palette).light, axes, found[-1]))
     return found
 
 
@@ -301,6 +308,15 @@ def hatched(picture: np.ndarray, signed: np.ndarray, ink: palettes.Colour, perio
     rows, columns = np.indices(signed.shape)
     share = np.where((rows + columns) % period < max(1, period // 5), np.maximum(-signed, 0), 0.0)[:, :, None]
     return np.round(picture * (1 - share) + np.array(ink, np.float64) * share).astype(np.uint8)
+
+
+def _regions(signed: np.ndarray, image: Any, shade: Any, axes: Optional[Axes], like: Frame) -> Frame:
+    """The regions that matter, outlined over the picture (or over white) in the size of another frame."""
+    ground = np.full(signed.shape + (3,), 255, np.uint8) if image is None else pixels(image)
+    shown = [one if axes is None else axes.turned(one) for one in (ground, matter(signed))]
+    high, wide = -(-like.height // shown[1].shape[0]), -(-like.width // shown[1].shape[1])
+    return Frame("regions", outlined(*[one.repeat(high, axis=0).repeat(wide, axis=1) for one in shown], shade),
+                 like.width, like.height)
 
 
 def _frame(caption: str, array: np.ndarray, axes: Optional[Axes] = None, signed: Optional[np.ndarray] = None,
