@@ -313,10 +313,10 @@ def hatched(picture: np.ndarray, signed: np.ndarray, ink: palettes.Colour, perio
 def _regions(signed: np.ndarray, image: Any, shade: Any, axes: Optional[Axes], like: Frame) -> Frame:
     """The regions that matter, outlined over the picture (or over white) in the size of another frame."""
     ground = np.full(signed.shape + (3,), 255, np.uint8) if image is None else pixels(image)
-    shown = [one if axes is None else axes.turned(one) for one in (ground, matter(signed))]
-    high, wide = -(-like.height // shown[1].shape[0]), -(-like.width // shown[1].shape[1])
-    return Frame("regions", outlined(*[one.repeat(high, axis=0).repeat(wide, axis=1) for one in shown], shade),
-                 like.width, like.height)
+    picture, signs = (one if axes is None else axes.turned(one) for one in (ground, matter(signed)))
+    high, wide = -(-like.height // signs.shape[0]), -(-like.width // signs.shape[1])
+    picture, signs = (one.repeat(high, axis=0).repeat(wide, axis=1) for one in (picture, signs))
+    return Frame("regions", outlined(picture, signs, shade), like.width, like.height)
 
 
 def _frame(caption: str, array: np.ndarray, axes: Optional[Axes] = None, signed: Optional[np.ndarray] = None,
