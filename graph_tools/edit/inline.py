@@ -1,10 +1,11 @@
 """Bring out the nodes of called functions, so that what they compute can be searched, fetched, fed and attributed to.
 
-``tf.function`` and SavedModels of TF 2 put a model into functions that one node calls. The call's body takes its place,
-below its name; the call itself becomes an ``Identity`` of the same name, so that every tensor outside keeps its own.
+``tf.function`` and SavedModels of TF 2 put a model into functions that one node calls; the op of a call may be the name
+of the function itself (``Defun``). The call's body takes its place, below its name; the call itself becomes an
+``Identity`` of the same name, so that every tensor outside keeps its own.
 """
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Container, List, Optional, Sequence, Tuple
 
 from graph_tools import _tf, following
 from graph_tools.edit.record import Edit, compare
@@ -37,13 +38,13 @@ def inline_calls(model: Any, outputs: Optional[Sequence[Any]] = None) -> Tuple[A
     with_gradient = {entry.function_name for entry in graph_def.library.gradient}
     sizes, notes = _Sizes(library), []
     needed = None if outputs is None else model.index.ancestors([names.tensor_name(one) for one in outputs])
-    todo = [node.name for node in graph_def.node if node.op in ops.CALLS and (needed is None or node.name in needed)]
+    todo = [node.name for node in graph_def.node if _called(node, library) and (needed is None or node.name in needed)]
     if not todo:
         return model, Edit("inline calls")
     while todo:
         nodes = {node.name: node for node in graph_def.node}
         call = nodes[todo.pop()]
-        function = library[call.attr["f"].func.name]
+        function = library[_called(call, library)]
         why = "it has a gradient of its own" if function.signature.name in with_gradient else _stays(function)
         if why:
             notes.append("%s calls %s, which stays a function: %s" % (
@@ -52,6 +53,11 @@ def inline_calls(model: Any, outputs: Optional[Sequence[Any]] = None) -> Tuple[A
         todo += _inline(graph_def, nodes, call, function, sizes)
     inlined, lost = following.rebuild(model, graph_def)
     return inlined, compare("inline calls", model.meta_graph.graph_def, graph_def, {}, tuple(notes + lost))
+
+
+def _called(node: Any, library: Container[str]) -> str:
+    """The function whose body a node is computed by; ``""`` for other ops."""
+    return node.attr["f"].func.name if node.op in ops.CALLS else node.op if node.op in library else ""
 
 
 def _stays(function: Any) -> str:
@@ -73,11 +79,11 @@ class _Sizes:
 
     def __init__(self, library: Any):
         self._known = _tf.registered_ops()
-        self._library = library
+        self.library = library
 
     def flat(self, node: Any, output: str, index: int) -> int:
         """The number among all outputs of a node of tensor ``index`` of a named output."""
-        op = self._library[node.op].signature if node.op in self._library else self._known[node.op]
+        op = self.library[node.op].signature if node.op in self.library else self._known[node.op]
         before = 0
         for argument in op.output_arg:
             if argument.name == output:
@@ -125,4 +131,4 @@ def _inline(graph_def: Any, nodes: Any, call: Any, function: Any, sizes: Any) ->
         inputs = [outside(entry) for entry in node.input]
         making.set_inputs(made, inputs + sorted(set(control if node.input else follow) - set(inputs)))
     making.hand_on(call, outputs, types, sorted(set(after or control)))
-    return [scope + node.name for node in function.node_def if node.op in ops.CALLS]
+    return [scope + node.name for node in function.node_def if _called(node, sizes.library)]

@@ -7,7 +7,7 @@ of a dropout is compared with a probability, a single number is a learning rate,
 """
 
 import re
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 from graph_tools.find import gradients
 from graph_tools.find.dataflow import CARRIED, COMPARISONS, FLOAT_TYPES, LAYERS, SOURCES, Dataflow
@@ -23,6 +23,14 @@ _CHANGES = SOURCES | ops.VARIABLES | DRAWN
 _SCALES = frozenset(("Mul", "Add", "AddV2", "Sub"))
 # What a constant is to something learned that it is added to, or that is divided by it: part of the model.
 _SHIFTS = frozenset(("Add", "AddV2", "AddN", "BiasAdd", "RealDiv", "Div"))
+# A constant filter is part of the model, too, whatever it is moved over.
+_FILTERED = frozenset(("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2dNative", "Conv2DBackpropInput"))
+# What weights are still weights behind.
+_WEIGHTS = ops.COPIES | {"StridedSlice", "Slice", "Reshape", "Squeeze", "ExpandDims", "Transpose", "Unpack", "Exp",
+                         "Softplus", "Neg", "Tile"}
+_DIFFERENCES, _CHOICES = frozenset(("Sub", "SquaredDifference")), frozenset(("ArgMin", "ArgMax"))
+_PARTS = frozenset(("Slice", "StridedSlice"))
+_JOINS = frozenset(("Concat", "ConcatV2"))
 _STEP = re.compile(r"(Resource)?(Sparse)?Apply")
 _NO_VALUE = COMPARISONS | ops.SETS | ops.SHAPE_READERS | {"Floor", "Cast"}
 
@@ -38,9 +46,18 @@ def _flow(index: GraphIndex) -> Dataflow:
     if any(flow.is_data(name) for name in set(index.names_of(LAYERS)) - gradients.nodes(index)):
         return flow
     fed = switches.data(index)
-    numbers = tuple(name for name in fed if not flow.is_data(name))
-    own = drawn(index) or (numbers if len(numbers) == len(fed) else ()) or stored(index, fed)
+    own = stored(index, fed) or drawn(index) or _numbers(index, [name for name in fed if not flow.is_data(name)], fed)
     return Dataflow(index, knobs, own) if own else flow
+
+
+def _numbers(index: GraphIndex, numbers: Sequence[str], fed: Sequence[str]) -> Tuple[str, ...]:
+    """Single numbers that are fed, where nothing else is and what is learned takes them as data.
+
+    One that only weighs what is computed of the learned (the share of a penalty in a loss) says how to train.
+    """
+    after = _of(index, numbers) if len(numbers) == len(fed) else set()
+    met = [one for one in _met(index) if one.last in after]
+    return tuple(numbers) if after and (not met or any(one.multiplied for one in met)) else ()
 
 
 def drawn(index: GraphIndex) -> Tuple[str, ...]:
@@ -70,61 +87,93 @@ def stored(index: GraphIndex, fed: Iterable[str] = ()) -> Tuple[str, ...]:
     several come together before they meet it (a mean that is taken off), what is computed from them. None where what is
     ``fed`` is multiplied with it, nor in a frozen graph, whose weights are constants, too.
     """
-    variables = index.names_of(ops.VARIABLES)
-    trained = _trained(index).intersection(variables)
-    learned = index.descendants(trained or variables, control=False,
-                                stop=lambda name: index.op(name) in ops.ASSIGNS | ops.SHAPE_READERS)
+    variables, meetings = index.names_of(ops.VARIABLES), _met(index)
+    trained, learned = index.once(_trained), index.once(_learned)
     held = {use.node for name in variables if trained and name not in trained
             for use in index.consumers(name, control=False) if index.op(use.node) in ops.COPIES}
-    meetings = _meetings(index, learned)
     behind = _behind(index, {one.last for one in meetings}, learned, held)
-    of_fed = index.descendants(fed, control=False, stop=lambda name: index.op(name) in ops.ASSIGNS | ops.SHAPE_READERS)
+    of_fed, noisy = _of(index, fed), _of(index, index.names_of(DRAWN))
     found: Dict[str, bool] = {}
     for one in meetings:
         sources = behind[one.last]
         if one.multiplied and one.last in of_fed:
             return ()
         if sources and (one.multiplied or not held & sources) and (
-                one.ids or len(sources) > 1 or _dtype(index, *sources) in FLOAT_TYPES):
+                one.ids or len(sources) > 1 or _dtype(index, *sources) in FLOAT_TYPES) and not (
+                    index.op(one.last) in _JOINS and one.last in noisy):  # a sort of what is drawn
             name = one.last if len(sources) > 1 else next(iter(sources))
             found[name] = found.get(name, False) or one.multiplied
     return tuple(found) if any(found.values()) else ()
 
 
 class _Meeting(NamedTuple):
-    """The last node before some numbers are computed with what is learned; whether that multiplies them as data (else
-    it is compared with them: labels), and whether they are ids of its rows."""
+    """The last node before some numbers are computed with what is learned, and the node that does; whether that
+    multiplies them as data (else it is compared with them: labels), and whether they are ids of its rows."""
 
     last: str
+    node: str
     multiplied: bool
     ids: bool
 
 
+def _of(index: GraphIndex, names: Iterable[str]) -> Set[str]:
+    """What is computed from the values of some nodes."""
+    return index.descendants(names, control=False, stop=lambda name: index.op(name) in ops.ASSIGNS | ops.SHAPE_READERS)
+
+
+def _learned(index: GraphIndex) -> Set[str]:
+    """What is computed of variables: of those that training changes, where it is told which."""
+    return _of(index, index.once(_trained) or index.names_of(ops.VARIABLES))
+
+
+def _met(index: GraphIndex) -> List[_Meeting]:
+    """Where data first meet what is learned, and where others are compared with it; found once for an index."""
+    return index.once(_first_meetings)
+
+
+def _first_meetings(index: GraphIndex) -> List[_Meeting]:
+    """All meetings but those that multiply what is made of data already: with who is whose neighbour, say."""
+    found = _meetings(index, index.once(_learned))
+    after = index.descendants([use.node for one in found if one.multiplied
+                               for use in index.consumers(one.node, control=False)], control=False,
+                              stop=lambda name: index.op(name) in ops.NEXTS)
+    return [one for one in found if not (one.multiplied and one.node in after)]
+
+
 def _trained(index: GraphIndex) -> Set[str]:
-    """What the steps of an optimizer change."""
+    """The variables that the steps of an optimizer change."""
     return {index.origin(index.data_inputs(node.name)[0], ops.IDENTITIES).node for node in index.nodes.values()
-            if _STEP.match(node.op)}
+            if _STEP.match(node.op)}.intersection(index.names_of(ops.VARIABLES))
 
 
 def _carried(index: GraphIndex, name: str) -> List[Tuple[int, str]]:
-    """The inputs of a node whose values reach its output, by slot."""
+    """The inputs of a node whose values reach its output, by slot; where a part begins is none."""
     op = index.op(name)
-    return [] if op in ops.ASSIGNS | ops.SHAPE_READERS else [
+    slots = (0,) if op in _PARTS else CARRIED.get(op)
+    return [] if op in ops.ASSIGNS | ops.SHAPE_READERS | DRAWN else [
         (slot, ref.node) for slot, ref in enumerate(index.inputs(name))
-        if not ref.is_control and slot in CARRIED.get(op, (slot,))]
+        if not ref.is_control and (slots is None or slot in slots)]
 
 
 def _meetings(index: GraphIndex, learned: Set[str]) -> List[_Meeting]:
     """Where what is not learned meets what is, in the order of the graph."""
+    chosen = index.ancestors(index.names_of(_CHOICES), control=False)
     found: Dict[_Meeting, None] = {}
     for name in (one for one in index.nodes if one in learned):
         op = index.op(name)
         for slot, other in _carried(index, name):
             if other not in learned and op not in _SHIFTS and (op not in ops.GATHERS or slot == 1):
-                multiplied = op in LAYERS | ops.GATHERS or op == "Mul" and any(
-                    index.op(index.origin(ref, ops.COPIES).node) in ops.VARIABLES for ref in index.data_inputs(name))
-                found[_Meeting(other, multiplied, op in ops.GATHERS)] = None
+                found[_Meeting(other, name, _multiplies(index, name, slot, chosen), op in ops.GATHERS)] = None
     return list(found)
+
+
+def _multiplies(index: GraphIndex, name: str, slot: int, chosen: Set[str]) -> bool:
+    """Whether a node multiplies an input as data with what is learned, or looks it up, or chooses what is nearest."""
+    op = index.op(name)
+    if op in LAYERS | ops.GATHERS:
+        return op not in _FILTERED or slot != 1
+    return (op == "Mul" or op in _DIFFERENCES and name in chosen) and any(
+        index.op(index.origin(ref, _WEIGHTS).node) in ops.VARIABLES for ref in index.data_inputs(name))
 
 
 def _behind(index: GraphIndex, ends: Set[str], learned: Set[str], held: Set[str]) -> Dict[str, FrozenSet[str]]:

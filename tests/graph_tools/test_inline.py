@@ -254,6 +254,18 @@ def test_outputs_inside_are_found_by_name_and_number():
     assert edit.notes == ()
 
 
+def test_a_call_may_be_an_op_of_the_function_s_name():
+    def build(body):
+        half(body)
+        body.add("named", "f", "x")
+
+    nodes, edit = by_hand(build, "x")
+    for name in ("call", "named"):
+        assert nodes[name].op == "Identity" and inputs(nodes[name]) == [name + "/of_half"]
+        assert inputs(nodes[name + "/of_half"]) == ["x", name + "/half"]
+    assert edit.notes == ()
+
+
 def test_outputs_behind_lists_are_counted():
     """Lists by number and by types, told or left at their default, of an op that has both."""
     sizes = graph_tools.edit.inline._Sizes({})

@@ -177,6 +177,102 @@ def test_what_prepares_data_in_a_variable_is_none():
     assert not gt.find_inputs(small.model_of(lambda: with_held(trained=False)))
 
 
+def _penalised(fed=False):
+    """A share of the penalty and a count of steps beside points that the graph holds; ``fed``: beside fed points."""
+    tf = _tf.tf
+    points = tf.placeholder(tf.float32, [None, 3], "x") if fed else tf.constant(POINTS, name="points")
+    share, step = tf.placeholder(tf.float32, [], "share"), tf.placeholder(tf.int32, [], "step")
+    weights = _learned(3)
+    picture = tf.tanh(tf.matmul(points, weights), name="picture")
+    truth = tf.placeholder(tf.float32, [None, 4]) if fed else tf.constant(0.5, shape=[6, 4])
+    loss = tf.reduce_mean(tf.square(picture - truth)) + share * tf.reduce_sum(weights ** 2)
+    tf.train.GradientDescentOptimizer(0.9 ** tf.cast(step, tf.float32)).minimize(loss)
+
+
+@pytest.mark.parametrize("fed, name", [(False, "points:0"), (True, "x:0")])
+def test_a_number_that_weighs_a_penalty_is_no_data(fed, name):
+    model = small.model_of(lambda: _penalised(fed))
+    assert gt.find_outputs(model).distinct()[0].tensor == "picture:0"
+    assert gt.find_inputs(model, output="picture:0").only().tensor == name
+    switches = {one.tensor: one.switch for one in gt.find_inputs(model) if one.switch}
+    assert switches["step:0"] == "optimiser"
+
+
+def test_single_numbers_have_a_prediction_that_is_one():
+    """A polynomial: powers of one number, each times a learned one; the loss compares their sum with another."""
+    def build():
+        tf = _tf.tf
+        x, truth = (tf.placeholder(tf.float32, [], name) for name in ("x", "truth"))
+        weights = tf.get_variable("w", [3], use_resource=False)
+        fitted = tf.add_n([weights[power] * x ** power for power in range(3)], name="fitted")
+        tf.train.GradientDescentOptimizer(0.1).minimize(tf.square(fitted - truth))
+
+    model = small.model_of(build)
+    assert gt.find_outputs(model).distinct()[0].tensor == "fitted:0"
+    assert gt.find_inputs(model, output="fitted:0").only().tensor == "x:0"
+
+
+def _neighbours(weights=True):
+    """Who is whose neighbour is multiplied with what is made of the points; else the points are multiplied first."""
+    tf = _tf.tf
+    points, beside = tf.constant(POINTS, name="points"), tf.constant(np.eye(6, k=1, dtype=np.float32), name="beside")
+    made = tf.matmul(beside, tf.matmul(points, _learned(3))) if weights else tf.matmul(
+        tf.matmul(beside, points, name="summed"), _learned(3))
+    tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_mean(tf.square(tf.tanh(made, name="picture"))))
+
+
+@pytest.mark.parametrize("weights, name", [(True, "points:0"), (False, "summed:0")])
+def test_what_is_multiplied_later_is_no_data(weights, name):
+    assert gt.find_inputs(small.model_of(lambda: _neighbours(weights))).only().tensor == name
+
+
+def _filtered(picture_is_trained):
+    """A filter is moved over a picture: one of them is what is trained, and the other a constant."""
+    tf = _tf.tf
+    shapes = [1, 5, 5, 1], [3, 3, 1, 2]
+    trained, held = shapes if picture_is_trained else shapes[::-1]
+    both = [tf.get_variable("trained", trained, use_resource=False), tf.constant(np.ones(held, np.float32), name="held")]
+    made = tf.nn.conv2d(*(both if picture_is_trained else both[::-1]), strides=[1, 1, 1, 1], padding="SAME")
+    tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_mean(tf.square(made)))
+
+
+@pytest.mark.parametrize("picture_is_trained, found", [(True, []), (False, ["held:0"])])
+def test_a_constant_filter_is_no_data(picture_is_trained, found):
+    assert [one.tensor for one in gt.find_inputs(small.model_of(lambda: _filtered(picture_is_trained)))] == found
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_noise_beside_points_that_the_graph_holds_is_none(held):
+    """What scales the noise of a generator is not to be fed so that none is left; that of held points is."""
+    def build():
+        tf = _tf.tf
+        noise = tf.placeholder(tf.float32, [], "spread") * tf.random_normal([6, 3], name="noise")
+        points = tf.constant(POINTS, name="points") + noise if held else noise
+        tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_mean(tf.tanh(
+            tf.matmul(points, _learned(3)), name="picture")))
+
+    model = small.model_of(build)
+    data, spread = sorted(gt.find_inputs(model, output="picture:0"), key=lambda one: bool(one.switch))
+    assert (data.tensor, data.kind) == (("points:0", "constant") if held else ("noise:0", "noise"))
+    assert (spread.switch, spread.inference) == (("noise", 0.0) if held else ("scale", 1.0))
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_points_of_which_the_nearest_is_chosen(chosen):
+    """Means of groups are learned, and nothing is multiplied; the twin chooses nothing."""
+    def build():
+        tf = _tf.tf
+        points = tf.expand_dims(tf.constant(POINTS, name="points"), 1)
+        means = tf.get_variable("means", [2, 3], use_resource=False)
+        distance = tf.reduce_sum(tf.square(points - tf.expand_dims(means, 0)), 2, name="distance")
+        if chosen:
+            tf.argmin(distance, 1, name="group")
+
+    model = small.model_of(build)
+    assert [one.tensor for one in gt.find_inputs(model)] == ["points:0"] * chosen
+    assert [one.tensor for one in gt.find_outputs(model)] == ["distance:0"] * chosen
+
+
 @pytest.mark.parametrize("build", [with_numbers, with_constants])
 def test_an_example_of_them_runs(build):
     model = _trained(build, 2 if build is with_numbers else 3)

@@ -6,14 +6,14 @@ here whose ``inputs(index)`` yields an ``Input`` for every occurrence.
 
 import dataclasses
 import importlib
-from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Container, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
-from graph_tools.find import dataflow
+from graph_tools.find import dataflow, own as own_data
 from graph_tools.find.candidates import Candidates, Miss
 from graph_tools.find.inputs import lookalikes, own, production
 from graph_tools.find.inputs.record import Component, Input, mark_used
 from graph_tools.find.inputs.sparse import open_components
-from graph_tools.find.inputs.switches import find_switches
+from graph_tools.find.inputs.switches import find_switches, of_data
 from graph_tools.graph import names, ops
 from graph_tools.graph.ops import IDENTITIES, SWITCHES
 from graph_tools.graph.walk import GraphIndex
@@ -61,14 +61,16 @@ def _find_inputs(model: Model, output: Optional[str]) -> Candidates:
     found = scan(index)
     taken, misses = _sort_out(index, found, output)
     switches = find_switches(index, [output] if output is not None else [])
-    taken = [_as_switch(one, switches.get(one.tensor)) for one in taken]
+    drawn = index.ancestors(own_data.flow_of(index).own, control=False) if switches else ()
+    taken = [_as_switch(one, switches.get(one.tensor), drawn) for one in taken]
     taken.sort(key=lambda one: (bool(one.switch), one.default is not None, one.shape == ()))
     return Candidates(taken, misses + list(lookalikes.misses(index, output)), "input")
 
 
-def _as_switch(one: Input, switch: Any) -> Input:
+def _as_switch(one: Input, switch: Any, drawn: Container[str]) -> Input:
     if switch is None:
         return one
+    switch = of_data(switch, drawn)
     return dataclasses.replace(one, why="%s; %s" % (one.why, switch.why), switch=switch.role, inference=switch.value,
                                calms=switch.calms)
 

@@ -5,8 +5,9 @@ a temperature scales what is computed from data. Names, defaults and declared sh
 probabilities are placeholders without a shape, and so are many batches of pictures.
 """
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Container, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
+from graph_tools.find import gradients
 from graph_tools.find.dataflow import CARRIED, SOURCES
 from graph_tools.find.decided import OF_THE_SIZE, Decided
 from graph_tools.find.inputs.placeholders import placeholder_shape
@@ -88,6 +89,13 @@ def data(index: GraphIndex) -> Tuple[str, ...]:
     """Names of the sources that are no switches; what names the files of a saver is none of them."""
     search = index.once(_Search)
     return tuple(search.data(search.roles()))
+
+
+def of_data(switch: Switch, drawn: Container[str]) -> Switch:
+    """The switch itself, or where the noise that it scales is drawn as data, one that scales data."""
+    if switch.role != NOISE or not any(name in drawn for name in switch.calms):
+        return switch
+    return Switch(switch.tensor, SCALE, 1.0, "a switch, no data: it scales the noise that is this model's data")
 
 
 def is_sized(index: GraphIndex, name: str) -> bool:
@@ -176,14 +184,19 @@ class _Search:
         return bool(ops & SAVES) and ops <= SAVES | RESTORES | PLACEHOLDERS | {"Identity"}
 
     def effects(self, name: str) -> List[_Effect]:
-        """What the values of a placeholder meet, behind arithmetic with constants and weights."""
+        """What the values of a placeholder meet, behind arithmetic with constants and weights. Of one that is declared
+        to be a single number, what training makes by differentiating tells where nothing else does."""
+        single = placeholder_shape(self.index, self.index.nodes[name]) == ()
+        return single and self._effects(name, gradients.nodes(self.index)) or self._effects(name, ())
+
+    def _effects(self, name: str, without: Container[str]) -> List[_Effect]:
         found: List[_Effect] = []
         seen, todo = {name}, [TensorRef(name, 0)]
         own = self._sources.get(name, 0)
         while todo:
             for use in self.index.uses(todo.pop()):
                 op = self.index.op(use.node)
-                if op in OF_THE_SIZE or op in _NOTED:
+                if op in OF_THE_SIZE or op in _NOTED or use.node in without:
                     continue
                 role = self._role_of(use, own)
                 if role == NOTED:
@@ -246,9 +259,9 @@ class _Search:
             return ""
         if dtype == _BOOL:
             return _first(roles, (BRANCH, GATE, NOISE, SCALE)) if not shape else ""
-        if dtype in _INTS:
+        if dtype in _INTS:  # a count of steps, by which a learning rate falls, is an optimiser's
             single = not shape and (shape == () or not is_sized(self.index, node.name))
-            return BRANCH if roles == {BRANCH} and single else ""
+            return min(roles) if roles in ({BRANCH}, {OPTIMISER}) and single else ""
         if dtype not in _FLOATS or shape and shape[0] is None:
             return ""
         if roles <= {OPTIMISER}:

@@ -49,6 +49,8 @@ class Ends:
         self._labels: Optional[FrozenSet[str]] = None
         self._after_labels: Optional[FrozenSet[str]] = None
         self._trained: Optional[Set[str]] = None
+        # Where all data are single numbers, so is a prediction.
+        self._single = bool(view.flow.own) and all(view.shape(name + ":0") == () for name in view.flow.own)
         self.training = self._training_nodes()
         self.layers = [name for name in view.index.names_of(LAYERS)
                        if name not in self.training and view.flow.bits(name) & LEARNED
@@ -58,7 +60,7 @@ class Ends:
         self.before = view.index.ancestors(
             [ref.node for name in self.layers for ref in view.inputs(name)], control=False,
             stop=lambda name: view.op(name) in READOUTS)
-        self.tensors: Dict[TensorRef, bool] = {ref: self._is_scalar(ref) for ref in self._loose_tensors()}
+        self.tensors: Dict[TensorRef, bool] = {ref: self.is_scalar(ref) for ref in self._loose_tensors()}
 
     def _weighted(self) -> List[str]:
         """Nodes where data first meets something that is learned."""
@@ -112,12 +114,12 @@ class Ends:
                 and name not in view.flow.sources and node.op not in _NO_ENDS and not _SUMMARIES.search(node.op)
                 and view.tensor_count(name) and view.is_float(TensorRef(name, 0)) and not self._consumed(name)]
 
-    def _is_scalar(self, ref: TensorRef) -> bool:
-        """Whether a tensor is a single number; what leaves a loop with a shape that nobody knows is what went in."""
+    def is_scalar(self, ref: TensorRef) -> bool:
+        """Whether a tensor is one number for all rows; what leaves a loop with a shape that nobody knows is what went in."""
         shape = self.view.shape(ref)
         if shape is None and self.view.op(ref) in EXITS:
             shape = self.view.shape(self.view.origin(ref, EXITS | SWITCHES | MERGES | ENTERS))
-        return shape == ()
+        return shape == () and not self._single
 
     def _consumed(self, name: str) -> bool:
         """Whether any output of a node is read for its values."""
@@ -150,8 +152,9 @@ class Ends:
         """Sources that reach an end of the graph and no learned layer: what a loss compares predictions with."""
         if self._labels is None:
             ends = [str(end) for end in self.tensors]
-            self._labels = self.sources(ends) - self.sources(
+            beside = self.sources(ends) - self.sources(
                 str(ref) for name in self.layers for ref in self.view.inputs(name))
+            self._labels = frozenset(one for one in beside if self.view.flow.is_data(names.parse(one).node))
         return self._labels
 
     def meets_labels(self, ref: TensorRef) -> bool:
@@ -180,7 +183,7 @@ class Ends:
                     return self._without_logarithm(one)
                 if use.node not in seen and self.view.op(use.node) not in READOUTS:
                     seen.add(use.node)
-                    todo += [after for after in self._outputs(use.node) if self.view.shape(after) != ()]
+                    todo += [after for after in self._outputs(use.node) if not self.is_scalar(after)]
         return None
 
     def _outputs(self, name: str) -> List[TensorRef]:

@@ -160,7 +160,7 @@ class HeadSearch:
             readers = sorted({self._reader(use) for use in self.ends.uses(ref)})
             if not self.ends.layered:
                 self._open.append(Open(name, TensorRef(name, 0), readers))
-            elif view.shape(ref) == ():
+            elif self.ends.is_scalar(ref):
                 self.misses.append(Miss(str(ref), "it is a scalar: a loss, a metric or a regularisation term"))
             elif hangs or not readers or _LOGIT_READERS & set(readers):
                 found.append(self.output(ref, "logits", "the last layer, %s %s, ends here; %s" % (
