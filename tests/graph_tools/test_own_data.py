@@ -231,8 +231,9 @@ def _filtered(picture_is_trained):
     tf = _tf.tf
     shapes = [1, 5, 5, 1], [3, 3, 1, 2]
     trained, held = shapes if picture_is_trained else shapes[::-1]
-    both = [tf.get_variable("trained", trained, use_resource=False), tf.constant(np.ones(held, np.float32), name="held")]
-    made = tf.nn.conv2d(*(both if picture_is_trained else both[::-1]), strides=[1, 1, 1, 1], padding="SAME")
+    learned, constant = tf.get_variable("trained", trained, use_resource=False), tf.ones(held, name="held")
+    both = (learned, constant) if picture_is_trained else (constant, learned)
+    made = tf.nn.conv2d(*both, strides=[1, 1, 1, 1], padding="SAME")
     tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_mean(tf.square(made)))
 
 

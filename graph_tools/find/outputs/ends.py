@@ -115,7 +115,7 @@ class Ends:
                 and view.tensor_count(name) and view.is_float(TensorRef(name, 0)) and not self._consumed(name)]
 
     def is_scalar(self, ref: TensorRef) -> bool:
-        """Whether a tensor is one number for all rows; what leaves a loop with a shape that nobody knows is what went in."""
+        """Whether a tensor is one number for all rows; what leaves a loop with an unknown shape is what went in."""
         shape = self.view.shape(ref)
         if shape is None and self.view.op(ref) in EXITS:
             shape = self.view.shape(self.view.origin(ref, EXITS | SWITCHES | MERGES | ENTERS))
