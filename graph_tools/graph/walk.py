@@ -92,29 +92,43 @@ class Kept:
         return Kept, ()
 
 
+class _Made(Dict[str, Thing]):
+    """A dictionary that makes what it lacks."""
+
+    def __init__(self, make: Callable[[str], Thing]):
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: str) -> Thing:
+        made = self[key] = self._make(key)
+        return made
+
+
 class GraphIndex:
     """Read-only index of one GraphDef: nodes by name, inputs, consumers, ancestors and descendants.
 
-    The index refers to the GraphDef it was made from; it goes stale when that GraphDef is changed. ``nodes``: its
-    nodes, where they are not all in it.
+    The index refers to the GraphDef it was made from; it goes stale when that GraphDef is changed. What it gives is its
+    own, to be read. ``nodes``: its nodes, where they are not all in it.
     """
 
     def __init__(self, graph_def: Any, nodes: Optional[Iterable[Any]] = None):
         self.graph_def = graph_def
         self.nodes = {node.name: node for node in (graph_def.node if nodes is None else nodes)}
-        self._inputs: Dict[str, List[TensorRef]] = {}
+        self._ops: Dict[str, str] = {name: node.op for name, node in self.nodes.items()}
+        self._inputs = _Made(self._read_inputs)
+        self._data_inputs = _Made(lambda name: [ref for ref in self._inputs[name] if ref.port >= 0])
         self._kept = Kept()
-        self._consumers: Optional[Dict[str, Dict[int, List[Use]]]] = None
-        self._neighbours: Dict[bool, Dict[str, Tuple[str, ...]]] = {}
-        self._readers: Dict[bool, Dict[str, List[str]]] = {}
+        self._uses: Optional[Dict[str, Dict[int, List[Use]]]] = None
+        self._consumers = {control: _Made(self._all_uses(control)) for control in (False, True)}
+        self._before = {control: _Made(self._neighbours(control)) for control in (False, True)}
+        self._behind: Dict[bool, Dict[str, List[str]]] = {}
 
     def __contains__(self, node_name: str) -> bool:
         return node_name in self.nodes
 
     def op(self, node_name: str) -> str:
         """The op type of a node, or ``""`` when there is no such node."""
-        node = self.nodes.get(node_name)
-        return node.op if node is not None else ""
+        return self._ops.get(node_name, "")
 
     def once(self, make: Callable[..., Any], *given: Any) -> Any:
         """``make(index, *given)``, made once and kept: not for an index whose GraphDef is being changed."""
@@ -122,23 +136,21 @@ class GraphIndex:
 
     def of_ops(self, ops: Container[str]) -> List[Any]:
         """The nodes of some op types, in the order of the graph."""
-        return [node for node in self.nodes.values() if node.op in ops]
+        return [self.nodes[name] for name in self.names_of(ops)]
 
     def names_of(self, ops: Container[str]) -> List[str]:
         """The names of the nodes of some op types, in the order of the graph."""
-        return [node.name for node in self.of_ops(ops)]
+        return [name for name, op in self._ops.items() if op in ops]
 
     def inputs(self, node_name: str) -> List[TensorRef]:
         """Data and control inputs of a node, in order; inputs that name no node are kept."""
-        found = self._inputs.get(node_name)
-        if found is None:
-            node = self.nodes.get(node_name)
-            found = [names.parse(entry) for entry in node.input] if node is not None else []
-            self._inputs[node_name] = found
-        return found
+        return self._inputs[node_name]
+
+    def _read_inputs(self, node_name: str) -> List[TensorRef]:
+        return list(map(names.parse, self.nodes[node_name].input)) if node_name in self.nodes else []
 
     def data_inputs(self, node_name: str) -> List[TensorRef]:
-        return [ref for ref in self.inputs(node_name) if not ref.is_control]
+        return self._data_inputs[node_name]
 
     def origin(self, ref: TensorRef, passing: Container[str]) -> TensorRef:
         """The tensor behind nodes of some op types, back through their first inputs (through an ``IdentityN``, the one
@@ -152,25 +164,29 @@ class GraphIndex:
     def uses(self, tensor: Any) -> List[Use]:
         """Where a tensor (a ``TensorRef`` or a name; port -1 for control edges) is consumed."""
         ref = tensor if isinstance(tensor, TensorRef) else names.parse(tensor)
-        return self._consumer_table().get(ref.node, {}).get(ref.port, [])
+        return self._by_port(ref.node).get(ref.port, [])
 
     def consumers(self, node_name: str, control: bool = True) -> List[Use]:
         """Every place where any output of a node is consumed."""
-        ports = self._consumer_table().get(node_name, {})
-        return [use for port, found in ports.items() if control or port >= 0 for use in found]
+        return self._consumers[control][node_name]
+
+    def _all_uses(self, control: bool) -> Callable[[str], List[Use]]:
+        return lambda name: [use for port, found in self._by_port(name).items() if control or port >= 0
+                             for use in found]
 
     def ports(self, node_name: str) -> List[int]:
         """The outputs of a node that something consumes, -1 for control edges."""
-        return list(self._consumer_table().get(node_name, {}))
+        return list(self._by_port(node_name))
 
-    def _consumer_table(self) -> Dict[str, Dict[int, List[Use]]]:
-        if self._consumers is None:
+    def _by_port(self, node_name: str) -> Dict[int, List[Use]]:
+        """Where the outputs of a node are consumed, by their numbers, lowest first."""
+        if self._uses is None:
             table: Dict[str, Dict[int, List[Use]]] = {}
             for name in self.nodes:
-                for slot, ref in enumerate(self.inputs(name)):
+                for slot, ref in enumerate(self._inputs[name]):
                     table.setdefault(ref.node, {}).setdefault(ref.port, []).append(Use(name, slot))
-            self._consumers = {name: dict(sorted(ports.items())) for name, ports in table.items()}
-        return self._consumers
+            self._uses = {name: dict(sorted(ports.items())) for name, ports in table.items()}
+        return self._uses.get(node_name, {})
 
     def ancestors(self, outputs: Iterable[str], control: bool = True,
                   stop: Optional[Callable[[str], bool]] = None) -> Set[str]:
@@ -178,12 +194,14 @@ class GraphIndex:
 
         A node for which ``stop`` is true is included but not walked through.
         """
-        return self._closure((names.parse(name).node for name in outputs), stop, self._around(control, forward=False))
+        return self._closure((names.parse(name).node for name in outputs), stop, self._before[control].__getitem__)
 
     def descendants(self, inputs: Iterable[str], control: bool = True,
                     stop: Optional[Callable[[str], bool]] = None) -> Set[str]:
         """Node names that depend on the given nodes (any output of theirs), themselves included."""
-        return self._closure((names.parse(name).node for name in inputs), stop, self._around(control, forward=True))
+        if control not in self._behind:
+            self._behind[control] = self._readers(control)
+        return self._closure((names.parse(name).node for name in inputs), stop, self._behind[control].__getitem__)
 
     def descendants_of_tensor(self, tensor: Any) -> Set[str]:
         """Node names whose values depend on one output of a node (the node itself only when a loop leads back)."""
@@ -198,31 +216,18 @@ class GraphIndex:
 
         return self._closure((names.parse(name).node for name in fetches if name not in fed), None, around)
 
-    def _around(self, control: bool, forward: bool) -> Callable[[str], Sequence[str]]:
-        """The nodes before or behind a node, each once; looked up once."""
-        if forward:
-            if control not in self._readers:
-                self._readers[control] = self._read(control)
-            readers = self._readers[control]
-            return lambda name: readers.get(name, ())
-        table = self._neighbours.setdefault(control, {})
+    def _neighbours(self, control: bool) -> Callable[[str], Sequence[str]]:
+        """What gives the nodes before a node, each once."""
+        return lambda name: tuple(dict.fromkeys(ref.node for ref in self._inputs[name] if (
+            control or ref.port >= 0) and ref.node in self.nodes))
 
-        def around(name: str) -> Sequence[str]:
-            found = table.get(name)
-            if found is None:
-                found = table[name] = tuple(dict.fromkeys(ref.node for ref in self.inputs(name) if (
-                    control or ref.port >= 0) and ref.node in self.nodes))
-            return found
-
-        return around
-
-    def _read(self, control: bool) -> Dict[str, List[str]]:
-        """The nodes that take something of a node, one that takes it twice side by side."""
-        readers: Dict[str, List[str]] = {}
+    def _readers(self, control: bool) -> Dict[str, List[str]]:
+        """The nodes that take something of each node, one that takes it twice side by side."""
+        readers: Dict[str, List[str]] = {name: [] for name in self.nodes}
         for name in self.nodes:
-            for ref in self.inputs(name):
-                if control or ref.port >= 0:
-                    readers.setdefault(ref.node, []).append(name)
+            for ref in self._inputs[name]:
+                if (control or ref.port >= 0) and ref.node in readers:
+                    readers[ref.node].append(name)
         return readers
 
     def _closure(self, start: Iterable[str], stop: Optional[Callable[[str], bool]],

@@ -1,6 +1,7 @@
 """What is only done to a process that is ours: standard streams that are there, a quiet TensorFlow, Ctrl-C obeyed."""
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -28,7 +29,8 @@ def prepare(memory_limit: Optional[int] = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    _import_quietly()
+    with _kept_for_good():
+        _import_quietly()
     memory.limit(memory_limit)
 
 
@@ -53,6 +55,18 @@ def quote_controls(stream: Any, kept: str = "\t\n\r") -> None:
     """Makes a stream of text show control characters, all but some, as JSON spells them."""
     write, shown = stream.write, {code: "\\u%04x" % code for code in _CONTROLS if chr(code) not in kept}
     stream.write = lambda text: write(text.translate(shown))
+
+
+@contextlib.contextmanager
+def _kept_for_good() -> Iterator[None]:
+    """No garbage is looked for in what is made meanwhile, nor later: of the million objects that TensorFlow's import
+    leaves, none goes, and every collection would walk them all."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _import_quietly() -> None:
