@@ -66,6 +66,16 @@ class _Tried(IntegratedGradients):
     """Reads a feed once, however often it is asked about it: nobody changes the example's meanwhile."""
 
     _kept: Tuple[Sequence[Any], Any] = ((), None)
+    _made: Any = None
+
+    def _open(self, **wanted: bool) -> None:
+        self._made = self._made or (self.resolved, self._turned)
+        super()._open(**wanted)
+
+    @property
+    def as_made(self) -> bool:
+        """Whether no feed has made it another one, nor kept it from becoming one for the next feed."""
+        return self.resolved is self._made[0] and not self._made[1] and len(self._opened) == 2
 
     def _read(self, *asked: Any) -> Any:
         before, task = self._kept
@@ -87,8 +97,9 @@ class Trials(contextlib.ExitStack):
     def __init__(self, model: Model, output: Any):
         super().__init__()
         self._model, self._output = model, output
-        self._tell = self._computed if _is_large(model, output.tensor) else self._explained
-        self._readers: Dict[Optional[int], IntegratedGradients] = {}
+        large = _is_large(model, output.tensor)
+        self._tell, self._kind = (self._computed, _Reader) if large else (self._explained, _Tried)
+        self._open: Dict[Optional[int], _Tried] = {}
 
     def run(self, samples: Mapping[str, Sample], rows: Rows) -> Trial:
         """The explanation of an example, with its first axis as that of the rows, or another, or else as one example.
@@ -105,25 +116,32 @@ class Trials(contextlib.ExitStack):
         return next((one for one in reversed(found) if not one.obstacle), next(
             (one for one in found if one.silent), found[0]))
 
+    def _along(self, axis: Optional[int]) -> "_Tried":
+        """What tries feeds whose rows are along an axis: their graph and its gradient are made once for all feeds."""
+        if axis not in self._open or not self._open[axis].as_made:
+            self._open[axis] = self.enter_context(self._kind(
+                self._model, self._output, batch_axis=axis, time_limit=_LIMIT))
+        return self._open[axis]
+
     def _explained(self, feed: Dict[str, np.ndarray], rows: Rows) -> Tuple[Trial, bool]:
         """One explanation, and whether the rows may be others, or the feed one example instead."""
         model, output, axis = self._model, self._output, rows.axis
         label = _label(output.shape, axis)
         kept: Dict[str, Any] = {"batch_axis": axis, "label": label, "rows": rows.count}
         try:
-            with _Tried(model, output, batch_axis=axis, time_limit=_LIMIT) as trial:
-                kept.update(attributed=trial.inputs, findings=tuple(trial.findings()), renamed=trial.resolved.renamed)
-                kept["label"], result = _answer(trial, feed, label, output.shape, axis)
-                if axis is None and _is_silent(result):  # of a first element that nothing moves
-                    kept["label"], result = _answer(trial, feed, _largest(trial, feed), output.shape, axis)
-                if not np.all(result.finite):
-                    kept["singular"] = result.not_finite_at
-                    start = _finite_from(trial, feed, kept["label"], output, axis)
-                    if start is None:
-                        return Trial(obstacle=_NOT_FINITE % (output.tensor, kept["singular"] or "it"), **kept), False
-                    kept["baseline"], result = start
-                kept.update(findings=tuple(trial.findings()))
-                apart = axis is None or result.running != "in company" or _follow(trial, feed, axis)
+            trial = self._along(axis)
+            kept.update(attributed=trial.inputs, findings=tuple(trial.findings()), renamed=trial.resolved.renamed)
+            kept["label"], result = _answer(trial, feed, label, output.shape, axis)
+            if axis is None and _is_silent(result):  # of a first element that nothing moves
+                kept["label"], result = _answer(trial, feed, _largest(trial, feed), output.shape, axis)
+            if not np.all(result.finite):
+                kept["singular"] = result.not_finite_at
+                start = _finite_from(trial, feed, kept["label"], output, axis)
+                if start is None:
+                    return Trial(obstacle=_NOT_FINITE % (output.tensor, kept["singular"] or "it"), **kept), False
+                kept["baseline"], result = start
+            kept.update(findings=tuple(trial.findings()))
+            apart = axis is None or result.running != "in company" or _follow(trial, feed, axis)
             if _is_silent(result):
                 obstacle, learnt = _why_silent(model, output.tensor)
                 return Trial(obstacle=obstacle, silent=True, may_fit=learnt, **kept), not apart
@@ -137,13 +155,11 @@ class Trials(contextlib.ExitStack):
 
     def _computed(self, feed: Dict[str, np.ndarray], rows: Rows) -> Tuple[Trial, bool]:
         """Runs of an output with no gradient, and whether the rows may be others, or the feed one example instead."""
-        model, output, axis = self._model, self._output, rows.axis
+        output, axis = self._output, rows.axis
         kept: Dict[str, Any] = {"batch_axis": axis, "label": _label(output.shape, axis), "rows": rows.count,
                                 "tried": False}
         try:
-            if axis not in self._readers:
-                self._readers[axis] = self.enter_context(_Reader(model, output, batch_axis=axis, time_limit=_LIMIT))
-            trial = self._readers[axis]
+            trial = self._along(axis)
             kept.update(attributed=trial.inputs, findings=tuple(trial.findings()), renamed=trial.resolved.renamed)
             found = trial.outputs(feed)
             if output.shape is None:
