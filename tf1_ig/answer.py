@@ -15,7 +15,7 @@ from tf1_ig import integrate, methods
 from tf1_ig.engine import feeds
 from tf1_ig.engine.packing import PointRunner
 from tf1_ig.ensemble import Found
-from tf1_ig.question import entries
+from tf1_ig.question import entries, raw_text
 from tf1_ig.question.effort import Question
 from tf1_ig.question.label import Label
 from tf1_ig.question.resolve import Resolved
@@ -39,11 +39,11 @@ class Asked(NamedTuple):
     behind: Dict[str, Any]
 
 
-def behind(engine: Any, resolved: Resolved, task: Task, batch_axis: Optional[int], question: Question
+def behind(engine: Any, resolved: Resolved, task: Task, batch_axis: Optional[int], question: Question, shown: bool
            ) -> Dict[str, Any]:
-    """Ids, words, spans and texts of the tokens, by the rows of the caller's feed."""
+    """Ids, words and texts of the tokens, by the rows of the caller's feed; where they are ``shown``, spans, too."""
     return dict(entries.behind(engine, resolved, task, batch_axis), token_texts=texts(
-        question.tokens, task.batch.count))
+        question.tokens, task.batch.count), **(raw_text.of_inputs(engine, resolved, task) if shown else {}))
 
 
 def by_position(label: Label, count: int, found: Callable[[Label], Attribution]) -> Attribution:

@@ -58,6 +58,7 @@ class IntegratedGradients:
     """
 
     _slopes = True  # whether anything will be explained, for which gradients are needed
+    _shown = True   # whether results are looked at, and more are to come; a trial only has to go through
 
     def __init__(self, model: Model, output: Any, inputs: Any = "auto", batch_axis: Optional[int] = 0,
                  config: Any = None, time_limit: Optional[float] = None,
@@ -72,7 +73,8 @@ class IntegratedGradients:
         self._facts: Dict[Any, List[Finding]] = {}
         self._last = threading.local()  # of this thread: scalars it fed last, whether scores of one feed ever differed
         self._sizes = KeptSizes(4 * held.weights(model.index))
-        self._wanted: Dict[str, Any] = {"leaner": True, "ordered": False, "slopes": self._slopes}  # of the engine
+        self._wanted: Dict[str, Any] = {"leaner": True, "ordered": False, "slopes": self._slopes,  # of the engine
+                                       "products": self._shown}
         self._turned = time_first.turned_lookups(self.resolved) if batch_axis == 0 else {}
         self._open()
 
@@ -360,7 +362,7 @@ class IntegratedGradients:
         chosen = methods.choose(name, options, question.effort.steps)
         task, label = self._begin(question, methods.start_of(chosen, options))
         asked = answer.Asked(self.resolved, question, name, chosen, options, answer.behind(
-            self._engine, self.resolved, task, self.batch_axis, question))
+            self._engine, self.resolved, task, self.batch_axis, question, self._shown))
         with answer.waited_for(asked, len(label.shown)) as advance:
             def made(task: Task) -> Attribution:
                 if label.rows is None or task.probed.wide:

@@ -53,6 +53,6 @@ class Builder:
         """Removes a node and returns a copy of it, so that another may be put in its place."""
         taken = type(self.nodes[name])()
         taken.CopyFrom(self.nodes.pop(name))
-        making.replace_all(self.graph_def.node, [node for node in self.graph_def.node if node.name != name])
+        del self.graph_def.node[[node.name for node in self.graph_def.node].index(name)]
         self.nodes = {node.name: node for node in self.graph_def.node}
         return taken

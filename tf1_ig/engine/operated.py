@@ -50,13 +50,14 @@ class Engine:
     ``sources`` are tensors from which the inputs are computed; gradients can be pulled back to them. ``leaner``:
     gradients may take sizes for known that follow from how the graph computes them (see ``tf1_ig.engine.lean``).
     ``ordered``: runs say in which order the axes of the output are to be taken (always with another batch axis than 0).
-    ``slopes`` false: outputs alone can be run, no gradient is built.
+    ``slopes`` false: outputs alone can be run, no gradient is built. ``products`` false: points are made one
+    way only, which takes longer to run and less to be made.
     ``evaluations``: rows that were run, whatever for.
     """
 
     def __init__(self, model: Any, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int],
                  config: Any = None, time_limit: Optional[float] = None, sources: Sequence[str] = (),
-                 leaner: bool = True, ordered: bool = False, slopes: bool = True):
+                 leaner: bool = True, ordered: bool = False, slopes: bool = True, products: bool = True):
         self.batch_axis, self.ordered = batch_axis, ordered or bool(batch_axis)
         self.output_name = output
         self.inputs = list(inputs)
@@ -65,7 +66,8 @@ class Engine:
         self.graph, self._scope = _tf.tf.Graph(), _free_scope(model)
         plain = model.outline
         with self.graph.as_default(), _tf.tf.name_scope(self._scope):
-            self._lines = [path.build(plain.get_tensor_by_name(spec.tensor), batch_axis) for spec in self.inputs]
+            self._lines = [path.build(plain.get_tensor_by_name(spec.tensor), batch_axis, products)
+                           for spec in self.inputs]
         model.import_into(self.graph, {spec.tensor: one.point for spec, one in zip(self.inputs, self._lines)},
                           light=True, contexts=slopes)
         # What each input is under a feed, and the owners of its entries where rows are ragged.
@@ -301,9 +303,10 @@ class Engine:
         feed.update((one.weight.name, weight) for one, weight in zip(self._lines, weights))
         fetches = (self._target.score, [one.total for one in self._slopes])
         score, totals = self._run(fetches, feed)
-        if not all(np.isfinite(total).all() for total in totals):
+        doubted = [one.as_product.name for one in self._lines if one.as_product is not None]
+        if doubted and not all(np.isfinite(total).all() for total in totals):
             # In a matrix product one example's NaN reaches the sums of the others; without it, it does not.
-            feed.update((one.as_product.name, False) for one in self._lines)
+            feed.update(dict.fromkeys(doubted, False))
             score, totals = self._run(fetches, feed)
         return score, totals
 

@@ -28,13 +28,14 @@ class Line(NamedTuple):
     entry: Tensor         # placeholder [points]: which entry each point interpolates
     alpha: Tensor         # placeholder [points]
     weight: Tensor        # placeholder [points]
-    as_product: Tensor    # placeholder []
+    as_product: Tensor    # placeholder [], or ``None``: there is no such way
     interpolated: Tensor  # [points, ...]
     point: Tensor         # the same in the layout of the model's tensor
 
     @property
     def placeholders(self) -> List[Tensor]:
-        return [self.actual, self.baseline, self.entry, self.alpha, self.weight, self.as_product]
+        made = [self.actual, self.baseline, self.entry, self.alpha, self.weight, self.as_product]
+        return [one for one in made if one is not None]
 
 
 class Slope(NamedTuple):
@@ -46,8 +47,10 @@ class Slope(NamedTuple):
     total: Tensor     # [entries, ...]: weighted sum of the gradients
 
 
-def build(tensor: Any, batch_axis: Optional[int]) -> Line:
+def build(tensor: Any, batch_axis: Optional[int], products: bool = True) -> Line:
     """Placeholders and the points ``(1 - alpha) * baseline + alpha * actual`` (exact at both ends).
+
+    ``products``: they, and sums of gradients, may be made as matrix products.
 
     Raises:
       GradientError: the tensor is not a float, or its rank is too small for the batch axis.
@@ -71,7 +74,8 @@ def build(tensor: Any, batch_axis: Optional[int]) -> Line:
     rows = tf.TensorShape([None]).concatenate(shape) if shape.ndims is not None else tf.TensorShape(None)
     actual, baseline = tf.placeholder(dtype, rows, "actual"), tf.placeholder(dtype, rows, "baseline")
     entry, alpha = tf.placeholder(tf.int32, [None], "entry"), tf.placeholder(tf.float32, [None], "alpha")
-    weight, as_product = tf.placeholder(tf.float32, [None], "weight"), tf.placeholder(tf.bool, [], "as_product")
+    weight = tf.placeholder(tf.float32, [None], "weight")
+    as_product = tf.placeholder(tf.bool, [], "as_product") if products else None
     interpolated = _either(dtype, as_product, lambda: _points_as_product(actual, baseline, entry, alpha),
                            lambda: points(actual, baseline, entry, alpha))
     interpolated.set_shape(rows)
@@ -102,13 +106,14 @@ def differentiated(line: Line, gradient: Tensor) -> Slope:
 def feed(line: Line, actual: np.ndarray, baseline: np.ndarray, entry: np.ndarray, alpha: np.ndarray) -> Dict[str, Any]:
     """What a run is fed for this line, by name: in a TF 2 program tensors cannot be the keys of a dict."""
     few = len(actual) <= PRODUCT_ENTRIES and bool(np.isfinite(actual).all() and np.isfinite(baseline).all())
-    return {line.actual.name: actual, line.baseline.name: baseline, line.entry.name: entry, line.alpha.name: alpha,
-            line.as_product.name: few}
+    found = {line.actual.name: actual, line.baseline.name: baseline, line.entry.name: entry, line.alpha.name: alpha}
+    return found if line.as_product is None else dict(found, **{line.as_product.name: few})
 
 
-def _either(dtype: Any, as_product: Tensor, product: Callable[[], Tensor], plain: Callable[[], Tensor]) -> Tensor:
+def _either(dtype: Any, as_product: Optional[Tensor], product: Callable[[], Tensor], plain: Callable[[], Tensor]
+            ) -> Tensor:
     """One of two ways to the same tensor, chosen at run time; floats of less than 32 bits know the exact one only."""
-    if dtype not in (_tf.tf.float32, _tf.tf.float64):
+    if as_product is None or dtype not in (_tf.tf.float32, _tf.tf.float64):
         return plain()
     with _tf.control_flow_v1():
         return _tf.tf.cond(as_product, product, plain)

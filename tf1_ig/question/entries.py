@@ -7,25 +7,29 @@ import numpy as np
 from graph_tools.errors import FeedError
 from graph_tools.graph.ops import MUST_BE_FED
 from graph_tools.running.values import as_text
-from tf1_ig.question import filled, raw_text
+from tf1_ig.question import filled
 from tf1_ig.result import features
 
 
 def behind(engine: Any, resolved: Any, task: Any, batch_axis: Optional[int]) -> Dict[str, Any]:
-    """The fields ``ids``, ``strings``, ``raw_texts`` and ``spans`` of an ``Attribution``."""
+    """The fields ``ids`` and ``strings`` of an ``Attribution``."""
     ids: Dict[str, Any] = {}
     strings: Dict[str, Any] = {}
     count = task.batch.count
 
-    def fetch(name: Any) -> Any:
-        return filled.cut_to(engine.fetch(engine.find_tensor(name), task.values), count, task.filled)
+    def fetch_all(wanted: List[str]) -> List[Any]:
+        found = engine.fetch_all([engine.find_tensor(name) for name in wanted], task.values)
+        return [filled.cut_to(np.asarray(one), count, task.filled) for one in found]
 
+    wanted = list(dict.fromkeys(name for spec in resolved.inputs for name in (spec.ids, spec.strings)
+                                if name and _is_told(resolved, name, task.values)))
+    told = dict(zip(wanted, fetch_all(wanted)))
     for spec, entries_of, actual, own in zip(resolved.inputs, task.batch.entries_of, task.batch.actual, task.own):
         entries = [entries_of.of(example) for example in range(count)]
         entries = entries if own is None else [each[own[each]] for each in entries]
         rows: Dict[str, List[np.ndarray]] = {}
         for kind, name in (("ids", spec.ids), ("strings", spec.strings)):
-            found = _in_order(fetch(name), spec.id_axes) if name and _is_told(resolved, name, task.values) else None
+            found = _in_order(told[name], spec.id_axes) if name in told else None
             if found is None or not found.size or found.size % max(1, len(actual)):
                 continue
             if batch_axis and found.ndim > batch_axis:
@@ -33,7 +37,7 @@ def behind(engine: Any, resolved: Any, task: Any, batch_axis: Optional[int]) -> 
             by_entry = found.reshape((len(actual), -1))
             rows[kind] = [by_entry[each].ravel() for each in entries]
         words = [[as_text(word) for word in row] for row in rows["strings"]] if "strings" in rows else None
-        crossed = features.crossed_words(spec.name, resolved.columns, fetch, count)
+        crossed = features.crossed_words(spec.name, resolved.columns, lambda name: fetch_all([name])[0], count)
         if spec.categories is not None and actual.ndim == 2:
             known = words if crossed is None else crossed
             if known is not None and "ids" in rows:
@@ -47,7 +51,7 @@ def behind(engine: Any, resolved: Any, task: Any, batch_axis: Optional[int]) -> 
             strings[spec.name] = words
         if "ids" in rows:
             ids[spec.name] = rows["ids"] if spec.attributed.owner is not None else np.stack(rows["ids"])
-    return dict(raw_text.of_inputs(engine, resolved, task), ids=ids or None, strings=strings or None)
+    return {"ids": ids or None, "strings": strings or None}
 
 
 def _is_told(resolved: Any, name: str, fed: Mapping[str, Any]) -> bool:

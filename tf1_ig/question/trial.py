@@ -65,6 +65,7 @@ def may_be_rows(output: Any, count: int) -> bool:
 class _Tried(IntegratedGradients):
     """Reads a feed once, however often it is asked about it: nobody changes the example's meanwhile."""
 
+    _shown = False
     _kept: Tuple[Sequence[Any], Any] = ((), None)
     _made: Any = None
 
