@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import graph_tools as gt
-from graph_tools import _tf
+from graph_tools import _tf, model as module
 from graph_tools.errors import EditError, ModelFormatError, StateError
 from tests.models import formats
 
@@ -282,6 +282,24 @@ def test_opening_sessions_adds_no_op(written):
         with model.open_session() as session:
             session.run(formats.PROBABILITIES, formats.FEED)
     assert len(model.graph.get_operations()) == count
+
+
+@pytest.mark.parametrize("together, runs", [(1 << 22, 1), (30, 2), (1, 4)])
+def test_small_variables_are_set_in_one_run(monkeypatch, together, runs):
+    """Each of the four takes 16 bytes."""
+    tf, expected = _tf.tf, [np.full(4, number, np.float32) for number in range(4)]
+
+    def build():
+        for number, value in enumerate(expected):
+            tf.get_variable("v%d" % number, initializer=value, use_resource=bool(number % 2))
+
+    model, ran, plain = session_model(build), [], tf.Session.run
+    monkeypatch.setattr(module, "_TOGETHER", together)
+    monkeypatch.setattr(tf.Session, "run", lambda self, *given: ran.append(given) or plain(self, *given))
+    with model.open_session() as session:
+        assert len(ran) == runs
+        found = session.run(["v0:0", "v1/Read/ReadVariableOp:0", "v2:0", "v3/Read/ReadVariableOp:0"])
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_sessions_do_not_share_state():

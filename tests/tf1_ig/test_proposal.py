@@ -14,7 +14,7 @@ from graph_tools import _tf
 from tests.models import examples, small, switches
 from tf1_ig import cli
 from tf1_ig.commands import inspect
-from tf1_ig.engine import target
+from tf1_ig.engine import path, target
 from tf1_ig.errors import BatchError
 from tf1_ig.question import proposal, reader, samples, trial
 from tf1_ig.question.proposal import propose, propose_any
@@ -407,6 +407,42 @@ def test_a_trial_reads_its_example_once(monkeypatch):
         found = trials.run({"x:0": samples.Sample("", np.ones((1, 4), np.float32))}, trial.Rows(1, False))
     assert not found.obstacle and found.label == "0,0"
     assert len(reads) == 1
+
+
+@pytest.mark.parametrize("sizes, gradients", [((1, 3, 1), 1), ((1, None), 2)])
+def test_feeds_of_one_output_are_tried_by_one_gradient_an_axis(monkeypatch, sizes, gradients):
+    """``None``: a feed that is one example. No graph of a trial has the ways that only long runs are worth."""
+    def build():
+        x = _tf.tf.placeholder(_tf.tf.float32, [None, 4], "x")
+        _tf.tf.matmul(_tf.tf.tanh(x), _tf.tf.constant(small.WEIGHTS), name="y")
+
+    model, output = _one_of(build)
+    made, products, plain = [], [], target.gradients
+    monkeypatch.setattr(target, "gradients", lambda *given: made.append(given) or plain(*given))
+    monkeypatch.setattr(path, "_points_as_product", products.append)
+    with trial.Trials(model, output) as trials:
+        for rows in sizes:
+            feed = {"x:0": samples.Sample("", np.full((rows or 2, 4), 0.1 * len(made) + 0.3, np.float32))}
+            found = trials.run(feed, trial.Rows(rows or 1, False, None if rows is None else 0))
+            assert not found.obstacle and not found.silent, found.obstacle
+    assert (len(made), products) == (gradients, [])
+
+
+def test_a_feed_that_makes_the_explainer_another_is_the_only_one_that_it_tries(monkeypatch):
+    """Rows on the second axis of the output: the explainer of the first feed orders its axes, the next is made anew."""
+    def build():
+        x = _tf.tf.placeholder(_tf.tf.float32, [None, 4], "x")
+        _tf.tf.transpose(_tf.tf.matmul(_tf.tf.tanh(x), _tf.tf.constant(small.WEIGHTS)), name="y")
+
+    model, output = _one_of(build)
+    opened, plain = [], trial._Tried._open
+    monkeypatch.setattr(trial._Tried, "_open", lambda self, **wanted: opened.append((id(self), dict(wanted))) or plain(
+        self, **wanted))
+    with trial.Trials(model, output) as trials:
+        for _ in range(2):
+            trials.run({"x:0": samples.Sample("", np.arange(12, dtype=np.float32).reshape(3, 4))}, trial.Rows(3, False))
+    assert [wanted for _, wanted in opened if wanted] == 2 * [{"ordered": True}]
+    assert len({one for one, _ in opened}) >= 2
 
 
 def picture_that_takes_a_lot():
