@@ -4,7 +4,7 @@ Of a large graph the output is only computed: building its gradient would take l
 """
 
 import contextlib
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
 
 import numpy as np
 
@@ -99,7 +99,8 @@ class Trials(contextlib.ExitStack):
         super().__init__()
         self._model, self._output = model, output
         large = _is_large(model, output.tensor)
-        self._tell, self._kind = (self._computed, _Reader) if large else (self._explained, _Tried)
+        self._tell = self._computed if large else self._explained
+        self._kind: Type[_Tried] = _Reader if large else _Tried
         self._open: Dict[Optional[int], _Tried] = {}
 
     def run(self, samples: Mapping[str, Sample], rows: Rows) -> Trial:
@@ -120,8 +121,8 @@ class Trials(contextlib.ExitStack):
     def _along(self, axis: Optional[int]) -> "_Tried":
         """What tries feeds whose rows are along an axis: their graph and its gradient are made once for all feeds."""
         if axis not in self._open or not self._open[axis].as_made:
-            self._open[axis] = self.enter_context(self._kind(
-                self._model, self._output, batch_axis=axis, time_limit=_LIMIT))
+            self._open[axis] = self._kind(self._model, self._output, batch_axis=axis, time_limit=_LIMIT)
+            self.enter_context(self._open[axis])
         return self._open[axis]
 
     def _explained(self, feed: Dict[str, np.ndarray], rows: Rows) -> Tuple[Trial, bool]:
