@@ -57,7 +57,12 @@ class Report:
     @property
     def ok(self) -> bool:
         """False when one finding fails (warnings do not count)."""
-        return not any(finding.verdict == "fail" for finding in self.findings)
+        return not self.failed
+
+    @property
+    def failed(self) -> Tuple[str, ...]:
+        """Names of the findings that fail."""
+        return tuple(dict.fromkeys(finding.name for finding in self.findings if finding.verdict == "fail"))
 
     @property
     def worst(self) -> str:

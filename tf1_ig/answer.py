@@ -79,7 +79,7 @@ def record(asked: Asked, task: Task, label: Label, found: Found, runner: PointRu
         held_fixed=_held(asked.resolved, task), replaced=_replaced(asked.resolved, task),
         called=asked.resolved.called,
         notes=asked.resolved.notes + task.probed.notes, error_estimate=integral.error_estimate, path=integral.path,
-        path_errors=integral.path_errors, output_kind=asked.resolved.output_kind,
+        path_errors=integral.path_errors, output_kind=asked.resolved.output_kind, logits=asked.resolved.logits,
         actual=_own_numbers(asked.resolved, task, values), weights=label.weights, rows=label.rows,
         positions=label.positions, features=features.by_feature(
             values, asked.resolved.columns, told["ids"], told["strings"]), **told)

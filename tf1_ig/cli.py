@@ -1,6 +1,7 @@
 """The command line: ``tf1-ig COMMAND …``.
 
-Exit status: 0 done; 1 the graph or the data will not do (one ``error:`` line); 2 wrong usage; 130 Ctrl-C. Where some
+Exit status: 0 done; 1 the graph or the data will not do (one ``error:`` line); 2 wrong usage; 3 the answer is there and
+says no (``compare``, ``--strict``); 130 Ctrl-C. Where some
 rows of several cannot be explained that is told of them, and the others are: a failure is where that is all.
 """
 
@@ -128,7 +129,10 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     Raises:
       SystemExit: wrong usage; it has been printed.
     """
-    return _parser().parse_args(words, argparse.Namespace(words=list(words)))
+    options, unknown = _parser().parse_known_args(words, argparse.Namespace(words=list(words)))
+    if unknown:
+        options.refuse("unrecognized arguments: %s" % " ".join(unknown))
+    return options
 
 
 def _fail(options: argparse.Namespace, message: str, error: BaseException) -> int:
@@ -172,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.required = True
     for name, command in COMMANDS.items():
         one = commands.add_parser(name, help=command.HELP, description=command.HELP)
-        one.set_defaults(run=command.run, check=lambda options: None)
+        one.set_defaults(run=command.run, check=lambda options: None, refuse=one.error)
         one.add_argument("--all", action="store_true", help="with an error: list all that was found, a line each")
         one.add_argument("--debug", action="store_true", help="show the traceback of an error")
         command.add_options(one)

@@ -137,8 +137,9 @@ def _interactions(at: At, request: Request, on_points: Any) -> Dict[str, Any]:
         found = by_gauss(slopes, gauss(points)) if points <= GAUSS[-1] else kinked.by_jumps(points)
         delta = np.array([matrix.sum() for matrix in found.values]) - rise
         size = np.array([np.abs(matrix).sum() for matrix in found.values])
-        good = (np.abs(delta) <= np.maximum(tolerance * np.abs(rise), rounding)) & (
-            found.error <= np.maximum(tolerance * size, rounding))
+        with np.errstate(invalid="ignore"):  # a row that is not finite is not converged
+            good = (np.abs(delta) <= np.maximum(tolerance * np.abs(rise), rounding)) & (
+                found.error <= np.maximum(tolerance * size, rounding))
         if (good | ~np.isfinite(rise)).all():
             break
     return dict(

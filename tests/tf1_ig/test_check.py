@@ -100,6 +100,10 @@ BAD = {
     "saturated": ("saturation", "warn", "flat", dict(
         score=np.array([0.99999, 0.95]), baseline_score=np.array([0.24999, 0.2]), output_kind="softmax",
         outputs=_softmax([[1e-5, 0.99999], [0.05, 0.95]]))),
+    "flat all along": ("saturation", "warn", "from 0.98 to 0.9989 and its log odds by 2.92", dict(
+        values=((0.0129, 0.006), (0.5, 0.1)), score=np.array([0.9989, 0.8]), baseline_score=np.array([0.98, 0.2]),
+        delta=np.zeros(2), output_kind="softmax", outputs=_softmax([[.0011, .9989], [.2, .8]]),
+        baseline_output=_softmax([[0.02, 0.98], [0.8, 0.2]]))),
     "baseline leans": ("baseline", "warn", "two-class", dict(
         outputs=_softmax([[0.05, 0.95]] * 2), baseline_output=_softmax([[0.95, 0.05], [0.5, 0.5]]))),
     "sigmoid baseline leans": ("baseline", "warn", "two-class", dict(

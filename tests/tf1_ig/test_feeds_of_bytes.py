@@ -102,7 +102,9 @@ def test_files_of_feeds_hold_bytes(model, tmp_path):
 @pytest.mark.parametrize("protocol", [2, 3, 4])
 @pytest.mark.parametrize("array", [
     np.array([[b"a\0", "é"], [b"\xff", ""]], object), np.asfortranarray(np.array([["a", "b"], ["c", "d"]], object)),
-    np.array([], object), np.array(b"x", object)])
+    np.array([], object), np.array(b"x", object),
+    np.array([np.str_("é\U0001f600"), np.bytes_(b"a\xff"), "b", np.str_("")], object),
+    np.array([np.array(["x"], ">U3")[0], "y"], object)])
 def test_arrays_of_strings_are_read_without_unpickling(tmp_path, array, protocol, monkeypatch):
     plain = pickle.dump
     monkeypatch.setattr(pickle, "dump", lambda *given, **more: plain(*given[:2], protocol=protocol))

@@ -9,6 +9,8 @@ from graph_tools.report import Finding
 from tf1_ig.result.claims import NONE
 
 _SURE = 0.9999     # probability from which a class is saturated in float32 training
+_FAR = 2.0         # log odds that are a long way: from 0.5 to 0.88
+_FLAT = 0.1        # of the steepest that a softmax is (a quarter of the log odds): less is flat
 _INFORMED = 0.5    # normalised entropy under which a baseline already says something
 _LEANS = 0.2       # a binary baseline with a class this unlikely leans to the other
 
@@ -27,19 +29,36 @@ def output_kind(result: Any) -> Iterable[Finding]:
 
 
 def saturation(result: Any) -> Iterable[Finding]:
-    """A probability so close to 0 or 1 that its gradient is gone."""
+    """A probability so close to 0 or 1 that its gradient is gone, as it is or all along the path."""
     if _kind(result) not in ("softmax", "sigmoid"):
         return
-    score = np.asarray(result.score, np.float64)
+    score, start = (np.asarray(one, np.float64) for one in (result.score, result.baseline_score))
     high = np.flatnonzero(score >= _SURE)
+    advice = "Compare with the logits%s." % (", %s (output=\"%s\", --output %s)" % ((result.logits,) * 3) if (
+        result.logits) else "")
     if len(high):
         gap = float(1 - score[high[0]])
         yield Finding("saturation", "warn", float(score[high[0]]),
                       "Row %d: the class has probability 1 − %.1g, where the "
                       "softmax is flat; the attributions tell what got it off the baseline, hardly what would undo it. "
-                      "Compare with the logits." % (high[0], gap))
+                      "%s" % (high[0], gap, advice))
+        return
+    moves = np.abs(_log_odds(score) - _log_odds(start)) if result.weights is None else np.zeros(len(score))
+    flat = np.flatnonzero((moves >= _FAR) & (np.abs(score - start) <= _FLAT * moves / 4))
+    if len(flat):
+        row = flat[0]
+        yield Finding("saturation", "warn", float(score[row]),
+                      "Row %d: the probability moves from %.4g to %.4g and its log odds by %.3g: the %s is flat there, "
+                      "and what the attributions share out is little. %s" % (
+                          row, start[row], score[row], moves[row], _kind(result), advice))
     else:
         yield Finding("saturation", "ok", float(np.max(score[np.isfinite(score)], initial=0.0)))
+
+
+def _log_odds(probability: np.ndarray) -> np.ndarray:
+    """``ln(p / (1 - p))``, as far as float32 can tell ``p`` from 0 and 1; 0 for what is no number."""
+    inside = np.clip(np.where(np.isfinite(probability), probability, 0.5), 6e-8, 1 - 6e-8)
+    return np.log(inside) - np.log1p(-inside)
 
 
 def baseline_informed(result: Any) -> Iterable[Finding]:

@@ -2,10 +2,11 @@
 
 import argparse
 import sys
-from typing import Any, Dict
+from typing import Any, Dict, Sequence
 
 from graph_tools import errors
 
+DOUBTFUL = 3  # exit status: what was asked for is there, and its verdict is no
 # Arguments of the library that take several values are options to be given once for each.
 REPEATED = ("inputs", "shared_feeds", "row_feeds")
 
@@ -57,6 +58,20 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory-limit", type=positive(int), metavar="BYTES",
                         help="most bytes of memory besides what TensorFlow itself takes (default: the machine's)")
     parser.set_defaults(limited="whole")
+
+
+def add_strict(parser: argparse.ArgumentParser) -> None:
+    """The option of pipelines that must not go on with numbers that failed a check."""
+    parser.add_argument("--strict", action="store_true",
+                        help="end with status 3 where a check fails; all is printed and written as without")
+
+
+def judged(failed: Sequence[str], strict: bool) -> int:
+    """The exit status of what was explained and failed these checks, which stderr is told."""
+    if failed:
+        print("warning: %s failed%s" % (", ".join(failed), "" if strict else "; --strict ends with status %d then" % (
+            DOUBTFUL)), file=sys.stderr)
+    return DOUBTFUL if failed and strict else 0
 
 
 def _asset(text: str) -> Any:

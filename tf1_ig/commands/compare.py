@@ -3,14 +3,12 @@
 import argparse
 import math
 
-from tf1_ig.commands.arguments import positive
+from tf1_ig.commands.arguments import DOUBTFUL, positive
 from tf1_ig.errors import FolderError
 from tf1_ig.scale import aggregates, comparison
 from tf1_ig.show.tokens import printable
 
 HELP = "compare two folders of explanations; exit status 3 when they differ by more than chance"
-
-DIFFERENT = 3
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -37,4 +35,4 @@ def run(options: argparse.Namespace) -> int:
             printable(one.name), one.before, one.after, one.change, 1.96 * one.standard_error))
     different = found.probability < options.level
     print("%s (probability by chance %.3f)" % ("they differ" if different else "no difference", found.probability))
-    return DIFFERENT if different else 0
+    return DOUBTFUL if different else 0

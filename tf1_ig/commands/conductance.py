@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from tf1_ig.check import check
 from tf1_ig.commands import asked, explain as explain_command
+from tf1_ig.commands.arguments import judged
 from tf1_ig.conductance import KINDS
 from tf1_ig.result.claims import is_finite
 
@@ -51,4 +53,4 @@ def run(options: argparse.Namespace) -> int:
     if options.out:
         print("wrote %s" % options.out)
     asked.refuse_unexplained(found.finite)
-    return 0
+    return judged(check(found).failed, options.strict)

@@ -27,7 +27,7 @@ HELP = "judge an explanation by running the model: removal, noise, other labels,
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command: those of explain, and which measures."""
-    explain_command.add_options(parser)
+    explain_command.add_options(parser, strict=False)
     parser.set_defaults(out_kinds=(".html", ".json", ".npz"), takes=("seed",))
     parser.add_argument("--measure", action="append", metavar="M", choices=list(MEASURES),
                         help="one of: %s; repeat for more (default: all)" % ", ".join(MEASURES))

@@ -16,7 +16,7 @@ from graph_tools.errors import AmbiguousCandidateError, FeedError, GraphToolsErr
 from graph_tools.graph import names
 from tf1_ig.check import check
 from tf1_ig.commands import asked, feed_file, worker
-from tf1_ig.commands.arguments import add_model, positive, progress, seed
+from tf1_ig.commands.arguments import add_model, add_strict, judged, positive, progress, seed
 from tf1_ig.errors import MethodError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.question import training_mode
@@ -35,8 +35,8 @@ _BY_RANK = ()      # no label was given: top where the output has classes
 _NOT_SAID = ()     # of an option for which None is a value
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
+def add_options(parser: argparse.ArgumentParser, strict: bool = True) -> None:
+    """The options of the command; ``strict``: with that of pipelines, for commands that explain."""
     add_model(parser, or_spec=True)
     parser.set_defaults(limited="opening")
     parser.add_argument("--sha256", metavar="DIGEST",
@@ -57,6 +57,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     texts.add_argument("--vocab", metavar="FILE", help="one token a line, line 0 first: shows the texts of ids")
     texts.add_argument("--tokens", metavar="FILE", help="texts to show: .json list of lists, or a row a line")
     parser.add_argument("--classes", metavar="FILE", help="names of the classes, one a line")
+    if strict:
+        add_strict(parser)
     parser.set_defaults(check=lambda options: _check(parser, options))
 
 
@@ -315,7 +317,7 @@ def run(options: argparse.Namespace) -> int:
     if options.out:
         print("wrote %s" % options.out)
     asked.refuse_unexplained(result.finite, report["finite numbers"].advice)
-    return 0
+    return judged(report.failed, options.strict)
 
 
 # -- what explain needs to know --------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import shlex
@@ -90,7 +91,7 @@ def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tu
     model = gt.load(path, trusted=trusted, assets=dict(assets))
     _ = model.outline  # what TensorFlow refuses is told as that, not as a graph without an output
     outputs = gt.find_outputs(model)
-    inputs, embeddings = gt.find_inputs(model), gt.find_embeddings(model)
+    inputs, embeddings = _told_apart(model, gt.find_inputs(model), outputs), gt.find_embeddings(model)
     output, proposal = proposals.propose_any(model, outputs.distinct(), embeddings, seed) if outputs else (None, None)
     warnings = list(model.warnings)
     if not outputs:
@@ -109,7 +110,8 @@ def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tu
                             "the command below puts it into inference mode")
         if output is not None and output.kind == "logits" and output.same_as:
             warnings.append("%s is certain under the example, where gradients vanish: the command below explains what "
-                            "it is computed from" % output.same_as)
+                            "it is computed from; of your own rows try --output %s first, it says where it is flat" % (
+                                output.same_as, output.same_as))
         if proposal.baseline:
             warnings.append("zero is no baseline for %s: the output is not finite there%s; the command below starts at "
                             "1, so that it runs: put in what says nothing in your data" % (
@@ -119,6 +121,16 @@ def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tu
         warnings += [proposal.obstacle] if proposal.obstacle else []
     return Inspection(path, model.format, model, inputs, embeddings, outputs, output, proposal,
                       tuple(dict.fromkeys(warnings)), fingerprint.of(model, path), seed)
+
+
+def _told_apart(model: Any, inputs: Candidates, outputs: Candidates) -> Candidates:
+    """The inputs with those last that no prediction depends on: labels, which a loss or a metric waits for."""
+    needed = model.index.ancestors([one.tensor for one in outputs])
+    idle = [one for one in inputs if outputs and not one.switch and not any(
+        names.parse(tensor).node in needed for tensor in one.tensors)]
+    return Candidates([one for one in inputs if one not in idle] + [dataclasses.replace(
+        one, why="no output below depends on it: leave it out (labels, as a rule)") for one in idle], inputs.misses,
+        inputs.what)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

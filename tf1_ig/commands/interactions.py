@@ -6,6 +6,7 @@ from typing import Any
 
 from graph_tools.whole_files import writing
 from tf1_ig.commands import asked, explain as explain_command
+from tf1_ig.commands.arguments import judged
 from tf1_ig.rows import told
 from tf1_ig.show import pairs as page
 
@@ -48,4 +49,4 @@ def run(options: argparse.Namespace) -> int:
     if options.out:
         print("wrote %s" % options.out)
     asked.refuse_unexplained(found.finite)
-    return 0
+    return judged(found.check().failed, options.strict)

@@ -42,7 +42,7 @@ class Timing(NamedTuple):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command: those of ``explain``, whose work is what is measured."""
-    explain_command.add_options(parser)  # the model is among them
+    explain_command.add_options(parser, strict=False)  # the model is among them
     parser.set_defaults(limited=None)  # it explains many times over
     alone = parser.get_default("check")
 

@@ -66,6 +66,8 @@ class Resolved(NamedTuple):
     rows: Optional[int] = None
     # Floats that reach the output and keep their values: masks and weights, or what the caller did not name.
     held: Tuple[str, ...] = ()
+    # What a softmax or a sigmoid is computed from.
+    logits: Optional[str] = None
 
     @property
     def called(self) -> entries.Called:
@@ -106,10 +108,10 @@ def resolve(model: Model, output: Any, inputs: Any) -> Resolved:
         held = _held_beside(model, output_name, [renamed.get(name, name) for name in map(names.tensor_name, chosen)])
     model, resolved = _operable(model, chosen, renamed, notes)
     _refuse_nested(model, [spec.attributed.tensor for spec in resolved[isinstance(inputs, Through):]], output_name)
-    kind = output.kind if isinstance(output, Candidate) else next(
-        (found.kind for found in gt.find_outputs(model) if found.tensor == output_name), None)
-    return Resolved(model, output_name, tuple(resolved), renamed, tuple(notes), kind,
-                    features.with_names(columns, chosen), handed, tuple(held))
+    head = output if isinstance(output, Candidate) else next(
+        (found for found in gt.find_outputs(model) if found.tensor == output_name), None)
+    return Resolved(model, output_name, tuple(resolved), renamed, tuple(notes), head.kind if head else None,
+                    features.with_names(columns, chosen), handed, tuple(held), getattr(head, "logits", None))
 
 
 def _listed(model: Model, inputs: Any) -> Sequence[Any]:

@@ -59,6 +59,7 @@ class Attribution:
       spans: by input tensor name, the bytes ``(start, stop)`` of the raw text that each entry came from, one list per
         row; ``None`` for an entry that has no place there, or none that is certain.
       output_kind: ``"softmax"``, ``"sigmoid"``, ``"logits"``, … where the graph told; ``None`` where it did not.
+      logits: name of the tensor that a softmax or a sigmoid was computed from, where the graph told.
       actual: by input tensor name, the attributed values themselves, like ``values`` in shape: for inputs that are the
         caller's own numbers (pixels, samples, columns), not for rows of a table.
       baseline_feed_score: float64 ``[batch]`` where the baseline is given as a feed (``{"ids:0": 0}``): the score under
@@ -115,6 +116,7 @@ class Attribution:
     error_estimate: Optional[np.ndarray] = None
     path: Optional[List[Tuple[np.ndarray, np.ndarray]]] = None
     output_kind: Optional[str] = None
+    logits: Optional[str] = None
     ids: Optional[Dict[str, Values]] = None
     strings: Optional[Dict[str, List[List[str]]]] = None
     features: Optional[List[List[Feature]]] = None

@@ -29,7 +29,7 @@ VERSION = 1
 _ARRAYS = ("score", "baseline_score", "delta", "label", "steps", "evaluations", "converged", "prediction", "outputs",
            "baseline_output", "error_estimate", "baseline_feed_score", "rows", "positions")
 _PLAIN = ("output", "method", "tolerance", "baseline", "token_texts", "running", "coupled", "held_fixed", "notes",
-          "output_kind", "strings", "features", "called", "replaced", "raw_texts", "spans", "not_finite_at",
+          "output_kind", "logits", "strings", "features", "called", "replaced", "raw_texts", "spans", "not_finite_at",
           "fed_not_finite", "graph_findings", "technique", "completeness", "weights", "measures")
 # Arrays, or lists of arrays, by the name of the input tensor; only the values are always there.
 _BY_INPUT = ("values", "ids", "actual", "standard_error", "token_standard_error")

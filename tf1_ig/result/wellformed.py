@@ -166,7 +166,7 @@ _TESTS: Dict[str, Test] = {
     "error_estimate": _may_lack(_ROWS), "baseline_feed_score": _may_lack(_ROWS),
     "outputs": _may_lack(_array("fiub", range(1, 33))), "baseline_output": _may_lack(_array("fiub", range(1, 33))),
     "output": _text, "method": _text, "baseline": _text, "running": _text, "technique": _text, "completeness": _text,
-    "not_finite_at": _text, "output_kind": _may_lack(_text),
+    "not_finite_at": _text, "output_kind": _may_lack(_text), "logits": _may_lack(_text),
     "fed_not_finite": _may_lack(_by_tensor(_by_row(lambda value, _: isinstance(value, bool)))),
     "tolerance": _may_lack(lambda value, count: _number(value, count) and value > 0),
     "coupled": _may_lack(lambda value, count: isinstance(value, bool)),

@@ -1,13 +1,13 @@
 """Arrays of strings out of ``.npz`` files that numpy wrote as pickles, without unpickling anything.
 
-``np.savez`` pickles an array of dtype object. The pickle of one that holds strings names four functions; here each of
-them is a stand-in that only takes its arguments in, and any other name is refused.
+``np.savez`` pickles an array of dtype object. The pickle of one that holds strings, numpy's own among them, names six
+functions; here each of them is a stand-in that only takes its arguments in, and any other name is refused.
 """
 
 import codecs
 import pickle
 import zipfile
-from typing import IO, Any
+from typing import IO, Any, Union
 
 import numpy as np
 
@@ -19,8 +19,8 @@ _MAKERS = tuple(module + ".multiarray" for module in ("numpy.core", "numpy._core
 class _Taken:
     """Stands for the array, and for its dtype: keeps what it is given."""
 
-    def __init__(self, *_: Any) -> None:
-        self.state: Any = ()
+    def __init__(self, *given: Any) -> None:
+        self.given, self.state = given, ()  # type: Any, Any
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -33,13 +33,33 @@ def _encoded(text: Any, encoding: Any) -> bytes:
     return codecs.encode(text, "latin1")
 
 
+def _no_bytes(*given: Any) -> bytes:
+    """How protocol 2 and below hold no bytes at all."""
+    if given:
+        raise ValueError("holds something other than strings")
+    return b""
+
+
+def _numpy_string(dtype: Any, held: Any) -> Union[bytes, str]:
+    """A string of numpy's: the dtype says which kind, and in which order its bytes are."""
+    kind = str(dtype.given[0])[:1] if isinstance(dtype, _Taken) and dtype.given else ""
+    if kind not in "SU" or not kind or not isinstance(held, bytes):
+        raise ValueError("holds something other than strings")
+    order = dtype.state[1] if isinstance(dtype.state, tuple) and len(dtype.state) > 1 else "<"
+    return held if kind == "S" else held.decode("utf-32-be" if order == ">" else "utf-32-le")
+
+
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
+        if module in _MAKERS and name == "scalar":
+            return _numpy_string
         if (module in _MAKERS and name == "_reconstruct") or (module, name) in (
                 ("numpy", "ndarray"), ("numpy", "dtype")):
             return _Taken
         if (module, name) == ("_codecs", "encode"):
             return _encoded
+        if name == "bytes" and module in ("__builtin__", "builtins"):
+            return _no_bytes
         raise ValueError("holds %s.%s, not only strings" % (module, name))
 
 

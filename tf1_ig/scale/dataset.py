@@ -19,6 +19,7 @@ from tf1_ig.scale.suspects import Suspects
 from tf1_ig.scale.worker import Job, Worker, answer
 
 ROWS = 4096
+EACH = 60.0  # seconds from line to line where stderr is no terminal
 
 
 def explain_dataset(spec: Any, files: Any, out: Any, resume: bool = False, workers: Optional[int] = None,
@@ -35,7 +36,7 @@ def explain_dataset(spec: Any, files: Any, out: Any, resume: bool = False, worke
       key: the column that rows are known by; ``None``: ``FILE:ROW``, rows counted from 1.
       rows_per_shard: most rows of one file.
       keep: columns that go along, as JSON, in ``extra``.
-      progress: tell on stderr, once a second.
+      progress: tell on stderr how far it is: once a second on a terminal, else in a line a minute.
       **options: arguments of ``IntegratedGradients.explain`` that replace those of the spec: ``steps``,
         ``tolerance``, ``label``, ….
 
@@ -138,7 +139,9 @@ class _Told:
     """Counts, and tells how far it is."""
 
     def __init__(self, progress: bool, began: float) -> None:
-        self._progress, self._began, self._shown = progress, began, 0.0
+        self._progress, self._began = progress, began
+        self._bar = progress and sys.stderr.isatty()
+        self._shown = 0.0 if self._bar else began  # to a file, nothing is said of a job of less than a minute
         self._all, self._earlier = Summary(), 0
         self._lock = threading.Lock()
 
@@ -147,11 +150,12 @@ class _Told:
         with self._lock:
             self._all += more
             self._earlier += more.rows if earlier else 0
-            if self._progress and time.time() - self._shown > 1:
+            if self._progress and time.time() - self._shown > (1 if self._bar else EACH):
                 self._shown = time.time()
                 rate = (self._all.rows - self._earlier) / max(1e-9, time.time() - self._began)
-                sys.stderr.write("\r%d rows, %.0f a second, %d rejected, %d not converged " % (
-                    self._all.rows, rate, self._all.rejected, self._all.unconverged))
+                line = "%d rows, %.0f a second, %d rejected, %d not converged" % (
+                    self._all.rows, rate, self._all.rejected, self._all.unconverged)
+                sys.stderr.write("\r%s " % line if self._bar else line + "\n")
                 sys.stderr.flush()
 
     def say(self, line: str) -> None:
@@ -165,5 +169,5 @@ class _Told:
 
     def end(self) -> None:
         """No more is told."""
-        if self._progress and self._shown:
+        if self._bar and self._shown:
             sys.stderr.write("\n")

@@ -135,10 +135,11 @@ def write(folder: str, number: int, found: Sequence[Dict[str, Any]]) -> Summary:
     elif os.path.exists(path):
         os.remove(path)
     summary = Summary(len(found), len(good), len(found) - len(good), sum(not one["converged"] for one in good), 0.0,
-                      sum(one["evaluations"] for one in good))
+                      sum(one["evaluations"] for one in good),
+                      doubtful=sum(bool(one["failing_checks"]) for one in good))
     done = {"number": number, "rows": summary.rows, "explained": summary.explained, "rejected": summary.rejected,
             "unconverged": summary.unconverged, "evaluations": summary.evaluations,
-            "dead_letters": hashlib.sha256(data).hexdigest()}
+            "doubtful": summary.doubtful, "dead_letters": hashlib.sha256(data).hexdigest()}
     table = pa.Table.from_batches([records.batch(good)])
     table = table.replace_schema_metadata(dict(table.schema.metadata, **{_DONE.decode(): json.dumps(done)}))
     with whole_files.writing(os.path.join(folder, part_name(number))) as file:
@@ -167,7 +168,8 @@ def done(folder: str, number: int, rows: int) -> Optional[Summary]:
     if (told["rows"], told["explained"], told["number"]) != (rows, table.num_rows, number) or (
             hashlib.sha256(letters).hexdigest() != told["dead_letters"]):
         return None
-    return Summary(told["rows"], told["explained"], told["rejected"], told["unconverged"], 0.0, told["evaluations"])
+    return Summary(told["rows"], told["explained"], told["rejected"], told["unconverged"], 0.0, told["evaluations"],
+                   doubtful=told.get("doubtful", 0))
 
 
 def finish(folder: str, summary: Summary) -> None:

@@ -17,6 +17,7 @@ class Summary:
       seconds: what this try took.
       evaluations: rows sent forward and backward through the model.
       lacking: columns that were to be kept, and that no row has.
+      doubtful: of the explained, how many failed a check; their ``failing_checks`` say which.
     """
 
     rows: int = 0
@@ -26,6 +27,7 @@ class Summary:
     seconds: float = 0.0
     evaluations: int = 0
     lacking: Tuple[str, ...] = ()
+    doubtful: int = 0
 
     def __add__(self, other: "Summary") -> "Summary":
         return type(self)(*(getattr(self, field.name) + getattr(other, field.name)
