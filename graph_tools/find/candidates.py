@@ -73,7 +73,7 @@ class Output(Candidate):
 
     Attributes:
       signatures: ``"signature/key"`` of every signature output that this tensor is.
-      logits: the tensor a softmax or sigmoid was computed from.
+      logits: the tensor that an activation was computed from.
       same_as: the better candidate that is a function of the same logits; ``""`` for a head of its own.
     """
 

@@ -31,7 +31,7 @@ def require(index: GraphIndex, running: Iterable[str], where: str) -> None:
     for node in sorted(seen.values(), key=lambda one: one.name):
         if not _has_kernel(node):
             raise ReleaseError("%s: node %r needs op %s, for which TensorFlow %s has no kernel here%s; run it where it "
-                               "was made to run (a GPU, a TPU), or feed a tensor behind it" % (
+                               "was made to run (another release, a GPU, a TPU), or feed a tensor behind it" % (
                                    where, node.name, node.op, _tf.tf.__version__, _kinds(node)))
 
 

@@ -1,5 +1,7 @@
 """A graph that TensorFlow refuses is one line that names the node, what is wrong with it, and what to do."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -177,6 +179,23 @@ def test_an_op_without_a_kernel_is_named_before_it_runs(monkeypatch):
     with pytest.raises(ReleaseError, match="'h' needs op MatMul, for which TensorFlow .* has no kernel here; "):
         model.require(["s:0"])
     model.require(["s:0"], ["h:0"])  # fed, it does not run
+
+
+def test_an_op_without_a_kernel_beside_the_output_is_in_nobodys_way():
+    """CudnnRNNParamsSize has one on GPUs alone."""
+    def build():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [None, 2], name="x")
+        weights = tf.get_variable("w", [2, 2], initializer=tf.ones_initializer(), use_resource=False)
+        tf.matmul(x, weights, name="s")
+        tf.raw_ops.CudnnRNNParamsSize(num_layers=1, num_units=2, input_size=2, T=tf.float32, S=tf.int32, name="beside")
+
+    model = dataclasses.replace(small.model_of(build), variables={"w": np.array([[1, 2], [3, 4]], np.float32)})
+    with tf1_ig.IntegratedGradients(model, "s:0") as explainer:
+        found = explainer.explain({"x:0": np.array([[1.0, 2.0]], np.float32)}, label=1)
+    np.testing.assert_allclose(found.values["x:0"], [[2.0, 8.0]], rtol=1e-5)
+    with pytest.raises(ReleaseError, match="'beside' needs op CudnnRNNParamsSize"):
+        model.require(["beside:0"])
 
 
 def test_an_op_inside_a_function_needs_a_kernel_too(monkeypatch):

@@ -221,6 +221,20 @@ def lengths_without_rank():
     _end(state)
 
 
+def bytes_between_extremes():
+    """Bytes of which the least is taken off before they become floats; all the same, they would be divided by zero."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.uint8, [None, 12], "x")
+    _end((x - tf.reduce_min(x)) / (tf.reduce_max(x) - tf.reduce_min(x)))
+
+
+def places_in_a_sequence():
+    """The ends of sentences, each the number of its row and a step of it."""
+    tf = _tf.tf
+    x, ends = tf.placeholder(tf.float32, [None, None, 12], "x"), tf.placeholder(tf.int32, [None, 3, 2], "ends")
+    _end(tf.reduce_mean(tf.gather_nd(tf.tanh(x), ends), 1))
+
+
 def numbers_in_texts():
     """Numbers that commas divide."""
     tf = _tf.tf

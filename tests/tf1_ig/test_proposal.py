@@ -30,7 +30,8 @@ SHAPES = {
     examples.state_of_a_batch: {"x:0": (5, 12)}, examples.size_before_ids: {"count:0": (), "ids:0": (1, 4)},
     examples.size_of_tiles: {"count:0": (), "ids:0": (1, 4)},
     examples.lengths_without_rank: {"ids:0": (1, 5), "lengths:0": (1,)},
-    examples.numbers_in_texts: {"texts:0": (1,)},
+    examples.numbers_in_texts: {"texts:0": (1,)}, examples.places_in_a_sequence: {
+        "x:0": (1, 8, 12), "ends:0": (1, 3, 2)}, examples.bytes_between_extremes: {"x:0": (1, 12)},
     switches.default_in_the_middle: {"picture:0": (1, 2, 2)}, switches.keep_with_a_bad_default: {
         "x:0": (1, 4), "level:0": ()}}
 
@@ -278,17 +279,32 @@ def test_logits_are_proposed_where_a_probability_is_flat(scale, explained):
     assert output.tensor == explained and not found.obstacle and not found.saturated
 
 
-@pytest.mark.parametrize("weights, words", [(0, "(w), as before the first step"), (1, "")])
-def test_a_model_that_never_learned_is_said_to_be_that(weights, words):
+@pytest.mark.parametrize("bias, explained", [(-1e6, "logits:0"), (-100.0, "y:0")])
+def test_what_an_activation_is_computed_from_is_proposed_where_no_value_turns_it_on(bias, explained):
+    def build():
+        tf = small._tf.tf
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        tf.nn.relu(tf.identity(tf.matmul(x, tf.constant(abs(small.WEIGHTS))) + bias, "logits"), name="y")
+
+    model = small.model_of(build)
+    output, found = propose_any(model, gt.find_outputs(model).distinct())
+    assert output.tensor == explained and not found.obstacle
+
+
+@pytest.mark.parametrize("weights, words", [
+    (0, "(w), as before the first step"), (1, ""), (1e30, "(w), as after a training that diverged"),
+    (1e10, "is zero: the output")])
+def test_a_model_that_never_learned_or_diverged_is_said_to_have(weights, words):
     def build():
         tf = small._tf.tf
         x = tf.placeholder(tf.float32, [None, 4], "x")
         w = tf.get_variable("w", [4, 3], initializer=tf.zeros_initializer(), use_resource=False)
         tf.nn.softmax(tf.matmul(x, w), name="y")
 
-    model = dataclasses.replace(small.model_of(build), variables={"w": weights * np.asarray(small.WEIGHTS, "f")})
-    found = propose(model, gt.find_outputs(model)[0])
-    assert words in found.obstacle and bool(found.obstacle) == (not weights)
+    held = np.float32(weights) * np.where([True, False, False], np.float32(9), np.asarray(small.WEIGHTS, "f"))
+    found = propose(dataclasses.replace(small.model_of(build), variables={"w": held}), gt.find_outputs(
+        small.model_of(build))[0])
+    assert words in found.obstacle and bool(found.obstacle) == (weights != 1)
 
 
 @pytest.mark.parametrize("axis, expected", [(0, None), (1, 0)])

@@ -109,9 +109,9 @@ def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tu
             warnings.append("the graph is in training mode (dropout or batch statistics that no feed switches off); "
                             "the command below puts it into inference mode")
         if output is not None and output.kind == "logits" and output.same_as:
-            warnings.append("%s is certain under the example, where gradients vanish: the command below explains what "
-                            "it is computed from; of your own rows try --output %s first, it says where it is flat" % (
-                                output.same_as, output.same_as))
+            warnings.append("%s is certain, or nothing at all, under the example, where gradients vanish: the command "
+                            "below explains what it is computed from; of your own rows try --output %s first, it says "
+                            "where it is flat" % (output.same_as, output.same_as))
         if proposal.baseline:
             warnings.append("zero is no baseline for %s: the output is not finite there%s; the command below starts at "
                             "1, so that it runs: put in what says nothing in your data" % (

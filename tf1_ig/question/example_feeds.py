@@ -305,7 +305,8 @@ class Plan:
             return maker.constant(said, (), part.dtype)
         if maker.is_number(part.tensor):
             return maker.whole(10, shape, part.dtype)
-        return maker.constant(setting.tokens if len(shape) == 1 else 1, shape, part.dtype)
+        return maker.places(part.tensor, shape, part.dtype, (setting.rows, setting.tokens)) or maker.constant(
+            setting.tokens if len(shape) == 1 else 1, shape, part.dtype)
 
 
 def _sparse_part(one: Input, part: Component) -> str:

@@ -28,6 +28,7 @@ _PASSING = frozenset((
     "ConcatV2", "Unpack", "Split", "StridedSlice", "Slice", "TensorArrayScatterV3", "TensorArrayReadV3", "Substr",
     "StringLower", "Tile", "GatherV2", "GatherNd", "Unique", "SparseReshape", "SparseToDense", "StringStrip",
     "StringSplit", "StringSplitV2"))
+_COUNTING = frozenset(("Sub", "Add", "AddV2", "Mul", "Neg", "Square", "Abs", "Sum", "Mean", "Max", "Min"))
 
 
 class Sample(NamedTuple):
@@ -95,13 +96,39 @@ class Maker:
         return Sample("r.randint(%d, %d, %s).astype(\"%s\")" % (low, count, shape, dtype),
                       np.asarray(self._random.randint(low, count, shape)).astype(dtype))
 
+    def places(self, tensor: str, shape: Tuple[int, ...], dtype: str, usual: Sequence[int]) -> Optional[Sample]:
+        """Random places in what ``GatherNd`` takes entries from; ``None`` where none are asked for.
+
+        ``usual``: the sizes of its first and of its other axes, where they are not known.
+        """
+        taken = [self._index.data_inputs(use.node)[0] for use in self._uses(tensor)
+                 if use.slot == 1 and self._index.op(use.node) == "GatherNd"]
+        if not taken or not shape:
+            return None
+        known = self._model.outline.get_tensor_by_name(str(taken[0])).shape
+        sizes = [(known.as_list()[axis] if known.ndims and known.ndims > axis else None) or usual[axis > 0]
+                 for axis in range(shape[-1])]
+        return Sample("(r.uniform(0, 1, %s) * %s).astype(\"%s\")" % (shape, sizes, dtype),
+                      (self._random.uniform(0, 1, shape) * sizes).astype(dtype))
+
     def is_number(self, tensor: str) -> bool:
-        """Whether whole numbers are nothing but numbers: made floats, and neither compared nor counted up to."""
-        uses = [use.node for use in self._uses(tensor) if self._index.op(use.node) not in OF_THE_SIZE]
-        casts = [node for node in uses if self._index.op(node) == "Cast"
-                 and self._index.nodes[node].attr["DstT"].type in FLOAT_TYPES]
-        behind = {use.node for node in casts for use in self._uses(node)}
-        return bool(casts) and all(node in behind or node in casts or self._index.op(node) in _PASSING for node in uses)
+        """Whether whole numbers are nothing but numbers: made floats, if only after sums, and neither compared nor
+        counted up to."""
+        found, seen = False, set()
+        todo = [names.parse(tensor)]
+        while todo and len(seen) < 200:
+            for use in self._index.uses(todo.pop(0)):
+                op = self._index.op(use.node)
+                if use.node in seen or op in OF_THE_SIZE:
+                    continue
+                seen.add(use.node)
+                if op == "Cast" and self._index.nodes[use.node].attr["DstT"].type in FLOAT_TYPES:
+                    found = True
+                elif op in _PASSING or op in _COUNTING:
+                    todo += [names.TensorRef(use.node, port) for port in self._index.ports(use.node) if port >= 0]
+                else:
+                    return False
+        return found
 
     def count(self, tensor: str) -> Optional[int]:
         """How many ids there are for a tensor; ``None`` when nothing looks them up."""

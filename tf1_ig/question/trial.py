@@ -22,8 +22,11 @@ _SILENT = ("every attribution of the example is zero: the output does not change
            "rows of your own, or choose another output or label")
 _UNTRAINED = ("every attribution of the example is zero, and of the weights behind %s %d of %d hold nothing but zeros "
               "(%s), as before the first step of training: load a later checkpoint")
+_DIVERGED = ("every attribution of the example is zero, and of the weights behind %s %d of %d hold numbers beyond "
+             "1e+15 (%s), as after a training that diverged: load an earlier checkpoint")
 _NOT_FINITE = "%s is not finite on the way from the baseline to the example: first in %s; feed rows of your own, or " \
               "choose a baseline from which it is"
+_BEYOND = 1e15                       # what no weight is after a training that went well
 _STEPS = 2                           # points of the trial
 _LARGE = 1500                        # nodes behind an output of which no gradient is built
 _CERTAIN = 1 - 1e-4                  # of a probability: there single precision hardly knows its gradient
@@ -257,14 +260,17 @@ def _label(shape: Optional[Sequence[Optional[int]]], axis: Optional[int]) -> Opt
 
 
 def _why_silent(model: Model, output: str) -> Tuple[str, bool]:
-    """What to say where every attribution is zero: of a model that never learned anything, that it did not; and
-    whether any of its weights hold something, so that other values may move it."""
+    """What to say where every attribution is zero: of a model that never learned anything, or whose weights grew beyond
+    all bounds, that it did; and whether any of its weights hold something else, so that other values may move it."""
     behind = model.index.ancestors([output], control=False)
-    weights = [name for name in model.variables if name in behind and np.ndim(model.variables[name]) > 1]
-    zero = [name for name in weights if np.asarray(model.variables[name]).dtype.kind == "f"
-            and not np.any(model.variables[name])]
-    return (_UNTRAINED % (output, len(zero), len(weights), some(zero, 3)) if zero else _SILENT), not zero or (
-        len(zero) < len(weights))
+    weights = {name: value for name, value in ((name, np.asarray(model.variables[name])) for name in model.variables
+                                               if name in behind) if value.ndim > 1}
+    for told, is_lost in ((_UNTRAINED, lambda value: not np.any(value)),
+                          (_DIVERGED, lambda value: value.size and np.max(np.abs(value)) > _BEYOND)):
+        lost = [name for name, value in weights.items() if value.dtype.kind == "f" and is_lost(value)]
+        if lost:
+            return told % (output, len(lost), len(weights), some(lost, 3)), len(lost) < len(weights)
+    return _SILENT, True
 
 
 # -- large graphs ----------------------------------------------------------------------------------------------------

@@ -263,7 +263,8 @@ class HeadSearch:
         kind = self._kind(activation or end)
         why = "%s of the last layer" % self.view.op(activation) if activation else "computed from the last layer"
         found = [self.output(end, kind, "%s, %s %s; nothing consumes it" % (
-            why, self.view.op(one.layer), short(one.layer)), [one.layer, end.node])]
+            why, self.view.op(one.layer), short(one.layer)), [one.layer, end.node],
+                             str(one.ref) if activation else None)]
         if activation:
             found.append(self.output(one.ref, "logits", "it is what %s %s is computed from" % (
                 self.view.op(activation), short(str(end))), [one.layer, one.ref.node]))
@@ -312,8 +313,9 @@ class HeadSearch:
         why = "computed from %s, %s %s; a loss compares it with %s" % (
             "the last layer" if self.ends.layered else "learned numbers", self.view.op(one.layer), short(one.layer),
             listed(self.ends.labels()))
-        found = [self.output(compared, kind, why, [one.layer, compared.node])]
-        if str(one.ref) in passed(self.view, compared):
+        before = str(one.ref) in passed(self.view, compared)
+        found = [self.output(compared, kind, why, [one.layer, compared.node], str(one.ref) if before else None)]
+        if before:
             found.append(self.output(one.ref, "logits", "it is what %s %s is computed from" % (
                 self.view.op(compared), short(str(compared))), [one.layer, one.ref.node]))
         return found
