@@ -125,6 +125,23 @@ def test_a_saved_model_given_as_a_lone_file(written, tmp_path):
     refused(ModelFileMissingError, path, "variables/variables", "SavedModel")
 
 
+def test_constants_that_are_shapes_alone_are_told_as_weights_that_are_elsewhere(written, tmp_path):
+    graph_def, path = _tf.tf.GraphDef(), str(tmp_path / "hollow.pb")
+    with open(written.frozen, "rb") as file:
+        graph_def.ParseFromString(file.read())
+    held = [node.attr["value"].tensor for node in graph_def.node if node.op == "Const" and node.attr[
+        "value"].tensor.tensor_shape.dim]
+    for tensor in held[1:]:
+        tensor.CopyFrom(type(tensor)(dtype=tensor.dtype, tensor_shape=tensor.tensor_shape))
+    with open(path, "wb") as file:
+        file.write(graph_def.SerializeToString())
+    gt.load(path)  # a single one that holds something: what the others lack may be zeros
+    held[0].CopyFrom(type(held[0])(dtype=held[0].dtype, tensor_shape=held[0].tensor_shape))
+    with open(path, "wb") as file:
+        file.write(graph_def.SerializeToString())
+    refused(ModelFileMissingError, path, "shapes without values", "files of their own")
+
+
 def test_a_frozen_graph_under_the_name_of_a_saved_model(written, tmp_path):
     shutil.copy(written.frozen, str(tmp_path / "saved_model.pb"))
     refused(ModelFormatError, str(tmp_path), "saved_model.pb", "GraphDef", "rename")
