@@ -34,8 +34,8 @@ def _refuse_if_hollow(artefact: Artefact) -> None:
         dim.size > 0 for dim in value.tensor_shape.dim)}
     if len(shaped) > 1 and not any(_has_values(value) for value in shaped.values()):
         raise ModelFileMissingError(
-            "frozen GraphDef %s: its %d constants are shapes without values (%s): the weights are in files of their own, "
-            "as TensorFlow.js keeps them; put them back in, or load the model that this was converted from" % (
+            "frozen GraphDef %s: its %d constants are shapes without values (%s): the weights are in files of their "
+            "own, as TensorFlow.js keeps them; put them back in, or load the model that this was converted from" % (
                 artefact.path, len(shaped), some(sorted(shaped), 3)))
 
 
