@@ -328,6 +328,28 @@ def in_turn():
     _trained(tf.reduce_mean(tf.square(size - tf.placeholder(tf.float32, [None, 3], "truth"))))
 
 
+def _drawn_from(log_odds, scores):
+    """A loss, number by number, of the action that is drawn; what is left of the policy's gradients is fed."""
+    tf = _tf.tf
+    action = tf.one_hot(tf.reshape(tf.random.categorical(log_odds, 1), [-1]), 3)
+    loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=action, logits=scores, name="loss")
+    tf.gradients(loss, tf.trainable_variables())
+
+
+def drawn():
+    """An action is drawn by scores."""
+    logits = layer(_batch(_tf.tf.float32, 6)[0], name="logits")
+    _drawn_from(logits, logits)
+
+
+def drawn_of_some():
+    """An action is drawn by odds of which a feature strikes some out."""
+    tf = _tf.tf
+    x, _ = _batch(tf.float32, 6)
+    scores = layer(x)
+    _drawn_from(tf.log(tf.multiply(1 - tf.abs(x[:, :3]), tf.exp(scores), name="odds")), scores)
+
+
 LOGITS = ("logits:0", "logits")
 
 TRAINING_HEADS = {heads.build.__name__: heads for heads in (
@@ -353,5 +375,6 @@ TRAINING_HEADS = {heads.build.__name__: heads for heads in (
     Heads(line_of_numbers, (("fitted:0", "prediction"),)), Heads(line_of_constants, (("fitted:0", "prediction"),)),
     Heads(own_scope, (("gradient/logits:0", "logits"),)), Heads(their_scope, (LOGITS,)),
     Heads(hanging, (("kinds:0", "softmax"), ("size:0", "logits"), ("kind:0", "logits"))),
+    Heads(drawn, (LOGITS,)), Heads(drawn_of_some, (("odds:0", "prediction"),), (("loss:0", "by chance"),)),
     Heads(in_turn, (("size:0", "logits"),), (("kinds:0", "attention"),)),
     Heads(activation_summaries, (("probabilities:0", "softmax"), LOGITS)))}

@@ -114,7 +114,8 @@ class Maker:
     def is_number(self, tensor: str) -> bool:
         """Whether whole numbers are nothing but numbers: made floats, if only after sums, and neither compared nor
         counted up to."""
-        found, seen = False, set()
+        found = False
+        seen: Set[str] = set()
         todo = [names.parse(tensor)]
         while todo and len(seen) < 200:
             for use in self._index.uses(todo.pop(0)):

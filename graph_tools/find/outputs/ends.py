@@ -180,7 +180,7 @@ class Ends:
                     continue  # of all rows up to each: a loss's own
                 others = {str(other) for other in self.view.inputs(use.node) if other != one}
                 if self.sources(others) & self.labels():
-                    return self._without_logarithm(one)
+                    return self.without_logarithm(one)
                 if use.node not in seen and self.view.op(use.node) not in READOUTS:
                     seen.add(use.node)
                     todo += [after for after in self._outputs(use.node) if not self.is_scalar(after)]
@@ -189,7 +189,7 @@ class Ends:
     def _outputs(self, name: str) -> List[TensorRef]:
         return [TensorRef(name, port) for port in range(self.view.tensor_count(name))]
 
-    def _without_logarithm(self, ref: TensorRef) -> TensorRef:
+    def without_logarithm(self, ref: TensorRef) -> TensorRef:
         """What a logarithm right before a comparison is taken of, without the clip or the little that is added."""
         found = self.view.origin(ref)
         if self.view.op(found) != "Log":

@@ -334,8 +334,8 @@ class HeadSearch:
     # Heads that no layer ends in.
 
     def _chosen(self, taken: Set[str], learned: bool = True) -> List[Output]:
-        """What an argmax chooses from, where no other head has to do with it."""
-        found = [self.output(ref, "prediction", "an argmax chooses from it", [ref.node])
+        """What an argmax or a draw chooses from, where no other head has to do with it."""
+        found = [self.output(ref, "prediction", "an argmax or a draw chooses from it", [ref.node])
                  for ref in unlayered.chosen_from(self.view, self.ends, taken, learned)]
         self.chosen.update(one.tensor for one in found)
         return found

@@ -15,15 +15,16 @@ def _samplers(view: View) -> List[str]:
 
 
 def without_candidates(view: View, found: Dict[str, Output], misses: List[Miss]) -> Dict[str, Output]:
-    """The candidates that are no scores of classes drawn by chance; those that are become misses."""
-    samplers = _samplers(view)
-    if not samplers:
-        return found
-    after = view.index.descendants(samplers, control=False)
-    drawn = [name for name in found if names.parse(name).node in after]
-    misses += [Miss(name, "it depends on classes that %s draws by chance: part of a loss" % samplers[0])
-               for name in drawn]
-    return {name: one for name, one in found.items() if name not in drawn}
+    """The candidates that are no scores of classes drawn by chance, nor of an action that is drawn where there are
+    others; those that are become misses."""
+    for draws, what, always in ((_samplers(view), "classes that %s draws", True),
+                                (view.index.names_of(("Multinomial",)), "what %s draws", False)):
+        after = view.index.descendants(draws, control=False)
+        drawn = [name for name in found if names.parse(name).node in after]
+        if always or len(drawn) < len(found):
+            misses += [Miss(name, "it depends on %s by chance: part of a loss" % (what % draws[0])) for name in drawn]
+            found = {name: one for name, one in found.items() if name not in drawn}
+    return found
 
 
 def label_scores(view: View) -> List[TensorRef]:

@@ -12,18 +12,18 @@ from graph_tools.find.view import View
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.walk import reached
 
-_CHOICES = frozenset(("ArgMax", "ArgMin", "TopK", "TopKV2"))
+_CHOICES = frozenset(("ArgMax", "ArgMin", "TopK", "TopKV2", "Multinomial"))
 # Back from a loss to what it adds up, row by row.
 _TOTALS = frozenset(("Sum", "Mean", "L2Loss", "Add", "AddV2", "AddN", "Sub", "Neg", "Mul", "RealDiv", "Identity"))
 
 
 def chosen_from(view: View, ends: Ends, taken: Set[str], learned: bool = True) -> List[TensorRef]:
-    """What an argmax chooses from, where no head that is known has to do with it; ``learned``: by something learned."""
+    """What an argmax or a draw chooses from, where no head that is known has to do with it; ``learned``: by something learned."""
     index, found = view.index, []
     related = index.ancestors(taken, control=False, stop=lambda name: view.op(name) in READOUTS) | index.descendants(
         taken, control=False)
     for node in index.of_ops(_CHOICES):
-        ref = view.inputs(node.name)[0]
+        ref = ends.without_logarithm(view.inputs(node.name)[0])
         if ref.node in related or ref.node in view.loop_nodes or node.name in view.loop_nodes or (
                 node.name in view.gradients or not view.is_float(ref) or not view.flow.bits(ref.node)):
             continue
