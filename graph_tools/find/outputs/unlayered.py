@@ -18,7 +18,10 @@ _TOTALS = frozenset(("Sum", "Mean", "L2Loss", "Add", "AddV2", "AddN", "Sub", "Ne
 
 
 def chosen_from(view: View, ends: Ends, taken: Set[str], learned: bool = True) -> List[TensorRef]:
-    """What an argmax or a draw chooses from, where no head that is known has to do with it; ``learned``: by something learned."""
+    """What an argmax or a draw chooses from, where no head that is known has to do with it.
+
+    ``learned``: by something learned.
+    """
     index, found = view.index, []
     related = index.ancestors(taken, control=False, stop=lambda name: view.op(name) in READOUTS) | index.descendants(
         taken, control=False)
