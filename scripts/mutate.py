@@ -33,7 +33,7 @@ TESTS = {
     "tf1_ig.engine.prefix": ("tf1_ig/test_prefix.py", "tf1_ig/test_prefix_rules.py"),
     "tf1_ig.engine.affine": ("tf1_ig/test_affine.py", "tf1_ig/test_rules_of_the_core.py"),
     "tf1_ig.engine.probe": ("tf1_ig/test_probe.py", "tf1_ig/test_rules_of_the_core.py"),
-    "tf1_ig.engine.packing": ("tf1_ig/test_packing.py",),
+    "tf1_ig.engine.packing": ("tf1_ig/test_packing.py", "tf1_ig/test_still_rows.py"),
     "tf1_ig.engine.run_sizes": ("tf1_ig/test_packing.py",),
     "graph_tools.edit.inline": ("graph_tools/test_inline.py",),
     "graph_tools.safety.judge": ("graph_tools/test_judge.py", "graph_tools/test_safety.py"),
@@ -44,6 +44,8 @@ TESTS = {
     "tf1_ig.quadrature": ("tf1_ig/test_quadrature.py", "tf1_ig/test_integrate.py"),
     "tf1_ig.integrate": ("tf1_ig/test_integrate.py",),
     "tf1_ig.refine": ("tf1_ig/test_refine.py",),
+    "tf1_ig.ensemble": ("tf1_ig/test_variants.py", "tf1_ig/test_still_rows.py"),
+    "tf1_ig.answer": ("tf1_ig/test_explainer.py", "tf1_ig/test_nonfinite.py", "tf1_ig/test_still_rows.py"),
 }
 _COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
              ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is}
