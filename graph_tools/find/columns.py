@@ -22,7 +22,7 @@ _PART = re.compile(r"^(?P<scope>.*)/(?P<column>[^/]+)/Reshape(_\d+)?$")
 _TERM = re.compile(r"^(?P<scope>.*)/(?P<column>[^/]+)/weighted_sum(_\d+)?(/.*)?$")
 _LAYER = re.compile(r"(^|/)(input_layer|dense_features|sequence_features|sequence_input_layer)(_\d+)?$")
 _SHARED = re.compile(r"^(.+_shared_embedding)(_\d+)?$")
-_WRAPPED = re.compile(r"(_weighted_by_.*|_bucketized|_indicator|_shared_embedding|_embedding)$")
+_WRAPPED = re.compile(r"(_weighted_by_.*|_bucketized|_indicator|_shared_embedding|_embedding)$", re.DOTALL)
 
 
 class _Member(NamedTuple):

@@ -4,14 +4,14 @@ They put them under ``gradients`` (a tape under ``gradient_tape``), each in a sc
 differentiates. A scope of somebody's own that is only called like that holds none and is part of the model.
 """
 
+import itertools
 import re
 from typing import Dict, FrozenSet, Iterable, Iterator, Set
 
 from graph_tools.graph.walk import GraphIndex
 
 _SCOPE = re.compile(r"(?<![^/])(gradients?|gradient_tape)(_\d+)?/")
-# Where tf.gradients puts what differentiates an op: under the op's own name.
-_GRADIENT_OF = re.compile(r"(?:^|/)gradients?(?:_\d+)?/(.+?)_grad/")
+_NESTED = 16  # scopes within scopes that are looked at: gradients of gradients of gradients
 
 
 def nodes(index: GraphIndex) -> FrozenSet[str]:
@@ -20,14 +20,25 @@ def nodes(index: GraphIndex) -> FrozenSet[str]:
 
 
 def differentiated(gradients: Iterable[str]) -> Set[str]:
-    """The nodes that gradients are named after."""
-    return {found.group(1) for found in map(_GRADIENT_OF.search, gradients) if found}
+    """The nodes that gradients are named after: where ``tf.gradients`` puts what differentiates an op."""
+    return {op for op in map(differentiated_by, gradients) if op}
+
+
+def differentiated_by(name: str) -> str:
+    """The op in whose gradient a node is, by its name alone; ``""``: in none.
+
+    >>> differentiated_by("tower/gradients_1/tower/dense/MatMul_grad/MatMul_1")
+    'tower/dense/MatMul'
+    """
+    scope = next((found for found in _SCOPE.finditer(name) if found.group(1) != "gradient_tape"), None)
+    behind = name[scope.end():] if scope else ""
+    return behind[:max(0, behind.find("_grad/", 1))]
 
 
 def _nodes(index: GraphIndex) -> FrozenSet[str]:
     inside: Dict[str, Set[str]] = {}
     for name in index.nodes:
-        for found in _SCOPE.finditer(name):
+        for found in itertools.islice(_SCOPE.finditer(name), _NESTED):
             inside.setdefault(name[:found.end()], set()).add(name)
     return frozenset().union(*[members for scope, members in inside.items() if any(
         ended in index for name in members for ended in _may_differentiate(scope, name[len(scope):]))])

@@ -11,6 +11,7 @@ from graph_tools.graph import functions, walk
 UNFOLDED = 4 << 30     # bytes of constants that the file does not hold, but says that they are so large
 NODES = 5000000        # nodes when every call is unfolded
 DEPTH = 200            # calls within calls
+NAME = 4096            # characters of a node's name: what is read off names takes longer the longer they are
 SIDE_BY_SIDE = 1 << 20  # iterations of a loop at a time: the executor makes room for all of them
 # Bytes of an entry by type, where that is more than one; of text, handles and variants: of the object that is kept.
 _WIDTHS = {1: 4, 2: 8, 3: 4, 5: 2, 7: 24, 8: 8, 9: 8, 13: 4, 14: 2, 15: 2, 16: 2, 17: 2, 18: 16, 19: 2, 20: 64, 21: 16,
@@ -19,9 +20,17 @@ _WIDTHS = {1: 4, 2: 8, 3: 4, 5: 2, 7: 24, 8: 8, 9: 8, 13: 4, 14: 2, 15: 2, 16: 2
 
 def check(graph_def: Any, where: str) -> None:
     """Raises ``TooLargeError`` for a graph whose size, unfolded, has nothing to do with the size of its file."""
+    _check_names(graph_def, where)
     _check_constants(graph_def, where)
     _check_loops(graph_def, where)
     _check_calls(graph_def, where)
+
+
+def _check_names(graph_def: Any, where: str) -> None:
+    for node in functions.all_nodes(graph_def):
+        if len(node.name) > NAME:
+            raise TooLargeError("%s: the name of a node (%s), %r…, has %d characters; the file is damaged or hostile" % (
+                where, node.op, node.name[:40], len(node.name)))
 
 
 def _check_constants(graph_def: Any, where: str) -> None:

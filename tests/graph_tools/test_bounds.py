@@ -155,3 +155,13 @@ def test_five_million_nodes(more, called, fine):
 @pytest.mark.parametrize("depth, fine", [(200, True), (201, False)])
 def test_two_hundred_calls_within_one_another(depth, fine):
     assert (refused(library([[number - 1] if number else [] for number in range(depth)], [1] * depth)) == "") is fine
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_name_that_is_longer_than_any_has_reason_to_be(inside):
+    for more, told in ((0, ""), (1, "the name of a node (NoOp), 'aaaa")):
+        graph_def = empty()
+        nodes = graph_def.library.function.add().node_def if inside else graph_def.node
+        nodes.add(name="a" * (bounds.NAME + more), op="NoOp")
+        assert refused(graph_def).startswith("a file: " + told if told else "") and len(refused(graph_def)) < 200
+        assert bool(refused(graph_def)) == bool(told)

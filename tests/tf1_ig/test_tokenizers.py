@@ -1,12 +1,16 @@
 """Tokens with their places: the original text is had back exactly, whatever it is written in."""
 
 import importlib.util
+import signal
+import threading
 
 import numpy as np
 import pytest
 
-from tf1_ig.errors import MissingPackageError
+from tf1_ig.errors import MissingPackageError, RowError
+from tf1_ig.rows import tokenizers
 from tf1_ig.rows.files import Files
+from tf1_ig.rows.patience import at_most
 from tf1_ig.rows.spec import ExplanationSpec
 from tf1_ig.rows.tokenizers import TOKENIZERS, fold, tokenizer
 
@@ -119,3 +123,35 @@ def test_without_the_package_it_is_one_line(monkeypatch, tmp_path):
     with pytest.raises(MissingPackageError, match="pip install 'tf1-ig\\[tokenizers\\]'"):
         tokenizer({"kind": "wordpiece", "file": "vocab.txt"}, Files(str(tmp_path), "spec"))
     assert set(TOKENIZERS) >= {"wordpiece", "bpe", "tokenizers"}
+
+
+def test_a_pattern_that_tries_every_way_to_read_a_text_ends(monkeypatch):
+    """A repeat inside a repeat: each more character doubles the ways, 2⁶⁰ here."""
+    monkeypatch.setattr(tokenizers, "SECONDS", 0.3)
+    cut = tokenizer({"kind": "regex", "pattern": r"(?:a+)+\b(?!b|$)"}, Files(".", "spec"))
+    with pytest.raises(RowError, match=r"more than 0.3 s for a text of 61 characters"):
+        cut("a" * 60 + "b")
+    assert cut("aa bb a ").tokens == ["aa", "a"]  # the clock is put away
+    found = []
+    thread = threading.Thread(target=lambda: found.append(cut("aaa a")))
+    thread.start()
+    thread.join()
+    assert found[0].tokens == ["aaa"]
+
+
+def test_a_clock_of_the_callers_own_is_kept():
+    def rings(number, frame):
+        raise AssertionError("it rang")
+
+    before = signal.signal(signal.SIGVTALRM, rings)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 100.0)
+    try:
+        with at_most(5.0, lambda: RowError("late")):
+            assert signal.getitimer(signal.ITIMER_VIRTUAL)[0] > 50.0
+        assert signal.getsignal(signal.SIGVTALRM) is rings and signal.getitimer(signal.ITIMER_VIRTUAL)[0] > 50.0
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
+        signal.signal(signal.SIGVTALRM, before)
+    with at_most(5.0, lambda: RowError("late")):
+        assert 0.0 < signal.getitimer(signal.ITIMER_VIRTUAL)[0] < 50.0
+    assert signal.getitimer(signal.ITIMER_VIRTUAL)[0] == 0.0 and signal.getsignal(signal.SIGVTALRM) == before

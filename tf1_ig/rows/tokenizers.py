@@ -12,7 +12,9 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 from graph_tools.errors import one_line
 from tf1_ig.errors import RowError, SpecError, package
 from tf1_ig.rows.files import Files
+from tf1_ig.rows.patience import at_most
 
+SECONDS = 10.0  # of work that a pattern may take for one text
 _WHOLE = operator.methodcaller("group")  # of a match, what it matched
 # The characters ``[start, stop)`` of a text.
 Place = Tuple[int, int]
@@ -100,10 +102,17 @@ def _of_pattern(pattern: Any, options: Any) -> Tokenizer:
     def cut(text: str) -> Pieces:
         folded = fold(text, lower, replace)
 
-        def find() -> List[Place]:
-            return [folded.original(*one.span()) for one in pattern.finditer(folded.text) if one.group()]
+        def late() -> RowError:
+            return RowError("the pattern %r takes more than %g s for a text of %d characters: it tries too many ways to "
+                            "read it (a repeat inside a repeat?); write it so that there is one way" % (
+                                pattern.pattern, SECONDS, len(text)))
 
-        return Pieces(list(filter(None, map(_WHOLE, pattern.finditer(folded.text)))), find)
+        def find() -> List[Place]:
+            with at_most(SECONDS, late):
+                return [folded.original(*one.span()) for one in pattern.finditer(folded.text) if one.group()]
+
+        with at_most(SECONDS, late):
+            return Pieces(list(filter(None, map(_WHOLE, pattern.finditer(folded.text)))), find)
     return cut
 
 
