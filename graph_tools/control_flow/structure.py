@@ -16,6 +16,7 @@ from typing import Any, Dict, FrozenSet, List, NamedTuple, Tuple
 from graph_tools.control_flow.arms import Arm, ArmWalk, Place
 from graph_tools.control_flow.nodes import Node, Nodes, closes_loop, edges
 from graph_tools.errors import ControlFlowError
+from graph_tools.graph.groups import Groups
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import CONTROL_OPS, ENTERS, EXITS, IDENTITIES, MERGES, SWITCHES
 from graph_tools.graph.walk import in_order, reached
@@ -125,31 +126,13 @@ def _frame_paths(nodes: Nodes, order: Any) -> Dict[str, Tuple[Tuple[str, ...], T
     return paths
 
 
-class _Groups:
-    """Connected sets of ``(depth, node)``: union-find with path compression."""
-
-    def __init__(self) -> None:
-        self._links: Dict[Tuple[int, str], Tuple[int, str]] = {}
-
-    def find(self, key: Any) -> Any:
-        root = key
-        while self._links.setdefault(root, root) != root:
-            root = self._links[root]
-        while self._links[key] != root:
-            self._links[key], key = root, self._links[key]
-        return root
-
-    def join(self, one: Any, other: Any) -> None:
-        self._links[self.find(one)] = self.find(other)
-
-
 def _loops(nodes: Nodes, order: Any, paths: Any) -> Any:
     """The loop (named by its LoopCond) that every node runs in, and the loop around each loop.
 
     A frame name alone does not tell loops apart: importing a graph twice gives two loops the same one. What belongs
     together is connected.
     """
-    groups = _Groups()
+    groups = Groups()
     for node in nodes.values():
         own = paths[node.name][0]
         for ref in edges(nodes, node):

@@ -29,8 +29,8 @@ def check(graph_def: Any, where: str) -> None:
 def _check_names(graph_def: Any, where: str) -> None:
     for node in functions.all_nodes(graph_def):
         if len(node.name) > NAME:
-            raise TooLargeError("%s: the name of a node (%s), %r…, has %d characters; the file is damaged or hostile" % (
-                where, node.op, node.name[:40], len(node.name)))
+            raise TooLargeError("%s: the name of a node (%s), %r…, has %d characters; the file is damaged or hostile"
+                                % (where, node.op, node.name[:40], len(node.name)))
 
 
 def _check_constants(graph_def: Any, where: str) -> None:

@@ -103,9 +103,9 @@ def _of_pattern(pattern: Any, options: Any) -> Tokenizer:
         folded = fold(text, lower, replace)
 
         def late() -> RowError:
-            return RowError("the pattern %r takes more than %g s for a text of %d characters: it tries too many ways to "
-                            "read it (a repeat inside a repeat?); write it so that there is one way" % (
-                                pattern.pattern, SECONDS, len(text)))
+            return RowError("the pattern %s takes more than %g s for a text of %d characters: it tries too many ways "
+                            "to read it (a repeat inside a repeat?); write it so that there is one" % (
+                                one_line(repr(pattern.pattern), 80), SECONDS, len(text)))
 
         def find() -> List[Place]:
             with at_most(SECONDS, late):

@@ -12,6 +12,7 @@ from graph_tools.find.dataflow import LAYERS
 from graph_tools.find.narrows import narrows
 from graph_tools.find.view import View
 from graph_tools.graph import names
+from graph_tools.graph.groups import Groups
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import EXITS
 
@@ -30,29 +31,20 @@ class _Back(NamedTuple):
 
 def grouped(view: View, ranked: Sequence[Output]) -> List[Output]:
     """The candidates, best first as they came, each with the better one that is the same head (``same_as``)."""
-    back = {one.tensor: _back(view, names.parse(one.tensor)) for one in ranked}
-    heads: List[List[Output]] = []
-    found: List[Output] = []
+    groups, whole = Groups(), {one.tensor for one in ranked if one.kind in _WHOLE}
     for one in ranked:
-        same = [head for head in heads if any(_are_one(one, other, back) for other in head)]
-        merged = [one] if not same else sum(same, []) + [one]
-        heads = [head for head in heads if head not in same] + [merged]
-    first = {one.tensor: min(head, key=ranked.index).tensor for head in heads for one in head}
-    for one in ranked:
-        best = first[one.tensor]
-        found.append(one if best == one.tensor else dataclasses.replace(one, same_as=best))
-    return found
+        back = _back(view, names.parse(one.tensor))
+        for tensor in back.whole | back.passed & whole:
+            groups.join(one.tensor, tensor)
+    first: Dict[str, str] = {}
+    best = [first.setdefault(groups.find(one.tensor), one.tensor) for one in ranked]
+    return [one if tensor == one.tensor else dataclasses.replace(one, same_as=tensor)
+            for one, tensor in zip(ranked, best)]
 
 
 def passed(view: View, end: TensorRef) -> FrozenSet[str]:
     """The tensors that all data behind an output passes through, back to its last layer; itself included."""
     return _back(view, end).passed
-
-
-def _are_one(one: Output, other: Output, back: Dict[str, _Back]) -> bool:
-    mine, its = back[one.tensor], back[other.tensor]
-    return bool(mine.whole & its.whole) or (other.kind in _WHOLE and other.tensor in mine.passed) or (
-        one.kind in _WHOLE and one.tensor in its.passed)
 
 
 def _back(view: View, end: TensorRef) -> _Back:
