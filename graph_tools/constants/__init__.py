@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Set, Tuple
 from graph_tools import _tf, variables
 from graph_tools.constants.library import Library
 from graph_tools.constants.nodes import Held, make_constant
-from graph_tools.constants.scope import ASSIGNS, READS, Finished, Scope, Tensor, graph_tensor
+from graph_tools.constants.scope import ASSIGNS, READS, REF_ASSIGNS, Finished, Scope, Tensor, graph_tensor
 from graph_tools.errors import EditError
 from graph_tools.graph import functions, names, ops
 from graph_tools.graph.nodes import without_control
@@ -66,12 +66,15 @@ def finish(graph_def: Any) -> Finished:
     """Finishes, in place, what a freezing tool left half done: constants that are still read as variables.
 
     TensorFlow 1's own tool turned a resource variable into a constant and left the ``Enter`` that takes it into a loop,
-    and the ``ReadVariableOp`` behind it, as they were; no release imports such a graph. That of TensorFlow 2 leaves
+    and the ``ReadVariableOp`` behind it, as they were, and other tools leave initialisers that assign to constants; no
+    release imports such a graph. That of TensorFlow 2 leaves
     what is assigned in a branch, and makes a lookup in a loop one whose axis is outside of it, which no release runs.
     A constant that is read after it was assigned to is no constant: it is left for TensorFlow to refuse.
     """
     finished = Finished([], [], [])
-    if any(node.op in READS | ASSIGNS for node in graph_def.node):
+    fixed = {node.name for node in graph_def.node if node.op == "Const"}
+    if any(node.op in READS | ASSIGNS or node.op in REF_ASSIGNS and fixed.intersection(node.input[:1])
+           for node in graph_def.node):
         scope = Scope(list(graph_def.node), Library(graph_def), graph_tensor)
         finished = scope.finish()
         graph_def.node.extend(scope.added)

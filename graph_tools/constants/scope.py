@@ -14,6 +14,7 @@ _REF_PASSES = {"RefIdentity": "Identity", "RefEnter": "Enter", "RefSwitch": "Swi
 _HANDLE_PASSES = frozenset(("Identity", "IdentityN", "Enter", "Switch", "Merge", "Exit", "NextIteration"))
 READS = frozenset(("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp"))
 ASSIGNS = frozenset(op for op in ops.ASSIGNS if op.endswith("VariableOp"))
+REF_ASSIGNS = ops.ASSIGNS - ASSIGNS
 # For each op that calls functions: the attributes that name them, the types of what goes in and comes out, and the
 # input at which the arguments begin.
 _CALLS = {
@@ -71,10 +72,11 @@ class Scope:
         held = self._constants()
         taken = {node.name: held[self.tensor(entry)] for node in self.nodes for entry in node.input[:1]
                  if self.tensor(entry) in held}
-        reads, assigns = ([node for node in self.nodes if node.op in kind and node.name in taken]
-                          for kind in (READS, ASSIGNS))
-        torn = self._read_after(reads, assigns, taken)
-        left: Set[str] = set().union(*(taken[name] for pair in torn for name in pair))
+        reads, assigns = ([node for node in self.nodes if node.op in kind and node.name in taken
+                           and not (node.op in REF_ASSIGNS and self._uses.get((node.name, 0)))]
+                          for kind in (READS, ops.ASSIGNS))
+        torn = self._read_after(assigns, held)
+        left: Set[str] = set().union(*(taken.get(name, set()) for pair in torn for name in pair))
         finished = Finished([], [], torn)
         for node in reads + assigns:
             if taken[node.name] & left:
@@ -108,13 +110,14 @@ class Scope:
                             todo.append((node.name, port))
         return held
 
-    def _read_after(self, reads: Any, assigns: Any, taken: Dict[str, Set[str]]) -> List[Tuple[str, str]]:
-        """Each assignment with each read of the same constant that waits for it."""
+    def _read_after(self, assigns: Any, held: Dict[Tensor, Set[str]]) -> List[Tuple[str, str]]:
+        """Each assignment with each reader of the same constant that waits for it."""
         index, torn = GraphIndex(None, self.nodes), []
         for assign in assigns:
-            behind = index.descendants([assign.name])
-            torn += [(assign.name, node.name) for node in reads
-                     if node.name in behind and taken[node.name] & taken[assign.name]]
+            behind, own = index.descendants([assign.name]), held[self.tensor(assign.input[0])]
+            torn += [(assign.name, node.name) for node in self.nodes
+                     if node.name in behind and node.op not in ops.ASSIGNS and any(
+                         held.get(self.tensor(entry), set()) & own for entry in node.input if entry[:1] != "^")]
         return torn
 
     def _dtype(self, constants: Set[str]) -> int:

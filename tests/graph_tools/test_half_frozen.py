@@ -126,6 +126,36 @@ def test_a_constant_that_is_read_after_it_was_assigned_to_is_refused(tmp_path):
         model.new_graph()
 
 
+@pytest.mark.parametrize("after", [False, True])
+def test_initialisers_of_what_is_constant_now_are_dropped(after, tmp_path):
+    """A variable of the old kind became a constant where it stood; with ``after`` its reader waits for the initialiser.
+    """
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        weights = tf.get_variable("w", [4, 4], initializer=tf.ones_initializer(), use_resource=False)
+        with tf.control_dependencies([weights.initializer] if after else []):
+            tf.matmul(x, tf.identity(weights), name="y")
+        tf.global_variables_initializer()
+    graph_def = graph.as_graph_def()
+    held, = [node for node in graph_def.node if node.op == "VariableV2"]
+    value = np.random.RandomState(1).normal(size=(4, 4)).astype(np.float32)
+    held.op = "Const"
+    held.attr.clear()
+    held.attr["dtype"].type = tf.float32.as_datatype_enum
+    held.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+    path = tmp_path / "left.pb"
+    path.write_bytes(graph_def.SerializeToString())
+    model = gt.load(str(path))
+    warning, = model.warnings
+    if after:
+        assert "'w/Assign' assigns to a constant and" in warning and "reads it after that" in warning
+        return
+    assert warning.endswith("what was assigned is dropped ('w/Assign')")
+    with model.open_session() as session:
+        np.testing.assert_allclose(session.run("y:0", {"x:0": X}), X @ value, rtol=1e-5)
+
+
 def test_a_variable_beside_the_constant_keeps_its_handle(tmp_path):
     graph_def, value, _ = built(lambda tf, x, weights: in_a_loop(tf, x, weights) + in_a_loop(
         tf, x, tf.get_variable("other", [4, 4], use_resource=True)))
