@@ -46,7 +46,8 @@ def _flow(index: GraphIndex) -> Dataflow:
     if any(flow.is_data(name) for name in set(index.names_of(LAYERS)) - gradients.nodes(index)):
         return flow
     fed = switches.data(index)
-    own = stored(index, fed) or drawn(index) or _numbers(index, [name for name in fed if not flow.is_data(name)], fed)
+    own = stored(index, fed) or drawn(index) or _numbers(
+        index, [name for name in fed if not flow.is_data(name)], fed) or painted(index)
     return Dataflow(index, knobs, own) if own else flow
 
 
@@ -104,6 +105,17 @@ def stored(index: GraphIndex, fed: Iterable[str] = ()) -> Tuple[str, ...]:
             name = one.last if len(sources) > 1 else next(iter(sources))
             found[name] = found.get(name, False) or one.multiplied
     return tuple(found) if any(found.values()) else ()
+
+
+def painted(index: GraphIndex) -> Tuple[str, ...]:
+    """What training changes under filters that it leaves alone: a picture in the style of another, a dream."""
+    learned = index.once(_learned)
+    under = [refs[0].node for refs in map(index.data_inputs, index.names_of(_FILTERED))
+             if refs[0].node in learned and refs[1].node not in learned]
+    read = {name: index.data_inputs(name)[0].node for name in index.ancestors(under, control=False)
+            if index.op(name) in ops.COPIES and index.data_inputs(name)}
+    found = [name for name, behind in read.items() if behind in index.once(_trained)]
+    return tuple(found) if len(found) == 1 else ()
 
 
 class _Meeting(NamedTuple):

@@ -154,7 +154,9 @@ class Ends:
             ends = [str(end) for end in self.tensors]
             beside = self.sources(ends) - self.sources(
                 str(ref) for name in self.layers for ref in self.view.inputs(name))
-            self._labels = frozenset(one for one in beside if self.view.flow.is_data(names.parse(one).node))
+            # A single number beside data of many only weighs a part of the loss.
+            self._labels = frozenset(one for one in beside if self.view.shape(one) != () or self.view.flow.is_data(
+                names.parse(one).node))
         return self._labels
 
     def meets_labels(self, ref: TensorRef) -> bool:
