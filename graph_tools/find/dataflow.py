@@ -26,7 +26,7 @@ _MADE_OF_DATA = VALUE | MASK | POSITION | LEARNED | CHOSEN
 SOURCES = ops.ORIGINS | {"RecvTPUEmbeddingActivations", "_Arg", "_Recv", "_HostRecv"}
 
 # Their outputs say how large something is, or what a checkpoint holds, never what is fed.
-_SHAPE_OPS = ops.SHAPE_READERS | ops.SERVES | ops.RESTORES | {
+SHAPE_OPS = ops.SHAPE_READERS | ops.SERVES | ops.RESTORES | {
     "BroadcastGradientArgs", "BroadcastArgs", "TensorArrayV3", "TensorArrayV2", "TensorArray", "TensorListReserve",
     "TensorListLength", "EmptyTensorList", "LookupTableSizeV2", "NoOp", "Assert",
     "RandomUniform", "RandomStandardNormal", "TruncatedNormal", "RandomUniformInt", "StatelessRandomUniform"}
@@ -111,7 +111,7 @@ class Dataflow:
     def _carries(self, name: str, slot: int) -> bool:
         """Whether the values of an input reach the output of a node."""
         op = self.index.op(name)
-        return op not in _SHAPE_OPS and slot in CARRIED.get(op, (slot,))
+        return op not in SHAPE_OPS and slot in CARRIED.get(op, (slot,))
 
     def bits(self, node_name: str) -> int:
         """What the values of a node are made of; 0: not of any input."""
@@ -141,7 +141,7 @@ class Dataflow:
             # A default that is computed (the bottleneck of a retrained network) is what is taken as a rule.
             return self._source_bits(node) | sum(self.bits(ref.node) for ref in self.index.data_inputs(name)[:1]
                                                  if op == "PlaceholderWithDefault")
-        if op in _SHAPE_OPS:
+        if op in SHAPE_OPS:
             return 0
         inputs = self.index.data_inputs(name)
         if op in _GATHERS and len(inputs) >= 2 and _gathers_floats(node):

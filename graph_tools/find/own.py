@@ -9,8 +9,9 @@ of a dropout is compared with a probability, a single number is a learning rate,
 import re
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
+from graph_tools.control_flow import where
 from graph_tools.find import gradients
-from graph_tools.find.dataflow import CARRIED, COMPARISONS, FLOAT_TYPES, LAYERS, SOURCES, Dataflow
+from graph_tools.find.dataflow import CARRIED, COMPARISONS, FLOAT_TYPES, LAYERS, SHAPE_OPS, SOURCES, Dataflow
 from graph_tools.find.inputs import switches
 from graph_tools.graph import ops
 from graph_tools.graph.names import TensorRef
@@ -18,11 +19,12 @@ from graph_tools.graph.walk import GraphIndex, producers_first
 
 DRAWN = frozenset(("RandomUniform", "RandomStandardNormal", "TruncatedNormal", "StatelessRandomUniform",
                    "StatelessRandomNormal", "StatelessTruncatedNormal", "StatelessRandomUniformV2",
-                   "StatelessRandomNormalV2", "StatelessTruncatedNormalV2"))
+                   "StatelessRandomNormalV2", "StatelessTruncatedNormalV2", "RandomUniformInt"))
 _CHANGES = SOURCES | ops.VARIABLES | DRAWN
 _SCALES = frozenset(("Mul", "Add", "AddV2", "Sub"))
 # What a constant is to something learned that it is added to, or that is divided by it: part of the model.
 _SHIFTS = frozenset(("Add", "AddV2", "AddN", "BiasAdd", "RealDiv", "Div"))
+_NO_MEETING = _SHIFTS | ops.SAVES | ops.MERGES
 # A constant filter is part of the model, too, whatever it is moved over.
 _FILTERED = frozenset(("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2dNative", "Conv2DBackpropInput"))
 # What weights are still weights behind.
@@ -31,7 +33,7 @@ _WEIGHTS = ops.COPIES | {"StridedSlice", "Slice", "Reshape", "Squeeze", "ExpandD
 _DIFFERENCES, _CHOICES = frozenset(("Sub", "SquaredDifference")), frozenset(("ArgMin", "ArgMax"))
 _PARTS = frozenset(("Slice", "StridedSlice"))
 _JOINS = frozenset(("Concat", "ConcatV2"))
-_STEP = re.compile(r"(Resource)?(Sparse)?Apply")
+_STEP, _SET = re.compile(r"(Resource)?(Sparse)?Apply"), re.compile(r"(Resource)?(Assign|Scatter)")
 _NO_VALUE = COMPARISONS | ops.SETS | ops.SHAPE_READERS | {"Floor", "Cast"}
 
 
@@ -66,6 +68,7 @@ def drawn(index: GraphIndex) -> Tuple[str, ...]:
     noise = index.names_of(DRAWN)
     if not noise:
         return ()
+    noise = [one for one in noise if one not in where.loop_nodes(index)]  # in each step another
     changing = index.descendants(index.names_of(_CHANGES), control=False)
     leading = index.ancestors(index.names_of(LAYERS), control=False, stop=lambda one: index.op(one) in _NO_VALUE)
     return tuple(name for name in (_scaled(index, one, changing) for one in noise) if name in leading)
@@ -85,24 +88,24 @@ def stored(index: GraphIndex, fed: Iterable[str] = ()) -> Tuple[str, ...]:
     """Numbers that the graph holds and that meet what is learned: points that a model is fitted to, and their labels.
 
     Constants, and variables that training leaves alone, with an axis: floats, and ids that rows are looked up by. Where
-    several come together before they meet it (a mean that is taken off), what is computed from them. None where what is
-    ``fed`` is multiplied with it, nor in a frozen graph, whose weights are constants, too.
+    several come together before they meet it (a mean that is taken off), or some are drawn (a batch of them), what is
+    computed from them. None where what is ``fed`` is multiplied with it, nor in a frozen graph, whose weights are
+    constants, too.
     """
     variables, meetings = index.names_of(ops.VARIABLES), _met(index)
     trained, learned = index.once(_trained), index.once(_learned)
     held = {use.node for name in variables if trained and name not in trained
             for use in index.consumers(name, control=False) if index.op(use.node) in ops.COPIES}
     behind = _behind(index, {one.last for one in meetings}, learned, held)
-    of_fed, noisy = _of(index, fed), _of(index, index.names_of(DRAWN))
+    of_fed, drawn_from = _of(index, fed), _of(index, index.names_of(switches.RANDOM | DRAWN))
     found: Dict[str, bool] = {}
     for one in meetings:
         sources = behind[one.last]
         if one.multiplied and one.last in of_fed:
             return ()
         if sources and (one.multiplied or not held & sources) and (
-                one.ids or len(sources) > 1 or _dtype(index, *sources) in FLOAT_TYPES) and not (
-                    index.op(one.last) in _JOINS and one.last in noisy):  # a sort of what is drawn
-            name = one.last if len(sources) > 1 else next(iter(sources))
+                one.ids or len(sources) > 1 or _dtype(index, *sources) in FLOAT_TYPES):
+            name = one.last if len(sources) > 1 or one.last in drawn_from else next(iter(sources))
             found[name] = found.get(name, False) or one.multiplied
     return tuple(found) if any(found.values()) else ()
 
@@ -153,16 +156,18 @@ def _first_meetings(index: GraphIndex) -> List[_Meeting]:
 
 
 def _trained(index: GraphIndex) -> Set[str]:
-    """The variables that the steps of an optimizer change."""
-    return {index.origin(index.data_inputs(node.name)[0], ops.IDENTITIES).node for node in index.nodes.values()
-            if _STEP.match(node.op)}.intersection(index.names_of(ops.VARIABLES))
+    """The variables that the steps of an optimizer change: by an op of its own, or by what gradients tell."""
+    told = index.descendants(gradients.nodes(index), control=False)
+    steps = [index.data_inputs(node.name) for node in index.nodes.values() if _STEP.match(node.op) or _SET.match(
+        node.op) and any(ref.node in told for ref in index.data_inputs(node.name)[1:])]
+    return {index.origin(refs[0], ops.IDENTITIES).node for refs in steps}.intersection(index.names_of(ops.VARIABLES))
 
 
 def _carried(index: GraphIndex, name: str) -> List[Tuple[int, str]]:
     """The inputs of a node whose values reach its output, by slot; where a part begins is none."""
     op = index.op(name)
     slots = (0,) if op in _PARTS else CARRIED.get(op)
-    return [] if op in ops.ASSIGNS | ops.SHAPE_READERS | DRAWN else [
+    return [] if op in ops.ASSIGNS | SHAPE_OPS | DRAWN else [
         (slot, ref.node) for slot, ref in enumerate(index.inputs(name))
         if not ref.is_control and (slots is None or slot in slots)]
 
@@ -171,10 +176,10 @@ def _meetings(index: GraphIndex, learned: Set[str]) -> List[_Meeting]:
     """Where what is not learned meets what is, in the order of the graph."""
     chosen = index.ancestors(index.names_of(_CHOICES), control=False)
     found: Dict[_Meeting, None] = {}
-    for name in (one for one in index.nodes if one in learned):
+    for name in (one for one in index.nodes if one in learned and one not in gradients.nodes(index)):
         op = index.op(name)
         for slot, other in _carried(index, name):
-            if other not in learned and op not in _SHIFTS and (op not in ops.GATHERS or slot == 1):
+            if other not in learned and op not in _NO_MEETING and (op not in ops.GATHERS or slot == 1):
                 found[_Meeting(other, name, _multiplies(index, name, slot, chosen), op in ops.GATHERS)] = None
     return list(found)
 
@@ -182,6 +187,8 @@ def _meetings(index: GraphIndex, learned: Set[str]) -> List[_Meeting]:
 def _multiplies(index: GraphIndex, name: str, slot: int, chosen: Set[str]) -> bool:
     """Whether a node multiplies an input as data with what is learned, or looks it up, or chooses what is nearest."""
     op = index.op(name)
+    if op in _JOINS:  # the input of a step, beside the state
+        return any(index.op(use.node) in LAYERS for use in index.consumers(name, control=False))
     if op in LAYERS | ops.GATHERS:
         return op not in _FILTERED or slot != 1
     return (op == "Mul" or op in _DIFFERENCES and name in chosen) and any(

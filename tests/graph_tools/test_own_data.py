@@ -246,18 +246,79 @@ def test_a_constant_filter_is_no_data(picture_is_trained, found):
 
 @pytest.mark.parametrize("held", [True, False])
 def test_noise_beside_points_that_the_graph_holds_is_none(held):
-    """What scales the noise of a generator is not to be fed so that none is left; that of held points is."""
+    """What scales the noise of a generator is not to be fed so that none is left; held points are fed as they came."""
     def build():
         tf = _tf.tf
         noise = tf.placeholder(tf.float32, [], "spread") * tf.random_normal([6, 3], name="noise")
-        points = tf.constant(POINTS, name="points") + noise if held else noise
+        points = tf.add(tf.constant(POINTS), noise, name="points") if held else noise
         tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_mean(tf.tanh(
             tf.matmul(points, _learned(3)), name="picture")))
 
     model = small.model_of(build)
-    data, spread = sorted(gt.find_inputs(model, output="picture:0"), key=lambda one: bool(one.switch))
-    assert (data.tensor, data.kind) == (("points:0", "constant") if held else ("noise:0", "noise"))
-    assert (spread.switch, spread.inference) == (("noise", 0.0) if held else ("scale", 1.0))
+    data = [one for one in gt.find_inputs(model, output="picture:0") if not one.switch]
+    assert [(one.tensor, one.shape) for one in data] == [("points:0" if held else "noise:0", (6, 3))]
+    assert [(one.switch, one.inference) for one in gt.find_inputs(model, output="picture:0") if one.switch] == (
+        [] if held else [("scale", 1.0)])
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_a_batch_that_is_drawn_from_what_is_held_is_fed_itself(drawn):
+    """Rows at random places, and their labels; the twin takes the first ones."""
+    def build():
+        tf = _tf.tf
+        points = tf.constant(POINTS, name="points")
+        rows = tf.gather(points, tf.random_uniform([2], 0, 6, tf.int32), name="rows") if drawn else points[:2]
+        loss = tf.reduce_mean(tf.tanh(tf.matmul(rows, _learned(3)), name="picture"))
+        tf.train.GradientDescentOptimizer(0.1).minimize(loss)
+
+    model = small.model_of(build)
+    found = gt.find_inputs(model, output="picture:0").only()
+    assert (found.tensor, found.shape) == (("rows:0", (2, 3)) if drawn else ("points:0", (6, 3)))
+    assert not proposal.propose_any(dataclasses.replace(model, variables={"w": WEIGHTS}),
+                                    gt.find_outputs(model).distinct())[1].obstacle
+
+
+@pytest.mark.parametrize("in_loop", [True, False])
+def test_what_is_drawn_in_a_loop_cannot_be_fed(in_loop):
+    def build():
+        tf = _tf.tf
+        def step(number, state):
+            noise = tf.random_normal([6, 3]) if in_loop else first
+            return number + 1, tf.matmul(state + noise, _tf.tf.constant(WEIGHTS[:, :3]))
+        first = None if in_loop else tf.random_normal([6, 3], name="noise")
+        tf.while_loop(lambda number, state: number < 2, step, (0, tf.zeros([6, 3])))
+
+    assert [one.tensor for one in gt.find_inputs(small.model_of(build))] == [] if in_loop else ["noise:0"]
+
+
+def test_ids_that_are_held_are_looked_up_in_a_table_that_sparse_steps_train():
+    """No op of its own changes the table: it is assigned what gradients say."""
+    def build():
+        tf = _tf.tf
+        table = tf.get_variable("table", [9, 3], use_resource=False)
+        rows = tf.nn.embedding_lookup(table, tf.constant([[1, 2], [3, 4]], name="ids"), name="rows")
+        loss = tf.reduce_mean(tf.tanh(tf.matmul(tf.reduce_mean(rows, 1), _learned(3)), name="picture"))
+        tf.train.AdamOptimizer(0.1).minimize(loss)
+
+    model = small.model_of(build)
+    assert gt.find_inputs(model, output="picture:0").only().tensor == "ids:0"
+    assert gt.find_embeddings(model, output="picture:0").only().ids == "ids:0"
+
+
+def test_a_recurrent_net_over_what_is_held():
+    """Each step joins its part of the points to the state before it multiplies."""
+    def build():
+        tf = _tf.tf
+        points, weights = tf.constant(np.ones((5, 2, 3), np.float32), name="points"), _learned(3)
+        steps = tf.TensorArray(tf.float32, 5).unstack(points)
+        weights = tf.concat([weights, weights, weights], 0)[:7]
+        state = tf.while_loop(lambda number, _: number < 5, lambda number, before: (number + 1, tf.tanh(tf.matmul(
+            tf.concat([steps.read(number), before], 1), weights))), (0, tf.zeros([2, 4])))[1]
+        tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_mean(tf.square(tf.identity(state, name="state"))))
+
+    with _tf.control_flow_v1():
+        model = small.model_of(build)
+    assert gt.find_inputs(model, output="state:0").only().tensor == "points:0"
 
 
 @pytest.mark.parametrize("chosen", [True, False])

@@ -60,6 +60,7 @@ def _find_inputs(model: Model, output: Optional[str]) -> Candidates:
     index = model.index
     found = scan(index)
     taken, misses = _sort_out(index, found, output)
+    taken = [own.shaped(model, one) if one.kind in own.KINDS else one for one in taken]
     switches = find_switches(index, [output] if output is not None else [])
     drawn = index.ancestors(own_data.flow_of(index).own, control=False) if switches else ()
     taken = [_as_switch(one, switches.get(one.tensor), drawn) for one in taken]

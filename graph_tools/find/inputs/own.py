@@ -1,13 +1,12 @@
 """What a graph computes from where no data is fed, noise that it draws or constants: see ``graph_tools.find.own``."""
 
+import dataclasses
 from typing import Any, Iterator
 
-import numpy as np
-
-from graph_tools import _tf
+from graph_tools.errors import GraphToolsError
 from graph_tools.find import own
-from graph_tools.find.inputs.record import Component, Input, Shape, dtype_list, make_input, shape_of
-from graph_tools.graph.ops import PLACEHOLDERS, VARIABLES
+from graph_tools.find.inputs.record import Component, Input, dtype_list, make_input
+from graph_tools.graph.ops import PLACEHOLDERS
 from graph_tools.graph.walk import GraphIndex
 
 NOISE, CONSTANT = KINDS = "noise", "constant"
@@ -23,23 +22,17 @@ def inputs(index: GraphIndex) -> Iterator[Input]:
             continue
         drawn = [one for one in index.ancestors([name], control=False) if index.op(one) in own.DRAWN]
         kind = NOISE if drawn else CONSTANT
-        shape = _drawn_shape(index, drawn[0]) if drawn else _held_shape(index, name)
-        dtype = (dtype_list(node, "dtype", "T") or ["float32"])[0]
+        dtype = (dtype_list(node, "dtype", "T", "Tparams") or ["float32"])[0]
         yield make_input(index, kind, _WHY[kind], (name,), [
-            Component(name + ":0", dtype, shape, name.rpartition("/")[2])], batch=shape[0] if shape else None)
+            Component(name + ":0", dtype, None, name.rpartition("/")[2])])
 
 
-def _held_shape(index: GraphIndex, name: str) -> Shape:
-    """The shape of a constant or of a variable that is read; of what is computed from several, that of the largest."""
-    found = [node.attr["value"].tensor.tensor_shape if node.op == "Const" else node.attr["shape"].shape
-             for node in (index.nodes[one] for one in index.ancestors([name], control=False))
-             if node.op == "Const" or node.op in VARIABLES]
-    return max(map(shape_of, found), key=lambda shape: int(np.prod([size or 0 for size in shape or ()])))
-
-
-def _drawn_shape(index: GraphIndex, drawn: str) -> Shape:
-    """The shape that noise is drawn in, where it is constant."""
-    given: Any = index.nodes[index.data_inputs(drawn)[0].node]
-    if given.op != "Const":
-        return None
-    return tuple(int(size) for size in _tf.make_ndarray(given.attr["value"].tensor).ravel())
+def shaped(model: Any, one: Input) -> Input:
+    """The same input with the shape that TensorFlow infers where it can read the graph, and so many rows."""
+    try:
+        found = model.outline.get_tensor_by_name(one.tensor).shape
+    except GraphToolsError:  # of another release: told where the graph is run
+        return one
+    shape = tuple(found.as_list()) if found.ndims is not None else None
+    return dataclasses.replace(one, shape=shape, batch=shape[0] if shape else None,
+                               components=(one.components[0]._replace(shape=shape),))
