@@ -4,8 +4,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from tf1_ig.result import entries
 from tf1_ig.show import render, tokens as token_view
-from tf1_ig.show.facts import class_text, texts_by_input
+from tf1_ig.show.facts import class_text
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8.0, 232.0, 8.0, 92.0   # the template's viewBox is 240 by 100
 ROWS = 50                                              # that are drawn; all are counted
@@ -78,29 +79,31 @@ def statement(report: Any) -> str:
 def _row(report: Any, attribution: Any, row: int, class_names: Any) -> Row:
     found: Dict[str, Any] = {one.name: one for one in report}
     flips = found["flip set"].positions[row] if "flip set" in found else ()
-    strips, at = [], 0
-    named = texts_by_input(attribution, None)
-    for name, sums in attribution.tokens.items():
-        values = np.ravel(sums[row])
-        texts = named[name][row]
-        strip = token_view.strip(texts if np.ndim(sums[row]) <= 1 else None, values, name if len(
-            attribution.values) > 1 else "", fold=None)
+    strips: List[Any] = []
+    words: List[str] = []
+    for name in attribution.tokens:
+        values, texts = _judged(attribution, name, row)
+        at = len(words)
+        strip = token_view.strip(texts, values, name if len(attribution.values) > 1 else "", fold=None)
         strips.append((strip, tuple(place - at for place in flips if at <= place < at + len(values))))
-        at += len(values)
+        words += map(token_view.printable, texts)
     told = "" if "flip set" not in found else (
         "Without the marked %s the model decides otherwise: the fewest that were found, run to be sure." % (
             "token" if len(flips) == 1 else "%d tokens" % len(flips)) if flips else
         "No set of tokens was found whose removal changes what the model decides.")
-    words = [text for name in attribution.values for text in _words(named[name][row], attribution.tokens[name][row])]
     curves = tuple(_drawn(name, found[name], row, words) for name in _NAMED if name in found and found[name].curves)
     return Row(row, class_text(attribution.label_text(row, class_names)), tuple(strips), tuple(flips), told, curves)
 
 
-def _words(texts: Any, sums: Any) -> List[str]:
-    """A text for each token: its own, or its place."""
-    count = np.size(sums)
-    return [token_view.printable(text) for text in texts[:count]] if texts is not None and np.ndim(sums) <= 1 and len(
-        texts) >= count else ["at %d" % place for place in range(count)]
+def _judged(attribution: Any, name: str, row: int) -> Tuple[np.ndarray, List[str]]:
+    """What measures take away of an input in a row, one by one: its tokens, or the numbers of a plain row; named."""
+    values = np.asarray(attribution.tokens[name][row])
+    if not values.ndim:
+        values = np.ravel(attribution.values[name][row])
+    texts = entries.names(attribution, name, row, shape=values.shape)
+    if values.size > 1 and entries.is_one_category(attribution, name, row):
+        texts = ["%s[%d]" % (texts[0], place) for place in range(values.size)]
+    return np.ravel(values), texts
 
 
 def _drawn(name: str, measured: Any, row: int, words: Sequence[str]) -> Drawn:
