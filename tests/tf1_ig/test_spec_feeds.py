@@ -239,6 +239,23 @@ def test_serialized_examples():
     assert tf.train.Example.FromString(found[0]) == by_hand
 
 
+OPTIONAL = {"kind": "example", "features": {
+    "city": {"type": "bytes", "optional": True}, "City 2": {"type": "bytes", "optional": True}, "age": {"type": "float"}}}
+
+
+@pytest.mark.parametrize("more", [{}, {"city": None}, {"City": "Oslo", "city": None, "City 2": None}, {"City 2": "Rome"},
+                                  {"key": "a-17", "income": 3}])
+def test_an_optional_column_may_be_missing(more):
+    found, = array_of(OPTIONAL, [dict({"age": 4}, **more)])
+    assert sorted(_tf.tf.train.Example.FromString(found).features.feature) == sorted(
+        {"age"} | {name for name in ("City 2",) if more.get(name)})
+
+
+def test_but_not_where_its_name_is_misspelt():
+    with pytest.raises(RowError, match="city.*missing, and 'City' is in no feature; did you mean it"):
+        array_of(OPTIONAL, [{"age": 4, "City": "Oslo"}])
+
+
 @pytest.mark.parametrize("dtype", ["int64", "int32", "float64", "bool"])
 def test_a_placeholder_is_fed_in_its_own_dtype_where_the_spec_says_none(tmp_path, dtype):
     def build():

@@ -1,10 +1,11 @@
 """Serialized ``tf.Example`` protos made from the columns of a row, for graphs that parse their own input."""
 
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 
 from graph_tools import _tf
+from graph_tools.graph.names import nearest
 from tf1_ig.errors import RowError
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.record import Encoder, cell
@@ -23,6 +24,7 @@ def example(options: Mapping[str, Any], files: Files) -> Encoder:
         for name, one in features.items():
             column = one.get("column", name)
             if one.get("optional", False) and (row.get(column) is None or row[column] != row[column]):
+                _refuse_misspelt(row, column, columns)
                 continue
             _KINDS[one["type"]](made.features.feature[name], cell(row, column), one, column)
         # A proto's map has no order of its own; equal rows are to be equal bytes.
@@ -35,6 +37,14 @@ def example(options: Mapping[str, Any], files: Files) -> Encoder:
         return array
 
     return Encoder("example", columns, read, stack)
+
+
+def _refuse_misspelt(row: Any, column: str, read: Sequence[str]) -> None:
+    """An optional column may be missing, but not where the row has one of almost its name that nobody reads."""
+    near = [] if column in row else nearest(column, [name for name in row if isinstance(name, str) and name not in read])
+    if near:
+        raise RowError("the column is missing, and %r is in no feature; did you mean it? (If not, give %r as null.)" % (
+            near[0], column), column)
 
 
 def _floats(feature: Any, value: Any, options: Mapping[str, Any], column: str) -> None:

@@ -232,7 +232,8 @@ def _parsed(part: Part, scene: Scene, folder: str) -> Optional[Dict[str, Any]]:
         entry["features"][one.key] = told
     if part.shape is not None and len(part.shape) > 1:
         entry["shape"] = [size or 1 for size in part.sizes[1:]]
-    scene.guess(part, "features", "each feature is taken from the column of its own name")
+    scene.guess(part, "features", "each feature is taken from the column of its own name" + (
+        "; those that are \"optional\" may be missing" if any(one.optional for one in features) else ""))
     return entry
 
 
