@@ -14,11 +14,12 @@ TABLE = np.random.RandomState(2).normal(size=(5, 2)).astype(np.float32)
 
 
 def mixed():
-    """Three numbers, a category and two words: of the eight (2 of the category), only the last number and word count."""
+    """Three numbers, a category and two words; the last number and the last word count."""
     tf = _tf.tf
     x = tf.placeholder(tf.float32, [None, 3], "x")
     kind, words = (tf.placeholder(tf.int32, shape, name) for name, shape in (("kind", [None]), ("words", [None, 2])))
-    one, rows = (tf.nn.embedding_lookup(tf.constant(TABLE), ids, name=name) for ids, name in ((kind, "k"), (words, "w")))
+    one, rows = (tf.nn.embedding_lookup(tf.constant(TABLE), ids, name=name)
+                 for ids, name in ((kind, "k"), (words, "w")))
     score = x @ tf.constant([[0.1], [0.2], [9.0]]) + 0.01 * tf.reduce_sum(one, 1, keepdims=True)
     score += 3.0 * tf.abs(tf.reduce_sum(rows[:, 1], 1, keepdims=True))
     tf.concat([score, tf.constant([[1.0]]) + 0 * score], 1, name="y")

@@ -240,11 +240,12 @@ def test_serialized_examples():
 
 
 OPTIONAL = {"kind": "example", "features": {
-    "city": {"type": "bytes", "optional": True}, "City 2": {"type": "bytes", "optional": True}, "age": {"type": "float"}}}
+    "city": {"type": "bytes", "optional": True}, "City 2": {"type": "bytes", "optional": True},
+    "age": {"type": "float"}}}
 
 
-@pytest.mark.parametrize("more", [{}, {"city": None}, {"City": "Oslo", "city": None, "City 2": None}, {"City 2": "Rome"},
-                                  {"key": "a-17", "income": 3}])
+@pytest.mark.parametrize("more", [
+    {}, {"city": None}, {"City": "Oslo", "city": None, "City 2": None}, {"City 2": "Rome"}, {"key": "a-17", "income": 3}])
 def test_an_optional_column_may_be_missing(more):
     found, = array_of(OPTIONAL, [dict({"age": 4}, **more)])
     assert sorted(_tf.tf.train.Example.FromString(found).features.feature) == sorted(

@@ -147,8 +147,8 @@ def parse_label(text: Optional[str], class_names: Optional[Sequence[str]] = None
     if name.strip() in (class_names or ()) and re.match(r"\(?\s*\d+(\s*,\s*\d+)*$", places):
         return tuple(int(part) for part in re.findall(r"\d+", places)) + (list(class_names or ()).index(name.strip()),)
     classes = ", or a class: %s" % ", ".join(class_names[:20]) if class_names else ""
-    raise LabelError("label %r is none of: top, second, none, a class such as 3, an index tuple such as 4,1, one class "
-                     "per row such as [0,1,1]%s" % (text, classes))
+    raise LabelError("label %r is none of: top, second, none, a class such as %d, an index tuple such as 4,1, one "
+                     "class per row such as [0,1,1]%s" % (text, min(3, len(class_names or range(4)) - 1), classes))
 
 
 def parse_contrast(text: str, class_names: Optional[List[str]] = None) -> Any:

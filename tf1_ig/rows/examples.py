@@ -41,7 +41,8 @@ def example(options: Mapping[str, Any], files: Files) -> Encoder:
 
 def _refuse_misspelt(row: Any, column: str, read: Sequence[str]) -> None:
     """An optional column may be missing, but not where the row has one of almost its name that nobody reads."""
-    near = [] if column in row else nearest(column, [name for name in row if isinstance(name, str) and name not in read])
+    others = [name for name in row if isinstance(name, str) and name not in read]
+    near = [] if column in row else nearest(column, others)
     if near:
         raise RowError("the column is missing, and %r is in no feature; did you mean it? (If not, give %r as null.)" % (
             near[0], column), column)
