@@ -18,7 +18,7 @@ from tf1_ig.engine.at import At, Scene
 from tf1_ig.engine.layout import Layout
 from tf1_ig.engine.operated import Engine
 from tf1_ig.engine.packing import KeptSizes, PointRunner
-from tf1_ig.question import graph_facts, resolve, time_first
+from tf1_ig.question import entries, graph_facts, resolve, time_first
 from tf1_ig.question.effort import Question, effort
 from tf1_ig.question.label import Label
 from tf1_ig.question.positions import label_of
@@ -320,9 +320,9 @@ class IntegratedGradients:
           >>> found.pairs[0][0]                                                               # doctest: +SKIP
           Pair(first=3, second=4, value=0.069, discrete=0.144)
         """
-        request = pairwise.Request(baseline, steps, tolerance, max_steps)
-        return pairwise.answer(self.at(feed, label, shared_feeds, row_feeds, batch_size, memory_limit), request,
-                               self.output, tokens, progress, self.resolved.notes, self.resolved.called)
+        at = self.at(feed, label, shared_feeds, row_feeds, batch_size, memory_limit)
+        return pairwise.answer(at, pairwise.Request(baseline, steps, tolerance, max_steps), self.output, tokens,
+                               progress, self.resolved.notes)
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
@@ -398,4 +398,4 @@ class IntegratedGradients:
     def _scene(self, task: Task, label: Label, runner: PointRunner) -> Scene:
         return Scene(runner, Layout(self.inputs, task.batch, task.own), task.probed, task.outputs, task.row_shape,
                      label.shown, lambda baseline: baselines.resolve(baseline, task.inputs), label.rows is None,
-                     label.weights)
+                     label.weights, lambda: entries.named(self._engine, self.resolved, task, self.batch_axis))

@@ -21,7 +21,6 @@ from tf1_ig.answer import progress, texts as row_texts
 from tf1_ig.engine.at import FLOATS_AT_ONCE, At
 from tf1_ig.errors import MethodError
 from tf1_ig.kinks import Jumps, calmer, second_derivatives
-from tf1_ig.result.entries import Called
 from tf1_ig.result.interactions import STRONGEST, Interactions, Pair
 
 GAUSS = (8, 16, 32)          # points of the Gauss rule, tried in turn
@@ -109,18 +108,17 @@ class Request(NamedTuple):
     max_steps: int
 
 
-def answer(at: At, request: Request, output: str, tokens: Any, shown: bool, notes: Tuple[str, ...],
-           called: Called = ()) -> Interactions:
+def answer(at: At, request: Request, output: str, tokens: Any, shown: bool, notes: Tuple[str, ...]) -> Interactions:
     """The ``Interactions`` at the feed of an evaluator, in as many points as were asked for or are needed.
 
     Raises:
       MethodError: steps, tolerance or max_steps out of range.
     """
-    texts = row_texts(tokens, len(at))
+    texts = at.texts() if tokens is None else row_texts(tokens, len(at))
     with progress(shown, None) as advance:
         fields = _interactions(at, request, advance)
     return Interactions(output=output, inputs=at.inputs, token_counts=at.token_counts, token_texts=texts,
-                        called=called, notes=notes + at.notes, **fields)
+                        notes=notes + at.notes, **fields)
 
 
 def _interactions(at: At, request: Request, on_points: Any) -> Dict[str, Any]:

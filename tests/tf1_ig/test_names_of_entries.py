@@ -87,7 +87,8 @@ def test_units_of_a_layer_are_nobodys_numbers():
 
 def test_inputs_of_one_feed_are_told_apart():
     called = (("a:0", ("age",)), ("b:0", ("age",)), ("c:0", ("sex",)))
-    assert [entries.input_name(called, name) for name in ("a:0", "b:0", "c:0", "d:0")] == ["a:0", "b:0", "sex", "d:0"]
+    assert [entries.input_name(called, name) for name in ("a:0", "b:0", "c:0", "d:0")] == [
+        "age (a)", "age (b)", "sex", "d:0"]
 
 
 def test_pairs_are_pairs_of_names():
@@ -98,6 +99,15 @@ def test_pairs_are_pairs_of_names():
     with tf1_ig.IntegratedGradients(model_of(product), "p:0") as explainer:
         found = explainer.interactions({"age": [[2.0]], "sex": [[3.0]]})
     assert "age × sex" in str(found) and found.texts(0) == ["age", "sex"]
+
+
+def test_pairs_and_the_evaluator_know_ids_and_numbers():
+    with tf1_ig.IntegratedGradients(model_of(numeric.by_placeholder), "p:0") as explainer:
+        texts = explainer.at(numeric.FEED, label=1).texts()
+        assert [sorted(row) for row in texts] == [sorted(NAMES | {word}) for word in ("#1", "#4")]
+        assert explainer.interactions(numeric.FEED, label=1, steps=8).texts(1) == texts[1]
+        given = [["a", "b", "c", "d", "e", "f"]] * 2
+        assert explainer.interactions(numeric.FEED, label=1, steps=8, tokens=given).texts(1) == given[1]
 
 
 def test_explain_many_and_its_report_call_numbers_by_their_columns(tmp_path, capsys):

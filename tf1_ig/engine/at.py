@@ -11,6 +11,7 @@ from tf1_ig.engine.packing import Batch, Fed, PointRunner
 from tf1_ig.engine.probe import Coupled, Probed, agree, in_company
 from tf1_ig.errors import InputError
 from tf1_ig.integrate import Rows
+from tf1_ig.result import entries
 
 # Floats of attributed tensors that are laid out at once, a copy for each point.
 FLOATS_AT_ONCE = 1 << 22
@@ -28,7 +29,7 @@ class Scene(NamedTuple):
     ``runner`` runs the caller's batch, ``outputs`` are the output rows ``[rows, elements]`` under the feed, ``labels``
     the explained elements as a result reports them, ``start(baseline)`` the entries of a baseline. ``own_company``: the
     rows stand as they were fed, so that they can keep their company where they turn out to need it. ``weights``: of
-    weighted sums, as a result reports them.
+    weighted sums, as a result reports them. ``named()``: what entries are called by, ``ids``, ``strings``, ``called``.
     """
 
     runner: PointRunner
@@ -40,6 +41,7 @@ class Scene(NamedTuple):
     start: Callable[[Any], List[np.ndarray]]
     own_company: bool = True
     weights: Any = None
+    named: Callable[[], Dict[str, Any]] = lambda: dict(called=(), strings=None, ids=None)
 
 
 class At:
@@ -176,6 +178,13 @@ class At:
     def token_counts(self) -> np.ndarray:
         """How many of them each input has, int ``[rows, inputs]``."""
         return self._scene.layout.token_counts()
+
+    def texts(self) -> List[List[str]]:
+        """What each token of each row is called, input after input: a word, an id, else what is fed there."""
+        by = self._scene.named()
+        return [[text for name, count in zip(self.inputs, counts) for text in entries.numbered(
+            by["called"], name, (int(count),), entries.texts(name, row, None, by["strings"], by["ids"]))]
+            for row, counts in enumerate(self.token_counts)]
 
     def by_token(self, values: Mapping[str, Any]) -> List[np.ndarray]:
         """Sums by token of what is shaped like ``entries``: a float64 ``[tokens]`` array a row, input after input."""

@@ -54,6 +54,12 @@ def behind(engine: Any, resolved: Any, task: Any, batch_axis: Optional[int]) -> 
     return {"ids": ids or None, "strings": strings or None}
 
 
+def named(engine: Any, resolved: Any, task: Any, batch_axis: Optional[int]) -> Dict[str, Any]:
+    """What the entries are called by: the fields ``ids``, ``strings`` and ``called`` of an ``Attribution``."""
+    found = behind(engine, resolved, task, batch_axis)
+    return dict(ids=found["ids"], strings=found["strings"], called=resolved.called)
+
+
 def _is_told(resolved: Any, name: str, fed: Mapping[str, Any]) -> bool:
     """Whether a tensor can be computed from a feed: whoever feeds ids need not feed the words that they are of."""
     index = resolved.model.index

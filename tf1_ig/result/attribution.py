@@ -163,13 +163,7 @@ class Attribution:
 
         ``None`` where the result knows none of these.
         """
-        if self.token_texts is not None:
-            return list(self.token_texts[row])
-        if self.strings is not None and name in self.strings:
-            return list(self.strings[name][row])
-        if self.ids is not None and name in self.ids:
-            return ["#%d" % number for number in np.asarray(self.ids[name][row]).reshape(-1).tolist()]
-        return None
+        return entries.texts(name, row, self.token_texts, self.strings, self.ids)
 
     def names(self, name: str, row: int) -> List[str]:
         """What each entry of one input in one row is called: its text, else what is fed with its place:

@@ -48,8 +48,7 @@ class Interactions:
       output: name of the explained tensor.
       inputs: names of the attributed tensors, in the order of their tokens.
       token_counts: int ``[rows, inputs]``, how many tokens each input has in a row.
-      token_texts: one list of texts a row, where they were given.
-      called: as ``Attribution.called`` has it, for tokens without a text.
+      token_texts: one list of texts a row: those that were given, else what the graph and the feed tell.
       pairs: for every row its strongest pairs, with what a discrete removal says of them (Tsang, Rambhatla, Liu: How
         does this interaction affect me?, arXiv 2006.10965): score with both, less the scores with one of them, plus the
         score with none.
@@ -79,7 +78,6 @@ class Interactions:
     pairs: Tuple[Tuple[Pair, ...], ...] = ()
     tolerance: float = CLOSE
     notes: Tuple[str, ...] = ()
-    called: entries.Called = ()
 
     @property
     def finite(self) -> np.ndarray:
@@ -87,9 +85,9 @@ class Interactions:
         return np.isfinite(self.delta)
 
     def texts(self, row: int) -> List[str]:
-        """The tokens of a row in words: its texts, else what is fed there and their places."""
+        """The tokens of a row in words: its texts, else their inputs and places there."""
         found = [one for name, count in zip(self.inputs, self.token_counts[row])
-                 for one in entries.numbered(self.called, name, (int(count),))]
+                 for one in entries.numbered((), name, (int(count),))]
         given = self.token_texts[row][:len(found)] if self.token_texts is not None else []
         return list(given) + found[len(given):]
 

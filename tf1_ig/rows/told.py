@@ -29,15 +29,23 @@ def annotate(result: Attribution, spec: Any, encoded: Encoded, explainer: Any, i
 
 
 def named(pairs: Interactions, spec: Any, encoded: Encoded, explainer: Any) -> Interactions:
-    """The pairs with the words and features that their tokens are, one input after another; places where no name is
-    known. Arguments as for ``annotate``."""
+    """The pairs with the words and features that their tokens are, one input after another; what they are called
+    already where no name is known. Arguments as for ``annotate``."""
     counts = dict(zip(pairs.inputs, pairs.token_counts.T.tolist()))
-    known, called = _behind(counts, None, spec, encoded, explainer, False)["strings"], _called(
-        pairs.called, spec, explainer)
-    texts = [[text for name, of_rows in counts.items() for text in (
-        known[name][row] if name in known else entries.numbered(called, name, (of_rows[row],)))]
-             for row in range(len(pairs.values))]
-    return dataclasses.replace(pairs, called=called, token_texts=texts if known else None)
+    known = _behind(counts, None, spec, encoded, explainer, False)["strings"]
+    called = _called(explainer.resolved.called, spec, explainer)
+    texts = []
+    for row in range(len(pairs.values)):
+        own, start = pairs.texts(row), 0
+        for name, of_rows in counts.items():
+            stop = start + of_rows[row]
+            if name in known:
+                own[start:stop] = known[name][row]
+            elif own[start:stop] == entries.numbered(explainer.resolved.called, name, (of_rows[row],)):
+                own[start:stop] = entries.numbered(called, name, (of_rows[row],))
+            start = stop
+        texts.append(own)
+    return dataclasses.replace(pairs, token_texts=texts)
 
 
 def _called(known: entries.Called, spec: Any, explainer: Any) -> entries.Called:

@@ -4,6 +4,7 @@ import json
 from typing import Any, List, Optional, Sequence
 
 from tf1_ig.result.claims import is_finite
+from tf1_ig.result.features import totals
 from tf1_ig.show import table
 from tf1_ig.show.tokens import number
 
@@ -45,7 +46,9 @@ def _row_lines(result: Any, row: int, class_names: Optional[Sequence[str]]) -> L
     lines = [head + result.scores_text(row)]
     one = result[row]
     found, joint = list(table.entries(one)), table.together(one, 0)
-    if joint is not None:
+    if one.features is not None and set(one.values) <= {each.input for each in one.features[0]}:
+        named = list(totals(one.features[0]).items())
+    elif joint is not None:
         texts = one.texts(next(iter(one.values)), 0) or ["[%d]" % place for place in range(len(joint))]
         named = [(_visible(text) or "[%d]" % place, float(value)) for place, (text, value) in enumerate(zip(
             texts, joint))]
