@@ -249,3 +249,26 @@ def test_one_walk_says_what_a_walk_from_each_output_says(part):
         assert ([one.node for one in found.needed], found.hopeless) == (needed, hopeless)
         seen.add((bool(needed), hopeless is None))
     assert len(seen) == 4
+
+
+def test_what_is_told_of_a_hopeless_graph_is_behind_its_first_output():
+    """Also where a node behind the second comes first by its name."""
+    body = empty()
+    del body.graph.node[:]
+    for name in ("b", "a"):
+        body.add(name, "ReadFile", body.const("file of " + name, "secret"))
+        body.add("length of " + name, "StringLength", name)
+    assert hopeless(meta_of(body)).node == "b"
+
+
+@pytest.mark.parametrize("source", ["IteratorGetNext", "QueueDequeueV2"])
+def test_what_fills_a_source_is_nobodys_need(source):
+    """What is handed over is fed in its place, whatever stands behind."""
+    body = empty()
+    body.add("content", "ReadFile", body.const("file", "secret"))
+    body.add("next", source, "content")
+    body.add("score", "Neg", "next", T=F)
+    meta_graph = meta_of(body)
+    meta_graph.signature_def["serve"].outputs["y"].name = "score:0"
+    found = outlook(meta_graph)
+    assert "content" in judge.judge(body.graph) and found.hopeless is None and list(found.needed) == []

@@ -337,3 +337,35 @@ def test_half_of_the_tolerance_is_for_estimates(tolerance, size, allowed):
     path = refine.Path((0.0, 1.0), 1e3)
     path.add(0.5, 0.5, 1.0, np.ones(1), np.ones(1))
     assert refine.known([path], tolerance).of_parts(np.array([size])).tolist() == [pytest.approx(allowed)]
+
+
+def test_an_interval_is_cut_where_nothing_was_asked_before():
+    """In the middle, else at three eighths from either end, else at a quarter; then no more."""
+    asked, cuts = set(), []
+    for _ in range(6):
+        cut = refine.middles([], np.array([1.0]), 0.0, 9, asked)
+        cuts += cut
+        asked.update(cut)
+    assert cuts == [0.5, 0.375, 0.625, 0.25, 0.75]
+
+
+def test_how_far_a_path_has_to_go():
+    """Not known after the first level, then a little; where intervals are halved, error over what is allowed."""
+    path = path_of(3, refine.FIRST_NODES)
+    more, = refine.climb([path], refine.known([path], 1e-9), 100)
+    assert more and path.level == 2 and path.beyond == math.inf
+    path = path_of(3, more)
+    path.level = 2
+    refine.climb([path], refine.known([path], 1e-9), 100)
+    assert path.beyond == 1.0
+    path.level = None
+    its = refine.known([path], 1e-12)
+    refine.halve([path], its, 100)
+    assert path.beyond == pytest.approx(refine.by_runs(path.errors.tolist()) / its.path[0], rel=1e-9)
+    assert path.beyond > 1.0
+    still = refine.Path([0.0, 0.0])  # nothing is allowed where nothing changes
+    for alpha in (0.25, 0.75):
+        still.add(alpha, 0.0, 1.0, np.ones(1), np.ones(1))
+    still.level = None
+    its = refine.known([still], 0.01)
+    assert refine.halve([still], its._replace(path=np.zeros(1)), 100)[0] and still.beyond > 1e6
