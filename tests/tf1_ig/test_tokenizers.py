@@ -1,13 +1,14 @@
 """Tokens with their places: the original text is had back exactly, whatever it is written in."""
 
 import importlib.util
+import json
 import signal
 import threading
 
 import numpy as np
 import pytest
 
-from tf1_ig.errors import MissingPackageError, RowError
+from tf1_ig.errors import MissingPackageError, RowError, SpecError
 from tf1_ig.rows import tokenizers
 from tf1_ig.rows.files import Files
 from tf1_ig.rows.patience import at_most
@@ -155,3 +156,21 @@ def test_a_clock_of_the_callers_own_is_kept():
     with at_most(5.0, lambda: RowError("late")):
         assert 0.0 < signal.getitimer(signal.ITIMER_VIRTUAL)[0] < 50.0
     assert signal.getitimer(signal.ITIMER_VIRTUAL)[0] == 0.0 and signal.getsignal(signal.SIGVTALRM) == before
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tokenizers") is None, reason="the package tokenizers is not installed")
+def test_files_of_the_package_that_it_cannot_follow(tmp_path):
+    """A pattern without end, where it panics by an error that is no ``Exception``; and files that are none of its."""
+    saved = {"version": "1.0", "added_tokens": [], "pre_tokenizer": {
+        "type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated", "invert": False},
+        "model": {"type": "WordLevel", "vocab": {"a": 0, "?": 1}, "unk_token": "?"}}
+    (tmp_path / "saved.json").write_text(json.dumps(saved), encoding="utf-8")
+    cut = tokenizer({"kind": "tokenizers", "file": "saved.json"}, Files(str(tmp_path), "spec"))
+    assert cut("a").tokens == ["a"]
+    with pytest.raises(RowError, match="the tokenizer cannot read the text"):
+        cut("a" * 60 + "b")
+    (tmp_path / "none.json").write_text("[1, 2", encoding="utf-8")
+    for options in ({"kind": "bpe", "file": "none.json", "merges": "none.json"},
+                    {"kind": "tokenizers", "file": "none.json"}):
+        with pytest.raises(SpecError, match="is not a file of the tokenizers package"):
+            tokenizer(options, Files(str(tmp_path), "spec"))

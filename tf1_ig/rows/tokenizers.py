@@ -132,9 +132,8 @@ def _wordpiece(options: Any, files: Any) -> Tokenizer:
 
 def _byte_pairs(options: Any, files: Any) -> Tokenizer:
     library = _package()
-    model = library.models.BPE.from_file(files.existing(options["file"], "tokenizer.file"),
-                                         files.existing(options["merges"], "tokenizer.merges"))
-    made = library.Tokenizer(model)
+    path, merges = (files.existing(options[name], "tokenizer." + name) for name in ("file", "merges"))
+    made = library.Tokenizer(_of_file(files, path, lambda: library.models.BPE.from_file(path, merges)))
     made.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=options.get("prefix_space", False))
     if options.get("lower", False):
         made.normalizer = library.normalizers.Lowercase()
@@ -144,11 +143,7 @@ def _byte_pairs(options: Any, files: Any) -> Tokenizer:
 def _saved(options: Any, files: Any) -> Tokenizer:
     library = _package()
     path = files.existing(options["file"], "tokenizer.file")
-    try:
-        made = library.Tokenizer.from_file(path)
-    except Exception as wrong:  # noqa: B902 the package raises bare Exception
-        raise SpecError("%s: %r is not a file of the tokenizers package (%s)" % (
-            files.place("tokenizer.file"), path, one_line(wrong))) from wrong
+    made = _of_file(files, path, lambda: library.Tokenizer.from_file(path))
     made.no_truncation()
     made.no_padding()
     return _encoding(made)
@@ -158,9 +153,25 @@ def _package() -> Any:
     return package("tokenizers", "for WordPiece and byte-pair files", "'tf1-ig[tokenizers]'")
 
 
+def _of_file(files: Files, path: str, read: Callable[[], Any]) -> Any:
+    return _asked(read, lambda why: SpecError("%s: %r is not a file of the tokenizers package (%s)" % (
+        files.place("tokenizer.file"), path, why)))
+
+
+def _asked(ask: Callable[[], Any], error: Callable[[str], Exception]) -> Any:
+    """What the package answers; it raises bare ``Exception``, and an error below ``BaseException`` where it panics."""
+    try:
+        return ask()
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as wrong:  # noqa: B902
+        raise error(one_line(wrong, 200)) from wrong
+
+
 def _encoding(made: Any) -> Tokenizer:
     def cut(text: str) -> Pieces:
-        encoded = made.encode(text, add_special_tokens=False)
+        encoded = _asked(lambda: made.encode(text, add_special_tokens=False), lambda why: RowError(
+            "the tokenizer cannot read the text (%s)" % why))
         return Pieces(encoded.tokens, lambda: encoded.offsets, encoded.ids)
     return cut
 
