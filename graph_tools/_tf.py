@@ -303,11 +303,9 @@ def session_config() -> Any:
     """The ``tf.ConfigProto`` of every session we open ourselves.
 
     The meta-optimizer is off: on TF 1.15 it hangs on some restored loops, on 2.x it overflows the stack on very deep
-    graphs, and it can reorder float arithmetic between two otherwise equal runs. Only what a run needs is placed, so
-    that ops without a kernel here are in nobody's way beside it.
+    graphs, and it can reorder float arithmetic between two otherwise equal runs.
     """
     config = __getattr__("tf").ConfigProto()
-    config.graph_options.place_pruned_graph = True
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     config.intra_op_parallelism_threads, config.inter_op_parallelism_threads = _threads
     return config

@@ -206,7 +206,7 @@ class Model:
         """
         graph = self.graph
         if config is None:
-            config = _tf.session_config()
+            config = kernels.config_for(self.index, _tf.session_config())
             config.operation_timeout_in_ms = 300000
         forks.refuse_in_child()
         with _tf.tf.Session(graph=graph, config=config) as session:

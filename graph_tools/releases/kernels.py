@@ -35,6 +35,20 @@ def require(index: GraphIndex, running: Iterable[str], where: str) -> None:
                                    where, node.name, node.op, _tf.tf.__version__, _kinds(node)))
 
 
+def config_for(index: GraphIndex, config: Any) -> Any:
+    """A ``tf.ConfigProto`` for sessions of a graph: where it holds ops without a kernel, only what a run needs is
+    placed, so that they are in nobody's way beside it (each run is then placed anew, which takes longer).
+    """
+    library = {function.signature.name for function in index.graph_def.library.function}
+    if all(any(kernel.device_type in _OWN for kernel in registered(op))
+           for op in {node.op for node in index.nodes.values()} - library - _REWRITTEN):
+        return config
+    made = type(config)()
+    made.CopyFrom(config)
+    made.graph_options.place_pruned_graph = True
+    return made
+
+
 def _with_bodies(running: List[Any], library: Any) -> List[Any]:
     """Some nodes, and those of the functions of the library that they call."""
     if not library.function:

@@ -194,8 +194,13 @@ def test_an_op_without_a_kernel_beside_the_output_is_in_nobodys_way():
     with tf1_ig.IntegratedGradients(model, "s:0") as explainer:
         found = explainer.explain({"x:0": np.array([[1.0, 2.0]], np.float32)}, label=1)
     np.testing.assert_allclose(found.values["x:0"], [[2.0, 8.0]], rtol=1e-5)
+    with model.open_session() as session:
+        np.testing.assert_allclose(session.run("s:0", {"x:0": [[1.0, 2.0]]}), [[7.0, 10.0]])
     with pytest.raises(ReleaseError, match="'beside' needs op CudnnRNNParamsSize"):
         model.require(["beside:0"])
+    config = _tf.session_config()  # which a graph without such ops takes as it is
+    assert kernels.config_for(small.model_of(wired).index, config) is config
+    assert kernels.config_for(model.index, config) != config
 
 
 def test_an_op_inside_a_function_needs_a_kernel_too(monkeypatch):

@@ -16,6 +16,7 @@ from graph_tools.errors import BlockedRunError, FeedError, GradientError, Tensor
 from graph_tools.graph import names
 from graph_tools.graph.ops import MUST_BE_FED, PLACEHOLDERS
 from graph_tools.graph.walk import reached
+from graph_tools.releases import kernels
 from graph_tools.running import forks, prepared, runs
 from tf1_ig.engine import failed_run, lean, nonfinite, path, records, target
 from tf1_ig.engine.failed_run import RunFailed
@@ -81,7 +82,8 @@ class Engine:
         self.graph.finalize()
         self._dependencies: Dict[Tuple[str, frozenset], Set[Any]] = {}
         self._consumed: Dict[frozenset, Set[str]] = {}
-        self._config, self._time_limit, self._longest = config or _tf.session_config(), time_limit, 0.0
+        self._config = kernels.config_for(model.index, config or _tf.session_config())
+        self._time_limit, self._longest = time_limit, 0.0
         self._closed, self.evaluations, self.session = False, 0, self._open()
 
     def _open(self) -> Any:
