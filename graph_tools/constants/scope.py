@@ -115,8 +115,8 @@ class Scope:
         index, torn = GraphIndex(None, self.nodes), []
         for assign in assigns:
             behind, own = index.descendants([assign.name]), held[self.tensor(assign.input[0])]
-            torn += [(assign.name, node.name) for node in self.nodes
-                     if node.name in behind and node.op not in ops.ASSIGNS and any(
+            torn += [(assign.name, node.name) for node in map(self.by_name.__getitem__, sorted(behind))
+                     if node.op not in ops.ASSIGNS and any(
                          held.get(self.tensor(entry), set()) & own for entry in node.input if entry[:1] != "^")]
         return torn
 

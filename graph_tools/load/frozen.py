@@ -5,6 +5,7 @@ from typing import Any, Optional
 
 from graph_tools import _tf
 from graph_tools.errors import ModelFileMissingError, some
+from graph_tools.graph import ops
 from graph_tools.load import build
 from graph_tools.load.read import Artefact
 from graph_tools.model import Model
@@ -32,7 +33,9 @@ def _refuse_if_hollow(artefact: Artefact) -> None:
     held = {node.name: node.attr["value"].tensor for node in artefact.message.node if node.op == "Const"}
     shaped = {name: value for name, value in held.items() if value.tensor_shape.dim and all(
         dim.size > 0 for dim in value.tensor_shape.dim)}
-    if len(shaped) > 1 and not any(_has_values(value) for value in shaped.values()):
+    # Zeros may be written so, too: where no variable holds something else, nothing but zeros is no model.
+    others = any(node.op in ops.VARIABLES for node in artefact.message.node)
+    if len(shaped) > 1 and not others and not any(map(_has_values, shaped.values())):
         raise ModelFileMissingError(
             "frozen GraphDef %s: its %d constants are shapes without values (%s): the weights are in files of their "
             "own, as TensorFlow.js keeps them; put them back in, or load the model that this was converted from" % (

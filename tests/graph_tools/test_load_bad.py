@@ -140,6 +140,12 @@ def test_constants_that_are_shapes_alone_are_told_as_weights_that_are_elsewhere(
     with open(path, "wb") as file:
         file.write(graph_def.SerializeToString())
     refused(ModelFileMissingError, path, "shapes without values", "files of their own")
+    graph_def.node.add(name="held", op="VariableV2")  # which may hold all that is learned
+    graph_def.node[-1].attr["dtype"].type = held[0].dtype
+    graph_def.node[-1].attr["shape"].shape.SetInParent()
+    with open(path, "wb") as file:
+        file.write(graph_def.SerializeToString())
+    assert gt.load(path).missing == ("held",)
 
 
 def test_a_frozen_graph_under_the_name_of_a_saved_model(written, tmp_path):

@@ -263,13 +263,16 @@ def _why_silent(model: Model, output: str) -> Tuple[str, bool]:
     """What to say where every attribution is zero: of a model that never learned anything, or whose weights grew beyond
     all bounds, that it did; and whether any of its weights hold something else, so that other values may move it."""
     behind = model.index.ancestors([output], control=False)
-    weights = {name: value for name, value in ((name, np.asarray(model.variables[name])) for name in model.variables
-                                               if name in behind) if value.ndim > 1}
-    for told, is_lost in ((_UNTRAINED, lambda value: not np.any(value)),
-                          (_DIVERGED, lambda value: value.size and np.max(np.abs(value)) > _BEYOND)):
-        lost = [name for name, value in weights.items() if value.dtype.kind == "f" and is_lost(value)]
+    count, zero, wild = 0, [], []
+    for name in model.variables:
+        value = np.asarray(model.variables[name]) if name in behind else np.zeros(())
+        count += value.ndim > 1
+        if value.ndim > 1 and value.dtype.kind == "f":
+            zero += [] if np.any(value) else [name]
+            wild += [name] if value.size and np.max(np.abs(value)) > _BEYOND else []
+    for told, lost in ((_UNTRAINED, zero), (_DIVERGED, wild)):
         if lost:
-            return told % (output, len(lost), len(weights), some(lost, 3)), len(lost) < len(weights)
+            return told % (output, len(lost), count, some(lost, 3)), len(lost) < count
     return _SILENT, True
 
 
