@@ -159,18 +159,24 @@ def recurrent():
                   name="probabilities")
 
 
-def decoder_in_loop():
+def decoder_in_loop(written=lambda logits, number: logits):
     """Logits of each step, written to a TensorArray and stacked outside the loop."""
     tf = _tf.tf
     x, kernel = inputs(), weights(4, 3, "kernel")
 
     def step(number, state, array):
         state = tf.tanh(state + 0.5 * x)
-        return number + 1, state, array.write(number, tf.matmul(state, kernel))
+        return number + 1, state, array.write(number, written(tf.matmul(state, kernel), number))
 
     _, _, array = tf.while_loop(lambda number, *_: number < 4, step,
                                 [0, tf.zeros_like(x), tf.TensorArray(tf.float32, 4)])
     tf.transpose(array.stack(), [1, 0, 2], name="logits")
+
+
+def decoder_until_an_end():
+    """The same with lengths: zeros are written for the rows that have ended, as decoders of whole batches do."""
+    lengths = _tf.tf.placeholder(_tf.tf.int32, [None], "lengths")
+    decoder_in_loop(lambda logits, number: _tf.tf.where(number < lengths, logits, _tf.tf.zeros_like(logits)))
 
 
 def training_tokens_only():
@@ -330,6 +336,7 @@ HEADS = {heads.build.__name__: heads for heads in (
     Heads(unused_branches, (("energy:0", "sum"),)),
     Heads(unrolled_cell, (("state_1:0", "add"),), (("gate_1:0", "gate"),)),
     Heads(recurrent, (PROBABILITIES, LOGITS)), Heads(decoder_in_loop, (LOGITS,)),
+    Heads(decoder_until_an_end, (LOGITS,)),
     Heads(two_tasks, (("topic:0", "softmax"), ("click:0", "sigmoid"), ("click_logits:0", "logits"),
                       ("topic_logits:0", "logits"))),
     Heads(wide_and_deep, (PROBABILITIES, LOGITS)),

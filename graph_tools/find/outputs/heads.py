@@ -199,6 +199,8 @@ class HeadSearch:
 
     def _is_linear_step(self, use: Use) -> bool:
         op, flow = self.view.op(use.node), self.view.flow
+        if op in ("Select", "SelectV2"):  # zeros once a sequence has ended
+            return use.slot > 0 and not flow.bits(self.view.inputs(use.node)[3 - use.slot].node)
         if op not in _LINEAR or not self.view.is_float(TensorRef(use.node, 0)):
             return False
         if op in ("Mul", "RealDiv"):  # a temperature or a scale, not a mask or labels
