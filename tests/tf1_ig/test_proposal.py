@@ -279,6 +279,17 @@ def test_logits_are_proposed_where_a_probability_is_flat(scale, explained):
     assert output.tensor == explained and not found.obstacle and not found.saturated
 
 
+@pytest.mark.parametrize("bias, explained", [(-30.0, "logits:0"), (30.0, "logits:0"), (0.0, "y:0")])
+def test_logits_are_proposed_where_a_chance_is_next_to_nothing(bias, explained):
+    def build():
+        tf = small._tf.tf
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        tf.sigmoid(tf.identity(tf.matmul(x, tf.constant(small.WEIGHTS[:, :1])) + bias, "logits"), name="y")
+
+    output, found = propose_any(small.model_of(build), gt.find_outputs(small.model_of(build)).distinct())
+    assert output.tensor == explained and not found.obstacle and not found.saturated
+
+
 @pytest.mark.parametrize("bias, explained", [(-1e6, "logits:0"), (-100.0, "y:0")])
 def test_what_an_activation_is_computed_from_is_proposed_where_no_value_turns_it_on(bias, explained):
     def build():

@@ -150,7 +150,9 @@ class Trials(contextlib.ExitStack):
             if _is_silent(result):
                 obstacle, learnt = _why_silent(model, output.tensor)
                 return Trial(obstacle=obstacle, silent=True, may_fit=learnt, **kept), not apart
-            saturated = output.kind in ("softmax", "sigmoid") and bool(np.all(np.asarray(result.score) > _CERTAIN))
+            chance = np.asarray(result.score)
+            saturated = output.kind in ("softmax", "sigmoid") and bool(
+                np.all((chance > _CERTAIN) | (chance < 1 - _CERTAIN)))
             return Trial(saturated=saturated, **kept), not apart
         except BatchError as wrong:
             return Trial(obstacle=one_line(wrong), **kept), True
