@@ -14,9 +14,9 @@ from graph_tools import _tf
 from tests.models import examples, small, switches
 from tf1_ig import cli
 from tf1_ig.commands import inspect
-from tf1_ig.engine import path, target
+from tf1_ig.engine import operated, path, target
 from tf1_ig.errors import BatchError
-from tf1_ig.question import proposal, reader, samples, trial
+from tf1_ig.question import proposal, raw_text, reader, samples, trial
 from tf1_ig.question.proposal import propose, propose_any
 
 SHAPES = {
@@ -470,6 +470,22 @@ def test_a_feed_that_makes_the_explainer_another_is_the_only_one_that_it_tries(m
             trials.run({"x:0": samples.Sample("", np.arange(12, dtype=np.float32).reshape(3, 4))}, trial.Rows(3, False))
     assert [wanted for _, wanted in opened if wanted] == 2 * [{"ordered": True}]
     assert len({one for one, _ in opened}) >= 2
+
+
+def test_a_trial_traces_no_word_back_to_its_text_and_an_explanation_fetches_words_and_ids_at_once(monkeypatch):
+    traced, fetched, plain = [], [], operated.Engine.fetch_all
+    monkeypatch.setattr(raw_text, "of_inputs", lambda *given: traced.append(given) or {})
+    model, found = _proposal(examples.words_of_a_table)
+    assert not found.obstacle and not traced
+    monkeypatch.setattr(operated.Engine, "fetch_all", lambda self, tensors, values: fetched.append(
+        [tensor.name for tensor in tensors]) or plain(self, tensors, values))
+    with tf1_ig.IntegratedGradients(model, "scores:0" if "scores" in model.index else "y:0") as explainer:
+        spec, = explainer.resolved.inputs
+        feed = {name: sample.array for name, sample in found.samples}
+        result = explainer.explain(feed, label=0)
+    assert len(traced) == 1 and spec.strings and [spec.ids, spec.strings] in fetched
+    assert [spec.ids] not in fetched and [spec.strings] not in fetched
+    assert np.ravel(result.strings[spec.name]).tolist() == np.ravel(dict(found.samples)["text:0"].array).tolist()
 
 
 def picture_that_takes_a_lot():
