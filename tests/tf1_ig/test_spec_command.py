@@ -391,3 +391,34 @@ def test_the_spec_command_ends_with_the_error_of_the_first_bad_row(written, tmp_
     captured = capsys.readouterr()
     assert captured.err == "error: row 2, column 'text': the column is missing; the row has 'txt'\n"
     assert "3 rows, 2 bad" in captured.out and "bad: row 3, column 'text': " in captured.out
+
+
+def wired(drop):
+    """A linear model behind a dropout that nothing switches off (or none): rows alone tell nothing of it."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 6], "x")
+    hidden = tf.nn.dropout(x, rate=0.5) if drop else x
+    tf.sigmoid(tf.matmul(hidden, tf.constant([[.4], [-.3], [.2], [.5], [-.6], [.1]])), name="score")
+
+
+@pytest.mark.parametrize("drop", [True, False])
+def test_a_graph_in_training_mode_is_put_right_for_every_command_that_takes_the_spec(drop, tmp_path):
+    where = {name: str(tmp_path / name) for name in ("model.pb", "s.json", "rows.jsonl", "out", "why.npz")}
+    model_of(lambda: wired(drop)).save(where["model.pb"])
+    assert cli.main(["inspect", where["model.pb"], "--spec", where["s.json"]]) == 0
+    spec = tf1_ig.load_spec(where["s.json"])
+    assert spec.inference_mode == drop == ("model.inference_mode" in spec.guesses)
+    numbers = [1.0, 2.0, -1.0, 0.5, 1.0, 3.0]
+    row = dict.fromkeys(spec.columns, numbers) if len(spec.columns) == 1 else dict(zip(spec.columns, numbers))
+    with open(where["rows.jsonl"], "w") as file:
+        file.write(json.dumps(row) + "\n" + json.dumps(row) + "\n")
+    said = 1 / (1 + np.exp(-np.dot(numbers, [.4, -.3, .2, .5, -.6, .1])))
+    with spec.open() as explainer:
+        found = explainer.explain(spec.feed([row, row])[0])
+    np.testing.assert_allclose(np.ravel(found.score), said, rtol=1e-5)
+    out = ["--rows", where["rows.jsonl"], "--out", where["why.npz"]]
+    for asked in (["explain"], ["explain", where["model.pb"]], ["explain", "--inference-mode"]):
+        assert cli.main(asked + ["--spec", where["s.json"]] + out) == 0
+        np.testing.assert_allclose(np.ravel(tf1_ig.load_attribution(where["why.npz"]).score), said, rtol=1e-5)
+    done = tf1_ig.explain_dataset(where["s.json"], where["rows.jsonl"], where["out"], workers=0)
+    assert (done.explained, done.rejected) == (2, 0)

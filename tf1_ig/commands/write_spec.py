@@ -44,6 +44,9 @@ def write(found: Any, options: Any) -> specs.ExplanationSpec:
     if starts:
         tree["baseline"] = starts
         tree["guesses"]["baseline"] = "zero is none, the output is not finite there; put in what says nothing"
+    if found.proposal is not None and found.proposal.inference_mode:
+        tree["model"]["inference_mode"] = True
+        tree["guesses"]["model.inference_mode"] = "dropout or batch statistics of the graph are switched off by no feed"
     made = specs.ExplanationSpec(tree, folder, name=os.path.basename(options.spec))
     made.save(options.spec)
     return made
