@@ -420,5 +420,6 @@ def test_a_graph_in_training_mode_is_put_right_for_every_command_that_takes_the_
     for asked in (["explain"], ["explain", where["model.pb"]], ["explain", "--inference-mode"]):
         assert cli.main(asked + ["--spec", where["s.json"]] + out) == 0
         np.testing.assert_allclose(np.ravel(tf1_ig.load_attribution(where["why.npz"]).score), said, rtol=1e-5)
+    pytest.importorskip("pyarrow", reason="pyarrow, the extra for Parquet files, is not installed")
     done = tf1_ig.explain_dataset(where["s.json"], where["rows.jsonl"], where["out"], workers=0)
     assert (done.explained, done.rejected) == (2, 0)
