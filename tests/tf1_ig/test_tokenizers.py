@@ -4,6 +4,7 @@ import importlib.util
 import json
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -138,6 +139,24 @@ def test_a_pattern_that_tries_every_way_to_read_a_text_ends(monkeypatch):
     thread.start()
     thread.join()
     assert found[0].tokens == ["aaa"]
+
+
+def test_work_of_other_threads_is_not_counted(monkeypatch):
+    """The clock runs for all threads, and rings for this one only."""
+    with at_most(5.0, lambda: RowError("late")):
+        ring = signal.getsignal(signal.SIGVTALRM)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
+        ring(signal.SIGVTALRM, None)
+        assert 0.0 < signal.getitimer(signal.ITIMER_VIRTUAL)[0] < 50.0  # it waits for the rest
+        now = time.thread_time()
+        monkeypatch.setattr(time, "thread_time", lambda: now + 5.0)
+        with pytest.raises(RowError, match="late"):
+            ring(signal.SIGVTALRM, None)
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as where it was set from C
+    before = signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
+    with at_most(5.0, lambda: RowError("late")):
+        assert not signal.getitimer(signal.ITIMER_VIRTUAL)[0]
+    signal.signal(signal.SIGVTALRM, before)
 
 
 def test_a_clock_of_the_callers_own_is_kept():
