@@ -5,12 +5,15 @@ import json
 import numpy as np
 import pytest
 
+import graph_tools as gt
 import tf1_ig
 from graph_tools import _tf
 from tests.models import numeric
 from tests.models.small import model_of
 from tf1_ig import cli
 from tf1_ig.result import entries
+from tf1_ig.rows.spec import ExplanationSpec
+from tf1_ig.scale import batches, records
 from tf1_ig.show import table, terminal
 
 NAMES = {"age", "Placeholder", "gains[0]", "gains[1]", "gains[2]"}
@@ -124,7 +127,7 @@ def test_explain_many_and_its_report_call_numbers_by_their_columns(tmp_path, cap
     spec, out = str(tmp_path / "spec.json"), str(tmp_path / "out")
     assert cli.main(["explain-many", "--spec", spec, "--input", str(tmp_path / "rows.jsonl"), "--out", out,
                      "--workers", "0", "--quiet"]) == 0
-    wanted = {"years", "hours", "won", "lost", "drawn", "#2"}
+    wanted = {"years", "hours", "won", "lost", "drawn", "school=#2"}
     assert {line.name for line in tf1_ig.aggregate(out).lines(least=1)} == wanted
     assert cli.main(["report", out, "--least", "1", "--out", str(tmp_path / "report.html")]) == 0
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -132,4 +135,33 @@ def test_explain_many_and_its_report_call_numbers_by_their_columns(tmp_path, cap
     capsys.readouterr()
     assert cli.main(["explain", "--spec", spec, "--row", json.dumps(row)]) == 0
     printed = capsys.readouterr().out
-    assert all(name in printed for name in wanted) and " in input " not in printed
+    assert all(name in printed for name in wanted - {"school=#2"}) and "#2  in school" in printed
+
+
+def test_explain_many_calls_feature_columns_by_their_categories(tmp_path):
+    pytest.importorskip("pyarrow")
+
+    def build():
+        tf, of = _tf.tf, _tf.tf.feature_column
+        feed = {name: tf.placeholder(tf.string, [None, 1], name) for name in ("city", "job")}
+        feed["age"] = tf.placeholder(tf.float32, [None, 1], "age")
+        columns = [of.indicator_column(of.categorical_column_with_vocabulary_list(name, ["no", "yes", "perhaps"]))
+                   for name in ("city", "job")]
+        columns.append(of.indicator_column(of.bucketized_column(of.numeric_column("age"), [18, 65])))
+        numeric._scores(of.input_layer(feed, columns), 9)
+
+    graph = _tf.tf.Graph()
+    with graph.as_default():
+        build()
+        with _tf.tf.Session() as session:
+            session.run(_tf.tf.tables_initializer())
+            model = gt.from_session(session)
+    spec = ExplanationSpec({"version": 1, "model": {"path": "none"}, "output": "p:0", "label": 1, "feed": {
+        "city:0": {"kind": "string", "column": "city", "shape": [1]}, "job:0": {
+            "kind": "string", "column": "job", "shape": [1]}, "age:0": {
+                "kind": "numbers", "column": "age", "shape": [1]}}})
+    rows = [dict(city="yes", job="yes", age=40), dict(city="no", job="yes", age=70)]
+    with spec.open(model) as explainer:
+        found = records.explain(spec, explainer, [batches.Line("", "", "{}", spec.read(row), None) for row in rows], {})
+    assert [set(one["tokens"]) for one in found] == [
+        {"city=yes", "job=yes", "age=[18, 65)"}, {"city=no", "job=yes", "age=[65, inf)"}]

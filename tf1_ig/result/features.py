@@ -104,6 +104,11 @@ def totals(features: Iterable[Feature], by: str = "label") -> Dict[str, float]:
     return dict(sorted(sums.items(), key=lambda item: -abs(item[1])))
 
 
+def cover(tensors: Iterable[str], columns: Mapping[str, Any]) -> bool:
+    """Whether each of some attributed tensors belongs to a feature column, so that features say it all."""
+    return all(_owners(tensor, columns) for tensor in tensors)
+
+
 def inputs_of(columns: Mapping[str, Any], embeddings: Sequence[Any]) -> List[Any]:
     """What to attribute to so that every column counts, once: its lookup where it has one, else its part of the layer.
 

@@ -8,7 +8,7 @@ import numpy as np
 from graph_tools.errors import AmbiguousCandidateError, GradientError, NoCandidateError, UnsafeModelError, one_line
 from tf1_ig.check import all_rows_well, check
 from tf1_ig.errors import ClosedError, InputError, LabelError, MethodError, MissingPackageError, RowError, SpecError
-from tf1_ig.result import entries
+from tf1_ig.result import entries, features
 from tf1_ig.result.claims import NONE
 from tf1_ig.rows import told
 from tf1_ig.scale import groups, schemas
@@ -38,8 +38,15 @@ def explain(spec: Any, explainer: Any, lines: Sequence[Any], options: Dict[str, 
         failing.add("row independence")
     sources = {one.name: told.source_of(one, spec, explainer.resolved) for one in explainer.resolved.inputs}
     doubted, sums, padded = not all_rows_well(result), result.tokens, _padded(spec, encoded, sources)
-    return [_record(spec, result, row, line, _entries(result, sums, row, _own_parts(padded, line)), failing, doubted)
-            for row, line in enumerate(lines)]
+    by_feature = None if padded or not features.cover(sums, explainer.resolved.columns) else result.features
+    columns = [name for name, tensor in sources.items() if tensor and spec.placeholders[tensor].kind != "text"]
+    return [_record(spec, result, row, line, _by_feature(by_feature[row]) if by_feature else _entries(
+        result, sums, row, _own_parts(padded, line), columns), failing, doubted) for row, line in enumerate(lines)]
+
+
+def _by_feature(found: Sequence[Any]) -> Entries:
+    """The entries of a row of feature columns: ``city=Lima``, ``age=[40, 50)``."""
+    return Entries([one.input for one in found], [one.label for one in found], [one.value for one in found])
 
 
 def rejected(key: str, wrong: RowError, extra: str = "{}") -> Dict[str, Any]:
@@ -135,12 +142,17 @@ def _own_parts(padded: Mapping[str, _Padded], line: Any) -> Dict[str, Tuple[int,
             for name, one in padded.items()}
 
 
-def _entries(result: Any, sums: Mapping[str, Any], row: int, own: Mapping[str, Tuple[int, int, int]]) -> Entries:
-    """The entries of a row, without the padding that the company asked for; ``sums`` are ``result.tokens``."""
+def _entries(result: Any, sums: Mapping[str, Any], row: int, own: Mapping[str, Tuple[int, int, int]],
+             columns: Sequence[str]) -> Entries:
+    """The entries of a row, without the padding that the company asked for; ``sums`` are ``result.tokens``. What one of
+    several ``columns`` holds is called by both, ``school=#2``: another column's ``#2`` is something else."""
     found = Entries([], [], [])
     for name in sums:
         values = np.asarray(entries.of_row(result, name, row, sums), np.float64)
         texts = entries.names(result, name, row, shape=values.shape)
+        if len(texts) == 1 and len(sums) > 1 and name in columns and result.texts(name, row) is not None:
+            called = result.input_name(name)
+            texts = texts if texts == [called] else ["%s=%s" % (called, texts[0])]
         width, start, count = own.get(name, (values.size, 0, values.size))
         if values.ndim != 1 or width != values.size:
             start, count = 0, values.size

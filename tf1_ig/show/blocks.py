@@ -140,6 +140,9 @@ def by_column(attribution: Any, row: int, texts: Mapping[str, Any], shown: Mappi
         found += zip(names, values, details)
     texts_of, numbers, own = zip(*found)
     bars = table.bars(texts_of, numbers, "By column", own, scale=scale)
+    blurred = tuple("%s: %s" % (attribution.input_name(name), note) for name in columns
+                    for note in _blur(attribution, name, row))
+    bars = bars._replace(notes=bars.notes + blurred)
     return [bars] + [one for name, one in shown.items() if name not in columns]
 
 
