@@ -4,6 +4,7 @@ Nothing here runs or imports the graph: a GraphDef from a stranger can be read s
 """
 
 import threading
+import weakref
 from collections import deque
 from typing import (
     Any,
@@ -93,14 +94,14 @@ class Kept:
 
 
 class _Made(Dict[str, Thing]):
-    """A dictionary that makes what it lacks."""
+    """A dictionary that makes what it lacks of an index; this goes with the last who uses it, and its GraphDef too."""
 
-    def __init__(self, make: Callable[[str], Thing]):
+    def __init__(self, index: Any, make: Callable[[Any, str], Thing]):
         super().__init__()
-        self._make = make
+        self._index, self._make = weakref.ref(index), make
 
     def __missing__(self, key: str) -> Thing:
-        made = self[key] = self._make(key)
+        made = self[key] = self._make(self._index(), key)
         return made
 
 
@@ -115,12 +116,12 @@ class GraphIndex:
         self.graph_def = graph_def
         self.nodes = {node.name: node for node in (graph_def.node if nodes is None else nodes)}
         self._ops: Dict[str, str] = {name: node.op for name, node in self.nodes.items()}
-        self._inputs = _Made(self._read_inputs)
-        self._data_inputs = _Made(lambda name: [ref for ref in self._inputs[name] if ref.port >= 0])
+        self._inputs = _Made(self, GraphIndex._read_inputs)
+        self._data_inputs = _Made(self, lambda index, name: [ref for ref in index.inputs(name) if ref.port >= 0])
         self._kept = Kept()
         self._uses: Optional[Dict[str, Dict[int, List[Use]]]] = None
-        self._consumers = {control: _Made(self._all_uses(control)) for control in (False, True)}
-        self._before = {control: _Made(self._neighbours(control)) for control in (False, True)}
+        self._consumers = {control: _Made(self, _all_uses(control)) for control in (False, True)}
+        self._before = {control: _Made(self, _neighbours(control)) for control in (False, True)}
         self._behind: Dict[bool, Dict[str, List[str]]] = {}
 
     def __contains__(self, node_name: str) -> bool:
@@ -170,10 +171,6 @@ class GraphIndex:
         """Every place where any output of a node is consumed."""
         return self._consumers[control][node_name]
 
-    def _all_uses(self, control: bool) -> Callable[[str], List[Use]]:
-        return lambda name: [use for port, found in self._by_port(name).items() if control or port >= 0
-                             for use in found]
-
     def ports(self, node_name: str) -> List[int]:
         """The outputs of a node that something consumes, -1 for control edges."""
         return list(self._by_port(node_name))
@@ -216,11 +213,6 @@ class GraphIndex:
 
         return self._closure((names.parse(name).node for name in fetches if name not in fed), None, around)
 
-    def _neighbours(self, control: bool) -> Callable[[str], Sequence[str]]:
-        """What gives the nodes before a node, each once."""
-        return lambda name: tuple(dict.fromkeys(ref.node for ref in self._inputs[name] if (
-            control or ref.port >= 0) and ref.node in self.nodes))
-
     def _readers(self, control: bool) -> Dict[str, List[str]]:
         """The nodes that take something of each node, one that takes it twice side by side."""
         readers: Dict[str, List[str]] = {name: [] for name in self.nodes}
@@ -245,6 +237,17 @@ class GraphIndex:
     def tensor_names(self) -> Iterator[str]:
         """A first-output name for every node (how many outputs a node has, only its op definition knows)."""
         return (name + ":0" for name in self.nodes)
+
+
+def _all_uses(control: bool) -> Callable[[Any, str], List[Use]]:
+    return lambda index, name: [use for port in index.ports(name) if control or port >= 0
+                                for use in index.uses(TensorRef(name, port))]
+
+
+def _neighbours(control: bool) -> Callable[[Any, str], Sequence[str]]:
+    """What gives the nodes before a node, each once."""
+    return lambda index, name: tuple(dict.fromkeys(ref.node for ref in index.inputs(name) if (
+        control or ref.port >= 0) and ref.node in index.nodes))
 
 
 def in_order(waiting: Mapping[str, Sequence[str]]) -> Tuple[List[str], List[str]]:

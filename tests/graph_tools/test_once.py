@@ -1,14 +1,18 @@
 """What is made of a model is made once, whichever thread asks first, and a model that was used pickles."""
 
+import gc
 import pickle
 import threading
+import weakref
 
 import numpy as np
 import pytest
 
 import graph_tools as gt
+from graph_tools import _tf
 from graph_tools.find import view
 from graph_tools.find.inputs import scan
+from graph_tools.graph import nodes, walk
 from tests.models import formats, queues
 
 
@@ -52,3 +56,21 @@ def test_a_model_pickles_after_use(written, tmp_path):
         np.testing.assert_array_equal(again.variables[name], model.variables[name])
     with again.open_session():
         assert list(gt.find_outputs(again)) == list(gt.find_outputs(model))
+
+
+def test_an_index_goes_with_the_last_who_uses_it():
+    """Not with the next collection of garbage, which may be long after: it holds a GraphDef, and that all weights."""
+    graph_def = _tf.tf.GraphDef()
+    nodes.add(graph_def, "NoOp", "first")
+    nodes.add(graph_def, "NoOp", "second", ["^first"])
+    index = walk.GraphIndex(graph_def)
+    assert index.ancestors(["second"]) == index.descendants(["first"]) == {"first", "second"}
+    assert index.consumers("first") and not index.consumers("first", control=False) and not index.data_inputs("second")
+    left, collecting = weakref.ref(index), gc.isenabled()
+    gc.disable()
+    try:
+        del index
+        assert left() is None
+    finally:
+        if collecting:
+            gc.enable()

@@ -69,6 +69,38 @@ def test_joined_columns_have_a_name_each_and_a_sum_has_the_tensors():
     assert found.names("ToFloat:0", 0) == ["ToFloat[0]", "ToFloat[1]"] and found.called == ()
 
 
+def _of(make, size):
+    """Numbers of a matrix and of a column beside it, as ``make(matrix, column)`` puts them together."""
+    tf = _tf.tf
+    matrix, column = (tf.placeholder(tf.float32, [None, width], name) for width, name in ((4, "m"), (1, "age")))
+    made = tf.identity(make(matrix, column), "made")
+    tf.reduce_sum(tf.reshape(made, [-1, size]) * np.arange(1.0, size + 1, dtype=np.float32), 1, name="p")
+
+
+@pytest.mark.parametrize("make, size, names", [
+    (lambda m, age: m[:, 2:], 2, ["made[0]", "made[1]"]),
+    (lambda m, age: _tf.tf.concat([age, m[:, 2:]], 1), 3, ["made[0]", "made[1]", "made[2]"]),
+    (lambda m, age: _tf.tf.concat([age, (m - 1.0) / 2.0], 1), 5, ["age", "m[0]", "m[1]", "m[2]", "m[3]"]),
+    (lambda m, age: _tf.tf.tile(age, [1, 2]), 2, ["age[0]", "age[1]"])])
+def test_numbers_that_stand_elsewhere_than_they_were_fed_have_the_tensors_name(make, size, names):
+    """A column is called by its place in the feed only where that is its place."""
+    with tf1_ig.IntegratedGradients(model_of(lambda: _of(make, size)), "p:0", "made:0") as explainer:
+        found = explainer.explain({"m": np.arange(8.0).reshape(2, 4) + 1, "age": np.ones((2, 1))})
+    assert found.names("made:0", 0) == names
+
+
+def test_a_step_is_no_column():
+    """As many steps as there are features at each: the sum of a step is none of them."""
+    def build():
+        tf = _tf.tf
+        made = tf.stack([tf.placeholder(tf.float32, [None, 2], name) for name in ("heat", "wind")], 2, name="made")
+        tf.reduce_sum(made * np.array([[1, 2], [3, 4]], np.float32), [1, 2], name="p")
+
+    with tf1_ig.IntegratedGradients(model_of(build), "p:0", "made:0") as explainer:
+        found = explainer.explain({"heat": np.ones((1, 2)), "wind": np.ones((1, 2))})
+    assert found.names("made:0", 0) == ["made[0]", "made[1]"]
+
+
 def test_a_parsed_feature_has_its_key():
     rows = np.array([numeric.example(40, [1.0, 2.0]), numeric.example(20, [3.0, 4.0])], object)
     found = explained(model_of(numeric.parsed), {"examples": rows})

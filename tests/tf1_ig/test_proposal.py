@@ -462,14 +462,17 @@ def test_a_feed_that_makes_the_explainer_another_is_the_only_one_that_it_tries(m
         _tf.tf.transpose(_tf.tf.matmul(_tf.tf.tanh(x), _tf.tf.constant(small.WEIGHTS)), name="y")
 
     model, output = _one_of(build)
-    opened, plain = [], trial._Tried._open
+    opened, closed, plain, close = [], [], trial._Tried._open, trial._Tried.close
     monkeypatch.setattr(trial._Tried, "_open", lambda self, **wanted: opened.append((id(self), dict(wanted))) or plain(
         self, **wanted))
+    monkeypatch.setattr(trial._Tried, "close", lambda self: closed.append(id(self)) or close(self))
     with trial.Trials(model, output) as trials:
         for _ in range(2):
             trials.run({"x:0": samples.Sample("", np.arange(12, dtype=np.float32).reshape(3, 4))}, trial.Rows(3, False))
-    assert [wanted for _, wanted in opened if wanted] == 2 * [{"ordered": True}]
-    assert len({one for one, _ in opened}) >= 2
+        ordered = [one for one, wanted in opened if wanted]
+        assert [wanted for _, wanted in opened if wanted] == 2 * [{"ordered": True}]
+        assert len(set(ordered)) == 2 and closed == ordered[:1]  # not two sessions of a model at once
+    assert set(closed) >= set(ordered)
 
 
 def test_a_trial_traces_no_word_back_to_its_text_and_an_explanation_fetches_words_and_ids_at_once(monkeypatch):

@@ -126,11 +126,11 @@ def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tu
 def _told_apart(model: Any, inputs: Candidates, outputs: Candidates) -> Candidates:
     """The inputs with those last that no prediction depends on: labels, which a loss or a metric waits for."""
     needed = model.index.ancestors([one.tensor for one in outputs])
-    idle = [one for one in inputs if outputs and not one.switch and not any(
-        names.parse(tensor).node in needed for tensor in one.tensors)]
-    return Candidates([one for one in inputs if one not in idle] + [dataclasses.replace(
-        one, why="no output below depends on it: leave it out (labels, as a rule)") for one in idle], inputs.misses,
-        inputs.what)
+    idle = {one.tensor for one in inputs if outputs and not one.switch and not any(
+        names.parse(tensor).node in needed for tensor in one.tensors)}
+    why = "no output below depends on it: leave it out (labels, as a rule)"
+    return Candidates([one for one in inputs if one.tensor not in idle] + [
+        dataclasses.replace(one, why=why) for one in inputs if one.tensor in idle], inputs.misses, inputs.what)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -123,7 +123,9 @@ class Trials(contextlib.ExitStack):
 
     def _along(self, axis: Optional[int]) -> "_Tried":
         """What tries feeds whose rows are along an axis: their graph and its gradient are made once for all feeds."""
-        if axis not in self._open or not self._open[axis].as_made:
+        if axis in self._open and not self._open[axis].as_made:
+            self._open.pop(axis).close()  # before another takes as much memory
+        if axis not in self._open:
             self._open[axis] = self._kind(self._model, self._output, batch_axis=axis, time_limit=_LIMIT)
             self.enter_context(self._open[axis])
         return self._open[axis]
