@@ -149,3 +149,16 @@ def test_several_entries_of_a_row_in_any_order():
     starts = [actual + [[0, 0], [0, 0], [0, 1], [0, 0]], np.array([[1.0], [1.0], [np.nan]])]
     batch = Batch(3, [actual, np.ones((3, 1))], starts, [np.array([1, 0, 1, 2]), np.arange(3)], {})
     assert batch.still.tolist() == [True, False, False]
+
+
+def test_a_batch_many_times_over_needs_its_outputs_once():
+    fed = Fed(np.array([False, True, True, False]), np.array([[1.0], [2.0]]))
+    assert fed.into(np.zeros((4, 1)), np.array([3, 2, 1, 0])).tolist() == [[0.0], [1.0], [2.0], [0.0]]
+    assert fed.take(np.array([1, 2])).outputs.tolist() == [[2.0], [1.0]]
+    with tf1_ig.IntegratedGradients(small.model_of(network), "y", "x") as explainer:
+        at = explainer.at({"x:0": X}, label=0)
+        points = np.stack([X, X[::-1], X])
+        points[0, 0] = 0.0
+        scores = at.scores({"x:0": points})
+    assert scores[2].tolist() == at.score.tolist() and scores[0, 1:].tolist() == at.score[1:].tolist()
+    assert scores[1, 1] == at.score[1] and scores[1, 0] == pytest.approx(at.score[2], abs=2e-6)

@@ -288,7 +288,7 @@ class At:
             times = last - first + prove
             batch = stacked_batch(scene.runner.batch, arrays, arrays, times)
             fed = Fed(batch._replace(baseline=[np.concatenate([part.entries] * times) for part in scene.layout.parts]
-                                     ).still, np.concatenate([scene.outputs] * times))
+                                     ).still, scene.outputs)
             fed.rows[count * (last - first):] = False  # those are run to see what they give in this company
             runner = scene.runner.on(batch, scene.runner.label.repeated(times), fed=fed)
             rows = np.flatnonzero(np.append(wanted[first:last], np.ones(prove * count, bool)))

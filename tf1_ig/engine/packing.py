@@ -51,22 +51,25 @@ class Fed(NamedTuple):
     """The rows of a batch that stand where they were fed, wherever on their path, bool ``[count]``; and what came out.
 
     What such a row scores is one number, while two runs of it differ by rounding. ``outputs`` are the output rows of
-    the whole batch under the feed, ``[count, elements]``.
+    the whole batch under the feed, ``[count, elements]``; of the caller's batch, where this is that many times over.
     """
 
     rows: np.ndarray
     outputs: np.ndarray
 
     def take(self, examples: np.ndarray) -> "Fed":
-        return Fed(self.rows[examples], self.outputs[examples])
+        return Fed(self.rows[examples], self._outputs(examples))
 
     def into(self, found: np.ndarray, example: np.ndarray, label: Optional[Terms] = None) -> np.ndarray:
         """Output rows of some examples, or their scores under a label, with what is known written over it."""
         known = np.flatnonzero(self.rows[example])
         if len(known):
-            outputs = self.outputs[example[known]]
+            outputs = self._outputs(example[known])
             found[known] = outputs if label is None else label.take(example[known]).of(outputs)
         return found
+
+    def _outputs(self, examples: np.ndarray) -> np.ndarray:
+        return self.outputs[examples % max(1, len(self.outputs))]
 
 
 class Running(NamedTuple):
