@@ -90,7 +90,7 @@ def _along(path: Path, integrand: Integrand) -> Found:
     """
     task, label = integrand.task, integrand.runner.label
     batch = task.batch._replace(actual=list(path.end), baseline=list(path.start))
-    runner = integrand.runner.on(batch, label, fed=Fed(batch.still, task.outputs))
+    runner = integrand.runner.on(batch, label, fed=Fed(batch.still & task.probed.steady, task.outputs))
     starts = runner.outputs(integrate.Rows(np.arange(runner.count), np.zeros(runner.count)))
     ends = np.stack([label.of(starts), label.of(task.outputs)], axis=1)
     integral = integrand.integral(runner, task.fed, None if task.probed.wide else ends)
@@ -157,7 +157,7 @@ def _run_together(paths: List[Path], integrand: Integrand, means: _Means) -> Non
     stacked = _stacked(task, [path.end for path in paths], [path.start for path in paths])
     first, last = (np.concatenate([at[id(corner)] for corner in corners]) for corners in zip(*(
         (path.start, path.end) for path in paths)))
-    label, fed = label.repeated(len(paths)), Fed(stacked.still, last)
+    label, fed = label.repeated(len(paths)), Fed(stacked.still & task.probed.steady, last)
     first = fed.into(first, np.arange(stacked.count))
     ends = np.stack([label.of(first), label.of(last)], axis=1)
     found = _integrate(integrand.runner.on(stacked, label, fed=fed), paths, ends, integrand)

@@ -309,7 +309,8 @@ class At:
         for point, asked in enumerate(wanted):
             moved = [array[point * size:(point + 1) * size] for array, size in zip(stacked, sizes)]
             there = batch._replace(baseline=moved)
-            runner = scene.runner.on(there, scene.runner.label, probed.running, Fed(there.still, scene.outputs))
+            fed = Fed(there.still & probed.steady, scene.outputs)
+            runner = scene.runner.on(there, scene.runner.label, probed.running, fed)
             rows = np.flatnonzero(asked)
             found.append(_laid_out(ask(runner, Rows(rows, np.zeros(len(rows)))), rows, batch))
         return found

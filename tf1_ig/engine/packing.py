@@ -50,7 +50,8 @@ class Batch(NamedTuple):
 class Fed(NamedTuple):
     """The rows of a batch that stand where they were fed, wherever on their path, bool ``[count]``; and what came out.
 
-    What such a row scores is one number, while two runs of it differ by rounding. ``outputs`` are the output rows of
+    What such a row scores is one number, while two runs of it differ by rounding; where they differ by more, as
+    something is random, nothing is known of any row. ``outputs`` are the output rows of
     the whole batch under the feed, ``[count, elements]``; of the caller's batch, where this is that many times over.
     """
 
