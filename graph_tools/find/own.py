@@ -89,19 +89,20 @@ def stored(index: GraphIndex, fed: Iterable[str] = ()) -> Tuple[str, ...]:
 
     Constants, and variables that training leaves alone, with an axis: floats, and ids that rows are looked up by. Where
     several come together before they meet it (a mean that is taken off), or some are drawn (a batch of them), what is
-    computed from them. None where what is ``fed`` is multiplied with it, nor in a frozen graph, whose weights are
-    constants, too.
+    computed from them. None where what is ``fed``, or drawn alone, is multiplied with it, nor in a frozen graph, whose
+    weights are constants, too.
     """
     variables, meetings = index.names_of(ops.VARIABLES), _met(index)
     trained, learned = index.once(_trained), index.once(_learned)
     held = {use.node for name in variables if trained and name not in trained
             for use in index.consumers(name, control=False) if index.op(use.node) in ops.COPIES}
     behind = _behind(index, {one.last for one in meetings}, learned, held)
-    of_fed, drawn_from = _of(index, fed), _of(index, index.names_of(switches.RANDOM | DRAWN))
+    of_fed, noisy = _of(index, fed), _noisy(index)
+    drawn_from = noisy | _of(index, index.names_of(switches.RANDOM))
     found: Dict[str, bool] = {}
     for one in meetings:
         sources = behind[one.last]
-        if one.multiplied and one.last in of_fed:
+        if one.multiplied and (one.last in of_fed or not sources and one.last in noisy):
             return ()
         if sources and (one.multiplied or not held & sources) and (
                 one.ids or len(sources) > 1 or _dtype(index, *sources) in FLOAT_TYPES):
@@ -134,6 +135,10 @@ class _Meeting(NamedTuple):
 def _of(index: GraphIndex, names: Iterable[str]) -> Set[str]:
     """What is computed from the values of some nodes."""
     return index.descendants(names, control=False, stop=lambda name: index.op(name) in ops.ASSIGNS | ops.SHAPE_READERS)
+
+
+def _noisy(index: GraphIndex) -> Set[str]:
+    return _of(index, index.names_of(DRAWN))
 
 
 def _learned(index: GraphIndex) -> Set[str]:
@@ -174,13 +179,14 @@ def _carried(index: GraphIndex, name: str) -> List[Tuple[int, str]]:
 
 def _meetings(index: GraphIndex, learned: Set[str]) -> List[_Meeting]:
     """Where what is not learned meets what is, in the order of the graph."""
-    chosen = index.ancestors(index.names_of(_CHOICES), control=False)
+    chosen, noisy = index.ancestors(index.names_of(_CHOICES), control=False), _noisy(index)
     found: Dict[_Meeting, None] = {}
     for name in (one for one in index.nodes if one in learned and one not in gradients.nodes(index)):
         op = index.op(name)
         for slot, other in _carried(index, name):
             if other not in learned and op not in _NO_MEETING and (op not in ops.GATHERS or slot == 1):
-                found[_Meeting(other, name, _multiplies(index, name, slot, chosen), op in ops.GATHERS)] = None
+                multiplied = _multiplies(index, name, slot, chosen) and not (op == "Mul" and other in noisy)
+                found[_Meeting(other, name, multiplied, op in ops.GATHERS)] = None  # a spread of weights is no data
     return list(found)
 
 

@@ -288,7 +288,45 @@ def test_what_is_drawn_in_a_loop_cannot_be_fed(in_loop):
         first = None if in_loop else tf.random_normal([6, 3], name="noise")
         tf.while_loop(lambda number, state: number < 2, step, (0, tf.zeros([6, 3])))
 
-    assert [one.tensor for one in gt.find_inputs(small.model_of(build))] == [] if in_loop else ["noise:0"]
+    with _tf.control_flow_v1():
+        model = small.model_of(build)
+    assert [one.tensor for one in gt.find_inputs(model)] == ([] if in_loop else ["noise:0"])
+
+
+def _of_weights():
+    """The noise spreads weights around their means: the points are the data."""
+    tf = _tf.tf
+    spread = tf.get_variable("s", [3, 4], use_resource=False) * tf.random_normal([3, 4], name="eps")
+    tf.tanh(tf.matmul(tf.constant(POINTS, name="points"), _learned(3) + spread), name="picture")
+
+
+def _of_a_sort():
+    """Noise and held sorts meet weights of their own: the noise is the data, as where the sort is fed."""
+    tf = _tf.tf
+    table = tf.get_variable("table", [9, 4], use_resource=False)
+    sort = tf.gather(table, tf.constant([0, 1, 2, 3, 4, 5]))
+    tf.tanh(tf.matmul(tf.random_normal([6, 3], name="z"), _learned(3)) + sort, name="picture")
+
+
+@pytest.mark.parametrize("build, name", [(_of_weights, "points:0"), (_of_a_sort, "z:0")])
+def test_noise_that_meets_weights(build, name):
+    assert gt.find_inputs(small.model_of(build)).only().tensor == name
+
+
+@pytest.mark.parametrize("rows", [1, 6])
+def test_a_number_beside_many_rows(rows):
+    """A time beside a grid has a prediction a place; of one place it is a number, and the loss none."""
+    def build():
+        tf = _tf.tf
+        time = tf.placeholder(tf.float32, [], "time") * tf.get_variable("v", [4], use_resource=False)
+        moved = tf.tanh(tf.matmul(tf.constant(POINTS[:rows]), _learned(3)) + time)
+        end = tf.get_variable("end", [4, 1], use_resource=False)
+        reached = tf.squeeze(tf.matmul(moved, end), name="reached")
+        aim = tf.placeholder(tf.float32, [], "aim")
+        tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_mean(tf.square(reached - aim), name="loss"))
+
+    best = gt.find_outputs(small.model_of(build)).distinct()[0]
+    assert best.tensor == "reached:0" and best.shape == (() if rows == 1 else (6,))
 
 
 def test_ids_that_are_held_are_looked_up_in_a_table_that_sparse_steps_train():

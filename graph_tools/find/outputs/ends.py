@@ -49,13 +49,14 @@ class Ends:
         self._labels: Optional[FrozenSet[str]] = None
         self._after_labels: Optional[FrozenSet[str]] = None
         self._trained: Optional[Set[str]] = None
-        # Where all data are single numbers, so is a prediction.
-        self._single = bool(view.flow.own) and all(view.shape(name + ":0") == () for name in view.flow.own)
         self.training = self._training_nodes()
         self.layers = [name for name in view.index.names_of(LAYERS)
                        if name not in self.training and view.flow.bits(name) & LEARNED
                        and not any(view.op(view.origin(ref)) == "Fill" for ref in view.inputs(name))]
         self.layered = bool(self.layers)
+        # Where all data are single numbers, so is a prediction; not where they come with many rows, a time with a grid.
+        self._single = bool(view.flow.own) and all(view.shape(name + ":0") == () for name in view.flow.own) and all(
+            (view.shape(name + ":0") or (1,))[0] == 1 for name in self.layers)
         self.layers = self.layers or self._weighted()
         self.before = view.index.ancestors(
             [ref.node for name in self.layers for ref in view.inputs(name)], control=False,
