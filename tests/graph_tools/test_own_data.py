@@ -198,13 +198,15 @@ def test_a_number_that_weighs_a_penalty_is_no_data(fed, name):
     assert switches["step:0"] == "optimiser"
 
 
-def test_single_numbers_have_a_prediction_that_is_one():
+@pytest.mark.parametrize("together", [True, False])
+def test_single_numbers_have_a_prediction_that_is_one(together):
     """A polynomial: powers of one number, each times a learned one; the loss compares their sum with another."""
     def build():
         tf = _tf.tf
         x, truth = (tf.placeholder(tf.float32, [], name) for name in ("x", "truth"))
         weights = tf.get_variable("w", [3], use_resource=False)
-        fitted = tf.add_n([weights[power] * x ** power for power in range(3)], name="fitted")
+        fitted = tf.reduce_sum(weights * x ** tf.constant([0.0, 1.0, 2.0]), name="fitted") if together else tf.add_n(
+            [weights[power] * x ** power for power in range(3)], name="fitted")
         tf.train.GradientDescentOptimizer(0.1).minimize(tf.square(fitted - truth))
 
     model = small.model_of(build)

@@ -156,8 +156,8 @@ class Ends:
             beside = self.sources(ends) - self.sources(
                 str(ref) for name in self.layers for ref in self.view.inputs(name))
             # A single number beside data of many only weighs a part of the loss.
-            self._labels = frozenset(one for one in beside if self.view.shape(one) != () or self.view.flow.is_data(
-                names.parse(one).node))
+            self._labels = frozenset(one for one in beside if self._single or self.view.shape(one) != ()
+                                     or self.view.flow.is_data(names.parse(one).node))
         return self._labels
 
     def meets_labels(self, ref: TensorRef) -> bool:
