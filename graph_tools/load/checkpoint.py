@@ -2,14 +2,14 @@
 
 import functools
 import re
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from graph_tools import _tf, variables
 from graph_tools.errors import ModelFileMissingError, ModelFormatError, one_line
 from graph_tools.graph import names, ops
-from graph_tools.load import restores
+from graph_tools.load import restores, tables_on_disk
 from graph_tools.load.restores import Stored
 from graph_tools.running import forks
 
@@ -25,6 +25,8 @@ class Checkpoint:
         tf = _tf.tf
         self.prefix = prefix
         shards = "-?????-of-?????" if _shards(prefix, "-") else ""
+        for path in _tables(prefix):
+            tables_on_disk.refuse_outside(path)
         try:
             self._reader = tf.train.NewCheckpointReader(prefix + shards)
         except (tf.errors.OpError,) + _READER_ERRORS as problem:
@@ -125,6 +127,14 @@ def _shards(prefix: str, between: str) -> Dict[int, int]:
     shard = re.compile(re.escape(name + between) + r"(\d{5})-of-(\d{5})$")
     found = [shard.match(other) for other in files.listdir(folder or ".")] if files.isdir(folder or ".") else []
     return {int(match.group(1)): int(match.group(2)) for match in found if match}
+
+
+def _tables(prefix: str) -> List[str]:
+    """The files of a checkpoint that are tables: the index of a V2 one, all of a V1 one."""
+    there = [prefix + ".index", prefix] + ["%s-%05d-of-%05d" % (prefix, number, count)
+                                           for number, count in _shards(prefix, "-").items()]
+    files = _tf.tf.io.gfile
+    return [path for path in there if files.exists(path) and not files.isdir(path)]
 
 
 def _check_shards(prefix: str) -> None:
