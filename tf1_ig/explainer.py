@@ -73,8 +73,7 @@ class IntegratedGradients:
         self._facts: Dict[Any, List[Finding]] = {}
         self._last = threading.local()  # of this thread: scalars it fed last, whether scores of one feed ever differed
         self._sizes = KeptSizes(4 * held.weights(model.index))
-        self._wanted: Dict[str, Any] = {"leaner": True, "ordered": False, "slopes": self._slopes,  # of the engine
-                                       "products": self._shown}
+        self._wanted: Dict[str, Any] = dict(leaner=True, ordered=False, slopes=self._slopes, products=self._shown)
         self._turned = time_first.turned_lookups(self.resolved) if batch_axis == 0 else {}
         self._open()
 

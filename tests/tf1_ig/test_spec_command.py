@@ -407,7 +407,7 @@ def test_a_graph_in_training_mode_is_put_right_for_every_command_that_takes_the_
     model_of(lambda: wired(drop)).save(where["model.pb"])
     assert cli.main(["inspect", where["model.pb"], "--spec", where["s.json"]]) == 0
     spec = tf1_ig.load_spec(where["s.json"])
-    assert spec.inference_mode == drop == ("model.inference_mode" in spec.guesses)
+    assert spec.tree["model"].get("inference_mode", False) == drop == ("model.inference_mode" in spec.guesses)
     numbers = [1.0, 2.0, -1.0, 0.5, 1.0, 3.0]
     row = dict.fromkeys(spec.columns, numbers) if len(spec.columns) == 1 else dict(zip(spec.columns, numbers))
     with open(where["rows.jsonl"], "w") as file:

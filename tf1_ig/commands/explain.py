@@ -237,7 +237,7 @@ def _opened(options: argparse.Namespace, question: "_Question", opened: contextl
     lines: List[str] = []
     if question.spec is not None:
         question.spec.check_model(model, options.output)
-    by_spec = question.spec is not None and question.spec.inference_mode
+    by_spec = question.spec is not None and question.spec.tree["model"].get("inference_mode", False)
     if options.model and by_spec or options.inference_mode and not by_spec:  # a spec has seen to its own model
         model, edit = gt.inference_mode(model)
         lines = training_mode.told(edit)

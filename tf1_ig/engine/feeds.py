@@ -5,11 +5,12 @@ row, in equal blocks (several entries a row), as a sparse triple, or not at all.
 """
 
 import os
-from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from graph_tools.errors import FeedError
+from graph_tools.graph import names
 from graph_tools.running.values import as_array, cut_short, in_dtype
 
 Shape = Optional[Tuple[Optional[int], ...]]
@@ -264,3 +265,16 @@ def as_slice(positions: np.ndarray) -> Any:
 def end_to_end(arrays: Sequence[np.ndarray]) -> np.ndarray:
     """The arrays as one flat vector; a single one is not copied."""
     return arrays[0].ravel() if len(arrays) == 1 else np.concatenate([array.ravel() for array in arrays])
+
+
+def unpack_sparse(key: Any, value: Any) -> List[Tuple[Any, Any]]:
+    """A SparseTensor fed by its placeholder, or a SparseTensorValue by the placeholder's name, as three feeds."""
+    parts = ("indices", "values", "dense_shape")
+    if not all(hasattr(value, part) for part in parts):
+        return [(key, value)]
+    if all(hasattr(key, part) for part in parts):
+        tensors = [getattr(key, part) for part in parts]
+    else:
+        stem = names.parse(names.tensor_name(key)).node
+        tensors = [stem + suffix + ":0" for suffix in ("/indices", "/values", "/shape")]
+    return [(tensor, getattr(value, part)) for tensor, part in zip(tensors, parts)]

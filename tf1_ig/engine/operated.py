@@ -20,7 +20,7 @@ from graph_tools.releases import kernels
 from graph_tools.running import forks, prepared, runs
 from tf1_ig.engine import failed_run, lean, nonfinite, path, records, target
 from tf1_ig.engine.failed_run import RunFailed
-from tf1_ig.engine.feeds import as_fed, describe
+from tf1_ig.engine.feeds import as_fed, describe, unpack_sparse
 from tf1_ig.errors import ClosedError, OutOfMemoryError
 
 # Seconds that a run may take: the first, any, and how many times as long as the longest run before it.
@@ -147,7 +147,7 @@ class Engine:
             raise FeedError("the feed is a %s; pass a dict of {tensor name: array}" % type(feed).__name__)
         values: Dict[str, np.ndarray] = {}
         for key, value in feed.items():
-            for name, part in _unpack_sparse(key, value):
+            for name, part in unpack_sparse(key, value):
                 tensor = self.find_tensor(name)
                 if tensor.name in values:
                     raise FeedError("tensor %s is fed twice (by name and as an object?); feed it once" % tensor.name)
@@ -381,19 +381,6 @@ def _free_scope(model: Any) -> str:
     while scope in taken:
         scope += "_"
     return scope
-
-
-def _unpack_sparse(key: Any, value: Any) -> List[Tuple[Any, Any]]:
-    """A SparseTensor fed by its placeholder, or a SparseTensorValue by the placeholder's name, as three feeds."""
-    parts = ("indices", "values", "dense_shape")
-    if not all(hasattr(value, part) for part in parts):
-        return [(key, value)]
-    if all(hasattr(key, part) for part in parts):
-        tensors = [getattr(key, part) for part in parts]
-    else:
-        stem = names.parse(names.tensor_name(key)).node
-        tensors = [stem + suffix + ":0" for suffix in ("/indices", "/values", "/shape")]
-    return [(tensor, getattr(value, part)) for tensor, part in zip(tensors, parts)]
 
 
 def _numpy_dtype(tensor: Any) -> Any:

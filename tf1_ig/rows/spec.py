@@ -84,11 +84,6 @@ class ExplanationSpec:
         """Where the model is."""
         return self._files.path(self.tree["model"]["path"])
 
-    @property
-    def inference_mode(self) -> bool:
-        """Whether the model is put into inference mode first, as ``graph_tools.inference_mode`` does it."""
-        return bool(self.tree["model"].get("inference_mode", False))
-
     def path(self, named: str) -> str:
         """The path that a name in the spec means."""
         return self._files.path(named)
@@ -291,7 +286,7 @@ class ExplanationSpec:
                             "write the spec again, or take this key out" % (
                                 self._files.place("model.sha256"), path, digest))
         self.check_model(model)
-        return gt.inference_mode(model)[0] if self.inference_mode else model
+        return gt.inference_mode(model)[0] if own.get("inference_mode") else model
 
     def check_model(self, model: Any, output: Any = None) -> None:
         """Refuses a model that lacks a tensor of the spec; another ``output`` than the spec's may be asked for.
