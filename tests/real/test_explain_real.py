@@ -130,7 +130,7 @@ def test_guesslang_bigrams_are_readable_and_stand_in_the_snippet(tmp_path, capsy
         assert cli.main(["explain", path, "--feed", str(feed), "--output", "head/predictions/probabilities:0",
                          "--out", str(tmp_path / out)]) == 0
     printed = capsys.readouterr().out
-    assert '": \\n"' in printed and "e f" in printed and "( x" in printed
+    assert "content=:␣↵" in printed and "content=e f" in printed and "content=( x" in printed
     assert "raw text" in (tmp_path / "page.html").read_text(encoding="utf-8")
     found = tf1_ig.load_attribution(str(tmp_path / "result.json"))
     for name in found.values:

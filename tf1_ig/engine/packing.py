@@ -43,7 +43,7 @@ class Batch(NamedTuple):
         """The rows whose path is a single point, as their entries are those of the baseline: bool ``[count]``."""
         moves = np.zeros(self.count, bool)
         for own, start, owner in zip(self.actual, self.baseline, self.owner):
-            moves[owner[(own != start).reshape(len(own), -1).any(axis=1)]] = True
+            moves[owner[(own != start).any(axis=tuple(range(1, own.ndim)))]] = True
         return ~moves
 
 
