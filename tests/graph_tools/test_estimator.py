@@ -50,7 +50,9 @@ def linear(folder):
 def model_fn(features, labels, mode, params):
     """A hand-written model, whose checkpoint is restored into moving averages by a saver of its own."""
     net = tf.feature_column.input_layer(features, params["columns"])
-    logits = tf.layers.dense(tf.layers.dense(net, 8, tf.nn.leaky_relu), 2)  # a unit that is dead tells no rows apart
+    # A seed of its own for each layer: what another run draws may saturate the softmax, or be dead, for every age.
+    hidden = tf.layers.dense(net, 8, tf.nn.leaky_relu, kernel_initializer=tf.random_normal_initializer(0, .1, seed=5))
+    logits = tf.layers.dense(hidden, 2, kernel_initializer=tf.random_normal_initializer(0, .2, seed=6))
     predictions = {"probabilities": tf.nn.softmax(logits)}
     averages = tf.train.ExponentialMovingAverage(.5)
     if mode == tf.estimator.ModeKeys.PREDICT:
@@ -58,7 +60,8 @@ def model_fn(features, labels, mode, params):
             mode, predictions, export_outputs={"mine": tf.estimator.export.PredictOutput(predictions)},
             scaffold=tf.train.Scaffold(saver=tf.train.Saver(averages.variables_to_restore())))
     loss = tf.losses.sparse_softmax_cross_entropy(labels, logits)
-    step = tf.train.GradientDescentOptimizer(.01).minimize(loss, tf.train.get_global_step())
+    # Rows are shuffled, and ages of 80 drive larger steps anywhere, to where two rows get the same score.
+    step = tf.train.GradientDescentOptimizer(1e-4).minimize(loss, tf.train.get_global_step())
     with tf.control_dependencies([step]):
         return tf.estimator.EstimatorSpec(mode, predictions, loss, averages.apply(tf.trainable_variables()))
 
@@ -108,7 +111,8 @@ def test_predicts_what_the_estimator_predicts(trained):
     with model.open_session() as session:
         got = session.run(probabilities_of(model), known(model, FEED))
     np.testing.assert_allclose(got, expected, rtol=1e-5)
-    assert len(np.unique(np.round(got[:, 1], 5))) == 3, "rows that do not differ would prove nothing"
+    odds = np.log(got.astype(np.float64)[:, 1]) - np.log(got.astype(np.float64)[:, 0])  # near 1 all scores look alike
+    assert len(np.unique(np.round(odds, 4))) == 3, "rows that do not differ would prove nothing"
     assert model.format == "estimator"
     assert not [warning for warning in model.warnings if "no value" in warning or "stays empty" in warning]
 
