@@ -252,3 +252,22 @@ def steps_first(axis=0):
 def rows_first():
     """The twin: six rows of three steps."""
     steps_first(1)
+
+
+def _steps_in_one_column(step_by_step):
+    """Rows of six steps of three numbers, without a rank: turned to steps first, flattened, cut into the steps."""
+    tf = _tf.tf
+    flat = tf.reshape(tf.transpose(tf.placeholder(tf.float32, name="x"), [1, 0, 2]), [-1, 3])
+    hidden = tf.tanh(tf.matmul(flat, tf.constant(WEIGHTS[:3])))
+    state = 0.0
+    for step in step_by_step(tf, hidden):
+        state = tf.tanh(step + 0.5 * state)
+    tf.matmul(state, tf.constant(WEIGHTS[3:6]), name="y")
+
+
+def steps_that_are_split():
+    _steps_in_one_column(lambda tf, hidden: tf.split(hidden, 6, 0))
+
+
+def steps_that_are_unpacked():
+    _steps_in_one_column(lambda tf, hidden: tf.unstack(tf.reshape(hidden, [6, -1, 3])))

@@ -29,6 +29,7 @@ SHAPES = {
     examples.nothing_by_default: {"x:0": (1, 12)}, examples.states_of_layers: {"x:0": (1, 12), "states:0": (2, 1, 12)},
     examples.state_of_a_batch: {"x:0": (5, 12)}, examples.size_before_ids: {"count:0": (), "ids:0": (1, 4)},
     examples.size_of_tiles: {"count:0": (), "ids:0": (1, 4)},
+    examples.steps_that_are_split: {"x:0": (1, 6, 3)}, examples.steps_that_are_unpacked: {"x:0": (1, 6, 3)},
     examples.lengths_without_rank: {"ids:0": (1, 5), "lengths:0": (1,)},
     examples.numbers_in_texts: {"texts:0": (1,)}, examples.places_in_a_sequence: {
         "x:0": (1, 8, 12), "ends:0": (1, 3, 2)}, examples.bytes_between_extremes: {"x:0": (1, 12)},

@@ -55,6 +55,7 @@ class Plan:
         self._fitting = Fitting(model, [output], self._tensors())
         self._ranks: Dict[str, int] = {}
         self._sizes: Dict[Tuple[str, int, int], int] = {}
+        self._together: Dict[Tuple[str, Tuple[int, ...]], Tuple[int, ...]] = {}
         self._maker = Maker(model, self._embeddings, seed)
         self.fixed = self._fixed_rows()
 
@@ -194,8 +195,22 @@ class Plan:
             rank = self._rank(part)
             given = self._fitting.reshaped_to(part.tensor) if part.dtype.startswith("float") else None
             shape = given if given else (None,) * rank
-        return tuple(self._size(part, shape, axis, setting) if size is None else size
-                     for axis, size in enumerate(shape))
+        sizes = tuple(self._size(part, shape, axis, setting) if size is None else size
+                      for axis, size in enumerate(shape))
+        return sizes if part.shape is not None or len(sizes) < 3 else self._agreed(part, sizes)
+
+    def _agreed(self, part: Component, sizes: Tuple[int, ...]) -> Tuple[int, ...]:
+        """Sizes that the ops behind something without a rank take together; each may fit as long as no other is known.
+
+        The last two are free: a row of 200 steps of three numbers may be flattened, and cut into 200 parts.
+        """
+        key = (part.tensor, sizes)
+        if key not in self._together:
+            others = list(dict.fromkeys(self._fitting.parts(part.tensor) + self._fitting.sizes(part.tensor)))[:_TRIED]
+            self._together[key] = next((
+                tried for last in [sizes[-1]] + others for middle in [sizes[-2]] + others
+                for tried in [sizes[:-2] + (middle, last)] if self._fitting.accepts(part.tensor, tried)), sizes)
+        return self._together[key]
 
     @staticmethod
     def _may_be_steps(shape: Optional[Sequence[Optional[int]]]) -> bool:
@@ -239,6 +254,8 @@ class Plan:
             if len(shape) == 4 and axis in (1, 2) and part.dtype.startswith("float"):
                 usual = max(usual, _SIDE)
             likely = [3, 1] if len(shape) == 4 and axis == 3 else [usual]
+            if part.shape is None and axis == len(shape) - 1 > 1:
+                likely = [size for size in [self._fitting.width(part.tensor)] if size] + likely
             self._sizes[key] = next((
                 size for size in likely + self._fitting.sizes(part.tensor) if self._fitting.accepts(
                     part.tensor, tuple(size if at == axis else given for at, given in enumerate(shape)))), usual)

@@ -90,6 +90,32 @@ class Fitting:
                 return None if value is None else tuple(None if size < 0 else int(size) for size in value.ravel())
         return None
 
+    def parts(self, tensor: str) -> List[int]:
+        """Into how many equal parts the ops right behind a tensor cut an axis, each number once."""
+        of = {"Split": "num_split", "Unpack": "num"}
+        near = [self._index.nodes[name] for name in self._behind(tensor)]
+        return list(dict.fromkeys(int(node.attr[of[node.op]].i) for node in near if node.op in of))
+
+    def width(self, tensor: str) -> Optional[int]:
+        """The last size that a tensor must have for its entries to stay together: of a ``reshape(x, [-1, 3])`` behind.
+
+        What only changes the order of the axes before the last one may stand between them.
+        """
+        for use in self._index.uses(tensor):
+            op, refs = self._index.op(use.node), self._index.data_inputs(use.node)
+            if use.node not in self._needed or use.slot:
+                continue
+            if op == "Reshape":
+                value = self._small(refs[1])
+                if value is not None and value.ndim == 1 and len(value) == 2 and value[0] == -1:
+                    return int(value[1])
+            order = self._small(refs[1]) if op == "Transpose" else None
+            if op in ("Identity", "Cast") or order is not None and order.size and order[-1] == order.size - 1:
+                found = self.width("%s:0" % use.node)
+                if found:
+                    return found
+        return None
+
     def refusal(self, shapes: Mapping[str, Shape]) -> Optional[Refusal]:
         """The op that does not take what is fed in these shapes; ``None`` when all go together."""
         return _refusal(self._whole(shapes))
