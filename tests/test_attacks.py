@@ -3,14 +3,28 @@
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 
 import pytest
 
 import graph_tools
+from tests.attacks import campaign
 
 ROOT = pathlib.Path(graph_tools.__file__).resolve().parent.parent
+
+
+def test_a_call_counts_once_however_often_it_is_tried(tmp_path):
+    """A client that nobody answers calls again; its second call must not be taken for that of what is tried next."""
+    scene = campaign.Scene(str(tmp_path))
+    try:
+        callers = [socket.create_connection(("localhost", scene.place.port)) for _ in range(3)]
+        assert scene.harm() == "connected" and scene.harm() == ""
+        for caller in callers:
+            caller.close()
+    finally:
+        scene.close()
 
 
 @pytest.mark.slow

@@ -61,8 +61,9 @@ def record(asked: Asked, task: Task, label: Label, found: Found, runner: PointRu
     delta = total - rise
     with np.errstate(invalid="ignore"):
         mass = sum(np.array([np.abs(row).sum() for row in value], np.float64) for value in values.values())
-        rounding = integrate.ROUNDING * np.max([np.abs(integral.score), np.abs(integral.baseline_score),
-                                                label.terms.size, mass], axis=0)
+        size = label.terms.size if integral.size is None else integral.size
+        rounding = integrate.ROUNDING * np.max([
+            np.abs(integral.score), np.abs(integral.baseline_score), size, mass], axis=0)
         converged = np.isfinite(delta) & (np.abs(delta) <= np.maximum(effort.tolerance * np.abs(rise), rounding))
     shape = (task.batch.count,) + tuple(task.row_shape)
     told = asked.behind if label.rows is None else {

@@ -8,6 +8,7 @@ Where the adaptive rule puts its nodes is decided in ``refine.py``, path by path
 
 import abc
 import itertools
+import math
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from tf1_ig import refine
 ROUNDING = refine.ROUNDING
 # Floats of gradients that paths may hold while they are refined; examples are begun as if each were to hold 16 nodes.
 _HELD, _NODES = 1 << 26, 16
+_MIDDLE = refine.FIRST_NODES[len(refine.FIRST_NODES) // 2]
 
 
 class Rows(NamedTuple):
@@ -50,6 +52,11 @@ class Evaluator(abc.ABC):
         """What rounding of each example's scores is a share of, where that is more than the scores: float [count]."""
         return None
 
+    def entries(self, example: int) -> Optional[np.ndarray]:
+        """The larger magnitude of each entry at the two ends of an example's path, flat as its gradient, if it is
+        known."""
+        return None
+
     @property
     def at_once(self) -> int:
         """Rows that take no longer together than one by one would, but for what a run takes whatever its rows."""
@@ -75,7 +82,8 @@ class Evaluator(abc.ABC):
 class Integral(NamedTuple):
     """The mean gradient along the path of each example, and what is known of it; arrays are ``[examples]``.
 
-    ``path_errors`` holds the signed error of each interval of ``path`` where it is known.
+    ``path_errors`` holds the signed error of each interval of ``path`` where it is known, ``size`` what rounding of the
+    scores is a share of, where that is more than the scores and what tokens gain and lose.
     """
 
     gradient: List[np.ndarray]
@@ -86,6 +94,7 @@ class Integral(NamedTuple):
     error_estimate: Optional[np.ndarray]
     path: Optional[List[Tuple[np.ndarray, np.ndarray]]]
     path_errors: Optional[List[np.ndarray]] = None
+    size: Optional[np.ndarray] = None
 
 
 def joined(parts: Sequence[Integral]) -> Integral:
@@ -110,7 +119,23 @@ def by_rule(evaluator: Evaluator, alphas: np.ndarray, weights: np.ndarray,
         ends = _ends(evaluator, range(count))
     path = [_sorted_path(np.concatenate([alphas, [0.0, 1.0]]), np.concatenate([inner, outer]))
             for inner, outer in zip(node_scores.reshape(count, steps), ends)]
-    return Integral(gradient, ends[:, 1], ends[:, 0], np.full(count, steps), np.full(count, steps), None, path)
+    size = np.array([_size(evaluator, example, gradient[example]) for example in range(count)])
+    return Integral(gradient, ends[:, 1], ends[:, 0], np.full(count, steps), np.full(count, steps), None, path,
+                    size=size)
+
+
+def _size(evaluator: Evaluator, example: int, gradient: np.ndarray) -> float:
+    """What rounding of an example's scores is a share of.
+
+    Entries are float32: a score cannot be told from those that their last bits make, and these move it by a share of
+    ``sum of |gradient * entry|``, however small the score is and however short the path. Along a path from zero that is
+    what tokens gain and lose; right beside a baseline that is not zero it is far more.
+    """
+    size = 0.0 if evaluator.magnitude is None else float(evaluator.magnitude[example])
+    entries = evaluator.entries(example)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite says nothing
+        moved = 0.0 if entries is None else float(np.abs(gradient) @ entries)
+    return max(size, moved) if math.isfinite(moved) else size
 
 
 def _sorted_path(alphas: np.ndarray, scores: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
@@ -146,22 +171,23 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
                     np.array([alpha for nodes in asked.values() for alpha in nodes], np.float64))
         found = evaluator.gradients(rows)
         new = [example for example in asked if example not in active]
-        for example, ends in zip(new, _ends(evaluator, new) if new else ()):
-            size = 0.0 if evaluator.magnitude is None else float(evaluator.magnitude[example])
-            active[example] = refine.Path(ends, size)
+        active.update((example, refine.Path(ends)) for example, ends in zip(new, _ends(evaluator, new) if new else ()))
         for example, alpha, *at in zip(rows.example, rows.alpha.tolist(), *found):
             active[example].add(alpha, *at)
+        for example in new:
+            active[example].size = _size(evaluator, example, active[example].gradient[_MIDDLE])
         on_progress(len(rows.alpha))
         wanted.update(zip(asked, refine.wanted([active[example] for example in asked], tolerance, max_steps)))
         for example in [example for example in asked if not wanted[example]]:
             del wanted[example]
-            results[example] = active.pop(example).result()
+            path = active.pop(example)
+            results[example] = path.result() + (path.size,)
             evaluator.example_done()
-    gradient, score, baseline_score, taken, error, path, errors = zip(*(
+    gradient, score, baseline_score, taken, error, path, errors, size = zip(*(
         results[example] for example in range(evaluator.count)))
     steps = np.array(taken)
     return Integral(list(gradient), np.array(score), np.array(baseline_score), steps, steps.copy(), np.array(error),
-                    list(path), list(errors))
+                    list(path), list(errors), np.array(size))
 
 
 def _that_fit(wanted: Dict[int, List[float]], active: Dict[int, refine.Path], room: int) -> Dict[int, List[float]]:

@@ -13,6 +13,7 @@ from graph_tools.graph import names, nodes
 from graph_tools.safety import bounds, computing, outputs
 
 FOLDED = 1 << 27       # steps of arithmetic, or bytes, that one folded node may take
+_NUMBERS = {1: (np.float32, "float_val"), 3: (np.int32, "int_val"), 9: (np.int64, "int64_val")}  # none holds text
 _SMALL = 64            # values of constants no longer than this are followed, empty axes counted as 1
 _SCOPE = "graph_tools_gate"
 
@@ -145,18 +146,18 @@ def _constant(node: Any, inputs: List[Folded]) -> Folded:
     if "value" not in node.attr:
         return Folded(None)
     tensor = node.attr["value"].tensor
-    shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-    count = bounds.product(shape)
-    value = None
-    if _count(shape) <= _SMALL and tensor.dtype in (1, 3, 9):
-        width = {1: np.float32, 3: np.int32, 9: np.int64}[tensor.dtype]
-        held = tensor.float_val if tensor.dtype == 1 else tensor.int_val if tensor.dtype == 3 else tensor.int64_val
-        flat = np.frombuffer(tensor.tensor_content, width) if tensor.tensor_content else np.array(held, width)
+    dtype, shape = tensor.dtype, tuple([dim.size for dim in tensor.tensor_shape.dim])
+    size, value = _count(shape), None
+    if dtype in _NUMBERS and size <= _SMALL:
+        width, field = _NUMBERS[dtype]
+        content = tensor.tensor_content
+        flat = np.frombuffer(content, width) if content else np.array(getattr(tensor, field), width)
+        count = bounds.product(shape)
         if flat.size == count:
             value = flat.reshape(shape)
         elif flat.size:
             value = np.resize(np.concatenate([flat, np.repeat(flat[-1:], max(0, count - flat.size))])[:count], shape)
-    return Folded(max(_count(shape), bounds.text(tensor)), shape, value)
+    return Folded(size if dtype in _NUMBERS else max(size, bounds.text(tensor)), shape, value)
 
 
 def _count(shape: Tuple[int, ...]) -> int:

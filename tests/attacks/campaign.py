@@ -81,8 +81,9 @@ class Scene:
             happened.append("written")
             shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
         try:
-            self.socket.accept()[0].close()
-            happened.append("connected")
+            while True:  # a client that is not answered calls again: none of its calls may be another's
+                self.socket.accept()[0].close()
+                happened.append("connected")
         except BlockingIOError:
             pass
         self._opened()  # by what looked for it

@@ -69,6 +69,8 @@ BAD = {
         delta=np.array([0.4, 0.0]), converged=np.array([False, True]))),
     "off by a little": ("completeness", "warn", "sum to", dict(
         delta=np.array([0.02, 0.0]), converged=np.array([False, True]))),
+    "off by a little, beside one that only rounding puts off": ("completeness", "warn", "Row 1", dict(
+        delta=np.array([0.5, 0.02]), converged=np.array([True, False]))),
     "an input listed twice": ("completeness", "fail", "2 times as much", dict(
         delta=np.array([0.75, 0.75]), converged=np.zeros(2, bool))),
     "a gap that steps cannot close": ("completeness", "fail", "will not help", dict(

@@ -224,6 +224,32 @@ def test_rounding_is_a_share_of_what_an_example_is_made_of():
     assert found.steps[4] == len(refine.FIRST_NODES) < plain.steps[4]
 
 
+@pytest.mark.parametrize("run", [lambda curve: integrate.adaptive(curve, 1e-4, 4096), lambda curve: integrate.by_rule(
+    curve, *quadrature.nodes_and_weights("gausslegendre", 5))])
+def test_rounding_is_a_share_of_what_the_last_bits_of_the_entries_move(run):
+    """The sum of |gradient * entry|, however short the path; the gradients here add up to 1.5 times the slope."""
+    class Beside(Curve):
+        def entries(self, example):
+            return [None, np.full(3, 7.0), np.full(3, np.inf), np.zeros(3)][example]
+
+    found = run(Beside(*[(lambda a: 2e-3 * a, lambda a: 2e-3)] * 4))
+    np.testing.assert_allclose(found.size, [0.0, 7 * 3e-3, 0.0, 0.0], atol=1e-12)
+    assert integrate.joined([found, found]).size.tolist() == found.size.tolist() * 2
+
+
+def test_what_rounding_makes_of_a_score_is_not_refined():
+    """Scores whose noise is a hundredth of their rise, at entries so large that their last bits make as much."""
+    def score(a):
+        return 1e-3 * a + 1e-5 * np.sin(1e4 * a)
+
+    class Beside(Curve):
+        def entries(self, example):
+            return np.full(3, 1e5) if example else None
+
+    found = integrate.adaptive(Beside((score, lambda a: 1e-3), (score, lambda a: 1e-3)), 1e-3, 500)
+    assert found.steps[0] > 100 and found.steps[1] == len(refine.FIRST_NODES)
+
+
 def plainly(value):
     """Nested arrays as nested lists."""
     return [plainly(one) for one in value] if isinstance(value, (list, tuple)) else (

@@ -124,6 +124,12 @@ class PointRunner(Evaluator):
     def magnitude(self) -> Optional[np.ndarray]:
         return self.label.size if self.scored else None
 
+    def entries(self, example: int) -> np.ndarray:
+        its = [np.maximum(np.abs(own[as_slice(held)]), np.abs(start[as_slice(held)])).ravel() for own, start, held in (
+            (own, start, entries_of.of(example)) for own, start, entries_of in zip(
+                self.batch.actual, self.batch.baseline, self._entries_of))]
+        return end_to_end(its)
+
     @property
     def at_once(self) -> int:
         return 1 if self.running.mode in (IN_COMPANY, ONE_AT_A_TIME) else self.running.only or self.sizes.next(1 << 30)
