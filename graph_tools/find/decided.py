@@ -143,7 +143,7 @@ class Decided:
                 found.add(ref.node)
             if not known:
                 if ref not in self._given and not stop(ref.node):
-                    todo += self._needed(ref.node)
+                    todo += self.needed(ref.node)
         return found
 
     def functions(self, node_name: str) -> List[str]:
@@ -157,7 +157,8 @@ class Decided:
                 or name in branches]
         return [func.name for attr in kept for func in ([attr.func] if attr.HasField("func") else attr.list.func)]
 
-    def _needed(self, name: str) -> Sequence[TensorRef]:
+    def needed(self, name: str) -> Sequence[TensorRef]:
+        """What decides about the outputs of a node under these values."""
         op, inputs = self.index.op(name), self.index.data_inputs(name)
         if op in OF_THE_SIZE:
             return ()
@@ -179,7 +180,7 @@ class Decided:
             return None
         self._known[ref] = None  # until it is known: a loop leads back here
         if ref in self._given:
-            found = _given(self._given[ref])
+            found = span_of(self._given[ref])
         elif node.op == "Const":
             found = self._constant(node)
         elif node.op in UNIFORM:
@@ -281,7 +282,8 @@ class Decided:
         return tuple({-1, 0}.union(self.index.ports(name)))
 
 
-def _given(value: Any) -> Optional[Span]:
+def span_of(value: Any) -> Optional[Span]:
+    """The span of a value that is fed; ``None``: it is no small number."""
     array = np.asarray(value)
     return _span(array) if array.size <= _LARGEST and array.size and array.dtype.kind in "biuf" else None
 

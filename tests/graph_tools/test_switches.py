@@ -5,7 +5,10 @@ import pytest
 
 import graph_tools as gt
 from graph_tools import _tf
+from graph_tools.find import settled
 from graph_tools.find.decided import Decided
+from graph_tools.find.inputs.switches import find_switches, unsettled
+from graph_tools.graph.walk import GraphIndex
 from tests.models import small, switches
 
 X = np.random.RandomState(0).normal(size=(5, 4)).astype(np.float32)
@@ -106,3 +109,42 @@ def test_a_default_that_is_computed_leads_to_the_real_input():
     assert any(miss.name == "bottleneck:0" and "computed from another input" in miss.why for miss in found.misses)
     found = gt.find_inputs(small.model_of(switches.default_at_the_door), output="scores")
     assert [one.tensor for one in found] == ["picture:0"] and found[0].default
+
+
+def _many(count):
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        hidden = switches._x()
+        for number in range(count):
+            hidden = switches._dropped(hidden, tf.placeholder(tf.float32, name="level%d" % number))
+        switches._end(hidden)
+    return graph.as_graph_def()
+
+
+def test_a_thousand_rates_of_dropout_are_told_apart_by_work_that_grows_with_them(monkeypatch):
+    """Looks at a node: what it computes from known values, and what it needs."""
+    looked = []
+    for method in ("_computed", "needed"):
+        plain = getattr(Decided, method)
+        monkeypatch.setattr(Decided, method, lambda self, *given, plain=plain: looked.append(0) or plain(
+            self, *given))
+    work = []
+    for count in (20, 80):
+        del looked[:]
+        found = find_switches(GraphIndex(_many(count)))
+        assert len(found) == count and {one.value for one in found.values()} == {1.0}
+        assert len({one.calms for one in found.values()}) == count  # each settles its own noise
+        work.append(len(looked))
+    assert work[1] < 4.4 * work[0], work
+
+
+@pytest.mark.parametrize("build", [one[0] for one in switches.SWITCHES], ids=lambda build: build.__name__)
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_what_is_counted_out_is_what_a_walk_does_not_find(build, value):
+    """Nodes that are random: needed by nobody any more, or reached no more from the output."""
+    index = _model(build).index
+    for name in index.names_of({"Placeholder"}):
+        under = settled.Under(index.once(settled.nothing_fed), name + ":0", value)
+        found = settled.Deciding(index, ("y:0",)).settled(under) if under.whole else None
+        before, after = (set(unsettled(Decided(index, given), ["y:0"])) for given in ({}, {name + ":0": value}))
+        assert found is None or found & before == before - after

@@ -5,13 +5,14 @@ a temperature scales what is computed from data. Names, defaults and declared sh
 probabilities are placeholders without a shape, and so are many batches of pictures.
 """
 
-from typing import Any, Container, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Container, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools.find import gradients
 from graph_tools.find.dataflow import CARRIED, SOURCES
 from graph_tools.find.decided import OF_THE_SIZE, Decided
 from graph_tools.find.inputs.placeholders import placeholder_shape
-from graph_tools.graph import functions
+from graph_tools.find.settled import Deciding, Ends, Under, nothing_fed
+from graph_tools.graph import functions, names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import IDENTITIES, IFS, PLACEHOLDERS, RESTORES, SAVES, SIZES, SWITCHES
 from graph_tools.graph.walk import GraphIndex, Use, reached
@@ -112,6 +113,10 @@ def unsettled(decided: Decided, outputs: Iterable[str]) -> List[str]:
                   or any(_is_random(node) for node in _bodies(index, decided.functions(name))))
 
 
+def _unsettled(index: GraphIndex, outputs: Tuple[str, ...]) -> FrozenSet[str]:
+    return frozenset(unsettled(index.once(nothing_fed), outputs))
+
+
 def _is_unsettled(decided: Decided, name: str) -> bool:
     node = decided.index.nodes[name]
     if _is_random(node):
@@ -144,6 +149,7 @@ class _Search:
         self.index = index
         self._sources = {name: 1 << number for number, name in enumerate(index.names_of(SOURCES))}
         self._reach = self._flow(self._sources)
+        self._ends_of = Ends(index)
         self._random = self._flow(dict.fromkeys(index.names_of(RANDOM), 1))
 
     def _flow(self, starts: Dict[str, int]) -> Dict[str, int]:
@@ -287,18 +293,39 @@ class _Search:
         if role not in (GATE, NOISE, BRANCH):
             return Switch(name, role, values[0], self._why(role, values[0], effects, ()))
         gates = [gate for effect in effects if effect.role == GATE for gate in self._gate(effect.node)]
-        tried = []
-        for value in values:
-            decided = Decided(self.index, {name: value})
-            closed = sum(decided.value(gate) != 1 for gate in gates)  # a rate of 1 is steady, too
-            tried.append((closed + self._refused(decided, name), unsettled(decided, outputs), value))
-        _, left, best = min(tried, key=lambda one: (one[0], len(one[1])))
-        calmed = tuple(sorted(set(unsettled(Decided(self.index, {name: _ANYTHING}), outputs)).difference(left)))
+        fails = [self._fails(name, value, gates) for value in values]
+        tried = [(*self._settles(name, value, tuple(sorted(outputs))), value)
+                 for value, failed in zip(values, fails) if failed == min(fails)]
+        _, settled, best = min(tried, key=lambda one: one[0])
+        calmed = tuple(sorted(settled))
         return Switch(name, role, best, self._why(role, best, effects, calmed), calmed)
+
+    def _under(self, name: str, value: Any) -> Decided:
+        if self.index.op(names.parse(name).node) != "PlaceholderWithDefault":
+            under = Under(self.index.once(nothing_fed), name, value)
+            if under.whole:
+                return under
+        return Decided(self.index, {name: value})
+
+    def _fails(self, name: str, value: Any, gates: List[str]) -> int:
+        """How many gates a value does not keep open (a rate of 1 is steady, too), and how many checks it fails."""
+        decided = self._under(name, value)
+        return sum(decided.value(gate) != 1 for gate in gates) + self._refused(decided, name)
+
+    def _settles(self, name: str, value: Any, outputs: Tuple[str, ...]) -> Tuple[int, Set[str]]:
+        """How many nodes a value leaves unsettled, and those that it settles."""
+        decided = self._under(name, value)
+        settled = self.index.once(Deciding, outputs).settled(decided) if isinstance(decided, Under) else None
+        if settled is not None:
+            before = self.index.once(_unsettled, outputs)
+            return len(before - settled), settled & before
+        decided = Decided(self.index, {name: value})
+        left = unsettled(decided, outputs)
+        return len(left), set(unsettled(Decided(self.index, {name: _ANYTHING}), outputs)).difference(left)
 
     def _length(self, name: str) -> int:
         """How many numbers are picked from a vector one by one: a keep probability for each layer."""
-        known = Decided(self.index, {})
+        known = self.index.once(nothing_fed)
         begins = [known.value(self.index.data_inputs(use.node)[1]) for use in self.index.uses(name + ":0")
                   if self.index.op(use.node) == "StridedSlice" and use.slot == 0]
         return 1 + max([int(begin) for begin in begins if isinstance(begin, float)], default=0)
@@ -308,15 +335,16 @@ class _Search:
         found: Dict[Any, None] = {}
         for use in self.index.consumers(name, control=False):
             refs = self.index.data_inputs(use.node)
-            value = Decided(self.index, {}).value(refs[1 - use.slot]) if self.index.op(use.node) == "Equal" else None
+            equal = self.index.op(use.node) == "Equal"
+            value = self.index.once(nothing_fed).value(refs[1 - use.slot]) if equal else None
             if value is not None:
                 found[value if self.index.nodes[name].attr["dtype"].type in _FLOATS else int(value)] = None
         return tuple(sorted(found))
 
     def _refused(self, decided: Decided, name: str) -> int:
         """How many checks a value fails: a case that knows no other number asserts that one of its own was fed."""
-        conditions = [self.index.data_inputs(node)[0] for node in self.index.descendants([name], control=False)
-                      if self.index.op(node) == "Assert"]
+        conditions = [self.index.data_inputs(end)[0] for end in self._ends_of.behind(
+            names.parse(name).node) if self.index.op(end) == "Assert"]
         return sum(decided.value(self._unguarded(one)) == 0 and self._runs(decided, one) for one in conditions)
 
     def _unguarded(self, ref: TensorRef) -> TensorRef:
@@ -340,9 +368,8 @@ class _Search:
 
     def _ends(self, name: str) -> List[str]:
         """What a placeholder has a say in, as far as nothing consumes it."""
-        after = self.index.descendants([name], control=False)
-        return [end for end in after if not self.index.consumers(end, control=False) and not _updates(
-            self.index.op(end)) and self.index.op(end) not in _NOTED] or sorted(after)
+        return [end for end in self._ends_of.behind(name) if not _updates(self.index.op(end)) and self.index.op(
+            end) not in _NOTED] or sorted(self.index.descendants([name], control=False))
 
     def _why(self, role: str, value: Any, effects: List[_Effect], calmed: Tuple[str, ...]) -> str:
         at = next((effect.node for effect in effects if effect.role == role), "")
