@@ -101,7 +101,8 @@ class Fitting:
 
         What only changes the order of the axes before the last one may stand between them.
         """
-        for use in self._index.uses(tensor):
+        todo = list(self._index.uses(tensor))
+        for use in todo:  # which grows: a chain may be longer than calls may nest
             op, refs = self._index.op(use.node), self._index.data_inputs(use.node)
             if use.node not in self._needed or use.slot:
                 continue
@@ -111,9 +112,7 @@ class Fitting:
                     return int(value[1])
             order = self._small(refs[1]) if op == "Transpose" else None
             if op in ("Identity", "Cast") or order is not None and order.size and order[-1] == order.size - 1:
-                found = self.width("%s:0" % use.node)
-                if found:
-                    return found
+                todo += self._index.uses("%s:0" % use.node)
         return None
 
     def refusal(self, shapes: Mapping[str, Shape]) -> Optional[Refusal]:
