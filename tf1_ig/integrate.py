@@ -18,7 +18,6 @@ from tf1_ig import refine
 ROUNDING = refine.ROUNDING
 # Floats of gradients that paths may hold while they are refined; examples are begun as if each were to hold 16 nodes.
 _HELD, _NODES = 1 << 26, 16
-_MIDDLE = refine.FIRST_NODES[len(refine.FIRST_NODES) // 2]
 
 
 class Rows(NamedTuple):
@@ -119,22 +118,23 @@ def by_rule(evaluator: Evaluator, alphas: np.ndarray, weights: np.ndarray,
         ends = _ends(evaluator, range(count))
     path = [_sorted_path(np.concatenate([alphas, [0.0, 1.0]]), np.concatenate([inner, outer]))
             for inner, outer in zip(node_scores.reshape(count, steps), ends)]
-    size = np.array([_size(evaluator, example, gradient[example]) for example in range(count)])
+    size = np.array([_size(evaluator, example, [gradient[example]]) for example in range(count)])
     return Integral(gradient, ends[:, 1], ends[:, 0], np.full(count, steps), np.full(count, steps), None, path,
                     size=size)
 
 
-def _size(evaluator: Evaluator, example: int, gradient: np.ndarray) -> float:
+def _size(evaluator: Evaluator, example: int, gradients: Sequence[np.ndarray]) -> float:
     """What rounding of an example's scores is a share of.
 
     Entries are float32: a score cannot be told from those that their last bits make, and these move it by a share of
     ``sum of |gradient * entry|``, however small the score is and however short the path. Along a path from zero that is
-    what tokens gain and lose; right beside a baseline that is not zero it is far more.
+    what tokens gain and lose; right beside a baseline that is not zero it is far more. Of several gradients the one
+    counts that moves it least: a cliff that one point stands on is not rounding.
     """
     size = 0.0 if evaluator.magnitude is None else float(evaluator.magnitude[example])
     entries = evaluator.entries(example)
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite says nothing
-        moved = 0.0 if entries is None else float(np.abs(gradient) @ entries)
+        moved = 0.0 if entries is None else min(float(np.abs(gradient) @ entries) for gradient in gradients)
     return max(size, moved) if math.isfinite(moved) else size
 
 
@@ -175,13 +175,13 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
         for example, alpha, *at in zip(rows.example, rows.alpha.tolist(), *found):
             active[example].add(alpha, *at)
         for example in new:
-            active[example].size = _size(evaluator, example, active[example].gradient[_MIDDLE])
+            active[example].size = _size(evaluator, example, list(active[example].gradient.values()))
         on_progress(len(rows.alpha))
         wanted.update(zip(asked, refine.wanted([active[example] for example in asked], tolerance, max_steps)))
         for example in [example for example in asked if not wanted[example]]:
             del wanted[example]
-            path = active.pop(example)
-            results[example] = path.result() + (path.size,)
+            done = active.pop(example)
+            results[example] = done.result() + (done.size,)
             evaluator.example_done()
     gradient, score, baseline_score, taken, error, path, errors, size = zip(*(
         results[example] for example in range(evaluator.count)))

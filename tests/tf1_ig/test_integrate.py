@@ -250,6 +250,20 @@ def test_what_rounding_makes_of_a_score_is_not_refined():
     assert found.steps[0] > 100 and found.steps[1] == len(refine.FIRST_NODES)
 
 
+def test_a_cliff_under_the_middle_node_is_not_rounding():
+    """Its gradient there is 2,500 times that of the rest of the path, and what it alone would move is half the rise."""
+    def score(a):
+        return 0.1 * a + 1 / (1 + np.exp(-1e3 * (a - 0.5)))
+
+    class Beside(Curve):
+        def entries(self, example):
+            return np.full(3, 1200.0)
+
+    found = integrate.adaptive(Beside((score, lambda a: 0.1 + 250 / np.cosh(500 * (a - 0.5)) ** 2)), 1e-3, 4096)
+    np.testing.assert_allclose(found.size, 1.5 * 1200 * 0.1)
+    np.testing.assert_allclose(found.gradient[0].sum(), 1.1, rtol=1e-3)
+
+
 def plainly(value):
     """Nested arrays as nested lists."""
     return [plainly(one) for one in value] if isinstance(value, (list, tuple)) else (
