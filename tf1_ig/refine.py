@@ -107,7 +107,7 @@ class Path:
         known = bool(len(self.weights))  # there are scores and gradients to go by
         nodes = self.nodes if known else sorted(self.score)
         total = np.full(self.gradient[nodes[0]].shape, 0.0 if known else np.nan)
-        together = max(1, _AT_ONCE // total.size)
+        together = max(1, _AT_ONCE // max(total.size, 1))
         for first in range(0, len(self.weights), together):
             its = slice(first, first + together)
             total += self.weights[its] @ np.stack([self.gradient[node] for node in nodes[its]])

@@ -271,3 +271,16 @@ def steps_that_are_split():
 
 def steps_that_are_unpacked():
     _steps_in_one_column(lambda tf, hidden: tf.unstack(tf.reshape(hidden, [6, -1, 3])))
+
+
+def bags_by_segments():
+    """Ids of all rows, and which row each is of."""
+    tf = _tf.tf
+    ids, rows = tf.placeholder(tf.int32, [None], "ids"), tf.placeholder(tf.int32, [None], "rows")
+    _end(tf.segment_mean(tf.gather(tf.constant(TABLE), ids), rows))
+
+
+def bags_by_segments_of_a_table():
+    tf = _tf.tf
+    ids, rows = tf.placeholder(tf.int32, [None], "ids"), tf.placeholder(tf.int32, [None], "rows")
+    _end(tf.sparse_segment_mean(tf.constant(TABLE), ids, rows))

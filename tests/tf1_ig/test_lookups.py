@@ -113,10 +113,10 @@ def test_out_of_the_ordinary_bags(name, frozen):
     model, safe = copy if frozen else live, name.startswith("safe")
     how = next((how for how in ("sqrtn", "mean") if how in name), "sum")
     with tf1_ig.IntegratedGradients(model, built.output) as explainer:
-        def check(bags, weights):
+        def check(bags, weights, **effort):
             kept = [[place for place, one in enumerate(bag) if not safe or one >= 0 and (
                 how == "sum" or weights[row][place] > 0)] for row, bag in enumerate(bags)]
-            found = explainer.explain(_feed(model, name, bags, weights), label=1, steps=40)
+            found = explainer.explain(_feed(model, name, bags, weights), label=1, **effort or {"steps": 40})
             values = [rows.sum(-1) for rows in next(iter(found.values.values()))]
             # A lookup that is not safe has no rows for the last examples when they are empty: nor has its result.
             assert len(values) == len(bags) or name.startswith("els") and not any(bags[len(values):])
@@ -141,8 +141,22 @@ def test_out_of_the_ordinary_bags(name, frozen):
                     explainer.explain(_feed(model, name, bags, bags), label=1)
             else:
                 check(bags, [[1.0] * len(bag) for bag in bags])
+                check(bags, [[1.0] * len(bag) for bag in bags], tolerance=1e-5)
         for bags, weights in WEIGHTS if "weighted" in name or name == "sparse_product" else ():
             check(bags, weights)
+
+
+@pytest.mark.parametrize("name", ["els_mean", "num_segments_mean_on_table", "ragged_segment_mean"])
+def test_bags_of_a_whole_feed_are_one_example(name):
+    """The score of one bag of three, with the rows of the others, which move nothing."""
+    built, live, _ = embeddings.live_and_frozen(PATTERNS[name])
+    bags = [[1, 3], [5], [2, 2, 7]]
+    with tf1_ig.IntegratedGradients(live, built.output, batch_axis=None) as explainer:
+        found = explainer.explain(_feed(live, name, bags, [[1.0] * len(bag) for bag in bags]), label=(2, 1), steps=40)
+    (values,), = found.values.values()
+    assert values.shape == (6, embeddings.TABLE.shape[1]) and not values[:3].any()
+    expected = _expected(embeddings.TABLE[bags[2]].astype(np.float64), [1.0] * 3, "mean")
+    np.testing.assert_allclose(values[3:].sum(-1), expected, atol=1e-5)
 
 
 DENSE = [name for name, pattern in PATTERNS.items() if not pattern.lacking and name not in BAGS and name.startswith((

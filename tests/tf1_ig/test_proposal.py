@@ -31,8 +31,10 @@ SHAPES = {
     examples.size_of_tiles: {"count:0": (), "ids:0": (1, 4)},
     examples.steps_that_are_split: {"x:0": (1, 6, 3)}, examples.steps_that_are_unpacked: {"x:0": (1, 6, 3)},
     examples.lengths_without_rank: {"ids:0": (1, 5), "lengths:0": (1,)},
-    examples.numbers_in_texts: {"texts:0": (1,)}, examples.places_in_a_sequence: {
-        "x:0": (1, 8, 12), "ends:0": (1, 3, 2)}, examples.bytes_between_extremes: {"x:0": (1, 12)},
+    examples.bags_by_segments: {"ids:0": (1,), "rows:0": (1,)},
+    examples.bags_by_segments_of_a_table: {"ids:0": (1,), "rows:0": (1,)}, examples.numbers_in_texts: {"texts:0": (1,)},
+    examples.places_in_a_sequence: {"x:0": (1, 8, 12), "ends:0": (1, 3, 2)},
+    examples.bytes_between_extremes: {"x:0": (1, 12)},
     switches.default_in_the_middle: {"picture:0": (1, 2, 2)}, switches.keep_with_a_bad_default: {
         "x:0": (1, 4), "level:0": ()}}
 

@@ -320,6 +320,8 @@ class Plan:
         if shape == ():
             said = {"rows": setting.rows, "tokens": setting.tokens, "one": 1}[setting.scalar]
             return maker.constant(said, (), part.dtype)
+        if maker.tells_rows(part.tensor):
+            return maker.constant(0, shape, part.dtype)
         if maker.is_number(part.tensor):
             return maker.whole(10, shape, part.dtype)
         return maker.places(part.tensor, shape, part.dtype, (setting.rows, setting.tokens)) or maker.constant(

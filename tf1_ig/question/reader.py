@@ -144,6 +144,8 @@ class TaskReader:
         notes = check_ids(self._engine, values, self._resolved.inputs)
         with self._rows_told(values):
             actual, owners = self._engine.read(values)
+        if self._batch_axis is None:
+            owners = [None] * len(owners)  # all entries are the one example's
         axis = self._batch_axis or 0
         self._refuse_without_axis(actual)
         entries = self._company.entries(actual)

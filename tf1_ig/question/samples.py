@@ -111,6 +111,11 @@ class Maker:
         return Sample("(r.uniform(0, 1, %s) * %s).astype(\"%s\")" % (shape, sizes, dtype),
                       (self._random.uniform(0, 1, shape) * sizes).astype(dtype))
 
+    def tells_rows(self, tensor: str) -> bool:
+        """Whether whole numbers say which row each entry of something belongs to."""
+        ops = [(self._index.op(use.node), use.slot) for use in self._uses(tensor)]
+        return any("Segment" in op and slot == 1 + op.startswith("Sparse") for op, slot in ops)
+
     def is_number(self, tensor: str) -> bool:
         """Whether whole numbers are nothing but numbers: made floats, if only after sums, and neither compared nor
         counted up to."""
