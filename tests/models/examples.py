@@ -284,3 +284,20 @@ def bags_by_segments_of_a_table():
     tf = _tf.tf
     ids, rows = tf.placeholder(tf.int32, [None], "ids"), tf.placeholder(tf.int32, [None], "rows")
     _end(tf.sparse_segment_mean(tf.constant(TABLE), ids, rows))
+
+
+def _positions(together):
+    """Scores of each of five tokens, and of an end of the text or its start, which are always the same."""
+    tf = _tf.tf
+    rows = tf.nn.embedding_lookup(tf.constant(TABLE), tf.placeholder(tf.int32, [None, 5], "ids"))
+    scores = tf.reshape(tf.matmul(tf.reshape(tf.tanh(rows), [-1, 4]), tf.constant(WEIGHTS[:4])), [-1, 5, 3])
+    tf.concat(together(scores, tf.fill([tf.shape(scores)[0], 1, 3], -9.0)), 1, name="y")
+
+
+def scores_after_a_start():
+    _positions(lambda scores, same: [same, scores])
+
+
+def scores_before_an_end():
+    """The twin: the first position moves."""
+    _positions(lambda scores, same: [scores, same])

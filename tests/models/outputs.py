@@ -316,6 +316,35 @@ def crf_tagger():
     tf.reduce_mean(tf.reduce_logsumexp(alpha, 1) - chosen, name="loss")
 
 
+def crf_for_any_length():
+    """A loss of a CRF with an arm of its own for texts of one token, and a start before all of them."""
+    tf = _tf.tf
+    x, tags = tf.placeholder(tf.float32, [None, None, 4], "x"), tf.placeholder(tf.int32, [None, None], "tags")
+    unary = tf.reshape(layer(hidden(tf.reshape(x, [-1, 4]))), [-1, tf.shape(x)[1], 3])
+    unary = tf.concat([tf.fill([tf.shape(x)[0], 1, 3], -9.0), unary], 1, name="logits")
+    tags = tf.concat([tf.zeros_like(tags[:, :1]), tags], 1)
+
+    def alone():
+        rows = tf.range(tf.shape(x)[0])
+        return tf.gather_nd(tf.squeeze(unary, [1], name="alone"), tf.stack([rows, tags[:, 0]], 1))
+
+    def several():
+        tf.negative(unary, name="unused")
+        chosen = tf.cond(tf.shape(x)[0] > 4, lambda: unary[:, 1:], lambda: unary[:, :-1])
+        return tf.reduce_sum(chosen * tf.one_hot(tags[:, 1:], 3), [1, 2]) + tf.reduce_logsumexp(unary[:, -1], 1)
+
+    tf.reduce_mean(tf.cond(tf.equal(tf.shape(unary)[1], 1), alone, several), name="loss")
+
+
+def heads_of_two_arms():
+    """Layers in the arms of a conditional; what merges them is the head."""
+    tf = _tf.tf
+    first, flag = hidden(), tf.placeholder_with_default(False, [], "flag")
+    one, other = weights(4, 3), weights(4, 3)
+    merged = tf.cond(flag, lambda: tf.matmul(first, one), lambda: tf.matmul(tf.nn.relu(first), other))
+    tf.nn.softmax(merged, name="probabilities")
+
+
 PROBABILITIES, LOGITS = ("probabilities:0", "softmax"), ("logits:0", "logits")
 
 HEADS = {heads.build.__name__: heads for heads in (
@@ -345,7 +374,9 @@ HEADS = {heads.build.__name__: heads for heads in (
     Heads(no_layer, (("energy:0", "sum"),)), Heads(only_a_scalar, (("energy:0", "sum"),)),
     Heads(two_class_column, (PROBABILITIES, ("logistic:0", "sigmoid"), LOGITS, ("two_class_logits:0", "logits"))),
     Heads(saliency_in_graph, (PROBABILITIES, LOGITS)),
-    Heads(crf_tagger, (LOGITS,), (("loss:0", "tags:0"),)))}
+    Heads(crf_tagger, (LOGITS,), (("loss:0", "tags:0"),)),
+    Heads(crf_for_any_length, (LOGITS,), (("loss:0", "tags:0"),)),
+    Heads(heads_of_two_arms, (PROBABILITIES, ("cond/Merge:0", "logits"))))}
 
 
 def with_signatures() -> Model:

@@ -119,6 +119,13 @@ def test_steps_that_come_first_have_a_length_a_row():
     np.testing.assert_allclose(result.values["x:0"][0], fed["x:0"][:, 0] * examples.WEIGHTS[:, 2], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("build, label", [
+    (examples.scores_after_a_start, "5,0"), (examples.scores_before_an_end, "0,0")])
+def test_where_nothing_moves_the_first_position_the_last_one_is_explained(build, label):
+    _, found = _proposal(build)
+    assert not found.obstacle and found.label == label
+
+
 @pytest.mark.parametrize("build", [examples.sparse_without_a_name, examples.neighbours])
 def test_the_sizes_of_a_sparse_matrix_are_those_of_what_it_multiplies(build):
     _, found = _proposal(build)

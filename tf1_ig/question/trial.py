@@ -139,8 +139,8 @@ class Trials(contextlib.ExitStack):
             trial = self._along(axis)
             kept.update(attributed=trial.inputs, findings=tuple(trial.findings()), renamed=trial.resolved.renamed)
             kept["label"], result = _answer(trial, feed, label, output.shape, axis)
-            if axis is None and _is_silent(result):  # of a first element that nothing moves
-                kept["label"], result = _answer(trial, feed, _largest(trial, feed), output.shape, axis)
+            if kept["label"] is not None and _is_silent(result):  # of a first element that nothing moves
+                kept["label"], result = _answer(trial, feed, _moved(trial, feed, axis), output.shape, axis)
             if not np.all(result.finite):
                 kept["singular"] = result.not_finite_at
                 start = _finite_from(trial, feed, kept["label"], output, axis)
@@ -198,10 +198,13 @@ def _is_silent(result: Any) -> bool:
     return not any(np.any(row) for value in result.values.values() for row in value)
 
 
-def _largest(trial: IntegratedGradients, feed: Dict[str, np.ndarray]) -> Optional[str]:
-    """The label of the largest element of the output, where it has several."""
+def _moved(trial: IntegratedGradients, feed: Dict[str, np.ndarray], axis: Optional[int]) -> Optional[str]:
+    """The label of an element of the output that may move where its first does not: of a whole output the largest, of
+    positions the first of the last one."""
     output = np.abs(trial.outputs(feed)[0])
-    return ",".join(map(str, np.unravel_index(np.argmax(output), output.shape))) if output.ndim else None
+    if axis is None:
+        return ",".join(map(str, np.unravel_index(np.argmax(output), output.shape))) if output.ndim else None
+    return ",".join([str(size - 1) for size in output.shape[:-1]] + ["0"])
 
 
 def _follow(trial: IntegratedGradients, feed: Dict[str, np.ndarray], axis: int) -> bool:

@@ -5,6 +5,7 @@ from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Optional, Set, 
 
 from graph_tools.find.dataflow import LAYERS, LEARNED
 from graph_tools.find.gradients import differentiated
+from graph_tools.find.outputs import arms
 from graph_tools.find.view import View
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
@@ -110,10 +111,12 @@ class Ends:
 
     def _loose_tensors(self) -> List[TensorRef]:
         view = self.view
-        return [TensorRef(name, 0) for name, node in view.index.nodes.items()
+        found = [TensorRef(name, 0) for name, node in view.index.nodes.items()
                 if view.flow.is_data(name) and name not in self.training and name not in view.loop_nodes
                 and name not in view.flow.sources and node.op not in _NO_ENDS and not _SUMMARIES.search(node.op)
                 and view.tensor_count(name) and view.is_float(TensorRef(name, 0)) and not self._consumed(name)]
+        in_arms = arms.inside(view)
+        return [ref for ref in found if ref.node not in in_arms] or found
 
     def is_scalar(self, ref: TensorRef) -> bool:
         """Whether a tensor is one number for all rows; what leaves a loop with an unknown shape is what went in."""
@@ -170,23 +173,26 @@ class Ends:
     def compared_with_labels(self, ref: TensorRef) -> Optional[TensorRef]:
         """The tensor computed from ``ref`` alone that first meets a label on the way to a loss; ``None``: none does.
 
-        A logarithm that is taken of it, and what keeps that finite, is the loss's.
+        A logarithm that is taken of it, and what keeps that finite, is the loss's. Where labels are met in an arm of a
+        conditional, it is what comes into the arm.
         """
         if not self.labels():
             return None
-        seen, todo = set(), [ref]
+        seen: Set[str] = set()
+        todo: List[Tuple[TensorRef, arms.Entered]] = [(ref, ())]
         accumulated = self.view.index.descendants(self.view.index.names_of(_ACCUMULATES))
         while todo:
-            one = todo.pop(0)
+            one, entered = todo.pop(0)
             for use in self.uses(one):
                 if use.node in accumulated and ref.node not in accumulated:
                     continue  # of all rows up to each: a loss's own
                 others = {str(other) for other in self.view.inputs(use.node) if other != one}
                 if self.sources(others) & self.labels():
-                    return self.without_logarithm(one)
+                    return self.without_logarithm((entered or (one,))[0])
                 if use.node not in seen and self.view.op(use.node) not in READOUTS:
                     seen.add(use.node)
-                    todo += [after for after in self._outputs(use.node) if not self.is_scalar(after)]
+                    after = arms.entered(self.view, entered, one, use.node)
+                    todo += [(each, after) for each in self._outputs(use.node) if not self.is_scalar(each)]
         return None
 
     def _outputs(self, name: str) -> List[TensorRef]:
