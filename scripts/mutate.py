@@ -39,6 +39,7 @@ TESTS = {
     "graph_tools.safety.judge": ("graph_tools/test_judge.py", "graph_tools/test_safety.py"),
     "graph_tools.safety.disarm": ("graph_tools/test_judge.py", "graph_tools/test_safety.py"),
     "graph_tools.safety.folding": ("graph_tools/test_folding.py",),
+    "graph_tools.safety.arithmetic": ("graph_tools/test_folding.py",),
     "graph_tools.safety.bounds": ("graph_tools/test_bounds.py",),
     "graph_tools.safety.files": ("graph_tools/test_own_files.py",),
     "tf1_ig.quadrature": ("tf1_ig/test_quadrature.py", "tf1_ig/test_integrate.py"),

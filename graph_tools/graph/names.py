@@ -2,7 +2,7 @@
 
 import difflib
 import functools
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Set
 
 from graph_tools.errors import TensorNotFoundError
 
@@ -34,6 +34,11 @@ def parse(name: str) -> TensorRef:
     if colon and port.isdigit():
         return TensorRef(node, int(port))
     return TensorRef(name, 0)
+
+
+def plain(known: Iterable[str]) -> Set[str]:
+    """Those names of nodes that mean, as an input, output 0 of the node of that name; others are to be parsed."""
+    return {name for name in known if ":" not in name and "^" not in name}
 
 
 def text(name: bytes) -> str:

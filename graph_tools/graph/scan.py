@@ -3,7 +3,7 @@
 Nothing here imports or runs anything. What the graph could do besides computing is judged in ``graph_tools.safety``.
 """
 
-from typing import Any, Set
+from typing import Any, Iterable, Set
 
 from graph_tools import _tf
 from graph_tools.errors import ModelFormatError
@@ -13,23 +13,17 @@ from graph_tools.safety import bounds
 
 def check(graph_def: Any, where: str) -> None:
     """Raises ModelFormatError for a graph that is torn or calls itself; TooLargeError for one out of bounds."""
-    seen: Set[str] = set()
-    for node in graph_def.node:
-        if node.name in seen:
-            raise ModelFormatError("%s: two nodes are named %r; the file is damaged, export it again" % (
-                where, node.name))
-        seen.add(node.name)
+    seen = {node.name for node in graph_def.node}
+    if len(seen) < len(graph_def.node):
+        raise ModelFormatError("%s: two nodes are named %r; the file is damaged, export it again" % (
+            where, _first_twice(node.name for node in graph_def.node)))
+    plain = names.plain(seen)
     torn = [(node.name, entry) for node in graph_def.node for entry in node.input
-            if names.parse(entry).node not in seen]
+            if entry not in plain and names.parse(entry).node not in seen]
     if torn:
         raise ModelFormatError(
             "%s: node %r takes %r, which is not in the file (%d such input%s); the file was cut short or pruned "
             "too far, export it again" % (where, torn[0][0], torn[0][1], len(torn), "s" if len(torn) > 1 else ""))
-    other = [node.name for node in functions.all_nodes(graph_def) if node.op == "Const" and {
-        "value", "dtype"} <= set(node.attr) and node.attr["value"].tensor.dtype != node.attr["dtype"].type]
-    if other:
-        raise ModelFormatError("%s: constant %r says another dtype than its value has; the file is damaged, export it "
-                               "again" % (where, other[0]))
     circle = functions.recursion(graph_def.library)
     if circle:
         raise ModelFormatError("%s: function %s calls itself, and TensorFlow dies of that; the file is damaged or "
@@ -40,3 +34,12 @@ def check(graph_def: Any, where: str) -> None:
     if lacking:
         raise ModelFormatError("%s: %s; the file is damaged, export it again" % (where, lacking))
     bounds.check(graph_def, where)
+
+
+def _first_twice(those: Iterable[str]) -> str:
+    seen: Set[str] = set()
+    for one in those:
+        if one in seen:
+            return one
+        seen.add(one)
+    raise AssertionError("each is there once")

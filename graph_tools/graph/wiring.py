@@ -52,28 +52,46 @@ def lacking(graph_def: Any, known: _Ops) -> str:
     """
     needs: Dict[str, _Needs] = {}
     for node in functions.all_nodes(graph_def):
-        if node.op not in needs:
-            needs[node.op] = _needs(known.get(node.op))
-        wrong = _lack(node, needs[node.op], known)
+        op = node.op
+        if op not in needs:
+            needs[op] = _needs(known.get(op))
+        wrong = _lack(node, needs[op], known)
+        if not wrong and op == "Const":
+            wrong = _other_dtype(node.attr)
         if wrong:
-            return "node %r (%s) %s" % (node.name, node.op, wrong)
+            return "node %r (%s) %s" % (node.name, op, wrong)
     return ""
 
 
 def _lack(node: Any, needs: _Needs, known: _Ops) -> str:
     least, attributes, numbers = needs
+    attr = node.attr if attributes or numbers else {}
     for name, of_inputs in numbers:
-        if node.attr[name].i > (len(node.input) if of_inputs else _MOST_OUTPUTS):
-            return "has %d %s by its attribute %s" % (node.attr[name].i, "inputs" if of_inputs else "outputs", name)
+        if name in attr and attr[name].i > (len(node.input) if of_inputs else _MOST_OUTPUTS):
+            return "has %d %s by its attribute %s" % (attr[name].i, "inputs" if of_inputs else "outputs", name)
     for name, required, is_type in attributes:
-        if name not in node.attr:
+        if name not in attr:
             if required:
                 return _attribute_fault(node, known[node.op])
-        elif is_type and not node.attr[name].placeholder and not all(map(_is_dtype, _types(node.attr[name]))):
+        elif is_type and not _says_types(attr[name]):
             return "says a type in its attribute %s that is none" % name
-    if least and (len(node.input) < least or node.input[least - 1].startswith("^")):
-        return _input_fault(node, known[node.op], {})
+    if least:
+        entries = node.input
+        if len(entries) < least or entries[least - 1].startswith("^"):
+            return _input_fault(node, known[node.op], {})
     return ""
+
+
+def _other_dtype(attr: Any) -> str:
+    """What is wrong with a constant whose value has another dtype than the constant says."""
+    there = "value" in attr and "dtype" in attr
+    return "says another dtype than its value has" if there and attr["value"].tensor.dtype != attr["dtype"].type else ""
+
+
+def _says_types(value: Any) -> bool:
+    """Whether an attribute that is a type, or a list of them, holds nothing else (or is left open in a function)."""
+    number = value.type  # 0 where it is no single type
+    return _is_dtype(number) if number else bool(value.placeholder) or all(map(_is_dtype, _types(value)))
 
 
 def _needs(op: Optional[Any]) -> _Needs:

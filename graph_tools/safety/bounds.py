@@ -12,6 +12,7 @@ UNFOLDED = 4 << 30     # bytes of constants that the file does not hold, but say
 NODES = 5000000        # nodes when every call is unfolded
 DEPTH = 200            # calls within calls
 NAME = 4096            # characters of a node's name: what is read off names takes longer the longer they are
+AXES = 254             # of a constant: TensorFlow takes no more, and their product takes longer the more they are
 SIDE_BY_SIDE = 1 << 20  # iterations of a loop at a time: the executor makes room for all of them
 # Bytes of an entry by type, where that is more than one; of text, handles and variants: of the object that is kept.
 _WIDTHS = {1: 4, 2: 8, 3: 4, 5: 2, 7: 24, 8: 8, 9: 8, 13: 4, 14: 2, 15: 2, 16: 2, 17: 2, 18: 16, 19: 2, 20: 64, 21: 16,
@@ -20,41 +21,51 @@ _WIDTHS = {1: 4, 2: 8, 3: 4, 5: 2, 7: 24, 8: 8, 9: 8, 13: 4, 14: 2, 15: 2, 16: 2
 
 def check(graph_def: Any, where: str) -> None:
     """Raises ``TooLargeError`` for a graph whose size, unfolded, has nothing to do with the size of its file."""
-    _check_names(graph_def, where)
-    _check_constants(graph_def, where)
-    _check_loops(graph_def, where)
+    declared = 0
+    for node in functions.all_nodes(graph_def):  # once, and each attribute once: it is all that most files cost
+        name, attr = node.name, node.attr
+        if len(name) > NAME:
+            raise TooLargeError("%s: the name of a node (%s), %r…, has %d characters; the file is damaged or hostile"
+                                % (where, node.op, name[:40], len(name)))
+        if "parallel_iterations" in attr and not 1 <= attr["parallel_iterations"].i <= SIDE_BY_SIDE:
+            raise TooLargeError("%s: node %r (%s) wants %d iterations of its loop at a time; the file is damaged or "
+                                "hostile" % (where, name, node.op, attr["parallel_iterations"].i))
+        if "value" in attr and node.op == "Const":
+            declared += _declared(attr["value"].tensor, name, where)
+    if declared > UNFOLDED:  # else what the file holds, which takes as long to count as to write, makes no difference
+        _check_constants(graph_def, where)
     _check_calls(graph_def, where)
 
 
-def _check_names(graph_def: Any, where: str) -> None:
-    for node in functions.all_nodes(graph_def):
-        if len(node.name) > NAME:
-            raise TooLargeError("%s: the name of a node (%s), %r…, has %d characters; the file is damaged or hostile"
-                                % (where, node.op, node.name[:40], len(node.name)))
+def _declared(tensor: Any, name: str, where: str) -> int:
+    """Bytes that a constant says it has."""
+    count, dims = 1, tensor.tensor_shape.dim
+    if len(dims) > AXES:
+        raise TooLargeError("%s: constant %r has %d axes; the file is damaged or hostile" % (where, name, len(dims)))
+    for dim in dims:
+        size = dim.size
+        if size < 0:
+            raise TooLargeError("%s: constant %r has a negative size %s; the file is damaged or hostile" % (
+                where, name, [dim.size for dim in dims]))
+        count *= size
+    return count * _WIDTHS.get(tensor.dtype, 1) + text(tensor)
 
 
 def _check_constants(graph_def: Any, where: str) -> None:
+    """Bytes that constants say they have and the file does not hold."""
     total = 0
     for node in functions.all_nodes(graph_def):
         if node.op != "Const" or "value" not in node.attr:
             continue
         tensor = node.attr["value"].tensor
-        sizes = [dim.size for dim in tensor.tensor_shape.dim]
-        declared = product(sizes) * _WIDTHS.get(tensor.dtype, 1) + text(tensor)
-        if min(sizes + [0]) < 0:
-            raise TooLargeError("%s: constant %r has a negative size %s; the file is damaged or hostile" % (
-                where, node.name, sizes))
+        declared = _declared(tensor, node.name, where)
         total += max(0, declared - tensor.ByteSize())
         if total > UNFOLDED:
+            declared, all_of_them = min(declared, 10 ** 300), min(total, 10 ** 300)  # beyond there are no floats
             raise TooLargeError("%s: constant %r says that it is %s, %.3g bytes that the file does not hold (%.3g in "
-                                "all); the file is damaged or hostile" % (where, node.name, sizes, declared, total))
-
-
-def _check_loops(graph_def: Any, where: str) -> None:
-    for node in functions.all_nodes(graph_def):
-        if "parallel_iterations" in node.attr and not 1 <= node.attr["parallel_iterations"].i <= SIDE_BY_SIDE:
-            raise TooLargeError("%s: node %r (%s) wants %d iterations of its loop at a time; the file is damaged or "
-                                "hostile" % (where, node.name, node.op, node.attr["parallel_iterations"].i))
+                                "all); the file is damaged or hostile" % (
+                                    where, node.name, [dim.size for dim in tensor.tensor_shape.dim], declared,
+                                    all_of_them))
 
 
 def _check_calls(graph_def: Any, where: str) -> None:
@@ -80,8 +91,10 @@ def _check_calls(graph_def: Any, where: str) -> None:
 def text(tensor: Any) -> int:
     """Bytes of text in a constant: the last one stands for all that it does not hold."""
     held = tensor.string_val
+    if not held:
+        return 0
     more = product(dim.size for dim in tensor.tensor_shape.dim) - len(held)
-    return sum(map(len, held)) + (max(0, more) * len(held[-1]) if held else 0)
+    return sum(map(len, held)) + max(0, more) * len(held[-1])
 
 
 def product(sizes: Iterable[float]) -> int:

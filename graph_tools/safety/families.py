@@ -141,13 +141,13 @@ CONDITIONAL: Dict[str, Tuple[Callable, str]] = {
     "FixedUnigramCandidateSampler": (_no_vocabulary_file, "reads files"),
 }
 
-_ALLOWED = frozenset().union(*(family.ops for family in COMPUTING))
+ALLOWED = frozenset().union(*(family.ops for family in COMPUTING))
 _BY_NAME = {family.name: family for family in COMPUTING + REACHING}
 
 
 def reaching(node: Any) -> Optional[Family]:
     """The family of a node that could do more than compute; ``None`` for one that cannot (calls: see ``judge``)."""
-    if node.op in _ALLOWED:
+    if node.op in ALLOWED:
         return None
     if node.op in CONDITIONAL:
         harmless, family = CONDITIONAL[node.op]

@@ -5,15 +5,17 @@ too much memory for is put behind a placeholder with that value as its default, 
 is the same.
 """
 
-from typing import Any, Callable, Container, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Container, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from graph_tools.graph import names, nodes
-from graph_tools.safety import bounds, computing, outputs
+from graph_tools.safety import arithmetic, bounds, computing, outputs
+from graph_tools.safety.arithmetic import number
 
 FOLDED = 1 << 27       # steps of arithmetic, or bytes, that one folded node may take
 _NUMBERS = {1: (np.float32, "float_val"), 3: (np.int32, "int_val"), 9: (np.int64, "int64_val")}  # none holds text
+_BYTES = {1: 4, 3: 4, 9: 8}
 _SMALL = 64            # values of constants no longer than this are followed, empty axes counted as 1
 _SCOPE = "graph_tools_gate"
 
@@ -89,34 +91,48 @@ _PRODUCTS = frozenset(("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"
 
 
 def _fold(graph_def: Any) -> Dict[str, Folded]:
-    """Of each node that import could fold, what it would be: those that depend on constants alone."""
+    """Of each node that import could fold, what it would be: those that depend on constants alone.
+
+    Of a constant that no such node takes, its size is known and nothing else.
+    """
     library = {function.signature.name for function in graph_def.library.function}
     known: Dict[str, Optional[Folded]] = {}         # ``None``: it is not folded
     waiting: Dict[str, List[Tuple[Any, int]]] = {}  # each at its first input that stands further behind in the file
-    for first in graph_def.node:
+    unread: Dict[str, int] = {}                     # places of constants of which the size is known
+    of_size: Dict[int, Folded] = {}
+    for place, first in enumerate(graph_def.node):
         todo = [(first, 0)]
         while todo:
             node, slot = todo.pop()
-            entries, found = node.input, None
-            if slot or _may_fold(node, library):
+            op, name, found = node.op, node.name, None
+            size = _plain_size(node) if op == "Const" else None
+            if size is not None:
+                unread[name] = place
+                if size not in of_size:
+                    of_size[size] = Folded(size)
+                found = of_size[size]
+            elif op in computing.PURE or _has_rule(op, library):
+                entries = node.input
                 slot = _lacking(entries, slot, known)
                 if slot == len(entries):
-                    inputs = [known[_source(entry)] for entry in entries if entry[:1] != "^"]
-                    found = _folded(node, list(filter(None, inputs)))
+                    sources = [_source(entry) for entry in entries if entry[:1] != "^"]
+                    for source in sources:
+                        if source in unread:
+                            known[source] = _folded(graph_def.node[unread.pop(source)], [])
+                    # Without inputs and a rule: handles, which are not folded.
+                    found = _folded(node, list(filter(None, map(known.get, sources)))) if (
+                        sources or _has_rule(op, library)) else None
                 elif _source(entries[slot]) not in known:
                     waiting.setdefault(_source(entries[slot]), []).append((node, slot))
                     continue
-            known[node.name] = found
-            todo += waiting.pop(node.name, ())
+            known[name] = found
+            if waiting:
+                todo += waiting.pop(name, ())
     return {name: folded for name, folded in known.items() if folded is not None}
 
 
-def _may_fold(node: Any, library: Container[str]) -> bool:
-    op = node.op
-    if op in _RULES or op in _CALLS or op in library:
-        return True
-    # Without inputs and a rule: handles, which are not folded.
-    return op in computing.PURE and any(entry[:1] != "^" for entry in node.input)
+def _has_rule(op: str, library: Container[str]) -> bool:
+    return op in _RULES or op in _CALLS or op in library
 
 
 def _source(entry: str) -> str:
@@ -125,7 +141,11 @@ def _source(entry: str) -> str:
 
 def _lacking(entries: Sequence[str], slot: int, known: Mapping[str, Any]) -> int:
     """The place of the first data input, from ``slot`` on, that is not known; behind the last where all are."""
-    while slot < len(entries) and (entries[slot][:1] == "^" or known.get(_source(entries[slot])) is not None):
+    count = len(entries)
+    while slot < count:
+        entry = entries[slot]
+        if entry[:1] != "^" and known.get(_source(entry)) is None:
+            break
         slot += 1
     return slot
 
@@ -142,6 +162,24 @@ _CALLS = frozenset(("PartitionedCall", "StatelessIf", "StatelessCase", "Stateles
                     "MapDefun", "For"))
 
 
+def _plain_size(node: Any) -> Optional[int]:
+    """The size of a constant of which nothing else need be read now; ``None``: its value has to be looked at."""
+    attr = node.attr
+    if "value" not in attr:
+        return None
+    tensor, size, least = attr["value"].tensor, 1, 0
+    for dim in tensor.tensor_shape.dim:
+        one = dim.size
+        least = min(least, one)
+        size *= max(1, one)
+    dtype = tensor.dtype
+    if dtype not in _NUMBERS:
+        return max(size, bounds.text(tensor))
+    if size <= _SMALL and (least < 0 or len(tensor.tensor_content) % _BYTES[dtype]):
+        return None
+    return size
+
+
 def _constant(node: Any, inputs: List[Folded]) -> Folded:
     if "value" not in node.attr:
         return Folded(None)
@@ -151,7 +189,7 @@ def _constant(node: Any, inputs: List[Folded]) -> Folded:
     if dtype in _NUMBERS and size <= _SMALL:
         width, field = _NUMBERS[dtype]
         content = tensor.tensor_content
-        flat = np.frombuffer(content, width) if content else np.array(getattr(tensor, field), width)
+        flat = np.frombuffer(content, width) if content else np.array(getattr(tensor, field)[:], width)
         count = bounds.product(shape)
         if flat.size == count:
             value = flat.reshape(shape)
@@ -160,9 +198,13 @@ def _constant(node: Any, inputs: List[Folded]) -> Folded:
     return Folded(size if dtype in _NUMBERS else max(size, bounds.text(tensor)), shape, value)
 
 
-def _count(shape: Tuple[int, ...]) -> int:
+def _count(shape: Iterable[int]) -> int:
     """Entries of a shape, empty axes counted as 1."""
-    return bounds.product(max(1, size) for size in shape)
+    count = 1
+    for size in shape:
+        if size > 1:
+            count *= size
+    return count
 
 
 def _of_entry(one: Folded) -> int:
@@ -224,69 +266,13 @@ def _reshaped(op: str, shape: Tuple[int, ...], how: np.ndarray) -> Optional[Tupl
     return tuple(bounds.product(shape) // max(1, known) if one < 0 else one for one in numbers)
 
 
-def _axes(node: Any, axis: np.ndarray) -> Dict[str, Any]:
-    return {"axis": tuple(np.ravel(axis).astype(int)), "keepdims": bool(_number(node, "keep_dims"))}
-
-
-def _cast(node: Any, x: np.ndarray) -> np.ndarray:
-    kind = node.attr["DstT"].type if "DstT" in node.attr else 0
-    if kind not in (1, 2, 3, 9):
-        raise ValueError("numbers of a type that does not hold them all")
-    return np.trunc(x) if kind in (3, 9) else x
-
-
-def _squeezed(node: Any, x: np.ndarray) -> np.ndarray:
-    axes = tuple(node.attr["squeeze_dims"].list.i) if "squeeze_dims" in node.attr else ()
-    return np.squeeze(x, axes or None)
-
-
-_ARITHMETIC: Dict[str, Callable] = {
-    "Identity": lambda node, x: x, "StopGradient": lambda node, x: x, "Cast": _cast,
-    "Neg": lambda node, x: -x, "Square": lambda node, x: x * x,
-    "Add": lambda node, x, y: x + y, "AddV2": lambda node, x, y: x + y, "Sub": lambda node, x, y: x - y,
-    "Mul": lambda node, x, y: x * y, "Pow": lambda node, x, y: x ** y,
-    "Maximum": lambda node, x, y: np.maximum(x, y), "Minimum": lambda node, x, y: np.minimum(x, y),
-    "FloorDiv": lambda node, x, y: np.floor_divide(x, y), "FloorMod": lambda node, x, y: np.mod(x, y),
-    "Reshape": lambda node, x, shape: np.reshape(x, shape.astype(int)),
-    "ExpandDims": lambda node, x, axis: np.expand_dims(x, int(axis)), "Squeeze": _squeezed,
-    "Prod": lambda node, x, axis: np.prod(x, **_axes(node, axis)),
-    "Sum": lambda node, x, axis: np.sum(x, **_axes(node, axis)),
-    "Gather": lambda node, x, which: np.take(x, which.astype(int), 0),
-    "GatherV2": lambda node, x, which, axis: np.take(x, which.astype(int), int(axis)),
-    "Slice": lambda node, x, begin, size: x[tuple(
-        slice(int(at), None if many < 0 else int(at + many)) for at, many in zip(begin, size))]}
-# Beyond this a whole number may come round to the other end of its type.
-_WRAPS = 2.0 ** 31
-
-
 def _arithmetic(node: Any, inputs: List[Folded]) -> Optional[np.ndarray]:
-    """The value of short arithmetic on numbers, in floats; ``None`` where they might not be what TensorFlow finds."""
-    values = [np.asarray(one.value, np.float64) for one in inputs if one.value is not None]
-    rule = _picked if node.op == "StridedSlice" else _ARITHMETIC.get(node.op)
-    if rule is None or len(values) < len(inputs) or _number(node, "batch_dims"):
+    """The value of short arithmetic on numbers, where that is followed."""
+    known = [one.value for one in inputs if one.value is not None]
+    if len(known) < len(inputs) or not arithmetic.follows(node):
         return None
-    with np.errstate(all="ignore"):
-        try:
-            found = np.asarray(rule(node, *values))
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
-    return found if _count(found.shape) <= _SMALL and bool((np.abs(found) < _WRAPS).all()) else None
-
-
-def _number(node: Any, name: str) -> int:
-    """A number or a flag among a node's attributes; reading one that is not there may add it."""
-    return (node.attr[name].i or node.attr[name].b) if name in node.attr else 0
-
-
-def _picked(node: Any, values: np.ndarray, begin: np.ndarray, end: np.ndarray, stride: np.ndarray) -> np.ndarray:
-    """What is picked out of a short vector."""
-    if values.ndim != 1 or begin.size != 1 or _number(node, "new_axis_mask") or _number(node, "ellipsis_mask"):
-        raise ValueError("not a slice of a vector")
-    first, last, step = (int(np.ravel(one)[0]) for one in (begin, end, stride))
-    if _number(node, "shrink_axis_mask"):
-        return values[first]
-    return values[slice(None if _number(node, "begin_mask") else first, None if _number(node, "end_mask") else last,
-                        step)]
+    found = arithmetic.followed(node, known)
+    return found if found is not None and _count(found.shape) <= _SMALL else None
 
 
 def _joined(node: Any, inputs: List[Folded]) -> Folded:
@@ -296,7 +282,7 @@ def _joined(node: Any, inputs: List[Folded]) -> Folded:
     size = sum(sizes) * (1 + len(node.attr["separator"].s if "separator" in node.attr else b""))
     known = [np.asarray(one.value, np.float64) for one in inputs if one.value is not None]
     if node.op in ("ConcatV2", "Pack") and inputs and len(known) == len(inputs):
-        value = np.stack(known, _number(node, "axis")) if node.op == "Pack" else np.concatenate(
+        value = np.stack(known, number(node, "axis")) if node.op == "Pack" else np.concatenate(
             known[:-1], int(known[-1]))
     elif node.op == "StringJoin":  # single texts are joined to each of many
         shape = inputs[0].shape if len({one.shape for one in inputs}) == 1 else None
@@ -336,8 +322,8 @@ def _product_of_matrices(node: Any, inputs: List[Folded]) -> Folded:
     one, other = inputs[0].shape, inputs[1].shape
     if one is None or other is None or min(len(one), len(other)) < 2:
         return Folded(None)
-    rows, columns = one[:-3:-1] if _number(node, "transpose_a") or _number(node, "adj_x") else one[-2:]
-    last = other[-2] if _number(node, "transpose_b") or _number(node, "adj_y") else other[-1]
+    rows, columns = one[:-3:-1] if number(node, "transpose_a") or number(node, "adj_x") else one[-2:]
+    last = other[-2] if number(node, "transpose_b") or number(node, "adj_y") else other[-1]
     size = _count(one[:-2] + other[:-2] + (rows, last))
     return Folded(size, (rows, last) if len(one) == len(other) == 2 else None, None, size * max(1, columns))
 
@@ -353,7 +339,7 @@ def _stitched(node: Any, inputs: List[Folded]) -> Folded:
 
 def _as_text(node: Any, inputs: List[Folded]) -> Folded:
     """The longest number in text: 1e308 with all its digits, and what is asked for beside them."""
-    each = 320 + max(0, _number(node, "width")) + max(0, _number(node, "precision"))
+    each = 320 + max(0, number(node, "width")) + max(0, number(node, "precision"))
     return Folded(None if inputs[0].size is None else each * inputs[0].size)
 
 

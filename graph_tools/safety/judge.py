@@ -24,6 +24,7 @@ _SPELLED = re.compile(r"_?[A-Z][A-Za-z0-9>]*$")
 _NO_GOAL = frozenset(("NoOp", "Const", "Placeholder", "PlaceholderV2", "PlaceholderWithDefault", "MergeSummary",
                       "ScalarSummary", "HistogramSummary", "ImageSummary", "AudioSummary", "AudioSummaryV2",
                       "TensorSummary", "TensorSummaryV2", "ShardedFilename", "Print", "PrintV2", "Assert"))
+_GOALS = (computing_ops.PURE | computing_ops.CONTROL) - _NO_GOAL
 # What every training graph has beside its model, and what nobody needs here: not worth a warning.
 _SERVICES = frozenset(("Save", "SaveSlices", "SaveV2", "Restore", "RestoreSlice", "RestoreV2", "MergeV2Checkpoints"))
 
@@ -58,9 +59,11 @@ def judge(graph_def: Any) -> Dict[str, Refusal]:
     library = {function.signature.name for function in graph_def.library.function}
     found = {}
     for node in graph_def.node:
-        family = _reaching(node, library)
+        op = node.op
+        # What most nodes are: ops that only compute, whatever function is named after them.
+        family = None if op in families.ALLOWED else _reaching(node, library)
         if family is not None:
-            found[node.name] = Refusal(node.name, node.op, family)
+            found[node.name] = Refusal(node.name, op, family)
         elif hostile:
             bad = next((hostile[name] for name in functions.called(node) if name in hostile), None)
             if bad is not None:
@@ -133,13 +136,14 @@ def outlook(meta_graph: Any, index: walk.GraphIndex, refused: Dict[str, Refusal]
     if not refused:
         return Outlook()
     goals, source = _goals(meta_graph, index, refused), _is_source(index, refused)
+    wires = index.once(walk.Wires)
     told = {name: refusal for name, refusal in refused.items() if refusal.op not in _SERVICES}
-    reached: Set[str] = index.ancestors(goals, stop=source) if told else set()
+    reached: Set[str] = wires.before(goals, source) if told else set()
     needed = [refusal for name, refusal in told.items() if refusal.family.name == "python" or name in reached]
-    spoiled = index.descendants([name for name in refused if not source(name)], stop=source)
+    spoiled = wires.behind([name for name in refused if not source(name)], source)
     if not goals or any(goal not in spoiled or source(goal) for goal in goals):
         return Outlook(needed)
-    return Outlook(needed, next(refused[name] for name in sorted(index.ancestors(goals[:1], stop=source))
+    return Outlook(needed, next(refused[name] for name in sorted(wires.before(goals[:1], source))
                                 if name in refused and not source(name)))
 
 
@@ -149,25 +153,26 @@ def _goals(meta_graph: Any, index: walk.GraphIndex, refused: Dict[str, Refusal])
     known = [name for name in dict.fromkeys(outputs) if name in index]
     if known:
         return known
-    computing = {name for name, node in index.nodes.items() if name not in refused and node.op not in _NO_GOAL
-                 and (node.op in computing_ops.PURE or node.op in computing_ops.CONTROL)}
-    taken = {ref.node for name in computing for ref in index.inputs(name) if ref.port >= 0}
-    found = [name for name in index.nodes if name in computing and name not in taken]
+    wires, computing = index.once(walk.Wires), index.names_of(_GOALS)
+    taken = wires.taken({name for name in computing if name not in refused})
+    found = [name for name in computing if name not in refused and name not in taken]
     services = {name for name, refusal in refused.items() if refusal.op in _SERVICES}
-    behind = index.descendants(services) if services else set()
+    behind = wires.behind(services, lambda name: False) if services else set()
     return [name for name in found if name not in behind] or found
 
 
 def _is_source(index: walk.GraphIndex, refused: Dict[str, Refusal]) -> Callable[[str], bool]:
     """Whether a node hands over data that can be fed in its place (a file whose name is fed counts)."""
+    takes: Dict[str, bool] = {}
+
     def source(name: str) -> bool:
-        node = index.nodes[name]
-        if node.op.startswith(_TAKES):
-            return True
-        if name not in refused:
-            return False
+        op = index.op(name)
+        if op not in takes:
+            takes[op] = op.startswith(_TAKES)
+        if takes[op] or name not in refused:
+            return takes[op]
         return refused[name].family.name in _SOURCES or (
-            node.op in ("ReadFile", "MatchingFiles") and _named_from_outside(index, name))
+            op in ("ReadFile", "MatchingFiles") and _named_from_outside(index, name))
     return source
 
 

@@ -90,6 +90,20 @@ def test_no_constant_has_less_than_no_entry(shape):
     assert refused(nothing) == ""
 
 
+@pytest.mark.parametrize("axes, told", [(254, ""), (255, "constant 'c' has 255 axes"), (100000, "has 100000 axes")])
+def test_a_constant_of_more_axes_than_tensorflow_takes(axes, told):
+    """Their product would take the longer the more they are: minutes for a megabyte."""
+    graph_def = empty()
+    constant(graph_def.node, "c", 1, *[1] * axes if axes < 1000 else [1 << 62] * axes)
+    assert told in refused(graph_def) and bool(refused(graph_def)) == bool(told)
+
+
+def test_a_size_that_no_float_holds_is_told():
+    graph_def = empty()
+    constant(graph_def.node, "c", 1, *[1 << 62] * 20)
+    assert "1e+300 bytes that the file does not hold" in refused(graph_def)
+
+
 @pytest.mark.parametrize("count, fine", [(1, True), (1 << 20, True), ((1 << 20) + 1, False), (0, False), (-1, False)])
 def test_iterations_at_a_time(count, fine):
     """In functions, too."""

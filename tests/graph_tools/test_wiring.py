@@ -111,7 +111,7 @@ def test_a_constant_of_another_dtype_is_refused_before_it_runs(tmp_path):
     path = str(tmp_path / "broken.pb")
     with open(path, "wb") as file:
         file.write(graph.SerializeToString())
-    with pytest.raises(ModelFormatError, match="constant 'w'"):
+    with pytest.raises(ModelFormatError, match=r"node 'w' \(Const\) says another dtype"):
         gt.load(path)
 
 
@@ -238,3 +238,11 @@ def test_a_list_of_types_holds_types(dtypes, fine):
     restore.attr["dtypes"].list.type.extend(dtypes)
     assert wiring.lacking(graph_def, _tf.registered_ops()) == (
         "" if fine else "node 'restore' (RestoreV2) says a type in its attribute dtypes that is none")
+
+
+def test_a_number_of_inputs_that_is_not_said_is_lacking_and_not_added():
+    graph_def = _tf.tf.GraphDef()
+    node = graph_def.node.add(name="pack", op="Pack")
+    node.attr["T"].type = 1
+    assert wiring.lacking(graph_def, _tf.registered_ops()) == "node 'pack' (Pack) lacks its attribute N"
+    assert list(node.attr) == ["T"]
