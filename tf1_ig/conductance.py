@@ -187,7 +187,8 @@ def answer(path: Path, at: At, request: Request, output: str, notes: Tuple[str, 
     delta = found.carried - rise
     largest = _PASSES * np.max(np.abs(ends), axis=0)
     told: List[str] = list(notes)
-    whole = exact and not (np.abs(found.passed) > largest).any()
+    with np.errstate(invalid="ignore"):  # what is not finite passes nothing that can be told
+        whole = exact and not (np.abs(found.passed) > largest).any()
     if exact and not whole:
         told.append("layer %s does not cut every path from the inputs to %s: %s of the score's difference passes it by"
                     % (request.layer, output, ", ".join("%.4g" % each for each in found.passed)))

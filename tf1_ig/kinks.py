@@ -23,7 +23,8 @@ _ROUNDING = 1e-5   # of a gradient
 def calmer(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The mean of two measurements; of two that disagree, the smaller, because the larger one spans a jump."""
     sizes = np.abs(one), np.abs(other)
-    return np.where(sizes[0] > 2.0 * sizes[1], other, np.where(sizes[1] > 2.0 * sizes[0], one, (one + other) / 2.0))
+    with np.errstate(invalid="ignore"):  # what is not finite stays so
+        return np.where(sizes[0] > 2.0 * sizes[1], other, np.where(sizes[1] > 2.0 * sizes[0], one, (one + other) / 2.0))
 
 
 def second_derivatives(here: np.ndarray, ahead: np.ndarray, behind: np.ndarray, spacing: float) -> np.ndarray:

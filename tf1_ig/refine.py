@@ -33,8 +33,9 @@ from tf1_ig import quadrature
 
 # Scores are float32: a completeness error below this share of the score itself cannot be told from rounding.
 ROUNDING = 1e-6
-# Share of the tolerance that estimated errors along the path may use up. They are estimates.
-HEADROOM = 0.5
+# Share of the tolerance that estimated errors along the path may use up, with one polynomial and where intervals are
+# halved. They are estimates, and at kinks more often too small.
+HEADROOM, HEADROOM_OF_HALVES = 0.5, 0.35
 FIRST_NODES = quadrature.nested(1).alphas.tolist()
 _LAST_LEVEL = 4       # 31 nodes of one polynomial
 # By level, share of the degrees that it is exact beyond the one before for which decays are believed; and what decays
@@ -153,8 +154,8 @@ class Known(NamedTuple):
         return np.maximum(self.share * sizes, self.rounding)
 
 
-def known(paths: Sequence[Path], tolerance: float) -> Known:
-    """What is known of paths that have gradients."""
+def known(paths: Sequence[Path], tolerance: float, headroom: float = HEADROOM) -> Known:
+    """What is known of paths that have gradients; ``headroom``: share of the tolerance that estimates may use up."""
     counts = np.array([len(path.nodes) for path in paths])
     ways = np.array([score for path in paths for score in (
         path.ends[0], *map(path.score.__getitem__, path.nodes), path.ends[1])])
@@ -166,29 +167,30 @@ def known(paths: Sequence[Path], tolerance: float) -> Known:
                                      np.maximum.reduceat(np.abs(ways), starts))
     net = tolerance * np.array([abs(path.ends[1] - path.ends[0]) for path in paths])
     return Known(np.array([node for path in paths for node in path.nodes]), slopes, rises, counts, travelled,
-                 np.maximum(HEADROOM * tolerance * travelled, rounding), np.maximum(net, rounding), rounding,
-                 HEADROOM * tolerance)
+                 np.maximum(headroom * tolerance * travelled, rounding), np.maximum(net, rounding), rounding,
+                 headroom * tolerance)
 
 
 def wanted(paths: Sequence[Path], tolerance: float, max_steps: int) -> List[List[float]]:
     """The nodes that each path wants next (none: finished)."""
     found: Dict[int, List[float]] = {}
 
-    def alike(ask: Any, kind: Any, some: Sequence[int]) -> None:
+    def alike(ask: Any, headroom: float, kind: Any, some: Sequence[int]) -> None:
         """Asks of those paths together that are of one kind."""
         for _, group in itertools.groupby(sorted(some, key=kind), kind):
             numbers = list(group)
             its = [paths[number] for number in numbers]
-            found.update(zip(numbers, ask(its, known(its, tolerance), max_steps)))
+            found.update(zip(numbers, ask(its, known(its, tolerance, headroom), max_steps)))
 
     def tokens(number: int) -> int:
         return len(next(iter(paths[number].parts.values())))
 
     every = [number for number, path in enumerate(paths) if path.known and 2 * len(path.nodes) >= len(path.score)]
-    alike(climb, lambda number: (paths[number].level, tokens(number)),
+    alike(climb, HEADROOM, lambda number: (paths[number].level, tokens(number)),
           [number for number in every if paths[number].level and len(paths[number].nodes) == len(paths[number].score)])
     # Where there are too few nodes for an order, paths of as few are by themselves.
-    alike(halve, lambda number: (min(len(paths[number].nodes), _ORDERS[-1] + 1), tokens(number)),
+    alike(halve, HEADROOM_OF_HALVES, lambda number: (
+        min(len(paths[number].nodes), _ORDERS[-1] + 1), tokens(number)),
           [number for number in every if found.get(number) is None])
     return [[node for node in found.get(number) or () if node not in path.score] for number, path in enumerate(paths)]
 

@@ -131,7 +131,7 @@ def plain_halve(path, seed, tolerance, max_steps):
     rounding = 1e-6 * max(path.size, max(map(abs, ways)))
     taken, lower, errors, of_lower = map(np.array, plain_orders(nodes, np.array([path.slope[n] for n in nodes]), rises))
     of_nodes = np.array([parts(node) for node in nodes])
-    path_bound = max(0.5 * tolerance * sum(map(abs, rises)), rounding)
+    path_bound = max(0.35 * tolerance * sum(map(abs, rises)), rounding)
     if plain_runs(errors) > path_bound:
         return plain_middles(nodes, np.abs(errors), path_bound / 2, room)
     if abs(errors.sum()) > max(tolerance * abs(ways[-1] - ways[0]), rounding):
@@ -141,7 +141,7 @@ def plain_halve(path, seed, tolerance, max_steps):
     added = sum(math.sqrt((spread[:, token] ** 2).sum()) for token in range(TOKENS))
     silent = 1e-3 * added + 1e-30
     believed = math.sqrt(min(1.0, (np.abs(errors).sum() + silent) / (np.abs(of_lower).sum() + silent)))
-    allowed = max(0.5 * tolerance * np.abs(taken.sum(0) @ of_nodes).sum(), rounding)
+    allowed = max(0.35 * tolerance * np.abs(taken.sum(0) @ of_nodes).sum(), rounding)
     if added * believed > allowed:
         by_tokens = np.abs(spread).sum(1)
         return plain_middles(nodes, by_tokens, math.sqrt((by_tokens ** 2).sum()) * allowed / (added * believed), room)
