@@ -83,11 +83,46 @@ def test_numbers_are_right_against_brute_force(monkeypatch):
         np.testing.assert_allclose(behind.values["x:0"][row], expected[0], atol=2e-6)
 
 
-def test_an_adaptive_rule_converges_behind_a_smaller_frontier(monkeypatch):
+def by_token():
+    """Fewer numbers a token, each of its own token."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 6, 4], "x")
+    hidden = tf.tanh(tf.tensordot(x, KERNEL[1][:, :3], [[2], [0]]))
+    tf.nn.softmax(tf.matmul(tf.reduce_mean(hidden, 1), DENSE[:3]), name="y")
+
+
+@pytest.mark.parametrize("build, used", [(by_token, True), (masked, False)])
+def test_an_adaptive_rule_goes_behind_a_frontier_that_keeps_tokens_apart(monkeypatch, build, used):
     feed = {"x:0": X, "lengths:0": [1, 2, 3, 4, 5, 6, 2]}
-    whole, behind = both(monkeypatch, masked, feed, label=0, steps=None, tolerance=1e-5)
+    feed = feed if build is masked else {"x:0": X}
+    whole, behind = both(monkeypatch, build, feed, label=0, steps=None, tolerance=1e-5, used=used)
     assert behind.converged.all()
     assert_same(whole, behind, rtol=1e-4)
+
+
+def test_what_cancels_in_a_unit_is_as_well_known_as_what_does_not(monkeypatch):
+    """What features bring to the first of two units cancels: its part of the derivative is nothing, whatever it is
+    weighed by, and the score is a straight line. The features' own parts bend with the second unit."""
+    random = np.random.RandomState(3)
+    first = random.normal(size=(12, 2)).astype(np.float32)
+    one, rows = first[:, 0], random.normal(size=(60, 12))
+    rows -= np.outer(rows @ one, one) / (one @ one)
+    rows *= (random.uniform(0.7, 1.5, 60) / (rows @ first[:, 1]))[:, None]
+    rows = rows.astype(np.float32)
+
+    def units():
+        tf = _tf.tf
+        hidden = tf.matmul(tf.placeholder(tf.float32, [None, 12], "x"), tf.constant(first))
+        tf.add(hidden[:, :1] * tf.tanh(6.0 * hidden[:, 1:] - 3.0), hidden[:, 1:], name="y")
+
+    monkeypatch.setattr(prefix, "WORTH_BUILDING", 0)
+    with tf1_ig.IntegratedGradients(small.model_of(units), "y", inputs="x") as explainer:
+        values = explainer.explain({"x:0": rows}, label=0).values["x:0"]
+    second = rows.astype(np.float64) @ first[:, 1]
+    weighed = np.tanh(6.0 * second * (np.arange(20000)[:, None] + 0.5) / 20000 - 3.0).mean(0)
+    exact = rows * (weighed[:, None] * one + first[:, 1])
+    off = np.abs(values - exact).sum(1) / np.abs(exact).sum(1)
+    assert np.mean(off > 0.01) <= 0.05 and off.max() <= 0.02, off.max()
 
 
 def test_words_of_several_lookups_of_unequal_length(monkeypatch):

@@ -14,7 +14,7 @@ def optional(growth=0.0, products=True, built=True, fits=True):
     """A prefix whose frontier and growth are known, and what was asked of it."""
     asked = []
     found = prefix.OptionalPrefix(None, None)
-    made = SimpleNamespace(fits=lambda runner, fed: asked.append("fits") or fits)
+    made = SimpleNamespace(fits=lambda runner, fed, adaptive: asked.append("fits") or fits)
     frontier = affine.Frontier(["h:0"], frozenset(["h"]), frozenset(["m"] if products else []))
     found._find = lambda: asked.append("find") or frontier
     found._growth = lambda runner: growth
@@ -158,7 +158,7 @@ def test_the_first_and_the_last_example_are_compared(monkeypatch):
     found.engine = None
     monkeypatch.setattr(prefix, "Slice", lambda engine, runner, fed, examples: seen.append(examples) or examples)
     for outcome, fits in ((True, True), (False, False), (RunFailed("no"), False), (prefix.NotByRows("no"), False)):
-        def judged(ends, plain, outcome=outcome):
+        def judged(ends, plain, by_token, outcome=outcome):
             if isinstance(outcome, Exception):
                 raise outcome
             return outcome
@@ -167,6 +167,16 @@ def test_the_first_and_the_last_example_are_compared(monkeypatch):
         assert found.fits(work(9), {}) is fits
     for examples in seen:
         assert set(examples.tolist()) == {0, 8} and len(examples) == 5
+
+
+@pytest.mark.parametrize("by_token, parts, same", [
+    (False, [1.0, 2.0], True), (True, [3.0, 4.0], True), (True, [3.0, 4.1], False), (True, [7.0], False)])
+def test_an_adaptive_rule_needs_the_tokens_parts(by_token, parts, same):
+    whole = SimpleNamespace(score=np.ones(1), gradient=GRADIENT[:1], parts=[np.array([3.0, 4.0])])
+    behind = SimpleNamespace(score=np.ones(1), gradient=None, parts=[np.array(parts)])
+    ends = SimpleNamespace(examples=np.zeros(5, int), pull_back=lambda gradient: GRADIENT[:1], runner=lambda: (
+        SimpleNamespace(gradients=lambda asked: behind)))
+    assert prefix._proven(ends, SimpleNamespace(gradients=lambda asked: whole), by_token) is same
 
 
 @pytest.mark.parametrize("floats, size", [(1 << 20, 16), (1 << 24, 1), (1 << 25, 1), (1 << 10, 1 << 14)])

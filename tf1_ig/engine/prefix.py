@@ -66,7 +66,7 @@ class OptionalPrefix:
             return None
         if self._prefix is None:
             self._prefix = self._build()
-        return self._prefix if self._prefix is not None and self._prefix.fits(runner, fed) else None
+        return self._prefix if self._prefix is not None and self._prefix.fits(runner, fed, steps is None) else None
 
     def _find(self) -> Optional[affine.Frontier]:
         if self._plain.batch_axis != 0 or held.weights(self._model.index) > MOST_WEIGHTS:
@@ -116,10 +116,14 @@ class Prefix:
     def close(self) -> None:
         self.engine.close()
 
-    def fits(self, runner: PointRunner, fed: Dict[str, FedTensor]) -> bool:
-        """Whether going through the frontier provably gives what the whole model gives."""
+    def fits(self, runner: PointRunner, fed: Dict[str, FedTensor], adaptive: bool = False) -> bool:
+        """Whether going through the frontier provably gives what the whole model gives.
+
+        An adaptive rule goes by how far the parts of the derivative are known, which must be the tokens': of the units
+        of a layer they say little where what tokens bring to a unit cancels in it.
+        """
         try:
-            return _proven(Slice(self.engine, runner, fed, _PROBED * (runner.count - 1)), runner)
+            return _proven(Slice(self.engine, runner, fed, _PROBED * (runner.count - 1)), runner, adaptive)
         except (NotByRows, RunFailed, ValueError):  # a size that is fixed without a placeholder's saying so
             return False
 
@@ -197,12 +201,18 @@ class NotByRows(GraphToolsError, ValueError):
 _PROBED, _PROBED_ALPHAS = np.array([1, 0, 1, 0, 0]), np.array([0.25, 1.0, 0.6, 0.05, 0.3])
 
 
-def _proven(ends: Slice, plain: PointRunner) -> bool:
-    """Whether scores and gradients of a few points, in strange company, are those of the whole model."""
+def _proven(ends: Slice, plain: PointRunner, by_token: bool = False) -> bool:
+    """Whether scores and gradients of a few points, in strange company, are those of the whole model; ``by_token``: and
+    the parts of the derivative as well."""
     whole = plain.gradients(Rows(ends.examples, _PROBED_ALPHAS))
     behind = ends.runner().gradients(Rows(np.arange(len(ends.examples)), _PROBED_ALPHAS))
     if not np.abs(behind.score - whole.score).max() <= SAME_SCORE * np.abs(whole.score).max():
         return False
-    return all(pulled.shape == expected.shape and (
-        np.linalg.norm(pulled - expected) <= SAME_GRADIENT * np.linalg.norm(expected))
-               for pulled, expected in zip(ends.pull_back(behind.gradient), whole.gradient))
+    if by_token and not _same(behind.parts, whole.parts):
+        return False
+    return _same(ends.pull_back(behind.gradient), whole.gradient)
+
+
+def _same(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> bool:
+    return all(own.shape == other.shape and np.linalg.norm(own - other) <= SAME_GRADIENT * np.linalg.norm(other)
+               for own, other in zip(found, expected))
