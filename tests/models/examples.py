@@ -301,3 +301,24 @@ def scores_after_a_start():
 def scores_before_an_end():
     """The twin: the first position moves."""
     _positions(lambda scores, same: [scores, same])
+
+
+def graph_convolutions(name=None):
+    """Two convolutions over neighbours: sparse features of seven nodes, as a constant says, behind a dropout of their
+    entries; and a matrix of who is beside whom, which is applied twice."""
+    tf = _tf.tf
+    beside = tf.sparse_placeholder(tf.float32, name=name and name + "_beside")
+    # As ``sparse_placeholder`` made them of a constant shape.
+    entries = tf.placeholder(tf.float32, [None], name and name + "/values")
+    places = tf.placeholder(tf.int64, [None, 2], name and name + "/indices")
+    features = tf.SparseTensor(places, entries, tf.constant([7, 12], tf.int64))
+    rate = tf.placeholder_with_default(0.0, [])
+    keep = tf.cast(tf.floor(tf.random_uniform(tf.placeholder(tf.int32)) + 1.0 - rate), tf.bool)
+    kept = tf.sparse_retain(features, keep)
+    kept = tf.SparseTensor(kept.indices, kept.values / (1.0 - rate), kept.dense_shape)
+    hidden = tf.sparse_tensor_dense_matmul(beside, tf.sparse_tensor_dense_matmul(kept, tf.constant(WEIGHTS)))
+    tf.identity(tf.sparse_tensor_dense_matmul(beside, tf.matmul(hidden, tf.constant(WEIGHTS[:3]))), name="y")
+
+
+def graph_convolutions_by_name():
+    graph_convolutions("features")

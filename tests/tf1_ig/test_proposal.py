@@ -126,6 +126,39 @@ def test_where_nothing_moves_the_first_position_the_last_one_is_explained(build,
     assert not found.obstacle and found.label == label
 
 
+@pytest.mark.parametrize("build", [examples.graph_convolutions, examples.graph_convolutions_by_name])
+def test_graph_convolutions_over_sparse_features(build):
+    """Linear ones, from nothing at all: a third is what the features bring, as the edges are applied twice."""
+    model, found = _proposal(build)
+    assert not found.obstacle and found.batch_axis is None and found.label == "0,0", found.obstacle
+    fed = {name: sample.array for name, sample in found.samples}
+    edges, places = [value for value in fed.values() if value.ndim == 2]
+    links, entries = [value for value in fed.values() if value.dtype == np.float32]
+    sizes = next(value for value in fed.values() if value.shape == (2,) and value.dtype == np.int64)
+    beside = np.zeros(sizes)
+    beside[tuple(edges.T)] = links
+    with tf1_ig.IntegratedGradients(model, "y:0", batch_axis=None) as explainer:
+        result = explainer.explain(fed, (0, 0))
+    values = next(value for name, value in result.values.items() if value.ndim > 2)
+    weights = examples.WEIGHTS.astype(np.float64) @ examples.WEIGHTS[:3, 0]
+    twice = (beside @ beside)[0]
+    expected = [entry * twice[row] * weights[column] / 3 for entry, (row, column) in zip(entries, places)]
+    np.testing.assert_allclose(values.reshape(len(entries), -1).sum(1), expected, rtol=1e-4)
+
+
+def test_an_output_that_has_no_rows_for_those_of_the_feed_is_refused():
+    """Seven sums over all rows: three rows divide the 21 numbers, and not the seven."""
+    def sums():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [None, 12], "x")
+        weighed = tf.matmul(tf.ones(tf.stack([7, tf.shape(x)[0]])), tf.tanh(x))
+        tf.matmul(weighed, tf.constant(examples.WEIGHTS), name="y")
+
+    with tf1_ig.IntegratedGradients(small.model_of(sums), "y:0") as explainer:
+        with pytest.raises(BatchError, match="batch_axis=None"):
+            explainer.explain({"x:0": X[:3]}, 0)
+
+
 @pytest.mark.parametrize("build", [examples.sparse_without_a_name, examples.neighbours])
 def test_the_sizes_of_a_sparse_matrix_are_those_of_what_it_multiplies(build):
     _, found = _proposal(build)

@@ -130,8 +130,8 @@ class Company:
             row_shape = raw.shape[1:]
         elif raw.ndim and raw.shape[0] % count == 0:
             row_shape = (raw.shape[0] // count,) + raw.shape[1:]
-        else:
-            row_shape = raw.shape
+        else:  # no rows along the axis, as will be told
+            row_shape = raw.shape if count == 1 else (raw.size // count,)
         return row_shape, raw.reshape(count, -1)
 
     def entries(self, arrays: Sequence[np.ndarray]) -> List[np.ndarray]:

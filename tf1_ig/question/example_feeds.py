@@ -282,8 +282,9 @@ class Plan:
                       for column in range(_ENTRIES)]
             return maker.listed(places if shape[1] > 1 else [[at] for at in range(shape[0])], "int64")
         if sparse == "shape":
-            sizes = [setting.rows, self._columns(one, setting)] + [1] * (shape[0] - 2) if shape[0] > 1 else [
-                _ENTRIES * setting.rows]
+            columns = self._columns(one, setting)
+            sizes = [columns if self._is_applied_again(one) else setting.rows, columns] + [1] * (
+                shape[0] - 2) if shape[0] > 1 else [_ENTRIES * setting.rows]
             return maker.listed(sizes, "int64")
         if part.dtype == "string":
             return maker.strings(part.tensor, shape)
@@ -308,11 +309,18 @@ class Plan:
 
     def _columns(self, one: Input, setting: Setting) -> int:
         """How many columns a sparse matrix has: as many as what it is multiplied with has rows."""
-        for name in one.consumers:
+        for name in placeholders.index_readers(self._model.index, names.parse(one.tensor).node):
             if self._model.index.op(name) == "SparseTensorDenseMatMul":
                 other = self._model.outline.get_tensor_by_name(str(self._model.index.data_inputs(name)[3]))
                 return (other.shape.as_list()[0] if other.shape.ndims else None) or setting.rows
         return _ENTRIES
+
+    def _is_applied_again(self, one: Input) -> bool:
+        """Whether a sparse matrix is multiplied with what it has been multiplied with: it is square."""
+        products = [name for name in placeholders.index_readers(self._model.index, names.parse(one.tensor).node)
+                    if self._model.index.op(name) == "SparseTensorDenseMatMul"]
+        return any(not self._model.index.ancestors([str(self._model.index.data_inputs(name)[3])], control=False
+                                                   ).isdisjoint(products) for name in products)
 
     @staticmethod
     def _whole(maker: Maker, part: Component, shape: Tuple[int, ...], setting: Setting) -> Sample:
@@ -334,5 +342,5 @@ def _sparse_part(one: Input, part: Component) -> str:
     labels = [other.label for other in one.components]
     stem = part.label[:len(part.label) - len(tail)]
     return tail if tail in ("indices", "values", "shape") and all(
-        stem + other in labels for other in ("indices", "values", "shape")) else ""
+        stem + other in labels for other in ("indices", "values")) else ""
 

@@ -1,6 +1,6 @@
 """Placeholders, with and without a default; the three of a sparse placeholder are one input."""
 
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Tuple
 
 from graph_tools.find.inputs.record import Component, Input, Shape, dtype_list, make_input, shape_of
 from graph_tools.graph.ops import PLACEHOLDERS
@@ -8,6 +8,7 @@ from graph_tools.graph.walk import GraphIndex
 
 _SPARSE = ("indices", "values", "shape")
 _INDEX_READERS = frozenset(("StridedSlice", "Shape", "CTCLoss", "CTCLossV2", "EditDistance", "GatherNd", "Where"))
+_GATHERS = frozenset(("Gather", "GatherV2"))
 
 
 def inputs(index: GraphIndex) -> Iterator[Input]:
@@ -49,7 +50,7 @@ def _sparse_families(index: GraphIndex) -> Dict[str, List[str]]:
     """Indices, values and shape of each sparse placeholder by the one of them that comes first in the graph.
 
     They are called ``x/indices``, ``x/values``, ``x/shape``; without a name for ``x``, they are three placeholders one
-    after the other of which one is read as indices.
+    after the other of which one is read as indices. Where the shape is a constant, there are two.
     """
     there = index.names_of(PLACEHOLDERS)
     families: Dict[str, List[str]] = {}
@@ -57,26 +58,40 @@ def _sparse_families(index: GraphIndex) -> Dict[str, List[str]]:
         scope, _, tail = name.rpartition("/")
         members = [(scope + "/" if scope else "") + part for part in _SPARSE]
         if tail not in _SPARSE or not all(index.op(member) in PLACEHOLDERS for member in members):
-            members = _without_name(index, there[at:at + 3])
+            members = _without_name(index, there[at:at + 3], (2, 1, 0), (1, 0, 2)) or _without_name(
+                index, there[at:at + 2], (1, 0), (0, 1))
         if members and all(dtype_list(index.nodes[member], "dtype") == ["int64"] for member in members[::2]):
             if not any(set(members) & set(known) for known in families.values()):
                 families[name] = members
     return families
 
 
-def _without_name(index: GraphIndex, three: List[str]) -> List[str]:
-    """Three placeholders as indices, values and shape, where ``tf.sparse_placeholder`` made them; else none."""
-    for order in (((2, 1, 0), (1, 0, 2)) if len(three) == 3 else ()):
-        members = [three[at] for at in order]
+def _without_name(index: GraphIndex, few: List[str], *orders: Tuple[int, ...]) -> List[str]:
+    """Two or three placeholders as indices, values and shape, where ``tf.sparse_placeholder`` made them; else none."""
+    for order in orders if len(few) == len(orders[0]) else ():
+        members = [few[at] for at in order]
         ranks = [len(shape or ()) for shape in (placeholder_shape(index, index.nodes[name]) for name in members)]
-        readers = {index.op(use.node) for use in index.consumers(members[0], control=False)}
-        if ranks == [2, 1, 1] and readers and all(op in _INDEX_READERS or op.startswith("Sparse") for op in readers):
+        if ranks == [2, 1, 1][:len(few)] and index_readers(index, members[0]):
             return members
     return []
+
+
+def index_readers(index: GraphIndex, name: str) -> List[str]:
+    """The nodes that read a tensor as the indices of a sparse one, of which a dropout may take some first; none where
+    something else reads it."""
+    found: List[str] = []
+    for use in index.consumers(name, control=False):
+        op = index.op(use.node)
+        known = op in _INDEX_READERS or op.startswith("Sparse")
+        readers = [use.node] if known else index_readers(index, use.node) if op in _GATHERS and not use.slot else []
+        if not readers:
+            return []
+        found += readers
+    return found
 
 
 def _sparse(index: GraphIndex, members: List[str]) -> Input:
     name = members[0].rpartition("/")[0] or members[0]
     components = [_component(index, index.nodes[member], part) for member, part in zip(members, _SPARSE)]
-    return make_input(index, "sparse_placeholder", "the three placeholders of the sparse tensor %r" % name, members,
-                      components)
+    return make_input(index, "sparse_placeholder", "the %s placeholders of the sparse tensor %r" % (
+        "three" if len(members) == 3 else "two", name), members, components)
