@@ -386,7 +386,8 @@ def test_a_gradient_that_does_not_exist_in_the_middle_of_the_path_is_left_out():
 
 @pytest.mark.parametrize("at", [0.3, 0.72])
 def test_a_gradient_that_does_not_exist_where_an_interval_is_cut_ends_nothing(at):
-    """Beside it lies what the score shows, a kink, and what it does not: tokens that trade places at ``at``."""
+    """Beside it lies what the score shows, a kink, and what it does not: tokens that trade places at ``at``, of which
+    no more is known than of anything that the score hides: 5 tolerances and 1 % (docs/benchmarks.md)."""
 
     class Halves(Curve):
         def gradients(self, rows):
@@ -396,7 +397,8 @@ def test_a_gradient_that_does_not_exist_where_an_interval_is_cut_ends_nothing(at
 
     found = integrate.adaptive(Halves((lambda a: 0.3 * a + 2.0 * max(0.0, a - 0.4), None)), 0.01, 1024)
     expected = np.array([1.0 + 5.0 * (1.0 - at), -1.0 + 2.0 * 0.6 - 5.0 * (1.0 - at), 0.3])
-    assert np.abs(found.gradient[0] - expected).sum() <= 0.02 * np.abs(expected).sum()
+    assert found.steps[0] > len(quadrature.nested(2).alphas)
+    assert np.abs(found.gradient[0] - expected).sum() <= 0.06 * np.abs(expected).sum()
     assert abs(found.gradient[0].sum() - 1.5) <= 0.015
 
 
