@@ -384,8 +384,8 @@ def test_a_gradient_that_does_not_exist_in_the_middle_of_the_path_is_left_out():
     assert found.path[0][0].shape == (len(found.path_errors[0]) + 1,)
 
 
-@pytest.mark.parametrize("at", [0.3, 0.72])
-def test_a_gradient_that_does_not_exist_where_an_interval_is_cut_ends_nothing(at):
+@pytest.mark.parametrize("at, most", [(0.3, 0.02), (0.72, 0.06)])
+def test_a_gradient_that_does_not_exist_where_an_interval_is_cut_ends_nothing(at, most):
     """Beside it lies what the score shows, a kink, and what it does not: tokens that trade places at ``at``, of which
     no more is known than of anything that the score hides: 5 tolerances and 1 % (docs/benchmarks.md)."""
 
@@ -398,7 +398,7 @@ def test_a_gradient_that_does_not_exist_where_an_interval_is_cut_ends_nothing(at
     found = integrate.adaptive(Halves((lambda a: 0.3 * a + 2.0 * max(0.0, a - 0.4), None)), 0.01, 1024)
     expected = np.array([1.0 + 5.0 * (1.0 - at), -1.0 + 2.0 * 0.6 - 5.0 * (1.0 - at), 0.3])
     assert found.steps[0] > len(quadrature.nested(2).alphas)
-    assert np.abs(found.gradient[0] - expected).sum() <= 0.06 * np.abs(expected).sum()
+    assert np.abs(found.gradient[0] - expected).sum() <= most * np.abs(expected).sum()
     assert abs(found.gradient[0].sum() - 1.5) <= 0.015
 
 
