@@ -1,11 +1,17 @@
 """Heads are found best first; losses, metrics, attention, gates, summaries and training ops are not among them."""
 
+import time
+
 import numpy as np
 import pytest
 
 import graph_tools as gt
 from graph_tools import _tf
 from graph_tools.errors import AmbiguousCandidateError, NoCandidateError
+from graph_tools.find.inputs import placeholders
+from graph_tools.find.outputs import arms
+from graph_tools.find.view import View
+from graph_tools.model import Model
 from tests.models.many_heads import MANY_HEADS
 from tests.models.outputs import HEADS, model_of, with_signatures
 from tests.models.training_heads import TRAINING_HEADS
@@ -114,3 +120,37 @@ def test_only():
     with pytest.raises(NoCandidateError, match="total:0"):
         gt.find_outputs(model_of(HEADS["whole_training"]))[:0].likely()
     assert "topic:0" in str(found) and len(found[:2]) == 2
+
+
+def test_thousands_of_switches_and_gathers_one_behind_the_other_are_looked_through_in_no_time():
+    tf = _tf.tf
+    graph_def = tf.GraphDef()
+
+    def node(name, op, *inputs, **types):
+        made = graph_def.node.add(name=name, op=op)
+        made.input.extend(inputs)
+        for key, value in types.items():
+            made.attr[key].type = value.as_datatype_enum
+
+    node("x", "Placeholder", dtype=tf.float32)
+    node("flag", "Placeholder", dtype=tf.bool)
+    node("indices", "Placeholder", dtype=tf.int64)
+    node("values", "Placeholder", dtype=tf.float32)
+    graph_def.node[2].attr["shape"].shape.CopyFrom(tf.TensorShape([None, 2]).as_proto())
+    graph_def.node[3].attr["shape"].shape.CopyFrom(tf.TensorShape([None]).as_proto())
+    before, gathered = "x", "indices"
+    for number in range(4000):
+        node("switch_%d" % number, "Switch", before, "flag", T=tf.float32)
+        node("gather_%d" % number, "GatherV2", gathered, "row", "axis",
+             Tparams=tf.int64, Tindices=tf.int32, Taxis=tf.int32)
+        before, gathered = "switch_%d" % number, "gather_%d" % number
+    for name in ("row", "axis"):
+        node(name, "Const", dtype=tf.int32)
+        graph_def.node[-1].attr["value"].tensor.CopyFrom(tf.make_tensor_proto([0] if name == "row" else 0, tf.int32))
+    meta_graph = tf.MetaGraphDef()
+    meta_graph.graph_def.CopyFrom(graph_def)
+    view = View(Model(meta_graph, "chains"))
+    begun = time.process_time()
+    assert len(arms.inside(view)) == 4000
+    assert placeholders.index_readers(view.index, "indices") == []
+    assert time.process_time() - begun < 5

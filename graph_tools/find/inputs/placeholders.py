@@ -80,14 +80,21 @@ def index_readers(index: GraphIndex, name: str) -> List[str]:
     """The nodes that read a tensor as the indices of a sparse one, of which a dropout may take some first; none where
     something else reads it."""
     found: List[str] = []
-    for use in index.consumers(name, control=False):
-        op = index.op(use.node)
-        known = op in _INDEX_READERS or op.startswith("Sparse")
-        readers = [use.node] if known else index_readers(index, use.node) if op in _GATHERS and not use.slot else []
-        if not readers:
+    seen, todo = {name}, [name]
+    while todo:
+        uses = index.consumers(todo.pop(), control=False)
+        if not uses:
             return []
-        found += readers
-    return found
+        for use in uses:
+            op = index.op(use.node)
+            if op in _INDEX_READERS or op.startswith("Sparse"):
+                found.append(use.node)
+            elif op not in _GATHERS or use.slot:
+                return []
+            elif use.node not in seen:
+                seen.add(use.node)
+                todo.append(use.node)
+    return list(dict.fromkeys(found))
 
 
 def _sparse(index: GraphIndex, members: List[str]) -> Input:

@@ -1,39 +1,35 @@
 """The arms of conditionals: what is computed in one is an end of nothing, it runs only where the arm is taken."""
 
-from typing import FrozenSet, Iterable, List, Tuple
+from typing import Dict, FrozenSet, NamedTuple, Optional
 
 from graph_tools.find.view import View
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import MERGES, SWITCHES
-from graph_tools.graph.walk import reached
+from graph_tools.graph.walk import producers_first
 
-Entered = Tuple[TensorRef, ...]
+
+class Entered(NamedTuple):
+    """How deep in conditionals a value is, and by which tensor it has come into the outermost arm."""
+
+    depth: int = 0
+    by: Optional[TensorRef] = None
 
 
 def inside(view: View) -> FrozenSet[str]:
     """Names of the nodes that are computed in an arm of a conditional, loops apart: behind a switch and before what
     merges the arms again."""
-    def onward(at: Tuple[str, int]) -> Iterable[Tuple[str, int]]:
-        node, depth = at
-        for use in view.index.consumers(node, control=False):
-            if use.node in view.gradients:
-                continue
-            after = depth + _step(view, use.node)
-            if after > 0:
-                yield use.node, after
-
-    starts: List[Tuple[str, int]] = [(name, 1) for name in view.index.names_of(SWITCHES) if _step(view, name)]
-    return frozenset(node for node, _ in reached(starts, onward))
+    depths: Dict[str, int] = {}
+    for name in producers_first(view.index.nodes, lambda name: [ref.node for ref in view.inputs(name)]):
+        if name not in view.gradients:
+            before = max((depths.get(ref.node, 0) for ref in view.inputs(name)), default=0)
+            depths[name] = max(0, before + _step(view, name))
+    return frozenset(name for name, depth in depths.items() if depth)
 
 
 def entered(view: View, before: Entered, ref: TensorRef, node: str) -> Entered:
-    """The tensors by which a value has come into the arms that it is in, outermost first, once ``node`` has read it.
-
-    Args:
-      before: the same of ``ref``, which the node reads.
-    """
-    step = _step(view, node)
-    return before + (ref,) if step > 0 else before[:-1] if step else before
+    """Where a value is in conditionals once ``node`` has read ``ref``, which is at ``before``."""
+    depth = max(0, before.depth + _step(view, node))
+    return Entered(depth, (before.by or ref) if depth else None)
 
 
 def _step(view: View, node: str) -> int:

@@ -179,7 +179,7 @@ class Ends:
         if not self.labels():
             return None
         seen: Set[str] = set()
-        todo: List[Tuple[TensorRef, arms.Entered]] = [(ref, ())]
+        todo: List[Tuple[TensorRef, arms.Entered]] = [(ref, arms.Entered())]
         accumulated = self.view.index.descendants(self.view.index.names_of(_ACCUMULATES))
         while todo:
             one, entered = todo.pop(0)
@@ -188,7 +188,7 @@ class Ends:
                     continue  # of all rows up to each: a loss's own
                 others = {str(other) for other in self.view.inputs(use.node) if other != one}
                 if self.sources(others) & self.labels():
-                    return self.without_logarithm((entered or (one,))[0])
+                    return self.without_logarithm(entered.by or one)
                 if use.node not in seen and self.view.op(use.node) not in READOUTS:
                     seen.add(use.node)
                     after = arms.entered(self.view, entered, one, use.node)
