@@ -153,6 +153,25 @@ def neighbours():
     _end(tf.sparse_tensor_dense_matmul(matrix, tf.tanh(x)))
 
 
+def attention():
+    """Sparse attention over seven nodes: a matrix of who is beside whom meets a column and a row of scores, and is only
+    then multiplied with what belongs to the nodes."""
+    tf = _tf.tf
+    beside = tf.sparse_placeholder(tf.float32, name="edges")
+    hidden = tf.matmul(tf.placeholder(tf.float32, [7, 12], "x"), tf.constant(WEIGHTS))
+    own, others = (tf.matmul(hidden, tf.constant(WEIGHTS[:3, axis:axis + 1])) for axis in (0, 1))
+    scores = tf.sparse_add(beside * own, beside * tf.transpose(others))
+    tf.identity(tf.sparse_tensor_dense_matmul(tf.sparse_softmax(scores), hidden), name="y")
+
+
+def scaled_columns():
+    """A sparse matrix of which each column has a weight: as many as the other input has columns."""
+    tf = _tf.tf
+    weights = tf.reduce_sum(tf.placeholder(tf.float32, [None, 12], "x"), 0, keepdims=True)
+    weighed = tf.sparse_placeholder(tf.float32, name="edges") * weights
+    tf.sparse_tensor_dense_matmul(weighed, tf.constant(WEIGHTS), name="y")
+
+
 def content_of_a_file():
     """A picture that is read by its name: what is in the file is fed."""
     tf = _tf.tf

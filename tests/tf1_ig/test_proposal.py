@@ -159,13 +159,15 @@ def test_an_output_that_has_no_rows_for_those_of_the_feed_is_refused():
             explainer.explain({"x:0": X[:3]}, 0)
 
 
-@pytest.mark.parametrize("build", [examples.sparse_without_a_name, examples.neighbours])
-def test_the_sizes_of_a_sparse_matrix_are_those_of_what_it_multiplies(build):
+@pytest.mark.parametrize("build,expected", [
+    (examples.sparse_without_a_name, [1, 12]), (examples.neighbours, [1, 1]), (examples.attention, [7, 7]),
+    (examples.scaled_columns, [1, 12])])
+def test_the_sizes_of_a_sparse_matrix_are_those_of_what_it_meets(build, expected):
     _, found = _proposal(build)
     assert not found.obstacle, found.obstacle
     shape, = [sample.array.tolist() for name, sample in found.samples if sample.array.dtype == np.int64
               and sample.array.ndim == 1]
-    assert shape == ([1, 1] if build is examples.neighbours else [1, 12])
+    assert shape == expected
 
 
 def test_a_matrix_of_neighbours_is_one():

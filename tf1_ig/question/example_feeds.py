@@ -9,12 +9,13 @@ import graph_tools as gt
 from graph_tools.errors import GraphToolsError, StateError, one_line
 from graph_tools.find.decided import Decided
 from graph_tools.find.inputs import Component, Input, placeholders, switches
-from graph_tools.find.inputs.fitting import Fitting
+from graph_tools.find.inputs.fitting import Fitting, Shape
 from graph_tools.find.inputs.record import make_input
 from graph_tools.graph import names
 from graph_tools.graph.ops import PLACEHOLDER_KINDS
 from graph_tools.model import Model
 from tf1_ig.question.samples import Maker, Sample
+from tf1_ig.question.sparse_sizes import sizes_of
 
 _TOKENS, _SIDE = 8, 32               # entries of a free axis, pixels of a free side
 _LARGER = (_TOKENS, 40, 96, 224)     # tried where an axis is too short for the layers
@@ -277,15 +278,14 @@ class Plan:
             return maker.constant(one.inference, (), part.dtype) if shape == () else maker.listed(
                 one.inference, part.dtype)
         sparse = _sparse_part(one, part)
-        if sparse == "indices":
-            places = [[row, column % self._columns(one, setting)] + [0] * (shape[1] - 2) for row in range(setting.rows)
+        if sparse in ("indices", "shape"):
+            rows, columns = sizes_of(self._model.index, one, lambda tensor: self._shape_under(tensor, setting),
+                                     setting.rows, _ENTRIES)
+            places = [[row % rows, column % columns] + [0] * (shape[-1] - 2) for row in range(setting.rows)
                       for column in range(_ENTRIES)]
+            if sparse == "shape":
+                return maker.listed([rows, columns] + [1] * (shape[0] - 2) if shape[0] > 1 else [len(places)], "int64")
             return maker.listed(places if shape[1] > 1 else [[at] for at in range(shape[0])], "int64")
-        if sparse == "shape":
-            columns = self._columns(one, setting)
-            sizes = [columns if self._is_applied_again(one) else setting.rows, columns] + [1] * (
-                shape[0] - 2) if shape[0] > 1 else [_ENTRIES * setting.rows]
-            return maker.listed(sizes, "int64")
         if part.dtype == "string":
             return maker.strings(part.tensor, shape)
         if part.dtype.startswith(("float", "bfloat")):
@@ -307,20 +307,11 @@ class Plan:
         return bool(others) and all(self._model.outline.get_tensor_by_name(str(other)).shape.as_list()[0] is None
                                     for other in others)
 
-    def _columns(self, one: Input, setting: Setting) -> int:
-        """How many columns a sparse matrix has: as many as what it is multiplied with has rows."""
-        for name in placeholders.index_readers(self._model.index, names.parse(one.tensor).node):
-            if self._model.index.op(name) == "SparseTensorDenseMatMul":
-                other = self._model.outline.get_tensor_by_name(str(self._model.index.data_inputs(name)[3]))
-                return (other.shape.as_list()[0] if other.shape.ndims else None) or setting.rows
-        return _ENTRIES
-
-    def _is_applied_again(self, one: Input) -> bool:
-        """Whether a sparse matrix is multiplied with what it has been multiplied with: it is square."""
-        products = [name for name in placeholders.index_readers(self._model.index, names.parse(one.tensor).node)
-                    if self._model.index.op(name) == "SparseTensorDenseMatMul"]
-        return any(not self._model.index.ancestors([str(self._model.index.data_inputs(name)[3])], control=False
-                                                   ).isdisjoint(products) for name in products)
+    def _shape_under(self, tensor: str, setting: Setting) -> Shape:
+        """The shape of a tensor: what the graph says, else what follows from what is fed."""
+        shape = self._model.outline.get_tensor_by_name(tensor).shape
+        known = None if shape.ndims is None else tuple(shape.as_list())
+        return known if known and None not in known else self._fitting.shape_of(tensor, self._shapes(setting)) or known
 
     @staticmethod
     def _whole(maker: Maker, part: Component, shape: Tuple[int, ...], setting: Setting) -> Sample:
