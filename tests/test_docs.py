@@ -36,6 +36,7 @@ def _apply(folder, diff):
         path.write_text(text, encoding="utf-8")
 
 
+@pytest.mark.dealt
 def test_every_extension_applies_and_works(tmp_path):
     for package in ("graph_tools", "tf1_ig"):
         shutil.copytree(str(ROOT / package), str(tmp_path / package), ignore=shutil.ignore_patterns("__pycache__"))
@@ -71,6 +72,7 @@ def test_a_diff_that_no_longer_fits_is_noticed(tmp_path):
         _apply(tmp_path, "--- a/a.py\n+++ b/a.py\n@@\n-two = 2\n+two = 3\n")
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("page", ["howto.md", "coming_from.md", "evaluation.md", "spec.md"])
 def test_the_python_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -81,6 +83,7 @@ def test_the_python_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch):
         exec(compile(block, page, "exec"), names)
 
 
+@pytest.mark.dealt
 def test_the_commands_of_the_pages_run(tmp_path, monkeypatch, capsys):
     ids, lengths = demo.encode([demo.tokenize("A superb film.")], demo.load_vocabulary())
     np.savez(str(tmp_path / "feed.npz"), **{demo.IDS: ids, demo.LENGTHS: lengths})

@@ -126,6 +126,7 @@ def _spread(count):
     return sorted({int(number) for number in np.linspace(0, count - 1, min(count, QUICK))})
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", sorted(WORK))
 def test_an_error_at_some_steps_changes_nothing(trial, name):
     tried, count, changed = trial(name, _spread)
@@ -176,6 +177,7 @@ def _try_the_hook(folder, choose):
     return tried, len(watched.found)
 
 
+@pytest.mark.dealt
 @pytest.mark.filterwarnings("ignore:.*could not be explained")
 def test_the_training_does_not_notice_an_error_of_the_hook(tmp_path):
     tried, _ = _try_the_hook(str(tmp_path), lambda count: _spread(count)[1::4])

@@ -14,6 +14,7 @@ from tests.fuzz import damage
 ROOT = pathlib.Path(graph_tools.__file__).resolve().parent.parent
 
 
+@pytest.mark.dealt
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_damaged_files_are_errors_of_ours():

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests import conftest
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -31,6 +33,34 @@ def test_the_forge_runs_every_leg_that_there_is():
     versions = dict(re.findall(r"leg: (tf[0-9]+), python: \"([0-9.]+)\"", _text(".github/workflows/tests.yml")))
     for leg, version in versions.items():
         assert re.search(r"^%s\).*[\" ]%s[\" ]" % (leg, re.escape(version)), _text("scripts/leg.sh"), re.MULTILINE), leg
+
+
+class _Case:
+    def __init__(self, nodeid, dealt=True):
+        self.nodeid, self.dealt = nodeid, dealt
+
+    def get_closest_marker(self, name):
+        return self.dealt and name == "dealt"
+
+
+def test_what_is_dear_is_dealt_out_among_the_legs_and_nothing_else():
+    cases = [_Case("tests/test_a.py::test_%d[%d]" % (test, case)) for test in range(30) for case in range(test % 7 + 1)]
+    others = [_Case("tests/test_b.py::test_%d" % test, dealt=False) for test in range(30)]
+    run = [[case for case in cases + others if case not in conftest.of_other_shares(cases + others, share, 3)]
+           for share in (1, 2, 3)]
+    for share in run:
+        assert set(others) <= set(share) and len(share) < len(cases + others) / 1.4
+        names = {case.nodeid.split("[")[0] for case in share}
+        assert names >= {"tests/test_a.py::test_%d" % test for test in range(30) if test % 7}  # of several cases one
+    assert set().union(*run) == set(cases + others), "every case runs somewhere"
+    assert conftest.of_other_shares(cases, 1, 1) == set()
+    with pytest.raises(pytest.UsageError, match="--share 4/3"):
+        conftest.of_other_shares(cases, 4, 3)
+
+
+def test_ci_gives_each_leg_its_own_share():
+    found = re.findall(r"attempt make (test\S*) ARGS=\"\$\(share (\d)\)\"", _text(".ci/run"))
+    assert dict(found) == {"test": "0", "test-tf1": "1", "test-tf215": "2", "test-tf221": "0"}
 
 
 def test_the_forms_ask_for_what_tells_most():

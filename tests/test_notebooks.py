@@ -76,6 +76,7 @@ def test_it_names_its_releases_and_uses_what_is_public(path):
     assert "majority class" in "".join(map(_printed, _code(notebook)))  # the accuracy, and what it must be held against
 
 
+@pytest.mark.dealt
 @pytest.mark.slow
 @pytest.mark.notebook
 @NOTEBOOKS

@@ -29,6 +29,7 @@ def test_the_python_blocks_run_in_order(tmp_path, monkeypatch, capsys):
     assert {"why.html", "why.npz", "served.pb"} <= {path.name for path in tmp_path.iterdir()}
 
 
+@pytest.mark.dealt
 def test_the_commands_run(tmp_path, monkeypatch, capsys):
     ids, lengths = demo.encode([demo.tokenize("A superb film.")], demo.load_vocabulary())
     np.savez(str(tmp_path / "feed.npz"), **{demo.IDS: ids, demo.LENGTHS: lengths})

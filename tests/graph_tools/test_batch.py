@@ -117,6 +117,7 @@ def _reshape_in_loop(tf, x):
     return tf.while_loop(lambda time, total: time < 2, body, [tf.constant(0), tf.zeros_like(x)])[1]
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("build", [
     _flat, _flat_unknown_rest, _merged_and_back, _merged_heads, _time_major, _tiled, _filled, _constant_rows,
     _static_rnn, _loop_rnn, _dynamic_rnn, _promised_elements, _reshape_in_loop],

@@ -30,6 +30,7 @@ def _built(make):
         return graph.as_graph_def() if graph.get_operations() else None
 
 
+@pytest.mark.dealt
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(BUILDERS))
 def test_nothing_that_a_builder_builds_is_refused(name):

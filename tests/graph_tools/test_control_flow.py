@@ -65,6 +65,7 @@ def _assert_gradients(frozen, graph, differences=True):
 
 # --- the families ---------------------------------------------------------------------------------------------------
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", list(KINDS))
 def test_gradients_equal_the_live_graphs(name):
     frozen = freezing.freeze(KINDS[name], tuple(freezing.OPTIMIZERS) if IS_TF1 else ("frozen", "trained", "grappler"))
@@ -74,6 +75,7 @@ def test_gradients_equal_the_live_graphs(name):
         _assert_gradients(frozen, graph, differences=variant == "frozen")
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("path", WRITTEN_BY_TF1, ids=lambda path: path.stem)
 def test_gradients_of_graphs_written_by_tf1(path):
     frozen = freezing.load(path)
@@ -85,6 +87,7 @@ def test_gradients_of_graphs_written_by_tf1(path):
         _assert_gradients(frozen, graph, differences=variant == "frozen")
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("path", FUNCTIONAL, ids=lambda path: path.stem)
 def test_gradients_of_functional_and_lowered_control_flow(path):
     """TF 2's loops and branches, as functions, lowered when frozen, and lowered by the optimiser; on every release."""
@@ -105,11 +108,13 @@ def _assert_random_program(seed):
         _assert_gradients(frozen, graph, differences=False)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("seed", range(3))
 def test_random_programs(seed):
     _assert_random_program(seed)
 
 
+@pytest.mark.dealt
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3, 15))
 def test_many_random_programs(seed):
@@ -125,6 +130,7 @@ def test_the_fixtures_cover_every_kind():
         path.stem for path in FUNCTIONAL]
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", ["while_simple", "bidirectional", "nested_wcw", "cond_nested", "map_fn_over_scan"])
 def test_a_live_graph_is_left_alone(name):
     """TensorFlow's own contexts, gradients already built: nothing to do, nothing added, nothing moved."""
@@ -142,6 +148,7 @@ def test_a_live_graph_is_left_alone(name):
 
 # --- how many contexts, and once ------------------------------------------------------------------------------------
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name, contexts", [
     ("while_simple", 1), ("while_nested_three", 3), ("cond_top", 2), ("cond_shared_predicate", 2), ("nested_wcwc", 6),
     ("cond_nested", 4), ("bidirectional", 2), ("static_rnn", None), ("batch_norm_inference", 0)])
@@ -315,6 +322,7 @@ def test_a_reference_is_gated_by_a_switch_of_references():
         assert [session.run("y:0", {"p:0": value}) for value in (False, True) * 10] == [1.0, 2.0] * 10
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", list(KINDS))
 def test_what_tensorflow_writes_needs_no_gates(name):
     tf = _tf.tf
@@ -343,6 +351,7 @@ def _frozen_with_gradients(name):
     return case, graph_def, feed, expected
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", ["while_simple", "nested_wcw", "bidirectional", "scan"])
 def test_a_graph_frozen_with_gradients_in_it(name):
     """New gradients do not mix with those in the file; second derivatives of loops are refused, not wrong."""
@@ -405,6 +414,7 @@ def test_values_of_fetches_do_not_change():
 
 # --- several graphs in one ------------------------------------------------------------------------------------------
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", ["nested_wcw", "bidirectional", "while_siblings"])
 @pytest.mark.parametrize("between", [False, True], ids=["restored once", "restored after each"])
 def test_one_graph_imported_twice(name, between):
@@ -522,6 +532,7 @@ def test_a_node_of_a_loop_without_its_input_is_named(op):
 
 # --- TensorFlow 2 stays as it was -----------------------------------------------------------------------------------
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", ["bidirectional", "map_fn_over_scan", "tensor_array_split_concat",
                                   "tensor_array_gather_scatter", "nested_wcw"])
 @pytest.mark.parametrize("enabled", [True, False], ids=["v2 on", "v2 off"])

@@ -91,6 +91,7 @@ def in_graph(graph, name):
     return name.split(":")[0] in {op.name for op in graph.get_operations()}
 
 
+@pytest.mark.dealt
 def test_every_column_is_there_with_its_raw_input(built):
     graph, watch, _, columns = built
     assert set(watch.columns) == set(columns)
@@ -102,6 +103,7 @@ def test_every_column_is_there_with_its_raw_input(built):
                 assert tensor.op.type.startswith("Placeholder")
 
 
+@pytest.mark.dealt
 def test_combined_is_the_slice_of_the_layer(built):
     graph, watch, layer, columns = built
     for column in watch.columns.values():
@@ -141,6 +143,7 @@ def combine(rows, segments, weights, combiner, count):
     return bags
 
 
+@pytest.mark.dealt
 def test_rows_combine_to_the_combined_tensor(built):
     """Brute force over occurrences, from the table's own values."""
     graph, watch, _, _ = built
@@ -177,6 +180,7 @@ def test_repeated_words_are_occurrences_of_their_own(built):
             assert empty[bags].any(), "the empty example got a filler"
 
 
+@pytest.mark.dealt
 def test_ids_and_keys_are_one_to_one(built):
     graph, watch, _, _ = built
     for column in watch.columns.values():
@@ -295,6 +299,7 @@ def print_digests(watched):
     print("digests " + json.dumps(digests(watched)))
 
 
+@pytest.mark.dealt
 def test_the_graph_is_the_same_without_a_watch():
     """Byte for byte."""
     root = pathlib.Path(__file__).parents[2]

@@ -36,6 +36,7 @@ def run(model, fetches, feed):
         return session.run(fetches, feed)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", [_buildable(name) for name in PATTERNS])
 @pytest.mark.parametrize("state", ["live", "frozen"])
 def test_pattern(made, name, state):
@@ -79,6 +80,7 @@ TRAINED = ("lookup_refvar", "lookup_resvar", "lookup_part2_mod", "lookup_max_nor
            "bert_gather", "two_tables_one_bag")
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", TRAINED)
 @pytest.mark.parametrize("optimiser", ["AdamOptimizer", "GradientDescentOptimizer"])
 def test_a_training_graph_holds_the_same_lookups(name, optimiser):

@@ -22,6 +22,7 @@ SEVERAL = {"followed": ("worth:0", "copied:0"), "two_tasks": ("topic:0", "click:
            "hanging": ("kinds:0", "size:0"), "mixed": ("worth:0", "others:0", "of_between:0")}
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", list(ALL))
 def test_heads(name):
     heads = ALL[name]
@@ -53,6 +54,7 @@ def test_signatures_come_first_under_their_own_names():
     assert "no gradient" in misses["class:0"] and "not in the graph" in misses["not_there:0"]
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", list(ALL))
 def test_functions_of_one_logit_are_one_head(name):
     found = gt.find_outputs(model_of(ALL[name]))

@@ -15,6 +15,7 @@ def scores(model, rows=X):
         return session.run("scores:0", {"x:0": rows})
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", list(CASES))
 def test_it_is_the_network_built_for_inference(name):
     trained, served = model_of(CASES[name].build, True), model_of(CASES[name].build, False)
@@ -49,6 +50,7 @@ def test_what_comes_before_does_not_change(name):
         assert gt.verify(trained, model, {"x:0": X}, [first]).ok
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", list(CASES))
 def test_twice_is_once_and_inference_stays_as_it_is(name):
     model, _ = gt.inference_mode(model_of(CASES[name].build, True))

@@ -32,6 +32,7 @@ def assert_same(model, outputs, gradients):
         np.testing.assert_allclose(session.run(formats.PROBABILITIES, formats.FEED), outputs, atol=1e-6, rtol=0)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("field", sorted(KINDS))
 def test_outputs_and_gradients_survive_every_format(written, field):
     model = gt.load(getattr(written, field))
@@ -41,6 +42,7 @@ def test_outputs_and_gradients_survive_every_format(written, field):
     assert_same(model, written.outputs, written.gradients)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("release", ("1.15.5", "2.21.0"))
 @pytest.mark.parametrize("name", ("model.pb", "model.pbtxt", "saved", "model.ckpt-7"))
 def test_files_of_another_release(release, name):
@@ -81,6 +83,7 @@ def copy_vocabulary(written, folder):
         shutil.copy(vocabulary, str(folder))
 
 
+@pytest.mark.dealt
 def test_content_decides_not_the_name(written, tmp_path):
     copy_vocabulary(written, tmp_path)
     shutil.copy(written.frozen, str(tmp_path / "model.meta"))

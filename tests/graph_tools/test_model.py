@@ -52,6 +52,7 @@ def session_model(build):
 # ---- save
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("source", ("frozen", "saved_model", "checkpoint"))
 @pytest.mark.parametrize("name", ("model.pb", "model.pbtxt", "saved"))
 def test_saving_keeps_outputs_and_gradients(written, tmp_path, source, name):
@@ -120,6 +121,7 @@ def test_collections_of_what_is_gone_are_not_written(written, tmp_path):
 # ---- freeze
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("source", ("saved_model", "checkpoint"))
 def test_freezing_keeps_outputs_and_gradients(written, source):
     model = gt.load(getattr(written, source))
@@ -199,6 +201,7 @@ def test_training_goes_and_prediction_stays():
         gt.freeze(model, ["changed:0"])
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("resource", (False, True))
 @pytest.mark.parametrize("dtype,value", (
     ("float16", 3.0), ("bfloat16", 3.0), ("float64", 1e300), ("int64", 2 ** 40), ("bool", True),

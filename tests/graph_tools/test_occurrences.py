@@ -18,6 +18,7 @@ COMBINED = [name for name, pattern in PATTERNS.items() if name.startswith((
             and name not in ("column_indicator", "column_bucketized_one_hot")]
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", [
     pytest.param(name, marks=pytest.mark.skipif(bool(PATTERNS[name].lacking), reason=PATTERNS[name].lacking or "-"))
     for name in COMBINED])
@@ -144,6 +145,7 @@ def test_by_name_and_errors():
 LOOPS = ("loop_map", "loop_map_resource", "loop_time_major_array", "loop_slice", "loop_gather")
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", LOOPS)
 def test_lookups_are_moved_out_of_loops(name):
     """Rows stand before the loop, forward values stay, and the gradient by the rows agrees with finite differences."""

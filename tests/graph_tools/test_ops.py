@@ -73,6 +73,7 @@ def test_every_op_is_of_one_mechanism():
     assert len({op for op, _, _ in seen}) == len(seen)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("mechanism", ops.INPUTS, ids=lambda mechanism: mechanism.finder)
 def test_every_op_of_a_mechanism_is_found_under_its_kind(mechanism):
     """A graph of one node of each op: nothing but the node itself is needed to see that it is an input."""

@@ -544,6 +544,7 @@ def test_scan_looks_at_every_form_of_a_model(with_file):
 # ---- a process of its own
 
 
+@pytest.mark.dealt
 @pytest.mark.slow
 def test_isolated_loads_raise_what_the_other_process_raised(tmp_path, with_file):
     assert gt.load(with_file.frozen, isolate=True).format == "frozen"

@@ -34,6 +34,7 @@ def built(tmp_path_factory):
     return get
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("form", ["training graph", "frozen"])
 @pytest.mark.parametrize("name, control", _CASES)
 def test_every_mechanism(built, name, control, form):

@@ -29,6 +29,7 @@ def test_trap(name):
             assert not others and "never reaches scores:0" in misses, str(found)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("loss", ["nce_loss", "sampled_softmax_loss"])
 @pytest.mark.parametrize("trained", [False, True])
 def test_the_classes_of_a_sampled_loss_come_after_the_input(loss, trained):

@@ -41,6 +41,7 @@ def test_the_segmenters_embedding_is_found(segmenter):
     assert (found.tensor, found.dim, found.per_occurrence) == ("char_embedding/embedding_lookup:0", 100, True)
 
 
+@pytest.mark.dealt
 def test_one_tag_of_one_character_equals_brute_force(segmenter):
     model, characters = segmenter
     token, tag = 2, 1
@@ -73,6 +74,7 @@ def test_gradients_through_the_restored_loops_agree_with_finite_differences(segm
             assert (ends[0] - ends[1]) / 2 == pytest.approx((gradient * direction).sum(), rel=0.02, abs=2e-5)
 
 
+@pytest.mark.dealt
 def test_minlp_equals_its_native_gradients():
     folder = fetch_package("minlp")
     model = gt.load(str(_found(folder, "b-fine-cnn-crf-an2cn.pb")))

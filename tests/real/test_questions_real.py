@@ -67,6 +67,7 @@ def timed(ask):
     return ask(), time.process_time() - start
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("steps, faster", [(None, 3.0), (10, 3.0), (20, 2.0)])
 def test_every_position_equals_one_call_a_position_in_less_time(segmenter, monkeypatch, steps, faster):
     explainer, feed_of = segmenter

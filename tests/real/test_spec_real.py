@@ -38,6 +38,7 @@ def _minlp(name, folder):
     return model, vocabulary
 
 
+@pytest.mark.dealt
 @pytest.mark.slow
 @pytest.mark.parametrize("which, text, first", [
     ("seg", "一个傻子在北京", "一"), ("ner", "一个傻子在北京", "一"), ("fine", "一个傻子 在北京", "一"),

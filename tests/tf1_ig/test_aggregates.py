@@ -93,6 +93,7 @@ def called_different(weights, count, noise):
                                   permutations=99, seed=turn).probability < 0.05 for turn in range(100))
 
 
+@pytest.mark.dealt
 @pytest.mark.slow
 def test_twins_do_not_differ_and_a_crippled_one_does():
     assert called_different(PLANTED, 60, 0.3) <= 5

@@ -89,6 +89,7 @@ class Native:
         return score, [gradient[place] for gradient, place in zip(found, places)]
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_rows_that_are_not_wanted_are_not_run(family):
     build, output, inputs, feed, how = FAMILIES[family]
@@ -110,6 +111,7 @@ def test_rows_that_are_not_wanted_are_not_run(family):
             np.testing.assert_allclose(found[point][row], asked * gradients[name][point][row], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_scores_gradients_and_outputs_are_those_of_the_models_own_graph(family):
     build, output, inputs, feed, how = FAMILIES[family]
@@ -143,6 +145,7 @@ def test_scores_gradients_and_outputs_are_those_of_the_models_own_graph(family):
                         np.testing.assert_allclose(np.reshape(found, gradient.shape), gradient, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("seed", range(7))
 def test_random_good_models_agree_with_one_point_a_run(seed):
     made = good.good_model(seed)
@@ -286,6 +289,7 @@ def test_tokens_are_mixed_with_those_of_a_baseline():
 
 # -- what does not fit -------------------------------------------------------------------------------------------------
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("entries, told", [
     ({}, "lack input word_rows:0"), ([1, 2], "given as a list"),
     ({"word_rows": 0, "character_rows:0": 0}, r"word_rows:0 have shape \[\]; pass \[3, 3, 4\] or \[points, 3, 3, 4\]"),

@@ -79,6 +79,7 @@ def test_inspect_as_text_names_everything_and_ends_with_the_next_command(tmp_pat
     assert out.rstrip().endswith(command)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("build", [
     small.masked_text, small.token_tagger, small.quadratic, small.whole_loss, small.one_hot_flat])
 def test_what_inspect_says_to_type_next_works_as_it_stands(tmp_path, capsys, monkeypatch, build):
@@ -334,6 +335,7 @@ def test_a_feed_that_will_not_do_is_one_line_with_the_tensor(tmp_path, capsys, c
     assert words in _error(capsys, "explain", model, "--feed", path)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("options, words", [
     (["--output", "scorez"], "scores:0"), (["--input", "embeding"], "embedding:0"), (["--label", "9"], "out of range"),
     (["--label", "0,1,2"], "label"), (["--baseline", "nothing"], "no baseline"), (["--method", "simpson"], "midpoint"),
@@ -455,6 +457,7 @@ def test_the_process_prints_nothing_of_tensorflow(tmp_path):
     assert json.loads(done.stdout.decode("utf-8"))["outputs"][0]["kind"] == "softmax"
 
 
+@pytest.mark.dealt
 def test_a_broken_feed_prints_one_line_and_no_traceback_in_its_own_process(tmp_path):
     model, _ = _text_case(tmp_path)
     for content in (b"", b"hello", b"PK\x03\x04 cut short"):

@@ -16,6 +16,7 @@ from tf1_ig.commands import edit_proof
 _SAID = "%s is the same before and after: largest relative difference 0, on "
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", [name for name, _, _, _ in queues.MECHANISMS])
 def test_every_mechanism_is_compared_on_values_that_are_made_up(name, tmp_path):
     build, batch = next((build, batch) for one, build, _, batch in queues.MECHANISMS if one == name)

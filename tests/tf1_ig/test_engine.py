@@ -198,6 +198,7 @@ OF_FIXED_BATCH = {
 }
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("how", [{"steps": 60}, {"tolerance": 1e-3}])
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("name", OF_FIXED_BATCH)

@@ -40,6 +40,7 @@ def test_rank_correlation_with_ties():
     assert [verdict(value, 0.2, 0.5) for value in (0.1, 0.3, 0.6)] == ["ok", "warn", "fail"]
 
 
+@pytest.mark.dealt
 def test_a_right_explanation_of_a_good_model_passes_every_measure(judged):
     explainer, feed, _ = judged
     report = tf1_ig.evaluate(explainer, feed, "top")

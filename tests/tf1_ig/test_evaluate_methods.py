@@ -26,6 +26,7 @@ def opened():
         yield explainer, {IDS: ids, LENGTHS: lengths}
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("method", ["occlusion", "gradient", "shapley", "guided_ig", "gradient_x_input"])
 def test_stability_is_that_of_the_method_that_is_judged(opened, monkeypatch, method):
     """Noise is added to the looked-up rows by hand, and the method is asked of them."""
@@ -64,6 +65,7 @@ def test_a_baseline_of_ids_is_looked_up_although_rows_are_fed(opened):
     assert np.abs(fed.values[ROWS] - right.values[ROWS]).max() > 0.01
 
 
+@pytest.mark.dealt
 def test_a_function_is_told_the_seed_and_the_baseline_that_it_takes(opened):
     explainer, feed = opened
     told = []
@@ -80,6 +82,7 @@ def test_a_function_is_told_the_seed_and_the_baseline_that_it_takes(opened):
     assert steady["weights randomised"].control == pytest.approx(1)
 
 
+@pytest.mark.dealt
 def test_weights_fall_scope_by_scope_from_the_output_downwards(opened, tmp_path):
     """Each stage again by hand: the weights of the scopes so far, permuted by the same draws, in a model of its own."""
     explainer, feed = opened
@@ -177,6 +180,7 @@ def test_every_row_that_a_session_ran_is_in_the_count(opened, monkeypatch):
         count > 10 for name, count in during.items() if name != "completeness")
 
 
+@pytest.mark.dealt
 def test_an_edge_detector_on_a_convolutional_network_is_found_out():
     model = taught.train("pictures")
     with tf1_ig.IntegratedGradients(model.model, model.output, model.inputs) as explainer:

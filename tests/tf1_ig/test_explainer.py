@@ -58,6 +58,7 @@ def test_a_quadratic_model_has_its_closed_form():
     np.testing.assert_allclose(found.score - found.baseline_score, found.values["x:0"].sum(1) - found.delta, atol=1e-12)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("more", [{"steps": 40}, {"tolerance": 1e-4}, {"steps": 200, "method": "midpoint"}])
 def test_text_rows_match_brute_force_one_row_and_one_point_at_a_time(more):
     model = small.model_of(small.masked_text)
@@ -120,6 +121,7 @@ def test_an_id_that_a_one_hot_product_does_not_know_is_refused():
         explain(small.one_hot_flat, "scores", "rows", {"ids": [[1, 2, 20]]}, label=0)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("how", ["sum", "mean", "sqrtn"])
 def test_repeated_words_through_each_combiner(how, weighted):
@@ -190,6 +192,7 @@ def _in_company(model, feed, row, label):
     return expected[row], score, start
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("more", [{"tolerance": 1e-3}, {"steps": 40}])
 @pytest.mark.parametrize("first,then", [
     ([5, 5, 5, 5], [2, 3, 5, 2]), ([5, 5, 5, 5], [5, 2, 2, 5]), ([5, 2, 2, 5], None)])
@@ -223,6 +226,7 @@ def test_a_row_in_the_middle_that_influences_all_is_noticed(more):
         assert [found.score[row], found.baseline_score[row]] == pytest.approx([score, start], abs=1e-6)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("rows,steps", [(2, 5), (2, 4), (4, 2), (3, 3)])
 def test_an_output_with_its_rows_behind_the_steps(rows, steps):
     x = np.random.RandomState(4).normal(size=(rows, steps, 4)).astype(np.float32)
@@ -462,6 +466,7 @@ def test_the_default_graph_and_the_tf2_switches_are_left_alone():
 # -- errors ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("feed,error,message", [
     ({"ids": TEXT["ids:0"]}, FeedError, "lacks lengths:0.*temperature:0"),
     (dict(TEXT, **{"Lengths": [1]}), TensorNotFoundError, "did you mean 'lengths:0'"),
@@ -476,6 +481,7 @@ def test_wrong_feeds(feed, error, message):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("more,error,message", [
     ({"label": 3}, LabelError, "0 to 2"), ({"label": None}, LabelError, "top"), ({"steps": 0}, MethodError, "steps"),
     ({"method": "simpson"}, MethodError, "gausslegendre"), ({"tolerance": 0}, MethodError, "tolerance"),

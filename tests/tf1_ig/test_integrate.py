@@ -164,6 +164,7 @@ class Shared(Curve):
         self.done += 1
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("floats, how, most", [
     (1, {}, 128), (1 << 16, {}, 64), (1 << 21, {}, 2), (1 << 22, {}, 1), (1 << 30, {}, 1), (1, {"together": 7}, 7)])
 def test_so_many_examples_share_runs_as_memory_should_hold(floats, how, most):

@@ -143,6 +143,7 @@ OWN = {
 }
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", LEAN)
 def test_the_gradient_is_tensorflows_own_and_that_of_finite_differences(name, monkeypatch):
     model = frozen(lambda x: LEAN[name](_tf.tf.identity(x)))  # of what is replaced itself no sizes are known
@@ -296,6 +297,7 @@ def _beside(x, other, how, before=False):
     return tf.reduce_sum(value, [1, 2]) + said
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("how", ["max", "mean", "sum"])
 @pytest.mark.parametrize("other", [_branch_not_taken, _loop_that_never_runs, _tied_by_hand(False),
@@ -404,12 +406,14 @@ def _assert_same(kind, graph_def, case):
             np.testing.assert_allclose(gradient, own, **tight)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_every_family_of_loops_and_branches_has_the_same_gradients(kind):
     case = freezing.freeze(kind)
     _assert_same(kind, case.graphs["frozen"], case)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("seed", range(4))
 def test_random_programs_have_the_same_gradients(seed):
     kind = random_kind(seed)

@@ -85,6 +85,7 @@ def test_a_running_job_is_explained_from_another_thread():
     _check_undisturbed(losses, batches, added, found)
 
 
+@pytest.mark.dealt
 @pytest.mark.slow
 def test_a_running_job_is_explained_for_a_minute():
     found = []

@@ -13,6 +13,7 @@ from tf1_ig.errors import BatchError
 RAGGED = ("ragged_matrix_by_splits", "ragged_matrix_by_rows", "ragged_segment_mean")
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", RAGGED)
 def test_rows_of_a_ragged_lookup_belong_to_their_own_examples(name):
     """As many rows as two for each of three examples, but two, none and four: each example's sum is its own rise."""
@@ -105,6 +106,7 @@ def _feed(model, name, bags, weights):
     return {tensor: value for tensor, value in feed.items() if tensor.split(":")[0] in model.index}
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", [
     name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in BAGS])
 @pytest.mark.parametrize("frozen", [False, True])
@@ -163,6 +165,7 @@ DENSE = [name for name, pattern in PATTERNS.items() if not pattern.lacking and n
     "lookup_", "gather_", "one_hot_", "bert_", "flat_ids", "loop_"))]
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", DENSE)
 def test_ids_out_of_range_of_a_matrix(name):
     built, live, frozen = embeddings.live_and_frozen(PATTERNS[name])

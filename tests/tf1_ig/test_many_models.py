@@ -60,6 +60,7 @@ def _brute_force(model, x, row, label, points=STEPS):
     return mean * x[row]
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("part", range(4))
 def test_sixty_nets_with_batch_norm_in_training_mode_are_said_and_right_and_their_twins_left_in_peace(part):
     for seed in range(15 * part, 15 * part + 15):
@@ -82,6 +83,7 @@ def test_sixty_nets_with_batch_norm_in_training_mode_are_said_and_right_and_thei
         assert not names & {"row independence", "batch norm"}, (seed, names)
 
 
+@pytest.mark.dealt
 def test_at_most_one_false_alarm_on_a_hundred_good_models():
     alarms = collections.OrderedDict()
     for seed in range(100):

@@ -82,6 +82,7 @@ def test_one_explainer_serves_sixteen_threads(case):
         in_threads(lambda number: assert_each(explainer, expected, number, EXPLAINS // THREADS))
 
 
+@pytest.mark.dealt
 def test_sixteen_explainers_in_sixteen_threads(case):
     """Each is opened, used and closed in its thread, on one model."""
     model, expected = case
@@ -99,6 +100,7 @@ def resident():
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.dealt
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the memory of a process is read off Linux's /proc")
 def test_nothing_grows(case, monkeypatch):
     """Neither ops nor objects, and of memory what allocators keep."""
@@ -127,6 +129,7 @@ def spawned(pickled, number):
         return explained(explainer, feeds()[number])
 
 
+@pytest.mark.dealt
 def test_a_spawned_process_explains_a_model_that_was_used(case):
     model, expected = case
     with multiprocessing.get_context("spawn").Pool(2) as pool:

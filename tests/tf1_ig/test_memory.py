@@ -189,6 +189,7 @@ print(np.ptp(results, axis=0).max() / np.abs(results).max())
 """
 
 
+@pytest.mark.dealt
 @pytest.mark.skipif(memory.resident() is None, reason="no /proc on this system")
 def test_the_first_run_is_one_row_and_the_numbers_stay():
     """In a process of its own: one that has held more before learns its runs' sizes later."""

@@ -203,6 +203,7 @@ def test_idgi_is_its_authors_formula_and_sums_to_the_difference(net, steps):
 
 # -- wherever rows are -------------------------------------------------------------------------------------------------
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", ["occlusion", "shapley", "guided_ig", "idgi"])
 def test_ragged_rows_rows_in_company_and_several_inputs(name):
     with tf1_ig.IntegratedGradients(small.model_of(small.word_bags), "y") as explainer:

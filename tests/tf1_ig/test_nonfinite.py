@@ -20,6 +20,7 @@ def _explained(build, feed=None, **options):
         return explainer.explain(feed or {"x": X}, **options)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("build, feed, options, first", [
     (nonfinite.logarithm, {"x": -X}, {}, r"^logs \(Log\)$"),
     (nonfinite.division, {"x": X, "lengths": [2.0, 0.0]}, {}, r"^mean \(RealDiv\)$"),
@@ -42,6 +43,7 @@ def test_the_first_op_that_is_not_finite_is_named(build, feed, options, first):
     assert "\n" not in finding.advice
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("build, feed, options", [
     (nonfinite.logarithm, {"x": X}, {}), (nonfinite.division, {"x": X, "lengths": [2.0, 1.0]}, {}),
     (nonfinite.exponential, {"x": X / 100}, {}), (nonfinite.norm_of_half, {"x": X}, dict(baseline=0.75)),
@@ -76,6 +78,7 @@ def test_the_number_of_runs_is_bounded(monkeypatch):
     assert len(spent) == 1
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("variant", ["integrated_gradients", "gradient", "occlusion"])
 @pytest.mark.parametrize("name", ["x", "lengths"])
 def test_a_feed_that_is_not_finite_is_named_with_its_first_row(variant, name):
@@ -198,6 +201,7 @@ def test_where_no_point_finds_the_error_it_is_said_what_jumps_and_what_helps(bui
     assert len(found.notes) == 1 and re.search(first, found.notes[0]), found.notes
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("build, options", [
     (nonfinite.normalised, dict(baseline=0.5)), (nonfinite.logarithm_at_zero, dict(baseline=0.5)),
     (nonfinite.whole, {}), (nonfinite.normalised, dict(method="midpoint", steps=8))])

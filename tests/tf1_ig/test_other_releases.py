@@ -38,6 +38,7 @@ def test_what_this_release_writes(tmp_path, capsys):
     check(tmp_path / "written")
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("archive", sorted(FIXTURES.glob("*.zip")), ids=lambda path: path.stem)
 def test_what_each_release_wrote(archive, tmp_path):
     """Written by scripts/write_release_fixtures.py on that release."""

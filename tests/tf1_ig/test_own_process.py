@@ -53,6 +53,7 @@ def _run(command, **more):
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 
+@pytest.mark.dealt
 @pytest.mark.skipif(os.name != "posix", reason="signals and streams of POSIX")
 @pytest.mark.parametrize("seconds", [0.0, 2.0, 5.0])
 def test_ctrl_c_is_obeyed_within_a_moment(case, seconds):
@@ -98,6 +99,7 @@ def test_a_reader_that_goes_early_loses_no_file(case, tmp_path):
     assert len(tf1_ig.load_attribution(out)) == 1
 
 
+@pytest.mark.dealt
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="a POSIX shell")
 def test_streams_may_be_closed(tmp_path):
@@ -110,6 +112,7 @@ def test_streams_may_be_closed(tmp_path):
     assert json.loads(told.decode("utf-8"))["nodes"] > 100
 
 
+@pytest.mark.dealt
 @pytest.mark.slow
 def test_a_locale_without_letters_and_a_python_without_asserts(case, tmp_path):
     plain = dict(LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")

@@ -32,6 +32,7 @@ def test_the_right_explanation_passes(own):
     assert report.ok, str(report)
 
 
+@pytest.mark.dealt
 def test_planted_faults_fail(own):
     kinds = list(planted_faults.FAULTS)[::3]
     found = dict(planted_faults.planted(own, kinds))

@@ -55,6 +55,7 @@ def _proposal(build, seed=0):
     return model, propose(model, output, gt.find_embeddings(model), seed)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("build", list(SHAPES), ids=[build.__name__ for build in SHAPES])
 def test_an_example_fits_and_says_something(build):
     model, found = _proposal(build)
@@ -66,6 +67,7 @@ def test_an_example_fits_and_says_something(build):
     assert tf1_ig.check(result)["completeness"].verdict == "ok"
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("build", list(SHAPES), ids=[build.__name__ for build in SHAPES])
 def test_the_line_that_is_printed_writes_the_arrays_that_were_tried(build, tmp_path):
     _, found = _proposal(build, seed=3)
@@ -183,6 +185,7 @@ def test_a_matrix_of_neighbours_is_one():
 X = np.random.RandomState(1).normal(size=(6, 12)).astype(np.float32)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("given", [1, 2, 5])
 @pytest.mark.parametrize("baseline", ["zero", "mean", "array"])
 def test_fewer_rows_are_explained_as_they_are_among_all(given, baseline):
@@ -376,6 +379,7 @@ def test_steps_are_no_rows(axis, expected):
     assert not found.obstacle and found.batch_axis == expected and found.label == ("0,0" if expected is None else None)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("build, axis, rows", [(examples.steps_first, 1, 3), (examples.rows_first, 0, 6)])
 def test_rows_are_found_behind_steps_where_both_sizes_are_fixed(monkeypatch, build, axis, rows, large):
@@ -558,6 +562,7 @@ def _domain(of_second):
     tf.matmul(tf.concat([x, of_second(tf, z)], 1), weights, name="y")
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("of_second, start, op", [
     (lambda tf, z: tf.log(tf.abs(z)), (("z:0", 1.0),), "Log"), (lambda tf, z: tf.square(z), (), ""),
     (lambda tf, z: tf.log(-1 - tf.square(z)), (), "Log")])

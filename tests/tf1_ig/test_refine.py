@@ -148,6 +148,7 @@ def plain_halve(path, seed, tolerance, max_steps):
     return []
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("seed", range(30))
 def test_what_is_halved_next(seed):
     random = np.random.RandomState(seed)
@@ -210,6 +211,7 @@ def plain_climb(path, seed, tolerance, max_steps):
     return [node for node in following if min(abs(node - one) for one in nodes) > 1e-9]
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("seed", range(30))
 def test_the_next_of_the_nested_rules(seed):
     for tolerance, max_steps in itertools.product((1e-6, 1e-4, 1e-2, 0.1), (6, 7, 15, 31, 4096)):

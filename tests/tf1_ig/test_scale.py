@@ -32,6 +32,7 @@ def spec(tmp_path_factory):
     return demo_spec(tmp_path_factory.mktemp("spec"))
 
 
+@pytest.mark.dealt
 def test_batches_keep_their_order_and_agree_with_one_row_at_a_time(spec):
     rows = reviews(60)
     found = explained(spec, [rows[:7], [], pa.RecordBatch.from_arrays(
@@ -48,6 +49,7 @@ def test_batches_keep_their_order_and_agree_with_one_row_at_a_time(spec):
             assert abs(sum(row["attributions"]) - row["score"] + row["baseline_score"] - row["delta"]) < 1e-6
 
 
+@pytest.mark.dealt
 def test_the_cut_into_batches_changes_nothing(spec):
     rows = reviews(80)
     known = {row["key"]: row for row in explained(spec, [rows])}
@@ -340,6 +342,7 @@ def test_ranges_are_the_same_at_every_try():
     assert max(len(names) for _, names in one) <= 16 and len(one) > 3
 
 
+@pytest.mark.dealt
 def test_a_row_that_ends_the_process_is_left_out(spec, tmp_path, monkeypatch):
     real = batches.records.explain
     deadly(tmp_path, "k6", monkeypatch)
@@ -356,6 +359,7 @@ def test_a_row_that_ends_the_process_is_left_out(spec, tmp_path, monkeypatch):
     assert written(tmp_path / "out") == (found, letters) and len(starts) == 1  # the list of suspects is kept
 
 
+@pytest.mark.dealt
 def test_a_row_that_ends_the_process_while_it_is_read_is_left_out(spec, tmp_path, monkeypatch):
     (tmp_path / "deadly.py").write_text(
         "import os\ndef words(text):\n    if 'plot' in text:\n        os._exit(9)\n    return text.split()\n",
@@ -371,6 +375,7 @@ def test_a_row_that_ends_the_process_while_it_is_read_is_left_out(spec, tmp_path
     assert [row["key"] for row in letters] == ["k4"] and len(found) == 5
 
 
+@pytest.mark.dealt
 @pytest.mark.slow
 def test_killed_again_and_again(spec, tmp_path):
     rows = reviews(240)
@@ -579,6 +584,7 @@ def opens_of(path):
         os.close(watching)
 
 
+@pytest.mark.dealt
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="inotify is Linux's")
 @pytest.mark.parametrize("workers, opens", [(0, 1), (1, 2)])
 def test_the_model_file_is_opened_once_a_process(workers, opens, spec, tmp_path):
@@ -623,6 +629,7 @@ def test_what_is_said_of_suspects_is_a_number_or_nothing(tmp_path, text, alone):
     assert found.of(folder.Range(0, [("a", None)])) == (frozenset(["a"] if alone else ()), frozenset())
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("more, keep, key, extra", [
     ({"key": "\ud800"}, (), "\\ud800", {}), ({"key": "b", "note": "\ud800"}, ("note",), "b", {"note": "\ud800"}),
     ({"key": "é"}, (), "é", {})])

@@ -276,6 +276,7 @@ def worded(shape, beside):
     tf.nn.softmax(rows, name="scores")
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("shape, beside, column", [
     ([None], [None], "city"), ([None, 1], [None, 1], "city"), ([None, 1], [None], "city"), ([None], [None, 20], "text"),
     ([None], None, "text"), ([None, 1], None, "text"), ([None], "switch", "text")])
@@ -401,6 +402,7 @@ def wired(drop):
     tf.sigmoid(tf.matmul(hidden, tf.constant([[.4], [-.3], [.2], [.5], [-.6], [.1]])), name="score")
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("drop", [True, False])
 def test_a_graph_in_training_mode_is_put_right_for_every_command_that_takes_the_spec(drop, tmp_path):
     where = {name: str(tmp_path / name) for name in ("model.pb", "s.json", "rows.jsonl", "out", "why.npz")}

@@ -18,6 +18,7 @@ def _explainer(build, **options):
 FED = [row for row in switches.SWITCHES if row[2] != "optimiser"]
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("build, name, role, value", FED, ids=[row[0].__name__ for row in FED])
 def test_a_switch_is_never_attributed_to(build, name, role, value):
     with _explainer(build) as explainer:
@@ -36,6 +37,7 @@ def test_data_without_a_shape_is_attributed_to(build):
         assert explainer.inputs == ("level:0",)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("build, name, role, value", switches.RANDOM,
                          ids=[row[0].__name__ for row in switches.RANDOM])
 def test_the_randomness_check_names_the_switch_and_its_value(build, name, role, value):

@@ -36,6 +36,7 @@ def test_advice(shares, told):
                                            Timing((1, 1), 2.0, (1.9, 2.0, 2.1))])
 
 
+@pytest.mark.dealt
 def test_processes_are_measured(words, capfd, monkeypatch):
     monkeypatch.setattr(threads_command, "settings", lambda cores: [(0, 0), (1, 1)])
     assert cli.main(words + ["--turns", "1"]) == 0

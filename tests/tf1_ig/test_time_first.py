@@ -45,6 +45,7 @@ def _alone(model, feed, label):
     return np.array(found)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("examples,steps", SIZES)
 def test_rows_of_a_transposed_lookup_come_back_by_example(examples, steps):
     model, feed = _model(), _feed(examples, steps)

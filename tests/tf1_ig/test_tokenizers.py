@@ -29,6 +29,7 @@ TEXTS = {
 KINDS = ({"kind": "whitespace"}, {"kind": "characters"}, {"kind": "regex", "pattern": r"\w+|[^\w\s]"})
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("options", KINDS, ids=lambda options: options["kind"])
 def test_places_give_the_text_back(name, options):

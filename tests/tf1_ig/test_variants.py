@@ -270,6 +270,7 @@ def test_captum_gives_the_same_numbers(net, name):
     np.testing.assert_allclose(found.values["x:0"], CAPTUM[name], atol=2e-6)
 
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("name,library", sorted(DRAWN))
 def test_other_libraries_draw_the_same_means(net, name, library):
     if name == "smoothgrad":
@@ -298,6 +299,7 @@ def test_captum_beside_us_when_it_is_here(net):
 
 # -- what a result says ------------------------------------------------------------------------------------------------
 
+@pytest.mark.dealt
 @pytest.mark.parametrize("suffix", [".npz", ".json"])
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 def test_a_variant_is_saved_and_loaded(net, tmp_path, name, suffix):
