@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Map
 
 import numpy as np
 
-from graph_tools import _tf, control_flow, held, save, variables
+from graph_tools import _tf, collector, control_flow, held, save, variables
 from graph_tools.errors import (
     BlockedRunError,
     GraphToolsError,
@@ -122,9 +122,10 @@ class Model:
           light: large constants become variables, which ``prepare_restore`` gives their values.
           contexts: whether gradients will be taken, for which loops and branches need their contexts.
         """
-        self._import(graph, self.once(_light) if light or not self.held else _importable(self), input_map or {})
-        if contexts:
-            control_flow.restore_control_flow(graph)
+        with collector.waits():
+            self._import(graph, self.once(_light) if light or not self.held else _importable(self), input_map or {})
+            if contexts:
+                control_flow.restore_control_flow(graph)
 
     def _import(self, graph: Any, graph_def: Any, input_map: Mapping[str, Any]) -> None:
         with graph.as_default(), graph.device(None):

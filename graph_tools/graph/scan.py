@@ -18,7 +18,7 @@ def check(graph_def: Any, where: str) -> None:
         raise ModelFormatError("%s: two nodes are named %r; the file is damaged, export it again" % (
             where, _first_twice(node.name for node in graph_def.node)))
     plain = names.plain(seen)
-    torn = [(node.name, entry) for node in graph_def.node for entry in node.input
+    torn = [(node.name, entry) for node in graph_def.node if not plain.issuperset(node.input) for entry in node.input
             if entry not in plain and names.parse(entry).node not in seen]
     if torn:
         raise ModelFormatError(
@@ -29,11 +29,15 @@ def check(graph_def: Any, where: str) -> None:
         raise ModelFormatError("%s: function %s calls itself, and TensorFlow dies of that; the file is damaged or "
                                "hostile" % (where, " -> ".join(repr(name) for name in circle[:5])))
     own = {function.signature.name for function in graph_def.library.function}
-    lacking = wiring.lacking(graph_def, _tf.registered_ops(
-        {node.op for node in functions.all_nodes(graph_def)} - own))
-    if lacking:
-        raise ModelFormatError("%s: %s; the file is damaged, export it again" % (where, lacking))
-    bounds.check(graph_def, where)
+    lacks = wiring.Lacks(_tf.registered_ops({node.op for node in functions.all_nodes(graph_def)} - own))
+    within = bounds.Bounds(where)
+    for node in functions.all_nodes(graph_def):  # one pass: to ask a message for what is in it is what takes the time
+        op, attr = node.op, node.attr
+        lacking = lacks.of(node, op, attr)
+        if lacking:
+            raise ModelFormatError("%s: %s; the file is damaged, export it again" % (where, lacking))
+        within.add(node, op, attr)
+    within.check(graph_def)
 
 
 def _first_twice(those: Iterable[str]) -> str:

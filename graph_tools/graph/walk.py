@@ -249,21 +249,21 @@ class Wires:
     def __init__(self, index: GraphIndex):
         self._names = list(index.nodes)
         self._places = places = {name: number for number, name in enumerate(self._names)}
-        plain = names.plain(places)
+        plain = {name: places[name] for name in names.plain(places)}
         self._starts = starts = [0]                  # of each node's own among the wires
         self._from: List[int] = []                   # the node that gives, its complement where it is a control edge
         self._to: List[int] = []                     # the node that takes
         gives, takes = self._from.append, self._to.append
         for number, node in enumerate(index.nodes.values()):
             for entry in node.input:
-                if entry in plain:
-                    gives(places[entry])
-                    takes(number)
-                    continue
-                ref = names.parse(entry)
-                if ref.node in places:
-                    gives(places[ref.node] if ref.port >= 0 else ~places[ref.node])
-                    takes(number)
+                giver = plain.get(entry)
+                if giver is None:
+                    ref = names.parse(entry)
+                    if ref.node not in places:
+                        continue
+                    giver = places[ref.node] if ref.port >= 0 else ~places[ref.node]
+                gives(giver)
+                takes(number)
             starts.append(len(self._to))
         self._chains: Optional[Tuple[List[int], List[int]]] = None
 
@@ -292,8 +292,9 @@ class Wires:
 
     def taken(self, takers: Container[str]) -> Set[str]:
         """Nodes of which some others take data."""
-        return {self._names[giver] for giver, taker in zip(self._from, self._to)
-                if giver >= 0 and self._names[taker] in takers}
+        takes = [name in takers for name in self._names]
+        return {self._names[giver] for giver in {giver for giver, taker in zip(self._from, self._to) if takes[taker]}
+                if giver >= 0}
 
     def _chained(self) -> Tuple[List[int], List[int]]:
         """The last wire that leaves each node, and for each wire the one before it from the same; -1: none."""

@@ -50,36 +50,53 @@ def lacking(graph_def: Any, known: _Ops) -> str:
 
     Much less than ``fault`` looks at, and quick: what every later stage relies on.
     """
-    needs: Dict[str, _Needs] = {}
+    lacks = Lacks(known)
     for node in functions.all_nodes(graph_def):
-        op = node.op
-        if op not in needs:
-            needs[op] = _needs(known.get(op))
-        wrong = _lack(node, needs[op], known)
-        if not wrong and op == "Const":
-            wrong = _other_dtype(node.attr)
+        wrong = lacks.of(node, node.op, node.attr)
         if wrong:
-            return "node %r (%s) %s" % (node.name, op, wrong)
+            return wrong
     return ""
 
 
-def _lack(node: Any, needs: _Needs, known: _Ops) -> str:
-    least, attributes, numbers = needs
-    attr = node.attr if attributes or numbers else {}
-    for name, of_inputs in numbers:
-        if name in attr and attr[name].i > (len(node.input) if of_inputs else _MOST_OUTPUTS):
-            return "has %d %s by its attribute %s" % (attr[name].i, "inputs" if of_inputs else "outputs", name)
-    for name, required, is_type in attributes:
-        if name not in attr:
-            if required:
-                return _attribute_fault(node, known[node.op])
-        elif is_type and not _says_types(attr[name]):
-            return "says a type in its attribute %s that is none" % name
-    if least:
-        entries = node.input
-        if len(entries) < least or entries[least - 1].startswith("^"):
-            return _input_fault(node, known[node.op], {})
-    return ""
+class Lacks:
+    """Finds the nodes that lack what their op cannot do without (``known``: ``OpDef`` by name of the op)."""
+
+    def __init__(self, known: _Ops):
+        self._known = known
+        self._needs: Dict[str, _Needs] = {}
+
+    def of(self, node: Any, op: str, attr: Any) -> str:
+        """What a node lacks, given its op and its attributes, with its name, as ``fault`` says it; ``""``: nothing."""
+        if op == "Const" and "value" in attr and "dtype" in attr:  # most of them, at one look
+            dtype = attr["dtype"].type
+            if dtype and _is_dtype(dtype) and attr["value"].tensor.dtype == dtype:
+                return ""
+        needs = self._needs.get(op)
+        if needs is None:
+            needs = self._needs[op] = _needs(self._known.get(op))
+        wrong = self._lack(node, needs, attr)
+        if not wrong and op == "Const":
+            wrong = _other_dtype(attr)
+        return "node %r (%s) %s" % (node.name, op, wrong) if wrong else ""
+
+    def _lack(self, node: Any, needs: _Needs, attr: Any) -> str:
+        least, attributes, numbers = needs
+        for name, of_inputs in numbers:
+            if name in attr and attr[name].i > (len(node.input) if of_inputs else _MOST_OUTPUTS):
+                return "has %d %s by its attribute %s" % (attr[name].i, "inputs" if of_inputs else "outputs", name)
+        for name, required, is_type in attributes:
+            if name not in attr:
+                if required:
+                    return _attribute_fault(node, self._known[node.op])
+            elif is_type:
+                dtype = attr[name].type  # 0 where it is no single type
+                if not (_is_dtype(dtype) if dtype else _says_types(attr[name])):
+                    return "says a type in its attribute %s that is none" % name
+        if least:
+            entries = node.input
+            if len(entries) < least or entries[least - 1][:1] == "^":
+                return _input_fault(node, self._known[node.op], {})
+        return ""
 
 
 def _other_dtype(attr: Any) -> str:
@@ -89,9 +106,8 @@ def _other_dtype(attr: Any) -> str:
 
 
 def _says_types(value: Any) -> bool:
-    """Whether an attribute that is a type, or a list of them, holds nothing else (or is left open in a function)."""
-    number = value.type  # 0 where it is no single type
-    return _is_dtype(number) if number else bool(value.placeholder) or all(map(_is_dtype, _types(value)))
+    """Whether an attribute that is no single type is a list of them (or is left open in a function)."""
+    return bool(value.placeholder) or all(map(_is_dtype, _types(value)))
 
 
 def _needs(op: Optional[Any]) -> _Needs:

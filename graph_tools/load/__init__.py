@@ -3,6 +3,7 @@
 import os
 from typing import Any, Mapping, Optional
 
+from graph_tools import collector
 from graph_tools.errors import ModelFileMissingError, ModelFormatError, some
 from graph_tools.graph import names
 from graph_tools.load import frozen, isolated, meta_graph, saved_model, vocabulary_files
@@ -54,11 +55,16 @@ def load(path: Any, tags: Any = None, signature: Optional[str] = None, trusted: 
                                     "rename it" % path) from None
     if isolate:
         isolated.check(path, tags, signature, trusted, time_limit, memory_limit)
+    with collector.waits():
+        return _loaded(path, tags, signature, trusted, assets or {})
+
+
+def _loaded(path: str, tags: Any, signature: Optional[str], trusted: bool, assets: Mapping[str, Any]) -> Model:
     artefact = Artefact(path)
     for kind in FORMATS:
         if kind.matches(artefact):
             model = kind.load(artefact, tags=tags, signature=signature, trusted=trusted)
-            return vocabulary_files.put(model, dict(assets or {}), None if trusted else artefact.folder)
+            return vocabulary_files.put(model, dict(assets), None if trusted else artefact.folder)
     if artefact.is_folder:
         there = artefact.files()
         raise ModelFormatError("folder %r holds no saved_model.pb and no checkpoint (%s); give the path of a model in "

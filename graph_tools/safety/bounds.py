@@ -3,7 +3,7 @@
 All of it is counted on the bytes. What import would compute meanwhile is in ``folding``.
 """
 
-from typing import Any, Iterable
+from typing import Any, Iterable, Optional
 
 from graph_tools.errors import TooLargeError
 from graph_tools.graph import functions, walk
@@ -21,32 +21,59 @@ _WIDTHS = {1: 4, 2: 8, 3: 4, 5: 2, 7: 24, 8: 8, 9: 8, 13: 4, 14: 2, 15: 2, 16: 2
 
 def check(graph_def: Any, where: str) -> None:
     """Raises ``TooLargeError`` for a graph whose size, unfolded, has nothing to do with the size of its file."""
-    declared = 0
-    for node in functions.all_nodes(graph_def):  # once, and each attribute once: it is all that most files cost
-        name, attr = node.name, node.attr
-        if len(name) > NAME:
-            raise TooLargeError("%s: the name of a node (%s), %r…, has %d characters; the file is damaged or hostile"
-                                % (where, node.op, name[:40], len(name)))
-        if "parallel_iterations" in attr and not 1 <= attr["parallel_iterations"].i <= SIDE_BY_SIDE:
-            raise TooLargeError("%s: node %r (%s) wants %d iterations of its loop at a time; the file is damaged or "
-                                "hostile" % (where, name, node.op, attr["parallel_iterations"].i))
-        if "value" in attr and node.op == "Const":
-            declared += _declared(attr["value"].tensor, name, where)
-    if declared > UNFOLDED:  # else what the file holds, which takes as long to count as to write, makes no difference
-        _check_constants(graph_def, where)
-    _check_calls(graph_def, where)
+    bounds = Bounds(where)
+    for node in functions.all_nodes(graph_def):
+        bounds.add(node, node.op, node.attr)
+    bounds.check(graph_def)
 
 
-def _declared(tensor: Any, name: str, where: str) -> int:
+class Bounds:
+    """What nodes say that they are, added up while somebody else looks at them, too; judged at the end."""
+
+    def __init__(self, where: str):
+        self._where = where
+        self._declared = 0
+        self._beyond: Optional[TooLargeError] = None
+
+    def add(self, node: Any, op: str, attr: Any) -> None:
+        """Counts a node (of a function or not), given its op and its attributes."""
+        if self._beyond is None:
+            try:
+                self._declared += _counted(node, op, attr, self._where)
+            except TooLargeError as beyond:
+                self._beyond = beyond
+
+    def check(self, graph_def: Any) -> None:
+        """Raises the ``TooLargeError`` of the first node that is out of bounds, or of all together."""
+        if self._beyond is not None:
+            raise self._beyond
+        if self._declared > UNFOLDED:  # else what the file holds, as long to count as to write, makes no difference
+            _check_constants(graph_def, self._where)
+        _check_calls(graph_def, self._where)
+
+
+def _counted(node: Any, op: str, attr: Any, where: str) -> int:
+    """Bytes that a node says it has; it is all that most files cost."""
+    if len(node.name) > NAME:
+        raise TooLargeError("%s: the name of a node (%s), %r…, has %d characters; the file is damaged or hostile"
+                            % (where, op, node.name[:40], len(node.name)))
+    if "parallel_iterations" in attr and not 1 <= attr["parallel_iterations"].i <= SIDE_BY_SIDE:
+        raise TooLargeError("%s: node %r (%s) wants %d iterations of its loop at a time; the file is damaged or "
+                            "hostile" % (where, node.name, op, attr["parallel_iterations"].i))
+    return _declared(attr["value"].tensor, node, where) if op == "Const" and "value" in attr else 0
+
+
+def _declared(tensor: Any, node: Any, where: str) -> int:
     """Bytes that a constant says it has."""
     count, dims = 1, tensor.tensor_shape.dim
     if len(dims) > AXES:
-        raise TooLargeError("%s: constant %r has %d axes; the file is damaged or hostile" % (where, name, len(dims)))
+        raise TooLargeError("%s: constant %r has %d axes; the file is damaged or hostile" % (
+            where, node.name, len(dims)))
     for dim in dims:
         size = dim.size
         if size < 0:
             raise TooLargeError("%s: constant %r has a negative size %s; the file is damaged or hostile" % (
-                where, name, [dim.size for dim in dims]))
+                where, node.name, [dim.size for dim in dims]))
         count *= size
     return count * _WIDTHS.get(tensor.dtype, 1) + text(tensor)
 
@@ -58,7 +85,7 @@ def _check_constants(graph_def: Any, where: str) -> None:
         if node.op != "Const" or "value" not in node.attr:
             continue
         tensor = node.attr["value"].tensor
-        declared = _declared(tensor, node.name, where)
+        declared = _declared(tensor, node, where)
         total += max(0, declared - tensor.ByteSize())
         if total > UNFOLDED:
             declared, all_of_them = min(declared, 10 ** 300), min(total, 10 ** 300)  # beyond there are no floats

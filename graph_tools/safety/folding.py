@@ -18,6 +18,7 @@ _NUMBERS = {1: (np.float32, "float_val"), 3: (np.int32, "int_val"), 9: (np.int64
 _BYTES = {1: 4, 3: 4, 9: 8}
 _SMALL = 64            # values of constants no longer than this are followed, empty axes counted as 1
 _SCOPE = "graph_tools_gate"
+_UNKNOWN = object()
 
 
 class Folded(NamedTuple):
@@ -101,6 +102,9 @@ def _fold(graph_def: Any) -> Dict[str, Folded]:
     unread: Dict[str, int] = {}                     # places of constants of which the size is known
     of_size: Dict[int, Folded] = {}
     for place, first in enumerate(graph_def.node):
+        if not waiting and _is_no_constant(first, known, library):
+            known[first.name] = None
+            continue
         todo = [(first, 0)]
         while todo:
             node, slot = todo.pop()
@@ -129,6 +133,17 @@ def _fold(graph_def: Any) -> Dict[str, Folded]:
             if waiting:
                 todo += waiting.pop(name, ())
     return {name: folded for name, folded in known.items() if folded is not None}
+
+
+def _is_no_constant(node: Any, known: Mapping[str, Any], library: Container[str]) -> bool:
+    """Whether its op or its first input says at once that a node is not folded: what most nodes are."""
+    op = node.op
+    if op == "Const":
+        return False
+    if op not in computing.PURE and not _has_rule(op, library):
+        return True
+    first = next(iter(node.input), "^")
+    return first[:1] != "^" and known.get(_source(first), _UNKNOWN) is None
 
 
 def _has_rule(op: str, library: Container[str]) -> bool:
