@@ -22,7 +22,7 @@ from tf1_ig.question.resolve import Resolved
 from tf1_ig.question.task import Task
 from tf1_ig.result import features
 from tf1_ig.result.attribution import Attribution, joined, rows_of
-from tf1_ig.result.claims import jump, rows_not_finite
+from tf1_ig.result.claims import JUMPS, jump, rows_not_finite
 
 _MANY, _LONG = 48, 60.0  # points of an example that are many, seconds that are long
 _TRIED = 64  # points of a path that are looked at for the one where the gradient is not finite
@@ -100,7 +100,7 @@ def _jumps(found: Found, made: Attribution) -> Tuple[str, ...]:
     stretches = ((row, jump(made, row)) for row in np.flatnonzero(~made.converged).tolist())
     row, stretch = next(((row, stretch) for row, stretch in stretches if stretch), (0, None))
     op = found.runner.first_jump(row, *stretch) if stretch and found.runner is not None else ""
-    return ("along the path the score jumps, first in %s" % op,) if op else ()
+    return (JUMPS + op,) if op else ()
 
 
 def _held(resolved: Resolved, task: Task) -> Tuple[str, ...]:

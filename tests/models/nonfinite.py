@@ -103,3 +103,20 @@ def rounded():
     tf = _tf.tf
     x = tf.placeholder(tf.float32, [None, 4], "x")
     _head(x + tf.round(tf.reduce_sum(x, 1, keepdims=True), name="whole"))
+
+
+def towers(norm=True):
+    """How near the direction of a few words is to another one, weighed by numbers; its twin takes their place."""
+    tf = _tf.tf
+    ids, x = tf.placeholder(tf.int32, [None, 2], "ids"), tf.placeholder(tf.float32, [None, 3], "x")
+    table = tf.constant(np.random.RandomState(6).normal(size=(5, 3)).astype(np.float32), name="table")
+    words = tf.reduce_sum(tf.nn.embedding_lookup(table, ids), 1)
+    words = tf.nn.l2_normalize(words, 1, name="unit") if norm else words
+    tf.reduce_sum(words * (1.0 + tf.tanh(x)) * WEIGHTS[0], 1, name="y")
+
+
+def steep():
+    """Almost all of the way right behind zero, and yet no jump."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    _head(tf.nn.softsign(tf.matmul(x, tf.constant(np.abs(WEIGHTS) * np.float32(200.0)))))

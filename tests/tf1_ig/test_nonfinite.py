@@ -10,6 +10,7 @@ import tf1_ig
 from graph_tools import _tf
 from tests.models import nonfinite, small
 from tf1_ig import cli
+from tf1_ig.result import claims
 from tf1_ig.show import terminal
 
 X = np.array([[0.4, 0.5, 0.6, 0.7], [1.0, 0.9, 0.8, 1.1]], np.float32)
@@ -208,6 +209,14 @@ def test_where_no_point_finds_the_error_it_is_said_what_jumps_and_what_helps(bui
 def test_where_points_find_it_nothing_is_said(build, options):
     found = _explained(build, **options)
     assert not found.notes and ("steps" in options or found.converged.all())
+
+
+def test_what_jumps_a_little_behind_the_baseline_jumps_there():
+    """What keeps a norm from being 0 is a millionth of these numbers."""
+    found = _explained(nonfinite.normalised, {"x": 0.4 * X})
+    low, _ = claims.jump(found, 0)
+    assert 0 < low < claims.AT_START
+    assert "choose another baseline" in tf1_ig.check(found)["convergence"].advice
 
 
 def test_where_points_were_too_few_more_are_what_helps():

@@ -11,7 +11,7 @@ import pytest
 import graph_tools as gt
 import tf1_ig
 from graph_tools import _tf
-from tests.models import examples, small, switches
+from tests.models import examples, nonfinite, small, switches
 from tf1_ig import cli
 from tf1_ig.commands import inspect
 from tf1_ig.engine import operated, path, target
@@ -581,3 +581,32 @@ def test_numbers_that_may_not_start_at_zero_start_at_one(of_second, start, op, t
     capsys.readouterr()
     cli.main(["inspect", str(tmp_path / "model.pb"), "--spec", str(tmp_path / "spec.json")])
     assert json.loads((tmp_path / "spec.json").read_text()).get("baseline") == (dict(start) or None)
+
+
+@pytest.mark.parametrize("build, start, op", [
+    (nonfinite.normalised, {"x:0": 1.0}, "unit"), (nonfinite.towers, {"x:0": 0.0, "ids:0": 0}, "unit"),
+    (lambda: nonfinite.towers(norm=False), {}, ""), (nonfinite.steep, {}, ""),
+    (nonfinite.logarithm_at_zero, {"x:0": 1.0}, "logs")])
+def test_a_score_that_jumps_behind_zero_starts_elsewhere(build, start, op, tmp_path):
+    small.model_of(build).save(str(tmp_path / "model.pb"))
+    found = inspect.inspect(str(tmp_path / "model.pb"))
+    assert not found.obstacle and dict(found.proposal.baseline) == start and found.proposal.jumps.startswith(op)
+    told = [warning for warning in found.warnings if "zero is no baseline" in warning]
+    assert len(told) == bool(start) and all("jumps right behind it, first in %s" % op in one for one in told)
+    feed = {name: sample.array for name, sample in found.proposal.samples}
+    with tf1_ig.IntegratedGradients(found.model, found.output.tensor) as explainer:
+        result = explainer.explain(feed, baseline=start or "zero")
+    assert result.converged.all() and all(np.any(value) for value in result.values.values())
+
+
+def test_a_jump_that_no_other_start_avoids_stands_in_the_way(tmp_path):
+    """The same direction at both ends of every path that is tried, and none between them and zero."""
+    def build():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [None, 1], "x")
+        tf.multiply(tf.nn.l2_normalize(x, 1, name="unit"), tf.constant([[2.0]]), name="y")
+
+    small.model_of(build).save(str(tmp_path / "model.pb"))
+    found = inspect.inspect(str(tmp_path / "model.pb"))
+    assert "y:0 jumps right behind the baseline" in found.obstacle and "first in unit" in found.obstacle
+    assert not found.proposal.baseline

@@ -8,7 +8,7 @@ import numpy as np
 from graph_tools.errors import some
 from graph_tools.report import Finding
 from tf1_ig import quadrature
-from tf1_ig.result.claims import NONE, jump, rows_not_finite
+from tf1_ig.result.claims import AT_START, NONE, jump, rows_not_finite
 
 ROUGH = 0.05      # relative completeness error above which the numbers are not to be used (the published guide's 5 %)
 CLOSE = 0.01      # … and below which nobody needs to think about it
@@ -109,7 +109,7 @@ def _of_jump(result: Any, row: int, low: float, high: float) -> str:
     told = "row %d moves by %.4g between alpha %.7f and %.7f, where points cannot be closer; more do not help: " % (
         row, moves, low, high)
     return told + ("the model jumps where the path starts, as a norm, a logarithm or a division does at zero; choose "
-                   "another baseline." if low == 0.0 else "it jumps there, and what makes it jump has no gradient; "
+                   "another baseline." if low < AT_START else "it jumps there, and what makes it jump has no gradient; "
                    "explain a smoother output, or read the delta of these rows.")
 
 

@@ -69,7 +69,7 @@ class Inspection(NamedTuple):
         return self.proposal.obstacle if self.proposal is not None else ""
 
     def starts(self, output: Candidate) -> Dict[str, float]:
-        """The baseline of the numbers behind an output that may not start at zero."""
+        """The baseline of what is behind an output and may not start at zero."""
         behind = self.model.index.ancestors([output.tensor])
         return {name: start for name, start in (self.proposal.baseline if self.proposal is not None else ())
                 if names.parse(name).node in behind}
@@ -113,14 +113,21 @@ def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tu
                             "below explains what it is computed from; of your own rows try --output %s first, it says "
                             "where it is flat" % (output.same_as, output.same_as))
         if proposal.baseline:
-            warnings.append("zero is no baseline for %s: the output is not finite there%s; the command below starts at "
-                            "1, so that it runs: put in what says nothing in your data" % (
-                                ", ".join(name for name, _ in proposal.baseline),
-                                ", first in %s" % proposal.singular if proposal.singular else ""))
+            warnings.append("zero is no baseline for %s: the output %s%s; the command below starts at %s, so that it "
+                            "runs: put in what says nothing in your data" % (
+                                ", ".join("what %s looks up" % name if _is_id(start) else name
+                                          for name, start in proposal.baseline if start or _is_id(start)),
+                                "jumps right behind it" if proposal.jumps else "is not finite there",
+                                ", first in %s" % proposal.singular if proposal.singular else "",
+                                "1" if any(start for _, start in proposal.baseline) else "the id 0"))
         warnings += [finding.advice for finding in proposal.findings if finding.verdict != "ok" and finding.advice]
         warnings += [proposal.obstacle] if proposal.obstacle else []
     return Inspection(path, model.format, model, inputs, embeddings, outputs, output, proposal,
                       tuple(dict.fromkeys(warnings)), fingerprint.of(model, path), seed)
+
+
+def _is_id(start: Any) -> bool:
+    return isinstance(start, int)
 
 
 def _told_apart(model: Any, inputs: Candidates, outputs: Candidates) -> Candidates:

@@ -43,7 +43,8 @@ def write(found: Any, options: Any) -> specs.ExplanationSpec:
     starts = found.starts(output)
     if starts:
         tree["baseline"] = starts
-        tree["guesses"]["baseline"] = "zero is none, the output is not finite there; put in what says nothing"
+        tree["guesses"]["baseline"] = "zero is none, the output %s; put in what says nothing" % (
+            "jumps there" if found.proposal is not None and found.proposal.jumps else "is not finite there")
     if found.proposal is not None and found.proposal.inference_mode:
         tree["model"]["inference_mode"] = True
         tree["guesses"]["model.inference_mode"] = "dropout or batch statistics of the graph are switched off by no feed"

@@ -16,6 +16,7 @@ from graph_tools.report import Finding
 from tf1_ig.question import training_mode, trial
 from tf1_ig.question.example_feeds import Plan
 from tf1_ig.question.samples import Sample
+from tf1_ig.question.start import Start
 
 _SECONDS = 5.0                       # of computing after which no other sizes, and no other output, are tried
 _HEADS = 4                           # outputs that are tried until one can be explained
@@ -40,8 +41,9 @@ class Proposal(NamedTuple):
       saturated: whether it went through and every score was that of a certainty, where gradients vanish.
       may_fit: whether other values or sizes may be no obstacle.
       tried: whether the example was explained; of a large graph it was only computed, and no gradient was built.
-      baseline: the numbers that may not start at zero, where the output is not finite, and what they started at.
-      singular: the op that is not finite there, in words.
+      baseline: what may not start at zero, where the output is not finite or jumps, and what it started at.
+      singular: the op that is not finite there, or jumps, in words.
+      jumps: the same where it jumps.
     """
 
     samples: Tuple[Tuple[str, Sample], ...]
@@ -58,8 +60,9 @@ class Proposal(NamedTuple):
     saturated: bool = False
     may_fit: bool = True
     tried: bool = True
-    baseline: Tuple[Tuple[str, float], ...] = ()
+    baseline: Start = ()
     singular: str = ""
+    jumps: str = ""
 
 
 def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int = 0) -> Proposal:

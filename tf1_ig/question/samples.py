@@ -17,7 +17,7 @@ from graph_tools.find.decided import OF_THE_SIZE
 from graph_tools.find.inputs import parsing
 from graph_tools.graph import names
 from graph_tools.graph.ops import TABLE_FINDS
-from graph_tools.graph.walk import reached
+from graph_tools.graph.walk import GraphIndex, reached
 from graph_tools.model import Model
 
 _WORDS = ("some", "words", "of", "a", "text")
@@ -38,6 +38,17 @@ class Sample(NamedTuple):
     array: np.ndarray
 
 
+def behind(index: GraphIndex, tensor: str) -> Set[names.TensorRef]:
+    """The tensors that ids are computed from."""
+    def before(ref: names.TensorRef) -> List[names.TensorRef]:
+        op = index.op(ref.node)
+        return [] if op in OF_THE_SIZE else [
+            one for slot, one in enumerate(index.data_inputs(ref.node))
+            if one.node in index and slot in CARRIED.get(op, (slot,))]
+
+    return set(reached([names.parse(tensor)], before))
+
+
 class Maker:
     """Samples of one model, drawn one after the other from one seed.
 
@@ -51,7 +62,7 @@ class Maker:
         self._model, self._index = model, model.index
         self._random = np.random.RandomState(seed)   # in step with the ``r`` of the expressions
         self._unseen = np.random.RandomState(seed)   # of what is written out
-        self._vocabularies = [(self._behind(one.ids), one.vocab_size) for one in embeddings if one.ids]
+        self._vocabularies = [(behind(model.index, one.ids), one.vocab_size) for one in embeddings if one.ids]
 
     # -- numbers -----------------------------------------------------------------------------------------------------
 
@@ -149,16 +160,6 @@ class Maker:
             elif op in ("Gather", "GatherV2", "ResourceGather") and use.slot == 1:
                 sizes += [self._rows(refs[0]) or _MANY]
         return min(sizes) if sizes else None
-
-    def _behind(self, tensor: str) -> Set[names.TensorRef]:
-        """The tensors that ids are computed from."""
-        def before(ref: names.TensorRef) -> List[names.TensorRef]:
-            op = self._index.op(ref.node)
-            return [] if op in OF_THE_SIZE else [
-                one for slot, one in enumerate(self._index.data_inputs(ref.node))
-                if one.node in self._index and slot in CARRIED.get(op, (slot,))]
-
-        return set(reached([names.parse(tensor)], before))
 
     def _rows(self, ref: Any) -> Optional[int]:
         shape = self._model.outline.get_tensor_by_name(str(ref)).shape

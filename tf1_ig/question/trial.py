@@ -4,7 +4,7 @@ Of a large graph the output is only computed: building its gradient would take l
 """
 
 import contextlib
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from graph_tools.report import Finding
 from tf1_ig.engine.failed_run import RunFailed
 from tf1_ig.errors import BatchError, LabelError
 from tf1_ig.explainer import IntegratedGradients
+from tf1_ig.integrate import Rows as PathRows
+from tf1_ig.question import samples, start
+from tf1_ig.question.effort import Question, effort
 from tf1_ig.question.label import top_or_none
 from tf1_ig.question.samples import Sample
 
@@ -26,6 +29,8 @@ _DIVERGED = ("every attribution of the example is zero, and of the weights behin
              "1e+15 (%s), as after a training that diverged: load an earlier checkpoint")
 _NOT_FINITE = "%s is not finite on the way from the baseline to the example: first in %s; feed rows of your own, or " \
               "choose a baseline from which it is"
+_JUMPS = "%s jumps right behind the baseline, where no integral of its gradient says by what: first in %s; choose " \
+         "another baseline"
 _BEYOND = 1e15                       # what no weight is after a training that went well
 _STEPS = 2                           # points of the trial
 _LARGE = 1500                        # nodes behind an output of which no gradient is built
@@ -55,8 +60,9 @@ class Trial(NamedTuple):
     saturated: bool = False
     may_fit: bool = True
     tried: bool = True
-    baseline: Tuple[Tuple[str, float], ...] = ()
+    baseline: start.Start = ()
     singular: str = ""
+    jumps: str = ""
 
 
 def may_be_rows(output: Any, count: int) -> bool:
@@ -80,6 +86,13 @@ class _Tried(IntegratedGradients):
     def as_made(self) -> bool:
         """Whether no feed has made it another one, nor kept it from becoming one for the next feed."""
         return self.resolved is self._made[0] and not self._made[1] and len(self._opened) == 2
+
+    def near(self, feed: Dict[str, np.ndarray], label: Any, baseline: Any) -> np.ndarray:
+        """The scores of a feed right behind a baseline."""
+        question = Question(feed, label, effort())
+        task, found = self._begin(question, baseline)
+        rows = np.arange(task.batch.count)
+        return self._runner(task, found, question).scores(PathRows(rows, np.full(len(rows), start.NEAR)))
 
     def _read(self, *asked: Any) -> Any:
         before, task = self._kept
@@ -106,10 +119,10 @@ class Trials(contextlib.ExitStack):
         self._kind: Type[_Tried] = _Reader if large else _Tried
         self._open: Dict[Optional[int], _Tried] = {}
 
-    def run(self, samples: Mapping[str, Sample], rows: Rows) -> Trial:
+    def run(self, made: Mapping[str, Sample], rows: Rows) -> Trial:
         """The explanation of an example, with its first axis as that of the rows, or another, or else as one example.
         """
-        feed = {name: sample.array for name, sample in samples.items()}
+        feed = {name: sample.array for name, sample in made.items()}
         found: List[Trial] = []
         for one in _ways(self._output, feed, rows):
             trial, other = self._tell(feed, one)
@@ -141,12 +154,15 @@ class Trials(contextlib.ExitStack):
             kept["label"], result = _answer(trial, feed, label, output.shape, axis)
             if kept["label"] is not None and _is_silent(result):  # of a first element that nothing moves
                 kept["label"], result = _answer(trial, feed, _moved(trial, feed, axis), output.shape, axis)
-            if not np.all(result.finite):
-                kept["singular"] = result.not_finite_at
-                start = _finite_from(trial, feed, kept["label"], output, axis)
-                if start is None:
-                    return Trial(obstacle=_NOT_FINITE % (output.tensor, kept["singular"] or "it"), **kept), False
-                kept["baseline"], result = start
+            about = _about(trial, feed, kept["label"], output.shape, axis)
+            kept["jumps"] = start.jumps(about, result) if np.all(result.finite) else ""
+            if kept["jumps"] or not np.all(result.finite):
+                kept["singular"] = kept["jumps"] or result.not_finite_at
+                other = start.smooth(about) if kept["jumps"] else start.finite(about)
+                if other is None:
+                    return Trial(obstacle=(_JUMPS if kept["jumps"] else _NOT_FINITE) % (
+                        output.tensor, kept["singular"] or "it"), **kept), False
+                kept["baseline"], result = other
             kept.update(findings=tuple(trial.findings()))
             apart = axis is None or result.running != "in company" or _follow(trial, feed, axis)
             if _is_silent(result):
@@ -235,29 +251,34 @@ def _answer(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Opti
         return first, _asked(trial, feed, first, shape, axis)
 
 
-def _asked(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any,
-           baseline: Any = "zero") -> Any:
+def _asked(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any) -> Any:
+    return _labelled(lambda label: trial.explain(feed, label, steps=_STEPS), label, shape, axis)
+
+
+def _labelled(ask: Callable[[Any], Any], label: Optional[str], shape: Any, axis: Any) -> Any:
+    """The answer for a label, or for the largest element of each row."""
     if label is not None:
-        return trial.explain(feed, tuple(int(part) for part in label.split(",")), baseline, steps=_STEPS)
-    return top_or_none(lambda label: trial.explain(feed, label, baseline, steps=_STEPS),
-                       axis is not None and (shape is None or len(shape) > 1))
+        return ask(tuple(int(part) for part in label.split(",")))
+    return top_or_none(ask, axis is not None and (shape is None or len(shape) > 1))
 
 
-def _finite_from(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], output: Any, axis: Any
-                 ) -> Optional[Tuple[Tuple[Tuple[str, float], ...], Any]]:
-    """The numbers that may not start at zero, with a one instead, and the explanation from there; ``None``: it is not
-    that."""
-    def explained(ones: Sequence[str]) -> Any:
-        return _asked(trial, feed, label, output.shape, axis, dict.fromkeys(ones, 1.0))
+def _about(trial: _Tried, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any) -> start.Ask:
+    """An example, as other baselines of it are asked for."""
+    specs, index, called = trial.resolved.inputs, trial.resolved.model.index, trial.resolved.renamed
+    numbers = [spec.name for spec in specs if not spec.ids and spec.attributed.owner is None]
 
-    needed = [spec.name for spec in trial.resolved.inputs if not spec.ids and spec.attributed.owner is None]
-    if not needed or not np.all(explained(needed).finite):
-        return None
-    for name in list(needed):
-        others = [one for one in needed if one != name]
-        if others and np.all(explained(others).finite):
-            needed = others
-    return tuple((name, 1.0) for name in needed), explained(needed)
+    def ids() -> List[str]:
+        whole = {name: names.parse(called.get(name, name)) for name, value in feed.items()
+                 if value.ndim and value.dtype.kind == "i"}
+        found = [[name for name in whole if spec.ids and whole[name] in samples.behind(index, spec.ids)]
+                 for spec in specs if spec.name not in numbers]
+        return [name for name in whole if any(name in some for some in found)] if all(found) else []
+
+    return start.Ask(
+        lambda baseline, **more: _labelled(
+            lambda one: trial.explain(feed, one, baseline, **{"steps": _STEPS, **more}), label, shape, axis),
+        lambda baseline: _labelled(lambda one: trial.near(feed, one, baseline), label, shape, axis),
+        numbers, [spec.name for spec in specs if spec.name not in numbers], ids)
 
 
 def _label(shape: Optional[Sequence[Optional[int]]], axis: Optional[int]) -> Optional[str]:

@@ -9,6 +9,9 @@ from tf1_ig import refine
 # The difference of the scores; that difference on the average over random draws; nothing.
 EXACT, IN_EXPECTATION, NONE = "exact", "in expectation", "none"
 COMPLETENESS = (EXACT, IN_EXPECTATION, NONE)
+AT_START = 1e-4       # of a path: what jumps before, jumps at its baseline; a norm is kept from 0 by a small number
+# How the note on a jump begins; the op follows.
+JUMPS = "along the path the score jumps, first in "
 
 
 def rows_not_finite(result: Any) -> List[int]:
