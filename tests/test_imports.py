@@ -1,6 +1,7 @@
 """The arrows between modules, the one door to TensorFlow, and what importing does to a process: nothing."""
 
 import ast
+import functools
 import pathlib
 import shutil
 import subprocess
@@ -51,22 +52,23 @@ def _modules():
 MODULES = _modules()
 
 
+@functools.lru_cache(maxsize=None)
 def _imports(module):
     """``(imported module, whether inside a function)`` of every import statement of a module."""
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    deferred = {id(inner) for outer in ast.walk(tree) if isinstance(outer, ast.FunctionDef)
-                for inner in ast.walk(outer)}
-    for node in ast.walk(tree):
+    found = []
+    todo = [(ast.parse(MODULES[module].read_text(encoding="utf-8")), False)]
+    while todo:
+        node, deferred = todo.pop()
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found += [(alias.name, deferred) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "%s: imports are written in full" % module
             inner = [node.module + "." + alias.name for alias in node.names]
-            names = [name if name in MODULES else node.module for name in inner]
-        else:
-            continue
-        for name in names:
-            yield name, id(node) in deferred
+            found += [(name if name in MODULES else node.module, deferred) for name in inner]
+        elif isinstance(node, (ast.stmt, ast.Module, ast.excepthandler)):  # an expression imports nothing
+            inside = deferred or isinstance(node, ast.FunctionDef)
+            todo += [(child, inside) for child in ast.iter_child_nodes(node)]
+    return found
 
 
 def _ours(name):
