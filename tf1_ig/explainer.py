@@ -116,7 +116,7 @@ class IntegratedGradients:
         steady: Optional[bool] = getattr(self._last, "steady", None)
         key = steady, tuple(sorted((name, value.tobytes()) for name, value in fed.items()))
         if key not in self._facts:
-            self._facts[key] = graph_facts.findings(graph_facts.Scene(
+            self._facts[key] = graph_facts.findings(graph_facts.scene(
                 Decided(self.resolved.model.index, fed), self.resolved.output,
                 tuple(spec.attributed.tensor for spec in self.resolved.inputs),
                 tuple(spec.ids for spec in self.resolved.inputs if spec.ids), steady, self.resolved.held))

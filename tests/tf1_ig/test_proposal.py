@@ -11,12 +11,14 @@ import pytest
 import graph_tools as gt
 import tf1_ig
 from graph_tools import _tf
+from graph_tools.find.inputs import fitting
+from graph_tools.graph import names
 from tests.models import examples, nonfinite, small, switches
 from tf1_ig import cli
 from tf1_ig.commands import inspect
 from tf1_ig.engine import operated, path, target
 from tf1_ig.errors import BatchError
-from tf1_ig.question import proposal, raw_text, reader, samples, trial
+from tf1_ig.question import example_feeds, proposal, raw_text, reader, samples, trial
 from tf1_ig.question.proposal import propose, propose_any
 
 SHAPES = {
@@ -610,3 +612,38 @@ def test_a_jump_that_no_other_start_avoids_stands_in_the_way(tmp_path):
     found = inspect.inspect(str(tmp_path / "model.pb"))
     assert "y:0 jumps right behind the baseline" in found.obstacle and "first in unit" in found.obstacle
     assert not found.proposal.baseline
+
+
+# -- of a large graph only what is fed may change is imported for its shapes -------------------------------------------
+
+@pytest.mark.parametrize("build", list(SHAPES), ids=[build.__name__ for build in SHAPES])
+def test_sizes_are_the_same_where_only_what_may_change_is_imported(build, monkeypatch):
+    model = small.model_of(build)
+    output = next(one for one in ("y:0", "scores:0") if names.parse(one).node in model.index)
+
+    def sizes():
+        plan = example_feeds.Plan(model, output, gt.find_embeddings(model), 0)
+        return plan._shapes(plan.setting())
+
+    whole = sizes()
+    monkeypatch.setattr(fitting, "_WHOLE", 0)
+    assert sizes() == whole
+
+
+@pytest.mark.parametrize("sizes, fits", [((4, 3), True), ((4, 5), False)])
+def test_behind_floats_of_known_sizes_nothing_is_imported(sizes, fits, monkeypatch):
+    """A size that is computed decides what follows, and what is as large whatever is fed does not."""
+    def build():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [None, None], "x")
+        hidden = tf.reshape(tf.matmul(x, tf.ones([3, 2])), [4, 2], name="known")
+        for number in range(5):
+            hidden = tf.tanh(hidden, name="deep_%d" % number)
+        tf.reshape(hidden, tf.stack([tf.shape(x)[0], 2]), name="y")
+
+    monkeypatch.setattr(fitting, "_WHOLE", 0)
+    found = fitting.Fitting(small.model_of(build), ["y:0"], ["x:0"])
+    refused = found.refusal({"x:0": sizes})
+    assert (refused is None) == fits
+    assert "deep_0" not in found._decided() and {"known", "y", "stack"} <= found._decided()
+    assert found.shape_of("y:0", {"x:0": (4, 3)}) == (4, 2) and found.shape_of("deep_4:0", {"x:0": (4, 3)}) == (4, 2)

@@ -86,7 +86,7 @@ def _refuse(resolved: Any) -> None:
         if spec.attributed.owner:
             raise InputError("the rows of %s belong to examples by another tensor (%s), which a signature cannot "
                              "repeat along a path; choose a dense input" % (spec.name, spec.attributed.owner))
-    facts = graph_facts.findings(graph_facts.Scene(
+    facts = graph_facts.findings(graph_facts.scene(
         Decided(resolved.model.index, {}), resolved.output,
         tuple(spec.attributed.tensor for spec in resolved.inputs), ()))
     failed = [fact for fact in facts if fact.verdict == "fail"]

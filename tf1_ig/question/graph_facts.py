@@ -30,7 +30,11 @@ _NO_VALUE = ops.SIZES | RANDOM | {"ZerosLike", "OnesLike"}
 
 
 class Scene(NamedTuple):
-    """One explanation's graph: the nodes between the attributed tensors and the output."""
+    """One explanation's graph: the nodes between the attributed tensors and the output.
+
+    ``upstream`` is everything the output depends on when the attributed tensors are given; ``between`` of that what
+    depends on the value of an attributed tensor, and decides about the output.
+    """
 
     # The graph under the feeds that are known so far: branches that these do not take count for nothing.
     decided: Decided
@@ -38,28 +42,27 @@ class Scene(NamedTuple):
     inputs: Tuple[str, ...]
     ids: Tuple[str, ...]
     # Whether two runs of the same rows agreed so far; ``None``: nothing was run yet.
-    steady: Optional[bool] = None
+    steady: Optional[bool]
     # Floats that reach the output and keep their values along the path.
-    held: Tuple[str, ...] = ()
+    held: Tuple[str, ...]
+    upstream: Set[str]
+    between: Set[str]
 
     @property
     def index(self) -> GraphIndex:  # type: ignore[override]  # tuples have a method of that name
         return self.decided.index
 
-    @property
-    def upstream(self) -> Set[str]:
-        """Everything the output depends on when the attributed tensors are given."""
-        given = {names.parse(tensor).node for tensor in self.inputs}
-        return self.decided.deciding([self.output], stop=lambda node: node in given)
 
-    @property
-    def between(self) -> Set[str]:
-        """What depends on an attributed tensor's value and decides about the output."""
-        reached: Set[str] = set()
-        for tensor in self.inputs:
-            reached |= self.index.descendants([use.node for use in self.index.uses(tensor)], control=False,
-                                              stop=lambda node: self.index.op(node) in _NO_VALUE)
-        return {node for node in reached & self.upstream if self.index.op(node) not in _NO_VALUE}
+def scene(decided: Decided, output: str, inputs: Tuple[str, ...], ids: Tuple[str, ...], steady: Optional[bool] = None,
+          held: Tuple[str, ...] = ()) -> Scene:
+    """The scene of an output and its attributed tensors; each part of the graph is walked once for all facts."""
+    index, given = decided.index, {names.parse(tensor).node for tensor in inputs}
+    upstream, reached = decided.deciding([output], stop=lambda node: node in given), set()
+    for tensor in inputs:
+        reached |= index.descendants([use.node for use in index.uses(tensor)], control=False,
+                                     stop=lambda node: index.op(node) in _NO_VALUE)
+    return Scene(decided, output, inputs, ids, steady, held, upstream, {
+        node for node in reached & upstream if index.op(node) not in _NO_VALUE})
 
 
 def randomness(scene: Scene) -> Iterable[Finding]:

@@ -150,8 +150,9 @@ class Trials(contextlib.ExitStack):
         kept: Dict[str, Any] = {"batch_axis": axis, "label": label, "rows": rows.count}
         try:
             trial = self._along(axis)
-            kept.update(attributed=trial.inputs, findings=tuple(trial.findings()), renamed=trial.resolved.renamed)
-            kept["label"], result = _answer(trial, feed, label, output.shape, axis)
+            kept.update(attributed=trial.inputs, renamed=trial.resolved.renamed)
+            kept["label"], result = _with_findings(
+                trial, kept, lambda: _answer(trial, feed, label, output.shape, axis))
             if kept["label"] is not None and _is_silent(result):  # of a first element that nothing moves
                 kept["label"], result = _answer(trial, feed, _moved(trial, feed, axis), output.shape, axis)
             about = _about(trial, feed, kept["label"], output.shape, axis)
@@ -163,7 +164,6 @@ class Trials(contextlib.ExitStack):
                     return Trial(obstacle=(_JUMPS if kept["jumps"] else _NOT_FINITE) % (
                         output.tensor, kept["singular"] or "it"), **kept), False
                 kept["baseline"], result = other
-            kept.update(findings=tuple(trial.findings()))
             apart = axis is None or result.running != "in company" or _follow(trial, feed, axis)
             if _is_silent(result):
                 obstacle, learnt = _why_silent(model, output.tensor)
@@ -185,11 +185,10 @@ class Trials(contextlib.ExitStack):
                                 "tried": False}
         try:
             trial = self._along(axis)
-            kept.update(attributed=trial.inputs, findings=tuple(trial.findings()), renamed=trial.resolved.renamed)
-            found = trial.outputs(feed)
+            kept.update(attributed=trial.inputs, renamed=trial.resolved.renamed)
+            found = _with_findings(trial, kept, lambda: trial.outputs(feed))
             if output.shape is None:
                 kept["label"] = _label(found.shape[axis is None:], axis)
-            kept.update(findings=tuple(trial.findings()))
             if not found.size:
                 return Trial(obstacle="%s has rows of shape %s under the example: it has no element to explain; feed "
                              "other sizes" % (trial.output, list(found.shape[1:])), **kept), False
@@ -197,6 +196,14 @@ class Trials(contextlib.ExitStack):
         except GraphToolsError as wrong:
             return Trial(obstacle=one_line(wrong), may_fit=isinstance(wrong, (RunFailed, FeedError, LabelError)),
                          **kept), isinstance(wrong, BatchError)
+
+
+def _with_findings(trial: IntegratedGradients, kept: Dict[str, Any], run: Callable[[], Any]) -> Any:
+    """What a run gives; the facts of the graph are kept as they are after it, whether it fails or not."""
+    try:
+        return run()
+    finally:
+        kept["findings"] = tuple(trial.findings())
 
 
 def _ways(output: Any, feed: Mapping[str, np.ndarray], rows: Rows) -> List[Rows]:

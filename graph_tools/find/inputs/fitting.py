@@ -22,6 +22,7 @@ Shape = Optional[Tuple[Optional[int], ...]]
 
 _NEAR, _DEEP = 48, 9         # ops behind a placeholder that are looked at, and how far behind it
 _LARGEST = 1 << 12           # bytes of a constant that may decide a shape
+_WHOLE = 2000                # nodes from which on only those are imported whose shapes what is fed decides
 _STATE = 64                  # bytes of a matrix that is the same number everywhere
 
 
@@ -46,6 +47,7 @@ class Fitting:
         self._fed = {names.parse(tensor) for tensor in fed}
         self._needed = model.index.running(outputs, set(map(str, self._fed)))
         self._near: Dict[str, List[str]] = {}
+        self._open: Optional[Set[str]] = None
         self._plain: Optional[Refusal] = None
 
     @property
@@ -121,6 +123,8 @@ class Fitting:
 
     def shape_of(self, tensor: str, shapes: Mapping[str, Shape]) -> Shape:
         """The shape of a tensor that is run, for all that shapes of what is fed say; ``None``: nothing is known."""
+        if names.parse(tensor).node not in self._decided():
+            return self._static(names.parse(tensor))
         try:
             shape = _imported(self._whole(shapes)).get_tensor_by_name(tensor).shape
         except (ValueError, _tf.tf.errors.OpError):
@@ -133,17 +137,56 @@ class Fitting:
         fed = {names.parse(tensor): shape for tensor, shape in shapes.items()}
         for ref, shape in fed.items():
             self._add_fed(graph_def, ref, shape)
+        inside, stand_ins = self._decided(), set()  # type: Set[str], Set[str]
         for name in self._index.nodes:
-            if name not in self._needed or all(TensorRef(name, port) in fed for port in (0,)) and (
+            if name not in inside or all(TensorRef(name, port) in fed for port in (0,)) and (
                     self._index.op(name) in PLACEHOLDERS):
                 continue
             node = self._copy(graph_def, name, control=True)
             for slot, ref in enumerate(self._index.inputs(name)):
                 if ref in fed:
                     node.input[slot] = self._fed_name(ref)
+                elif ref.node not in inside and not ref.is_control:
+                    node.input[slot] = self._stand_in(graph_def, ref, stand_ins)
             nodes.set_inputs(node, [entry for entry in node.input
-                                    if not entry.startswith("^") or entry[1:] in self._needed])
+                                    if not entry.startswith("^") or entry[1:] in inside])
         return graph_def
+
+    def _decided(self) -> Set[str]:
+        """The nodes whose shapes may be other ones under what is fed, and what their whole numbers are computed from.
+
+        Behind floats whose sizes are known all the same nothing is decided; of a small graph, or in loops and branches,
+        that is not looked at.
+        """
+        if self._open is None:
+            self._open = self._needed
+            if len(self._needed) >= _WHOLE:
+                found = self._behind_fed()
+                self._open = self._needed if any(self._index.op(name) in CONTROL_OPS for name in found) else found
+        return self._open
+
+    def _behind_fed(self) -> Set[str]:
+        index, found = self._index, set()  # type: Any, Set[str]
+        todo = [use.node for ref in self._fed for use in index.uses(ref)]
+        while todo:
+            name = todo.pop()
+            if name in self._needed and name not in found:
+                found.add(name)
+                todo += [use.node for port in index.ports(name) if port >= 0 and self._may_change(TensorRef(name, port))
+                         for use in index.uses(TensorRef(name, port))]
+        todo = list(found)
+        while todo:  # a size may be a number that is computed
+            for ref in index.data_inputs(todo.pop()):
+                if ref not in self._fed and ref.node not in found and not self._is_float(ref):
+                    found.add(ref.node)
+                    todo.append(ref.node)
+        return found
+
+    def _may_change(self, ref: TensorRef) -> bool:
+        return not self._is_float(ref) or not self._tensor(ref).shape.is_fully_defined()
+
+    def _is_float(self, ref: TensorRef) -> bool:
+        return self._tensor(ref).dtype.base_dtype.is_floating
 
     def holds(self, size: int) -> bool:
         """Whether a constant on the way has such a leading size, or is a small vector of sizes with it in it."""
