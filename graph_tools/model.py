@@ -234,8 +234,7 @@ class Model:
     @property
     def missing(self) -> Tuple[str, ...]:
         """Nodes of variables that have no value."""
-        return tuple(node.name for node in self.meta_graph.graph_def.node
-                     if node.op in ops.VARIABLES and node.name not in self.variables)
+        return tuple(name for name in self.index.names_of(ops.VARIABLES) if name not in self.variables)
 
     def require(self, outputs: Any, fed: Any = ()) -> None:
         """Checks, before anything runs, that the graph can compute some tensors and does nothing else meanwhile.

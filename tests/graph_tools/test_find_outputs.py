@@ -12,6 +12,7 @@ from graph_tools.find.inputs import placeholders
 from graph_tools.find.outputs import arms
 from graph_tools.find.view import View
 from graph_tools.model import Model
+from tests.models import small
 from tests.models.many_heads import MANY_HEADS
 from tests.models.outputs import HEADS, model_of, with_signatures
 from tests.models.training_heads import TRAINING_HEADS
@@ -156,3 +157,17 @@ def test_thousands_of_switches_and_gathers_one_behind_the_other_are_looked_throu
     assert len(arms.inside(view)) == 4000
     assert placeholders.index_readers(view.index, "indices") == []
     assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize("heads", [3, 40])
+def test_variables_without_values_are_looked_up_once_for_all_heads(heads, monkeypatch):
+    def build():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [None, 3], "x")
+        for number in range(heads):
+            tf.sigmoid(tf.matmul(x, tf.constant(np.eye(3, dtype=np.float32) + number)), name="head_%d" % number)
+
+    asked = []
+    monkeypatch.setattr(Model, "missing", property(lambda model: asked.append(model) or ()))
+    assert len(gt.find_outputs(small.model_of(build)).distinct()) == heads
+    assert len(asked) == 2

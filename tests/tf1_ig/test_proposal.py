@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import os
 import shlex
 
 import numpy as np
@@ -647,3 +648,25 @@ def test_behind_floats_of_known_sizes_nothing_is_imported(sizes, fits, monkeypat
     assert (refused is None) == fits
     assert "deep_0" not in found._decided() and {"known", "y", "stack"} <= found._decided()
     assert found.shape_of("y:0", {"x:0": (4, 3)}) == (4, 2) and found.shape_of("deep_4:0", {"x:0": (4, 3)}) == (4, 2)
+
+
+@pytest.mark.parametrize("labels", ["queue", "placeholder"])
+def test_a_prediction_beside_a_queue_is_taken_out_of_its_training_job(labels, tmp_path, monkeypatch, capsys):
+    """Pictures are fed, and a queue only brings labels: its twin has them fed, too, and is nothing but a model."""
+    def build():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        logits = tf.matmul(tf.tanh(x), tf.constant(small.WEIGHTS), name="scores")
+        y = tf.FIFOQueue(9, [tf.float32], [[3]]).dequeue_many(2) if labels == "queue" else tf.placeholder(
+            tf.float32, [None, 3])
+        tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(labels=y, logits=logits), name="loss")
+
+    monkeypatch.chdir(tmp_path)
+    small.model_of(build).save("job.pb")
+    found = inspect.inspect("job.pb")
+    commands = [line.strip() for line in inspect.as_text(found).splitlines() if line.strip().startswith("tf1-ig")]
+    edits = [line for line in commands if line.startswith("tf1-ig edit")]
+    assert edits == ["tf1-ig edit job.pb --prune scores:0 --freeze --out served.pb"] * (labels == "queue")
+    assert len(commands) == 1 + 2 * len(edits)
+    assert all(cli.main(shlex.split(line)[1:]) == 0 for line in edits)
+    assert os.path.exists("served.pb") == bool(edits)

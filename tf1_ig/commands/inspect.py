@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 import graph_tools as gt
 from graph_tools.find.candidates import Candidate, Candidates, format_shape
 from graph_tools.graph import names
-from graph_tools.graph.ops import MUST_BE_FED
+from graph_tools.graph.ops import MUST_BE_FED, WAITING_KINDS
 from graph_tools.report import Finding
 from tf1_ig.commands import scan as scan_command, write_spec
 from tf1_ig.commands.arguments import add_limits, add_model, seed
@@ -318,16 +318,18 @@ def _lacking(found: Inspection, output: Candidate) -> str:
 
 
 def _served(found: Inspection) -> List[str]:
-    """The commands that take a model out of its training job, where a queue or an iterator feeds it."""
+    """The commands that take a model out of its training job, where a queue feeds it or a loss beside."""
     proposal, output = found.proposal, found.output
-    if proposal is None or output is None or not proposal.renamed:
+    if proposal is None or output is None or not proposal.renamed and all(
+            one.kind not in WAITING_KINDS for one in found.inputs):
         return []
     quoted = shlex.quote(output.tensor)
     feed = [(proposal.renamed.get(name, name), sample) for name, sample in proposal.samples]
     return ["or a model without its %s, to keep:" % ("queue" if any(
         one.kind == "queue" for one in found.inputs) else "input pipeline"),
-            "  tf1-ig edit %s --swap-inputs --prune %s --freeze%s --out %s" % (
-                shlex.quote(found.path), quoted, " --inference-mode" * proposal.inference_mode, _SERVED),
+            "  tf1-ig edit %s%s --prune %s --freeze%s --out %s" % (
+                shlex.quote(found.path), " --swap-inputs" * bool(proposal.renamed), quoted,
+                " --inference-mode" * proposal.inference_mode, _SERVED),
             "  python -c %s" % shlex.quote(samples.line(feed, found.seed, _SERVED_FEED)),
             "  " + _command(_SERVED, output, proposal._replace(inference_mode=False, baseline=tuple(
                 (proposal.renamed.get(name, name), start) for name, start in proposal.baseline)), _SERVED_FEED)]

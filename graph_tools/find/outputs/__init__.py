@@ -1,7 +1,7 @@
 """Find what a graph predicts: softmax, sigmoid and logits heads, outputs of signatures; best first, with evidence."""
 
 import dataclasses
-from typing import Dict, Tuple
+from typing import Dict, Set, Tuple
 
 from graph_tools.find.candidates import Candidates, Miss, Output
 from graph_tools.find.dataflow import LEARNED
@@ -45,17 +45,18 @@ def _find_heads(model: Model) -> Candidates:
     found = {one.tensor: one for one in search.run()}
     _add_signatures(search, found)
     _add_last_complete(search, found)
-    ranked = sorted(found.values(), key=lambda one: _rank(search, one))
+    missing = set(model.missing)
+    ranked = sorted(found.values(), key=lambda one: _rank(search, one, missing))
     return Candidates(grouped(view, ranked), search.misses, what="output")
 
 
-def _rank(search: HeadSearch, one: Output) -> Tuple[bool, bool, bool, bool, int, int]:
+def _rank(search: HeadSearch, one: Output, missing: Set[str]) -> Tuple[bool, bool, bool, bool, int, int]:
     """What comes first: what can be computed, what a signature names or training changes, what is not random, the
     kind, the layers."""
     kind = _ORDER.index(one.kind) if one.kind in _ORDER else len(_ORDER)
     behind = search.view.index.ancestors([one.tensor], control=False)
     trained = search.ends.trained
-    return (not behind.isdisjoint(search.view.model.missing), not one.signatures,
+    return (not behind.isdisjoint(missing), not one.signatures,
             bool(trained) and trained.isdisjoint(behind), not behind.isdisjoint(search.random),
             0 if one.tensor in search.chosen else kind,
             -len(behind.intersection(search.ends.layers)))
