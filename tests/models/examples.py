@@ -341,3 +341,35 @@ def graph_convolutions(name=None):
 
 def graph_convolutions_by_name():
     graph_convolutions("features")
+
+
+def steps_beside_a_state(width=None, last=None):
+    """Steps of five numbers in a loop beside a state of three, which nothing but a product in the loop says."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, width and [None, None, width], "x")
+    steps = tf.transpose(x, [1, 0, 2])
+    weights, count = tf.constant(WEIGHTS[:8] / 2, name="both"), tf.shape(steps)[0]
+    with _tf.control_flow_v1():
+        read, write = (tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=shape)
+                       for shape in (None, [None, 3]))
+        read = read.unstack(steps)
+
+        def one(step, state, write):
+            state = tf.tanh(tf.matmul(tf.concat([read.read(step), state], 1), weights))
+            return step + 1, state, write.write(step, state)
+
+        _, state, write = tf.while_loop(
+            lambda step, state, write: step < count, one, [0, tf.zeros([tf.shape(steps)[1], 3]), write],
+            [tf.TensorShape([]), tf.TensorShape([None, 3]), tf.TensorShape(None)])
+    state = state if last is None else tf.ensure_shape(tf.gather(write.stack(), last), [None, 3])
+    tf.matmul(state, tf.constant(WEIGHTS[:3]), name="y")
+
+
+def a_step_that_is_written_in_the_graph():
+    """The same, and what is taken after it is step number eleven."""
+    steps_beside_a_state(None, 11)
+
+
+def steps_of_a_known_size():
+    """The twin, which says how many numbers a step has, and takes the last one, whichever it is."""
+    steps_beside_a_state(5)

@@ -670,3 +670,15 @@ def test_a_prediction_beside_a_queue_is_taken_out_of_its_training_job(labels, tm
     assert len(commands) == 1 + 2 * len(edits)
     assert all(cli.main(shlex.split(line)[1:]) == 0 for line in edits)
     assert os.path.exists("served.pb") == bool(edits)
+
+
+@pytest.mark.parametrize("build, tries, shape", [
+    (examples.steps_beside_a_state, 2, (1, 8, 5)), (examples.a_step_that_is_written_in_the_graph, 4, (1, 12, 5)),
+    (examples.steps_of_a_known_size, 1, (1, 8, 5))])
+def test_the_size_of_steps_is_what_a_run_of_the_loop_wants(build, tries, shape, monkeypatch):
+    made = []
+    monkeypatch.setattr(example_feeds.Plan, "samples", lambda plan, setting, samples=example_feeds.Plan.samples: (
+        made.append(setting) or samples(plan, setting)))
+    _, found = _proposal(build)
+    assert not found.obstacle, found.obstacle
+    assert dict(found.samples)["x:0"].array.shape == shape and len(made) == tries

@@ -298,7 +298,7 @@ def _next(found: Inspection) -> List[str]:
     if found.proposal is None or found.output is None:
         return ["tf1-ig explain %s --feed FILE --output TENSOR --out why.html" % shlex.quote(found.path)]
     steps = ["a feed that fits; put your own rows in its place:", "  " + (feed_example(found) or ""),
-             "then:", "  " + (next_command(found) or "")]
+             "once that is mended:" if found.obstacle else "then:", "  " + (next_command(found) or "")]
     others = [one for one in found.outputs.distinct() if one.tensor != found.output.tensor][:_SHOWN]
     if others:
         mode = found.proposal.inference_mode

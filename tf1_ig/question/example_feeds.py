@@ -1,5 +1,6 @@
 """Made-up feeds for one output: what must be fed, in sizes that go together, with values that the graph knows."""
 
+import re
 import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -12,7 +13,7 @@ from graph_tools.find.inputs import Component, Input, placeholders, switches
 from graph_tools.find.inputs.fitting import Fitting, Shape
 from graph_tools.find.inputs.record import make_input
 from graph_tools.graph import names
-from graph_tools.graph.ops import PLACEHOLDER_KINDS
+from graph_tools.graph.ops import GATHERS, IDENTITIES, PLACEHOLDER_KINDS
 from graph_tools.model import Model
 from tf1_ig.question.samples import Maker, Sample
 from tf1_ig.question.sparse_sizes import sizes_of
@@ -23,6 +24,8 @@ _TRIED, _MOST_ROWS = 8, 512          # numbers of rows that are tried, and the l
 _SECONDS = 2.0                       # of computing for sizes that go together
 _ENTRIES = 3                         # of a row of a sparse tensor
 _NOISE = frozenset(("RandomUniform", "RandomStandardNormal", "TruncatedNormal"))
+_PRODUCT = re.compile(r"Matrix size-incompatible: In\[0\]: \[\d+,(\d+)\], In\[1\]: \[(\d+),\d+\]")
+_TAKEN = re.compile(r"indices(?:\[[\d,]*\])? = (\d+) is not in \[0, (\d+)\) \(at node ([^)]+)\)")
 _RANKS = {"float": (2, 3, 4, 1, 0), "ids": (2, 1, 3, 0), "int": (0, 1, 2, 3), "string": (1, 2, 0, 3), "bool": (0, 2, 1)}
 
 
@@ -153,6 +156,33 @@ class Plan:
             if before is not None:
                 self._sizes[key] = before
         return False
+
+    def mended(self, setting: Setting, refused: str) -> Optional[Setting]:
+        """Sizes as a run wants them that shape functions could not tell; ``None``: it does not say which.
+
+        The steps of a loop stand beside a state whose size is known, and a product says how wide both are together; of
+        what comes out of the loop a step is taken that is written in the graph, and so many there must be.
+
+        Args:
+          setting: what was tried.
+          refused: what TensorFlow said.
+        """
+        taken = _TAKEN.search(refused)
+        if taken and int(taken.group(2)) == setting.tokens <= int(taken.group(1)) < _MOST_ROWS:
+            index = self._model.index
+            is_written = index.op(taken.group(3)) in GATHERS and index.op(
+                index.origin(index.data_inputs(taken.group(3))[1], IDENTITIES).node) == "Const"
+            return setting._replace(tokens=int(taken.group(1)) + 1) if is_written else None
+        sizes = _PRODUCT.search(refused)
+        free = [(part.tensor, self._sample_shape(one, part, setting)) for one, part in self._parts()
+                if not one.switch and part.dtype.startswith("float") and not _sparse_part(one, part)
+                and (part.shape is None or len(part.shape) > 1 and part.shape[-1] is None)]
+        if sizes is None or len(free) != 1 or len(free[0][1]) < 2:
+            return None
+        (tensor, shape), = free
+        wanted = shape[-1] + int(sizes.group(2)) - int(sizes.group(1))
+        self._sizes[tensor, len(shape) - 1, setting.tokens] = wanted
+        return setting if 0 < wanted != shape[-1] else None
 
     def variations(self, setting: Setting, silent: bool) -> Iterator[Setting]:
         """What else may be meant where the run of a setting fails, or says nothing (``silent``)."""

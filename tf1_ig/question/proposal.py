@@ -20,6 +20,7 @@ from tf1_ig.question.start import Start
 
 _SECONDS = 5.0                       # of computing after which no other sizes, and no other output, are tried
 _HEADS = 4                           # outputs that are tried until one can be explained
+_MENDED = 4                          # times that a run may say which sizes it wants
 _SMALLER = 0.7                       # part of a graph from which on leaving the rest away is worth it
 
 
@@ -87,6 +88,12 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
 
     with trial.Trials(model, output) as trials:
         found = [tried(setting)]
+        for _ in range(_MENDED):
+            other = plan.mended(setting, found[-1].obstacle) if found[-1].may_fit else None
+            if other is None or time.process_time() - begun > _SECONDS:
+                break
+            setting = other
+            found.append(tried(setting))
         for other in plan.variations(setting, found[0].silent):
             if not found[-1].obstacle or not found[-1].may_fit or time.process_time() - begun > _SECONDS:
                 break
