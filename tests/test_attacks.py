@@ -29,13 +29,12 @@ def test_a_call_counts_once_however_often_it_is_tried(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("part", range(1, 4))
-def test_nothing_gets_through(part):
+def test_nothing_gets_through():
     """In a process of its own: each attack is a forked child, which a process that has run sessions cannot have."""
-    command = [sys.executable, "-m", "tests.attacks", "--share", "--no-control", "--part", "%d/3" % part]
+    command = [sys.executable, "-m", "tests.attacks", "--share", "--no-control"]
     done = subprocess.run(command, cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env=dict(os.environ, PYTHONPATH=str(ROOT), TF_CPP_MIN_LOG_LEVEL="3"))
     said = done.stdout.decode("utf-8")
     assert done.returncode == 0, said + done.stderr.decode("utf-8", "replace")[-2000:]
     counted = re.search(r"^TensorFlow \S+: (\d+) attacks, .* (\d+) got through", said, re.M)
-    assert counted is not None and int(counted.group(1)) >= 20 and int(counted.group(2)) == 0, said
+    assert counted is not None and int(counted.group(1)) >= 60 and int(counted.group(2)) == 0, said

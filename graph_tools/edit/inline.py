@@ -78,12 +78,12 @@ class _Sizes:
     """How many tensors each named output of an op has: inside a function they are numbered by name."""
 
     def __init__(self, library: Any):
-        self._known = _tf.registered_ops()
         self.library = library
 
     def flat(self, node: Any, output: str, index: int) -> int:
         """The number among all outputs of a node of tensor ``index`` of a named output."""
-        op = self.library[node.op].signature if node.op in self.library else self._known[node.op]
+        # Asked for one, TensorFlow need not list them all, which takes it a twentieth of a second.
+        op = self.library[node.op].signature if node.op in self.library else _tf.registered_ops([node.op])[node.op]
         before = 0
         for argument in op.output_arg:
             if argument.name == output:

@@ -1,6 +1,7 @@
 """Runs attacks, each in a process of its own, and sees what came of them: files touched, connections, deaths."""
 
 import ctypes
+import gc
 import glob
 import os
 import shutil
@@ -11,7 +12,7 @@ import traceback
 from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
 
 from graph_tools import _tf
-from graph_tools.safety import memory
+from graph_tools.safety import judge, memory
 from tests.attacks import harms, surfaces
 from tests.attacks.body import X
 from tests.attacks.places import PLACES
@@ -80,14 +81,19 @@ class Scene:
         for path in glob.glob(self.place.target + "*"):
             happened.append("written")
             shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
-        try:
-            while True:  # a client that is not answered calls again: none of its calls may be another's
-                self.socket.accept()[0].close()
-                happened.append("connected")
-        except BlockingIOError:
-            pass
+        happened += ["connected"] if self.called() else []
         self._opened()  # by what looked for it
         return " ".join(dict.fromkeys(happened))
+
+    def called(self) -> bool:
+        """Whether somebody called; a client that is not answered calls again: none of its calls may be another's."""
+        found = False
+        try:
+            while True:
+                self.socket.accept()[0].close()
+                found = True
+        except BlockingIOError:
+            return found
 
     def _opened(self) -> bool:
         found = False
@@ -103,8 +109,22 @@ class Scene:
         self.socket.close()
 
 
-def apart(work: Callable[[], Any], seconds: float = SECONDS) -> str:
-    """Does something in a forked child with nothing on its screen; returns how that went wrong, ``""``: it did not."""
+def warm() -> None:
+    """Makes once, for all children that will be forked, what each would have to make: a third of their time.
+
+    The list of TensorFlow's ops; and of the million objects that its import left, none is looked at by a child's
+    collector, which would copy the page of each. No session: a process that has run one cannot fork.
+    """
+    _tf.registered_ops()
+    gc.collect()
+    gc.freeze()
+
+
+def apart(work: Callable[[], Any], seconds: float = SECONDS, enough: Callable[[], bool] = lambda: False) -> str:
+    """Does something in a forked child with nothing on its screen; returns how that went wrong, ``""``: it did not.
+
+    ``enough``: asked meanwhile; when it says so, the child is ended, as if its time were over.
+    """
     heard, told = os.pipe()
     child = os.fork()
     if not child:
@@ -120,7 +140,7 @@ def apart(work: Callable[[], Any], seconds: float = SECONDS) -> str:
         finally:
             os._exit(0)
     os.close(told)
-    status = _ended(child, seconds)
+    status = _ended(child, seconds, enough)
     said = os.read(heard, 4096)
     os.close(heard)
     if status is None:
@@ -130,10 +150,10 @@ def apart(work: Callable[[], Any], seconds: float = SECONDS) -> str:
     return "" if said == _DONE else said.decode("utf-8", "replace") or "ended without a word"
 
 
-def _ended(child: int, seconds: float) -> Any:
+def _ended(child: int, seconds: float, enough: Callable[[], bool]) -> Any:
     """The status of a child, or ``None`` after it had to be ended."""
     deadline, pause = time.monotonic() + seconds, 0.002
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not enough():
         found, status = os.waitpid(child, os.WNOHANG)
         if found:
             return status
@@ -165,8 +185,23 @@ def plain(path: str, trigger: str) -> None:
         session.run("out:0", X)
 
 
-def tried(attack: Attack, doors: Sequence[str] = tuple(surfaces.SURFACES), control: bool = True) -> Outcome:
-    """Builds one attack, lets plain TensorFlow do it, and then everything that this project does with a model."""
+def notices_a_hole() -> bool:
+    """Whether what gets through is seen: an attack of each kind on a door behind which nothing is judged."""
+    return all(tried(Attack(harm, "control input"), ["library"], False, judged=False).holes
+               for harm in ("write_file", "read_file", "py_func", "abort"))
+
+
+def _judge_nothing() -> None:
+    judge.judge = lambda graph_def: {}
+    judge.tainted_functions = lambda library: {}
+
+
+def tried(attack: Attack, doors: Sequence[str] = tuple(surfaces.SURFACES), control: bool = True,
+          judged: bool = True) -> Outcome:
+    """Builds one attack, lets plain TensorFlow do it, and then everything that this project does with a model.
+
+    ``judged``: as in earnest; else with judging switched off, to see that holes are noticed.
+    """
     folder = tempfile.mkdtemp(prefix="attack")
     scene = Scene(folder)
     try:
@@ -181,15 +216,25 @@ def tried(attack: Attack, doors: Sequence[str] = tuple(surfaces.SURFACES), contr
         def with_python(work: Callable[[], Any]) -> Callable[[], Any]:
             def both() -> None:
                 memory.limit(_BYTES)
-                harms.python_of_ours(scene.place)
+                ours = harms.python_of_ours(scene.place)  # it goes with its graph
+                if not judged:
+                    _judge_nothing()
                 work()
+                del ours
             return both
 
         fired = False
         if control:
             scene.harm()
-            ended = apart(with_python(lambda: plain(path, trigger)), 20.0)
-            fired = bool(scene.harm()) or bool(ended if attack.harm == BOMB else ended == "ended without a word")
+            called: List[bool] = []  # what calls out waits for an answer until its time is over
+
+            def calls(called: List[bool] = called) -> bool:
+                called.append(scene.called())
+                return called[-1]
+
+            ended = apart(with_python(lambda: plain(path, trigger)), 20.0, calls)
+            fired = bool(scene.harm()) or any(called) or bool(
+                ended if attack.harm == BOMB else ended == "ended without a word")
         holes = []
         for number, door in enumerate(doors):
             out = os.path.join(folder, "out%d" % number, "edited")
