@@ -682,3 +682,17 @@ def test_the_size_of_steps_is_what_a_run_of_the_loop_wants(build, tries, shape, 
     _, found = _proposal(build)
     assert not found.obstacle, found.obstacle
     assert dict(found.samples)["x:0"].array.shape == shape and len(made) == tries
+
+
+@pytest.mark.parametrize("value, most", [
+    (samples.sound(), 4000), ([[b"head" + b"abc" * 700 + b"a"]], 60), (b"\0" * 5000 + b"x", 5000 * 4 + 10),
+    (bytes(bytearray(range(256))) * 3 + b"!" * 900, 10000), (["words", b"bytes"], 20),
+    (np.random.RandomState(0).bytes(3000), 12000)], ids=range(6))
+def test_long_bytes_are_written_by_the_part_that_is_repeated(value, most):
+    text = samples.written(value)
+    assert eval(text) == value and len(text) < most  # noqa: S307 what a reader would run
+
+
+def test_a_sound_ends_in_no_zero():
+    """Which numpy's strings would lose."""
+    assert np.array(samples.sound()).item() == samples.sound() and len(samples.sound()) == 44 + 2 * 16000

@@ -22,6 +22,7 @@ from graph_tools.model import Model
 
 _WORDS = ("some", "words", "of", "a", "text")
 _MANY = 1000                  # ids where the graph does not say how many there are
+_LONG, _ALIKE = 1000, 64      # bytes of a value that is told by the part that is repeated, and of that part looked for
 _TEXTS = 12                   # words of a table that are looked at
 _PASSING = frozenset((
     "Identity", "Reshape", "ExpandDims", "Squeeze", "Cast", "ReverseV2", "Transpose", "Enter", "Switch", "Pack",
@@ -232,11 +233,11 @@ class Maker:
         count = int(np.prod(shape, dtype=np.int64))
         values = [made[position % len(made)] for position in range(count)]
         if count > 8 and len(set(values)) == 1:
-            return Sample("np.full(%s, %r)" % (shape, values[0]), np.full(shape, values[0]))
+            return Sample("np.full(%s, %s)" % (shape, written(values[0])), np.full(shape, values[0]))
         array = np.array(values).reshape(shape)
         if count > 2 * len(made):
-            return Sample("np.resize(%r, %s)" % (made, shape), array)
-        return Sample("np.array(%r)" % (array.tolist(),), array)
+            return Sample("np.resize(%s, %s)" % (written(made), shape), array)
+        return Sample("np.array(%s)" % written(array.tolist()), array)
 
     def _contents(self, tensor: str) -> List[Any]:
         text = ["some words of a text"]
@@ -352,11 +353,30 @@ def picture(side: int = 32) -> bytes:
 
 
 def sound(seconds: float = 1.0, rate: int = 16000) -> bytes:
-    """A WAV of a falling tone, 16 bits."""
-    time = np.arange(int(seconds * rate)) / rate
-    samples = (8000 * np.sin(2 * np.pi * (600 - 200 * time) * time)).astype("<i2").tobytes()
+    """A WAV of three tones, 16 bits, the same fifty times a second."""
+    time = np.arange(rate // 50) / rate
+    tones = sum(5000 * np.sin(2 * np.pi * pitch * time) / (1 + at) for at, pitch in enumerate((300, 650, 1250)))
+    samples = np.asarray(tones).astype("<i2").tobytes() * int(50 * seconds)
     return b"RIFF" + struct.pack("<I", 36 + len(samples)) + b"WAVEfmt " + struct.pack(
         "<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16) + b"data" + struct.pack("<I", len(samples)) + samples
+
+
+def written(value: Any) -> str:
+    """A value as Python: as ``repr``, but for long bytes of which a part is repeated to their end."""
+    if isinstance(value, list):
+        return "[%s]" % ", ".join(map(written, value))
+    if not isinstance(value, bytes) or len(value) < _LONG:
+        return repr(value)
+    half = value[len(value) // 2:]
+    period = half.find(half[:_ALIKE], 1)
+    start, period = len(value) - len(half), max(period, 1)
+    if half[period:] != half[:-period]:
+        return repr(value)
+    while start and value[start - 1] == value[start - 1 + period]:
+        start -= 1
+    times = (len(value) - start) // period
+    parts = value[:start], value[start:start + period], value[start + times * period:]
+    return "%r + %r * %d%s" % (parts[:2] + (times, " + %r" % parts[2] if parts[2] else ""))
 
 
 # What strings hold that these ops read.
