@@ -156,7 +156,7 @@ class Trials(contextlib.ExitStack):
             if kept["label"] is not None and _is_silent(result):  # of a first element that nothing moves
                 kept["label"], result = _answer(trial, feed, _moved(trial, feed, axis), output.shape, axis)
             about = _about(trial, feed, kept["label"], output.shape, axis)
-            kept["jumps"] = start.jumps(about, result) if np.all(result.finite) else ""
+            kept["jumps"] = start.jumps(about, result) if np.all(result.finite) and not _is_silent(result) else ""
             if kept["jumps"] or not np.all(result.finite):
                 kept["singular"] = kept["jumps"] or result.not_finite_at
                 other = start.smooth(about) if kept["jumps"] else start.finite(about)
