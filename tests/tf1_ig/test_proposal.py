@@ -684,6 +684,15 @@ def test_the_size_of_steps_is_what_a_run_of_the_loop_wants(build, tries, shape, 
     assert dict(found.samples)["x:0"].array.shape == shape and len(made) == tries
 
 
+def test_a_size_that_no_feed_can_have_changes_nothing():
+    model = small.model_of(examples.steps_beside_a_state)
+    plan = example_feeds.Plan(model, gt.find_outputs(model)[0].tensor, gt.find_embeddings(model), 0)
+    setting = plan.setting()
+    before = plan._shapes(setting)
+    assert plan.mended(setting, "Matrix size-incompatible: In[0]: [1,900], In[1]: [2,4]") is None
+    assert plan._shapes(setting) == before
+
+
 @pytest.mark.parametrize("value, most", [
     (samples.sound(), 4000), ([[b"head" + b"abc" * 700 + b"a"]], 60), (b"\0" * 5000 + b"x", 5000 * 4 + 10),
     (bytes(bytearray(range(256))) * 3 + b"!" * 900, 10000), (["words", b"bytes"], 20),

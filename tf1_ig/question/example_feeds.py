@@ -181,8 +181,10 @@ class Plan:
             return None
         (tensor, shape), = free
         wanted = shape[-1] + int(sizes.group(2)) - int(sizes.group(1))
+        if wanted < 1 or wanted == shape[-1]:
+            return None
         self._sizes[tensor, len(shape) - 1, setting.tokens] = wanted
-        return setting if 0 < wanted != shape[-1] else None
+        return setting
 
     def variations(self, setting: Setting, silent: bool) -> Iterator[Setting]:
         """What else may be meant where the run of a setting fails, or says nothing (``silent``)."""
