@@ -9,22 +9,7 @@ import graph_tools as gt
 from graph_tools import _tf, collector
 
 
-@pytest.fixture
-def started():
-    """The generations of which collections start; tests say how often."""
-    before, found = gc.get_threshold(), []
-
-    def note(phase, info):
-        if phase == "start":
-            found.append(info["generation"])
-
-    gc.callbacks.append(note)
-    yield found
-    gc.set_threshold(*before)
-    gc.callbacks.remove(note)
-
-
-def test_a_load_and_an_import_wait_with_collections(tmp_path, started):
+def test_a_load_and_an_import_wait_with_collections(tmp_path, collections):
     path = str(tmp_path / "model.pb")
     with _tf.tf.Graph().as_default() as graph:
         before = _tf.tf.placeholder("float32", [None], name="x")
@@ -35,10 +20,10 @@ def test_a_load_and_an_import_wait_with_collections(tmp_path, started):
     gt.load(path).new_graph()  # what is made once
     gc.collect()
     gc.set_threshold(500, 10, 10)
-    del started[:]
+    del collections[:]
     model = gt.load(path)
     model.import_into(_tf.tf.Graph())
-    assert len(started) <= 2 and gc.isenabled()  # what they left is looked at after each
+    assert len(collections) <= 2 and gc.isenabled()  # what they left is looked at after each
 
 
 def test_it_waits_for_the_last_who_is_inside_whatever_ends_it():

@@ -61,23 +61,6 @@ STAGES = {
 }
 
 
-@pytest.fixture
-def collections():
-    """Counts objects by hundreds: how many collections of the youngest start, were there one for each hundred."""
-    before, started = gc.get_threshold(), []
-
-    def note(phase, info):
-        if phase == "start":
-            started.append(info["generation"])
-
-    gc.collect()
-    gc.callbacks.append(note)
-    gc.set_threshold(100, 1 << 20, 1 << 20)
-    yield started
-    gc.set_threshold(*before)
-    gc.callbacks.remove(note)
-
-
 @pytest.mark.parametrize("stage", STAGES)
 def test_judging_makes_next_to_no_objects_that_stay(stage, collections):
     """Once what is the same for every file has been made."""
@@ -85,6 +68,7 @@ def test_judging_makes_next_to_no_objects_that_stay(stage, collections):
     meta_graph = training_graph(500)
     run = STAGES[stage][0](meta_graph)
     gc.collect()
+    gc.set_threshold(100, 1 << 20, 1 << 20)  # one of the youngest for each hundred objects
     del collections[:]
     run()
     assert len(collections) <= 3, "%d00 objects for %d nodes" % (len(collections), len(meta_graph.graph_def.node))
