@@ -7,7 +7,7 @@ import functools
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from graph_tools import _tf
-from graph_tools.graph import functions, names, ops, walk
+from graph_tools.graph import names, ops, walk
 
 _Ops = Mapping[str, Any]
 _NO_DTYPE = "of no dtype"
@@ -45,21 +45,11 @@ class _Needs(NamedTuple):
     numbers: Sequence[Tuple[str, bool]] = ()           # attributes that say how many inputs, or else outputs, there are
 
 
-def lacking(graph_def: Any, known: _Ops) -> str:
-    """The first node that lacks what its op cannot do without, as ``fault`` says it; ``""``: none.
+class Lacks:
+    """Finds the nodes that lack what their op cannot do without (``known``: ``OpDef`` by name of the op).
 
     Much less than ``fault`` looks at, and quick: what every later stage relies on.
     """
-    lacks = Lacks(known)
-    for node in functions.all_nodes(graph_def):
-        wrong = lacks.of(node, node.op, node.attr)
-        if wrong:
-            return wrong
-    return ""
-
-
-class Lacks:
-    """Finds the nodes that lack what their op cannot do without (``known``: ``OpDef`` by name of the op)."""
 
     def __init__(self, known: _Ops):
         self._known = known

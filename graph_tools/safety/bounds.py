@@ -19,16 +19,11 @@ _WIDTHS = {1: 4, 2: 8, 3: 4, 5: 2, 7: 24, 8: 8, 9: 8, 13: 4, 14: 2, 15: 2, 16: 2
            22: 4, 23: 8}
 
 
-def check(graph_def: Any, where: str) -> None:
-    """Raises ``TooLargeError`` for a graph whose size, unfolded, has nothing to do with the size of its file."""
-    bounds = Bounds(where)
-    for node in functions.all_nodes(graph_def):
-        bounds.add(node, node.op, node.attr)
-    bounds.check(graph_def)
-
-
 class Bounds:
-    """What nodes say that they are, added up while somebody else looks at them, too; judged at the end."""
+    """What nodes say that they are, added up while somebody else looks at them, too; judged at the end.
+
+    ``check`` raises ``TooLargeError`` for a graph whose size, unfolded, has nothing to do with the size of its file.
+    """
 
     def __init__(self, where: str):
         self._where = where

@@ -5,14 +5,18 @@ import pytest
 
 from graph_tools import _tf
 from graph_tools.errors import TooLargeError
+from graph_tools.graph import functions
 from graph_tools.safety import bounds
 
 TEXT, RESOURCE, VARIANT = 7, 20, 21
 
 
 def refused(graph_def):
+    within = bounds.Bounds("a file")
+    for node in functions.all_nodes(graph_def):
+        within.add(node, node.op, node.attr)
     try:
-        bounds.check(graph_def, "a file")
+        within.check(graph_def)
     except TooLargeError as too_large:
         return str(too_large)
     return ""
