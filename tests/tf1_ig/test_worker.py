@@ -40,6 +40,25 @@ def test_a_crash_is_one_line(name):
     assert "what it said" in done.stderr
 
 
+@pytest.mark.parametrize("hard", (True, False))
+def test_cpu_time_that_the_shell_does_not_give_is_told_as_that(hard):
+    """At a hard limit the kernel kills, at a soft one it sends SIGXCPU."""
+    import resource
+
+    done = run("while True: pass", None, preexec_fn=lambda: resource.setrlimit(
+        resource.RLIMIT_CPU, (3, 3 if hard else resource.RLIM_INFINITY)))
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "(ulimit -t: 3 seconds)" in done.stderr and "--steps 16" in done.stderr and "scan" not in done.stderr
+
+
+def test_a_kill_below_the_limit_of_the_shell_is_none_by_it():
+    import resource
+
+    done = run("os.kill(os.getpid(), signal.SIGKILL)", None, preexec_fn=lambda: resource.setrlimit(
+        resource.RLIMIT_CPU, (100, resource.RLIM_INFINITY)))
+    assert done.returncode == 1 and "ulimit" not in done.stderr and "out of memory?" in done.stderr
+
+
 def test_a_hang_is_one_line():
     begun = time.monotonic()
     done = run("time.sleep(1000)", 0.5)

@@ -14,11 +14,17 @@ import time
 import traceback
 from typing import Any, Callable, Optional
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
+
 from graph_tools.errors import last_line, one_line
 from tf1_ig.commands import own_process
 
 _HANDED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 _PARENT_DIES = 1  # prctl's PR_SET_PDEATHSIG
+_NEARLY = 0.7  # of a limit: the kernel counts CPU time in two ways, which differ on a busy machine
 _OWN_OUTPUT = 1000  # bytes of TensorFlow's last words that are read
 
 
@@ -156,9 +162,24 @@ def _last_words(aside: Any) -> bytes:
     return aside.read()
 
 
+def _limit_reached(number: int) -> Optional[int]:
+    """The seconds of CPU time that a process may take, where a child ended by a signal because it took them; at a limit
+    that is soft and hard (``ulimit -t``) the kernel sends SIGKILL, as it does where memory is short."""
+    if resource is None or number not in (signal.SIGXCPU, signal.SIGKILL):
+        return None
+    limit, used = resource.getrlimit(resource.RLIMIT_CPU)[0], resource.getrusage(resource.RUSAGE_CHILDREN)
+    taken = used.ru_utime + used.ru_stime
+    return limit if limit >= 0 and (number == signal.SIGXCPU or taken >= _NEARLY * limit) else None
+
+
 def _cause(number: int, said: bytes) -> str:
     name = signal.Signals(number).name
     told = " (%s)" % last_line(said) if last_line(said) else ""
+    seconds = _limit_reached(number)
+    if seconds is not None:
+        return ("the limit of this shell on CPU time was reached (ulimit -t: %d seconds); allow more with ulimit -t "
+                "SECONDS (a hard limit: in a new shell), or ask for less: explain fewer rows, or pass --steps 16"
+                % seconds)
     if number == signal.SIGKILL:
         return "TensorFlow's process was killed%s; out of memory? Explain fewer rows, or pass --batch-size" % told
     return ("TensorFlow died of this model, by %s%s; it is damaged or hostile, or more than fits into memory; look at "
