@@ -45,6 +45,8 @@ TESTS = {
     "tf1_ig.quadrature": ("tf1_ig/test_quadrature.py", "tf1_ig/test_integrate.py"),
     "tf1_ig.integrate": ("tf1_ig/test_integrate.py",),
     "tf1_ig.refine": ("tf1_ig/test_refine.py",),
+    "tf1_ig.halves": ("tf1_ig/test_refine.py",),
+    "tf1_ig.paths": ("tf1_ig/test_refine.py", "tf1_ig/test_integrate.py"),
     "tf1_ig.ensemble": ("tf1_ig/test_variants.py", "tf1_ig/test_still_rows.py"),
     "tf1_ig.answer": ("tf1_ig/test_explainer.py", "tf1_ig/test_nonfinite.py", "tf1_ig/test_still_rows.py"),
 }

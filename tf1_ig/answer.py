@@ -11,7 +11,7 @@ from graph_tools.errors import FeedError
 from graph_tools.graph import names
 from graph_tools.graph.ops import SIZES
 from graph_tools.running.values import as_text
-from tf1_ig import integrate, methods
+from tf1_ig import integrate, methods, paths
 from tf1_ig.engine import feeds
 from tf1_ig.engine.packing import PointRunner
 from tf1_ig.ensemble import Found
@@ -62,7 +62,7 @@ def record(asked: Asked, task: Task, label: Label, found: Found, runner: PointRu
     with np.errstate(invalid="ignore"):
         mass = sum(np.array([np.abs(row).sum() for row in value], np.float64) for value in values.values())
         size = label.terms.size if integral.size is None else integral.size
-        rounding = integrate.ROUNDING * np.max([
+        rounding = paths.ROUNDING * np.max([
             np.abs(integral.score), np.abs(integral.baseline_score), size, mass], axis=0)
         converged = np.isfinite(delta) & (np.abs(delta) <= np.maximum(effort.tolerance * np.abs(rise), rounding))
     shape = (task.batch.count,) + tuple(task.row_shape)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from tf1_ig import quadrature, refine
-
-_ORDERS = (0, 1, 3, 5)
+from tf1_ig.halves import ORDERS, middles
+from tf1_ig.paths import SILENT, Path, by_runs, known as known_of
 
 
 class Known(NamedTuple):
@@ -150,9 +150,9 @@ class _Asked(NamedTuple):
     tolerance: float
     max_steps: int
 
-    def path(self, parts: np.ndarray) -> refine.Path:
+    def path(self, parts: np.ndarray) -> Path:
         """As Integrated Gradients have it; units' parts of its slopes are ``[nodes, units]``."""
-        path = refine.Path(self.ends.tolist())
+        path = Path(self.ends.tolist())
         slopes = parts.sum(axis=1) + self.known.passing
         for node, *there in zip(self.nodes.tolist(), self.known.scores, slopes, self.known.gradients, parts):
             path.add(node, *there)
@@ -177,7 +177,7 @@ def _climbed(asked: _Asked, level: Optional[int]) -> Optional[_Found]:
     if not path.known or len(path.nodes) < len(asked.nodes):
         return None
     path.level = level
-    more, = refine.climb([path], refine.known([path], asked.tolerance), asked.max_steps)
+    more, = refine.climb([path], known_of([path], asked.tolerance, refine.HEADROOM), asked.max_steps)
     if more is None:
         return None
     weights = rule.weights.sum(axis=0)
@@ -200,25 +200,25 @@ def _halved(asked: _Asked) -> _Found:
     middles of the worst."""
     nodes, known = asked.nodes, asked.known
     g, h = known.gradients, known.layers
-    its, products = refine.known([asked.path(np.zeros((len(nodes), 1)))], asked.tolerance), g @ h.T
-    orders = [of_order(nodes, order) for order in _ORDERS if order < len(nodes)]
+    its, products = known_of([asked.path(np.zeros((len(nodes), 1)))], asked.tolerance, refine.HEADROOM), g @ h.T
+    orders = [of_order(nodes, order) for order in ORDERS if order < len(nodes)]
     errors = np.stack([one.sums(products) + one.integral(known.passing) - its.rises for one in orders])
     near, every = np.pad(np.abs(errors[1:]), ((0, 0), (1, 1)), "constant"), np.arange(len(its.rises))
     best = 1 + np.argmin(near[:, :-2] + 2.0 * near[:, 1:-1] + near[:, 2:], axis=0)
     own, lower = _mixed(orders, best), _mixed(orders, best - 1)
     units, passed, error = own.units(g, h), own.integral(known.passing).sum(), errors[best, every]
     sizes, until, good = np.abs(error), 0.0, False
-    if refine.by_runs(error.tolist()) > its.path[0]:
+    if by_runs(error.tolist()) > its.path[0]:
         until = float(its.path[0]) / 2.0
     elif abs(error.sum()) > its.net[0]:
         until = 0.5 * float(np.linalg.norm(sizes))
     elif np.isfinite(errors).all():
         sizes, off = _units_off(own, lower, g, h)
-        silent = 1e-3 * off + 1e-30  # where disagreements cancel in the score, it says nothing about them
+        silent = SILENT * off + 1e-30  # where disagreements cancel in the score, it says nothing about them
         off *= math.sqrt(min(1.0, (np.abs(error).sum() + silent) / (np.abs(errors[best - 1, every]).sum() + silent)))
         allowed = float(its.of_parts(np.abs(units).sum())[0])
         good, until = bool(off <= allowed), float(np.linalg.norm(sizes)) * allowed / max(off, 1e-300)
-    more = [] if good or not np.isfinite(errors).all() else refine.middles(
+    more = [] if good or not np.isfinite(errors).all() else middles(
         nodes, sizes, until, asked.max_steps - len(nodes))
     return _Found(Sums(units, own.mean(g), units.sum(), passed, np.array(good)),
                   np.sort(np.concatenate([nodes, more])) if more else nodes[:0], float(np.abs(error).sum()))

@@ -14,8 +14,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 import numpy as np
 
 from tf1_ig import refine
+from tf1_ig.paths import Path
 
-ROUNDING = refine.ROUNDING
 # Floats of gradients that paths may hold while they are refined; examples are begun as if each were to hold 16 nodes.
 _HELD, _NODES = 1 << 26, 16
 
@@ -162,7 +162,7 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
     room = _HELD // evaluator.floats
     together = max(1, min(together, room // _NODES))
     waiting = iter(range(evaluator.count))
-    active: Dict[int, refine.Path] = {}
+    active: Dict[int, Path] = {}
     wanted: Dict[int, List[float]] = {}
     while len(results) < evaluator.count:
         wanted.update((example, refine.FIRST_NODES) for example in itertools.islice(waiting, together - len(wanted)))
@@ -171,7 +171,7 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
                     np.array([alpha for nodes in asked.values() for alpha in nodes], np.float64))
         found = evaluator.gradients(rows)
         new = [example for example in asked if example not in active]
-        active.update((example, refine.Path(ends)) for example, ends in zip(new, _ends(evaluator, new) if new else ()))
+        active.update((example, Path(ends)) for example, ends in zip(new, _ends(evaluator, new) if new else ()))
         for example, alpha, *at in zip(rows.example, rows.alpha.tolist(), *found):
             active[example].add(alpha, *at)
         for example in new:
@@ -190,7 +190,7 @@ def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: i
                     list(path), list(errors), np.array(size))
 
 
-def _that_fit(wanted: Dict[int, List[float]], active: Dict[int, refine.Path], room: int) -> Dict[int, List[float]]:
+def _that_fit(wanted: Dict[int, List[float]], active: Dict[int, Path], room: int) -> Dict[int, List[float]]:
     """The examples whose nodes are asked now, at least one: those first that hold most, while there is room for all."""
     held = {example: len(active[example].score) if example in active else 0 for example in wanted}
     left = room - sum(held.values())
@@ -203,7 +203,7 @@ def _that_fit(wanted: Dict[int, List[float]], active: Dict[int, refine.Path], ro
     return asked
 
 
-def _full_runs(wanted: Dict[int, List[float]], active: Dict[int, refine.Path], at_once: int) -> Dict[int, List[float]]:
+def _full_runs(wanted: Dict[int, List[float]], active: Dict[int, Path], at_once: int) -> Dict[int, List[float]]:
     """Of examples that want more than a run holds those that fill whole runs: first those that have furthest to go.
 
     The others fill later runs, in which few are left.

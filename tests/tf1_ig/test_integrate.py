@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tf1_ig import integrate, quadrature, refine
+from tf1_ig import integrate, paths, quadrature, refine
 from tf1_ig.integrate import Evaluated, Evaluator
 
 
@@ -103,11 +103,11 @@ def test_errors_of_opposite_sign_do_not_cancel():
 
 
 def test_errors_add_by_runs_of_one_sign():
-    assert refine.by_runs(np.array([])) == 0.0
-    assert refine.by_runs(np.array([1.0, 1.0, 1.0])) == pytest.approx(3.0)
-    assert refine.by_runs(np.array([1.0, -1.0, 1.0, -1.0])) == pytest.approx(2.0)
-    assert refine.by_runs(np.array([3.0, 0.0, 1.0, -3.0])) == pytest.approx(5.0)
-    assert refine.by_runs([3.0, 0.0, -4.0]) == pytest.approx(5.0)  # a zero between them cancels nothing
+    assert paths.by_runs(np.array([])) == 0.0
+    assert paths.by_runs(np.array([1.0, 1.0, 1.0])) == pytest.approx(3.0)
+    assert paths.by_runs(np.array([1.0, -1.0, 1.0, -1.0])) == pytest.approx(2.0)
+    assert paths.by_runs(np.array([3.0, 0.0, 1.0, -3.0])) == pytest.approx(5.0)
+    assert paths.by_runs([3.0, 0.0, -4.0]) == pytest.approx(5.0)  # a zero between them cancels nothing
 
 
 def test_gradients_that_do_not_exist_at_the_baseline_are_not_used():
@@ -205,11 +205,11 @@ def test_examples_wait_so_that_runs_are_full_and_that_changes_nothing():
                                             (10, {0, 1, 2, 3}), (11, {0, 1, 2, 3}), (9, {1, 3, 0})])
 def test_those_that_have_furthest_to_go_fill_the_runs(at_once, asked):
     """Example 3 is new; of the others the errors are 5, 50 and 2 times what they may be; 10 nodes are wanted."""
-    paths = {example: refine.Path((0.0, 1.0)) for example in range(3)}
-    for path, beyond in zip(paths.values(), (5.0, 50.0, 2.0)):
+    made = {example: paths.Path((0.0, 1.0)) for example in range(3)}
+    for path, beyond in zip(made.values(), (5.0, 50.0, 2.0)):
         path.beyond = beyond
     wanted = {0: [0.1, 0.2, 0.3], 1: [0.1, 0.2], 2: [0.1, 0.2, 0.3, 0.4], 3: [0.5]}
-    found = integrate._full_runs(wanted, paths, at_once)
+    found = integrate._full_runs(wanted, made, at_once)
     assert set(found) == asked and all(found[example] == wanted[example] for example in found)
 
 
@@ -300,7 +300,7 @@ def test_gradients_that_are_kept_have_room_and_change_nothing(monkeypatch):
     """Kinked examples that all want more nodes than there is room for: some wait until others are done."""
     kept = []
 
-    class Counted(refine.Path):
+    class Counted(paths.Path):
         def __init__(self, *given):
             super().__init__(*given)
             kept.append(self)
@@ -310,7 +310,7 @@ def test_gradients_that_are_kept_have_room_and_change_nothing(monkeypatch):
             return super().result()
 
     most = []
-    monkeypatch.setattr(refine, "Path", Counted)
+    monkeypatch.setattr(integrate, "Path", Counted)
     monkeypatch.setattr(Curve, "example_done", lambda self: most.append(sum(len(one.score) for one in kept)))
     many = [KINK, WAVES, EARLY] * 8
     reference = integrate.adaptive(Curve(*many), 1e-4, 512)
@@ -328,7 +328,7 @@ def test_gradients_that_are_kept_have_room_and_change_nothing(monkeypatch):
 def test_who_holds_most_goes_on_where_there_is_no_room_for_all(room, asked):
     """Seven are held, by the last example most; the examples want 3, 4 and 5 more, then 2."""
     def path(held):
-        made = refine.Path((0.0, 1.0))
+        made = paths.Path((0.0, 1.0))
         made.score = dict.fromkeys(range(held), 0.0)
         return made
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tf1_ig import quadrature, refine
+from tf1_ig import halves, paths, quadrature, refine
 
 TOKENS = 3
 
@@ -29,7 +29,7 @@ def curve(seed):
 
 def path_of(seed, nodes, size=0.0, without=()):
     score, parts = curve(seed)
-    path = refine.Path([score(0.0), score(1.0)], size)
+    path = paths.Path([score(0.0), score(1.0)], size)
     for alpha in nodes:
         at = parts(alpha)
         path.add(alpha, score(alpha), math.nan if alpha in without else at.sum(), np.append(at, alpha), at)
@@ -44,7 +44,7 @@ def plain_runs(errors):
 @pytest.mark.parametrize("seed", range(20))
 def test_errors_of_one_sign_add_and_runs_of_them_in_squares(seed):
     errors = np.random.RandomState(seed).randint(-3, 4, size=seed).astype(float).tolist()
-    assert refine.by_runs(errors) == pytest.approx(plain_runs(errors))
+    assert paths.by_runs(errors) == pytest.approx(plain_runs(errors))
 
 
 def plain_middles(nodes, errors, until, room):
@@ -68,13 +68,13 @@ def test_the_middles_of_the_worst_intervals(seed):
     errors = random.choice([0.0, 1.0, 2.0, 5.0], size=len(nodes) + 1) * random.choice([1.0, 2.0 ** -10])
     until = random.choice([0.0, 0.5, 2.0, 6.0, 1e9]) * errors.max()
     room = random.randint(1, 12)
-    assert refine.middles(nodes, errors, until, room) == plain_middles(nodes, errors.tolist(), until, room)
-    assert refine.middles(nodes, errors, until, 0) == []
+    assert halves.middles(nodes, errors, until, room) == plain_middles(nodes, errors.tolist(), until, room)
+    assert halves.middles(nodes, errors, until, 0) == []
 
 
 def test_errors_whose_squares_are_too_large_are_halved_as_others():
     nodes, errors = np.array([0.25, 0.5]), np.array([1e200, 3e200, 2e200])
-    assert refine.middles(nodes, errors, 1e199, 2) == refine.middles(nodes, errors / 1e200, 0.1, 2) == [0.375, 0.75]
+    assert halves.middles(nodes, errors, 1e199, 2) == halves.middles(nodes, errors / 1e200, 0.1, 2) == [0.375, 0.75]
 
 
 def plain_orders(nodes, slopes, rises):
@@ -103,15 +103,15 @@ def test_on_each_stretch_the_order_of_least_known_errors(seed):
     """Of three paths at once, as each would have it by itself."""
     random = np.random.RandomState(seed)
     of_paths = [np.sort(random.uniform(size=random.randint(6, 12))) for _ in range(3)]
-    for paths in (of_paths, [np.sort(random.uniform(size=4))]):
-        known = refine.known([path_of(seed + number, nodes.tolist()) for number, nodes in enumerate(paths)], 0.01)
-        found, expected = refine.lay(known), []
-        for number, nodes in enumerate(paths):
+    for some in (of_paths, [np.sort(random.uniform(size=4))]):
+        known = paths.known([path_of(seed + number, nodes.tolist()) for number, nodes in enumerate(some)], 0.01, 0.5)
+        found, expected = halves.lay(known), []
+        for number, nodes in enumerate(some):
             score, parts = curve(seed + number)
             expected.append(plain_orders(nodes, np.array([parts(node).sum() for node in nodes]), np.diff(
                 [score(0.0)] + [score(node) for node in nodes] + [score(1.0)])))
         taken, lower, errors, of_lower = zip(*expected)
-        blocks = np.cumsum([0] + [len(nodes) for nodes in paths])
+        blocks = np.cumsum([0] + [len(nodes) for nodes in some])
         for weights, by_path in ((found.taken, taken), (found.lower, lower)):
             dense = np.zeros((len(weights), blocks[-1]))
             np.put_along_axis(dense, found.used, weights, axis=1)
@@ -120,6 +120,21 @@ def test_on_each_stretch_the_order_of_least_known_errors(seed):
             np.testing.assert_allclose(dense, rows, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(found.errors, np.concatenate(errors), rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(found.of_lower, np.concatenate(of_lower), rtol=1e-9, atol=1e-12)
+
+
+def plain_jumps(nodes, parts):
+    """What the place of a jump between two nodes may change, where parts change more there than on both sides."""
+    found = np.zeros((len(nodes) + 1, TOKENS))
+    slopes = [(parts[i + 1] - parts[i]) / (nodes[i + 1] - nodes[i]) for i in range(len(nodes) - 1)]
+    for i in range(1, len(slopes) - 1):
+        for token in range(TOKENS):
+            before, here, behind = (slopes[i + by][token] for by in (-1, 0, 1))
+            if here > max(before, behind):
+                jump = here - max(before, behind)
+            else:
+                jump = min(0.0, here - min(before, behind))
+            found[i + 1, token] = jump * (nodes[i + 1] - nodes[i]) ** 2 / math.sqrt(12)
+    return found
 
 
 def plain_halve(path, seed, tolerance, max_steps):
@@ -131,7 +146,7 @@ def plain_halve(path, seed, tolerance, max_steps):
     rounding = 1e-6 * max(path.size, max(map(abs, ways)))
     taken, lower, errors, of_lower = map(np.array, plain_orders(nodes, np.array([path.slope[n] for n in nodes]), rises))
     of_nodes = np.array([parts(node) for node in nodes])
-    path_bound = max(0.35 * tolerance * sum(map(abs, rises)), rounding)
+    path_bound = max(0.4 * tolerance * sum(map(abs, rises)), rounding)
     if plain_runs(errors) > path_bound:
         return plain_middles(nodes, np.abs(errors), path_bound / 2, room)
     if abs(errors.sum()) > max(tolerance * abs(ways[-1] - ways[0]), rounding):
@@ -141,10 +156,12 @@ def plain_halve(path, seed, tolerance, max_steps):
     added = sum(math.sqrt((spread[:, token] ** 2).sum()) for token in range(TOKENS))
     silent = 1e-3 * added + 1e-30
     believed = math.sqrt(min(1.0, (np.abs(errors).sum() + silent) / (np.abs(of_lower).sum() + silent)))
-    allowed = max(0.35 * tolerance * np.abs(taken.sum(0) @ of_nodes).sum(), rounding)
-    if added * believed > allowed:
-        by_tokens = np.abs(spread).sum(1)
-        return plain_middles(nodes, by_tokens, math.sqrt((by_tokens ** 2).sum()) * allowed / (added * believed), room)
+    allowed = max(0.4 * tolerance * np.abs(taken.sum(0) @ of_nodes).sum(), rounding)
+    jumps = plain_jumps(nodes, of_nodes)
+    off = math.hypot(added * believed, sum(math.sqrt((jumps[:, token] ** 2).sum()) for token in range(TOKENS)))
+    if off > allowed:
+        by_tokens = np.hypot(np.abs(spread).sum(1) * believed, np.abs(jumps).sum(1))
+        return plain_middles(nodes, by_tokens, math.sqrt((by_tokens ** 2).sum()) * allowed / off, room)
     return []
 
 
@@ -198,7 +215,8 @@ def plain_climb(path, seed, tolerance, max_steps):
     decay = by_degree ** (trust * (EXACT[len(nodes)] - EXACT[len(few)]))
     left, hope = (max(net, decay if decay > slow else math.sqrt(net * decay)) for slow in (0.2, 0.5))
     allowed = max(0.5 * tolerance * np.abs(whole).sum(), rounding)
-    if change * left <= allowed and np.abs(errors).sum() <= 0.3 * np.abs(np.diff(ways)).sum() + rounding and (
+    off = max(change * left, 20.0 * (np.abs(errors).sum() - change - rounding))
+    if off <= allowed and np.abs(errors).sum() <= 0.3 * np.abs(np.diff(ways)).sum() + rounding and (
             abs(errors.sum()) <= max(tolerance * abs(ways[-1] - ways[0]), rounding)):
         return []
     more = 2 * len(nodes) + 1
@@ -249,7 +267,7 @@ def cliff(at):
 def test_what_cancels_in_the_score_is_not_told_by_it(hidden, tolerance):
     """The score, 2 a + a ** 3 / 30, is known by three nodes; what moves between the tokens is not."""
     derivative, integral = hidden
-    path = refine.Path((0.0, 2.0 + 1.0 / 30.0))
+    path = paths.Path((0.0, 2.0 + 1.0 / 30.0))
     wanted = refine.FIRST_NODES
     while wanted:
         for a in wanted:
@@ -262,10 +280,62 @@ def test_what_cancels_in_the_score_is_not_told_by_it(hidden, tolerance):
     assert np.abs(found - truth).sum() <= (5.0 * tolerance + 0.01) * np.abs(truth).sum()
 
 
+def integrated(parts, score, tolerance=0.01, nodes=refine.FIRST_NODES, level=1):
+    """The path once nothing more is wanted."""
+    path = paths.Path((score(0.0), score(1.0)))
+    path.level, wanted = level, list(nodes)
+    while wanted:
+        for a in wanted:
+            path.add(a, score(a), parts(a).sum(), parts(a), parts(a))
+        wanted = refine.wanted([path], tolerance, 4096)[0]
+    return path
+
+
+def traded(at, smooth, size=0.2):
+    """Parts of two tokens that trade at one point of the path, beside a smooth part; score and integral."""
+    def parts(a):
+        step = size * (a > at)
+        return np.array([1.0 + step, 1.0 - 0.99 * step]) + smooth * np.array([a, a * a])
+
+    def integral(a):
+        step = size * max(0.0, a - at)
+        return np.array([a + step, a - 0.99 * step]) + smooth * np.array([a * a / 2.0, a ** 3 / 3.0])
+
+    return parts, lambda a: float(integral(a).sum()), integral(1.0) - integral(0.0)
+
+
+@pytest.mark.parametrize("smooth", [0.0, 0.3])
+@pytest.mark.parametrize("at", np.linspace(0.12, 0.88, 13).tolist())
+def test_a_jump_at_which_tokens_trade_is_placed(at, smooth):
+    """The score hardly shows it, and wherever it is between two nodes, symmetric polynomials put it into the middle."""
+    parts, score, truth = traded(at, smooth)
+    path = integrated(parts, score)
+    assert np.abs(path.result()[0] - truth).sum() <= 0.01 * np.abs(truth).sum()
+
+
+def test_a_jump_before_the_first_node_is_seen_in_the_score_alone():
+    """Three nodes agree to the last bit; polynomials that do leave no error."""
+    parts, score, truth = traded(0.08, 0.0, size=-1.0)
+    path = integrated(parts, score)
+    assert len(path.nodes) > 3
+    assert np.abs(path.result()[0] - truth).sum() <= 0.01 * np.abs(truth).sum()
+
+
+def test_smooth_parts_are_no_jumps():
+    """Twice as many nodes leave an eighth at most; a jump leaves half."""
+    def left(parts, count):
+        nodes = (np.arange(count) + 0.5) / count
+        return np.abs(halves._jumps(np.stack([parts(a) for a in nodes]), nodes, np.array([count]))).sum(axis=0).max()
+
+    smooth, jumping = (lambda a: np.array([math.sin(5.0 * a), a ** 3])), (lambda a: np.array([float(a > 0.33), a]))
+    assert left(smooth, 80) <= left(smooth, 40) / 8.0
+    assert left(jumping, 80) == pytest.approx(left(jumping, 40) / 2.0) and left(jumping, 40) > 0.005
+
+
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-2, 0.1])
 def test_paths_that_are_asked_together_want_what_each_wants_alone(tolerance):
     """Some by the nested rules, some halved, of many nodes and of few; one of them is given up."""
-    def paths():
+    def drawn_paths():
         made = []
         for seed in range(12):
             random = np.random.RandomState(seed)
@@ -276,9 +346,9 @@ def test_paths_that_are_asked_together_want_what_each_wants_alone(tolerance):
             made.append(path)
         return made
 
-    together = paths()
+    together = drawn_paths()
     found = refine.wanted(together, tolerance, 40)
-    for path, other, asked in zip(together, paths(), found):
+    for path, other, asked in zip(together, drawn_paths(), found):
         assert asked == refine.wanted([other], tolerance, 40)[0]
         np.testing.assert_allclose(path.errors, other.errors, rtol=1e-12, atol=1e-15)
         np.testing.assert_allclose(path.weights, other.weights, rtol=1e-12)
@@ -317,7 +387,7 @@ def test_a_path_without_gradients_is_given_up(without, done):
 
 def test_rounding_is_a_share_of_the_scores_where_nothing_else_is_said():
     """A score of 1e-9 is as good as any."""
-    small, known = refine.Path((0.0, 1e-9)), refine.Path((0.0, 1e-9), 1.0)
+    small, known = paths.Path((0.0, 1e-9)), paths.Path((0.0, 1e-9), 1.0)
     for path in (small, known):
         for alpha in refine.FIRST_NODES:
             path.add(alpha, 1e-9 * (alpha > 0.3), 0.0, np.zeros(1), np.zeros(1))
@@ -327,7 +397,7 @@ def test_rounding_is_a_share_of_the_scores_where_nothing_else_is_said():
 
 @pytest.mark.parametrize("ends", [(math.nan, 1.0), (0.0, math.inf)])
 def test_a_path_whose_scores_are_not_finite_is_given_up(ends):
-    path = refine.Path(ends)
+    path = paths.Path(ends)
     for alpha in refine.FIRST_NODES:
         path.add(alpha, 0.0, 1.0, np.ones(2), np.ones(2))
     assert refine.wanted([path], 0.1, 100) == [[]] and np.isnan(path.result()[0]).all()
@@ -336,16 +406,17 @@ def test_a_path_whose_scores_are_not_finite_is_given_up(ends):
 @pytest.mark.parametrize("tolerance, size, allowed", [(0.01, 10.0, 0.05), (0.01, 0.01, 1e-3)])
 def test_half_of_the_tolerance_is_for_estimates(tolerance, size, allowed):
     """And never less than rounding of the scores, here of a thousand."""
-    path = refine.Path((0.0, 1.0), 1e3)
+    path = paths.Path((0.0, 1.0), 1e3)
     path.add(0.5, 0.5, 1.0, np.ones(1), np.ones(1))
-    assert refine.known([path], tolerance).of_parts(np.array([size])).tolist() == [pytest.approx(allowed)]
+    known = paths.known([path], tolerance, refine.HEADROOM)
+    assert known.of_parts(np.array([size])).tolist() == [pytest.approx(allowed)]
 
 
 def test_an_interval_is_cut_where_nothing_was_asked_before():
     """In the middle, else at three eighths from either end, else at a quarter; then no more."""
     asked, cuts = set(), []
     for _ in range(6):
-        cut = refine.middles([], np.array([1.0]), 0.0, 9, asked)
+        cut = halves.middles([], np.array([1.0]), 0.0, 9, asked)
         cuts += cut
         asked.update(cut)
     assert cuts == [0.5, 0.375, 0.625, 0.25, 0.75]
@@ -354,20 +425,20 @@ def test_an_interval_is_cut_where_nothing_was_asked_before():
 def test_how_far_a_path_has_to_go():
     """Not known after the first level, then a little; where intervals are halved, error over what is allowed."""
     path = path_of(3, refine.FIRST_NODES)
-    more, = refine.climb([path], refine.known([path], 1e-9), 100)
+    more, = refine.climb([path], paths.known([path], 1e-9, refine.HEADROOM), 100)
     assert more and path.level == 2 and path.beyond == math.inf
     path = path_of(3, more)
     path.level = 2
-    refine.climb([path], refine.known([path], 1e-9), 100)
+    refine.climb([path], paths.known([path], 1e-9, refine.HEADROOM), 100)
     assert path.beyond == 1.0
     path.level = None
-    its = refine.known([path], 1e-12)
-    refine.halve([path], its, 100)
-    assert path.beyond == pytest.approx(refine.by_runs(path.errors.tolist()) / its.path[0], rel=1e-9)
+    its = paths.known([path], 1e-12, refine.HEADROOM_OF_HALVES)
+    halves.halve([path], its, 100)
+    assert path.beyond == pytest.approx(paths.by_runs(path.errors.tolist()) / its.path[0], rel=1e-9)
     assert path.beyond > 1.0
-    still = refine.Path([0.0, 0.0])  # nothing is allowed where nothing changes
+    still = paths.Path([0.0, 0.0])  # nothing is allowed where nothing changes
     for alpha in (0.25, 0.75):
         still.add(alpha, 0.0, 1.0, np.ones(1), np.ones(1))
     still.level = None
-    its = refine.known([still], 0.01)
-    assert refine.halve([still], its._replace(path=np.zeros(1)), 100)[0] and still.beyond > 1e6
+    its = paths.known([still], 0.01, refine.HEADROOM_OF_HALVES)
+    assert halves.halve([still], its._replace(path=np.zeros(1)), 100)[0] and still.beyond > 1e6

@@ -4,7 +4,7 @@ from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
-from tf1_ig import refine
+from tf1_ig.halves import LEAST_WIDTH
 
 # The difference of the scores; that difference on the average over random draws; nothing.
 EXACT, IN_EXPECTATION, NONE = "exact", "in expectation", "none"
@@ -36,4 +36,4 @@ def jump(result: Any, row: int) -> Optional[Tuple[float, float]]:
     if not np.isfinite(errors).all():
         return None
     low, high = alphas[int(np.argmax(errors)):][:2].tolist()
-    return (low, high) if high - low < refine.LEAST_WIDTH else None
+    return (low, high) if high - low < LEAST_WIDTH else None
