@@ -181,3 +181,25 @@ def test_ids_out_of_range_of_a_matrix(name):
                 with pytest.raises(gt.errors.GraphToolsError, match="is not in|out of range|does not index"):
                     explainer.explain(feed, label=1)
     del frozen
+
+
+@pytest.mark.parametrize("count, said", [
+    (1, "bag0:0 merges or combines the rows of its ids; attributions are to one row per occurrence"),
+    (5, "bag0:0, bag1:0, bag2:0 and 2 more merge or combine the rows of their ids; attributions are to one row per "
+        "occurrence")])
+def test_merged_lookups_are_told_in_one_note(count, said):
+    feed = {}
+    with tf.Graph().as_default():
+        total = 0.0
+        for number in range(count):
+            words = tf.sparse_placeholder(tf.int64, [None, None], "words%d" % number)
+            total += tf.nn.embedding_lookup_sparse(tf.constant(np.eye(6, 2, dtype=np.float32)), words, None,
+                                                   combiner="sum", name="bag%d" % number)
+            feed.update({words.indices.name: [[0, 0], [0, 1], [1, 0]], words.values.name: [3, 3, 1],
+                         words.dense_shape.name: [2, 2]})
+        tf.reduce_sum(tf.tanh(total), 1, name="score")
+        model = gt.from_session(tf.Session())
+    with tf1_ig.IntegratedGradients(model, "score", list(gt.find_embeddings(model))) as explainer:
+        notes = explainer.explain(feed, steps=2).notes
+    assert sum("per occurrence" in note for note in notes) == 1
+    assert any(note.replace("/embedding_lookup", "") == said for note in notes), notes

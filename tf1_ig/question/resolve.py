@@ -4,7 +4,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import graph_tools as gt
 from graph_tools.edit.hold_state import hold_state
-from graph_tools.errors import GraphToolsError, NoCandidateError
+from graph_tools.errors import GraphToolsError, NoCandidateError, some
 from graph_tools.feature_columns import Column
 from graph_tools.find.candidates import Candidate, Embedding
 from graph_tools.find.embeddings.onehot import VECTORS
@@ -210,7 +210,7 @@ def _operable(model: Model, chosen: Sequence[Any], renamed: Dict[str, str], note
     tensors = [renamed.get(name, name) for name in map(names.tensor_name, chosen)]
     lookups = [_lookup(model, given, tensor) for given, tensor in zip(chosen, tensors)]
     split, edit = gt.split_occurrences(model, [one for one in lookups if one is not None])
-    resolved = []
+    resolved, merged = [], []
     for given, tensor, lookup in zip(chosen, tensors, lookups):
         name = names.tensor_name(given)
         if lookup is None:
@@ -220,12 +220,14 @@ def _operable(model: Model, chosen: Sequence[Any], renamed: Dict[str, str], note
             continue
         row_tensor = edit.placeholders[lookup.tensor]
         if row_tensor != lookup.tensor:
-            notes.append("%s merges or combines the rows of its ids; attributions are to one row per occurrence" % (
-                lookup.tensor))
+            merged.append(lookup.tensor)
         if split is not model:
             lookup = next((one for one in gt.find_embeddings(split) if one.tensor == row_tensor), lookup)
             tensor = lookup.tensor
         resolved.append(_resolved_input(name, AttributedInput(tensor, lookup.owner), lookup, renamed))
+    if merged:
+        notes.append("%s %s ids; attributions are to one row per occurrence" % (some(merged, 3), (
+            "merges or combines the rows of its" if len(merged) == 1 else "merge or combine the rows of their")))
     return split, resolved
 
 
