@@ -17,7 +17,8 @@ from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import EXITS
 from graph_tools.graph.walk import Use
 
-_STOPS = READOUTS | SHAPE_READERS | {"StopGradient", "PreventGradient", "Rint"}
+# The values that TopK chooses have a gradient, which place they stood at has none.
+_STOPS = READOUTS - {"TopK", "TopKV2"} | SHAPE_READERS | {"StopGradient", "PreventGradient", "Rint"}
 _COLLECTS = frozenset(("TensorArrayGatherV3", "TensorArrayConcatV3", "TensorListStack", "TensorListConcatV2"))
 # What a gradient can be of on its way: a spectrum is complex.
 _CARRIES = FLOATS | {"complex64", "complex128", "resource", "variant"}
@@ -135,8 +136,7 @@ def _reach(view: View, ref: TensorRef, end: TensorRef, needed: Set[str]) -> Opti
         for use in view.index.uses(one):
             if use.node in needed and _is_differentiable(view, use):
                 gates = gate or not layer and _is_gate(view, use, one)
-                todo += [(TensorRef(use.node, port), gates, layer or view.op(use.node) in LAYERS)
-                         for port in range(view.tensor_count(use.node))]
+                todo += [(out, gates, layer or view.op(use.node) in LAYERS) for out in _carried(view, use.node)]
     return reached
 
 
@@ -149,9 +149,13 @@ def _is_differentiable(view: View, use: Use) -> bool:
         return False
     if op in ("Switch", "Select", "SelectV2") and use.slot == (1 if op == "Switch" else 0):
         return False
-    carried = [TensorRef(use.node, port) for port in range(view.tensor_count(use.node))]
-    return any(view.dtype(ref) in _CARRIES for ref in carried) and (
-        op not in ("Cast",) or view.is_float(TensorRef(use.node, 0)))
+    return bool(_carried(view, use.node)) and (op not in ("Cast",) or view.is_float(TensorRef(use.node, 0)))
+
+
+def _carried(view: View, name: str) -> List[TensorRef]:
+    """The tensors of a node that a gradient can be of."""
+    return [ref for ref in (TensorRef(name, port) for port in range(view.tensor_count(name)))
+            if view.dtype(ref) in _CARRIES]
 
 
 def _is_gate(view: View, use: Use, ref: TensorRef) -> bool:

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 
 import graph_tools as gt
 import tf1_ig
+from graph_tools.errors import GraphToolsError
 from tests.models.joint_inputs import FLOATS, IDS, JOINT, model_of
 from tf1_ig.show import terminal
 
@@ -61,3 +63,20 @@ def test_where_an_attribution_begins_behind_a_picture_is_said():
 
 def test_anchors_are_no_embedding():
     assert not gt.find_embeddings(model_of(JOINT["boxes_of_anchors"].build))
+
+
+def test_the_values_that_a_sort_puts_out_reach_back_and_their_places_do_not():
+    """A served head may be the sorted probabilities; what is computed of the places has no gradient."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None, 3], "x")
+        found = tf.nn.top_k(tf.nn.softmax(tf.matmul(x, tf.constant(np.eye(3, 4, dtype=np.float32) * 2.0))), 2)
+        tf.identity(found.values, name="p")
+        tf.identity(tf.cast(found.indices, tf.float32) * 0.1, name="places")
+        model = gt.from_session(tf.Session(graph=graph))
+    feed = {"x:0": np.array([[1.0, 0.5, -0.2], [0.1, 0.0, 2.0]], np.float32)}
+    with tf1_ig.IntegratedGradients(model, "p") as explainer:
+        assert explainer.inputs == ("x:0",)
+        result = explainer.explain(feed, label=0)
+    np.testing.assert_allclose(result.values["x:0"].sum(axis=1), result.score - result.baseline_score, rtol=0.01)
+    with pytest.raises(GraphToolsError, match="no gradient path from output places:0 to input x:0"):
+        tf1_ig.IntegratedGradients(model, "places").explain(feed, label=0)
