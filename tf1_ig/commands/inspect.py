@@ -17,7 +17,7 @@ from graph_tools.graph.ops import MUST_BE_FED, WAITING_KINDS
 from graph_tools.report import Finding
 from tf1_ig.commands import scan as scan_command, write_spec
 from tf1_ig.commands.arguments import add_limits, add_model, seed
-from tf1_ig.question import proposal as proposals, samples
+from tf1_ig.question import few_rows, proposal as proposals, samples
 from tf1_ig.question.proposal import Proposal
 from tf1_ig.rows import fingerprint
 
@@ -103,8 +103,8 @@ def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tu
                         "with --input")
     if proposal is not None:
         if proposal.fixed:
-            warnings.append("the graph takes exactly %d row%s: feed as many, as the example does" % (
-                proposal.rows, "s" * (proposal.rows != 1)))
+            warnings.append(few_rows.told_of_rows(proposal.rows, proposal.cost))
+        warnings += few_rows.told_of_time(proposal.cost)
         if proposal.inference_mode:
             warnings.append("the graph is in training mode (dropout or batch statistics that no feed switches off); "
                             "the command below puts it into inference mode")

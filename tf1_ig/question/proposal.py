@@ -13,8 +13,8 @@ from graph_tools.find import own
 from graph_tools.graph import names
 from graph_tools.model import Model
 from graph_tools.report import Finding
-from tf1_ig.question import training_mode, trial
-from tf1_ig.question.example_feeds import Plan
+from tf1_ig.question import few_rows, training_mode, trial
+from tf1_ig.question.example_feeds import Plan, Setting
 from tf1_ig.question.samples import Sample
 from tf1_ig.question.start import Start
 
@@ -29,7 +29,8 @@ class Proposal(NamedTuple):
 
     Attributes:
       samples: what to feed, by tensor name.
-      rows: how many rows that holds; more than one only where the graph fixes their number.
+      rows: how many rows that holds; more than one only where the graph fixes their number (then as many, or the few
+        that ``cost`` tells of).
       fixed: whether the graph fixes it.
       batch_axis: axis of the rows, ``None`` where the feed is one example.
       label: what to explain of the output, as a command line says it; ``None``: what ``explain`` takes by itself.
@@ -45,6 +46,7 @@ class Proposal(NamedTuple):
       baseline: what may not start at zero, where the output is not finite or jumps, and what it started at.
       singular: the op that is not finite there, or jumps, in words.
       jumps: the same where it jumps.
+      cost: what it takes to explain the example, where that was measured; ``None``: not much.
     """
 
     samples: Tuple[Tuple[str, Sample], ...]
@@ -64,6 +66,7 @@ class Proposal(NamedTuple):
     baseline: Start = ()
     singular: str = ""
     jumps: str = ""
+    cost: Optional[few_rows.Cost] = None
 
 
 def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int = 0) -> Proposal:
@@ -80,10 +83,14 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
     setting = plan.setting()
     begun = time.process_time()
 
+    last = setting, 0.0
+
     def tried(chosen: Any) -> Proposal:
+        nonlocal last
         samples = tuple(plan.samples(chosen))
         rows = trial.Rows(chosen.rows, plan.fixed == chosen.rows, int(chosen.steps_first))
-        found = trials.run(dict(samples), rows)
+        found, seconds = few_rows.timed(lambda: trials.run(dict(samples), rows))
+        last = chosen, seconds
         return Proposal(samples, fixed=rows.fixed and trial.may_be_rows(output, found.rows), **found._asdict())
 
     with trial.Trials(model, output) as trials:
@@ -98,7 +105,19 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
             if not found[-1].obstacle or not found[-1].may_fit or time.process_time() - begun > _SECONDS:
                 break
             found.append(tried(other))
-    return found[-1] if not found[-1].obstacle else found[0]
+        return found[0] if found[-1].obstacle else _in_time(found[-1], trials, *last)
+
+
+def _in_time(found: Proposal, trials: trial.Trials, setting: Setting, seconds: float) -> Proposal:
+    """A proposal that went through its trial in so many seconds, with what it costs to explain it, and with few rows
+    where the graph fixes many and that takes long."""
+    if not found.tried:
+        return found
+    running, explained, outputs = trials.again(found.batch_axis, found.label, found.baseline)
+    by_rows = found.fixed and found.batch_axis == 0 and not setting.steps_first and not setting.rows_inside
+    chosen, cost = few_rows.looked_at(few_rows.Example(
+        found.samples, found.rows, by_rows, explained, outputs, running), seconds)
+    return found._replace(samples=chosen, cost=cost, rows=few_rows.FEW if cost and cost.takes else found.rows)
 
 
 def _needed(model: Model, outputs: Sequence[Any]) -> Model:

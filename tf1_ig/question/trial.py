@@ -32,7 +32,7 @@ _NOT_FINITE = "%s is not finite on the way from the baseline to the example: fir
 _JUMPS = "%s jumps right behind the baseline, where no integral of its gradient says by what: first in %s; choose " \
          "another baseline"
 _BEYOND = 1e15                       # what no weight is after a training that went well
-_STEPS = 2                           # points of the trial
+STEPS = 2                            # points of the trial
 _LARGE = 1500                        # nodes behind an output of which no gradient is built
 _CERTAIN = 1 - 1e-4                  # of a probability: there single precision hardly knows its gradient
 _LIMIT = 60.0                        # most seconds of one run of it
@@ -87,6 +87,16 @@ class _Tried(IntegratedGradients):
         """Whether no feed has made it another one, nor kept it from becoming one for the next feed."""
         return self.resolved is self._made[0] and not self._made[1] and len(self._opened) == 2
 
+    @property
+    def feed(self) -> Any:
+        """The feed that was read last."""
+        return self._kept[0][0]
+
+    @property
+    def running(self) -> str:
+        """How points of the last feed are run, in the words of a result."""
+        return self._kept[1].probed.running.mode
+
     def near(self, feed: Dict[str, np.ndarray], label: Any, baseline: Any) -> np.ndarray:
         """The scores of a feed right behind a baseline."""
         question = Question(feed, label, effort())
@@ -133,6 +143,22 @@ class Trials(contextlib.ExitStack):
         # is zero may be one with other values.
         return next((one for one in reversed(found) if not one.obstacle), next(
             (one for one in found if one.silent), found[0]))
+
+    def again(self, axis: Optional[int], label: Optional[str], baseline: start.Start
+              ) -> Tuple[str, Callable[..., Any], Callable[..., np.ndarray]]:
+        """How points of the last example were run; what explains it in some steps, by what a ``Trial`` says of it; and
+        what tells its outputs, or those of another feed."""
+        tried = self._open[axis]
+        feed = tried.feed
+
+        def explained(steps: int) -> Any:
+            return _labelled(lambda one: tried.explain(feed, one, dict(baseline) or "zero", steps=steps), label,
+                             self._output.shape, axis)
+
+        def outputs(other: Optional[Dict[str, np.ndarray]] = None) -> np.ndarray:
+            return tried.outputs(feed if other is None else other)
+
+        return tried.running, explained, outputs
 
     def _along(self, axis: Optional[int]) -> "_Tried":
         """What tries feeds whose rows are along an axis: their graph and its gradient are made once for all feeds."""
@@ -259,7 +285,7 @@ def _answer(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Opti
 
 
 def _asked(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any) -> Any:
-    return _labelled(lambda label: trial.explain(feed, label, steps=_STEPS), label, shape, axis)
+    return _labelled(lambda label: trial.explain(feed, label, steps=STEPS), label, shape, axis)
 
 
 def _labelled(ask: Callable[[Any], Any], label: Optional[str], shape: Any, axis: Any) -> Any:
@@ -283,7 +309,7 @@ def _about(trial: _Tried, feed: Dict[str, np.ndarray], label: Optional[str], sha
 
     return start.Ask(
         lambda baseline, **more: _labelled(
-            lambda one: trial.explain(feed, one, baseline, **{"steps": _STEPS, **more}), label, shape, axis),
+            lambda one: trial.explain(feed, one, baseline, **{"steps": STEPS, **more}), label, shape, axis),
         lambda baseline: _labelled(lambda one: trial.near(feed, one, baseline), label, shape, axis),
         numbers, [spec.name for spec in specs if spec.name not in numbers], ids)
 
