@@ -124,6 +124,25 @@ def test_steps_that_come_first_have_a_length_a_row():
     np.testing.assert_allclose(result.values["x:0"][0], fed["x:0"][:, 0] * examples.WEIGHTS[:, 2], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("turned, most", [(True, 4), (False, 19)])
+def test_a_length_among_ids_is_none_that_what_it_turns_round_has_not(turned, most):
+    """One column of what is fed is a length, the others are ids of a table of twenty; and the twin without one."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        packed = tf.placeholder(tf.int32, [None, 5], "packed")
+        rows = tf.gather(tf.constant(np.random.RandomState(0).normal(size=(20, 3)), tf.float32), packed[:, 1:])
+        if turned:
+            rows = tf.reverse_sequence(rows, packed[:, 0], seq_axis=1, batch_axis=0)
+        weights = tf.constant(np.arange(24.0).reshape(12, 2), tf.float32) * 0.1
+        tf.nn.softmax(tf.matmul(tf.reshape(rows, [-1, 12]), weights), name="p")
+        model = gt.from_session(tf.Session(graph=graph))
+    for seed in range(5):
+        output, found = propose_any(model, list(gt.find_outputs(model)), gt.find_embeddings(model), seed)
+        (_, drawn), = found.samples
+        assert not found.obstacle and 1 <= drawn.array.min() and drawn.array.max() <= most, found.obstacle
+    assert turned or drawn.array.max() > 4
+
+
 @pytest.mark.parametrize("build, label", [
     (examples.scores_after_a_start, "5,0"), (examples.scores_before_an_end, "0,0")])
 def test_where_nothing_moves_the_first_position_the_last_one_is_explained(build, label):

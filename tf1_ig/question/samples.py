@@ -152,6 +152,7 @@ class Maker:
         """How many ids there are for a tensor; ``None`` when nothing looks them up."""
         ref = names.parse(tensor)
         sizes = [size or _MANY for behind, size in self._vocabularies if ref in behind]
+        steps: List[int] = []  # what stands beside ids in one tensor may say how many of them are turned round
         for use in self._uses(tensor):
             refs = self._index.data_inputs(use.node)
             op = self._index.op(use.node)
@@ -159,12 +160,15 @@ class Maker:
                 depth = self._constant(refs[1])
                 sizes += [int(depth)] if depth is not None and depth.size == 1 else []
             elif op in ("Gather", "GatherV2", "ResourceGather") and use.slot == 1:
-                sizes += [self._rows(refs[0]) or _MANY]
-        return min(sizes) if sizes else None
+                sizes += [self._size(refs[0], 0) or _MANY]
+            elif op == "ReverseSequence" and use.slot == 1:
+                long = self._size(refs[0], self._index.nodes[use.node].attr["seq_dim"].i)
+                steps += [long + 1] if long else []
+        return min(sizes + steps) if sizes else None
 
-    def _rows(self, ref: Any) -> Optional[int]:
+    def _size(self, ref: Any, axis: int) -> Optional[int]:
         shape = self._model.outline.get_tensor_by_name(str(ref)).shape
-        return None if not shape.ndims else shape.as_list()[0]
+        return shape.as_list()[axis] if (shape.ndims or 0) > axis else None
 
     def _statistics(self, tensor: str) -> Optional[Tuple[float, float]]:
         """Mean and spread that the first normalisation behind a tensor takes off it."""
