@@ -36,6 +36,12 @@ def test_data_is_no_switch_whatever_its_shape(build):
     assert not any(one.switch for one in gt.find_inputs(_model(build)))
 
 
+def test_what_weights_are_multiplied_by_is_data_after_freezing_too():
+    frozen, _ = gt.freeze(_model(switches.steps_without_shape), outputs=["y"])
+    assert [(one.tensor, one.switch) for one in gt.find_inputs(frozen, output="y")] == [
+        ("first:0", ""), ("second:0", ""), ("third:0", "")]
+
+
 @pytest.mark.parametrize("build, name, role, value", **_named(switches.RANDOM))
 def test_what_is_to_be_fed_makes_runs_agree_and_another_value_does_not(build, name, role, value):
     model = _model(build)

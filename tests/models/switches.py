@@ -132,6 +132,14 @@ def temperature_without_shape():
     tf.divide(tf.matmul(_x(), tf.constant(WEIGHTS)), tf.placeholder(tf.float32, name="level"), name="y")
 
 
+def decay_of_a_state():
+    """How much of a state that was kept counts, and how much of the batch: it multiplies a weight, and data."""
+    tf = _tf.tf
+    x, decay = _x(), tf.placeholder(tf.float32, name="level")
+    kept = tf.identity(tf.constant(WEIGHTS[:, 0]), name="kept/read")
+    _end(x - (kept * decay + tf.reduce_max(x, 0) * (1 - decay)))
+
+
 def learning_rate():
     """What only the optimiser reads."""
     tf = _tf.tf
@@ -170,6 +178,18 @@ def mask():
     _end(tf.where(chosen, x, tf.zeros_like(x)))
 
 
+def steps_without_shape():
+    """A cell of which each step has a number a row, of unknown rank, times weights, added to the state; trained."""
+    tf = _tf.tf
+    weights = tf.get_variable("weights", initializer=tf.constant(WEIGHTS[:1]), use_resource=False)
+    inner = tf.get_variable("inner", initializer=tf.constant(WEIGHTS[:3]), use_resource=False)
+    state = tf.ones([2, 3])
+    for name in ("first", "second", "third"):
+        state = tf.tanh(tf.matmul(state, inner) + tf.placeholder(tf.float32, name=name) * weights)
+    y = tf.matmul(state, tf.constant(WEIGHTS.T), name="y")
+    tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_mean(tf.square(y)))
+
+
 # Graph, the switch, its role, what to feed.
 SWITCHES = (
     (keep_without_shape, "level", "dropout", 1.0), (rate_without_shape, "level", "dropout", 0.0),
@@ -180,10 +200,10 @@ SWITCHES = (
     (inference_flag, "mode", "branch", True), (phase_number, "mode", "branch", 0),
     (keep_chosen_by_a_flag, "mode", "branch", False), (statistics_by_a_flag, "mode", "branch", False),
     (noise_level, "level", "noise", 0.0), (temperature_without_shape, "level", "scale", 1.0),
-    (learning_rate, "level", "optimiser", 1.0))
+    (decay_of_a_state, "level", "scale", 1.0), (learning_rate, "level", "optimiser", 1.0))
 RANDOM = tuple(row for row in SWITCHES if row[2] in ("dropout", "noise") or row[1] == "mode" and (
     row[0] not in (statistics_by_a_flag, one_of_several, just_one)))
-TWINS = (data_without_shape, noisy_data, compared_pictures, mask)
+TWINS = (data_without_shape, noisy_data, compared_pictures, mask, steps_without_shape)
 
 
 def default_in_the_middle():

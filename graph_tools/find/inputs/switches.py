@@ -11,6 +11,7 @@ from graph_tools.find import gradients
 from graph_tools.find.dataflow import CARRIED, SOURCES
 from graph_tools.find.decided import OF_THE_SIZE, Decided
 from graph_tools.find.inputs.placeholders import placeholder_shape
+from graph_tools.find.inputs.weighed import is_weighed
 from graph_tools.find.settled import Deciding, Ends, Under, nothing_fed
 from graph_tools.graph import functions, names
 from graph_tools.graph.names import TensorRef
@@ -171,13 +172,15 @@ class _Search:
 
     def roles(self) -> Dict[str, str]:
         """Roles of the placeholders that are no data, by node."""
-        roles = {name: self.role(node, self.effects(name)) for name, node in self.index.nodes.items()
-                 if node.op in PLACEHOLDERS}
-        # What only scales others may be data itself, where nothing else is.
-        scaling = {name for name, role in roles.items() if role == SCALE and not placeholder_shape(
-            self.index, self.index.nodes[name])}
+        effects = {name: self.effects(name) for name in self.index.names_of(PLACEHOLDERS)}
+        roles = {name: self.role(self.index.nodes[name], found) for name, found in effects.items()}
+        # What only scales others may be data itself, where nothing else is, and is where weights are multiplied by it.
+        shapes = {name: placeholder_shape(self.index, self.index.nodes[name]) for name, role in roles.items()
+                  if role == SCALE}
         data = self.data(roles)
-        return {name: role for name, role in roles.items() if role and (data or name not in scaling)}
+        scaling = {name for name, shape in shapes.items() if not shape and (not data or shape is None and (
+            is_weighed(self.index, name, [effect.node for effect in effects[name]])))}
+        return {name: role for name, role in roles.items() if role and name not in scaling}
 
     def data(self, roles: Dict[str, str]) -> List[str]:
         """The sources that have no role and are no names of a saver's files."""
@@ -190,10 +193,12 @@ class _Search:
         return bool(ops & SAVES) and ops <= SAVES | RESTORES | PLACEHOLDERS | {"Identity"}
 
     def effects(self, name: str) -> List[_Effect]:
-        """What the values of a placeholder meet, behind arithmetic with constants and weights. Of one that is declared
-        to be a single number, what training makes by differentiating tells where nothing else does."""
+        """What the values of a placeholder meet, behind arithmetic with constants and weights. What differentiating
+        scales by it (of a single number: what it makes of it at all) tells where nothing else does."""
+        training, found = gradients.nodes(self.index), self._effects(name, ())
         single = placeholder_shape(self.index, self.index.nodes[name]) == ()
-        return single and self._effects(name, gradients.nodes(self.index)) or self._effects(name, ())
+        return single and self._effects(name, training) or [
+            effect for effect in found if effect.role != SCALE or effect.node not in training] or found
 
     def _effects(self, name: str, without: Container[str]) -> List[_Effect]:
         found: List[_Effect] = []
