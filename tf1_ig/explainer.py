@@ -83,7 +83,7 @@ class IntegratedGradients:
         inputs = [spec.attributed for spec in self.resolved.inputs]
         engine = Engine(self.resolved.model, self.output, inputs, self.batch_axis, *self._options, **self._wanted)
         self._engine, self._reader = engine, TaskReader(engine, self.resolved, self.batch_axis)
-        self._prefix = prefix.OptionalPrefix(self.resolved.model, engine, *self._options)
+        self._prefix = prefix.OptionalPrefix(self.resolved.model, engine, *self._options, sought=self._shown)
         self._opened += [engine, self._prefix]
 
     @property

@@ -8,6 +8,7 @@ from graph_tools import _tf
 from tests.models import small
 from tests.tf1_ig import brute_force
 from tf1_ig.engine import prefix
+from tf1_ig.question import trial
 
 RANDOM = np.random.RandomState(5)
 X = RANDOM.normal(size=(7, 6, 4)).astype(np.float32)
@@ -164,3 +165,12 @@ def test_a_little_work_builds_nothing():
     with tf1_ig.IntegratedGradients(small.model_of(conv), "y", inputs="x") as explainer:
         explainer.explain({"x:0": X[:1]}, label=0, steps=20)
         assert explainer._prefix._prefix is None
+
+
+@pytest.mark.parametrize("explainer, built", [(tf1_ig.IntegratedGradients, True), (trial._Tried, False)])
+def test_a_trial_builds_no_second_engine(monkeypatch, explainer, built):
+    """After it nothing is explained any more, and to build one takes longer than the few points of a trial."""
+    monkeypatch.setattr(prefix, "WORTH_BUILDING", 0)
+    with explainer(small.model_of(conv), "y", inputs="x") as opened:
+        opened.explain({"x:0": RANDOM.normal(size=(3, 6, 4)).astype(np.float32)}, label=0, steps=2)
+        assert (opened._prefix._prefix is not None) == built

@@ -35,13 +35,15 @@ SAME_SCORE, SAME_GRADIENT = 2e-5, 1e-4
 
 
 class OptionalPrefix:
-    """The prefix of an engine, built when the first work comes that is worth it; ``None`` where there is none."""
+    """The prefix of an engine, built when the first work comes that is worth it; ``None`` where there is none, or where
+    none is ``sought``, as no more work will come."""
 
-    def __init__(self, model: Any, plain: Engine, config: Any = None, time_limit: Optional[float] = None):
+    def __init__(self, model: Any, plain: Engine, config: Any = None, time_limit: Optional[float] = None,
+                 sought: bool = True):
         self._model, self._plain, self._options = model, plain, (config, time_limit)
         self._frontier: Any = None  # an affine.Frontier, once it was found
         self._prefix: Optional[Prefix] = None
-        self._looked = False
+        self._looked = not sought
 
     def integral(self, runner: PointRunner, fed: Dict[str, FedTensor], ends: Optional[np.ndarray], effort: Any,
                  sizes: KeptSizes) -> integrate.Integral:
