@@ -11,6 +11,7 @@ import threading
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import graph_tools as gt
+from graph_tools.errors import some
 from graph_tools.find.candidates import Candidate, Candidates, format_shape
 from graph_tools.graph import names
 from graph_tools.graph.ops import MUST_BE_FED, WAITING_KINDS
@@ -105,6 +106,10 @@ def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tu
         if proposal.fixed:
             warnings.append(few_rows.told_of_rows(proposal.rows, proposal.cost))
         warnings += few_rows.told_of_time(proposal.cost)
+        if proposal.leading:
+            warnings.append("leading sizes differ: %d row%s stand%s beside %s; feed as many, as the example does" % (
+                proposal.rows, "s" * (proposal.rows != 1), "s" * (proposal.rows == 1),
+                some(["%d of %s" % (size, name) for name, size in proposal.leading], 4)))
         if proposal.inference_mode:
             warnings.append("the graph is in training mode (dropout or batch statistics that no feed switches off); "
                             "the command below puts it into inference mode")

@@ -15,6 +15,7 @@ from graph_tools.find.inputs.record import make_input
 from graph_tools.graph import names
 from graph_tools.graph.ops import GATHERS, IDENTITIES, PLACEHOLDER_KINDS
 from graph_tools.model import Model
+from tf1_ig.question.leading import leading
 from tf1_ig.question.samples import Maker, Sample
 from tf1_ig.question.sparse_sizes import sizes_of
 
@@ -42,6 +43,8 @@ class Setting(NamedTuple):
     steps_first: bool = False
     # Whether the one free axis of what has a fixed first axis is that of the rows: of the states of all layers.
     rows_inside: bool = False
+    # Inputs whose leading size is none of these rows, and that size.
+    leading: Tuple[Tuple[str, int], ...] = ()
 
 
 class Plan:
@@ -132,7 +135,19 @@ class Plan:
                 if self._fits(setting) or tokens == _LARGER[0] and self._widened(setting):
                     self.fixed = self.fixed or (rows if rows > 1 else None)
                     return setting
-        return first
+        return self._each_for_itself(first) or first
+
+    def _each_for_itself(self, setting: Setting) -> Optional[Setting]:
+        """Leading sizes that go together where no common one does; the rows are then those of the output."""
+        self._until = time.process_time() + _SECONDS
+        free = [part.tensor for one, part in self._parts() if not one.switch and not _sparse_part(one, part)
+                and self._shape(part, setting) and (part.shape is None or part.shape[0] is None)]
+        found = leading(self._fitting, self._output, self._shapes(setting), free,
+                        lambda: time.process_time() < self._until)
+        if found is None:
+            return None
+        self.fixed = found.rows if found.rows > 1 else None
+        return setting._replace(rows=found.rows, rows_inside=False, leading=tuple(found.sizes.items()))
 
     def _fits(self, setting: Setting, known: bool = True) -> bool:
         """Whether sizes go together, as far as there is time to ask; ``known`` false: with no size known."""
@@ -202,7 +217,7 @@ class Plan:
             yield setting._replace(rows=1, rows_inside=not setting.rows_inside)
         for rows in dict.fromkeys([one.batch for one in self._inputs if one.batch] + [2] + self._fitting.made_sizes()):
             if rows != setting.rows and self.fixed is None:
-                yield setting._replace(rows=rows, rows_inside=False)
+                yield setting._replace(rows=rows, rows_inside=False, leading=())
 
     def _parts(self) -> List[Tuple[Input, Component]]:
         return [(one, part) for one in self._inputs for part in one.components if part.used]
@@ -277,6 +292,9 @@ class Plan:
 
     def _size(self, part: Component, shape: Sequence[Optional[int]], axis: int, setting: Setting) -> int:
         """The size of a free axis: rows, behind the steps where those come first, then whatever the ops behind take."""
+        own = dict(setting.leading).get(part.tensor) if axis == 0 else None
+        if own:
+            return own
         if axis == setting.steps_first and self._may_be_steps(shape) or axis == 0 and not self._may_be_steps(shape):
             return setting.rows
         if setting.rows_inside and self._is_inside(shape):

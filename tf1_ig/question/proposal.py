@@ -47,6 +47,7 @@ class Proposal(NamedTuple):
       singular: the op that is not finite there, or jumps, in words.
       jumps: the same where it jumps.
       cost: what it takes to explain the example, where that was measured; ``None``: not much.
+      leading: inputs whose leading size is another one than the number of rows, and that size.
     """
 
     samples: Tuple[Tuple[str, Sample], ...]
@@ -67,6 +68,7 @@ class Proposal(NamedTuple):
     singular: str = ""
     jumps: str = ""
     cost: Optional[few_rows.Cost] = None
+    leading: Tuple[Tuple[str, int], ...] = ()
 
 
 def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int = 0) -> Proposal:
@@ -88,10 +90,12 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
     def tried(chosen: Any) -> Proposal:
         nonlocal last
         samples = tuple(plan.samples(chosen))
-        rows = trial.Rows(chosen.rows, plan.fixed == chosen.rows, int(chosen.steps_first))
+        own = tuple(one for one in chosen.leading if one[1] != chosen.rows)
+        rows = trial.Rows(chosen.rows, plan.fixed == chosen.rows, int(chosen.steps_first), bool(own))
         found, seconds = few_rows.timed(lambda: trials.run(dict(samples), rows))
         last = chosen, seconds
-        return Proposal(samples, fixed=rows.fixed and trial.may_be_rows(output, found.rows), **found._asdict())
+        return Proposal(samples, fixed=rows.fixed and trial.may_be_rows(output, found.rows), leading=own,
+                        **found._asdict())
 
     with trial.Trials(model, output) as trials:
         found = [tried(setting)]
@@ -114,7 +118,8 @@ def _in_time(found: Proposal, trials: trial.Trials, setting: Setting, seconds: f
     if not found.tried:
         return found
     running, explained, outputs = trials.again(found.batch_axis, found.label, found.baseline)
-    by_rows = found.fixed and found.batch_axis == 0 and not setting.steps_first and not setting.rows_inside
+    by_rows = found.fixed and found.batch_axis == 0 and not (
+        setting.steps_first or setting.rows_inside or found.leading)
     chosen, cost = few_rows.looked_at(few_rows.Example(
         found.samples, found.rows, by_rows, explained, outputs, running), seconds)
     return found._replace(samples=chosen, cost=cost, rows=few_rows.FEW if cost and cost.takes else found.rows)

@@ -4,6 +4,7 @@ Of a large graph the output is only computed: building its gradient would take l
 """
 
 import contextlib
+from math import gcd
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
 
 import numpy as np
@@ -27,6 +28,7 @@ _UNTRAINED = ("every attribution of the example is zero, and of the weights behi
               "(%s), as before the first step of training: load a later checkpoint")
 _DIVERGED = ("every attribution of the example is zero, and of the weights behind %s %d of %d hold numbers beyond "
              "1e+15 (%s), as after a training that diverged: load an earlier checkpoint")
+_ONE = "an input of %s has a leading size of its own, whatever the rows: they are one example"
 _NOT_FINITE = "%s is not finite on the way from the baseline to the example: first in %s; feed rows of your own, or " \
               "choose a baseline from which it is"
 _JUMPS = "%s jumps right behind the baseline, where no integral of its gradient says by what: first in %s; choose " \
@@ -39,11 +41,15 @@ _LIMIT = 60.0                        # most seconds of one run of it
 
 
 class Rows(NamedTuple):
-    """The number of rows of an example, whether the graph fixes it, and their axis; ``None``: it is one example."""
+    """The number of rows of an example, whether the graph fixes it, and their axis; ``None``: it is one example.
+
+    ``several``: leading sizes differ, and so no other axis is that of the rows.
+    """
 
     count: int  # type: ignore[assignment]  # tuples have a method of that name
     fixed: bool
     axis: Optional[int] = 0
+    several: bool = False
 
 
 class Trial(NamedTuple):
@@ -96,6 +102,13 @@ class _Tried(IntegratedGradients):
     def running(self) -> str:
         """How points of the last feed are run, in the words of a result."""
         return self._kept[1].probed.running.mode
+
+    def is_one(self, rows: Rows) -> bool:
+        """Whether an input has a size along the axis of the rows that no more than one of them can share."""
+        dense = [spec.attributed.tensor for spec in self.resolved.inputs if spec.attributed.owner is None]
+        sizes = [shape[rows.axis] for shape in self._engine.static_shapes(dense).values()
+                 if shape is not None and rows.axis is not None and len(shape) > rows.axis]
+        return rows.count > 1 and any(size and gcd(size, rows.count) == 1 for size in sizes)
 
     def near(self, feed: Dict[str, np.ndarray], label: Any, baseline: Any) -> np.ndarray:
         """The scores of a feed right behind a baseline."""
@@ -177,6 +190,8 @@ class Trials(contextlib.ExitStack):
         try:
             trial = self._along(axis)
             kept.update(attributed=trial.inputs, renamed=trial.resolved.renamed)
+            if trial.is_one(rows):
+                return Trial(obstacle=_ONE % trial.output, **kept), True
             kept["label"], result = _with_findings(
                 trial, kept, lambda: _answer(trial, feed, label, output.shape, axis))
             if kept["label"] is not None and _is_silent(result):  # of a first element that nothing moves
@@ -212,6 +227,8 @@ class Trials(contextlib.ExitStack):
         try:
             trial = self._along(axis)
             kept.update(attributed=trial.inputs, renamed=trial.resolved.renamed)
+            if trial.is_one(rows):
+                return Trial(obstacle=_ONE % trial.output, **kept), True
             found = _with_findings(trial, kept, lambda: trial.outputs(feed))
             if output.shape is None:
                 kept["label"] = _label(found.shape[axis is None:], axis)
@@ -238,7 +255,7 @@ def _ways(output: Any, feed: Mapping[str, np.ndarray], rows: Rows) -> List[Rows]
         return [rows._replace(axis=None)]
     found = [rows]
     second = {value.shape[1] for value in feed.values() if value.ndim > 1}
-    if rows.fixed and not rows.axis and len(second) == 1:
+    if rows.fixed and not rows.axis and len(second) == 1 and not rows.several:
         found.append(rows._replace(count=second.pop(), axis=1))
     return [one for one in found if may_be_rows(output, one.count)] + [rows._replace(axis=None)]
 
