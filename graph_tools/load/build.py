@@ -8,7 +8,7 @@ import numpy as np
 from graph_tools import _tf, constants, following, variables
 from graph_tools.errors import ModelFormatError, UnsafeModelError, some
 from graph_tools.graph import functions, names, ops, scan, walk
-from graph_tools.load import tables
+from graph_tools.load import initial, tables
 from graph_tools.model import Model
 from graph_tools.releases import fit as release
 from graph_tools.safety import files, judge
@@ -55,13 +55,14 @@ def model(meta_graph: Any, source: str, kind: str, values: Callable[[], Mapping[
     index = walk.GraphIndex(graph_def)
     warnings += _judged(meta_graph, index, source, trusted) + _without_lost_gradients(graph_def, trusted)
     folder = None if trusted else folder
+    states = initial.states(meta_graph, index, held) if kind == "meta_graph" else {}
+    warnings, held = warnings + initial.told(states), _with(states, held)
     assets, elsewhere = _own_files(assets or {}, folder)
     found = tables.initializers(index, assets, held, folder)
     paths = tables.asset_variables(index, found.assets)
     if paths:
-        own = {name: np.array(path.encode("utf-8"), object) for name, path in paths.items()}
-        held = variables.Lazy([*own, *held], functools.partial(_either, own, held))
-    missing = _missing(meta_graph, index, held)
+        held = _with({name: np.array(path.encode("utf-8"), object) for name, path in paths.items()}, held)
+    missing = _missing(meta_graph, index, held, kind)
     if missing:
         warnings += ("variable %s %s, and what depends on it cannot be run" % (
             ", ".join(repr(name) for name in missing[:3]) + (
@@ -109,16 +110,24 @@ def _own_files(assets: Mapping[str, str], folder: Optional[str]) -> Tuple[Mappin
                   for name, why in sorted(refused.items()) if why))
 
 
+def _with(own: Mapping[str, Any], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    return variables.Lazy([*own, *values], functools.partial(_either, own, values)) if own else values
+
+
 def _either(own: Mapping[str, Any], values: Mapping[str, Any], name: str) -> Any:
     return own[name] if name in own else values[name]
 
 
-def _missing(meta_graph: Any, index: walk.GraphIndex, values: Any) -> List[str]:
-    """Variables without a value that some signature needs; without signatures, all."""
+def _missing(meta_graph: Any, index: walk.GraphIndex, values: Any, kind: str) -> List[str]:
+    """Variables without a value that some signature needs; without signatures all, of a checkpoint but those that only
+    updates read."""
     missing = [node.name for node in meta_graph.graph_def.node if node.op in ops.VARIABLES and node.name not in values]
     outputs = following.served(meta_graph)
     if missing and outputs:
         needed = index.ancestors(outputs)
+        missing = [name for name in missing if name in needed]
+    elif missing and kind == "meta_graph":
+        needed = initial.needed(index, values)
         missing = [name for name in missing if name in needed]
     return missing
 
