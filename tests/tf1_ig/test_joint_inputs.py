@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 import graph_tools as gt
 import tf1_ig
 from graph_tools.errors import GraphToolsError
+from graph_tools.find import numbers
 from tests.models.joint_inputs import FLOATS, IDS, JOINT, model_of
 from tf1_ig.show import terminal
 
@@ -80,3 +81,15 @@ def test_the_values_that_a_sort_puts_out_reach_back_and_their_places_do_not():
     np.testing.assert_allclose(result.values["x:0"].sum(axis=1), result.score - result.baseline_score, rtol=0.01)
     with pytest.raises(GraphToolsError, match="no gradient path from output places:0 to input x:0"):
         tf1_ig.IntegratedGradients(model, "places").explain(feed, label=0)
+
+
+def test_decoded_pictures_are_found_behind_the_values_of_a_sort_and_not_behind_their_places():
+    with tf.Graph().as_default() as graph:
+        picture = tf.image.decode_png(tf.placeholder(tf.string, [], "picture"), channels=1)
+        pixels = tf.reshape(tf.cast(picture, tf.float32), [1, 16], name="pixels") / 255.0
+        found = tf.nn.top_k(tf.nn.softmax(tf.matmul(pixels, tf.constant(np.eye(16, 4, dtype=np.float32)))), 2)
+        tf.identity(found.values, name="p")
+        tf.identity(tf.cast(found.indices, tf.float32) * 0.1, name="places")
+        model = gt.from_session(tf.Session(graph=graph))
+    assert [one.sources for one in numbers.find_numbers(model, "p")] == [("picture:0",)]
+    assert not numbers.find_numbers(model, "places")
