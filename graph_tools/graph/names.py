@@ -90,9 +90,23 @@ def nearest(wrong: str, known: Iterable[str], most: int = 3) -> List[str]:
     return found[:most]
 
 
+def component(number: int) -> str:
+    """What the placeholder of an output of a queue or an iterator is called behind its node, where the graph does not
+    name it."""
+    return "component_%d" % number
+
+
+def _in_its_place(wrong: str, known: List[str]) -> List[str]:
+    """The placeholder of a queue's tensor that was swapped: others look more alike, and hold something else."""
+    ref = parse(wrong)
+    name = "%s/%s:0" % (ref.node, component(ref.port))
+    return [name] if name in known else []
+
+
 def unknown_tensor(wrong: str, known: Iterable[str], where: str) -> TensorNotFoundError:
     """The error for a name that is not in the graph; it shows the nearest names that are."""
-    found = nearest(wrong, known)
+    known = list(known)
+    found = _in_its_place(wrong, known) or nearest(wrong, known)
     hint = "did you mean %s?" % " or ".join(repr(name) for name in found) if found else (
         "list the names with: tf1-ig inspect MODEL")
     return TensorNotFoundError("no tensor %r in %s; %s" % (wrong, where, hint))

@@ -5,7 +5,7 @@ import pytest
 
 import graph_tools as gt
 from graph_tools import _tf
-from graph_tools.errors import EditError
+from graph_tools.errors import EditError, TensorNotFoundError
 from graph_tools.graph import names
 from graph_tools.running import runs
 from tests.models import queues
@@ -213,3 +213,17 @@ def test_what_is_left_can_be_imported_as_a_meta_graph(built):
         assert graph.get_tensor_by_name("logits:0") is not None
         assert not graph.get_collection(tf.GraphKeys.QUEUE_RUNNERS)
         assert not graph.get_collection(tf.GraphKeys.LOCAL_VARIABLES)  # the epoch counter of the input producer
+
+
+def test_who_asks_for_a_tensor_of_a_queue_is_shown_what_is_fed_in_its_place():
+    """Names of the other placeholders look more alike, and each of them takes any column."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        queue = tf.FIFOQueue(10, [tf.float32] * 12, [[]] * 12)
+        columns = queue.dequeue_many(4, name="random_shuffle_queue_DequeueUpTo")
+        tf.add_n(columns, name="score")
+        model = gt.from_session(tf.Session(graph=graph))
+    served, _ = gt.prune(gt.swap_inputs(model)[0], "score")
+    for port in (1, 10, 11):
+        with pytest.raises(TensorNotFoundError, match="did you mean '[^ ]*DequeueUpTo/component_%d:0'[?]" % port):
+            gt.prune(served, "random_shuffle_queue_DequeueUpTo:%d" % port)

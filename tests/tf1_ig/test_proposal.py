@@ -19,7 +19,7 @@ from tf1_ig import cli
 from tf1_ig.commands import inspect
 from tf1_ig.engine import operated, path, target
 from tf1_ig.errors import BatchError
-from tf1_ig.question import example_feeds, proposal, raw_text, reader, samples, trial
+from tf1_ig.question import contents, example_feeds, proposal, raw_text, reader, samples, trial
 from tf1_ig.question.proposal import propose, propose_any
 
 SHAPES = {
@@ -141,6 +141,24 @@ def test_a_length_among_ids_is_none_that_what_it_turns_round_has_not(turned, mos
         (_, drawn), = found.samples
         assert not found.obstacle and 1 <= drawn.array.min() and drawn.array.max() <= most, found.obstacle
     assert turned or drawn.array.max() > 4
+
+
+@pytest.mark.parametrize("also_read", [False, True])
+def test_floats_that_are_ids_are_drawn_as_ids(also_read):
+    """As Keras feeds them; and the twin of which the numbers themselves count, too."""
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        fed = tf.placeholder(tf.float32, [None, 6], "fed")
+        rows = tf.gather(tf.constant(np.random.RandomState(0).normal(size=(20, 3)), tf.float32), tf.cast(fed, tf.int32))
+        features = tf.concat([tf.reshape(rows, [-1, 18])] + [fed] * also_read, 1)
+        weights = tf.constant(np.random.RandomState(1).normal(size=(18 + 6 * also_read, 2)), tf.float32)
+        tf.nn.softmax(tf.matmul(features, weights), name="p")
+        model = gt.from_session(tf.Session(graph=graph))
+    output, found = propose_any(model, list(gt.find_outputs(model)), gt.find_embeddings(model))
+    (_, drawn), = found.samples
+    whole = bool((drawn.array == np.floor(drawn.array)).all())
+    assert drawn.array.dtype == np.float32 and whole != also_read and drawn.array.max() < 20
+    assert also_read or drawn.array.max() > 1 and not found.obstacle
 
 
 @pytest.mark.parametrize("build, label", [
@@ -713,7 +731,7 @@ def test_a_size_that_no_feed_can_have_changes_nothing():
 
 
 @pytest.mark.parametrize("value, most", [
-    (samples.sound(), 4000), ([[b"head" + b"abc" * 700 + b"a"]], 60), (b"\0" * 5000 + b"x", 5000 * 4 + 10),
+    (contents.sound(), 4000), ([[b"head" + b"abc" * 700 + b"a"]], 60), (b"\0" * 5000 + b"x", 5000 * 4 + 10),
     (bytes(bytearray(range(256))) * 3 + b"!" * 900, 10000), (["words", b"bytes"], 20),
     (np.random.RandomState(0).bytes(3000), 12000)], ids=range(6))
 def test_long_bytes_are_written_by_the_part_that_is_repeated(value, most):
@@ -723,4 +741,4 @@ def test_long_bytes_are_written_by_the_part_that_is_repeated(value, most):
 
 def test_a_sound_ends_in_no_zero():
     """Which numpy's strings would lose."""
-    assert np.array(samples.sound()).item() == samples.sound() and len(samples.sound()) == 44 + 2 * 16000
+    assert np.array(contents.sound()).item() == contents.sound() and len(contents.sound()) == 44 + 2 * 16000

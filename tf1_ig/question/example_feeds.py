@@ -339,9 +339,10 @@ class Plan:
         if part.dtype == "string":
             return maker.strings(part.tensor, shape)
         if part.dtype.startswith(("float", "bfloat")):
-            return maker.constant(1.0, (), part.dtype) if not shape else maker.neighbours(
+            ids = maker.ids(part.tensor, shape, part.dtype) if shape and maker.are_ids(part.tensor) else None
+            return ids or (maker.constant(1.0, (), part.dtype) if not shape else maker.neighbours(
                 shape[0], part.dtype) if self._joins_rows(part, shape) else maker.floats(
-                    part.tensor, shape, part.dtype, setting.spread)
+                    part.tensor, shape, part.dtype, setting.spread))
         if part.dtype == "bool":
             return maker.constant(bool(shape), shape, part.dtype)
         if self._sizes_noise(part):  # of a mask over the entries of something sparse

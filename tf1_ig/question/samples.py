@@ -4,8 +4,6 @@ Each is an array and the numpy expression that makes it again, so that a reader 
 """
 
 import base64
-import struct
-import zlib
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
@@ -19,6 +17,7 @@ from graph_tools.graph import names
 from graph_tools.graph.ops import TABLE_FINDS
 from graph_tools.graph.walk import GraphIndex, reached
 from graph_tools.model import Model
+from tf1_ig.question.contents import picture, sound
 
 _WORDS = ("some", "words", "of", "a", "text")
 _MANY = 1000                  # ids where the graph does not say how many there are
@@ -101,6 +100,31 @@ class Maker:
         if count is None:
             return None
         return self.whole(count, shape, dtype)
+
+    def are_ids(self, tensor: str) -> bool:
+        """Whether floats are read as whole numbers only, and looked up: ids that a program fed as floats."""
+        return self.count(tensor) is not None and all(
+            op == "Cast" and not self._of_floats(node) for op, node in self._ends(tensor))
+
+    def _ends(self, tensor: str) -> List[Tuple[str, str]]:
+        """The first ops behind a tensor that do not only hand its entries on, and their nodes."""
+        found: List[Tuple[str, str]] = []
+        for ref in reached([names.parse(tensor)], self._handed_on):
+            found += [(self._index.op(use.node), use.node) for use in self._index.uses(ref)
+                      if self._index.op(use.node) not in OF_THE_SIZE and not self._hands_on(use)]
+        return found
+
+    def _handed_on(self, ref: names.TensorRef) -> List[names.TensorRef]:
+        return [names.TensorRef(use.node, port) for use in self._index.uses(ref) if self._hands_on(use)
+                for port in self._index.ports(use.node) if port >= 0]
+
+    def _hands_on(self, use: Any) -> bool:
+        op, node = self._index.op(use.node), use.node
+        return op in _PASSING and use.slot in CARRIED.get(op, (use.slot,)) and (op != "Cast" or self._of_floats(node))
+
+    def _of_floats(self, node: str) -> bool:
+        """Whether a cast makes floats."""
+        return self._index.nodes[node].attr["DstT"].type in FLOAT_TYPES
 
     def whole(self, count: int, shape: Tuple[int, ...], dtype: str) -> Sample:
         """Random whole numbers below a count; 0 is padding as a rule."""
@@ -341,28 +365,6 @@ class Maker:
 
 _NORMALISING = frozenset(("Sub", "Add", "AddV2", "Mul", "RealDiv", "FusedBatchNorm", "FusedBatchNormV2",
                           "FusedBatchNormV3"))
-
-
-def picture(side: int = 32) -> bytes:
-    """A PNG of a few colours, which every decoder of TensorFlow's reads."""
-    across, down = np.meshgrid(np.arange(side), np.arange(side))
-    pixels = np.stack([across * 7 % 256, down * 7 % 256, (across + down) * 3 % 256], 2).astype(np.uint8)
-    lines = b"".join(b"\x00" + line.tobytes() for line in pixels)
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines, 9)) + chunk(b"IEND", b"")
-
-
-def sound(seconds: float = 1.0, rate: int = 16000) -> bytes:
-    """A WAV of three tones, 16 bits, the same fifty times a second."""
-    time = np.arange(rate // 50) / rate
-    tones = sum(5000 * np.sin(2 * np.pi * pitch * time) / (1 + at) for at, pitch in enumerate((300, 650, 1250)))
-    samples = np.asarray(tones).astype("<i2").tobytes() * int(50 * seconds)
-    return b"RIFF" + struct.pack("<I", 36 + len(samples)) + b"WAVEfmt " + struct.pack(
-        "<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16) + b"data" + struct.pack("<I", len(samples)) + samples
 
 
 def written(value: Any) -> str:

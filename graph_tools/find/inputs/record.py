@@ -5,6 +5,7 @@ from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from graph_tools import _tf
 from graph_tools.find.candidates import Candidate
+from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.walk import GraphIndex
 
@@ -86,7 +87,7 @@ def make_input(index: GraphIndex, kind: str, why: str, nodes: Sequence[str], com
 
 def numbered(node_name: str, dtypes: Sequence[str], shapes: Sequence[Shape], first: int = 0) -> List[Component]:
     """The outputs of a node from number ``first`` on, labelled ``component_1`` by their number."""
-    return [Component("%s:%d" % (node_name, port), dtype, shape, "component_%d" % port)
+    return [Component("%s:%d" % (node_name, port), dtype, shape, names.component(port))
             for port, (dtype, shape) in enumerate(zip(dtypes, shapes), first)]
 
 
