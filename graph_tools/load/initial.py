@@ -14,7 +14,7 @@ import numpy as np
 from graph_tools import _tf, variables
 from graph_tools.errors import ModelFormatError, some
 from graph_tools.graph.names import TensorRef
-from graph_tools.graph.ops import ASSIGNS, IDENTITIES, INITIALIZED, RESTORES, SAVES, SETS, VARIABLES
+from graph_tools.graph.ops import ASSIGNS, ENTERS, IDENTITIES, INITIALIZED, RESTORES, SAVES, SETS, SWITCHES, VARIABLES
 from graph_tools.graph.walk import GraphIndex, reached
 
 LARGEST = 1 << 26    # bytes that all of it may take, on the way to the values too
@@ -25,7 +25,7 @@ _SUMS = frozenset(("Add", "AddV2", "AddN", "Sub"))
 _SCALES = frozenset(("Mul", "RealDiv", "Div"))
 _READS = IDENTITIES | {"ReadVariableOp"}
 # Handles and references of a variable go through these, and are still the variable.
-_HANDLES = frozenset(("RefIdentity", "RefEnter", "RefSwitch", "Enter", "Switch"))
+_HANDLES = {"RefIdentity"} | ENTERS | SWITCHES
 _CHANGES = ("Apply", "ResourceApply", "SparseApply", "ResourceSparseApply", "Scatter", "ResourceScatter",
             "StridedSliceAssign", "ResourceStridedSliceAssign", "CountUpTo", "ResourceCountUpTo")
 
