@@ -367,6 +367,25 @@ def test_logits_are_proposed_where_a_probability_is_flat(scale, explained):
     assert output.tensor == explained and not found.obstacle and not found.saturated
 
 
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_of_two_classes_the_logit_that_decides_is_proposed_where_they_are_certain(sign):
+    """Beside it stands a constant zero: where the logit is negative that is the largest, and nothing moves it."""
+    def build():
+        tf = small._tf.tf
+        weights = tf.constant(np.full([4, 1], sign * 200.0, np.float32))
+        z = tf.identity(tf.matmul(tf.placeholder(tf.float32, [None, 4], "x"), weights), "logit")
+        tf.sigmoid(z, name="logistic")
+        tf.nn.softmax(tf.concat([tf.zeros_like(z), z], 1, name="both"), name="y")
+
+    model = small.model_of(build)
+    output, found = propose_any(model, gt.find_outputs(model).distinct())
+    assert output.tensor == "logit:0" and not found.obstacle
+    feed = {name: sample.array for name, sample in found.samples}
+    with tf1_ig.IntegratedGradients(model, output.tensor) as explainer:
+        result = explainer.explain(feed, label="top")
+    np.testing.assert_allclose(result.values["x:0"].sum(), sign * 200.0 * feed["x:0"].sum(), rtol=1e-4)
+
+
 @pytest.mark.parametrize("bias, explained", [(-30.0, "logits:0"), (30.0, "logits:0"), (0.0, "y:0")])
 def test_logits_are_proposed_where_a_chance_is_next_to_nothing(bias, explained):
     def build():

@@ -147,7 +147,7 @@ def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] 
     found: List[Tuple[Any, Proposal]] = []
     begun = time.process_time()
     for output in outputs:
-        variants = [output] + _logits(output)
+        variants = [output] + _logits(model, output)
         part = _needed(model, variants)  # once for both
         for one in variants:
             if found and one.same_as == found[-1][0].tensor and found[-1][1].saturated and not found[-1][1].silent:
@@ -166,11 +166,15 @@ def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] 
     return min(found, key=lambda one: (bool(one[1].obstacle), not one[1].attributed))
 
 
-def _logits(output: Any) -> List[Any]:
-    """What a probability is computed from, as a candidate."""
+def _logits(model: Model, output: Any) -> List[Any]:
+    """What a probability is computed from, as a candidate: of two classes the one logit that decides between them where
+    there is one, as beside it stands a constant, which may be the larger."""
     logits = getattr(output, "logits", None)
-    return [dataclasses.replace(output, tensor=logits, kind="logits", logits=None, signatures=(), same_as=output.tensor,
-                                why="it is what %s is computed from" % output.tensor)] if logits else []
+    single = [one for one in (gt.find_outputs(model) if logits else ()) if one.same_as == output.tensor
+              and one.kind == "logits" and one.shape and one.shape[-1] == 1]
+    return single[:1] or ([dataclasses.replace(
+        output, tensor=logits, kind="logits", logits=None, signatures=(), same_as=output.tensor,
+        why="it is what %s is computed from" % output.tensor)] if logits else [])
 
 
 def _in_best_mode(model: Model, part: Model, output: Any, embeddings: Sequence[Any], seed: int) -> Proposal:
