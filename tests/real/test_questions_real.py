@@ -73,15 +73,15 @@ def test_every_position_equals_one_call_a_position_in_less_time(segmenter, monke
     explainer, feed_of = segmenter
     feed, count = feed_of(LONG), len(LONG)
     (name,), runs = explainer.inputs, []
+    how = dict(steps=steps, batch_size=320)  # learnt from the clock, runs would be smaller on a busy machine
     for way in ("run_gradients", "run_weighted"):
         once = getattr(Engine, way)
         monkeypatch.setattr(Engine, way, lambda *given, once=once: runs.append(1) or once(*given))
-    every, all_time = timed(lambda: explainer.explain(feed, positions="all", label=1, steps=steps))
+    every, all_time = timed(lambda: explainer.explain(feed, positions="all", label=1, **how))
     of_all = len(runs)
-    each, each_time = timed(lambda: [explainer.explain(feed, label=(place, 1), steps=steps) for place in range(count)])
+    each, each_time = timed(lambda: [explainer.explain(feed, label=(place, 1), **how) for place in range(count)])
     assert len(every) == count and every.positions.tolist() == list(range(count))
-    # A busy machine makes runs smaller: there 100 of them were seen beside 23.
-    assert len(runs) - of_all >= 3 * of_all and each_time >= faster * all_time
+    assert len(runs) - of_all >= 5 * of_all and each_time >= faster * all_time
     apart = np.abs(every.values[name] - np.concatenate([one.values[name] for one in each])).max(axis=(1, 2))
     # Some paths cross a cliff of 2e5 a unit: there the rounding of a point to float32 is 0.01 of the score, and by the
     # processor's last bits one of the two asks for another node. Two sets of nodes agree as far as either is right.
