@@ -19,7 +19,8 @@ class Misfit(NamedTuple):
 
 
 def fit(meta_graph: Any, where: str) -> Tuple[str, ...]:
-    """Drops, in place, attributes that this TensorFlow does not know and that are at their default.
+    """Drops, in place, attributes that this TensorFlow does not know and that are at their default; placeholders that
+    do not say a shape take the one that is noted for them.
 
     Args:
       meta_graph: a MetaGraphDef that belongs to the caller.
@@ -32,6 +33,7 @@ def fit(meta_graph: Any, where: str) -> Tuple[str, ...]:
       ReleaseError: the graph itself needs an op or an attribute that this TensorFlow does not have.
     """
     graph_def = meta_graph.graph_def
+    _declare_noted_shapes(graph_def)
     library = {function.signature.name for function in graph_def.library.function}
     known = _tf.registered_ops({node.op for node in functions.all_nodes(graph_def)} - library)
     defaults = _writers_defaults(meta_graph)
@@ -50,6 +52,19 @@ def fit(meta_graph: Any, where: str) -> Tuple[str, ...]:
     return tuple("function %r is left out, with what calls it: op %s%s is not in TensorFlow %s" % (
         misfit.function, misfit.op, " with attribute %s=%s" % (misfit.attr, misfit.value) if misfit.attr else "",
         _tf.tf.__version__) for misfit in inside)
+
+
+def _declare_noted_shapes(graph_def: Any) -> None:
+    """Gives placeholders of unknown rank, in place, the shape that was noted when the graph was written.
+
+    TensorFlow before 1.1 wrote no other, and every release keeps feeds to it; noted shapes are dropped before an import
+    (of other nodes they may be stale).
+    """
+    for node in graph_def.node:
+        noted = list(node.attr["_output_shapes"].list.shape) if "_output_shapes" in node.attr else []
+        if node.op == "Placeholder" and len(noted) == 1 and noted[0].dim and not node.attr["shape"].shape.dim:
+            if "shape" not in node.attr or node.attr["shape"].shape.unknown_rank or graph_def.versions.producer < 24:
+                node.attr["shape"].shape.CopyFrom(noted[0])
 
 
 def _fit_node(node: Any, function: str, known: Any, library: Set[str], defaults: Any) -> Optional[Misfit]:

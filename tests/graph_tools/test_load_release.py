@@ -43,6 +43,25 @@ def test_internal_attributes_pass():
     assert "_anything" in graph.graph_def.node[0].attr
 
 
+@pytest.mark.parametrize("producer, declared, taken", [
+    (21, None, (1, 6, None)), (21, "shape { }", (1, 6, None)), (100, "shape { unknown_rank: true }", (1, 6, None)),
+    (100, "shape { }", ()), (21, "shape { dim { size: 2 } }", (2,))])
+def test_a_placeholder_without_a_shape_has_the_one_that_the_file_notes(producer, declared, taken):
+    meta = meta_graph("Placeholder", dtype="type: DT_FLOAT", _output_shapes=(
+        "list { shape { dim { size: 1 } dim { size: 6 } dim { size: -1 } } }"))
+    meta.graph_def.versions.producer = producer
+    _tf.text_format.Parse("type: DT_FLOAT", meta.graph_def.node.add(
+        name="read", op="Identity", input=["node"]).attr["T"])
+    if declared is not None:
+        _tf.text_format.Parse(declared, meta.graph_def.node[0].attr["shape"])
+    with _tf.tf.Graph().as_default() as graph:  # what TensorFlow says, where the file does not contradict itself
+        if taken and len(taken) > 1:
+            _tf.tf.import_graph_def(meta.graph_def, name="")
+            assert graph.get_tensor_by_name("node:0").shape.as_list() == list(taken)
+    assert release.fit(meta, "here") == ()
+    assert gt.find_inputs(gt.Model(meta, "here")).only().shape == taken
+
+
 @pytest.mark.dealt
 @pytest.mark.parametrize("entry", newer.ATTRIBUTES, ids=lambda entry: entry.name)
 def test_every_listed_attribute_has_a_default_that_its_op_agrees_with(entry):

@@ -44,6 +44,15 @@ def lengths_of_time():
     _end(tf.tanh(turned[:, 0] + tf.reduce_mean(rows, 1)))
 
 
+def columns_of_a_picture():
+    """One picture of any width that is read by its columns, and how many of them it has."""
+    tf = _tf.tf
+    x, lengths = tf.placeholder(tf.float32, [1, 6, None, 1], "x"), tf.placeholder(tf.int32, [None], "lengths")
+    columns = tf.transpose(x[..., 0], [0, 2, 1])
+    turned = tf.reverse_sequence(columns, lengths, seq_axis=1)
+    _end(tf.tanh(turned[:, 0] + tf.reduce_mean(columns, 1)))
+
+
 def words_of_a_table():
     """Strings that a vocabulary turns into ids."""
     tf = _tf.tf

@@ -34,6 +34,7 @@ SHAPES = {
     examples.size_of_tiles: {"count:0": (), "ids:0": (1, 4)},
     examples.steps_that_are_split: {"x:0": (1, 6, 3)}, examples.steps_that_are_unpacked: {"x:0": (1, 6, 3)},
     examples.lengths_without_rank: {"ids:0": (1, 5), "lengths:0": (1,)},
+    examples.columns_of_a_picture: {"x:0": (1, 6, 32, 1), "lengths:0": (1,)},
     examples.bags_by_segments: {"ids:0": (1,), "rows:0": (1,)},
     examples.bags_by_segments_of_a_table: {"ids:0": (1,), "rows:0": (1,)}, examples.numbers_in_texts: {"texts:0": (1,)},
     examples.places_in_a_sequence: {"x:0": (1, 8, 12), "ends:0": (1, 3, 2)},
@@ -91,6 +92,7 @@ def test_values_are_those_that_the_graph_knows():
     words = dict(_proposal(examples.words_of_a_table)[1].samples)["text:0"].array
     assert set(words.ravel()) <= set(examples.WORDS)
     assert dict(_proposal(examples.lengths_of_time)[1].samples)["lengths:0"].array.tolist() == [5]
+    assert dict(_proposal(examples.columns_of_a_picture)[1].samples)["lengths:0"].array.tolist() == [32]
 
 
 def test_the_number_of_rows_that_is_baked_in_is_said():

@@ -114,9 +114,11 @@ class Plan:
 
     @property
     def _states(self) -> bool:
-        """Whether some inputs have a fixed first axis and a free one behind it, where others have free rows."""
-        shapes = [one.shape for one in self._inputs if not one.switch and one.kind in PLACEHOLDER_KINDS]
-        return any(map(self._is_inside, shapes)) and any(shape and shape[0] is None for shape in shapes)
+        """Whether inputs have a fixed first axis and one free behind it, where others, not only lengths, hold rows."""
+        own = [one for one in self._inputs if not one.switch and one.kind in PLACEHOLDER_KINDS]
+        return any(self._is_inside(one.shape) for one in own) and any(
+            one.shape and one.shape[0] is None and (len(one.shape) > 1 or self._sort(one.components[0]) != "int")
+            for one in own)
 
     # -- sizes -------------------------------------------------------------------------------------------------------
 
@@ -318,10 +320,18 @@ class Plan:
         """What to feed in these sizes."""
         maker = Maker(self._model, self._embeddings, self._seed)
         shapes = self._shapes(setting)
-        long = [shape[0 if setting.steps_first else 1] for tensor, shape in shapes.items() if len(shape) > 1]
+        long = [self._steps(part, shapes[part.tensor], setting) for one, part in self._parts()
+                if len(shapes[part.tensor]) > 1]
         tokens = min(long) if long else setting.tokens
         return [(part.tensor, self._sample(maker, one, part, shapes[part.tensor], setting._replace(tokens=tokens)))
                 for one, part in self._parts()]
+
+    @staticmethod
+    def _steps(part: Component, shape: Tuple[int, ...], setting: Setting) -> int:
+        """How long something is: the first size behind the rows that is free, else the first."""
+        behind = [] if setting.steps_first or part.shape is None else [
+            size for size, declared in zip(shape[1:], part.shape[1:]) if declared is None]
+        return behind[0] if behind else shape[0 if setting.steps_first else 1]
 
     def _sample(self, maker: Maker, one: Input, part: Component, shape: Tuple[int, ...], setting: Setting) -> Sample:
         if one.switch:
