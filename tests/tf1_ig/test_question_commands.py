@@ -15,7 +15,7 @@ from graph_tools.report import Finding
 from tests.models import small
 from tests.tf1_ig.test_conductance import layer_of
 from tf1_ig import cli, demo
-from tf1_ig.commands import evaluate as evaluate_command
+from tf1_ig.commands import arguments, evaluate as evaluate_command
 from tf1_ig.errors import ResultFileError
 
 SENTENCE = "This film wasn't bad <b>at</b> all."
@@ -40,6 +40,18 @@ def test_pairs_are_printed_and_written(spec, tmp_path, capsys):
     assert matrix.sum() == pytest.approx(row["score"] - row["baseline_score"], abs=0.01)
     text = open(page, encoding="utf-8").read()
     assert "wasn&#39;t" in text and "<b>" not in text and "<script" not in text
+
+
+@pytest.mark.parametrize("words, told", [
+    (["inspect", demo.MODEL], ["inspecting %s: its graph is searched" % demo.MODEL]),
+    (["interactions", "--text", "Good.", "--label", "1"], ["opening the model", "twice as many take four times"])])
+def test_whoever_waits_long_is_told_what_is_being_done(words, told, spec, capsys, monkeypatch):
+    words = words if words[0] == "inspect" else words + ["--spec", spec]
+    assert cli.main(words) == 0 and capsys.readouterr().err == ""  # the twin: nothing where it is quick
+    monkeypatch.setattr(arguments, "_LONG", 0.0)
+    assert cli.main(words) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(told) and all(part in line for part, line in zip(told, lines))
 
 
 def test_features_are_paired_by_name(tmp_path, capsys):

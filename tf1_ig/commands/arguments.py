@@ -1,12 +1,15 @@
 """What the commands share: how options are written, their types, and how the library's arguments are called here."""
 
 import argparse
+import contextlib
 import sys
-from typing import Any, Dict, Sequence
+import threading
+from typing import Any, Dict, Iterator, Sequence
 
 from graph_tools import errors
 
 DOUBTFUL = 3  # exit status: what was asked for is there, and its verdict is no
+_PATIENCE, _LONG = 2.0, 20.0  # seconds before a terminal, and before a log, is told what is being done
 # Arguments of the library that take several values are options to be given once for each.
 REPEATED = ("inputs", "shared_feeds", "row_feeds")
 
@@ -32,6 +35,18 @@ def one_line(error: BaseException) -> str:
 def progress() -> Any:
     """How a command tells who waits: by a bar on a terminal, else by a line where it takes more than a minute."""
     return sys.stderr.isatty() or (lambda line: print("note: " + line, file=sys.stderr))
+
+
+@contextlib.contextmanager
+def told_to_wait(line: str) -> Iterator[None]:
+    """Says what is being done where it takes longer than anybody expects: a terminal soon, a log later."""
+    told = threading.Timer(_PATIENCE if sys.stderr.isatty() else _LONG, lambda: print(line, file=sys.stderr))
+    told.daemon = True
+    told.start()
+    try:
+        yield
+    finally:
+        told.cancel()
 
 
 def add_model(parser: argparse.ArgumentParser, or_spec: bool = False, trust: bool = True) -> None:

@@ -16,7 +16,7 @@ from graph_tools.errors import AmbiguousCandidateError, FeedError, GraphToolsErr
 from graph_tools.graph import names
 from tf1_ig.check import check
 from tf1_ig.commands import asked, feed_file, worker
-from tf1_ig.commands.arguments import add_model, add_strict, judged, positive, progress, seed
+from tf1_ig.commands.arguments import add_model, add_strict, judged, positive, progress, seed, told_to_wait
 from tf1_ig.errors import MethodError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.question import training_mode
@@ -198,7 +198,8 @@ def prepared(options: argparse.Namespace) -> Iterator[Prepared]:
         positions=options.positions, shared_feeds=options.shared_feed, progress=progress(),
         row_feeds=options.row_feed, tokens=feed_file.read_tokens(options.tokens) if options.tokens else None)
     with contextlib.ExitStack() as opened:
-        model, output, explainer, lines = _opened(options, question, opened)
+        with told_to_wait("opening the model: its graph is searched, and the gradient of its output is built"):
+            model, output, explainer, lines = _opened(options, question, opened)
         if vocabulary is not None:
             lines += _other_sizes(vocabulary, explainer.resolved.inputs)
         way = _way_to_explain(explainer, options, dict(arguments), question)

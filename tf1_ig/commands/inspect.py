@@ -1,14 +1,11 @@
 """The first five minutes with an unknown graph: what goes in, what comes out, what stands in the way, what to type."""
 
 import argparse
-import contextlib
 import dataclasses
 import json
 import os
 import shlex
-import sys
-import threading
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import graph_tools as gt
 from graph_tools.errors import some
@@ -17,7 +14,7 @@ from graph_tools.graph import names
 from graph_tools.graph.ops import MUST_BE_FED, WAITING_KINDS
 from graph_tools.report import Finding
 from tf1_ig.commands import scan as scan_command, write_spec
-from tf1_ig.commands.arguments import add_limits, add_model, seed
+from tf1_ig.commands.arguments import add_limits, add_model, seed, told_to_wait
 from tf1_ig.question import few_rows, proposal as proposals, samples
 from tf1_ig.question.proposal import Proposal
 from tf1_ig.rows import fingerprint
@@ -26,7 +23,6 @@ HELP = "what goes in, what comes out, what can be explained"
 
 _SHOWN, _MISSES = 12, 3  # candidates and near misses of one kind printed; --json has them all
 _COLUMN = 56             # names longer than this do not push the columns of the others
-_PATIENCE = 2.0          # seconds before a terminal is told what is being done
 _FEED, _SERVED, _SERVED_FEED = "feed.npz", "served.pb", "served.npz"
 
 
@@ -166,23 +162,9 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
             parser.error("--%s is for --spec FILE; say which file to write" % name)
 
 
-@contextlib.contextmanager
-def _told_to_wait(path: str) -> Iterator[None]:
-    """Says on a terminal what is being done where it takes longer than anybody expects."""
-    told = threading.Timer(_PATIENCE, lambda: print(
-        "inspecting %s: its graph is searched, and a made-up example is run through it" % path, file=sys.stderr))
-    told.daemon = True
-    if sys.stderr.isatty():
-        told.start()
-    try:
-        yield
-    finally:
-        told.cancel()
-
-
 def run(options: argparse.Namespace) -> int:
     """Inspects and prints, writes a spec where one is asked for; returns the exit status."""
-    with _told_to_wait(options.model):
+    with told_to_wait("inspecting %s: its graph is searched, and a made-up example is run through it" % options.model):
         found = inspect(options.model, options.seed, options.trust, options.asset)
         if options.layers and found.output is not None:
             found = found._replace(layers=gt.find_layers(found.model, options.output or found.output))

@@ -6,7 +6,7 @@ from typing import Any
 
 from graph_tools.whole_files import writing
 from tf1_ig.commands import asked, explain as explain_command
-from tf1_ig.commands.arguments import judged
+from tf1_ig.commands.arguments import judged, progress, told_to_wait
 from tf1_ig.rows import told
 from tf1_ig.show import pairs as page
 
@@ -28,9 +28,10 @@ def run(options: argparse.Namespace) -> int:
         def paired(feed: Any, label: Any) -> Any:
             return work.explainer.interactions(
                 feed, label, question.baseline, question.steps, question.tolerance, min(options.max_steps, 256),
-                options.batch_size, texts, False, options.shared_feed, options.row_feed, options.memory_limit)
+                options.batch_size, texts, progress(), options.shared_feed, options.row_feed, options.memory_limit)
 
-        found = work.ask(paired)
+        with told_to_wait("every entry is differentiated by every other: twice as many take four times as long"):
+            found = work.ask(paired)
         if question.encoded is not None and texts is None:
             found = told.named(found, question.spec, question.encoded, work.explainer)
     if options.out:
