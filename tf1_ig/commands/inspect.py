@@ -101,7 +101,7 @@ def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tu
     if proposal is not None:
         if proposal.fixed:
             warnings.append(few_rows.told_of_rows(proposal.rows, proposal.cost))
-        warnings += few_rows.told_of_time(proposal.cost)
+        warnings += ([proposal.late] if proposal.late else []) + list(few_rows.told_of_time(proposal.cost))
         if proposal.leading:
             warnings.append("leading sizes differ: %d row%s stand%s beside %s; feed as many, as the example does" % (
                 proposal.rows, "s" * (proposal.rows != 1), "s" * (proposal.rows == 1),

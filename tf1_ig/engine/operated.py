@@ -1,7 +1,6 @@
 """The operated graph and its session: interpolation, score, gradient and weighted sum inside TensorFlow.
 
-Only ids, labels, weights and alphas go in; only scores and attribution sums come out. The graph is built once and
-finalized: explaining a thousand times adds no op.
+Only ids, labels, weights and alphas go in; only scores and sums come out. Explaining a thousand times adds no op.
 """
 
 import itertools
@@ -23,7 +22,7 @@ from tf1_ig.engine.failed_run import RunFailed
 from tf1_ig.engine.feeds import as_fed, describe, unpack_sparse
 from tf1_ig.errors import ClosedError, OutOfMemoryError
 
-# Seconds that a run may take: the first, any, and how many times as long as the longest run before it.
+# Seconds that a run may take: the first, any, and how many times as long as the longest before it.
 FIRST_LIMIT, LEAST_LIMIT, SLOWER = 600.0, 60.0, 200.0
 
 
@@ -53,8 +52,9 @@ class Engine:
     ``ordered``: runs say in which order the axes of the output are to be taken (always with another batch axis than 0).
     ``slopes`` false: outputs alone can be run, no gradient is built. ``products`` false: points are made one
     way only, which takes longer to run and less to be made.
-    ``evaluations``: rows that were run, whatever for.
+    ``evaluations``: rows that were run, whatever for. ``pace``: of its runs, where somebody waits for a trial.
     """
+    pace: Any = None
 
     def __init__(self, model: Any, output: str, inputs: Sequence[AttributedInput], batch_axis: Optional[int],
                  config: Any = None, time_limit: Optional[float] = None, sources: Sequence[str] = (),
@@ -85,6 +85,11 @@ class Engine:
         self._config = kernels.config_for(model.index, config or _tf.session_config())
         self._time_limit, self._longest = time_limit, 0.0
         self._closed, self.evaluations, self.session = False, 0, self._open()
+
+    @property
+    def hasty(self) -> bool:
+        """Whether a run was so slow that none is made that can be spared."""
+        return bool(self.pace and self.pace.hasty)
 
     def _open(self) -> Any:
         forks.refuse_in_child()
@@ -287,7 +292,7 @@ class Engine:
     def run_gradients(self, points: PathPoints, order: Any, label: target.Terms, share: np.ndarray) -> Any:
         """Scores ``[rows]``, and for every input parts ``[points, tokens]`` and gradients ``[points, …]``."""
         return self._run((self._target.score, [(one.parts, one.gradient) for one in self._slopes]),
-                         self._feed(points, order, label, share))
+                         self._feed(points, order, label, share), True)
 
     def traced_bytes(self, points: PathPoints, order: Any, label: target.Terms, share: np.ndarray) -> int:
         """Bytes of all tensors that a run with gradients makes, each counted although it is soon let go."""
@@ -304,12 +309,12 @@ class Engine:
         feed = self._feed(points, order, label, share)
         feed.update((one.weight.name, weight) for one, weight in zip(self._lines, weights))
         fetches = (self._target.score, [one.total for one in self._slopes])
-        score, totals = self._run(fetches, feed)
+        score, totals = self._run(fetches, feed, True)
         doubted = [one.as_product.name for one in self._lines if one.as_product is not None]
         if doubted and not all(np.isfinite(total).all() for total in totals):
             # In a matrix product one example's NaN reaches the sums of the others; without it, it does not.
             feed.update(dict.fromkeys(doubted, False))
-            score, totals = self._run(fetches, feed)
+            score, totals = self._run(fetches, feed, True)
         return score, totals
 
     def traced(self, points: PathPoints, order: Any, label: target.Terms, share: np.ndarray) -> nonfinite.Traced:
@@ -346,18 +351,21 @@ class Engine:
                     for tensor in one.placeholders)
         return {tensor.name: words for tensor, words in told.items()}
 
-    def _run(self, fetches: Any, feed: Any) -> Any:
+    def _run(self, fetches: Any, feed: Any, slopes: bool = False) -> Any:
         if self._closed:
             raise ClosedError("this explainer is closed (its with block has ended?); make another one")
         forks.refuse_elsewhere(self._process)
         if self.session is None:  # a run that did not end took the last one with it
             self.session = self._open()
         limit = self._time_limit or (max(LEAST_LIMIT, SLOWER * self._longest) if self._longest else FIRST_LIMIT)
+        limit = min(limit, self.pace.begin(slopes, self._target.rows.name in feed)) if self.pace else limit
         begun = time.perf_counter()
         try:
             found = runs.run_or_close(self.session, fetches, feed, limit, self._prepared.run)
             self._longest = max(self._longest, time.perf_counter() - begun)
             self.evaluations += int(feed.get(self._target.rows.name, 0))
+            if self.pace and self._target.rows.name in feed:
+                self.pace.ended(slopes)
             return found
         except (BlockedRunError, KeyboardInterrupt):
             self._drop_session()

@@ -11,6 +11,8 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from graph_tools.find.inputs.fitting import Fitting
+from graph_tools.find.inputs.switches import RANDOM
+from graph_tools.graph.ops import CALLS, IFS, PYTHON_FUNCTIONS, WHILES
 from graph_tools.graph.walk import GraphIndex, reached
 from tf1_ig.engine import probe
 from tf1_ig.engine.failed_run import RunFailed
@@ -24,6 +26,7 @@ from tf1_ig.question.task import Task
 
 _FUSED = frozenset(("BlockLSTM", "BlockLSTMV2"))  # which end the process where there are fewer steps than they are told
 _TURNS = frozenset(("Transpose", "Reshape", "ConcatV2"))
+_CALLS = CALLS | WHILES | IFS
 _OTHER_COUNT = 1009  # rows that no graph has baked in
 _ALONE = 4           # rows that are run alone beside the shortest and the longest
 # Texts that are run alone: the shortest, which have most padding, and as many of all lengths; of later feeds half.
@@ -68,6 +71,8 @@ class Company:
     def _kept(self, batch: Batch, raw: np.ndarray, order: Order) -> probe.Probed:
         """Rows in the company that they were fed in; whether they give the same outputs twice."""
         running = Running(IN_COMPANY if batch.count > 1 else ONE_AT_A_TIME, output_order=order)
+        if self._engine.hasty and not self._may_vary(batch):
+            return probe.Probed(running, batch.feeds, (), True)
         again = PointRunner(self._engine, batch, running).outputs(Rows(np.array([0]), np.array([1.0])))
         before = self.output_rows(batch.count, running, raw)[1]
         return probe.Probed(running, batch.feeds, (), probe.agree(again, before[:1], before))
@@ -83,13 +88,30 @@ class Company:
                     known.running.mode in (PACKED, FIXED_BATCH)):
                 feeds_now = {name: fed._replace(block=0) if known.feeds[name].block == 0 else fed
                              for name, fed in batch.feeds.items()}
-                if probe.holds(self._engine, batch._replace(feeds=feeds_now), known.running,
+                if self._engine.hasty or probe.holds(self._engine, batch._replace(feeds=feeds_now), known.running,
                                self.output_rows(batch.count, known.running, raw)[1]):
                     return known._replace(feeds=feeds_now)
-        found = probe.probe(self._engine, batch, self._batch_axis is None,
-                            self._count_is_baked_in(values, batch.count) or self._dies_of_other_steps, order)
+        asked = batch, self._batch_axis is None, (
+            self._count_is_baked_in(values, batch.count) or self._dies_of_other_steps), order
+        found = self._hastily(raw, *asked) if self._engine.hasty else probe.probe(self._engine, *asked)
         self._probed[key] = (batch.count, found)
         return found
+
+    def _hastily(self, raw: np.ndarray, batch: Batch, single: bool, fixed: bool, order: Order) -> probe.Probed:
+        """The same in as few runs as can be; what there is no time for is not measured."""
+        company = Running(ONE_AT_A_TIME if single or batch.count == 1 else IN_COMPANY, output_order=order)
+        outputs = self.output_rows(batch.count, company, raw)[1]
+        return self._engine.pace.unless_late(
+            lambda: probe.hastily(self._engine, batch, single, fixed, order, outputs, self._may_vary(batch)),
+            probe.Probed(company._replace(coupled=None), batch.feeds, (), True))
+
+    def _may_vary(self, batch: Batch) -> bool:
+        """Whether something on the path draws numbers or calls Python, and may give others in another run."""
+        graph, types = self._resolved.model.index.graph_def, self._engine.path_ops(
+            {name: fed.value for name, fed in batch.feeds.items()})
+        if types & _CALLS or any(function.signature.name in types for function in graph.library.function):
+            types = types | {node.op for function in graph.library.function for node in function.node_def}
+        return bool(types & (RANDOM | PYTHON_FUNCTIONS))
 
     def _count_is_baked_in(self, values: Mapping[str, np.ndarray], count: int) -> bool:
         """Whether the graph's constants rule out other numbers of rows, as far as TensorFlow tells without a run.
@@ -152,8 +174,10 @@ class Company:
     def told(self, task: Task, turns: bool = False) -> probe.Probed:
         """What was measured; rows that keep their company without noticing it are not called coupled.
 
-        Whole feeds of one row are not made where the entries of rows take ``turns``.
+        Whole feeds of one row are not made where the entries of rows take ``turns``, nor in haste.
         """
+        if self._engine.hasty:
+            return task.probed
         if not task.probed.running.coupled and task.probed.steady and self._padding_is_noticed(task):
             return probe.padded(task.probed)
         if not task.probed.running.coupled or not (turns or self._alike_alone(task)) or not self.move_alone(task):
@@ -239,8 +263,12 @@ class Company:
         ``turns``)."""
         if task.probed.running.mode != IN_COMPANY or not task.probed.steady:
             return True
-        return not turns and probe.rows_follow(
-            self._engine, task.batch, task.probed.running, task.outputs) or self.move_alone(task)
+
+        def followed() -> bool:
+            return not turns and probe.rows_follow(
+                self._engine, task.batch, task.probed.running, task.outputs) or self.move_alone(task)
+
+        return self._engine.pace.unless_late(followed, True) if self._engine.hasty else followed()
 
     def guessed(self, batch: Batch) -> List[ResolvedInput]:
         """Inputs with several entries a row where only their number says whose each is: true of this feed at most."""

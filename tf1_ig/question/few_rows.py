@@ -10,7 +10,8 @@ import numpy as np
 
 from graph_tools.errors import GraphToolsError
 from tf1_ig.engine import probe
-from tf1_ig.engine.packing import FIXED_BATCH, PACKED
+from tf1_ig.engine.packing import FIXED_BATCH, IN_COMPANY, PACKED
+from tf1_ig.question.pace import Pace
 from tf1_ig.question.samples import Sample
 from tf1_ig.question.trial import STEPS as TRIED
 
@@ -52,6 +53,7 @@ class Example(NamedTuple):
       explained: its result in some steps, as in the trial.
       outputs: its output rows, or those of another feed.
       running: how points of the example were run, in the words of a result.
+      pace: of its runs, which tell what it costs where they were slow; ``None``: that is measured.
     """
 
     samples: Tuple[Tuple[str, Sample], ...]
@@ -60,6 +62,7 @@ class Example(NamedTuple):
     explained: Callable[..., Any]
     outputs: Callable[..., np.ndarray]
     running: str
+    pace: Optional[Pace] = None
 
 
 def timed(run: Callable[[], Any]) -> Tuple[Any, float]:
@@ -77,11 +80,12 @@ def looked_at(example: Example, trial: float) -> Tuple[Tuple[Tuple[str, Sample],
       example: the example.
       trial: seconds that its trial took.
     """
-    if trial < _SLOW:
+    hasty = example.pace is not None and example.pace.hasty
+    if trial < _SLOW and not hasty:
         return example.samples, None
     rows = example.rows
     try:
-        found, moved = _cost(example, trial)
+        found, moved = _told(example) if hasty else _cost(example, trial)
         long = found.fewer and example.may_be_fewer and rows > FEW and found.seconds > _LONG
         few = _few(example) if long and moved else None
     except GraphToolsError:
@@ -93,6 +97,14 @@ def looked_at(example: Example, trial: float) -> Tuple[Tuple[Tuple[str, Sample],
     one = found.seconds / _POINTS
     return tuple(few), Cost(one * max(_POINTS * FEW / rows, least[0]), one * max(STEPS * FEW / rows, least[1]), True,
                             rows, found.seconds)
+
+
+def _told(example: Example) -> Tuple[Cost, bool]:
+    """``_cost`` by the runs that were made, where they were slow."""
+    shared, pace = example.running in _SHARED, example.pace
+    each = example.rows if example.running == IN_COMPANY else 1
+    one = 0.0 if pace is None else each * pace.of_a_point(shared or example.rows > FEW)
+    return Cost(_POINTS * one, STEPS * one, shared and example.rows > 1), True
 
 
 def _cost(example: Example, trial: float) -> Tuple[Cost, bool]:
@@ -112,6 +124,8 @@ def _few(example: Example) -> Optional[List[Tuple[str, Sample]]]:
     one another are refused, and others have the outputs that they have there."""
     few = [(name, _first(sample) if sample.array.ndim and len(sample.array) == example.rows else sample)
            for name, sample in example.samples]
+    if example.pace is not None:
+        example.pace.extend()
     whole, feed = example.outputs(), {name: sample.array for name, sample in few}
     try:
         outputs = example.outputs(feed)

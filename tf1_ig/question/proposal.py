@@ -46,6 +46,7 @@ class Proposal(NamedTuple):
       baseline: what may not start at zero, where the output is not finite or jumps, and what it started at.
       singular: the op that is not finite there, or jumps, in words.
       jumps: the same where it jumps.
+      late: what took too long, in words, where the example was not run to its end; the rest says what is known.
       cost: what it takes to explain the example, where that was measured; ``None``: not much.
       leading: inputs whose leading size is another one than the number of rows, and that size.
     """
@@ -67,6 +68,7 @@ class Proposal(NamedTuple):
     baseline: Start = ()
     singular: str = ""
     jumps: str = ""
+    late: str = ""
     cost: Optional[few_rows.Cost] = None
     leading: Tuple[Tuple[str, int], ...] = ()
 
@@ -108,20 +110,23 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
         for other in plan.variations(setting, found[0].silent):
             if not found[-1].obstacle or not found[-1].may_fit or time.process_time() - begun > _SECONDS:
                 break
-            found.append(tried(other))
+            varied = tried(other)
+            if varied.late:  # which says less about it than an obstacle of the first
+                break
+            found.append(varied)
         return found[0] if found[-1].obstacle else _in_time(found[-1], trials, *last)
 
 
 def _in_time(found: Proposal, trials: trial.Trials, setting: Setting, seconds: float) -> Proposal:
     """A proposal that went through its trial in so many seconds, with what it costs to explain it, and with few rows
     where the graph fixes many and that takes long."""
-    if not found.tried:
+    if not found.tried and not (found.late and trials.computed(found.batch_axis)):
         return found
-    running, explained, outputs = trials.again(found.batch_axis, found.label, found.baseline)
+    running, explained, outputs, pace = trials.again(found.batch_axis, found.label, found.baseline)
     by_rows = found.fixed and found.batch_axis == 0 and not (
         setting.steps_first or setting.rows_inside or found.leading)
     chosen, cost = few_rows.looked_at(few_rows.Example(
-        found.samples, found.rows, by_rows, explained, outputs, running), seconds)
+        found.samples, found.rows, by_rows, explained, outputs, running, pace), seconds)
     return found._replace(samples=chosen, cost=cost, rows=few_rows.FEW if cost and cost.takes else found.rows)
 
 

@@ -9,34 +9,33 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 import numpy as np
 
-from graph_tools.errors import FeedError, GraphToolsError, one_line, some
+from graph_tools.errors import BlockedRunError, FeedError, GraphToolsError, one_line
 from graph_tools.graph import names
 from graph_tools.model import Model
 from graph_tools.report import Finding
 from tf1_ig.engine.failed_run import RunFailed
+from tf1_ig.engine.packing import IN_COMPANY
 from tf1_ig.errors import BatchError, LabelError
 from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.integrate import Rows as PathRows
-from tf1_ig.question import samples, start
+from tf1_ig.question import samples, silent, start
 from tf1_ig.question.effort import Question, effort
 from tf1_ig.question.label import top_or_none
+from tf1_ig.question.pace import Pace
 from tf1_ig.question.samples import Sample
 
-_SILENT = ("every attribution of the example is zero: the output does not change on the way from the baseline; feed "
-           "rows of your own, or choose another output or label")
-_UNTRAINED = ("every attribution of the example is zero, and of the weights behind %s %d of %d hold nothing but zeros "
-              "(%s), as before the first step of training: load a later checkpoint")
-_DIVERGED = ("every attribution of the example is zero, and of the weights behind %s %d of %d hold numbers beyond "
-             "1e+15 (%s), as after a training that diverged: load an earlier checkpoint")
 _ONE = "an input of %s has a leading size of its own, whatever the rows: they are one example"
 _NOT_FINITE = "%s is not finite on the way from the baseline to the example: first in %s; feed rows of your own, or " \
               "choose a baseline from which it is"
 _JUMPS = "%s jumps right behind the baseline, where no integral of its gradient says by what: first in %s; choose " \
          "another baseline"
-_BEYOND = 1e15                       # what no weight is after a training that went well
+_LATE = "the example was computed, in %.1f seconds, and not explained: a gradient takes longer than inspect waits; " \
+        "the command below waits for it (--time-limit SECONDS: for each run)"
+_UNFINISHED = "the example was not run to its end: %s; the command below waits longer (--time-limit SECONDS: for " \
+              "each run)"
+_FEWER = 2                           # runs of an output that tell whether fewer rows do
 STEPS = 2                            # points of the trial
 _LARGE = 1500                        # nodes behind an output of which no gradient is built
-_CERTAIN = 1 - 1e-4                  # of a probability: there single precision hardly knows its gradient
 _LIMIT = 60.0                        # most seconds of one run of it
 
 
@@ -69,6 +68,7 @@ class Trial(NamedTuple):
     baseline: start.Start = ()
     singular: str = ""
     jumps: str = ""
+    late: str = ""
 
 
 def may_be_rows(output: Any, count: int) -> bool:
@@ -80,6 +80,7 @@ def may_be_rows(output: Any, count: int) -> bool:
 class _Tried(IntegratedGradients):
     """Reads a feed once, however often it is asked about it: nobody changes the example's meanwhile."""
 
+    pace: Optional[Pace] = None
     _shown = False
     _kept: Tuple[Sequence[Any], Any] = ((), None)
     _made: Any = None
@@ -87,6 +88,11 @@ class _Tried(IntegratedGradients):
     def _open(self, **wanted: bool) -> None:
         self._made = self._made or (self.resolved, self._turned)
         super()._open(**wanted)
+        self._engine.pace = self.pace
+
+    def keeps(self, pace: Pace) -> None:
+        """Runs of this engine, and of others that take its place, are in haste with all of a trial."""
+        self.pace = self._engine.pace = pace
 
     @property
     def as_made(self) -> bool:
@@ -97,6 +103,11 @@ class _Tried(IntegratedGradients):
     def feed(self) -> Any:
         """The feed that was read last."""
         return self._kept[0][0]
+
+    @property
+    def was_read(self) -> bool:
+        """Whether the feed that was asked about last was read to its end."""
+        return bool(self._kept[0])
 
     @property
     def running(self) -> str:
@@ -120,6 +131,7 @@ class _Tried(IntegratedGradients):
     def _read(self, *asked: Any) -> Any:
         before, task = self._kept
         if not before or any(one is not other for one, other in zip(asked, before)):
+            self._kept = (), None
             task = super()._read(*asked)
             self._kept = asked, task
         return task
@@ -137,6 +149,7 @@ class Trials(contextlib.ExitStack):
     def __init__(self, model: Model, output: Any):
         super().__init__()
         self._model, self._output = model, output
+        self._pace = Pace()
         large = _is_large(model, output.tensor)
         self._tell = self._computed if large else self._explained
         self._kind: Type[_Tried] = _Reader if large else _Tried
@@ -157,10 +170,14 @@ class Trials(contextlib.ExitStack):
         return next((one for one in reversed(found) if not one.obstacle), next(
             (one for one in found if one.silent), found[0]))
 
+    def computed(self, axis: Optional[int]) -> bool:
+        """Whether the output of the last example was computed, if nothing else."""
+        return axis in self._open and self._open[axis].was_read
+
     def again(self, axis: Optional[int], label: Optional[str], baseline: start.Start
-              ) -> Tuple[str, Callable[..., Any], Callable[..., np.ndarray]]:
-        """How points of the last example were run; what explains it in some steps, by what a ``Trial`` says of it; and
-        what tells its outputs, or those of another feed."""
+              ) -> Tuple[str, Callable[..., Any], Callable[..., np.ndarray], Pace]:
+        """How points of the last example were run; what explains it in some steps, by what a ``Trial`` says of it; what
+        tells its outputs, or those of another feed; and how long its runs take."""
         tried = self._open[axis]
         feed = tried.feed
 
@@ -171,7 +188,7 @@ class Trials(contextlib.ExitStack):
         def outputs(other: Optional[Dict[str, np.ndarray]] = None) -> np.ndarray:
             return tried.outputs(feed if other is None else other)
 
-        return tried.running, explained, outputs
+        return tried.running, explained, outputs, self._pace
 
     def _along(self, axis: Optional[int]) -> "_Tried":
         """What tries feeds whose rows are along an axis: their graph and its gradient are made once for all feeds."""
@@ -179,6 +196,7 @@ class Trials(contextlib.ExitStack):
             self._open.pop(axis).close()  # before another takes as much memory
         if axis not in self._open:
             self._open[axis] = self._kind(self._model, self._output, batch_axis=axis, time_limit=_LIMIT)
+            self._open[axis].keeps(self._pace)
             self.enter_context(self._open[axis])
         return self._open[axis]
 
@@ -193,11 +211,12 @@ class Trials(contextlib.ExitStack):
             if trial.is_one(rows):
                 return Trial(obstacle=_ONE % trial.output, **kept), True
             kept["label"], result = _with_findings(
-                trial, kept, lambda: _answer(trial, feed, label, output.shape, axis))
+                trial, kept, lambda: self._in_few_runs(trial, feed, label, axis))
             if kept["label"] is not None and _is_silent(result):  # of a first element that nothing moves
                 kept["label"], result = _answer(trial, feed, _moved(trial, feed, axis), output.shape, axis)
             about = _about(trial, feed, kept["label"], output.shape, axis)
-            kept["jumps"] = start.jumps(about, result) if np.all(result.finite) and not _is_silent(result) else ""
+            kept["jumps"] = self._jumps(about, result, rows) if np.all(
+                result.finite) and not _is_silent(result) else ""
             if kept["jumps"] or not np.all(result.finite):
                 kept["singular"] = kept["jumps"] or result.not_finite_at
                 other = start.smooth(about) if kept["jumps"] else start.finite(about)
@@ -205,22 +224,51 @@ class Trials(contextlib.ExitStack):
                     return Trial(obstacle=(_JUMPS if kept["jumps"] else _NOT_FINITE) % (
                         output.tensor, kept["singular"] or "it"), **kept), False
                 kept["baseline"], result = other
-            apart = axis is None or result.running != "in company" or _follow(trial, feed, axis)
+            apart = self._are_apart(trial, feed, axis)
             if _is_silent(result):
-                obstacle, learnt = _why_silent(model, output.tensor)
+                obstacle, learnt = silent.why(model, output.tensor)
                 return Trial(obstacle=obstacle, silent=True, may_fit=learnt, **kept), not apart
-            chance = np.asarray(result.score)
-            saturated = output.kind in ("softmax", "sigmoid") and bool(
-                np.all((chance > _CERTAIN) | (chance < 1 - _CERTAIN)))
-            return Trial(saturated=saturated, **kept), not apart
+            return Trial(saturated=silent.is_certain(output, result.score), **kept), not apart
         except BatchError as wrong:
             return Trial(obstacle=one_line(wrong), **kept), True
         except GraphToolsError as wrong:
+            if isinstance(wrong, BlockedRunError) and (self._pace.hasty or not self._pace.forward):
+                return self._computed(feed, rows, one_line(wrong))
             return Trial(obstacle=one_line(wrong), may_fit=isinstance(wrong, (RunFailed, FeedError, LabelError)),
                          **kept), False
 
-    def _computed(self, feed: Dict[str, np.ndarray], rows: Rows) -> Tuple[Trial, bool]:
-        """Runs of an output with no gradient, and whether the rows may be others, or the feed one example instead."""
+    def _in_few_runs(self, trial: _Tried, feed: Dict[str, np.ndarray], label: Optional[str], axis: Optional[int]
+                     ) -> Tuple[Optional[str], Any]:
+        """``_answer``; in haste one point tells, and where nothing moves it, those of any trial."""
+        trial.outputs(feed)  # which tells whether there is haste
+        if not self._pace.hasty:
+            return _answer(trial, feed, label, self._output.shape, axis)
+        each = len(trial.outputs(feed)) if trial.running == IN_COMPANY else 1
+        self._pace.require(each, each)
+        found = _answer(trial, feed, label, self._output.shape, axis, 1)
+        return _answer(trial, feed, found[0], self._output.shape, axis) if _is_silent(found[1]) else found
+
+    def _jumps(self, about: start.Ask, result: Any, rows: Rows) -> str:
+        """The op by which the score jumps, as far as there is time; whether fewer rows do comes first."""
+        def found() -> str:
+            self._pace.require(1 + _FEWER * (rows.count > 1), 0)
+            return start.jumps(about, result)
+
+        return self._pace.unless_late(found, "")
+
+    def _are_apart(self, trial: _Tried, feed: Dict[str, np.ndarray], axis: Optional[int]) -> bool:
+        """Whether rows are examples, as far as there is time to look where they only run in company."""
+        def follow() -> bool:
+            self._pace.require(1, 0)
+            return axis is not None and _follow(trial, feed, axis)
+
+        return axis is None or trial.running != IN_COMPANY or self._pace.unless_late(follow, True)
+
+    def _computed(self, feed: Dict[str, np.ndarray], rows: Rows, late: str = "") -> Tuple[Trial, bool]:
+        """Runs of an output with no gradient, and whether the rows may be others, or the feed one example instead.
+
+        ``late``: what would take too long, where that is why there is no gradient.
+        """
         output, axis = self._output, rows.axis
         kept: Dict[str, Any] = {"batch_axis": axis, "label": _label(output.shape, axis), "rows": rows.count,
                                 "tried": False}
@@ -235,7 +283,12 @@ class Trials(contextlib.ExitStack):
             if not found.size:
                 return Trial(obstacle="%s has rows of shape %s under the example: it has no element to explain; feed "
                              "other sizes" % (trial.output, list(found.shape[1:])), **kept), False
-            return Trial(**kept), not (axis is None or rows.count == 1 or _follow(trial, feed, axis))
+            if late:
+                kept.update(saturated=silent.is_certain(output, silent.scores(found, kept["label"])),
+                            late=_LATE % self._pace.forward)
+            return Trial(**kept), not (rows.count == 1 or self._are_apart(trial, feed, axis))
+        except BlockedRunError as wrong:
+            return Trial(late=_UNFINISHED % one_line(wrong), **kept), False
         except GraphToolsError as wrong:
             return Trial(obstacle=one_line(wrong), may_fit=isinstance(wrong, (RunFailed, FeedError, LabelError)),
                          **kept), isinstance(wrong, BatchError)
@@ -288,21 +341,22 @@ def _are_turned(before: np.ndarray, after: np.ndarray) -> bool:
     return before.shape == after.shape and np.allclose(before[::-1], after, rtol=1e-3, atol=1e-6)
 
 
-def _answer(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any
-            ) -> Tuple[Optional[str], Any]:
+def _answer(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any,
+            steps: int = STEPS) -> Tuple[Optional[str], Any]:
     """An explanation, and its label: that of the first element where rows have another shape than is declared."""
     try:
-        return label, _asked(trial, feed, label, shape, axis)
+        return label, _asked(trial, feed, label, shape, axis, steps)
     except LabelError:
         row = trial.outputs(feed).shape[1:]
         first = ",".join("0" * len(row))
         if not row or not np.prod(row) or first == label:
             raise
-        return first, _asked(trial, feed, first, shape, axis)
+        return first, _asked(trial, feed, first, shape, axis, steps)
 
 
-def _asked(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any) -> Any:
-    return _labelled(lambda label: trial.explain(feed, label, steps=STEPS), label, shape, axis)
+def _asked(trial: IntegratedGradients, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any,
+           steps: int) -> Any:
+    return _labelled(lambda label: trial.explain(feed, label, steps=steps), label, shape, axis)
 
 
 def _labelled(ask: Callable[[Any], Any], label: Optional[str], shape: Any, axis: Any) -> Any:
@@ -335,23 +389,6 @@ def _label(shape: Optional[Sequence[Optional[int]]], axis: Optional[int]) -> Opt
     """The first position and class of an output that has several, where ``explain`` cannot choose."""
     rank = 0 if shape is None else len(shape) - (axis is not None)
     return ",".join("0" * rank) if rank > 1 or axis is None and rank == 1 else None
-
-
-def _why_silent(model: Model, output: str) -> Tuple[str, bool]:
-    """What to say where every attribution is zero: of a model that never learned anything, or whose weights grew beyond
-    all bounds, that it did; and whether any of its weights hold something else, so that other values may move it."""
-    behind = model.index.ancestors([output], control=False)
-    count, zero, wild = 0, [], []
-    for name in model.variables:
-        value = np.asarray(model.variables[name]) if name in behind else np.zeros(())
-        count += value.ndim > 1
-        if value.ndim > 1 and value.dtype.kind == "f":
-            zero += [] if np.any(value) else [name]
-            wild += [name] if value.size and np.max(np.abs(value)) > _BEYOND else []
-    for told, lost in ((_UNTRAINED, zero), (_DIVERGED, wild)):
-        if lost:
-            return told % (output, len(lost), count, some(lost, 3)), len(lost) < count
-    return _SILENT, True
 
 
 # -- large graphs ----------------------------------------------------------------------------------------------------
