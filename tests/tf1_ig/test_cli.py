@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import shlex
@@ -9,10 +10,10 @@ import pytest
 
 import graph_tools as gt
 import tf1_ig
-from tests.models import examples, small
+from tests.models import examples, small, training_heads
 from tests.tf1_ig.html_reader import Page
 from tf1_ig import cli, demo
-from tf1_ig.commands import feed_file
+from tf1_ig.commands import feed_file, inspect as inspect_command
 from tf1_ig.question import trial
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(tf1_ig.__file__)))
@@ -109,6 +110,16 @@ def test_inspect_says_what_stands_in_the_way(tmp_path, capsys):
     tree = json.loads(_run(capsys, "inspect", path, "--json")[1])
     assert any("x:0" in warning and "hot (OneHot)" in warning for warning in tree["warnings"]), tree["warnings"]
     assert "mend what stands in the way" in _run(capsys, "inspect", path)[1]
+
+
+def test_what_comes_out_of_a_queue_and_is_a_label_is_told_from_data():
+    model = small.model_of(training_heads.tutorial)
+    queue, = inspect_command._told_apart(model, gt.find_inputs(model), gt.find_outputs(model))
+    assert queue.why.endswith("; no output below depends on batch:1 (a label, as a rule)")
+    head, = gt.find_outputs(model)
+    loss = gt.Candidates([dataclasses.replace(head, tensor="total_loss:0")], (), "output")
+    queue, = inspect_command._told_apart(model, gt.find_inputs(model), loss)  # the twin, which needs all
+    assert "no output" not in queue.why
 
 
 @pytest.mark.parametrize("fed, words", [(False, "it holds values"), (True, "name the one to explain")])

@@ -24,6 +24,7 @@ HELP = "what goes in, what comes out, what can be explained"
 _SHOWN, _MISSES = 12, 3  # candidates and near misses of one kind printed; --json has them all
 _COLUMN = 56             # names longer than this do not push the columns of the others
 _FEED, _SERVED, _SERVED_FEED = "feed.npz", "served.pb", "served.npz"
+_IDLE = "no output below depends on %s"
 
 
 class Inspection(NamedTuple):
@@ -132,13 +133,23 @@ def _is_id(start: Any) -> bool:
 
 
 def _told_apart(model: Any, inputs: Candidates, outputs: Candidates) -> Candidates:
-    """The inputs with those last that no prediction depends on: labels, which a loss or a metric waits for."""
-    needed = model.index.ancestors([one.tensor for one in outputs])
-    idle = {one.tensor for one in inputs if outputs and not one.switch and not any(
-        names.parse(tensor).node in needed for tensor in one.tensors)}
-    why = "no output below depends on it: leave it out (labels, as a rule)"
-    return Candidates([one for one in inputs if one.tensor not in idle] + [
-        dataclasses.replace(one, why=why) for one in inputs if one.tensor in idle], inputs.misses, inputs.what)
+    """The inputs with those last that no prediction depends on: labels, which a loss or a metric waits for; what else
+    comes out of a queue with labels tells which they are."""
+    heads = [one.tensor for one in outputs]
+    needed = model.index.ancestors(heads)
+    first, last = [], []
+    for one in inputs:
+        parts = [part for part in one.components if part.used]
+        idle = [part.tensor for part in parts if part.tensor not in heads and needed.isdisjoint(part.consumers)]
+        if not idle or not outputs or one.switch:
+            first.append(one)
+        elif len(idle) == len(parts):
+            last.append(dataclasses.replace(one, why="%s: leave it out (labels, as a rule)" % _IDLE % "it"))
+        else:
+            mixed = len({names.parse(part.tensor).node for part in parts}) == 1  # not the three of a sparse tensor
+            first.append(dataclasses.replace(one, why="%s; %s (a label, as a rule)" % (
+                one.why, _IDLE % some(idle, 3))) if mixed else one)
+    return Candidates(first + last, inputs.misses, inputs.what)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

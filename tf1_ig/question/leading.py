@@ -4,6 +4,7 @@ What is looked up by one input is reshaped to ``[128, 18, 64]``, another input h
 What TensorFlow's shape functions say of each alone, while no other leading size is known, tells by how much it is off.
 """
 
+import functools
 import re
 from math import gcd
 from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
@@ -97,10 +98,7 @@ def _leading(fitting: Fitting, output: str, shapes: Mapping[str, Shape]) -> List
 
 
 def _common(sizes: Sequence[int]) -> int:
-    found = 0
-    for size in sizes:
-        found = gcd(found, size)
-    return found or 1
+    return functools.reduce(gcd, sizes, 0) or 1
 
 
 def _with(shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> Dict[str, Shape]:
