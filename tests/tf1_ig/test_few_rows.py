@@ -11,7 +11,7 @@ import tf1_ig
 from tests.models import fixed_batch, small
 from tf1_ig import cli
 from tf1_ig.commands import inspect
-from tf1_ig.question import few_rows, proposal, samples, trial
+from tf1_ig.question import few_rows, pace, proposal, samples, trial
 
 _SLOW = (10.0, 20.0)  # seconds of a trial, and of the run that is timed behind it
 
@@ -25,6 +25,7 @@ def takes(monkeypatch):
         return left
 
     monkeypatch.setattr(proposal, "_SECONDS", 120.0)
+    monkeypatch.setattr(pace, "_SLOW", 120.0)  # of a busy machine
     return set_times
 
 

@@ -134,6 +134,17 @@ def test_a_loop_that_never_ends_at_the_baseline_stays_an_obstacle(monkeypatch):
     assert "the loop 'grow" in found.obstacle and not found.late
 
 
+@pytest.mark.parametrize("steepness, jumps", [(3e4, False), (1e12, True)])
+def test_what_only_is_steep_behind_the_baseline_takes_no_more_gradients(steepness, jumps, runs):
+    def build():
+        tf = _tf.tf
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        tf.reduce_sum(tf.tanh(steepness * x) + x, 1, name="y")
+
+    found = proposed(build)
+    assert bool(found.jumps or found.singular) is jumps and (runs.count(True) > 4) is jumps
+
+
 def test_what_is_left_is_of_cpu_time_or_of_the_clock(monkeypatch):
     times = {"process_time": 0.0, "perf_counter": 0.0}
 

@@ -19,7 +19,7 @@ from tf1_ig import cli
 from tf1_ig.commands import inspect
 from tf1_ig.engine import operated, path, target
 from tf1_ig.errors import BatchError
-from tf1_ig.question import contents, example_feeds, proposal, raw_text, reader, samples, trial
+from tf1_ig.question import contents, example_feeds, pace, proposal, raw_text, reader, samples, trial
 from tf1_ig.question.proposal import propose, propose_any
 
 SHAPES = {
@@ -47,6 +47,7 @@ SHAPES = {
 def _in_no_hurry(monkeypatch):
     """What is tried does not depend on how busy the machine is."""
     monkeypatch.setattr(proposal, "_SECONDS", 120.0)
+    monkeypatch.setattr(pace, "_SLOW", 120.0)
 
 
 def _proposal(build, seed=0):

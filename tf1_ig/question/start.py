@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple, U
 
 import numpy as np
 
+from tf1_ig.halves import LEAST_WIDTH
 from tf1_ig.result.claims import AT_START, JUMPS, jump
 
 Start = Tuple[Tuple[str, Union[int, float]], ...]
@@ -14,6 +15,7 @@ Start = Tuple[Tuple[str, Union[int, float]], ...]
 NEAR = AT_START       # of the path: there a score that is smooth has hardly moved
 _STEEP = 0.01         # of the way of a score, from which on it is looked at more closely
 _ROUNDING = 1e-5      # of a score
+_STAYS = 0.1          # of what a score goes there, on a stretch where it may be a jump: else it only is steep
 _POINTS = 128         # with which a jump is told from a steep beginning
 _MANY = 6             # inputs of which it is tried one by one whether they may start at zero
 
@@ -23,14 +25,14 @@ class Ask(NamedTuple):
 
     Attributes:
       explained: the result from a baseline, with what else ``explain`` is told.
-      near: the scores right behind a baseline.
+      near: the scores right behind a baseline, or at a point of each row's path.
       numbers: the attributed inputs that are numbers themselves.
       rows: the others: rows of tables.
       ids: tells the whole numbers that are fed and look up all of those.
     """
 
     explained: Callable[..., Any]
-    near: Callable[[Any], np.ndarray]
+    near: Callable[..., np.ndarray]
     numbers: Sequence[str]
     rows: Sequence[str]
     ids: Callable[[], Sequence[str]]
@@ -53,7 +55,7 @@ def jumps(ask: Ask, result: Any) -> str:
       ask: the example.
       result: of a few points from zero.
     """
-    if not _is_steep(ask, "zero", result):
+    if not _is_steep(ask, "zero", result) or not _may_jump(ask, "zero", np.asarray(result.baseline_score)):
         return ""
     close = ask.explained("zero", steps=None, max_steps=_POINTS)
     stretches = [jump(close, row) for row in range(len(close.score))]
@@ -88,6 +90,23 @@ def _is_steep(ask: Ask, baseline: Any, found: Any) -> bool:
     before, after = np.asarray(found.baseline_score), np.asarray(found.score)
     least = np.maximum(_STEEP * np.abs(after - before), _ROUNDING * np.maximum(np.abs(before), np.abs(after)))
     return bool(np.any(np.abs(found.delta) > least)) and bool(np.any(np.abs(ask.near(baseline) - before) > least))
+
+
+def _may_jump(ask: Ask, baseline: Any, before: np.ndarray) -> bool:
+    """Whether a score goes much of its way behind a baseline on one half of that, and on one half of this, and so on.
+
+    What only is steep does not, and hundreds of gradients less are taken of it.
+    """
+    low, high = np.zeros(len(before)), np.full(len(before), NEAR)
+    at_low, at_high = before, ask.near(baseline)
+    least = np.maximum(_STAYS * np.abs(at_high - at_low), _ROUNDING * np.maximum(np.abs(at_low), np.abs(at_high)))
+    while (high - low).max() > LEAST_WIDTH and np.any(np.abs(at_high - at_low) > least):
+        middle = (low + high) / 2
+        between = ask.near(baseline, middle)
+        first = np.abs(between - at_low) >= np.abs(at_high - between)
+        low, high = np.where(first, low, middle), np.where(first, middle, high)
+        at_low, at_high = np.where(first, at_low, between), np.where(first, between, at_high)
+    return not np.all(np.abs(at_high - at_low) <= least)
 
 
 def _fewest(start: Dict[str, Any], holds: Callable[[Dict[str, Any]], Any]) -> Optional[Tuple[Start, Any]]:

@@ -121,12 +121,12 @@ class _Tried(IntegratedGradients):
                  if shape is not None and rows.axis is not None and len(shape) > rows.axis]
         return rows.count > 1 and any(size and gcd(size, rows.count) == 1 for size in sizes)
 
-    def near(self, feed: Dict[str, np.ndarray], label: Any, baseline: Any) -> np.ndarray:
-        """The scores of a feed right behind a baseline."""
+    def near(self, feed: Dict[str, np.ndarray], label: Any, baseline: Any, at: Any = start.NEAR) -> np.ndarray:
+        """The scores of a feed right behind a baseline, or at points of the rows' paths."""
         question = Question(feed, label, effort())
         task, found = self._begin(question, baseline)
         rows = np.arange(task.batch.count)
-        return self._runner(task, found, question).scores(PathRows(rows, np.full(len(rows), start.NEAR)))
+        return self._runner(task, found, question).scores(PathRows(rows, np.broadcast_to(at, rows.shape)))
 
     def _read(self, *asked: Any) -> Any:
         before, task = self._kept
@@ -381,7 +381,7 @@ def _about(trial: _Tried, feed: Dict[str, np.ndarray], label: Optional[str], sha
     return start.Ask(
         lambda baseline, **more: _labelled(
             lambda one: trial.explain(feed, one, baseline, **{"steps": STEPS, **more}), label, shape, axis),
-        lambda baseline: _labelled(lambda one: trial.near(feed, one, baseline), label, shape, axis),
+        lambda baseline, *at: _labelled(lambda one: trial.near(feed, one, baseline, *at), label, shape, axis),
         numbers, [spec.name for spec in specs if spec.name not in numbers], ids)
 
 
