@@ -28,8 +28,8 @@ def large(graph_def: Any) -> List[Any]:
 
 
 def _is_large(tensor: Any) -> bool:
-    count = int(np.prod([dim.size for dim in tensor.tensor_shape.dim], dtype=np.float64))
-    return count * 8 >= LARGE and len(tensor.tensor_content) >= LARGE
+    return len(tensor.tensor_content) >= LARGE and 8 * int(np.prod(
+        [dim.size for dim in tensor.tensor_shape.dim], dtype=np.float64)) >= LARGE
 
 
 def not_folded(index: Any, constants: Iterable[str]) -> Set[str]:

@@ -54,5 +54,4 @@ class Builder:
         taken = type(self.nodes[name])()
         taken.CopyFrom(self.nodes.pop(name))
         del self.graph_def.node[[node.name for node in self.graph_def.node].index(name)]
-        self.nodes = {node.name: node for node in self.graph_def.node}
         return taken

@@ -58,8 +58,9 @@ def find_numbers(model: Any, output: Any, beyond: Iterable[Any] = (), switches: 
     # What an attributed tensor is computed from, or from which one is, cannot move along the path beside it.
     needed_at = needed - view.index.descendants(given, control=False) - view.index.ancestors(given, control=False)
     found: List[Number] = []
+    onward = _Onward(view)
     for ref in _starts(view, needed_at, {names.parse(name).node for name in switches}, any_kind):
-        reached = _reach(view, ref, end, needed)
+        reached = _reach(onward, ref, end, needed)
         if reached is not None:
             found.append(Number(str(ref), tuple(sorted(_sources(view, ref))), reached))
     behind: Set[str] = set().union(*[view.index.descendants_of_tensor(one.tensor) for one in found if one.feature])
@@ -118,8 +119,21 @@ def _has_gradient(view: View, name: str) -> bool:
         return False
 
 
-def _reach(view: View, ref: TensorRef, end: TensorRef, needed: Set[str]) -> Optional[bool]:
+class _Onward(Dict[Use, Tuple[TensorRef, ...]]):
+    """The tensors that a gradient leads back from to an input of a node, for each of these that is asked for."""
+
+    def __init__(self, view: View):
+        super().__init__()
+        self.view = view
+
+    def __missing__(self, use: Use) -> Tuple[TensorRef, ...]:
+        self[use] = tuple(_carried(self.view, use.node)) if _is_differentiable(self.view, use) else ()
+        return self[use]
+
+
+def _reach(onward: _Onward, ref: TensorRef, end: TensorRef, needed: Set[str]) -> Optional[bool]:
     """Whether a gradient leads back from the output: as a feature (True), only as a gate (False), not at all (None)."""
+    view = onward.view
     seen: Dict[Tuple[TensorRef, bool], bool] = {}
     todo: List[Tuple[TensorRef, bool, bool]] = [(ref, False, False)]
     reached: Optional[bool] = None
@@ -134,9 +148,9 @@ def _reach(view: View, ref: TensorRef, end: TensorRef, needed: Set[str]) -> Opti
             continue
         seen[(one, gate)] = True
         for use in view.index.uses(one):
-            if use.node in needed and _is_differentiable(view, use):
+            if use.node in needed and onward[use]:
                 gates = gate or not layer and _is_gate(view, use, one)
-                todo += [(out, gates, layer or view.op(use.node) in LAYERS) for out in _carried(view, use.node)]
+                todo += [(out, gates, layer or view.op(use.node) in LAYERS) for out in onward[use]]
     return reached
 
 
@@ -149,7 +163,7 @@ def _is_differentiable(view: View, use: Use) -> bool:
         return False
     if op in ("Switch", "Select", "SelectV2") and use.slot == (1 if op == "Switch" else 0):
         return False
-    return bool(_carried(view, use.node)) and (op not in ("Cast",) or view.is_float(TensorRef(use.node, 0)))
+    return op not in ("Cast",) or view.is_float(TensorRef(use.node, 0))
 
 
 def _carried(view: View, name: str) -> List[TensorRef]:

@@ -14,7 +14,7 @@ from graph_tools.find.decided import Decided, Span, span_of
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import IFS, NEXTS, SWITCHES
-from graph_tools.graph.walk import GraphIndex, producers_first
+from graph_tools.graph.walk import GraphIndex, spread
 
 # What looks at an input's value otherwise than by arithmetic: branches that die, functions that are called, axes.
 _LOOKS = SWITCHES | IFS | {"Mean"}
@@ -121,24 +121,13 @@ class Ends:
     """The nodes whose outputs nobody takes, by the nodes that they are computed from."""
 
     def __init__(self, index: GraphIndex):
-        order = producers_first(index.nodes, lambda name: [
-            ref.node for ref in index.data_inputs(name) if ref.node in index])[::-1]
-        self.names = [name for name in order if not index.consumers(name, control=False)]
-        self._behind = dict.fromkeys(order, 0)
-        self._behind.update((name, 1 << number) for number, name in enumerate(self.names))
-        changed = True
-        while changed:  # more than once where loops lead back
-            changed = False
-            for name in order:
-                for ref in index.data_inputs(name):
-                    before = self._behind.get(ref.node)
-                    if before is not None and before | self._behind[name] != before:
-                        self._behind[ref.node] = before | self._behind[name]
-                        changed = True
+        order = index.producers_first()[::-1]
+        self.names = [name for name in order if not index.readers(name)]
+        self._behind = spread({name: 1 << number for number, name in enumerate(self.names)}, order, index.readers)
 
     def behind(self, name: str) -> List[str]:
         """The ends that depend on a node."""
-        bits, found = self._behind[name], []
+        bits, found = self._behind.get(name, 0), []
         while bits:
             found.append(self.names[(bits & -bits).bit_length() - 1])
             bits &= bits - 1

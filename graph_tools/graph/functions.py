@@ -46,7 +46,7 @@ def calls(library: Any) -> Dict[str, List[str]]:
 
 def reach(start: Iterable[str], table: Dict[str, List[str]]) -> Set[str]:
     """The functions that can run once those of ``start`` do, themselves included."""
-    return set(reached((name for name in start if name in table), lambda name: (
+    return set(reached((name for name in start if name in table) if table else (), lambda name: (
         other for other in table[name] if other in table)))
 
 
@@ -55,7 +55,7 @@ def trimmed(library: Any, nodes: Iterable[Any]) -> Any:
     table = calls(library)
     for gradient in library.gradient:
         table.setdefault(gradient.function_name, []).append(gradient.gradient_func)
-    used = reach([name for node in nodes for name in called(node)], table)
+    used = reach((name for node in nodes for name in called(node)), table)
     left = type(library)()
     left.function.extend(function for function in library.function if function.signature.name in used)
     left.gradient.extend(gradient for gradient in library.gradient if gradient.function_name in used)

@@ -75,6 +75,25 @@ def producers_first(starts: Iterable[Any], sources: Callable[[Any], Iterable[Any
     return order
 
 
+def spread(marks: Mapping[str, int], order: Iterable[str], sources: Callable[[str], Iterable[str]]) -> Dict[str, int]:
+    """Marks (bits) of things, and of all that they come from: for who asks of many what one asks by a walk of its own.
+    In any ``order``; where each stands behind its sources, two passes do.
+
+    >>> spread({"a": 1, "b": 2}, "abc", {"a": "", "b": "a", "c": "b"}.get)
+    {'a': 1, 'b': 3, 'c': 3}
+    """
+    found, changed = dict(marks), True
+    while changed:
+        changed = False
+        for one in order:
+            before = after = found.get(one, 0)
+            for source in sources(one):
+                after |= found.get(source, 0)
+            if after != before:
+                found[one], changed = after, True
+    return found
+
+
 class Kept:
     """What is made of something once, by whichever thread asks first; a pickled or copied one begins anew."""
 
@@ -141,7 +160,8 @@ class GraphIndex:
 
     def names_of(self, ops: Container[str]) -> List[str]:
         """The names of the nodes of some op types, in the order of the graph."""
-        return [name for name, op in self._ops.items() if op in ops]
+        return [name for _, name in sorted(
+            node for op, nodes in self.once(_by_op).items() if op in ops for node in nodes)]
 
     def inputs(self, node_name: str) -> List[TensorRef]:
         """Data and control inputs of a node, in order; inputs that name no node are kept."""
@@ -152,6 +172,14 @@ class GraphIndex:
 
     def data_inputs(self, node_name: str) -> List[TensorRef]:
         return self._data_inputs[node_name]
+
+    def producers_first(self) -> List[str]:
+        """All nodes, each after those that give it data (a way back in a circle does not count); made once."""
+        return self.once(_ordered)
+
+    def readers(self, node_name: str) -> List[str]:
+        """The nodes that take data of a node, one that takes it twice side by side."""
+        return self._readers(False)[node_name]
 
     def origin(self, ref: TensorRef, passing: Container[str]) -> TensorRef:
         """The tensor behind nodes of some op types, back through their first inputs (through an ``IdentityN``, the one
@@ -196,9 +224,7 @@ class GraphIndex:
     def descendants(self, inputs: Iterable[str], control: bool = True,
                     stop: Optional[Callable[[str], bool]] = None) -> Set[str]:
         """Node names that depend on the given nodes (any output of theirs), themselves included."""
-        if control not in self._behind:
-            self._behind[control] = self._readers(control)
-        return self._closure((names.parse(name).node for name in inputs), stop, self._behind[control].__getitem__)
+        return self._closure((names.parse(name).node for name in inputs), stop, self._readers(control).__getitem__)
 
     def descendants_of_tensor(self, tensor: Any) -> Set[str]:
         """Node names whose values depend on one output of a node (the node itself only when a loop leads back)."""
@@ -215,12 +241,14 @@ class GraphIndex:
 
     def _readers(self, control: bool) -> Dict[str, List[str]]:
         """The nodes that take something of each node, one that takes it twice side by side."""
-        readers: Dict[str, List[str]] = {name: [] for name in self.nodes}
-        for name in self.nodes:
-            for ref in self._inputs[name]:
-                if (control or ref.port >= 0) and ref.node in readers:
-                    readers[ref.node].append(name)
-        return readers
+        if control not in self._behind:
+            readers: Dict[str, List[str]] = {name: [] for name in self.nodes}
+            for name in self.nodes:
+                for ref in self._inputs[name]:
+                    if (control or ref.port >= 0) and ref.node in readers:
+                        readers[ref.node].append(name)
+            self._behind[control] = readers
+        return self._behind[control]
 
     def _closure(self, start: Iterable[str], stop: Optional[Callable[[str], bool]],
                  around: Callable[[str], Iterable[str]]) -> Set[str]:
@@ -317,6 +345,19 @@ class Wires:
                 if not stop(self._names[number]):
                     onward(number, todo)
         return found
+
+
+def _by_op(index: GraphIndex) -> Dict[str, List[Tuple[int, str]]]:
+    """The nodes of each op type, with their places in the graph."""
+    found: Dict[str, List[Tuple[int, str]]] = {}
+    for place, (name, op) in enumerate(index._ops.items()):
+        found.setdefault(op, []).append((place, name))
+    return found
+
+
+def _ordered(index: GraphIndex) -> List[str]:
+    return producers_first(index.nodes, lambda name: [
+        ref.node for ref in index.data_inputs(name) if ref.node in index.nodes])
 
 
 def _node_of(name: str) -> str:

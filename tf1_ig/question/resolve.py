@@ -256,10 +256,11 @@ def _refuse_nested(model: Model, tensors: Sequence[str], output: str) -> None:
     """Two inputs of which one is computed from the other cannot move along the path together; nor the output itself."""
     if output in tensors:
         raise InputError("input %s is the output itself; name a tensor that it is computed from" % output)
-    for first in tensors:
-        for second in tensors:
-            node = names.parse(second).node
-            if first != second and node in model.index.descendants_of_tensor(first):
+    nodes = [names.parse(tensor).node for tensor in tensors]
+    for first in tensors if len(tensors) > 1 else ():
+        behind = model.index.descendants_of_tensor(first)
+        for second, node in zip(tensors, nodes):
+            if first != second and node in behind:
                 raise InputError("input %s is computed from input %s; explain one of them" % (second, first))
     repeated = [tensor for tensor in tensors if list(tensors).count(tensor) > 1]
     if repeated:

@@ -1,7 +1,7 @@
 """Find the lookups of embeddings in a graph, best first, each with its evidence, and near misses with theirs."""
 
 import dataclasses
-from typing import Any, Iterable, List, Set, Tuple
+from typing import Any, Iterable, List, Optional, Set, Tuple
 
 from graph_tools.find.candidates import Candidates, Embedding, Miss, short
 from graph_tools.find.dataflow import FLOAT_TYPES
@@ -40,6 +40,10 @@ def find_embeddings(model: Model, output: Any = None) -> Candidates:
       >>> found[0].tensor, found[0].vocab_size  # doctest: +SKIP
       ('embedding_lookup:0', 30522)
     """
+    return model.once(_found, None if output is None else ref_of(output))
+
+
+def _found(model: Model, output: Optional[TensorRef]) -> Candidates:
     found, misses = model.once(_every)
     kept, unreached = _reaching(view_of(model), found, output)
     return Candidates(sorted(kept, key=_rank), misses + unreached, what="embedding")
@@ -64,10 +68,9 @@ def _every(model: Model) -> Tuple[List[Embedding], List[Miss]]:
     return _with_sums(view, found), misses
 
 
-def _reaching(view: View, found: List[Embedding], output: Any) -> Tuple[List[Embedding], List[Miss]]:
+def _reaching(view: View, found: List[Embedding], output: Optional[TensorRef]) -> Tuple[List[Embedding], List[Miss]]:
     if output is None:
         return _doubtful_where_unreached(view, found), []
-    output = ref_of(output)
     refuse_unknown(view.model, str(output))
     needed = _needed(view, [output])
     kept = [one for one in found if ref_of(one).node in needed]

@@ -8,7 +8,7 @@ from graph_tools.find.dataflow import CHOSEN, KNOB, LEARNED, MASK, POSITION, VAL
 from graph_tools.find.tables import QUANTISED, Table, read_table
 from graph_tools.find.view import FLOATS, View
 from graph_tools.graph.names import TensorRef
-from graph_tools.graph.ops import COPIES, GATHERS, PLACEHOLDERS
+from graph_tools.graph.ops import COPIES, GATHERS, PLACEHOLDERS, VARIABLES
 from graph_tools.graph.walk import reached
 
 Found = Union[Embedding, Miss]
@@ -110,6 +110,8 @@ def reject_lookup(view: View, name: str, params: TensorRef, ids: TensorRef) -> O
     A ``Miss`` without a reason is a gather that nobody would take for one (shapes, integer tables).
     """
     flow = view.flow
+    if view.op(view.origin(params)) not in VARIABLES and view.dtype(params) not in FLOATS | QUANTISED:
+        return Miss(name, "")  # most gathers: not worth a look at all that their tables are made of
     table = read_table(view, params)
     if table.dtype not in FLOATS | QUANTISED:
         return Miss(name, "")

@@ -5,7 +5,8 @@ a temperature scales what is computed from data. Names, defaults and declared sh
 probabilities are placeholders without a shape, and so are many batches of pictures.
 """
 
-from typing import Any, Container, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+import itertools
+from typing import Any, Container, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from graph_tools.find import gradients
 from graph_tools.find.dataflow import CARRIED, SOURCES
@@ -16,7 +17,7 @@ from graph_tools.find.settled import Deciding, Ends, Under, nothing_fed
 from graph_tools.graph import functions, names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import IDENTITIES, IFS, PLACEHOLDERS, RESTORES, SAVES, SIZES, SWITCHES
-from graph_tools.graph.walk import GraphIndex, Use, reached
+from graph_tools.graph.walk import GraphIndex, Use, reached, spread
 
 RANDOM = frozenset((
     "RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal", "Multinomial", "RandomShuffle",
@@ -32,6 +33,8 @@ _ELEMENTWISE = SWITCHES | {
     "Sigmoid", "Tanh", "Relu", "Floor", "LogicalNot", "LogicalAnd", "LogicalOr", "Equal", "NotEqual", "Less",
     "LessEqual", "Greater", "GreaterEqual", "ExpandDims", "Squeeze", "Merge",
     "PlaceholderWithDefault", "Snapshot", "CheckNumerics", "Print", "AddN", "DivNoNan", "ClipByValue"}
+_FILES = SAVES | RESTORES
+_NAMES = _FILES | PLACEHOLDERS | {"Identity"}  # what takes the name of a file, or hands it on
 _ANYTHING = ()  # a fed value that nothing is known of
 _COMPARISONS = frozenset(("Less", "LessEqual", "Greater", "GreaterEqual"))
 _NOTED = frozenset(("ScalarSummary", "HistogramSummary", "TensorSummary", "TensorSummaryV2", "Assert", "PrintV2",
@@ -79,18 +82,18 @@ def find_switches(index: GraphIndex, outputs: Iterable[str] = ()) -> Dict[str, S
 def _switches(index: GraphIndex, outputs: Tuple[str, ...]) -> Dict[str, Switch]:
     search = index.once(_Search)
     return {name + ":0": search.switch(index.nodes[name], role, search.effects(name), list(outputs))
-            for name, role in search.roles().items()}
+            for name, role in search.roles.items()}
 
 
 def knobs(index: GraphIndex) -> Tuple[str, ...]:
     """Names of the placeholders that are switches, without a look at what to feed them."""
-    return tuple(index.once(_Search).roles())
+    return tuple(index.once(_Search).roles)
 
 
 def data(index: GraphIndex) -> Tuple[str, ...]:
     """Names of the sources that are no switches; what names the files of a saver is none of them."""
     search = index.once(_Search)
-    return tuple(search.data(search.roles()))
+    return tuple(search.data(search.roles))
 
 
 def of_data(switch: Switch, drawn: Container[str]) -> Switch:
@@ -144,7 +147,7 @@ def _bodies(index: GraphIndex, called: Iterable[str]) -> List[Any]:
 
 
 class _Search:
-    """One graph, and which sources reach each of its nodes by value."""
+    """One graph, which sources reach each of its nodes by value, and the ``roles`` of placeholders that are no data."""
 
     def __init__(self, index: GraphIndex):
         self.index = index
@@ -152,26 +155,20 @@ class _Search:
         self._reach = self._flow(self._sources)
         self._ends_of = Ends(index)
         self._random = self._flow(dict.fromkeys(index.names_of(RANDOM), 1))
+        self.roles = self._roles()
 
     def _flow(self, starts: Dict[str, int]) -> Dict[str, int]:
         """Which of the starts reach each node, as bits; sizes carry no values."""
-        reach = dict(starts)
-        todo = list(starts)
-        while todo:
-            name = todo.pop()
-            for use in self.index.consumers(name, control=False):
-                op = self.index.op(use.node)
-                if op in OF_THE_SIZE or op in RANDOM or use.slot not in CARRIED.get(op, (use.slot,)):
-                    continue
-                before = reach.get(use.node, 0)
-                after = before | reach[name]
-                if after != before:
-                    reach[use.node] = after
-                    todo.append(use.node)
-        return reach
+        def carried(name: str) -> List[str]:
+            op = self.index.op(name)
+            slots = CARRIED.get(op)
+            return [] if op in OF_THE_SIZE or op in RANDOM else [
+                ref.node for slot, ref in enumerate(self.index.inputs(name))
+                if ref.port >= 0 and (slots is None or slot in slots)]
 
-    def roles(self) -> Dict[str, str]:
-        """Roles of the placeholders that are no data, by node."""
+        return spread(starts, self.index.producers_first(), carried) if starts else {}
+
+    def _roles(self) -> Dict[str, str]:
         effects = {name: self.effects(name) for name in self.index.names_of(PLACEHOLDERS)}
         roles = {name: self.role(self.index.nodes[name], found) for name, found in effects.items()}
         # What only scales others may be data itself, where nothing else is, and is where weights are multiplied by it.
@@ -188,9 +185,11 @@ class _Search:
 
     def _names_files(self, name: str) -> bool:
         """Whether a source only says where a saver writes and reads."""
-        after = self.index.descendants([name], control=False, stop=lambda one: self.index.op(one) in SAVES | RESTORES)
-        ops = {self.index.op(user) for user in after - {name}}
-        return bool(ops & SAVES) and ops <= SAVES | RESTORES | PLACEHOLDERS | {"Identity"}
+        def ops() -> Iterator[str]:
+            users = reached([name], lambda one: () if self.index.op(one) in _FILES else self.index.readers(one))
+            return map(self.index.op, itertools.islice(users, 1, None))
+
+        return all(op in _NAMES for op in ops()) and any(op in SAVES for op in ops())  # most lead to all of a model
 
     def effects(self, name: str) -> List[_Effect]:
         """What the values of a placeholder meet, behind arithmetic with constants and weights. What differentiating

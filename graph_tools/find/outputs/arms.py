@@ -5,7 +5,6 @@ from typing import Dict, FrozenSet, NamedTuple, Optional
 from graph_tools.find.view import View
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import MERGES, SWITCHES
-from graph_tools.graph.walk import producers_first
 
 
 class Entered(NamedTuple):
@@ -19,7 +18,7 @@ def inside(view: View) -> FrozenSet[str]:
     """Names of the nodes that are computed in an arm of a conditional, loops apart: behind a switch and before what
     merges the arms again."""
     depths: Dict[str, int] = {}
-    for name in producers_first(view.index.nodes, lambda name: [ref.node for ref in view.inputs(name)]):
+    for name in view.index.producers_first():
         if name not in view.gradients:
             before = max((depths.get(ref.node, 0) for ref in view.inputs(name)), default=0)
             depths[name] = max(0, before + _step(view, name))

@@ -1,5 +1,7 @@
 """Where a graph ends: what is left when training, summaries and shapes are taken away, and which layers come last."""
 
+import functools
+import operator
 import re
 from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
@@ -10,7 +12,7 @@ from graph_tools.find.view import View
 from graph_tools.graph import names
 from graph_tools.graph.names import TensorRef
 from graph_tools.graph.ops import ENTERS, EXITS, MERGES, NEXTS, PARSER, SHAPE_READERS, SWITCHES, VARIABLES
-from graph_tools.graph.walk import Use, reached
+from graph_tools.graph.walk import Use, reached, spread
 
 LOSSES = frozenset((
     "SparseSoftmaxCrossEntropyWithLogits", "SoftmaxCrossEntropyWithLogits", "CTCLoss", "CTCLossV2", "L2Loss"))
@@ -47,6 +49,7 @@ class Ends:
     def __init__(self, view: View):
         self.view = view
         self._sources: Dict[Tuple[str, ...], FrozenSet[str]] = {}
+        self._leading: Dict[FrozenSet[str], Dict[str, int]] = {}
         self._labels: Optional[FrozenSet[str]] = None
         self._after_labels: Optional[FrozenSet[str]] = None
         self._trained: Optional[Set[str]] = None
@@ -136,8 +139,22 @@ class Ends:
 
     def reached(self, ref: TensorRef, scalars: bool) -> List[TensorRef]:
         """The ends that a tensor's values reach."""
-        after = self.view.index.descendants_of_tensor(ref)
-        return [end for end, is_scalar in self.tensors.items() if end.node in after and is_scalar == scalars]
+        found = self._ends_of([use.node for use in self.view.index.uses(ref)], frozenset())
+        return [end for end in found if self.tensors[end] == scalars]
+
+    def followed(self, ref: TensorRef) -> List[TensorRef]:
+        """The ends that are computed from a tensor's node as far as a gradient can follow."""
+        return self._ends_of([ref.node], READOUTS)
+
+    def _ends_of(self, starts: Iterable[str], without: FrozenSet[str]) -> List[TensorRef]:
+        """The ends that some nodes lead to without passing some ops: found for all nodes at the first call."""
+        index = self.view.index
+        if without not in self._leading:
+            self._leading[without] = spread(
+                {end.node: 1 << number for number, end in enumerate(self.tensors) if index.op(end.node) not in without},
+                index.producers_first()[::-1], lambda name: () if index.op(name) in without else index.readers(name))
+        bits = functools.reduce(operator.or_, (self._leading[without].get(name, 0) for name in starts), 0)
+        return [end for number, end in enumerate(self.tensors) if bits >> number & 1]
 
     def sources(self, tensors: Iterable[str]) -> FrozenSet[str]:
         """The tensors that feed data to some tensors: placeholders, what a queue or iterator gives, parsed fields."""

@@ -225,8 +225,8 @@ class HeadSearch:
                 continue
             ends = [end for end in self.ends.reached(one.ref, scalars=False)
                     if not self.ends.sources([str(end)]) - self.ends.sources([str(one.ref)]) - needed]
-            before = self._before_readouts(one.ref)
-            near = [end for end in ends if end.node in before]
+            followed = self.ends.followed(one.ref)
+            near = [end for end in ends if end in followed]
             if ends and not near and self.ends.layered:
                 found.append(self._last(one))  # all that comes of it is decided by it, with no gradient
             elif ends:
@@ -244,17 +244,11 @@ class HeadSearch:
         needed, behind = self.ends.sources(taken), index.descendants(taken, control=False)
         found: List[Output] = []
         for one in self._shared:
-            after = self._before_readouts(one.ref)
+            followed = self.ends.followed(one.ref)
             for end in self.ends.reached(one.ref, scalars=False):
-                if end.node in after - behind and not self.ends.sources([str(end)]) - needed:
+                if end in followed and end.node not in behind and not self.ends.sources([str(end)]) - needed:
                     found += self._after_layer(one, end)[:1]
         return found
-
-    def _before_readouts(self, ref: TensorRef) -> Set[str]:
-        """What is computed from a tensor as far as a gradient can follow."""
-        return {name for name in self.view.index.descendants(
-            [ref.node], control=False, stop=lambda name: self.view.op(name) in READOUTS)
-                if self.view.op(name) not in READOUTS}
 
     def _last(self, one: Open) -> Output:
         return self.output(one.ref, "logits", "the last layer, %s %s, ends here; it is read by %s" % (
