@@ -57,7 +57,7 @@ def fit(meta_graph: Any, where: str) -> Tuple[str, ...]:
 def _declare_noted_shapes(graph_def: Any) -> None:
     """Gives placeholders of unknown rank, in place, the shape that was noted when the graph was written.
 
-    TensorFlow before 1.1 wrote no other, and every release keeps feeds to it; noted shapes are dropped before an import
+    Old graphs hold it nowhere else, and every release keeps feeds to it; noted shapes are dropped before an import
     (of other nodes they may be stale).
     """
     for node in graph_def.node:
