@@ -379,7 +379,7 @@ def in_order(waiting: Mapping[str, Sequence[str]]) -> Tuple[List[str], List[str]
     """Names with those that each waits for before it; and those of a circle, where some wait for each other.
 
     >>> in_order({"a": ["b"], "b": []}), in_order({"a": ["b"], "b": ["a"], "c": []})
-    ((['b', 'a'], []), (['c'], ['b', 'a', 'b']))
+    ((['b', 'a'], []), (['c'], ['a', 'b', 'a']))
     """
     readers: Dict[str, List[str]] = {}
     for name, before in waiting.items():
