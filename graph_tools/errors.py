@@ -127,6 +127,10 @@ class BlockedRunError(GraphToolsError, TimeoutError):
     """A run waited for data that never came, for instance on an empty queue."""
 
 
+class UnfinishedRunError(BlockedRunError):
+    """A run was not done when its time was over."""
+
+
 class ForkedProcessError(GraphToolsError, RuntimeError):
     """TensorFlow ran before this process was forked off: its threads are in the other one, and a run would hang."""
 

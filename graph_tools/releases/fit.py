@@ -62,8 +62,9 @@ def _declare_noted_shapes(graph_def: Any) -> None:
     """
     for node in graph_def.node:
         noted = list(node.attr["_output_shapes"].list.shape) if "_output_shapes" in node.attr else []
-        if node.op == "Placeholder" and len(noted) == 1 and noted[0].dim and not node.attr["shape"].shape.dim:
-            if "shape" not in node.attr or node.attr["shape"].shape.unknown_rank or graph_def.versions.producer < 24:
+        if node.op == "Placeholder" and len(noted) == 1 and noted[0].dim:
+            said = node.attr["shape"].shape if "shape" in node.attr else None
+            if said is None or said.unknown_rank or not said.dim and graph_def.versions.producer < 24:
                 node.attr["shape"].shape.CopyFrom(noted[0])
 
 

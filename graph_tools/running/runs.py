@@ -5,7 +5,7 @@ import time
 from typing import Any, Callable, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from graph_tools import _tf
-from graph_tools.errors import BlockedRunError
+from graph_tools.errors import BlockedRunError, UnfinishedRunError
 from graph_tools.find.inputs import Input, scan
 from graph_tools.graph import names, ops
 from graph_tools.graph.walk import GraphIndex
@@ -104,7 +104,7 @@ def run_or_close(session: Any, fetches: Any, feed_dict: Optional[Mapping] = None
       run_session: what runs the session with fetches and feeds, where that is not ``session.run``.
 
     Raises:
-      BlockedRunError: it took longer than ``timeout`` seconds, or a limit of the session's; the session is closed.
+      UnfinishedRunError: it took longer than ``timeout`` seconds, or a limit of the session's; the session is closed.
       KeyboardInterrupt: Ctrl-C; the session is closed.
     """
     task = threads.Task(lambda: (run_session or session.run)(fetches, feed_dict))
@@ -121,8 +121,8 @@ def run_or_close(session: Any, fetches: Any, feed_dict: Optional[Mapping] = None
     session.close()
     if error is None and task.ended(_TO_STOP):
         error = task.error
-    raise BlockedRunError(_unfinished(session.graph, fetches, feed_dict or {}, timeout, error),
-                          argument="time_limit", value="SECONDS") from error
+    raise UnfinishedRunError(_unfinished(session.graph, fetches, feed_dict or {}, timeout, error),
+                             argument="time_limit", value="SECONDS") from error
 
 
 _TO_CLOSE = 0.5  # seconds

@@ -44,7 +44,8 @@ def test_internal_attributes_pass():
 
 
 @pytest.mark.parametrize("producer, declared, taken", [
-    (21, None, (1, 6, None)), (21, "shape { }", (1, 6, None)), (100, "shape { unknown_rank: true }", (1, 6, None)),
+    (21, None, (1, 6, None)), (100, None, (1, 6, None)),
+    (21, "shape { }", (1, 6, None)), (100, "shape { unknown_rank: true }", (1, 6, None)),
     (100, "shape { }", ()), (21, "shape { dim { size: 2 } }", (2,))])
 def test_a_placeholder_without_a_shape_has_the_one_that_the_file_notes(producer, declared, taken):
     meta = meta_graph("Placeholder", dtype="type: DT_FLOAT", _output_shapes=(

@@ -8,7 +8,7 @@ from tests.models import fixed_batch, small
 from tests.tf1_ig.test_time_limit import growing
 from tf1_ig.commands import inspect
 from tf1_ig.engine.operated import Engine
-from tf1_ig.question import few_rows, pace, proposal
+from tf1_ig.question import few_rows, pace, proposal, trial
 from tf1_ig.question.pace import Late, Pace
 
 
@@ -134,6 +134,105 @@ def test_a_loop_that_never_ends_at_the_baseline_stays_an_obstacle(monkeypatch):
     assert "the loop 'grow" in found.obstacle and not found.late
 
 
+@pytest.fixture
+def late_after(monkeypatch):
+    """Time is over once so many runs of a kind, of gradients or of the output alone, were made."""
+    def over(most, slopes):
+        ended = Pace.ended
+
+        def end(self, gradient):
+            self.made = getattr(self, "made", 0) + (gradient == slopes)
+            return ended(self, gradient)
+
+        def require(self, forward, gradients):
+            if getattr(self, "made", 0) >= most and (forward or gradients):
+                raise Late("it would take too long")
+
+        monkeypatch.setattr(pace, "_SLOW", -1.0)
+        monkeypatch.setattr(pace, "_WARM", -1.0)
+        monkeypatch.setattr(Pace, "ended", end)
+        monkeypatch.setattr(Pace, "require", require)
+
+    return over
+
+
+def untrained():
+    tf = _tf.tf
+    tf.matmul(tf.placeholder(tf.float32, [None, 4], "x"), tf.zeros([4, 3]), name="y")
+
+
+def unit_length():
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    tf.reduce_sum(x / tf.sqrt(tf.reduce_sum(x * x, 1, True) + 1e-30), 1, name="y")
+
+
+def test_what_is_known_when_time_is_over_is_told(runs, late_after, tmp_path):
+    late_after(1, True)
+    zero, log, unit = (proposed(build) for build in (untrained, logarithm, unit_length))
+    assert zero.silent and "every attribution of the example is zero" in zero.obstacle and not zero.late
+    assert "is not finite on the way from the baseline" in log.obstacle and not log.late
+    assert not unit.obstacle and "no time to see whether the score jumps right behind the baseline" in unit.skipped
+    small.model_of(unit_length).save(str(tmp_path / "unit.pb"))
+    assert any("no time to see whether the score jumps" in one
+               for one in inspect.inspect(str(tmp_path / "unit.pb")).warnings)
+
+
+def test_rows_that_there_is_no_time_to_tell_apart_are_told(runs, late_after):
+    plain = proposed(fixed_batch.rows_together)
+    assert plain.batch_axis == 0 and not plain.skipped  # the twin: rows that follow one another
+    late_after(1, False)
+    found = proposed(fixed_batch.rows_together)
+    assert found.late and "whether its rows are examples that do not notice one another" in found.skipped
+
+
+def test_a_turned_feed_that_is_too_late_leaves_the_example(runs, monkeypatch):
+    """Rows in company are turned round to see whether they are examples; the example is asked about after that."""
+    turned, begin = trial._turned, Pace.begin
+
+    def turn(*asked):
+        monkeypatch.setattr(Pace, "begin", lambda self, slopes, points=True: begin(self, slopes, points)
+                            if not points else _raise(Late("too long")))
+        return turned(*asked)
+
+    monkeypatch.setattr(pace, "_SLOW", -1.0)
+    monkeypatch.setattr(trial, "_turned", turn)
+    found = proposed(fixed_batch.rows_together)
+    assert found.tried and dict(found.samples)["x:0"].array.shape == (24, 12) and found.skipped
+
+
+def _raise(wrong):
+    raise wrong
+
+
+def test_a_queue_that_blocks_is_an_obstacle_however_slow_runs_are(runs, monkeypatch):
+    def waits():
+        tf = _tf.tf
+        taken = tf.FIFOQueue(4, [tf.float32], shapes=[[]]).dequeue(name="taken")
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        with tf.control_dependencies([taken]):
+            tf.reduce_sum(tf.tanh(x), 1, name="y")
+
+    for slow in (1e9, -1.0):
+        monkeypatch.setattr(pace, "_SLOW", slow)
+        found = proposed(waits)
+        assert "would wait for 'taken'" in found.obstacle and not found.late
+
+
+def test_the_first_run_of_a_kind_is_made_again_before_it_is_called_slow(monkeypatch):
+    times = iter([0.0, 0.4, 0.4, 0.404, 1.0, 1.5, 1.5, 1.9])  # of an output that is quick, of a gradient that is not
+    monkeypatch.setattr(pace._Clock, "__init__", lambda self: setattr(self, "begun", next(times)))
+    monkeypatch.setattr(pace._Clock, "passed", property(lambda self: next(times) - self.begun))
+    monkeypatch.setattr(Pace, "left", 5.0)
+    monkeypatch.setattr(Pace, "__init__", lambda self: vars(self).update(
+        hasty=False, forward=0.0, slope=0.0, _seconds=5.0, _unseen=[], _first=None, _last=None))
+    one = Pace()
+    for slopes, again, hasty in [(False, True, False), (False, False, False), (True, True, False), (True, False, True)]:
+        one.begin(slopes)
+        assert one.ended(slopes) is again and one.hasty is hasty
+    assert (one.forward, one.slope) == (pytest.approx(0.004), pytest.approx(0.4))
+
+
 @pytest.mark.parametrize("steepness, jumps", [(3e4, False), (1e12, True)])
 def test_what_only_is_steep_behind_the_baseline_takes_no_more_gradients(steepness, jumps, runs):
     def build():
@@ -165,7 +264,8 @@ def test_what_is_left_is_of_cpu_time_or_of_the_clock(monkeypatch):
     assert one.hasty and one.forward == 2.0 and one.left == pytest.approx(pace.SECONDS - 4.05)
     with pytest.raises(Late):
         one.begin(True)
-    assert one.unless_late(lambda: one.begin(True), "late") == "late" and one.begin(False) == pytest.approx(one.left)
+    assert one.unless_late(lambda: one.begin(True), "late") == "late"
+    assert one.begin(False) == pytest.approx(pace._SLACK * one.forward) and one.left < pace._SLACK * one.forward
 
 
 def test_the_words_of_time_come_from_the_same_figures():

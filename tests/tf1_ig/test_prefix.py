@@ -8,7 +8,7 @@ from graph_tools import _tf
 from tests.models import small
 from tests.tf1_ig import brute_force
 from tf1_ig.engine import prefix
-from tf1_ig.question import trial
+from tf1_ig.question import tried
 
 RANDOM = np.random.RandomState(5)
 X = RANDOM.normal(size=(7, 6, 4)).astype(np.float32)
@@ -167,7 +167,7 @@ def test_a_little_work_builds_nothing():
         assert explainer._prefix._prefix is None
 
 
-@pytest.mark.parametrize("explainer, built", [(tf1_ig.IntegratedGradients, True), (trial._Tried, False)])
+@pytest.mark.parametrize("explainer, built", [(tf1_ig.IntegratedGradients, True), (tried.Tried, False)])
 def test_a_trial_builds_no_second_engine(monkeypatch, explainer, built):
     """After it nothing is explained any more, and to build one takes longer than the few points of a trial."""
     monkeypatch.setattr(prefix, "WORTH_BUILDING", 0)

@@ -19,7 +19,7 @@ from tf1_ig import cli
 from tf1_ig.commands import inspect
 from tf1_ig.engine import operated, path, target
 from tf1_ig.errors import BatchError
-from tf1_ig.question import contents, example_feeds, pace, proposal, raw_text, reader, samples, trial
+from tf1_ig.question import contents, example_feeds, pace, proposal, raw_text, reader, samples, trial, tried
 from tf1_ig.question.proposal import propose, propose_any
 
 SHAPES = {
@@ -573,10 +573,10 @@ def test_a_feed_that_makes_the_explainer_another_is_the_only_one_that_it_tries(m
         _tf.tf.transpose(_tf.tf.matmul(_tf.tf.tanh(x), _tf.tf.constant(small.WEIGHTS)), name="y")
 
     model, output = _one_of(build)
-    opened, closed, plain, close = [], [], trial._Tried._open, trial._Tried.close
-    monkeypatch.setattr(trial._Tried, "_open", lambda self, **wanted: opened.append((id(self), dict(wanted))) or plain(
+    opened, closed, plain, close = [], [], tried.Tried._open, tried.Tried.close
+    monkeypatch.setattr(tried.Tried, "_open", lambda self, **wanted: opened.append((id(self), dict(wanted))) or plain(
         self, **wanted))
-    monkeypatch.setattr(trial._Tried, "close", lambda self: closed.append(id(self)) or close(self))
+    monkeypatch.setattr(tried.Tried, "close", lambda self: closed.append(id(self)) or close(self))
     with trial.Trials(model, output) as trials:
         for _ in range(2):
             trials.run({"x:0": samples.Sample("", np.arange(12, dtype=np.float32).reshape(3, 4))}, trial.Rows(3, False))

@@ -102,7 +102,8 @@ def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tu
     if proposal is not None:
         if proposal.fixed:
             warnings.append(few_rows.told_of_rows(proposal.rows, proposal.cost))
-        warnings += ([proposal.late] if proposal.late else []) + list(few_rows.told_of_time(proposal.cost))
+        warnings += [one for one in (proposal.late, proposal.skipped) if one]
+        warnings += few_rows.told_of_time(proposal.cost)
         if proposal.leading:
             warnings.append("leading sizes differ: %d row%s stand%s beside %s; feed as many, as the example does" % (
                 proposal.rows, "s" * (proposal.rows != 1), "s" * (proposal.rows == 1),
@@ -141,7 +142,8 @@ def _told_apart(model: Any, inputs: Candidates, outputs: Candidates) -> Candidat
     for one in inputs:
         parts = [part for part in one.components if part.used]
         idle = [part.tensor for part in parts if part.tensor not in heads and needed.isdisjoint(part.consumers)]
-        if not idle or not outputs or one.switch:
+        waited_for = any(names.parse(part.tensor).node in needed for part in parts)  # if only by a control edge
+        if not idle or not outputs or one.switch or waited_for and len(idle) == len(parts):
             first.append(one)
         elif len(idle) == len(parts):
             last.append(dataclasses.replace(one, why="%s: leave it out (labels, as a rule)" % _IDLE % "it"))

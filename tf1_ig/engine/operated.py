@@ -323,8 +323,8 @@ class Engine:
         for spec, one in zip(self.inputs, self._lines):
             given[one.actual.name] = "the input %s itself" % spec.tensor
             given[one.baseline.name] = "the baseline of %s itself" % spec.tensor
-        return nonfinite.Traced(self._run, self._target.score, [one.gradient for one in self._slopes],
-                                self._feed(points, order, label, share), given)
+        return nonfinite.Traced(lambda what, feed: self._run(what, feed, True), self._target.score, [
+            one.gradient for one in self._slopes], self._feed(points, order, label, share), given)
 
     def _feed(self, points: PathPoints, order: Any, label: Any = None, share: Any = None) -> Dict[Any, Any]:
         feed: Dict[Any, Any] = dict(points.feeds)
@@ -355,8 +355,7 @@ class Engine:
         if self._closed:
             raise ClosedError("this explainer is closed (its with block has ended?); make another one")
         forks.refuse_elsewhere(self._process)
-        if self.session is None:  # a run that did not end took the last one with it
-            self.session = self._open()
+        self.session = self.session or self._open()  # a run that did not end took the last one with it
         limit = self._time_limit or (max(LEAST_LIMIT, SLOWER * self._longest) if self._longest else FIRST_LIMIT)
         limit = min(limit, self.pace.begin(slopes, self._target.rows.name in feed)) if self.pace else limit
         begun = time.perf_counter()
@@ -364,7 +363,8 @@ class Engine:
             found = runs.run_or_close(self.session, fetches, feed, limit, self._prepared.run)
             self._longest = max(self._longest, time.perf_counter() - begun)
             self.evaluations += int(feed.get(self._target.rows.name, 0))
-            if self.pace and self._target.rows.name in feed:
+            if self.pace and self._target.rows.name in feed and self.pace.ended(slopes):
+                runs.run_or_close(self.session, fetches, feed, self.pace.begin(slopes), self._prepared.run)
                 self.pace.ended(slopes)
             return found
         except (BlockedRunError, KeyboardInterrupt):

@@ -207,11 +207,15 @@ class PointRunner(Evaluator):
 
     def first_not_finite(self, example: int, alphas: np.ndarray) -> str:
         """The op that makes the score or the gradient of one example not finite at the first of these points."""
-        found = self.gradients(Rows(np.full(len(alphas), example), np.asarray(alphas, np.float64)))
-        for alpha, score, vector in zip(alphas, found.score, found.gradient):
-            if not (np.isfinite(score) and np.isfinite(vector).all()):
-                return nonfinite.origin(self._traced(example, alpha))
-        return ""
+        def first() -> str:
+            found = self.gradients(Rows(np.full(len(alphas), example), np.asarray(alphas, np.float64)))
+            for alpha, score, vector in zip(alphas, found.score, found.gradient):
+                if not (np.isfinite(score) and np.isfinite(vector).all()):
+                    return nonfinite.origin(self._traced(example, alpha))
+            return ""
+
+        pace = self.engine.pace
+        return first() if pace is None else pace.unless_late(first, "", "which op is the first that is not finite")
 
     def first_jump(self, example: int, low: float, high: float) -> str:
         """The op that makes the score of one example jump between two points of its path."""

@@ -27,6 +27,7 @@ from tf1_ig.question.task import Task
 _FUSED = frozenset(("BlockLSTM", "BlockLSTMV2"))  # which end the process where there are fewer steps than they are told
 _TURNS = frozenset(("Transpose", "Reshape", "ConcatV2"))
 _CALLS = CALLS | WHILES | IFS
+ROWS = "whether its rows are examples that do not notice one another"
 _OTHER_COUNT = 1009  # rows that no graph has baked in
 _ALONE = 4           # rows that are run alone beside the shortest and the longest
 # Texts that are run alone: the shortest, which have most padding, and as many of all lengths; of later feeds half.
@@ -103,7 +104,7 @@ class Company:
         outputs = self.output_rows(batch.count, company, raw)[1]
         return self._engine.pace.unless_late(
             lambda: probe.hastily(self._engine, batch, single, fixed, order, outputs, self._may_vary(batch)),
-            probe.Probed(company._replace(coupled=None), batch.feeds, (), True))
+            probe.Probed(company._replace(coupled=None), batch.feeds, (), True), ROWS)
 
     def _may_vary(self, batch: Batch) -> bool:
         """Whether something on the path draws numbers or calls Python, and may give others in another run."""
@@ -268,7 +269,7 @@ class Company:
             return not turns and probe.rows_follow(
                 self._engine, task.batch, task.probed.running, task.outputs) or self.move_alone(task)
 
-        return self._engine.pace.unless_late(followed, True) if self._engine.hasty else followed()
+        return self._engine.pace.unless_late(followed, True, ROWS) if self._engine.hasty else followed()
 
     def guessed(self, batch: Batch) -> List[ResolvedInput]:
         """Inputs with several entries a row where only their number says whose each is: true of this feed at most."""

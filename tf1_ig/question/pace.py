@@ -5,15 +5,17 @@ is still run, and nothing that would end too late is begun.
 """
 
 import time
-from typing import Any, Callable
+from typing import Any, Callable, List
 
-from graph_tools.errors import BlockedRunError
+from graph_tools.errors import UnfinishedRunError, some
 
 SECONDS = 7.0    # of runs, after which none is begun
 _MORE = 2.0      # the same of few rows that may do as well as many
 _SLOW = 0.1      # seconds of a run from which on there is haste
 _LEAST = 2.0     # seconds that a run is allowed whatever is left, in haste
-_QUICK = 8.0     # the same where runs were quick so far, or none was made
+_QUICK = 12.0    # the same where runs were quick so far, or none was made
+_SLACK = 3.0     # times as long as it is expected that a run may take: others may need the cores
+_WARM = 1.0      # seconds below which the first run of a kind is made again: it takes TensorFlow time to prepare it
 _AS_LONG = 2.5   # times that a gradient takes as long as the output alone, until one was run
 _OTHERS = 3.0    # runs of the output alone that come with the gradient of a whole batch: its ends
 
@@ -29,7 +31,7 @@ class _Clock:
         return min(time.process_time() - self._begun[0], time.perf_counter() - self._begun[1])
 
 
-class Late(BlockedRunError):
+class Late(UnfinishedRunError):
     """A run was not begun, since it would end too late."""
 
 
@@ -44,6 +46,7 @@ class Pace:
     def __init__(self) -> None:
         self.hasty, self.forward, self.slope = False, 0.0, 0.0
         self._seconds, self._first, self._last = SECONDS, _Clock(), _Clock()
+        self._unseen: List[str] = []
 
     @property
     def left(self) -> float:
@@ -74,26 +77,38 @@ class Pace:
         self._last = _Clock()
         if not self.forward:
             self._first = self._last
-        return max(self.left, _LEAST if self.hasty else _QUICK)
+        return max(self.left, _LEAST if self.hasty else _QUICK, _SLACK * self.needed(int(not slopes), int(slopes)))
 
-    def ended(self, slopes: bool) -> None:
-        """A run of points has ended."""
+    def ended(self, slopes: bool) -> bool:
+        """A run of points has ended; whether the same has to be run once more, since only that tells if it is slow."""
         seconds = self._last.passed
-        self.hasty = self.hasty or seconds > _SLOW
+        first = not (self.slope if slopes else self.forward)
         if slopes:
             self.slope = seconds
         else:
             self.forward = seconds
+        if first and _SLOW < seconds < _WARM:
+            return True
+        self.hasty = self.hasty or seconds > _SLOW
+        return False
 
     def of_a_point(self, whole: bool) -> float:
         """Seconds that a run of one point takes with all that comes with it, of a ``whole`` batch or of a row."""
         return self.needed(0, 1) + (_OTHERS if whole else 1.0) * self.forward
 
-    def unless_late(self, run: Callable[[], Any], otherwise: Any) -> Any:
-        """What comes of something, or something else where it would end too late."""
+    def unless_late(self, run: Callable[[], Any], otherwise: Any, seen: str = "") -> Any:
+        """What comes of something, or something else where it would end too late; ``seen``: what that would have shown,
+        in words."""
         try:
             return run()
-        except BlockedRunError:
+        except UnfinishedRunError:
             if not self.hasty:
                 raise
+            self._unseen += [seen] if seen and seen not in self._unseen else []
             return otherwise
+
+    def unseen(self) -> str:
+        """In a line, what there was no time to see since the last call; "" where there was time for all."""
+        told, self._unseen = self._unseen, []
+        return told and "a run of the example takes %.1f seconds, and there was no time to see %s" % (
+            self.forward, some(told, 3)) or ""

@@ -47,6 +47,7 @@ class Proposal(NamedTuple):
       singular: the op that is not finite there, or jumps, in words.
       jumps: the same where it jumps.
       late: what took too long, in words, where the example was not run to its end; the rest says what is known.
+      skipped: what there was no time to see, in words, where it was.
       cost: what it takes to explain the example, where that was measured; ``None``: not much.
       leading: inputs whose leading size is another one than the number of rows, and that size.
     """
@@ -69,6 +70,7 @@ class Proposal(NamedTuple):
     singular: str = ""
     jumps: str = ""
     late: str = ""
+    skipped: str = ""
     cost: Optional[few_rows.Cost] = None
     leading: Tuple[Tuple[str, int], ...] = ()
 

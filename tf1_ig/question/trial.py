@@ -4,12 +4,11 @@ Of a large graph the output is only computed: building its gradient would take l
 """
 
 import contextlib
-from math import gcd
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Type
 
 import numpy as np
 
-from graph_tools.errors import BlockedRunError, FeedError, GraphToolsError, one_line
+from graph_tools.errors import FeedError, GraphToolsError, UnfinishedRunError, one_line
 from graph_tools.graph import names
 from graph_tools.model import Model
 from graph_tools.report import Finding
@@ -17,12 +16,12 @@ from tf1_ig.engine.failed_run import RunFailed
 from tf1_ig.engine.packing import IN_COMPANY
 from tf1_ig.errors import BatchError, LabelError
 from tf1_ig.explainer import IntegratedGradients
-from tf1_ig.integrate import Rows as PathRows
 from tf1_ig.question import samples, silent, start
-from tf1_ig.question.effort import Question, effort
+from tf1_ig.question.company import ROWS
 from tf1_ig.question.label import top_or_none
-from tf1_ig.question.pace import Pace
+from tf1_ig.question.pace import Late, Pace
 from tf1_ig.question.samples import Sample
+from tf1_ig.question.tried import Reader, Rows, Tried
 
 _ONE = "an input of %s has a leading size of its own, whatever the rows: they are one example"
 _NOT_FINITE = "%s is not finite on the way from the baseline to the example: first in %s; feed rows of your own, or " \
@@ -37,18 +36,6 @@ _FEWER = 2                           # runs of an output that tell whether fewer
 STEPS = 2                            # points of the trial
 _LARGE = 1500                        # nodes behind an output of which no gradient is built
 _LIMIT = 60.0                        # most seconds of one run of it
-
-
-class Rows(NamedTuple):
-    """The number of rows of an example, whether the graph fixes it, and their axis; ``None``: it is one example.
-
-    ``several``: leading sizes differ, and so no other axis is that of the rows.
-    """
-
-    count: int  # type: ignore[assignment]  # tuples have a method of that name
-    fixed: bool
-    axis: Optional[int] = 0
-    several: bool = False
 
 
 class Trial(NamedTuple):
@@ -69,78 +56,13 @@ class Trial(NamedTuple):
     singular: str = ""
     jumps: str = ""
     late: str = ""
+    skipped: str = ""
 
 
 def may_be_rows(output: Any, count: int) -> bool:
     """Whether the size of an input can be a number of rows: the output says how many it has, or does not know."""
     shape = output.shape
     return shape is None or not shape or shape[0] is None or shape[0] % count == 0
-
-
-class _Tried(IntegratedGradients):
-    """Reads a feed once, however often it is asked about it: nobody changes the example's meanwhile."""
-
-    pace: Optional[Pace] = None
-    _shown = False
-    _kept: Tuple[Sequence[Any], Any] = ((), None)
-    _made: Any = None
-
-    def _open(self, **wanted: bool) -> None:
-        self._made = self._made or (self.resolved, self._turned)
-        super()._open(**wanted)
-        self._engine.pace = self.pace
-
-    def keeps(self, pace: Pace) -> None:
-        """Runs of this engine, and of others that take its place, are in haste with all of a trial."""
-        self.pace = self._engine.pace = pace
-
-    @property
-    def as_made(self) -> bool:
-        """Whether no feed has made it another one, nor kept it from becoming one for the next feed."""
-        return self.resolved is self._made[0] and not self._made[1] and len(self._opened) == 2
-
-    @property
-    def feed(self) -> Any:
-        """The feed that was read last."""
-        return self._kept[0][0]
-
-    @property
-    def was_read(self) -> bool:
-        """Whether the feed that was asked about last was read to its end."""
-        return bool(self._kept[0])
-
-    @property
-    def running(self) -> str:
-        """How points of the last feed are run, in the words of a result."""
-        return self._kept[1].probed.running.mode
-
-    def is_one(self, rows: Rows) -> bool:
-        """Whether an input has a size along the axis of the rows that no more than one of them can share."""
-        dense = [spec.attributed.tensor for spec in self.resolved.inputs if spec.attributed.owner is None]
-        sizes = [shape[rows.axis] for shape in self._engine.static_shapes(dense).values()
-                 if shape is not None and rows.axis is not None and len(shape) > rows.axis]
-        return rows.count > 1 and any(size and gcd(size, rows.count) == 1 for size in sizes)
-
-    def near(self, feed: Dict[str, np.ndarray], label: Any, baseline: Any, at: Any = start.NEAR) -> np.ndarray:
-        """The scores of a feed right behind a baseline, or at points of the rows' paths."""
-        question = Question(feed, label, effort())
-        task, found = self._begin(question, baseline)
-        rows = np.arange(task.batch.count)
-        return self._runner(task, found, question).scores(PathRows(rows, np.broadcast_to(at, rows.shape)))
-
-    def _read(self, *asked: Any) -> Any:
-        before, task = self._kept
-        if not before or any(one is not other for one, other in zip(asked, before)):
-            self._kept = (), None
-            task = super()._read(*asked)
-            self._kept = asked, task
-        return task
-
-
-class _Reader(_Tried):
-    """What reads feeds and tells rows apart as an explanation does, with no gradient."""
-
-    _slopes = False
 
 
 class Trials(contextlib.ExitStack):
@@ -152,8 +74,8 @@ class Trials(contextlib.ExitStack):
         self._pace = Pace()
         large = _is_large(model, output.tensor)
         self._tell = self._computed if large else self._explained
-        self._kind: Type[_Tried] = _Reader if large else _Tried
-        self._open: Dict[Optional[int], _Tried] = {}
+        self._kind: Type[Tried] = Reader if large else Tried
+        self._open: Dict[Optional[int], Tried] = {}
 
     def run(self, made: Mapping[str, Sample], rows: Rows) -> Trial:
         """The explanation of an example, with its first axis as that of the rows, or another, or else as one example.
@@ -162,7 +84,7 @@ class Trials(contextlib.ExitStack):
         found: List[Trial] = []
         for one in _ways(self._output, feed, rows):
             trial, other = self._tell(feed, one)
-            found.append(trial)
+            found.append(trial._replace(skipped=self._pace.unseen()))
             if not other:
                 break
         # Where the whole feed is no example either, the rows were in the way of nothing; one of which every attribution
@@ -190,7 +112,7 @@ class Trials(contextlib.ExitStack):
 
         return tried.running, explained, outputs, self._pace
 
-    def _along(self, axis: Optional[int]) -> "_Tried":
+    def _along(self, axis: Optional[int]) -> "Tried":
         """What tries feeds whose rows are along an axis: their graph and its gradient are made once for all feeds."""
         if axis in self._open and not self._open[axis].as_made:
             self._open.pop(axis).close()  # before another takes as much memory
@@ -213,13 +135,16 @@ class Trials(contextlib.ExitStack):
             kept["label"], result = _with_findings(
                 trial, kept, lambda: self._in_few_runs(trial, feed, label, axis))
             if kept["label"] is not None and _is_silent(result):  # of a first element that nothing moves
-                kept["label"], result = _answer(trial, feed, _moved(trial, feed, axis), output.shape, axis)
+                kept["label"], result = self._pace.unless_late(
+                    lambda: _answer(trial, feed, _moved(trial, feed, axis), output.shape, axis),
+                    (kept["label"], result))
             about = _about(trial, feed, kept["label"], output.shape, axis)
             kept["jumps"] = self._jumps(about, result, rows) if np.all(
                 result.finite) and not _is_silent(result) else ""
             if kept["jumps"] or not np.all(result.finite):
                 kept["singular"] = kept["jumps"] or result.not_finite_at
-                other = start.smooth(about) if kept["jumps"] else start.finite(about)
+                other = self._pace.unless_late(
+                    lambda: start.smooth(about) if kept["jumps"] else start.finite(about), None)
                 if other is None:
                     return Trial(obstacle=(_JUMPS if kept["jumps"] else _NOT_FINITE) % (
                         output.tensor, kept["singular"] or "it"), **kept), False
@@ -232,12 +157,15 @@ class Trials(contextlib.ExitStack):
         except BatchError as wrong:
             return Trial(obstacle=one_line(wrong), **kept), True
         except GraphToolsError as wrong:
-            if isinstance(wrong, BlockedRunError) and (self._pace.hasty or not self._pace.forward):
-                return self._computed(feed, rows, one_line(wrong))
+            if isinstance(wrong, UnfinishedRunError) and not self._pace.forward:
+                return Trial(late=_UNFINISHED % one_line(wrong), tried=False, **kept), False
+            if isinstance(wrong, UnfinishedRunError) and self._pace.hasty:
+                return self._computed(feed, rows, _LATE % self._pace.forward if isinstance(wrong, Late) else
+                                      _UNFINISHED % one_line(wrong))
             return Trial(obstacle=one_line(wrong), may_fit=isinstance(wrong, (RunFailed, FeedError, LabelError)),
                          **kept), False
 
-    def _in_few_runs(self, trial: _Tried, feed: Dict[str, np.ndarray], label: Optional[str], axis: Optional[int]
+    def _in_few_runs(self, trial: Tried, feed: Dict[str, np.ndarray], label: Optional[str], axis: Optional[int]
                      ) -> Tuple[Optional[str], Any]:
         """``_answer``; in haste one point tells, and where nothing moves it, those of any trial."""
         trial.outputs(feed)  # which tells whether there is haste
@@ -246,7 +174,8 @@ class Trials(contextlib.ExitStack):
         each = len(trial.outputs(feed)) if trial.running == IN_COMPANY else 1
         self._pace.require(each, each)
         found = _answer(trial, feed, label, self._output.shape, axis, 1)
-        return _answer(trial, feed, found[0], self._output.shape, axis) if _is_silent(found[1]) else found
+        return self._pace.unless_late(
+            lambda: _answer(trial, feed, found[0], self._output.shape, axis), found) if _is_silent(found[1]) else found
 
     def _jumps(self, about: start.Ask, result: Any, rows: Rows) -> str:
         """The op by which the score jumps, as far as there is time; whether fewer rows do comes first."""
@@ -254,20 +183,20 @@ class Trials(contextlib.ExitStack):
             self._pace.require(1 + _FEWER * (rows.count > 1), 0)
             return start.jumps(about, result)
 
-        return self._pace.unless_late(found, "")
+        return self._pace.unless_late(found, "", "whether the score jumps right behind the baseline")
 
-    def _are_apart(self, trial: _Tried, feed: Dict[str, np.ndarray], axis: Optional[int]) -> bool:
+    def _are_apart(self, trial: Tried, feed: Dict[str, np.ndarray], axis: Optional[int]) -> bool:
         """Whether rows are examples, as far as there is time to look where they only run in company."""
         def follow() -> bool:
             self._pace.require(1, 0)
-            return axis is not None and _follow(trial, feed, axis)
+            return axis is not None and trial.kept(lambda: _follow(trial, feed, axis))
 
-        return axis is None or trial.running != IN_COMPANY or self._pace.unless_late(follow, True)
+        return axis is None or trial.running != IN_COMPANY or self._pace.unless_late(follow, True, ROWS)
 
     def _computed(self, feed: Dict[str, np.ndarray], rows: Rows, late: str = "") -> Tuple[Trial, bool]:
         """Runs of an output with no gradient, and whether the rows may be others, or the feed one example instead.
 
-        ``late``: what would take too long, where that is why there is no gradient.
+        ``late``: what took too long, in a line, where that is why there is no gradient.
         """
         output, axis = self._output, rows.axis
         kept: Dict[str, Any] = {"batch_axis": axis, "label": _label(output.shape, axis), "rows": rows.count,
@@ -284,10 +213,9 @@ class Trials(contextlib.ExitStack):
                 return Trial(obstacle="%s has rows of shape %s under the example: it has no element to explain; feed "
                              "other sizes" % (trial.output, list(found.shape[1:])), **kept), False
             if late:
-                kept.update(saturated=silent.is_certain(output, silent.scores(found, kept["label"])),
-                            late=_LATE % self._pace.forward)
+                kept.update(saturated=silent.is_certain(output, silent.scores(found, kept["label"])), late=late)
             return Trial(**kept), not (rows.count == 1 or self._are_apart(trial, feed, axis))
-        except BlockedRunError as wrong:
+        except UnfinishedRunError as wrong:
             return Trial(late=_UNFINISHED % one_line(wrong), **kept), False
         except GraphToolsError as wrong:
             return Trial(obstacle=one_line(wrong), may_fit=isinstance(wrong, (RunFailed, FeedError, LabelError)),
@@ -366,7 +294,7 @@ def _labelled(ask: Callable[[Any], Any], label: Optional[str], shape: Any, axis:
     return top_or_none(ask, axis is not None and (shape is None or len(shape) > 1))
 
 
-def _about(trial: _Tried, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any) -> start.Ask:
+def _about(trial: Tried, feed: Dict[str, np.ndarray], label: Optional[str], shape: Any, axis: Any) -> start.Ask:
     """An example, as other baselines of it are asked for."""
     specs, index, called = trial.resolved.inputs, trial.resolved.model.index, trial.resolved.renamed
     numbers = [spec.name for spec in specs if not spec.ids and spec.attributed.owner is None]
