@@ -160,8 +160,9 @@ class GraphIndex:
 
     def names_of(self, ops: Container[str]) -> List[str]:
         """The names of the nodes of some op types, in the order of the graph."""
-        return [name for _, name in sorted(
-            node for op, nodes in self.once(_by_op).items() if op in ops for node in nodes)]
+        there, by_op = self.once(_by_op)
+        return [there[place] for place in sorted(
+            place for op, places in by_op.items() if op in ops for place in places)]
 
     def inputs(self, node_name: str) -> List[TensorRef]:
         """Data and control inputs of a node, in order; inputs that name no node are kept."""
@@ -347,12 +348,12 @@ class Wires:
         return found
 
 
-def _by_op(index: GraphIndex) -> Dict[str, List[Tuple[int, str]]]:
-    """The nodes of each op type, with their places in the graph."""
-    found: Dict[str, List[Tuple[int, str]]] = {}
-    for place, (name, op) in enumerate(index._ops.items()):
-        found.setdefault(op, []).append((place, name))
-    return found
+def _by_op(index: GraphIndex) -> Tuple[List[str], Dict[str, List[int]]]:
+    """All nodes, and the places among them of those of each op type: numbers, of which no collection looks at any."""
+    found: Dict[str, List[int]] = {}
+    for place, op in enumerate(index._ops.values()):
+        found.setdefault(op, []).append(place)
+    return list(index._ops), found
 
 
 def _ordered(index: GraphIndex) -> List[str]:
