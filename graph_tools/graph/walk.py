@@ -161,8 +161,7 @@ class GraphIndex:
     def names_of(self, ops: Container[str]) -> List[str]:
         """The names of the nodes of some op types, in the order of the graph."""
         there, by_op = self.once(_by_op)
-        return [there[place] for place in sorted(
-            place for op, places in by_op.items() if op in ops for place in places)]
+        return [there[place] for place in sorted(place for op, held in by_op.items() if op in ops for place in held)]
 
     def inputs(self, node_name: str) -> List[TensorRef]:
         """Data and control inputs of a node, in order; inputs that name no node are kept."""
@@ -349,7 +348,7 @@ class Wires:
 
 
 def _by_op(index: GraphIndex) -> Tuple[List[str], Dict[str, List[int]]]:
-    """All nodes, and the places among them of those of each op type: numbers, of which no collection looks at any."""
+    """All nodes, and by op type their places: numbers, of which no collection looks at any."""
     found: Dict[str, List[int]] = {}
     for place, op in enumerate(index._ops.values()):
         found.setdefault(op, []).append(place)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tf1_ig
+from graph_tools import _tf
 from tests.models import small
 
 X = np.random.RandomState(5).normal(size=(3, 4)).astype(np.float32)
@@ -21,6 +22,13 @@ def findings(build, output, inputs):
     return {finding.name: finding for finding in report}
 
 
+def distorted():
+    """Levels of a picture that is distorted at random for training."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 4], "x")
+    tf.matmul(tf.round(3 * x + tf.random_uniform([4]), name="levels"), tf.constant(small.WEIGHTS), name="y")
+
+
 TRAINING = functools.partial(small.fused_batch_norm, True)
 INFERENCE = functools.partial(small.fused_batch_norm, False)
 
@@ -29,6 +37,7 @@ INFERENCE = functools.partial(small.fused_batch_norm, False)
     (small.live_dropout, "y", "x", "randomness", "warn", "inference mode"),
     (small.dropout_by_placeholder, "y", "x", "randomness", "warn", "keep:0"),
     (small.columns_at_random, "y", "x", "randomness", "warn", r"feed what is drawn \(order:0\)"),
+    (distorted, "y", "levels", "random data", "warn", r"\(levels:0\).*RandomUniform.*Feed levels:0 itself"),
     (TRAINING, "y", "x", "batch norm", "fail", "normed"),
     (small.partly_discrete, "y", "x", "differentiable", "warn", r"winner \(ArgMax\)"),
     (small.distance_from_a_stopped_mean, "y", "x", "differentiable", "warn", "stopped"),
@@ -46,6 +55,10 @@ def test_what_is_wrong_is_said(build, output, inputs, name, verdict, words):
 def test_a_good_model_is_left_in_peace(build, output, inputs):
     found = findings(build, output, inputs)
     assert all(finding.verdict == "ok" and not finding.advice for finding in found.values()), found
+
+
+def test_random_data_are_drawn_before_what_is_attributed():
+    assert "random data" not in findings(small.live_dropout, "y", "x")
 
 
 def test_a_keep_probability_of_one_makes_dropout_harmless():

@@ -33,7 +33,7 @@ class Scene(NamedTuple):
     """One explanation's graph: the nodes between the attributed tensors and the output.
 
     ``upstream`` is everything the output depends on when the attributed tensors are given; ``between`` of that what
-    depends on the value of an attributed tensor, and decides about the output.
+    depends on the value of an attributed tensor, and decides about the output; ``behind`` what these are computed from.
     """
 
     # The graph under the feeds that are known so far: branches that these do not take count for nothing.
@@ -47,6 +47,7 @@ class Scene(NamedTuple):
     held: Tuple[str, ...]
     upstream: Set[str]
     between: Set[str]
+    behind: Set[str]
 
     @property
     def index(self) -> GraphIndex:  # type: ignore[override]  # tuples have a method of that name
@@ -62,7 +63,7 @@ def scene(decided: Decided, output: str, inputs: Tuple[str, ...], ids: Tuple[str
         reached |= index.descendants([use.node for use in index.uses(tensor)], control=False,
                                      stop=lambda node: index.op(node) in _NO_VALUE)
     return Scene(decided, output, inputs, ids, steady, held, upstream, {
-        node for node in reached & upstream if index.op(node) not in _NO_VALUE})
+        node for node in reached & upstream if index.op(node) not in _NO_VALUE}, decided.deciding(inputs))
 
 
 def randomness(scene: Scene) -> Iterable[Finding]:
@@ -89,6 +90,16 @@ def randomness(scene: Scene) -> Iterable[Finding]:
         mend = "Feed %s so that nothing is dropped." % _fed(switches, " and ", values=True)
     yield Finding("randomness", "warn", len(found), "%s depends on random op %s (dropout?); explanations are only "
                   "right while it has no effect. %s" % (scene.output, _shown(scene.index, found), mend))
+
+
+def random_data(scene: Scene) -> Iterable[Finding]:
+    """Random ops between what is fed and what is attributed: a picture that is distorted for training."""
+    found = _of_types(scene, scene.behind, RANDOM)
+    drawn = any(scene.index.op(names.parse(tensor).node) in RANDOM for tensor in scene.inputs)  # noise is the input
+    if found and not drawn and _of_types(scene, scene.behind, ops.PLACEHOLDERS):
+        yield Finding("random data", "warn", len(found), "What is attributed (%s) is computed from random op %s: each "
+                      "run draws other numbers, and explained is one draw. Feed %s itself." % (
+                          ", ".join(scene.inputs[:3]), _shown(scene.index, found), scene.inputs[0]))
 
 
 def _calming(scene: Scene) -> List[Any]:
@@ -197,7 +208,7 @@ def weights(scene: Scene) -> Iterable[Finding]:
 
 
 FACTS: Tuple[Callable[[Scene], Iterable[Finding]], ...] = (
-    randomness, batch_norm, gradient_stops, side_paths, held_fixed, weights)
+    randomness, random_data, batch_norm, gradient_stops, side_paths, held_fixed, weights)
 
 
 def findings(scene: Scene) -> List[Finding]:
