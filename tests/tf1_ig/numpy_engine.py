@@ -12,6 +12,8 @@ class NumpyEngine:
       ops: types of the ops on the path.
     """
 
+    pace, hasty = None, False  # nobody waits for a trial
+
     def __init__(self, model, batch_axis=0, ops=()):
         self.model, self.batch_axis, self.ops = model, batch_axis, set(ops)
         self.sizes = []  # rows of each run
