@@ -26,7 +26,6 @@ from graph_tools.errors import (
     TensorFlowSymbolError,
     TensorNotFoundError,
     TooLargeError,
-    UnfinishedRunError,
     UnsafeModelError,
 )
 from graph_tools.feature_columns import watch_feature_columns
@@ -47,8 +46,8 @@ __all__ = [
     "AmbiguousCandidateError", "BlockedRunError", "Candidate", "Candidates", "ControlFlowError", "EditError",
     "FeedError", "Finding", "ForkedProcessError", "GradientError", "GraphToolsError", "Model",
     "ModelFileMissingError", "ModelFormatError", "NoCandidateError", "ReleaseError", "Report", "StateError",
-    "TensorFlowMissingError", "TensorFlowSymbolError", "TensorNotFoundError", "TooLargeError", "UnfinishedRunError",
-    "UnsafeModelError", "Verdict", "find_columns", "find_embeddings", "find_inputs", "find_layers", "find_outputs",
-    "freeze", "from_estimator", "from_session", "inference_mode", "inline_calls", "load", "prune", "relax_batch",
+    "TensorFlowMissingError", "TensorFlowSymbolError", "TensorNotFoundError", "TooLargeError", "UnsafeModelError",
+    "Verdict", "find_columns", "find_embeddings", "find_inputs", "find_layers", "find_outputs", "freeze",
+    "from_estimator", "from_session", "inference_mode", "inline_calls", "load", "prune", "relax_batch",
     "restore_control_flow", "scan", "split_occurrences", "swap_inputs", "verify", "watch_feature_columns",
 ]
