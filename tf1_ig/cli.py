@@ -97,6 +97,10 @@ def _checked(words: Sequence[str]) -> Union[argparse.Namespace, int]:
         options.check(options)
     except SystemExit as stop:  # argparse has said why
         return int(stop.code or 0)
+    except AttributeError as wrong:
+        if isinstance(wrong.__context__, KeyboardInterrupt):  # argparse cannot put back what it had not yet put away
+            raise KeyboardInterrupt from None
+        raise
     return options
 
 

@@ -480,6 +480,22 @@ def test_a_broken_feed_prints_one_line_and_no_traceback_in_its_own_process(tmp_p
         assert done.returncode == 1 and told.startswith("error: ") and told.count("\n") == 1, told
 
 
+@pytest.mark.parametrize("before, status", [(KeyboardInterrupt, 130), (ValueError, None)])
+def test_ctrl_c_within_argparse_is_ctrl_c(before, status, capsys, monkeypatch):
+    def parsed(words):
+        try:
+            raise before
+        finally:
+            raise AttributeError(words)  # what argparse does with an action that it has not come to
+
+    monkeypatch.setattr(cli, "parsed", parsed)
+    if status is None:
+        with pytest.raises(AttributeError):
+            cli.main(["inspect", "x.pb"])
+    else:
+        assert cli.main(["inspect", "x.pb"]) == status and capsys.readouterr().err == "interrupted\n"
+
+
 def test_calling_main_from_a_program_changes_nothing_in_it(capsys, monkeypatch):
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
     before = dict(os.environ)
