@@ -19,7 +19,8 @@ from graph_tools.errors import (
 )
 from graph_tools.feature_columns.column import Column, stored
 from graph_tools.graph import functions, names, nodes, ops, wiring
-from graph_tools.graph.walk import GraphIndex, Kept
+from graph_tools.graph.kept import Kept
+from graph_tools.graph.walk import GraphIndex
 from graph_tools.releases import kernels, layouts
 from graph_tools.running import forks
 from graph_tools.safety import disarm, judge
@@ -100,6 +101,10 @@ class Model:
     def outline(self) -> Any:
         """To read names, shapes and types from: ``graph`` without control-flow contexts and large constants' values."""
         return self.once(_outlined)
+
+    def read_as(self, whole: "Model") -> None:
+        """Lets the outline of a model of which this one holds some nodes as they are, if it was made, be this one's."""
+        self._kept.take((_outlined,), whole._kept)
 
     @property
     def held(self) -> FrozenSet[str]:
@@ -205,12 +210,11 @@ class Model:
           StateError: what was run in it needs a variable or a table that has no value.
           BlockedRunError: a run did not end; it names what may have been waited for.
         """
-        graph = self.graph
         if config is None:
             config = kernels.config_for(self.index, _tf.session_config())
             config.operation_timeout_in_ms = 300000
         forks.refuse_in_child()
-        with _tf.tf.Session(graph=graph, config=config) as session:
+        with _tf.tf.Session(graph=self.graph, config=config) as session:
             self.once(_imported).restore(session)
             try:
                 yield session

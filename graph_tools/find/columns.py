@@ -59,7 +59,7 @@ def _read(model: Model) -> Dict[str, Column]:
         return {}
     found: List[Column] = []
     linear: List[Column] = []
-    operations = model.outline.get_operations()
+    operations = [op for op in model.outline.get_operations() if op.name in model.index.nodes]
     sources = [op.outputs[0] for op in operations if op.outputs and _is_source(op)]
     for op in operations:
         if op.type in ("ConcatV2", "Identity", "AddN"):

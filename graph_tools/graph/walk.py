@@ -3,7 +3,6 @@
 Nothing here runs or imports the graph: a GraphDef from a stranger can be read safely.
 """
 
-import threading
 import weakref
 from collections import deque
 from typing import (
@@ -24,6 +23,7 @@ from typing import (
 )
 
 from graph_tools.graph import names
+from graph_tools.graph.kept import Kept
 from graph_tools.graph.names import TensorRef
 
 Thing = TypeVar("Thing")
@@ -92,24 +92,6 @@ def spread(marks: Mapping[str, int], order: Iterable[str], sources: Callable[[st
             if after != before:
                 found[one], changed = after, True
     return found
-
-
-class Kept:
-    """What is made of something once, by whichever thread asks first; a pickled or copied one begins anew."""
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._values: Dict[Any, Any] = {}
-
-    def get(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What is kept under a key; made by ``make`` while every other thread waits."""
-        with self._lock:
-            if key not in self._values:
-                self._values[key] = make()
-            return self._values[key]
-
-    def __reduce__(self) -> Tuple[Any, ...]:
-        return Kept, ()
 
 
 class _Made(Dict[str, Thing]):

@@ -1,5 +1,6 @@
 """What is made of a model is made once, whichever thread asks first, and a model that was used pickles."""
 
+import dataclasses
 import gc
 import pickle
 import threading
@@ -13,7 +14,7 @@ from graph_tools import _tf
 from graph_tools.find import view
 from graph_tools.find.inputs import scan
 from graph_tools.graph import nodes, walk
-from tests.models import formats, queues
+from tests.models import formats, queues, small, training_heads
 
 
 def test_threads_that_ask_first_get_one_graph_and_its_own_restore():
@@ -56,6 +57,20 @@ def test_a_model_pickles_after_use(written, tmp_path):
         np.testing.assert_array_equal(again.variables[name], model.variables[name])
     with again.open_session():
         assert list(gt.find_outputs(again)) == list(gt.find_outputs(model))
+
+
+@pytest.mark.parametrize("build", [training_heads.tutorial, training_heads.auxiliary, training_heads.looped])
+def test_a_part_is_read_as_the_whole_was(build):
+    """What is found in it is what is found by an outline of its own, which is not made."""
+    whole = small.model_of(build)
+    head = [gt.find_outputs(whole)[0].tensor]
+    own, part, early = (gt.prune(whole, head)[0] for _ in range(3))
+    early.read_as(dataclasses.replace(whole))  # of which no outline was made
+    part.read_as(whole)
+    assert len(part.index.nodes) < len(whole.index.nodes) and part.outline is whole.outline
+    assert own.outline is not whole.outline and early.outline is not whole.outline
+    for find in (gt.find_inputs, gt.find_embeddings, gt.find_outputs, gt.find_columns, gt.find_layers):
+        assert list(find(part)) == list(find(own)), find
 
 
 def test_an_index_goes_with_the_last_who_uses_it():

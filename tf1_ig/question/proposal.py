@@ -139,8 +139,10 @@ def _needed(model: Model, outputs: Sequence[Any]) -> Model:
     if len(model.index.ancestors(wanted)) > _SMALLER * len(model.index.nodes) or own.flow_of(model.index).own:
         return model
     # Parts of a sparse placeholder that the output does not need tell what the others are.
-    return gt.prune(model, wanted + [tensor for one in gt.find_inputs(model) if one.kind == "sparse_placeholder"
+    part = gt.prune(model, wanted + [tensor for one in gt.find_inputs(model) if one.kind == "sparse_placeholder"
                                      for tensor in one.tensors])[0]
+    part.read_as(model)
+    return part
 
 
 def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] = (), seed: int = 0
