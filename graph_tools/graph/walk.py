@@ -77,20 +77,22 @@ def producers_first(starts: Iterable[Any], sources: Callable[[Any], Iterable[Any
 
 def spread(marks: Mapping[str, int], order: Iterable[str], sources: Callable[[str], Iterable[str]]) -> Dict[str, int]:
     """Marks (bits) of things, and of all that they come from: for who asks of many what one asks by a walk of its own.
-    In any ``order``; where each stands behind its sources, two passes do.
+    In any ``order``; where each stands behind its sources, one pass does.
 
     >>> spread({"a": 1, "b": 2}, "abc", {"a": "", "b": "a", "c": "b"}.get)
     {'a': 1, 'b': 3, 'c': 3}
     """
     found, changed = dict(marks), True
     while changed:
+        read: Set[str] = set()
         changed = False
         for one in order:
             before = after = found.get(one, 0)
             for source in sources(one):
+                read.add(source)
                 after |= found.get(source, 0)
             if after != before:
-                found[one], changed = after, True
+                found[one], changed = after, changed or one in read
     return found
 
 

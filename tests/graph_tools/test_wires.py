@@ -36,6 +36,18 @@ def test_marks_spread_as_far_as_walks_from_each(seed):
                 [name], control=False).intersection(plain)
 
 
+@pytest.mark.parametrize("back, passes", [({}, 1), ({0: [9]}, 2), ({4: [4]}, 2)])
+def test_marks_spread_in_one_pass_where_nothing_leads_back(back, passes):
+    asked = []
+
+    def sources(one):
+        asked.append(one)
+        return ([one - 1] if one else []) + back.get(one, [])
+
+    found = walk.spread({one: 1 << one for one in range(10)}, range(10), sources)
+    assert found[9] == (1 << 10) - 1 and len(asked) == 10 * passes
+
+
 def test_nodes_of_some_op_types_come_in_the_order_of_the_graph():
     index, there = _tangle(np.random.RandomState(0))
     for ops in ({"Add"}, ("Mul", "NoOp"), {"NoOp": 0, "Add": 1, "Other": 2}, ()):
