@@ -147,16 +147,30 @@ def test_points_and_sums_are_the_same_as_products_and_as_gathers(monkeypatch):
     assert np.abs(found[0]).max() > 1e-3
 
 
-def test_a_gradient_that_is_not_finite_stays_in_its_row():
+@pytest.mark.parametrize("sizes, ways", [([], 1), ([path.PLAIN_NUMBERS], 1), ([path.PLAIN_NUMBERS + 1], 2),
+                                         ([8, path.PLAIN_NUMBERS], 2), ([None], 2), (None, 2)])
+def test_points_of_few_numbers_are_made_one_way_only(sizes, ways):
+    tf = _tf.tf
+    with tf.Graph().as_default() as graph:
+        line = path.build(tf.placeholder(tf.float32, None if sizes is None else [None] + sizes), 0)
+        path.differentiated(line, tf.identity(line.interpolated))
+    assert (line.as_product is not None) == (ways == 2)
+    assert any("as_product" in op.name for op in graph.get_operations()) == (ways == 2)
+
+
+@pytest.mark.parametrize("width", [2, path.PLAIN_NUMBERS + 2])
+def test_a_gradient_that_is_not_finite_stays_in_its_row(width):
     """Both rows share runs and are few enough for matrix products; the gradient of a root at 0 is infinite."""
     def root():
-        x = _tf.tf.placeholder(_tf.tf.float32, [None, 2], "x")
+        x = _tf.tf.placeholder(_tf.tf.float32, [None, width], "x")
         _tf.tf.reduce_sum(_tf.tf.sqrt(x), 1, name="y")
 
+    rows = np.ones((2, width))
+    rows[:, :2] = [[4.0, 0.0], [1.0, 9.0]]
     with explainer_of(root) as explainer:
-        found = explainer.explain({"x:0": [[4.0, 0.0], [1.0, 9.0]]}, steps=2000, method="midpoint")
+        found = explainer.explain({"x:0": rows}, steps=2000, method="midpoint")
     assert not np.isfinite(found.values["x:0"][0, 1])
-    np.testing.assert_allclose(found.values["x:0"][1], [1.0, 3.0], rtol=0.02)
+    np.testing.assert_allclose(found.values["x:0"][1, :2], [1.0, 3.0], rtol=0.02)
 
 
 @pytest.mark.parametrize("how", [{"steps": 20}, {"tolerance": 1e-3}])

@@ -1,8 +1,8 @@
 """The straight path from baseline to input, as tensors: points of many examples in, weighted sums of gradients out.
 
-Points and sums are matrix products where a run holds few examples, which is one pass over the points instead of five,
-and gathers and scatters otherwise. A product multiplies by zero what belongs to another example, and zero times NaN is
-NaN: so it is used for finite numbers only, and what is not finite is summed again without it.
+Points and sums are matrix products where a run holds few examples of many numbers, which is one pass over the points
+instead of five, and gathers and scatters otherwise. A product multiplies by zero what belongs to another example, and
+zero times NaN is NaN: so it is used for finite numbers only, and what is not finite is summed again without it.
 """
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
@@ -15,6 +15,8 @@ from tf1_ig.errors import BatchError
 
 # Most entries of a run for matrix products; with more, multiplying by all those zeros costs more than gathering.
 PRODUCT_ENTRIES = 16
+# Most numbers of an entry that do without products: with so few a run gains nothing, and each costs two tf.conds.
+PLAIN_NUMBERS = 32
 
 
 Tensor = Any  # a tf.Tensor
@@ -50,7 +52,7 @@ class Slope(NamedTuple):
 def build(tensor: Any, batch_axis: Optional[int], products: bool = True) -> Line:
     """Placeholders and the points ``(1 - alpha) * baseline + alpha * actual`` (exact at both ends).
 
-    ``products``: they, and sums of gradients, may be made as matrix products.
+    ``products``: they, and sums of gradients, may be made as matrix products where an entry holds many numbers.
 
     Raises:
       GradientError: the tensor is not a float, or its rank is too small for the batch axis.
@@ -75,6 +77,8 @@ def build(tensor: Any, batch_axis: Optional[int], products: bool = True) -> Line
     actual, baseline = tf.placeholder(dtype, rows, "actual"), tf.placeholder(dtype, rows, "baseline")
     entry, alpha = tf.placeholder(tf.int32, [None], "entry"), tf.placeholder(tf.float32, [None], "alpha")
     weight = tf.placeholder(tf.float32, [None], "weight")
+    numbers = rows[1:].num_elements()  # None: not known before a run
+    products = products and (numbers is None or numbers > PLAIN_NUMBERS)
     as_product = tf.placeholder(tf.bool, [], "as_product") if products else None
     interpolated = _either(dtype, as_product, lambda: _points_as_product(actual, baseline, entry, alpha),
                            lambda: points(actual, baseline, entry, alpha))
