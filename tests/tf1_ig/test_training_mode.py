@@ -52,6 +52,19 @@ def test_it_is_proposed_where_it_is_needed_and_helps():
         assert training_mode.mended(model_of(LEFT[name].build, True), "scores") is None
 
 
+def test_the_part_that_is_asked_for_is_all_that_is_looked_at():
+    model, asked = model_of(CASES["spelled_out"].build, True), []
+
+    def needed(served):
+        asked.append(served)
+        return gt.prune(served, ["scores"])[0]
+
+    part = gt.prune(model, ["scores"])[0]
+    served, edit = training_mode.mended(model, "scores", part, needed)
+    assert edit.rewired and len(asked) == 1 and set(served.index.nodes) < set(asked[0].index.nodes)
+    assert training_mode.mended(served, "scores", needed=needed) is None and len(asked) == 1
+
+
 def test_inspect_proposes_it_and_the_command_runs_as_it_stands(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model_of(CASES["of_the_release"].build, True).save("job.pb")

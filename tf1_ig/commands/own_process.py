@@ -18,6 +18,9 @@ from graph_tools.safety import memory
 INTERRUPTED = 130  # the exit status of a command that Ctrl-C ended
 # Seconds that Python has to end by itself: what is in the middle of TensorFlow does not see Ctrl-C.
 _GRACE = 0.6
+# Objects that are made before Python's collector looks at the young ones: a graph is made of hundreds of thousands, of
+# which next to none is garbage.
+_YOUNG = 10000
 
 
 def prepare(memory_limit: Optional[int] = None) -> None:
@@ -60,12 +63,13 @@ def quote_controls(stream: Any, kept: str = "\t\n\r") -> None:
 @contextlib.contextmanager
 def _kept_for_good() -> Iterator[None]:
     """No garbage is looked for in what is made meanwhile, nor later: of the million objects that TensorFlow's import
-    leaves, none goes, and every collection would walk them all."""
+    leaves, none goes, and every collection would walk them all. Those of what is made later are rarer, too."""
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
+        gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
         gc.enable()
 
 

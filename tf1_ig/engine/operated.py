@@ -78,6 +78,7 @@ class Engine:
         with self.graph.as_default(), _tf.tf.name_scope(self._scope + "/target"):
             self._build_target(model)
             self._build_pull_back(sources)
+        self._own = self._placeholders()
         self._restore, self._refuse = model.prepare_restore(self.graph, light=True), model.refuse
         self.graph.finalize()
         self._dependencies: Dict[Tuple[str, frozenset], Set[Any]] = {}
@@ -239,8 +240,7 @@ class Engine:
     def static_shapes(self, feed_names: Iterable[str]) -> Dict[str, Any]:
         return {name: _static_shape(self.graph.get_tensor_by_name(name)) for name in feed_names}
 
-    @property
-    def _own(self) -> Set[str]:
+    def _placeholders(self) -> Set[str]:
         """Names of our own placeholders."""
         own = [self._target.rows, self._target.label, self._target.weight, self._target.share]
         own += ([] if self._output_order is None else [self._output_order]) + self._cotangents

@@ -132,14 +132,14 @@ def _in_time(found: Proposal, trials: trial.Trials, setting: Setting, seconds: f
     return found._replace(samples=chosen, cost=cost, rows=few_rows.FEW if cost and cost.takes else found.rows)
 
 
-def _needed(model: Model, outputs: Sequence[Any]) -> Model:
+def _needed(model: Model, outputs: Sequence[Any], before: Optional[Model] = None) -> Model:
     """The part of a model that outputs are computed from, where that is much less than all of it; which numbers that a
-    graph holds are its data, its training tells."""
-    wanted = [names.tensor_name(output) for output in outputs]
-    if len(model.index.ancestors(wanted)) > _SMALLER * len(model.index.nodes) or own.flow_of(model.index).own:
+    graph holds are its data, its training tells. ``before``: what it was made of, of which that is known."""
+    wanted, known = [names.tensor_name(output) for output in outputs], before or model
+    if len(model.index.ancestors(wanted)) > _SMALLER * len(model.index.nodes) or own.flow_of(known.index).own:
         return model
     # Parts of a sparse placeholder that the output does not need tell what the others are.
-    part = gt.prune(model, wanted + [tensor for one in gt.find_inputs(model) if one.kind == "sparse_placeholder"
+    part = gt.prune(model, wanted + [tensor for one in gt.find_inputs(known) if one.kind == "sparse_placeholder"
                                      for tensor in one.tensors])[0]
     part.read_as(model)
     return part
@@ -195,10 +195,9 @@ def _in_best_mode(model: Model, part: Model, output: Any, embeddings: Sequence[A
       part: what the output needs.
       output, embeddings, seed: as for ``propose``.
     """
-    found = training_mode.mended(model, output, part)
+    found = training_mode.mended(model, output, part, lambda served: _needed(served, [output], model))
     if found is not None:
-        needed = _needed(found[0], [output])
-        served = propose(needed, output, gt.find_embeddings(needed), seed)
+        served = propose(found[0], output, gt.find_embeddings(found[0]), seed)
         if not served.obstacle and not _trains(served):
             return served._replace(inference_mode=True)
     return propose(part, output, embeddings, seed)

@@ -1,6 +1,6 @@
 """Whether an output is computed in training mode whatever is fed, and the model in inference mode if that mends it."""
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import graph_tools as gt
 from graph_tools.find.decided import Decided
@@ -8,20 +8,26 @@ from graph_tools.find.inputs.switches import find_switches, unsettled
 from graph_tools.graph import names
 
 
-def mended(model: Any, output: Any, part: Any = None) -> Optional[Tuple[Any, Any]]:
+def mended(model: Any, output: Any, part: Any = None, needed: Callable[[Any], Any] = lambda model: model
+           ) -> Optional[Tuple[Any, Any]]:
     """``inference_mode`` of a model, where an output needs it: something is random, or of the whole batch, even with
     every switch at its value for inference; ``None`` where nothing is, or where it would not help.
 
     Args:
       model, output: what is looked at.
       part: of the model, all that the output needs, where that is known.
+      needed: what makes such a part: that of the model in inference mode is then all that is looked at, and what is
+        given back.
     """
     name = names.tensor_name(output)
     before = _unsettled(model if part is None else part, name)
     if not before:
         return None
     served, edit = gt.inference_mode(model)
-    return (served, edit) if edit.rewired and len(_unsettled(served, name)) < len(before) else None
+    if not edit.rewired:
+        return None
+    served = needed(served)
+    return (served, edit) if len(_unsettled(served, name)) < len(before) else None
 
 
 def _unsettled(model: Any, output: str) -> List[str]:
