@@ -28,9 +28,10 @@ def runs(monkeypatch):
     return made
 
 
-def proposed(build):
+def proposed(build, since=None):
     model = small.model_of(build)
-    return proposal.propose(model, next(one for one in gt.find_outputs(model) if one.tensor == "y:0"))
+    output = next(one for one in gt.find_outputs(model) if one.tensor == "y:0")
+    return proposal.propose(model, output, since=since)
 
 
 def told(found):
@@ -103,6 +104,36 @@ def test_no_gradient_is_begun_that_would_end_too_late(build, certain, runs, monk
     assert runs == [False] and not found.obstacle and not found.tried and found.saturated is certain
     assert "computed, in 0.0 seconds, and not explained" in found.late and found.cost is not None
     assert all(told(found)[name] == quick[name] for name in ("samples", "batch_axis", "label", "attributed"))
+
+
+class Earlier(pace.Clock):
+    """Began so many seconds of CPU time ago."""
+
+    def __init__(self, seconds):
+        super().__init__()
+        self.seconds = seconds
+
+    @property
+    def computed(self):
+        return self.seconds + super().computed
+
+
+def test_what_was_computed_before_the_trial_leaves_less_for_slow_runs(runs, monkeypatch):
+    quick = told(proposed(fixed_batch.rows_apart))
+    assert told(proposed(fixed_batch.rows_apart, Earlier(pace.ALL))) == quick  # there is no haste
+    monkeypatch.setattr(pace, "_SLOW", -1.0)
+    assert told(proposed(fixed_batch.rows_apart, Earlier(0.0))) == quick
+    del runs[:]
+    found = proposed(fixed_batch.rows_apart, Earlier(pace.ALL))
+    assert runs == [False] and not found.obstacle and not found.tried and "not explained" in found.late
+
+
+def test_runs_on_several_cores_take_more_of_the_time():
+    one, several = Pace(Earlier(pace.ALL - 3.0)), Pace(Earlier(pace.ALL - 3.0))
+    several._cores = 4.0
+    assert 2.9 < one.left <= 3.0 and 0.7 < several.left <= 0.75
+    several.extend()
+    assert 1.2 < several.left <= 1.25
 
 
 def test_an_example_that_does_not_end_is_told_in_one_line(monkeypatch, tmp_path):
@@ -221,11 +252,12 @@ def test_a_queue_that_blocks_is_an_obstacle_however_slow_runs_are(runs, monkeypa
 
 def test_the_first_run_of_a_kind_is_made_again_before_it_is_called_slow(monkeypatch):
     times = iter([0.0, 0.4, 0.4, 0.404, 1.0, 1.5, 1.5, 1.9])  # of an output that is quick, of a gradient that is not
-    monkeypatch.setattr(pace._Clock, "__init__", lambda self: setattr(self, "begun", next(times)))
-    monkeypatch.setattr(pace._Clock, "passed", property(lambda self: next(times) - self.begun))
+    monkeypatch.setattr(pace.Clock, "__init__", lambda self: setattr(self, "begun", next(times)))
+    monkeypatch.setattr(pace.Clock, "passed", property(lambda self: next(times) - self.begun))
+    monkeypatch.setattr(pace.Clock, "computed", 0.0)
     monkeypatch.setattr(Pace, "left", 5.0)
     monkeypatch.setattr(Pace, "__init__", lambda self: vars(self).update(
-        hasty=False, forward=0.0, slope=0.0, _seconds=5.0, _unseen=[], _first=None, _last=None))
+        hasty=False, forward=0.0, slope=0.0, _cores=1.0, _unseen=[], _first=None, _last=None))
     one = Pace()
     for slopes, again, hasty in [(False, True, False), (False, False, False), (True, True, False), (True, False, True)]:
         one.begin(slopes)
@@ -261,7 +293,7 @@ def test_what_is_left_is_of_cpu_time_or_of_the_clock(monkeypatch):
     one.begin(False)
     passes(4.0, 2.0)   # on two cores
     one.ended(False)
-    assert one.hasty and one.forward == 2.0 and one.left == pytest.approx(pace.SECONDS - 4.05)
+    assert one.hasty and one.forward == 2.0 and one.left == pytest.approx((pace.ALL - 4.05) / 2)  # and so is the next
     with pytest.raises(Late):
         one.begin(True)
     assert one.unless_late(lambda: one.begin(True), "late") == "late"

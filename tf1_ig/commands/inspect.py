@@ -16,6 +16,7 @@ from graph_tools.report import Finding
 from tf1_ig.commands import scan as scan_command, write_spec
 from tf1_ig.commands.arguments import add_limits, add_model, seed, told_to_wait
 from tf1_ig.question import few_rows, proposal as proposals, samples
+from tf1_ig.question.pace import Clock
 from tf1_ig.question.proposal import Proposal
 from tf1_ig.rows import fingerprint
 
@@ -87,10 +88,12 @@ def inspect(path: str, seed: int = 0, trusted: bool = False, assets: Sequence[Tu
     """
     path = os.fspath(path)
     model = gt.load(path, trusted=trusted, assets=dict(assets))
+    begun = Clock()
     _ = model.outline  # what TensorFlow refuses is told as that, not as a graph without an output
     outputs = gt.find_outputs(model)
     inputs, embeddings = _told_apart(model, gt.find_inputs(model), outputs), gt.find_embeddings(model)
-    output, proposal = proposals.propose_any(model, outputs.distinct(), embeddings, seed) if outputs else (None, None)
+    output, proposal = proposals.propose_any(model, outputs.distinct(), embeddings, seed, begun) if outputs else (
+        None, None)
     warnings = list(model.warnings)
     if not outputs:
         warnings.append("no tensor looks like a prediction; name the one to explain with --output" if inputs else

@@ -5,11 +5,12 @@ is still run, and nothing that would end too late is begun.
 """
 
 import time
-from typing import Any, Callable, List
+from typing import Any, Callable, List, Optional
 
 from graph_tools.errors import UnfinishedRunError, some
 
 SECONDS = 7.0    # of runs, after which none is begun
+ALL = 8.5        # of CPU time, whatever for, after which no run is begun
 _MORE = 2.0      # the same of few rows that may do as well as many
 _SLOW = 0.1      # seconds of a run from which on there is haste
 _LEAST = 2.0     # seconds that a run is allowed whatever is left, in haste
@@ -20,7 +21,7 @@ _AS_LONG = 2.5   # times that a gradient takes as long as the output alone, unti
 _OTHERS = 3.0    # runs of the output alone that come with the gradient of a whole batch: its ends
 
 
-class _Clock:
+class Clock:
     """Begins now."""
 
     def __init__(self) -> None:
@@ -28,7 +29,12 @@ class _Clock:
 
     @property
     def passed(self) -> float:
-        return min(time.process_time() - self._begun[0], time.perf_counter() - self._begun[1])
+        return min(self.computed, time.perf_counter() - self._begun[1])
+
+    @property
+    def computed(self) -> float:
+        """Seconds of CPU time alone."""
+        return time.process_time() - self._begun[0]
 
 
 class Late(UnfinishedRunError):
@@ -38,24 +44,27 @@ class Late(UnfinishedRunError):
 class Pace:
     """How long the runs of a trial take, and what is left of its time, which begins with the first run.
 
-    Seconds are of CPU time or of the clock, whichever are fewer: cores share the work, and others share the cores.
+    Seconds are of CPU time or of the clock, whichever are fewer: cores share the work, and others share the cores. But
+    of CPU time ``ALL`` is the most since ``begun``: where a graph takes long to be searched, less is left for its runs.
     ``hasty``: whether a run was slow. ``forward`` and ``slope``: seconds that the last run of an output, or of a
     gradient, took; 0: there was none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, begun: Optional[Clock] = None) -> None:
         self.hasty, self.forward, self.slope = False, 0.0, 0.0
-        self._seconds, self._first, self._last = SECONDS, _Clock(), _Clock()
+        self._more, self._first, self._last = 0.0, Clock(), Clock()
+        self._begun, self._cores = begun or self._first, 1.0
         self._unseen: List[str] = []
 
     @property
     def left(self) -> float:
         """Seconds that are left."""
-        return self._seconds - (self._first.passed if self.forward else 0.0)
+        return min(SECONDS + self._more - (self._first.passed if self.forward else 0.0),
+                   (ALL + self._more - self._begun.computed) / self._cores)
 
     def extend(self) -> None:
         """Gives what is worth it some time more."""
-        self._seconds += _MORE
+        self._more += _MORE
 
     def needed(self, forward: int, slopes: int) -> float:
         """Seconds that so many runs of an output, and of its gradient, are going to take."""
@@ -74,7 +83,7 @@ class Pace:
           Late: it would end too late.
         """
         self.require(int(points and not slopes), int(points and slopes))
-        self._last = _Clock()
+        self._last = Clock()
         if not self.forward:
             self._first = self._last
         return max(self.left, _LEAST if self.hasty else _QUICK, _SLACK * self.needed(int(not slopes), int(slopes)))
@@ -82,6 +91,7 @@ class Pace:
     def ended(self, slopes: bool) -> bool:
         """A run of points has ended; whether the same has to be run once more, since only that tells if it is slow."""
         seconds = self._last.passed
+        self._cores = max(1.0, self._last.computed / max(seconds, 1e-6))
         first = not (self.slope if slopes else self.forward)
         if slopes:
             self.slope = seconds

@@ -15,6 +15,7 @@ from graph_tools.model import Model
 from graph_tools.report import Finding
 from tf1_ig.question import few_rows, training_mode, trial
 from tf1_ig.question.example_feeds import Plan, Setting
+from tf1_ig.question.pace import Clock
 from tf1_ig.question.samples import Sample
 from tf1_ig.question.start import Start
 
@@ -75,7 +76,8 @@ class Proposal(NamedTuple):
     leading: Tuple[Tuple[str, int], ...] = ()
 
 
-def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int = 0) -> Proposal:
+def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int = 0, since: Optional[Clock] = None
+            ) -> Proposal:
     """A feed for one output of a model, tried.
 
     Args:
@@ -83,6 +85,7 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
       output: a ``Candidate`` of ``find_outputs``.
       embeddings: the model's lookups, as far as they are known.
       seed: of the made-up numbers.
+      since: when that began whose time this shares; ``None``: now.
     """
     model = _needed(model, [output])
     plan = Plan(model, output.tensor, embeddings, seed)
@@ -101,7 +104,7 @@ def propose(model: Model, output: Any, embeddings: Sequence[Any] = (), seed: int
         return Proposal(samples, fixed=rows.fixed and trial.may_be_rows(output, found.rows), leading=own,
                         **found._asdict())
 
-    with trial.Trials(model, output) as trials:
+    with trial.Trials(model, output, since) as trials:
         found = [tried(setting)]
         for _ in range(_MENDED):
             other = plan.mended(setting, found[-1].obstacle) if found[-1].may_fit else None
@@ -145,16 +148,16 @@ def _needed(model: Model, outputs: Sequence[Any], before: Optional[Model] = None
     return part
 
 
-def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] = (), seed: int = 0
-                ) -> Tuple[Any, Proposal]:
+def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] = (), seed: int = 0,
+                since: Optional[Clock] = None) -> Tuple[Any, Proposal]:
     """The first of some outputs that can be explained, and how; the first of all where none can.
 
     Args:
-      model, embeddings, seed: as for ``propose``.
+      model, embeddings, seed, since: as for ``propose``.
       outputs: candidates, best first; a few are tried, and those to which nothing leads are none of them.
     """
     found: List[Tuple[Any, Proposal]] = []
-    begun = time.process_time()
+    begun, since = time.process_time(), since or Clock()
     for output in outputs:
         variants = [output] + _logits(model, output)
         part = _needed(model, variants)  # once for both
@@ -162,7 +165,7 @@ def propose_any(model: Model, outputs: Sequence[Any], embeddings: Sequence[Any] 
             if found and one.same_as == found[-1][0].tensor and found[-1][1].saturated and not found[-1][1].silent:
                 # What could be explained behind an activation can be explained before it.
                 return one, found[-1][1]._replace(saturated=False)
-            proposal = _in_best_mode(model, part, one, embeddings, seed)
+            proposal = _in_best_mode(model, part, one, embeddings, seed, since)
             if not proposal.obstacle and not proposal.saturated:
                 return one, proposal
             found.append((one, proposal))
@@ -186,21 +189,22 @@ def _logits(model: Model, output: Any) -> List[Any]:
         why="it is what %s is computed from" % output.tensor)] if logits else [])
 
 
-def _in_best_mode(model: Model, part: Model, output: Any, embeddings: Sequence[Any], seed: int) -> Proposal:
+def _in_best_mode(model: Model, part: Model, output: Any, embeddings: Sequence[Any], seed: int, since: Clock
+                  ) -> Proposal:
     """The proposal for the graph in inference mode, where nothing that is fed puts it there and that helps; else as
     it is.
 
     Args:
       model: all of it: moving averages are no part of what an output needs.
       part: what the output needs.
-      output, embeddings, seed: as for ``propose``.
+      output, embeddings, seed, since: as for ``propose``.
     """
     found = training_mode.mended(model, output, part, lambda served: _needed(served, [output], model))
     if found is not None:
-        served = propose(found[0], output, gt.find_embeddings(found[0]), seed)
+        served = propose(found[0], output, gt.find_embeddings(found[0]), seed, since)
         if not served.obstacle and not _trains(served):
             return served._replace(inference_mode=True)
-    return propose(part, output, embeddings, seed)
+    return propose(part, output, embeddings, seed, since)
 
 
 def _trains(proposal: Proposal) -> bool:

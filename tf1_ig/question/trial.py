@@ -19,7 +19,7 @@ from tf1_ig.explainer import IntegratedGradients
 from tf1_ig.question import samples, silent, start
 from tf1_ig.question.company import ROWS
 from tf1_ig.question.label import top_or_none
-from tf1_ig.question.pace import Late, Pace
+from tf1_ig.question.pace import Clock, Late, Pace
 from tf1_ig.question.samples import Sample
 from tf1_ig.question.tried import Reader, Rows, Tried
 
@@ -66,12 +66,13 @@ def may_be_rows(output: Any, count: int) -> bool:
 
 
 class Trials(contextlib.ExitStack):
-    """Trials of one output of a model, with feeds of several sizes; what is opened for them is closed at the end."""
+    """Trials of one output of a model, with feeds of several sizes; what is opened for them is closed at the end.
+    ``begun``: when that began whose time they share."""
 
-    def __init__(self, model: Model, output: Any):
+    def __init__(self, model: Model, output: Any, begun: Optional[Clock] = None):
         super().__init__()
         self._model, self._output = model, output
-        self._pace = Pace()
+        self._pace = Pace(begun)
         large = _is_large(model, output.tensor)
         self._tell = self._computed if large else self._explained
         self._kind: Type[Tried] = Reader if large else Tried
