@@ -3,7 +3,7 @@
 Between the nodes polynomials are laid through the nearest ones: on each stretch the order whose known errors are least.
 Where that is not enough the worst intervals are cut. What tokens gain and others lose does not show in the score, so
 two rules are compared on the parts of the derivative, and where parts jump between two nodes it counts how much the
-place of the jump would change: of that polynomials say nothing, they all put it into the middle.
+place of the jump would change: of that polynomials say nothing, they all put it into the middle. Widths are graded.
 """
 
 import itertools
@@ -17,6 +17,9 @@ from tf1_ig.paths import AT_ONCE, SILENT, Known, Path, runs_of, told
 
 ORDERS = (0, 1, 3, 5)
 LEAST_WIDTH = 1e-6    # of an interval that is cut
+# Times as wide as one beside it an interval may be: what goes and comes back between two nodes shows at neither, and
+# where a path had to be cut into small pieces there is little reason to trust a large one beside them.
+GRADED = 8.0
 _CUTS = (0.5, 0.375, 0.625, 0.25, 0.75)  # where an interval is cut: the first where nothing was asked before
 
 
@@ -81,7 +84,18 @@ def halve(paths: Sequence[Path], its: Known, max_steps: int) -> List[Optional[Li
                 by_interval = np.hypot(one.by_interval * math.sqrt(believed), one.jumps_by_interval)
                 path.beyond, until = off / (allowed + 1e-300), float(np.linalg.norm(by_interval)) * allowed / off
                 found[number] = middles(path.nodes, by_interval, until, max_steps - len(path.score), path.score)
+    for number, path in enumerate(paths):
+        asked, room, wide = found[number] or [], max_steps - len(path.score), _alone(path.nodes)
+        if wide.any():
+            found[number] = list(dict.fromkeys(asked + middles(path.nodes, wide, 0.0, room, path.score)))[:max(0, room)]
     return found
+
+
+def _alone(nodes: Sequence[float]) -> np.ndarray:
+    """Which intervals are far wider than one beside them, 1 and 0."""
+    widths = np.diff([0.0, *nodes, 1.0])
+    beside = np.minimum(np.append(np.inf, widths[:-1]), np.append(widths[1:], np.inf))
+    return (widths > GRADED * beside).astype(np.float64)
 
 
 class _Spread(NamedTuple):

@@ -138,7 +138,18 @@ def plain_jumps(nodes, parts):
 
 
 def plain_halve(path, seed, tolerance, max_steps):
-    """What is asked next where intervals are halved."""
+    """What is asked next where intervals are halved: what errors say, then what is far wider than one beside it."""
+    wanted, ends = plain_errors(path, seed, tolerance, max_steps), [0.0] + sorted(path.slope) + [1.0]
+    widths = np.diff(ends)
+    for place in range(len(widths)):
+        beside = [widths[other] for other in (place - 1, place + 1) if 0 <= other < len(widths)]
+        middle = (ends[place] + ends[place + 1]) / 2
+        if widths[place] > 8 * min(beside) and middle not in wanted and len(wanted) + len(path.score) < max_steps:
+            wanted.append(middle)
+    return wanted
+
+
+def plain_errors(path, seed, tolerance, max_steps):
     score, parts = curve(seed)
     nodes = np.array(sorted(path.slope))
     ways = [score(0.0)] + [score(node) for node in nodes] + [score(1.0)]
@@ -311,6 +322,33 @@ def test_a_jump_at_which_tokens_trade_is_placed(at, smooth):
     parts, score, truth = traded(at, smooth)
     path = integrated(parts, score)
     assert np.abs(path.result()[0] - truth).sum() <= 0.01 * np.abs(truth).sum()
+
+
+def gone_and_back(kinks):
+    """Parts of three tokens: nothing, then one gains what another loses between two places where nothing moves, then
+    many kinks; and score and integral."""
+    random = np.random.RandomState(0)
+    places, steps = np.sort(random.uniform(0.3, 0.99, kinks)), random.normal(size=(kinks, 3))
+    steps -= steps.mean(axis=0)
+
+    def parts(a):
+        gained = np.array([2.0 * (0.176 < a < 0.229), -2.0 * (0.229 < a < 0.282), 0.0])
+        return gained + (a > places) @ steps
+
+    def integral(a):
+        gained = np.array([2.0 * np.clip(a - 0.176, 0.0, 0.053), -2.0 * np.clip(a - 0.229, 0.0, 0.053), 0.0])
+        return gained + np.maximum(a - places, 0.0) @ steps
+
+    return parts, lambda a: float(integral(a).sum()), integral(1.0) - integral(0.0)
+
+
+@pytest.mark.parametrize("kinks", [40, 80, 160])
+def test_what_goes_and_comes_back_between_two_nodes_is_found(kinks):
+    """A score that is the same at both, and parts that are nothing there: no error shows at any node."""
+    parts, score, truth = gone_and_back(kinks)
+    assert score(0.0) == score(0.1127) == pytest.approx(score(0.2829)) and not parts(0.1127).any()
+    path = integrated(parts, score)
+    assert np.abs(path.result()[0] - truth).sum() <= 0.02 * np.abs(truth).sum()
 
 
 def test_a_jump_before_the_first_node_is_seen_in_the_score_alone():
