@@ -105,9 +105,8 @@ def _products(task: Task, actual: Entries, baseline: Entries, gradient: List[np.
     """``(input - baseline) * mean gradient`` by input, in the caller's layout (float64)."""
     layout = Layout(task.inputs.names, task.batch, task.own)
     with np.errstate(invalid="ignore"):  # what is not finite is told by check
-        return layout.of_vectors([
-            (layout.flat(actual, row).astype(np.float64) - layout.flat(baseline, row)) * gradient[row]
-            for row in range(task.batch.count)])
+        way = [end.astype(np.float64) - start for end, start in zip(actual, baseline)]
+        return layout.of_vectors([layout.flat(way, row) * gradient[row] for row in range(task.batch.count)])
 
 
 # -- many paths --------------------------------------------------------------------------------------------------------

@@ -257,7 +257,10 @@ def as_slice(positions: np.ndarray) -> Any:
     >>> as_slice(np.array([3, 4, 5])), as_slice(np.array([3, 5]))
     (slice(3, 6, None), array([3, 5]))
     """
-    if len(positions) and positions[-1] - positions[0] == len(positions) - 1 and (np.diff(positions) == 1).all():
+    count = len(positions)
+    if count == 1:  # of each row of each input: all else takes many times as long
+        return slice(int(positions[0]), int(positions[0]) + 1)
+    if count and positions[-1] - positions[0] == count - 1 and (np.diff(positions) == 1).all():
         return slice(int(positions[0]), int(positions[-1]) + 1)
     return positions
 

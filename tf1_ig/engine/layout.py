@@ -73,11 +73,11 @@ class Layout:
         found: Dict[str, Any] = {}
         taken = [0] * self.count
         for part in self.parts:
-            rows = []
+            rows, wide = [], int(np.prod(part.entries.shape[1:]))
             for row in range(self.count):
                 positions = part.of.of(row)
                 shape = (len(positions),) + part.entries.shape[1:]
-                size = int(np.prod(shape))
+                size = len(positions) * wide
                 blocks = [vector[taken[row]:taken[row] + size].reshape(shape) for vector in vectors[row::self.count]]
                 taken[row] += size
                 rows.append(blocks if part.own is None else [block[part.own[positions]] for block in blocks])

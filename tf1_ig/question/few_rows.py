@@ -11,7 +11,7 @@ import numpy as np
 from graph_tools.errors import GraphToolsError
 from tf1_ig.engine import probe
 from tf1_ig.engine.packing import FIXED_BATCH, IN_COMPANY, PACKED
-from tf1_ig.question.pace import Pace
+from tf1_ig.question.pace import SECONDS, Pace
 from tf1_ig.question.samples import Sample
 from tf1_ig.question.trial import STEPS as TRIED
 
@@ -109,7 +109,9 @@ def _told(example: Example) -> Tuple[Cost, bool]:
 
 def _cost(example: Example, trial: float) -> Tuple[Cost, bool]:
     """What an example costs, and whether the first rows of it are attributed anything."""
-    shared = example.running in _SHARED
+    shared, answer = example.running in _SHARED, example.pace.answer if example.pace else 0.0
+    if answer > SECONDS:  # whatever is done for each of many rows: once is enough
+        return Cost(_POINTS * answer / TRIED, STEPS * answer / TRIED, shared and example.rows > 1), True
     if not shared and example.rows > FEW:  # a run of all rows for each: the trial was little else
         return Cost(_POINTS * trial / TRIED, STEPS * trial / TRIED, False), True
     steps = -(-_AT_ONCE // example.rows) if shared else 1

@@ -47,11 +47,12 @@ class Pace:
     Seconds are of CPU time or of the clock, whichever are fewer: cores share the work, and others share the cores. But
     of CPU time ``ALL`` is the most since ``begun``: where a graph takes long to be searched, less is left for its runs.
     ``hasty``: whether a run was slow. ``forward`` and ``slope``: seconds that the last run of an output, or of a
-    gradient, took; 0: there was none.
+    gradient, took; 0: there was none. ``answer``: the same of a whole explanation with no haste,
+    and all that is done for each row.
     """
 
     def __init__(self, begun: Optional[Clock] = None) -> None:
-        self.hasty, self.forward, self.slope = False, 0.0, 0.0
+        self.hasty, self.forward, self.slope, self.answer = False, 0.0, 0.0, 0.0
         self._more, self._first, self._last = 0.0, Clock(), Clock()
         self._begun, self._cores = begun or self._first, 1.0
         self._unseen: List[str] = []

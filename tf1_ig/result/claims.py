@@ -16,13 +16,20 @@ JUMPS = "along the path the score jumps, first in "
 
 def rows_not_finite(result: Any) -> List[int]:
     """The rows of an ``Attribution`` of which a value, the score, or the gap where a sum is claimed, is NaN or Inf."""
+    if np.isfinite(_claimed(result)).all() and all(
+            isinstance(value, np.ndarray) and np.isfinite(value).all() for value in result.values.values()):
+        return []  # as a rule; rows may be thousands
     return [row for row in range(len(result.score)) if not is_finite(result, row)]
 
 
 def is_finite(result: Any, row: int) -> bool:
     """Whether a row is explained: its values are numbers, and so is its score, or the gap where a sum is claimed."""
-    total = result.score if result.completeness == NONE else result.delta
-    return bool(np.isfinite(total[row])) and all(np.isfinite(value[row]).all() for value in result.values.values())
+    return bool(np.isfinite(_claimed(result)[row])) and all(
+        np.isfinite(value[row]).all() for value in result.values.values())
+
+
+def _claimed(result: Any) -> np.ndarray:
+    return result.score if result.completeness == NONE else result.delta
 
 
 def jump(result: Any, row: int) -> Optional[Tuple[float, float]]:
