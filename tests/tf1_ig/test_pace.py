@@ -91,7 +91,7 @@ def test_few_rows_are_proposed_by_the_time_of_runs_that_were_made(runs, monkeypa
 @pytest.mark.parametrize("enough", [0.0, 1e9])
 def test_a_long_explanation_is_not_made_again_to_tell_what_it_takes(enough, runs, monkeypatch):
     monkeypatch.setattr(few_rows, "_SLOW", -1.0)
-    monkeypatch.setattr(few_rows, "SECONDS", enough)
+    monkeypatch.setattr(few_rows, "_AGAIN", enough)
     monkeypatch.setattr(few_rows, "_LONG", 0.0)
     found = proposed(fixed_batch.rows_apart)
     assert (found.rows, found.cost.takes, runs.count(True)) == (8, 24, 2 if enough == 0.0 else 3)

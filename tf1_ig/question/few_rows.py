@@ -11,13 +11,14 @@ import numpy as np
 from graph_tools.errors import GraphToolsError
 from tf1_ig.engine import probe
 from tf1_ig.engine.packing import FIXED_BATCH, IN_COMPANY, PACKED
-from tf1_ig.question.pace import SECONDS, Pace
+from tf1_ig.question.pace import Pace
 from tf1_ig.question.samples import Sample
 from tf1_ig.question.trial import STEPS as TRIED
 
 FEW = 8                              # rows of the example of a graph that fixes more
 STEPS = 16                           # of a fixed rule, which is quicker
 _SLOW = 3.0                          # seconds of a trial from which on it is measured what an explanation takes
+_AGAIN = 3.0                         # seconds of an explanation from which on none is made to measure it
 _LONG = 60.0                         # seconds of an explanation from which on fewer rows are proposed
 _POINTS, _ROUNDS = 40, 8             # of a row that the adaptive rule asks for as a rule, and in how many goes
 _SHARED = PACKED, FIXED_BATCH        # how rows run that do not notice one another
@@ -110,7 +111,7 @@ def _told(example: Example) -> Tuple[Cost, bool]:
 def _cost(example: Example, trial: float) -> Tuple[Cost, bool]:
     """What an example costs, and whether the first rows of it are attributed anything."""
     shared, answer = example.running in _SHARED, example.pace.answer if example.pace else 0.0
-    if answer > SECONDS:  # whatever is done for each of many rows: once is enough
+    if answer > _AGAIN:  # whatever is done for each of many rows: once is enough
         return Cost(_POINTS * answer / TRIED, STEPS * answer / TRIED, shared and example.rows > 1), True
     if not shared and example.rows > FEW:  # a run of all rows for each: the trial was little else
         return Cost(_POINTS * trial / TRIED, STEPS * trial / TRIED, False), True
