@@ -122,4 +122,4 @@ class Pace:
         """In a line, what there was no time to see since the last call; "" where there was time for all."""
         told, self._unseen = self._unseen, []
         return told and "a run of the example takes %.1f seconds, and there was no time to see %s" % (
-            self.forward, some(told, 3)) or ""
+            max(self.forward, self.slope), some(told, 3)) or ""
