@@ -21,7 +21,7 @@ from tf1_ig.question.label import Label
 from tf1_ig.question.resolve import Resolved
 from tf1_ig.question.task import Task
 from tf1_ig.result import features
-from tf1_ig.result.attribution import Attribution, joined, rows_of
+from tf1_ig.result.attribution import Attribution, joined, row_sums, rows_of
 from tf1_ig.result.claims import JUMPS, jump, rows_not_finite
 
 _MANY, _LONG = 48, 60.0  # points of an example that are many, seconds that are long
@@ -57,10 +57,11 @@ def record(asked: Asked, task: Task, label: Label, found: Found, runner: PointRu
     """The result of one task; ``runner`` runs it."""
     effort, integral, values = asked.question.effort, found.integral, found.values
     rise = integral.score - integral.baseline_score
-    total = sum(np.array([np.sum(row) for row in value], np.float64) for value in values.values())
+    total = sum(row_sums(value) for value in values.values())
     delta = total - rise
     with np.errstate(invalid="ignore"):
-        mass = sum(np.array([np.abs(row).sum() for row in value], np.float64) for value in values.values())
+        mass = sum(row_sums([np.abs(row) for row in value] if isinstance(value, list) else np.abs(value))
+                   for value in values.values())
         size = label.terms.size if integral.size is None else integral.size
         rounding = paths.ROUNDING * np.max([
             np.abs(integral.score), np.abs(integral.baseline_score), size, mass], axis=0)

@@ -12,7 +12,7 @@ from tf1_ig.engine.layout import Layout
 from tf1_ig.engine.packing import Batch, Fed, PointRunner
 from tf1_ig.engine.probe import Coupled, agree
 from tf1_ig.question.task import Task
-from tf1_ig.result.attribution import token_sums
+from tf1_ig.result.attribution import row_sums, token_sums
 
 Entries = Sequence[np.ndarray]
 
@@ -106,7 +106,7 @@ def _products(task: Task, actual: Entries, baseline: Entries, gradient: List[np.
     layout = Layout(task.inputs.names, task.batch, task.own)
     with np.errstate(invalid="ignore"):  # what is not finite is told by check
         way = [end.astype(np.float64) - start for end, start in zip(actual, baseline)]
-        return layout.of_vectors([layout.flat(way, row) * gradient[row] for row in range(task.batch.count)])
+        return layout.of_vectors([each * slope for each, slope in zip(layout.vectors(way), gradient)])
 
 
 # -- many paths --------------------------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def _run_together(paths: List[Path], integrand: Integrand, means: _Means) -> Non
         means.sums.add(_flat(token_sums(one)))
         means.ends.add(ends[part].T)
         means.outputs.add(first[part].astype(np.float64))
-        total = sum(np.array([np.sum(row) for row in value], np.float64) for value in one.values())
+        total = sum(row_sums(value) for value in one.values())
         means.residual.add(total - (ends[part, 1] - ends[part, 0]))
         if found.error_estimate is not None:
             means.errors.add(found.error_estimate[part])

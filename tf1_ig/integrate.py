@@ -116,8 +116,8 @@ def by_rule(evaluator: Evaluator, alphas: np.ndarray, weights: np.ndarray,
     node_scores, gradient = evaluator.weighted(rows, np.tile(weights, count))
     if ends is None:
         ends = _ends(evaluator, range(count))
-    path = [_sorted_path(np.concatenate([alphas, [0.0, 1.0]]), np.concatenate([inner, outer]))
-            for inner, outer in zip(node_scores.reshape(count, steps), ends)]
+    places, first = np.unique(np.concatenate([alphas, [0.0, 1.0]]), return_index=True)
+    path = [(places, scores) for scores in np.concatenate([node_scores.reshape(count, steps), ends], axis=1)[:, first]]
     size = np.array([_size(evaluator, example, [gradient[example]]) for example in range(count)])
     return Integral(gradient, ends[:, 1], ends[:, 0], np.full(count, steps), np.full(count, steps), None, path,
                     size=size)
@@ -136,11 +136,6 @@ def _size(evaluator: Evaluator, example: int, gradients: Sequence[np.ndarray]) -
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite says nothing
         moved = 0.0 if entries is None else min(float(np.abs(gradient) @ entries) for gradient in gradients)
     return max(size, moved) if math.isfinite(moved) else size
-
-
-def _sorted_path(alphas: np.ndarray, scores: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    unique, first = np.unique(alphas, return_index=True)
-    return unique, scores[first]
 
 
 def adaptive(evaluator: Evaluator, tolerance: float, max_steps: int, together: int = 128,

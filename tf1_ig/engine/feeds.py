@@ -250,6 +250,20 @@ class RowEntries:
         first = self._starts[rows] - (ends - counts)
         return self._order[first[position] + np.arange(len(position))], position
 
+    @property
+    def even(self) -> bool:
+        """Whether all rows have equally many entries and these lie row after row."""
+        return bool((self._counts == self._counts[:1]).all() and (self._order == np.arange(len(self._order))).all())
+
+
+def row_vectors(arrays: Sequence[np.ndarray], entries_of: Sequence[RowEntries], count: int) -> List[np.ndarray]:
+    """For each of ``count`` rows its entries of all arrays, one after the other, as a flat vector."""
+    if all(each.even for each in entries_of):
+        flat = [array.reshape((count, -1)) for array in arrays]
+        return list(flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1))
+    return [end_to_end([array[as_slice(each.of(row))] for array, each in zip(arrays, entries_of)])
+            for row in range(count)]
+
 
 def as_slice(positions: np.ndarray) -> Any:
     """The positions as a slice where they follow one another, so that what they pick is a view and not a copy.
@@ -260,7 +274,7 @@ def as_slice(positions: np.ndarray) -> Any:
     count = len(positions)
     if count == 1:  # of each row of each input: all else takes many times as long
         return slice(int(positions[0]), int(positions[0]) + 1)
-    if count and positions[-1] - positions[0] == count - 1 and (np.diff(positions) == 1).all():
+    if count and positions[-1] - positions[0] == count - 1 and (positions[1:] > positions[:-1]).all():
         return slice(int(positions[0]), int(positions[-1]) + 1)
     return positions
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 import numpy as np
 
-from tf1_ig.engine.feeds import RowEntries, as_slice, end_to_end
+from tf1_ig.engine.feeds import RowEntries, row_vectors
 from tf1_ig.engine.packing import Batch
 from tf1_ig.errors import InputError
 
@@ -70,6 +70,8 @@ class Layout:
 
         With ``points`` there are the rows of one point after those of another, and each array has an axis of points.
         """
+        if len(vectors) and all(part.own is None and part.of.even for part in self.parts):
+            return self._of_even_vectors(np.array(vectors), points)
         found: Dict[str, Any] = {}
         taken = [0] * self.count
         for part in self.parts:
@@ -90,6 +92,15 @@ class Layout:
                 found[part.name] = [row[0] for row in rows] if points is None else [list(point) for point in zip(*rows)]
         return found
 
+    def _of_even_vectors(self, vectors: np.ndarray, points: Optional[int]) -> Dict[str, Any]:
+        found, taken = {}, 0
+        for part in self.parts:
+            size = part.entries.size // self.count
+            dense = np.ascontiguousarray(vectors[:, taken:taken + size]).reshape((-1,) + self.shape(part))
+            found[part.name] = dense[0] if points is None else dense
+            taken += size
+        return found
+
     def shown_vectors(self, vectors: Sequence[np.ndarray]) -> Dict[str, Any]:
         """One flat vector for each row, of what is shown of it alone (no fillers), by input and row."""
         found: Dict[str, Any] = {}
@@ -104,9 +115,9 @@ class Layout:
             found[part.name] = np.array(rows) if part.own is None else rows
         return found
 
-    def flat(self, arrays: Sequence[np.ndarray], row: int) -> np.ndarray:
-        """Of arrays laid out like the batch's entries those of one row as a flat vector (``of_vectors`` backwards)."""
-        return end_to_end([array[as_slice(part.of.of(row))] for part, array in zip(self.parts, arrays)])
+    def vectors(self, arrays: Sequence[np.ndarray]) -> List[np.ndarray]:
+        """Arrays laid out like the batch's entries as one flat vector for each row (``of_vectors`` backwards)."""
+        return row_vectors(arrays, [part.of for part in self.parts], self.count)
 
     def shape(self, part: Part) -> Tuple[int, ...]:
         block = len(part.entries) // self.count

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tu
 import numpy as np
 
 from tf1_ig.engine import lengths, nonfinite
-from tf1_ig.engine.feeds import FedTensor, RowEntries, as_slice, end_to_end, take_rows
+from tf1_ig.engine.feeds import FedTensor, RowEntries, as_slice, row_vectors, take_rows
 from tf1_ig.engine.operated import Engine, PathPoints
 from tf1_ig.engine.run_sizes import NO_LIMITS, RunLimits, RunSizes
 from tf1_ig.engine.target import Terms
@@ -115,6 +115,7 @@ class PointRunner(Evaluator):
         self.sizes = sizes or RunSizes(RunSizes.FIRST, RunLimits(RunSizes.FIRST))
         self.on_rows, self.fed = on_rows, fed or Fed(np.zeros(batch.count, bool), np.zeros((batch.count, 0)))
         self._entries_of, self._lengths = batch.entries_of, row_lengths
+        self._larger: List[np.ndarray] = []  # by row, the larger magnitude of each entry at the ends of its path
 
     @property
     def floats(self) -> int:  # type: ignore[override]
@@ -125,10 +126,10 @@ class PointRunner(Evaluator):
         return self.label.size if self.scored else None
 
     def entries(self, example: int) -> np.ndarray:
-        its = [np.maximum(np.abs(own[as_slice(held)]), np.abs(start[as_slice(held)])).ravel() for own, start, held in (
-            (own, start, entries_of.of(example)) for own, start, entries_of in zip(
-                self.batch.actual, self.batch.baseline, self._entries_of))]
-        return end_to_end(its)
+        if not self._larger:
+            self._larger = row_vectors([np.maximum(np.abs(own), np.abs(start)) for own, start in zip(
+                self.batch.actual, self.batch.baseline)], self._entries_of, self.count)
+        return self._larger[example]
 
     @property
     def at_once(self) -> int:
@@ -200,9 +201,7 @@ class PointRunner(Evaluator):
             for total, held, part in zip(totals, run.held, by_input):
                 total[as_slice(held)] += part
             self.on_rows(len(run.taken))
-        flat = [end_to_end([total[as_slice(entries_of.of(example))]
-                            for total, entries_of in zip(totals, self._entries_of)])
-                for example in range(self.count)]
+        flat = row_vectors(totals, self._entries_of, self.count)
         return self.fed.into(scores, rows.example, self.label), flat
 
     def first_not_finite(self, example: int, alphas: np.ndarray) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from graph_tools.report import Finding
 from tf1_ig.result import entries, storage
-from tf1_ig.result.claims import EXACT, NONE, is_finite
+from tf1_ig.result.claims import EXACT, NONE, finite, is_finite
 from tf1_ig.result.features import Feature
 
 Values = Union[np.ndarray, List[np.ndarray]]
@@ -151,7 +151,7 @@ class Attribution:
     @property
     def finite(self) -> np.ndarray:
         """Which rows are explained, bool ``[batch]``: of the others a number is NaN or infinite."""
-        return np.array([is_finite(self, row) for row in range(len(self))], bool)
+        return finite(self)
 
     def known_as(self, name: str) -> str:
         """A tensor as the caller knows it: ``"batch:1 (fed as batch/component_1:0)"`` where a queue was swapped."""
@@ -319,6 +319,13 @@ def token_sums(values: Dict[str, Values]) -> Dict[str, Values]:
         return {name: [row if np.ndim(row) < 2 else np.sum(row, axis=-1) for row in value]
                 if isinstance(value, list) else value if np.ndim(value) < 2 else np.sum(value, axis=-1)
                 for name, value in values.items()}
+
+
+def row_sums(value: Values) -> np.ndarray:
+    """The sum of all values of each row of one input, float64 ``[batch]``."""
+    if isinstance(value, list):
+        return np.array([np.sum(row) for row in value], np.float64)
+    return value.reshape((len(value), -1)).sum(axis=1).astype(np.float64)
 
 
 def joined(parts: Sequence[Attribution]) -> Attribution:

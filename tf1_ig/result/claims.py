@@ -16,10 +16,16 @@ JUMPS = "along the path the score jumps, first in "
 
 def rows_not_finite(result: Any) -> List[int]:
     """The rows of an ``Attribution`` of which a value, the score, or the gap where a sum is claimed, is NaN or Inf."""
-    if np.isfinite(_claimed(result)).all() and all(
-            isinstance(value, np.ndarray) and np.isfinite(value).all() for value in result.values.values()):
-        return []  # as a rule; rows may be thousands
-    return [row for row in range(len(result.score)) if not is_finite(result, row)]
+    return np.flatnonzero(~finite(result)).tolist()
+
+
+def finite(result: Any) -> np.ndarray:
+    """Which rows are explained (``is_finite``), bool ``[rows]``."""
+    found = np.isfinite(_claimed(result))
+    for value in result.values.values():
+        found = found & ([np.isfinite(row).all() for row in value] if isinstance(value, list) else
+                         np.isfinite(value).all(axis=tuple(range(1, np.ndim(value)))))
+    return found
 
 
 def is_finite(result: Any, row: int) -> bool:
