@@ -103,7 +103,7 @@ class Model:
         return self.once(_outlined)
 
     def read_as(self, whole: "Model") -> None:
-        """Lets the outline of a model of which this one holds some nodes as they are, if it was made, be this one's."""
+        """Takes the outline of a model, if made, of which this one holds some nodes: consumers there may be others'."""
         self._kept.take((_outlined,), whole._kept)
 
     @property

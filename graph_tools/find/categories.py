@@ -79,6 +79,8 @@ def table_words(model: Model, table: Any) -> Tuple[Tuple[str, ...], bool]:
     if not table.type.startswith("HashTable"):
         return (), False
     for op in table.outputs[0].consumers():
+        if op.name not in model.index.nodes:  # of the whole, of which this is a part
+            continue
         if op.type in ops.FROM_TENSORS:
             keys, values = [_static(tensor) for tensor in list(op.inputs)[1:3]]
             if keys is not None and values is not None:

@@ -54,12 +54,17 @@ def find_columns(model: Model, output: Any = None) -> Dict[str, Column]:
     return found
 
 
+def shows_layers(model: Model) -> bool:
+    """Whether names of the graph are those of layers of feature columns, whose ops are followed forwards, too."""
+    return any(_CONCAT.match(name) or _SUM.match(name) for name in model.index.nodes)
+
+
 def _read(model: Model) -> Dict[str, Column]:
-    if not any(_CONCAT.match(name) or _SUM.match(name) for name in model.index.nodes):
+    if not shows_layers(model):
         return {}
     found: List[Column] = []
     linear: List[Column] = []
-    operations = [op for op in model.outline.get_operations() if op.name in model.index.nodes]
+    operations = model.outline.get_operations()
     sources = [op.outputs[0] for op in operations if op.outputs and _is_source(op)]
     for op in operations:
         if op.type in ("ConcatV2", "Identity", "AddN"):

@@ -69,7 +69,7 @@ def test_a_part_is_read_as_the_whole_was(build):
     part.read_as(whole)
     assert len(part.index.nodes) < len(whole.index.nodes) and part.outline is whole.outline
     assert own.outline is not whole.outline and early.outline is not whole.outline
-    for find in (gt.find_inputs, gt.find_embeddings, gt.find_outputs, gt.find_columns, gt.find_layers):
+    for find in (gt.find_inputs, gt.find_embeddings, gt.find_outputs, gt.find_layers):
         assert list(find(part)) == list(find(own)), find
 
 

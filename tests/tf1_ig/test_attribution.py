@@ -91,6 +91,7 @@ def test_a_row_or_a_slice_is_a_result_of_its_own():
     one = whole[1]
     assert len(whole) == 2 and len(one) == 1 and one.token_texts == [whole.token_texts[1]]
     assert one.label.tolist() == [[2, 1]] and len(one.path[0][0]) == 3 and one.notes == whole.notes
+    assert _ragged()[:0].finite.tolist() == whole[:0].finite.tolist() == []
     assert len(whole[-1:]) == 1 and len(whole[[1, 0]]) == 2 and len(_ragged()[0].values["wide/a:0"]) == 1
     with pytest.raises(IndexError):
         whole[2]

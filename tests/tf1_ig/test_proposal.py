@@ -12,8 +12,9 @@ import pytest
 import graph_tools as gt
 import tf1_ig
 from graph_tools import _tf
+from graph_tools.find import categories
 from graph_tools.find.inputs import fitting
-from graph_tools.graph import names
+from graph_tools.graph import names, ops
 from tests.models import examples, nonfinite, small, switches
 from tf1_ig import cli
 from tf1_ig.commands import inspect
@@ -94,6 +95,49 @@ def test_values_are_those_that_the_graph_knows():
     assert set(words.ravel()) <= set(examples.WORDS)
     assert dict(_proposal(examples.lengths_of_time)[1].samples)["lengths:0"].array.tolist() == [5]
     assert dict(_proposal(examples.columns_of_a_picture)[1].samples)["lengths:0"].array.tolist() == [32]
+
+
+def _behind_a_long_tail(tf, made):
+    """The output, and so much behind it that what it needs is cut out."""
+    tail = tf.nn.softmax(made, name="y")
+    for _ in range(40):
+        tail = tf.sin(tail + 1.0)
+    tf.identity(tail, name="tail")
+
+
+def words_of_a_lost_file(tf, folder):
+    there = str(folder / "words.txt")
+    with open(there, "w") as file:
+        file.write("a\nb\nc\n")
+    table = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(
+        there, tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER), 0)
+    ids = table.lookup(tf.placeholder(tf.string, [None, 3], "words"))
+    rows = tf.gather(tf.constant(np.random.RandomState(0).normal(size=(4, 2)).astype(np.float32)), ids)
+    _behind_a_long_tail(tf, tf.reduce_sum(rows, 1) + tf.placeholder(tf.float32, [None, 2], "x"))
+    return there
+
+
+def layer_of_columns(tf, folder):
+    parts = [tf.reshape(tf.placeholder(tf.float32, [None, 1], key), [-1, 1], name="input_layer/%s/Reshape" % key)
+             for key in ("age", "fare")]
+    _behind_a_long_tail(tf, tf.matmul(tf.concat(parts, 1, name="input_layer/concat"), [[1.0, -1.0], [0.5, 2.0]]))
+
+
+@pytest.mark.parametrize("build, shared", [(words_of_a_lost_file, True), (layer_of_columns, False)])
+def test_what_only_the_whole_has_is_none_of_the_part_that_is_tried(build, shared, tmp_path):
+    """An initialiser that the part has lost was read of the whole's outline; columns are followed forwards."""
+    with _tf.tf.Graph().as_default() as graph:
+        lost = build(_tf.tf, tmp_path)
+        (tmp_path / "model.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    if lost:
+        os.remove(lost)
+    model = gt.load(str(tmp_path / "model.pb"), trusted=True)
+    whole, part = model.outline, proposal._needed(model, ["y:0"])
+    assert len(part.index.nodes) < len(model.index.nodes) and (part.outline is whole) == shared
+    for table in part.index.names_of(ops.STATIC_TABLES) if shared else ():
+        assert categories.table_words(part, part.outline.get_operation_by_name(table)) == ((), False)
+    found = inspect.inspect(str(tmp_path / "model.pb"), trusted=True)
+    assert found.output.tensor == "y:0" and found.proposal.samples
 
 
 def test_the_number_of_rows_that_is_baked_in_is_said():

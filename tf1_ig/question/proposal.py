@@ -9,7 +9,7 @@ import time
 from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import graph_tools as gt
-from graph_tools.find import own
+from graph_tools.find import columns, own
 from graph_tools.graph import names
 from graph_tools.model import Model
 from graph_tools.report import Finding
@@ -144,7 +144,8 @@ def _needed(model: Model, outputs: Sequence[Any], before: Optional[Model] = None
     # Parts of a sparse placeholder that the output does not need tell what the others are.
     part = gt.prune(model, wanted + [tensor for one in gt.find_inputs(known) if one.kind == "sparse_placeholder"
                                      for tensor in one.tensors])[0]
-    part.read_as(model)
+    if not columns.shows_layers(part):
+        part.read_as(model)
     return part
 
 

@@ -23,7 +23,7 @@ def finite(result: Any) -> np.ndarray:
     """Which rows are explained (``is_finite``), bool ``[rows]``."""
     found = np.isfinite(_claimed(result))
     for value in result.values.values():
-        found = found & ([np.isfinite(row).all() for row in value] if isinstance(value, list) else
+        found = found & (np.array([np.isfinite(row).all() for row in value], bool) if isinstance(value, list) else
                          np.isfinite(value).all(axis=tuple(range(1, np.ndim(value)))))
     return found
 
