@@ -22,6 +22,14 @@ def findings(build, output, inputs):
     return {finding.name: finding for finding in report}
 
 
+def reparametrised():
+    """Noise that a matrix mixes before it is added: no edit into inference mode takes it for left out."""
+    tf = _tf.tf
+    x = tf.placeholder(tf.float32, [None, 3], "x")
+    mixed = tf.matmul(tf.random_normal([2, 3], name="noise"), tf.constant([[1.0, 0.2, 0.1]] * 3))
+    tf.reduce_sum(tf.tanh(x + tf.reduce_sum(mixed, 0)), 1, name="y")
+
+
 def distorted():
     """Levels of a picture that is distorted at random for training."""
     tf = _tf.tf
@@ -36,6 +44,7 @@ INFERENCE = functools.partial(small.fused_batch_norm, False)
 @pytest.mark.parametrize("build,output,inputs,name,verdict,words", [
     (small.live_dropout, "y", "x", "randomness", "warn", "inference mode"),
     (small.dropout_by_placeholder, "y", "x", "randomness", "warn", "keep:0"),
+    (reparametrised, "y", "x", "randomness", "warn", r"feed what is drawn \(noise/RandomStandardNormal:0\) to hold it"),
     (small.columns_at_random, "y", "x", "randomness", "warn", r"feed what is drawn \(order:0\)"),
     (distorted, "y", "levels", "random data", "warn", r"\(levels:0\).*RandomUniform.*Feed levels:0 itself"),
     (TRAINING, "y", "x", "batch norm", "fail", "normed"),

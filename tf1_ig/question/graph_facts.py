@@ -82,7 +82,9 @@ def randomness(scene: Scene) -> Iterable[Finding]:
         yield Finding("randomness", "ok", 0, agreed)
         return
     switches = [switch for switch in switches if not set(found).isdisjoint(switch.calms)]
-    mend = "Nothing that can be fed switches it off: %s." % _INFERENCE
+    noise = ["%s:0" % node for node in found if scene.index.op(node) in NORMAL]
+    hold = "; or feed what is drawn (%s) to hold it, 0 for its mean" % ", ".join(noise[:3]) if noise else ""
+    mend = "Nothing that can be fed switches it off: %s%s." % (_INFERENCE, hold)
     drawn = ["%s:0" % node for node in found if scene.index.op(node) in _CHOSEN]
     if drawn:
         mend = "That is no dropout: feed what is drawn (%s) to hold it." % ", ".join(drawn[:3])
