@@ -85,13 +85,13 @@ def halve(paths: Sequence[Path], its: Known, max_steps: int) -> List[Optional[Li
                 path.beyond, until = off / (allowed + 1e-300), float(np.linalg.norm(by_interval)) * allowed / off
                 found[number] = middles(path.nodes, by_interval, until, max_steps - len(path.score), path.score)
     for number, path in enumerate(paths):
-        asked, room, wide = found[number] or [], max_steps - len(path.score), _alone(path.nodes)
+        asked, room, wide = found[number] or [], max_steps - len(path.score), _far_wider(path.nodes)
         if wide.any():
             found[number] = list(dict.fromkeys(asked + middles(path.nodes, wide, 0.0, room, path.score)))[:max(0, room)]
     return found
 
 
-def _alone(nodes: Sequence[float]) -> np.ndarray:
+def _far_wider(nodes: Sequence[float]) -> np.ndarray:
     """Which intervals are far wider than one beside them, 1 and 0."""
     widths = np.diff([0.0, *nodes, 1.0])
     beside = np.minimum(np.append(np.inf, widths[:-1]), np.append(widths[1:], np.inf))

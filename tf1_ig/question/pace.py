@@ -47,8 +47,8 @@ class Pace:
     Seconds are of CPU time or of the clock, whichever are fewer: cores share the work, and others share the cores. But
     of CPU time ``ALL`` is the most since ``begun``: where a graph takes long to be searched, less is left for its runs.
     ``hasty``: whether a run was slow. ``forward`` and ``slope``: seconds that the last run of an output, or of a
-    gradient, took; 0: there was none. ``answer``: the same of a whole explanation with no haste,
-    and all that is done for each row.
+    gradient, took; 0: there was none. ``answer``: the same of a whole explanation with no haste, and of all that is
+    done for each row.
     """
 
     def __init__(self, begun: Optional[Clock] = None) -> None:
